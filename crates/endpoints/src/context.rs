@@ -1,0 +1,62 @@
+//! What the sources of one program share.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use rs2rtc_streams::{Streams, Tasks};
+
+use crate::io::rendezvous::Rendezvous;
+use crate::sources::{exec, ffmpeg};
+
+/// Shared by all sources and outputs: settings, running tasks and the places
+/// where children meet the server.
+#[derive(Debug)]
+pub struct Context {
+    /// Settings of `exec:`.
+    pub exec: exec::Config,
+    /// Settings of `ffmpeg:`.
+    pub ffmpeg: ffmpeg::Config,
+    /// Tasks that outlive a single connection; joined at shutdown.
+    pub tasks: Tasks,
+    /// Where children that push over RTSP are awaited.
+    pub pushes: Rendezvous,
+    /// `User-Agent` of our requests.
+    pub user_agent: String,
+    rtsp_port: AtomicU16,
+    streams: OnceLock<Streams>,
+}
+
+impl Context {
+    /// A context without a running RTSP server and without streams.
+    pub fn new(exec: exec::Config, ffmpeg: ffmpeg::Config, user_agent: &str) -> Arc<Self> {
+        Arc::new(Self {
+            exec,
+            ffmpeg,
+            tasks: Tasks::new(),
+            pushes: Rendezvous::default(),
+            user_agent: user_agent.to_owned(),
+            rtsp_port: AtomicU16::new(0),
+            streams: OnceLock::new(),
+        })
+    }
+
+    /// The port of our RTSP server on loopback, if it listens.
+    pub fn rtsp_port(&self) -> Option<u16> {
+        Some(self.rtsp_port.load(Ordering::Relaxed)).filter(|port| *port != 0)
+    }
+
+    /// Tells where our RTSP server listens.
+    pub fn set_rtsp_port(&self, port: u16) {
+        self.rtsp_port.store(port, Ordering::Relaxed);
+    }
+
+    /// The streams, once [`Self::set_streams`] was called.
+    pub fn streams(&self) -> Option<&Streams> {
+        self.streams.get()
+    }
+
+    /// Tells the streams that sources may refer to by name. The first call counts.
+    pub fn set_streams(&self, streams: Streams) {
+        let _ = self.streams.set(streams);
+    }
+}

@@ -1,0 +1,4 @@
+//! Outputs, one module per format or server.
+
+pub mod rtsp;
+pub mod webrtc;

@@ -1,0 +1,6 @@
+//! Sources, one module per scheme. Each opens and runs; none retries.
+
+pub mod demo;
+pub mod exec;
+pub mod ffmpeg;
+pub mod rtsp;

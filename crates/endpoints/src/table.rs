@@ -1,0 +1,147 @@
+//! The table of source schemes: everything that knows which schemes exist
+//! walks it (opening, the API's list, the documentation check).
+
+use std::fmt;
+use std::sync::Arc;
+
+use rs2rtc_base::{Error, ErrorKind, Redacted};
+use rs2rtc_streams::{BoxFuture, OpenRequest, Opener, Origin, Producer};
+
+use crate::Context;
+use crate::sources::{demo, exec, ffmpeg, rtsp};
+
+/// What opening a source gives.
+pub type Opening = BoxFuture<Result<Box<dyn Producer>, Error>>;
+
+/// What a source of some scheme can do to this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Risk {
+    /// Talks to the network or to nothing.
+    None,
+    /// Runs a program or reads files: only the configuration may name it.
+    Local,
+}
+
+/// A kind of source.
+pub struct Entry {
+    /// Schemes without the colon; the first one is canonical.
+    pub schemes: &'static [&'static str],
+    /// For people.
+    pub title: &'static str,
+    /// Page under `docs/sources/`.
+    pub docs: &'static str,
+    /// An example that parses.
+    pub example: &'static str,
+    /// What one text of this kind may do.
+    pub risk: fn(source: &str) -> Risk,
+    /// Checks the text without dialling.
+    pub check: fn(source: &str) -> Result<(), Error>,
+    /// Opens it.
+    pub open: fn(context: Arc<Context>, request: OpenRequest) -> Opening,
+}
+
+/// All kinds of sources.
+pub static SOURCES: &[Entry] = &[
+    Entry {
+        schemes: &["demo"],
+        title: "Built-in demo camera",
+        docs: "demo.md",
+        example: "demo:?width=1280&height=720",
+        risk: |_| Risk::None,
+        check: demo::check,
+        open: demo::open,
+    },
+    Entry {
+        schemes: &["rtsp", "rtsps", "rtspx"],
+        title: "RTSP camera",
+        docs: "rtsp.md",
+        example: "rtsp://user:pass@192.168.1.10/stream1#timeout=10",
+        risk: |_| Risk::None,
+        check: rtsp::check,
+        open: rtsp::open,
+    },
+    Entry {
+        schemes: &["exec"],
+        title: "Output of a program",
+        docs: "exec.md",
+        example: "exec:ffmpeg -re -i /media/clip.mp4 -c copy -rtsp_transport tcp -f rtsp {output}",
+        risk: |_| Risk::Local,
+        check: exec::check,
+        open: exec::open,
+    },
+    Entry {
+        schemes: &["ffmpeg"],
+        title: "FFmpeg",
+        docs: "ffmpeg.md",
+        example: "ffmpeg:http://192.168.1.10/video.mjpg#video=h264",
+        risk: ffmpeg::risk,
+        check: ffmpeg::check,
+        open: ffmpeg::open,
+    },
+];
+
+/// The entry of a source text by its scheme.
+pub fn entry(source: &str) -> Option<&'static Entry> {
+    let scheme = source.split_once(':')?.0;
+    SOURCES.iter().find(|e| e.schemes.contains(&scheme))
+}
+
+/// Opens sources by the table.
+#[derive(Clone)]
+pub struct Table {
+    context: Arc<Context>,
+}
+
+impl Table {
+    /// Opens with these settings.
+    pub const fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+}
+
+impl Opener for Table {
+    fn check(&self, source: &str, origin: Origin) -> Result<(), Error> {
+        if origin == Origin::Api {
+            let scheme = source.split_once(':').map_or("", |(scheme, _)| scheme);
+            if matches!(scheme, "exec" | "echo" | "expr") {
+                let text = "streams: source from insecure producer";
+                return Err(Error::new(ErrorKind::Config, text));
+            }
+            if source.chars().any(char::is_whitespace) {
+                let text = "streams: source with spaces may be insecure";
+                return Err(Error::new(ErrorKind::Config, text));
+            }
+        }
+        let Some(entry) = entry(source) else {
+            return Err(Error::new(ErrorKind::Unsupported, "streams: source not supported"));
+        };
+        if origin == Origin::Api && (entry.risk)(source) == Risk::Local {
+            let text = "streams: source from insecure producer";
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        (entry.check)(source)
+    }
+
+    fn open(&self, request: OpenRequest) -> Opening {
+        match entry(&request.source) {
+            Some(entry) => (entry.open)(Arc::clone(&self.context), request),
+            None => Box::pin(async move {
+                let source = Redacted(&request.source);
+                let text = format!("streams: unsupported scheme: {source}");
+                Err(Error::new(ErrorKind::Unsupported, text))
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("schemes", &self.schemes).finish_non_exhaustive()
+    }
+}

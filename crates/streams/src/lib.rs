@@ -1,0 +1,45 @@
+//! The streams core (layer 2): named streams, the sources that feed them and
+//! the viewers that hold them.
+//!
+//! A [`Stream`] has *slots* (configured sources) and *consumers* (viewers). A
+//! source is opened when a viewer asks for it and released the moment the last
+//! one is gone. Frames go from a producer through a [`Track`] to the sinks of
+//! its viewers; nothing on that path waits. Which protocol a source or a viewer
+//! speaks is unknown here: sources are opened through the [`Opener`], viewers
+//! hold an [`Attached`].
+//!
+//! Rules of matching, order and error texts: `spec/core.md` 6 and 7.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod attach;
+mod cache;
+mod connection;
+mod live;
+mod producer;
+mod queue;
+mod registry;
+mod relay;
+mod retry;
+mod slot;
+mod snapshot;
+mod stream;
+mod tasks;
+mod track;
+
+pub use attach::{Attached, AttachedTrack, Request};
+pub use cache::Limits as CacheLimits;
+pub use connection::{Connection, Description, next_id};
+pub use live::{TrackWriter, Tracks, Wanted};
+pub use producer::{BoxFuture, Ended, OpenRequest, Opener, Origin, Producer};
+pub use queue::FrameQueue;
+pub use registry::{Settings, Streams};
+pub use snapshot::{
+    ConnectionSnapshot, ProducerSnapshot, ReceiverSnapshot, SenderSnapshot, StreamSnapshot,
+};
+pub use stream::{Publication, Stream};
+pub use tasks::Tasks;
+pub use track::{Sender, Sink, Subscription, Track};
+
+pub use tokio_util::sync::CancellationToken;

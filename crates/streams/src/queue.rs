@@ -1,0 +1,256 @@
+//! The bounded queue between tracks and a consumer that runs as a task.
+//!
+//! All tracks of one consumer share a queue, so that it wakes once and sees
+//! frames in the order they came. A slow consumer never slows a producer: when
+//! the queue is full a video track skips to its next keyframe, an audio track
+//! loses its oldest frame. Both are counted as drops of the sender.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rs2rtc_media::{Frame, Kind};
+use tokio::sync::Notify;
+
+use crate::track::{Sender, Sink};
+
+/// Frames of one track that may wait.
+const MAX_FRAMES: usize = 512;
+/// Payload bytes of one track that may wait.
+const MAX_BYTES: usize = 16 << 20;
+
+#[derive(Debug)]
+struct Input {
+    kind: Kind,
+    sender: Arc<Sender>,
+    frames: usize,
+    bytes: usize,
+    /// Video: nothing is taken before the next keyframe.
+    skipping: bool,
+    ended: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    inputs: Vec<Input>,
+    items: VecDeque<(usize, Arc<Frame>)>,
+    closed: bool,
+}
+
+/// A bounded queue of frames from several tracks.
+#[derive(Debug, Default)]
+pub struct FrameQueue {
+    inner: Mutex<Inner>,
+    notify: Notify,
+}
+
+impl FrameQueue {
+    /// An empty queue without inputs.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an input. Returns its index (as [`Self::recv`] gives it) and the
+    /// sink to subscribe with. Video starts at its next keyframe.
+    pub fn input(self: &Arc<Self>, kind: Kind, sender: Arc<Sender>) -> (usize, Arc<dyn Sink>) {
+        let mut inner = self.lock();
+        let index = inner.inputs.len();
+        inner.inputs.push(Input {
+            kind,
+            sender,
+            frames: 0,
+            bytes: 0,
+            skipping: kind == Kind::Video,
+            ended: false,
+        });
+        drop(inner);
+        (index, Arc::new(QueueSink { queue: Arc::clone(self), index }))
+    }
+
+    /// The next frame with the index of its input; `None` once the queue is
+    /// closed, or all its tracks have ended, and it is empty.
+    pub async fn recv(&self) -> Option<(usize, Arc<Frame>)> {
+        loop {
+            let notified = self.notify.notified();
+            {
+                let mut inner = self.lock();
+                if let Some(item) = inner.pop() {
+                    return Some(item);
+                }
+                if inner.closed || (!inner.inputs.is_empty() && inner.inputs.iter().all(|i| i.ended)) {
+                    return None;
+                }
+            }
+            notified.await;
+        }
+    }
+
+    /// The next frame if one is waiting.
+    pub fn try_recv(&self) -> Option<(usize, Arc<Frame>)> {
+        self.lock().pop()
+    }
+
+    /// Takes no more frames; what is queued can still be received.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.notify.notify_waiters();
+        self.notify.notify_one();
+    }
+
+    fn push(&self, index: usize, frame: &Arc<Frame>) {
+        let mut inner = self.lock();
+        let closed = inner.closed;
+        let Some(input) = inner.inputs.get_mut(index) else { return };
+        if closed {
+            input.sender.dropped(1);
+            return;
+        }
+        if input.skipping {
+            if !frame.keyframe {
+                // Not a drop before the first frame: the viewer just begins at a keyframe.
+                if input.sender.counters().1 > 0 {
+                    input.sender.dropped(1);
+                }
+                return;
+            }
+            input.skipping = false;
+        }
+        let size = frame.payload.len();
+        if input.frames >= MAX_FRAMES || input.bytes + size > MAX_BYTES {
+            if input.kind == Kind::Video {
+                input.sender.dropped(input.frames);
+                input.frames = 0;
+                input.bytes = 0;
+                input.skipping = !frame.keyframe;
+                if input.skipping {
+                    input.sender.dropped(1);
+                }
+                let keep = !input.skipping;
+                inner.items.retain(|(i, _)| *i != index);
+                if !keep {
+                    return;
+                }
+            } else if let Some(at) = inner.items.iter().position(|(i, _)| *i == index)
+                && let Some((_, oldest)) = inner.items.remove(at)
+                && let Some(input) = inner.inputs.get_mut(index)
+            {
+                input.frames -= 1;
+                input.bytes -= oldest.payload.len();
+                input.sender.dropped(1);
+            }
+        }
+        if let Some(input) = inner.inputs.get_mut(index) {
+            input.frames += 1;
+            input.bytes += size;
+        }
+        inner.items.push_back((index, Arc::clone(frame)));
+        drop(inner);
+        self.notify.notify_one();
+    }
+}
+
+impl Inner {
+    fn pop(&mut self) -> Option<(usize, Arc<Frame>)> {
+        let (index, frame) = self.items.pop_front()?;
+        if let Some(input) = self.inputs.get_mut(index) {
+            input.frames = input.frames.saturating_sub(1);
+            input.bytes = input.bytes.saturating_sub(frame.payload.len());
+        }
+        Some((index, frame))
+    }
+}
+
+struct QueueSink {
+    queue: Arc<FrameQueue>,
+    index: usize,
+}
+
+impl Sink for QueueSink {
+    fn push(&self, frame: &Arc<Frame>) {
+        self.queue.push(self.index, frame);
+    }
+
+    fn end(&self) {
+        if let Some(input) = self.queue.lock().inputs.get_mut(self.index) {
+            input.ended = true;
+        }
+        self.queue.notify.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use bytes::Bytes;
+    use rs2rtc_media::{Codec, CodecId, Payload};
+
+    use super::*;
+
+    fn frame(keyframe: bool) -> Arc<Frame> {
+        let payload = Payload::Data(Bytes::from_static(b"xx"));
+        Arc::new(Frame::new(CodecId::H264, keyframe, 0, Instant::now(), payload))
+    }
+
+    fn sender() -> Arc<Sender> {
+        Arc::new(Sender::new(Codec::new(CodecId::H264), 1))
+    }
+
+    #[test]
+    fn a_full_video_queue_skips_to_the_next_keyframe() {
+        let queue = FrameQueue::new();
+        let s = sender();
+        let (index, sink) = queue.input(Kind::Video, Arc::clone(&s));
+        sink.push(&frame(false));
+        assert!(queue.try_recv().is_none(), "video starts at a keyframe");
+        sink.push(&frame(true));
+        for _ in 1..MAX_FRAMES {
+            sink.push(&frame(false));
+        }
+        assert_eq!(s.counters().2, 0);
+        sink.push(&frame(false));
+        assert!(queue.try_recv().is_none());
+        assert_eq!(s.counters().2, MAX_FRAMES as u64 + 1);
+        sink.push(&frame(false));
+        sink.push(&frame(true));
+        assert!(queue.try_recv().is_some_and(|(i, f)| i == index && f.keyframe));
+    }
+
+    #[test]
+    fn a_full_audio_queue_loses_its_oldest() {
+        let queue = FrameQueue::new();
+        let s = sender();
+        let (_, sink) = queue.input(Kind::Audio, Arc::clone(&s));
+        for _ in 0..MAX_FRAMES + 3 {
+            sink.push(&frame(true));
+        }
+        assert_eq!(s.counters().2, 3);
+        assert_eq!(std::iter::from_fn(|| queue.try_recv()).count(), MAX_FRAMES);
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_gives_what_it_holds_and_counts_the_rest() {
+        let queue = FrameQueue::new();
+        let s = sender();
+        let (_, sink) = queue.input(Kind::Audio, Arc::clone(&s));
+        sink.push(&frame(true));
+        sink.push(&frame(true));
+        queue.close();
+        sink.push(&frame(true));
+        assert_eq!(s.counters().2, 1);
+        assert!(queue.recv().await.is_some());
+        assert!(queue.recv().await.is_some());
+        assert!(queue.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn ends_with_its_tracks() {
+        let queue = FrameQueue::new();
+        let (_, sink) = queue.input(Kind::Audio, sender());
+        sink.end();
+        assert!(queue.recv().await.is_none());
+    }
+}

@@ -1,0 +1,187 @@
+//! Names to streams, and what all streams share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rs2rtc_base::{Error, ErrorKind};
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::Limits;
+use crate::producer::{BoxFuture, OpenRequest, Opener, Origin, Producer};
+use crate::relay;
+use crate::stream::Stream;
+use crate::tasks::Tasks;
+
+/// Settings of the streams engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Keyframe cache of each video track; `None` turns it off.
+    pub cache: Option<Limits>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { cache: Some(Limits::default()) }
+    }
+}
+
+/// What all streams share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) tasks: Tasks,
+    pub(crate) cancel: CancellationToken,
+    opener: Arc<dyn Opener>,
+    names: Mutex<BTreeMap<String, Arc<Stream>>>,
+}
+
+impl Shared {
+    pub(crate) fn names(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Stream>>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a source: another stream by its name, else by its scheme.
+    pub(crate) fn open(
+        &self,
+        request: OpenRequest,
+    ) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
+        let other = self.names().get(&request.source).cloned();
+        match other {
+            Some(other) => relay::open(other, request),
+            None => self.opener.open(request),
+        }
+    }
+}
+
+/// The streams of this program, by name. Several names may share a stream.
+#[derive(Clone)]
+pub struct Streams {
+    shared: Arc<Shared>,
+}
+
+impl Streams {
+    /// No streams yet. Sources are opened through `opener`.
+    pub fn new(opener: Arc<dyn Opener>, settings: Settings) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                tasks: Tasks::new(),
+                cancel: CancellationToken::new(),
+                opener,
+                names: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The stream of a name.
+    pub fn get(&self, name: &str) -> Option<Arc<Stream>> {
+        self.shared.names().get(name).cloned()
+    }
+
+    /// All names with their streams, sorted by name.
+    pub fn list(&self) -> Vec<(String, Arc<Stream>)> {
+        self.shared.names().iter().map(|(n, s)| (n.clone(), Arc::clone(s))).collect()
+    }
+
+    /// Creates a stream, or replaces the one of that name; viewers of a
+    /// replaced stream get a clear end. Sources may be empty (to be pushed).
+    ///
+    /// # Errors
+    /// `streams: source not supported` for an unknown scheme, and what
+    /// [`Opener::check`] says of an origin that may not name such a source.
+    pub fn create(
+        &self,
+        name: &str,
+        sources: &[String],
+        origin: Origin,
+    ) -> Result<Arc<Stream>, Error> {
+        for source in sources {
+            self.check(source, origin)?;
+        }
+        let stream = Stream::new(Arc::clone(&self.shared), name, sources);
+        let old = self.shared.names().insert(name.to_owned(), Arc::clone(&stream));
+        if let Some(old) = old {
+            self.close_unnamed(&old, "stream was replaced");
+        }
+        Ok(stream)
+    }
+
+    /// Makes `name` an alias, or gives it a source (`spec/core.md` 11).
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn patch(&self, name: &str, source: &str, origin: Origin) -> Result<Arc<Stream>, Error> {
+        let target = rtsp_path(source).and_then(|path| self.get(path)).or_else(|| self.get(source));
+        if let Some(target) = target {
+            let old = self.shared.names().insert(name.to_owned(), Arc::clone(&target));
+            if let Some(old) = old.filter(|old| !Arc::ptr_eq(old, &target)) {
+                self.close_unnamed(&old, "stream was replaced");
+            }
+            return Ok(target);
+        }
+        self.check(source, origin)?;
+        if let Some(stream) = self.get(name) {
+            stream.set_source(source);
+            return Ok(stream);
+        }
+        self.create(name, &[source.to_owned()], origin)
+    }
+
+    /// Removes a name. The last name of a stream ends its viewers and releases
+    /// its sources. Says whether the name existed.
+    pub fn delete(&self, name: &str) -> bool {
+        let removed = self.shared.names().remove(name);
+        removed.is_some_and(|stream| {
+            self.close_unnamed(&stream, "stream was deleted");
+            true
+        })
+    }
+
+    /// Stops everything: viewers are told, sources say goodbye. Waits at most
+    /// `limit`; says whether all ended in time.
+    pub async fn shutdown(&self, limit: Duration) -> bool {
+        for (_, stream) in self.list() {
+            stream.close("server is shutting down");
+        }
+        self.shared.cancel.cancel();
+        self.shared.tasks.join(limit).await
+    }
+
+    fn check(&self, source: &str, origin: Origin) -> Result<(), Error> {
+        if self.shared.names().contains_key(source) {
+            return Ok(());
+        }
+        // A stream configured later may be named here; text without a scheme is a name.
+        if origin == Origin::Config && !source.is_empty() && !source.contains(':') {
+            return Ok(());
+        }
+        self.shared.opener.check(source, origin)
+    }
+
+    fn close_unnamed(&self, stream: &Arc<Stream>, reason: &str) {
+        let named = self.shared.names().values().any(|s| Arc::ptr_eq(s, stream));
+        if !named {
+            stream.close(reason);
+        }
+    }
+}
+
+/// The path of an `rtsp://` URL without the leading slash, query and fragment.
+fn rtsp_path(source: &str) -> Option<&str> {
+    let rest = source.strip_prefix("rtsp://")?;
+    let path = rest.split_once('/')?.1;
+    let end = path.find(['?', '#']).unwrap_or(path.len());
+    path.get(..end).filter(|p| !p.is_empty())
+}
+
+impl fmt::Debug for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams").field("names", &self.shared.names().len()).finish_non_exhaustive()
+    }
+}
+
+/// The error of a request for a name that does not exist.
+pub(crate) fn not_found(name: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("stream not found: {name}"))
+}

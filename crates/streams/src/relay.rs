@@ -1,0 +1,177 @@
+//! A stream as the source of another one: frames are passed on in the process.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_media::{Direction, Frame, Media};
+use tokio_util::sync::CancellationToken;
+
+use crate::attach::{Attached, Request};
+use crate::connection::{Connection, Description};
+use crate::live::{TrackWriter, Tracks};
+use crate::producer::{BoxFuture, Ended, OpenRequest, Producer};
+use crate::registry::not_found;
+use crate::slot::Lease;
+use crate::stream::{Source, Stream};
+use crate::track::{Sink, Subscription};
+
+struct Relay {
+    origin: Arc<Stream>,
+    connection: Arc<Connection>,
+    medias: Vec<Media>,
+    _leases: Vec<Lease>,
+}
+
+/// Opens all sources of `origin` and offers what they give.
+pub(crate) fn open(
+    origin: Arc<Stream>,
+    request: OpenRequest,
+) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
+    Box::pin(async move {
+        if reaches(&origin, &request.stream, &mut HashSet::new()) {
+            let text = format!(
+                "stream {} is its own source (through {}): give one of them a camera",
+                request.stream, request.source
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        let mut medias: Vec<Media> = Vec::new();
+        let mut leases = Vec::new();
+        let mut failure = None;
+        for source in origin.lock_sources() {
+            let live = match source {
+                Source::External(external) => Arc::clone(&external.live),
+                Source::Slot(slot) => {
+                    let lease = slot.lease();
+                    if let Err(error) = lease.opened().await {
+                        failure.get_or_insert(error);
+                        continue;
+                    }
+                    let live = Arc::clone(&lease.run.live);
+                    leases.push(lease);
+                    live
+                }
+            };
+            let offered = live.medias().into_iter();
+            medias.extend(offered.filter(|m| m.direction == Direction::RecvOnly));
+        }
+        if medias.is_empty() {
+            return Err(failure.unwrap_or_else(|| not_found(&request.source)));
+        }
+        let connection = Arc::new(Connection::new(Description {
+            format_name: "relay".to_owned(),
+            url: request.source,
+            medias: medias.clone(),
+            ..Description::default()
+        }));
+        Ok(Box::new(Relay { origin, connection, medias, _leases: leases }) as Box<dyn Producer>)
+    })
+}
+
+/// Whether `stream` is among the sources of `from`, directly or through others.
+fn reaches(from: &Arc<Stream>, stream: &str, visited: &mut HashSet<String>) -> bool {
+    if from.name() == stream {
+        return true;
+    }
+    if !visited.insert(from.name().to_owned()) {
+        return false;
+    }
+    from.lock_sources().iter().any(|source| match source {
+        Source::Slot(slot) => from
+            .named(&slot.source())
+            .is_some_and(|next| reaches(&next, stream, visited)),
+        Source::External(_) => false,
+    })
+}
+
+impl Producer for Relay {
+    fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.connection)
+    }
+
+    fn medias(&self) -> &[Media] {
+        &self.medias
+    }
+
+    fn run(self: Box<Self>, mut tracks: Tracks, cancel: CancellationToken) -> BoxFuture<Ended> {
+        Box::pin(async move {
+            let mut held: Option<(Attached, Vec<Subscription>)> = None;
+            loop {
+                let wanted = tracks.wanted();
+                let medias: Vec<(usize, Media)> = wanted
+                    .iter()
+                    .filter_map(|w| {
+                        let offered = self.medias.get(w.media)?;
+                        let mut media = offered.clone();
+                        media.direction = Direction::SendOnly;
+                        media.codecs = vec![w.codec.clone()];
+                        Some((w.media, media))
+                    })
+                    .collect();
+                if cancel.is_cancelled() {
+                    return Ended::Cancelled;
+                }
+                let request = Request {
+                    medias: medias.iter().map(|(_, m)| m.clone()).collect(),
+                    connection: Arc::new(Connection::new(Description {
+                        format_name: "relay".to_owned(),
+                        ..Description::default()
+                    })),
+                    source_tag: None,
+                };
+                let attached = tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => return Ended::Cancelled,
+                    attached = self.origin.attach(request) => attached,
+                };
+                let attached = match attached {
+                    Ok(attached) => attached,
+                    Err(error) => return Ended::Failed(error),
+                };
+                let ended = CancellationToken::new();
+                drop(held.take());
+                let subscriptions = attached.tracks.iter().filter_map(|t| {
+                    let writer = tracks.writer(medias.get(t.media)?.0)?;
+                    let forward = Forward {
+                        writer,
+                        connection: Arc::clone(&self.connection),
+                        sender: Arc::clone(&t.sender),
+                        ended: ended.clone(),
+                    };
+                    Some(t.track.subscribe(Arc::new(forward)))
+                });
+                let subscriptions = subscriptions.collect();
+                let kicked = attached.kicked();
+                held = Some((attached, subscriptions));
+                tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => return Ended::Cancelled,
+                    () = kicked.cancelled() => return Ended::Finished,
+                    () = ended.cancelled() => return Ended::Finished,
+                    () = tracks.changed() => {}
+                }
+            }
+        })
+    }
+}
+
+struct Forward {
+    writer: TrackWriter,
+    connection: Arc<Connection>,
+    sender: Arc<crate::track::Sender>,
+    ended: CancellationToken,
+}
+
+impl Sink for Forward {
+    fn push(&self, frame: &Arc<Frame>) {
+        let size = frame.payload.len();
+        self.connection.received(size);
+        self.sender.sent(1, size);
+        self.writer.write(frame.at(frame.pts, frame.dts));
+    }
+
+    fn end(&self) {
+        self.ended.cancel();
+    }
+}

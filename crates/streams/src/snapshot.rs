@@ -1,0 +1,155 @@
+//! The state of a stream at one moment, as the API shows it (`spec/api.md` 3.1).
+
+use rs2rtc_media::Codec;
+
+use crate::attach::Consumer;
+use crate::connection::{Connection, Description};
+use crate::live::Live;
+use crate::stream::{Source, Stream};
+use crate::track::{Sender, Track};
+
+/// A stream: its producers and consumers. `None` where there never was one.
+#[derive(Clone, Debug)]
+pub struct StreamSnapshot {
+    /// Sources, configured ones first.
+    pub producers: Option<Vec<ProducerSnapshot>>,
+    /// Viewers, oldest first.
+    pub consumers: Option<Vec<ConnectionSnapshot>>,
+}
+
+/// A source of a stream.
+#[derive(Clone, Debug)]
+pub struct ProducerSnapshot {
+    /// The configured text; empty for a pushed source or an unfilled template.
+    pub source: String,
+    /// Its connection while it is open.
+    pub connection: Option<ConnectionSnapshot>,
+    /// Why it is not open although somebody waits for it.
+    pub error: Option<String>,
+}
+
+/// An open connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionSnapshot {
+    /// From the process-wide counter.
+    pub id: u64,
+    /// Descriptive fields.
+    pub description: Description,
+    /// Tracks it delivers.
+    pub receivers: Vec<ReceiverSnapshot>,
+    /// Tracks it is sent.
+    pub senders: Vec<SenderSnapshot>,
+    /// Bytes received.
+    pub bytes_recv: u64,
+    /// Bytes sent.
+    pub bytes_send: u64,
+}
+
+/// A track that comes in.
+#[derive(Clone, Debug)]
+pub struct ReceiverSnapshot {
+    /// Id of the track.
+    pub id: u64,
+    /// Its codec.
+    pub codec: Codec,
+    /// Senders that read it.
+    pub children: Vec<u64>,
+    /// Payload bytes.
+    pub bytes: u64,
+    /// Packets, or frames where the source has no packets.
+    pub packets: u64,
+}
+
+/// A track that goes out.
+#[derive(Clone, Debug)]
+pub struct SenderSnapshot {
+    /// Id of the sender.
+    pub id: u64,
+    /// Its codec.
+    pub codec: Codec,
+    /// The track it reads.
+    pub parent: u64,
+    /// Payload bytes.
+    pub bytes: u64,
+    /// Packets.
+    pub packets: u64,
+    /// Packets it lost by being too slow.
+    pub drops: u64,
+}
+
+impl From<&Track> for ReceiverSnapshot {
+    fn from(track: &Track) -> Self {
+        let (bytes, packets) = track.counters();
+        Self { id: track.id, codec: track.codec(), children: track.children(), bytes, packets }
+    }
+}
+
+impl From<&Sender> for SenderSnapshot {
+    fn from(sender: &Sender) -> Self {
+        let (bytes, packets, drops) = sender.counters();
+        let codec = sender.codec.clone();
+        Self { id: sender.id, codec, parent: sender.parent, bytes, packets, drops }
+    }
+}
+
+impl ConnectionSnapshot {
+    fn new(
+        connection: &Connection,
+        receivers: Vec<ReceiverSnapshot>,
+        senders: Vec<SenderSnapshot>,
+    ) -> Self {
+        Self {
+            id: connection.id,
+            description: connection.description(),
+            receivers,
+            senders,
+            bytes_recv: connection.bytes_recv(),
+            bytes_send: connection.bytes_send(),
+        }
+    }
+
+    fn of_live(live: &Live) -> Option<Self> {
+        let connection = live.connection()?;
+        let receivers = live.receivers().iter().map(|t| ReceiverSnapshot::from(&**t)).collect();
+        let senders = live.senders().iter().map(|s| SenderSnapshot::from(&**s)).collect();
+        Some(Self::new(&connection, receivers, senders))
+    }
+
+    pub(crate) fn of_consumer(consumer: &Consumer) -> Self {
+        use rs2rtc_media::Direction::{RecvOnly, SendOnly};
+        let tracks = consumer.tracks();
+        let receivers = tracks.iter().filter(|t| t.direction == RecvOnly);
+        let senders = tracks.iter().filter(|t| t.direction == SendOnly);
+        Self::new(
+            &consumer.connection,
+            receivers.map(|t| ReceiverSnapshot::from(&*t.track)).collect(),
+            senders.map(|t| SenderSnapshot::from(&*t.sender)).collect(),
+        )
+    }
+}
+
+impl Stream {
+    /// What the API shows of this stream.
+    pub fn snapshot(&self) -> StreamSnapshot {
+        let (consumers, had_consumer, had_external) = self.consumers();
+        let sources = self.lock_sources();
+        let empty = sources.is_empty() && !had_external;
+        let producers = sources.iter().filter_map(|source| match source {
+            Source::Slot(slot) => Some(ProducerSnapshot {
+                source: slot.source(),
+                connection: slot.live().as_deref().and_then(ConnectionSnapshot::of_live),
+                error: slot.last_error().map(|e| e.to_string()),
+            }),
+            Source::External(external) => Some(ProducerSnapshot {
+                source: String::new(),
+                connection: Some(ConnectionSnapshot::of_live(&external.live)?),
+                error: None,
+            }),
+        });
+        StreamSnapshot {
+            producers: (!empty).then(|| producers.collect()),
+            consumers: had_consumer
+                .then(|| consumers.iter().map(|c| ConnectionSnapshot::of_consumer(c)).collect()),
+        }
+    }
+}

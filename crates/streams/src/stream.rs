@@ -1,0 +1,235 @@
+//! A stream: its sources and its consumers.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use rs2rtc_base::Error;
+use rs2rtc_media::Media;
+use tokio_util::sync::CancellationToken;
+
+use crate::attach::{Attached, Consumer, Request};
+use crate::connection::Connection;
+use crate::live::{Live, Tracks};
+use crate::registry::Shared;
+use crate::slot::Slot;
+
+/// A source of a stream, in configured order, then pushed ones.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// Configured: opened on demand.
+    Slot(Arc<Slot>),
+    /// Pushed by a remote party: open while it pushes.
+    External(Arc<External>),
+}
+
+pub(crate) struct External {
+    pub(crate) live: Arc<Live>,
+    pub(crate) present: Mutex<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    sources: Vec<Source>,
+    had_external: bool,
+    consumers: Vec<Arc<Consumer>>,
+    had_consumer: bool,
+}
+
+/// A named stream.
+pub struct Stream {
+    shared: Arc<Shared>,
+    name: String,
+    epoch: Instant,
+    epoch_wall: SystemTime,
+    state: Mutex<State>,
+}
+
+impl Stream {
+    pub(crate) fn new(shared: Arc<Shared>, name: &str, sources: &[String]) -> Arc<Self> {
+        let epoch = Instant::now();
+        let sources = sources.iter();
+        let slots = sources.map(|s| Source::Slot(Slot::new(Arc::clone(&shared), name, epoch, s)));
+        let state = State { sources: slots.collect(), ..State::default() };
+        Arc::new(Self {
+            shared,
+            name: name.to_owned(),
+            epoch,
+            epoch_wall: SystemTime::now(),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// The name it was created under (aliases share the stream).
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The zero of its timeline, and the wall-clock time of that moment, for
+    /// sender reports: a frame's NTP time is the second plus `pts / rate`.
+    pub const fn epoch(&self) -> (Instant, SystemTime) {
+        (self.epoch, self.epoch_wall)
+    }
+
+    pub(crate) fn lock_sources(&self) -> Vec<Source> {
+        self.lock().sources.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Attaches a consumer: opens sources as far as needed, matches codecs and
+    /// starts the sources that give a track.
+    ///
+    /// Dropping the returned value detaches it; with the last one gone the
+    /// sources are released at once. Dropping this future gives up the dial.
+    ///
+    /// # Errors
+    /// The contract's texts (`spec/core.md` 6.4): dial errors of the sources,
+    /// `codecs not matched`, `unknown error` for a stream without sources.
+    pub async fn attach(self: &Arc<Self>, request: Request) -> Result<Attached, Error> {
+        crate::attach::attach(self, request).await
+    }
+
+    /// Adds a source that a remote party pushes. It stays until the returned
+    /// value is dropped. Viewers of an earlier push of the same codecs go on with it.
+    pub fn publish(self: &Arc<Self>, medias: Vec<Media>, connection: Arc<Connection>) -> Publication {
+        let mut state = self.lock();
+        state.had_external = true;
+        let orphan = state.sources.iter().find_map(|s| match s {
+            Source::External(e) if !*e.present() => Some(Arc::clone(e)),
+            _ => None,
+        });
+        let external = orphan.unwrap_or_else(|| {
+            let live = Live::new(self.epoch, self.shared.settings.cache);
+            let external = Arc::new(External { live, present: Mutex::new(true) });
+            state.sources.push(Source::External(Arc::clone(&external)));
+            external
+        });
+        *external.present() = true;
+        drop(state);
+        external.live.opened(medias, connection);
+        let kicked = self.shared.cancel.child_token();
+        Publication { stream: Arc::clone(self), external, kicked }
+    }
+
+    /// Ends every consumer with a reason they can show, and forgets the sources.
+    pub(crate) fn close(&self, reason: &str) {
+        let (consumers, sources) = {
+            let mut state = self.lock();
+            (state.consumers.clone(), std::mem::take(&mut state.sources))
+        };
+        for source in sources {
+            if let Source::External(external) = source {
+                external.live.end();
+            }
+        }
+        for consumer in consumers {
+            consumer.kick(reason);
+        }
+    }
+
+    /// Ends one consumer by the id of its connection. Says whether it was there.
+    pub fn kick(&self, id: u64, reason: &str) -> bool {
+        let consumer = self.lock().consumers.iter().find(|c| c.connection.id == id).cloned();
+        consumer.is_some_and(|c| {
+            c.kick(reason);
+            true
+        })
+    }
+
+    /// Replaces the source of every slot for its next dial (`spec/core.md` 11).
+    pub(crate) fn set_source(&self, source: &str) {
+        let mut slots = 0;
+        for s in self.lock().sources.iter() {
+            if let Source::Slot(slot) = s {
+                slot.set_source(source);
+                slots += 1;
+            }
+        }
+        if slots == 0 {
+            let slot = Slot::new(Arc::clone(&self.shared), &self.name, self.epoch, source);
+            self.lock().sources.insert(0, Source::Slot(slot));
+        }
+    }
+
+    pub(crate) fn add_consumer(&self, consumer: Arc<Consumer>) {
+        let mut state = self.lock();
+        state.had_consumer = true;
+        state.consumers.push(consumer);
+    }
+
+    pub(crate) fn remove_consumer(&self, consumer: &Arc<Consumer>) {
+        let mut state = self.lock();
+        state.consumers.retain(|c| !Arc::ptr_eq(c, consumer));
+        state.sources.retain(|s| match s {
+            Source::Slot(_) => true,
+            Source::External(e) => *e.present() || e.live.is_watched(),
+        });
+    }
+
+    /// (consumers, whether there ever was one, whether there ever was a pushed source)
+    pub(crate) fn consumers(&self) -> (Vec<Arc<Consumer>>, bool, bool) {
+        let state = self.lock();
+        (state.consumers.clone(), state.had_consumer, state.had_external)
+    }
+
+    /// The stream of another name.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Self>> {
+        self.shared.names().get(name).cloned()
+    }
+
+    /// How many consumers it has now.
+    pub fn viewers(&self) -> usize {
+        self.lock().consumers.len()
+    }
+}
+
+impl External {
+    pub(crate) fn present(&self) -> MutexGuard<'_, bool> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A pushed source. Dropping it removes the source from its stream.
+pub struct Publication {
+    stream: Arc<Stream>,
+    external: Arc<External>,
+    kicked: CancellationToken,
+}
+
+impl Publication {
+    /// Where the pushed frames go.
+    pub fn tracks(&self) -> Tracks {
+        self.external.live.tracks()
+    }
+
+    /// Fires when the push must end (shutdown, the stream was deleted).
+    pub fn kicked(&self) -> CancellationToken {
+        self.kicked.clone()
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        self.external.live.lost();
+        *self.external.present() = false;
+        let keep = self.external.live.is_watched();
+        self.stream.lock().sources.retain(|s| {
+            !matches!(s, Source::External(e) if Arc::ptr_eq(e, &self.external) && !keep)
+        });
+    }
+}
+
+impl fmt::Debug for Publication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publication").field("stream", &self.stream.name).finish_non_exhaustive()
+    }
+}

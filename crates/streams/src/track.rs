@@ -1,0 +1,243 @@
+//! A track: one codec's frames from one producer to all its viewers.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use rs2rtc_media::{Codec, Frame, Kind, Payload};
+
+use crate::cache::{Cache, Limits};
+use crate::connection::next_id;
+
+/// Where frames of a track go. Called on the producer's task for every frame:
+/// it must be cheap and must never block.
+pub trait Sink: Send + Sync {
+    /// The next frame.
+    fn push(&self, frame: &Arc<Frame>);
+
+    /// No frame will follow: the track has ended for good.
+    fn end(&self) {}
+}
+
+/// One viewer's share of a track, as the API shows it.
+///
+/// The track counts as watched while a sender that belongs to it lives.
+#[derive(Debug)]
+pub struct Sender {
+    /// From the process-wide counter.
+    pub id: u64,
+    /// The codec as it leaves.
+    pub codec: Codec,
+    /// Id of the track it reads.
+    pub parent: u64,
+    bytes: AtomicU64,
+    packets: AtomicU64,
+    drops: AtomicU64,
+}
+
+impl Sender {
+    /// A sender of a track; hold it in [`Track::watch`].
+    pub fn new(codec: Codec, parent: u64) -> Self {
+        Self {
+            id: next_id(),
+            codec,
+            parent,
+            bytes: AtomicU64::new(0),
+            packets: AtomicU64::new(0),
+            drops: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts packets sent and their payload bytes.
+    pub fn sent(&self, packets: usize, bytes: usize) {
+        self.packets.fetch_add(packets as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts packets that were not sent because the viewer was too slow.
+    pub fn dropped(&self, packets: usize) {
+        self.drops.fetch_add(packets as u64, Ordering::Relaxed);
+    }
+
+    /// (payload bytes, packets, drops) so far.
+    pub fn counters(&self) -> (u64, u64, u64) {
+        (
+            self.bytes.load(Ordering::Relaxed),
+            self.packets.load(Ordering::Relaxed),
+            self.drops.load(Ordering::Relaxed),
+        )
+    }
+}
+
+/// Ends a sink's subscription when dropped.
+pub struct Subscription {
+    track: Arc<Track>,
+    id: u64,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.track.lock().sinks.retain(|(id, _)| *id != self.id);
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("track", &self.track.id).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    codec: Codec,
+    sinks: Vec<(u64, Arc<dyn Sink>)>,
+    senders: Vec<Weak<Sender>>,
+    cache: Option<Cache>,
+    last_dts: i64,
+    ended: bool,
+}
+
+/// One codec's frames from a producer to its viewers.
+pub struct Track {
+    /// From the process-wide counter.
+    pub id: u64,
+    /// Video or audio.
+    pub kind: Kind,
+    inner: Mutex<Inner>,
+    bytes: AtomicU64,
+    packets: AtomicU64,
+}
+
+impl Track {
+    /// A track without viewers. Video tracks keep their current group of
+    /// pictures within `cache`, if given.
+    pub fn new(kind: Kind, codec: Codec, cache: Option<Limits>) -> Self {
+        let cache = (kind == Kind::Video).then_some(cache).flatten().map(Cache::new);
+        Self {
+            id: next_id(),
+            kind,
+            inner: Mutex::new(Inner {
+                codec,
+                sinks: Vec::new(),
+                senders: Vec::new(),
+                cache,
+                last_dts: i64::MIN,
+                ended: false,
+            }),
+            bytes: AtomicU64::new(0),
+            packets: AtomicU64::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The codec as the producer gives it; may change when a source restarts.
+    pub fn codec(&self) -> Codec {
+        self.lock().codec.clone()
+    }
+
+    pub(crate) fn set_codec(&self, codec: Codec) {
+        self.lock().codec = codec;
+    }
+
+    /// Hands a frame to every sink and to the keyframe cache.
+    pub fn push(&self, frame: &Arc<Frame>) {
+        let (packets, bytes) = match (&frame.received, &frame.payload) {
+            (Some(r), _) => (r.payloads.len(), r.payloads.iter().map(bytes::Bytes::len).sum()),
+            (None, Payload::Opaque(parts)) => (parts.len(), frame.payload.len()),
+            (None, _) => (1, frame.payload.len()),
+        };
+        self.packets.fetch_add(packets as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let mut inner = self.lock();
+        inner.last_dts = inner.last_dts.max(frame.dts);
+        if let Some(cache) = &mut inner.cache {
+            cache.push(frame);
+        }
+        for (_, sink) in &inner.sinks {
+            sink.push(frame);
+        }
+    }
+
+    /// The highest decoding time so far, `i64::MIN` before the first frame.
+    pub fn last_dts(&self) -> i64 {
+        self.lock().last_dts
+    }
+
+    /// Adds a sink. Frames come from now on, until the subscription is dropped.
+    pub fn subscribe(self: &Arc<Self>, sink: Arc<dyn Sink>) -> Subscription {
+        self.subscribe_with_cache(sink).0
+    }
+
+    /// Adds a sink and returns the current group of pictures with it: the
+    /// frames before the first one the sink will see, none missing, none twice.
+    /// Empty for audio and while no keyframe has come.
+    pub fn subscribe_with_cache(
+        self: &Arc<Self>,
+        sink: Arc<dyn Sink>,
+    ) -> (Subscription, Vec<Arc<Frame>>) {
+        let id = next_id();
+        let mut inner = self.lock();
+        let cached = inner.cache.as_ref().map(Cache::frames).unwrap_or_default();
+        if inner.ended {
+            sink.end();
+        } else {
+            inner.sinks.push((id, sink));
+        }
+        drop(inner);
+        (Subscription { track: Arc::clone(self), id }, cached)
+    }
+
+    /// The current group of pictures, keyframe first; empty if there is none.
+    pub fn cached_gop(&self) -> Vec<Arc<Frame>> {
+        self.lock().cache.as_ref().map(Cache::frames).unwrap_or_default()
+    }
+
+    /// The newest keyframe seen, however long ago.
+    pub fn last_keyframe(&self) -> Option<Arc<Frame>> {
+        self.lock().cache.as_ref().and_then(Cache::last_keyframe)
+    }
+
+    /// Counts a sender as a viewer of this track until its last reference is dropped.
+    pub fn watch(&self, sender: &Arc<Sender>) {
+        let mut inner = self.lock();
+        inner.senders.retain(|s| s.strong_count() > 0);
+        inner.senders.push(Arc::downgrade(sender));
+    }
+
+    /// Ids of the senders that read this track.
+    pub fn children(&self) -> Vec<u64> {
+        self.lock().senders.iter().filter_map(|s| s.upgrade().map(|s| s.id)).collect()
+    }
+
+    /// The source begins anew: what is cached does not belong to what follows.
+    pub(crate) fn restart(&self) {
+        if let Some(cache) = &mut self.lock().cache {
+            cache.forget();
+        }
+    }
+
+    /// Tells all sinks that nothing follows.
+    pub(crate) fn end(&self) {
+        let sinks = {
+            let mut inner = self.lock();
+            inner.ended = true;
+            std::mem::take(&mut inner.sinks)
+        };
+        for (_, sink) in sinks {
+            sink.end();
+        }
+    }
+
+    /// (payload bytes, packets) that came in so far.
+    pub fn counters(&self) -> (u64, u64) {
+        (self.bytes.load(Ordering::Relaxed), self.packets.load(Ordering::Relaxed))
+    }
+}
+
+impl fmt::Debug for Track {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Track").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
