@@ -8,7 +8,9 @@ use rs2rtc_transcode::video::jpeg;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("usage: demo_dump <file> [frame] [width] [height] [fps] [unix ms]")?;
+    let path = arguments
+        .next()
+        .ok_or("usage: demo_dump <file> [frame] [width] [height] [fps] [unix ms]")?;
     let mut number = |default: u64| match arguments.next() {
         Some(text) => text.parse(),
         None => Ok(default),

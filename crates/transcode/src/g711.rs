@@ -8,7 +8,11 @@ const MU_BIAS: i32 = 0x84;
 #[must_use]
 pub fn encode_mu_law(sample: i16) -> u8 {
     let value = i32::from(sample);
-    let (sign, magnitude) = if value < 0 { (0x80, -value) } else { (0, value) };
+    let (sign, magnitude) = if value < 0 {
+        (0x80, -value)
+    } else {
+        (0, value)
+    };
     let biased = magnitude.min(0x7FFF - MU_BIAS) + MU_BIAS;
     // Bits 7..=14 of the biased value select segment 0..=7.
     let segment = (biased >> 7).ilog2();
@@ -25,8 +29,12 @@ pub fn decode_mu_law(byte: u8) -> i16 {
     }
     let code = !byte;
     let segment = (code >> 4) & 0x07;
-    let magnitude = ((i32::from(code & 0x0F) << 3) + MU_BIAS << segment) - MU_BIAS;
-    (if code & 0x80 == 0 { magnitude } else { -magnitude }) as i16
+    let magnitude = (((i32::from(code & 0x0F) << 3) + MU_BIAS) << segment) - MU_BIAS;
+    (if code & 0x80 == 0 {
+        magnitude
+    } else {
+        -magnitude
+    }) as i16
 }
 
 /// One linear sample to A-law (PCMA).
@@ -57,7 +65,11 @@ pub fn decode_a_law(byte: u8) -> i16 {
         0 => step,
         _ => (step + 0x100) << (segment - 1),
     };
-    (if code & 0x80 != 0 { magnitude } else { -magnitude }) as i16
+    (if code & 0x80 != 0 {
+        magnitude
+    } else {
+        -magnitude
+    }) as i16
 }
 
 #[cfg(test)]

@@ -145,8 +145,7 @@ impl Decoder {
     ///
     /// The number of channels is not 1 or 2.
     pub fn new(channels: u8) -> Result<Self> {
-        let inner =
-            OpusDecoder::new(SAMPLE_RATE as i32, usize::from(channels)).map_err(library)?;
+        let inner = OpusDecoder::new(SAMPLE_RATE as i32, usize::from(channels)).map_err(library)?;
         Ok(Self {
             inner,
             channels,

@@ -2,7 +2,7 @@
 //! depend on nothing but the frame counter, the wall clock handed in and the
 //! parameters of the `demo:` address.
 //!
-//! - [`Params`]: `demo:?width=1280&height=720&fps=30&gop=60&video=h264&audio=opus`.
+//! - [`Params`] of `demo:?width=1280&height=720&fps=30&gop=60&video=h264&audio=opus`.
 //! - [`Pattern`]: picture number N at wall clock T.
 //! - [`strip`]: frame counter and wall clock as black and white cells, for
 //!   programs that look at a decoded picture or a screenshot.

@@ -40,7 +40,9 @@ impl Rect {
     pub(super) fn around(frame: &I420Frame, x0: f32, y0: f32, x1: f32, y1: f32) -> Self {
         let low = |value: f32| (value.floor().max(0.0) as usize) & !1;
         let high = |value: f32, end: usize| {
-            (value.ceil().max(0.0) as usize).next_multiple_of(2).min(end)
+            (value.ceil().max(0.0) as usize)
+                .next_multiple_of(2)
+                .min(end)
         };
         let (x1, y1) = (high(x1, frame.width), high(y1, frame.height));
         Self {

@@ -159,7 +159,8 @@ impl Pattern {
     pub fn render(&mut self, frame_index: u64, wall_clock_ms: u64) -> &I420Frame {
         paint::copy(&self.base, &mut self.frame, self.ball);
         paint::copy(&self.base, &mut self.frame, self.hand);
-        self.rings.paint(&self.base, &mut self.frame, frame_index, self.fps);
+        self.rings
+            .paint(&self.base, &mut self.frame, frame_index, self.fps);
         self.ball = self.paint_ball(frame_index);
         self.hand = self.paint_hand(frame_index);
         self.paint_flash(frame_index);
@@ -264,8 +265,7 @@ impl Rings {
         let mut pixels = Vec::with_capacity((rect.x1 - rect.x0) * (rect.y1 - rect.y0));
         for y in rect.y0..rect.y1 {
             for x in rect.x0..rect.x1 {
-                let from_centre =
-                    length(x as f32 + 0.5 - centre.0, y as f32 + 0.5 - centre.1);
+                let from_centre = length(x as f32 + 0.5 - centre.0, y as f32 + 0.5 - centre.1);
                 let cover = (0.5 + radius - from_centre).clamp(0.0, 1.0) * 255.0;
                 // A ring is a tenth of the radius wide in the middle of the disc.
                 let turns = from_centre * from_centre * 6.0 / (radius * radius);
@@ -408,7 +408,10 @@ mod tests {
             pattern.render(frame, NOW).clone()
         };
         for frame in [0, 7, 31, 90, 123, 239, 240] {
-            assert!(*straight.render(frame, NOW) == fresh(frame), "frame {frame}");
+            assert!(
+                *straight.render(frame, NOW) == fresh(frame),
+                "frame {frame}"
+            );
         }
     }
 

@@ -39,8 +39,8 @@ impl Tone {
             .map(|index| {
                 let inside = index.min(beep.saturating_sub(index)).min(edge);
                 let envelope = 0.5 - 0.5 * (f64::from(inside) / f64::from(edge) * TAU / 2.0).cos();
-                let value = BEEP_LEVEL * envelope * wave(BEEP_HZ, index)
-                    + HUM_LEVEL * wave(HUM_HZ, index);
+                let value =
+                    BEEP_LEVEL * envelope * wave(BEEP_HZ, index) + HUM_LEVEL * wave(HUM_HZ, index);
                 (value * 32767.0).round() as i16
             })
             .collect();

@@ -14,7 +14,10 @@ use crate::{Error, Result};
 
 const CODEC: &str = "H264";
 /// How often a picture that the rate control wants to leave out is tried again.
-const SKIP_TRIES: u32 = 8;
+const SKIP_TRIES: u32 = 40;
+/// By how much the rate control's time is moved for that; it takes a step of more than
+/// a second for an error.
+const SKIP_STEP_US: u64 = 900_000;
 
 /// Settings of an [`Encoder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,9 @@ impl Encoder {
     /// A setting is out of range, or the library could not be set up.
     pub fn new(config: Config) -> Result<Self> {
         config.check()?;
+        // Without background and static-block shortcuts every macroblock would be
+        // searched; quality beyond QP 12 is not visible. Frame skipping is on because
+        // the library warns on stderr without it, see `encode` for how none is lost.
         let settings = EncoderConfig::new()
             .profile(Profile::Baseline)
             .bitrate(BitRate::from_bps(config.bitrate))
@@ -94,7 +100,7 @@ impl Encoder {
             .background_detection(true)
             .intra_frame_period(IntraFramePeriod::auto())
             .sps_pps_strategy(SpsPpsStrategy::ConstantId)
-            .qp(QpRange::new(10, 44))
+            .qp(QpRange::new(12, 46))
             .num_threads(1)
             .vui(VuiConfig::bt601());
         let inner =
@@ -133,7 +139,8 @@ impl super::Encoder for Encoder {
             self.inner.force_intra_frame();
         }
         // Time as the rate control sees it: one frame interval per picture. When it
-        // would leave this picture out, half a second more drains its buffer.
+        // wants to leave this picture out, more time drains its buffer; it never
+        // leaves out an IDR picture.
         self.time_us += 1_000_000 / u64::from(self.config.fps);
         let mut tries = 0;
         let stream = loop {
@@ -142,11 +149,14 @@ impl super::Encoder for Encoder {
                 .inner
                 .encode_at(&Planes(picture), timestamp)
                 .map_err(library)?;
-            if stream.frame_type() != FrameType::Skip || tries == SKIP_TRIES {
+            if stream.frame_type() != FrameType::Skip || tries > SKIP_TRIES {
                 break stream;
             }
+            if tries == SKIP_TRIES {
+                self.inner.force_intra_frame();
+            }
             tries += 1;
-            self.time_us += 500_000;
+            self.time_us += SKIP_STEP_US;
         };
         let keyframe = stream.frame_type() == FrameType::IDR;
 
