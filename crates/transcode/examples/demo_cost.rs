@@ -4,13 +4,15 @@
 //! Each line: minimum, median, 95th percentile, maximum and mean in microseconds of
 //! one step, and the share of one core that the step takes at that rate.
 
+#![allow(clippy::disallowed_methods)] // measures by the clock, unlike the library
+
 use std::error::Error;
 use std::io::{Write, stdout};
 use std::time::Instant;
 
 use rs2rtc_transcode::audio::{self, Encoder as _, opus};
 use rs2rtc_transcode::demo::{Pattern, Tone};
-use rs2rtc_transcode::video::{Encoder as _, jpeg};
+use rs2rtc_transcode::video::{Encoder as _, h264, jpeg};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -26,36 +28,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut jpeg = jpeg::Encoder::new(80)?;
     let (mut render, mut jpegs) = (Vec::new(), Vec::new());
     let mut jpeg_bytes = 0;
-    #[cfg(feature = "h264")]
     let mut h264 = {
-        use rs2rtc_transcode::video::h264;
         let gop = fps * 2;
-        h264::Encoder::new(h264::Config {
-            width,
-            height,
-            fps,
-            gop,
-            bitrate,
-        })?
+        h264::Encoder::new(h264::Config { width, height, fps, gop, bitrate })?
     };
-    #[cfg(feature = "h264")]
     let (mut keys, mut deltas, mut key_bytes, mut delta_bytes) = (Vec::new(), Vec::new(), 0, 0);
     for index in 0..frames {
         let start = Instant::now();
         let picture = pattern.render(index, 1_800_000_000_000 + index * 1000 / u64::from(fps));
         render.push(start.elapsed().as_secs_f64());
-        #[cfg(feature = "h264")]
-        {
-            let start = Instant::now();
-            let unit = h264.encode(picture, false)?;
-            let (list, bytes) = if unit.keyframe {
-                (&mut keys, &mut key_bytes)
-            } else {
-                (&mut deltas, &mut delta_bytes)
-            };
-            list.push(start.elapsed().as_secs_f64());
-            *bytes += unit.len();
-        }
+        let start = Instant::now();
+        let unit = h264.encode(picture, false)?;
+        let (list, bytes) = if unit.keyframe {
+            (&mut keys, &mut key_bytes)
+        } else {
+            (&mut deltas, &mut delta_bytes)
+        };
+        list.push(start.elapsed().as_secs_f64());
+        *bytes += unit.len();
         if index % 4 == 0 {
             let start = Instant::now();
             jpeg_bytes += jpeg.encode(picture, false)?.len();
@@ -64,21 +54,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let per_second = f64::from(fps);
     report("render", &mut render, per_second)?;
-    #[cfg(feature = "h264")]
-    {
-        let rate = (key_bytes + delta_bytes) as f64 * 8.0 / f64::from(seconds);
-        let sizes = (key_bytes / keys.len(), delta_bytes / deltas.len().max(1));
-        let mut all: Vec<f64> = keys.iter().chain(&deltas).copied().collect();
-        report("H264 all", &mut all, per_second)?;
-        report("H264 keyframes", &mut keys, 0.5)?;
-        report("H264 others", &mut deltas, per_second - 0.5)?;
-        writeln!(
-            stdout(),
-            "H264: {rate:.0} bit/s of {bitrate}, keyframe {} bytes, other {} bytes",
-            sizes.0,
-            sizes.1
-        )?;
-    }
+    let rate = (key_bytes + delta_bytes) as f64 * 8.0 / f64::from(seconds);
+    let sizes = (key_bytes / keys.len(), delta_bytes / deltas.len().max(1));
+    let mut all: Vec<f64> = keys.iter().chain(&deltas).copied().collect();
+    report("H264 all", &mut all, per_second)?;
+    report("H264 keyframes", &mut keys, 0.5)?;
+    report("H264 others", &mut deltas, per_second - 0.5)?;
+    writeln!(
+        stdout(),
+        "H264: {rate:.0} bit/s of {bitrate}, keyframe {} bytes, other {} bytes",
+        sizes.0,
+        sizes.1
+    )?;
     let mean = jpeg_bytes / jpegs.len();
     report("JPEG", &mut jpegs, per_second)?;
     writeln!(stdout(), "JPEG: {mean} bytes")?;

@@ -8,11 +8,7 @@ const MU_BIAS: i32 = 0x84;
 #[must_use]
 pub fn encode_mu_law(sample: i16) -> u8 {
     let value = i32::from(sample);
-    let (sign, magnitude) = if value < 0 {
-        (0x80, -value)
-    } else {
-        (0, value)
-    };
+    let (sign, magnitude) = if value < 0 { (0x80, -value) } else { (0, value) };
     let biased = magnitude.min(0x7FFF - MU_BIAS) + MU_BIAS;
     // Bits 7..=14 of the biased value select segment 0..=7.
     let segment = (biased >> 7).ilog2();
@@ -30,22 +26,15 @@ pub fn decode_mu_law(byte: u8) -> i16 {
     let code = !byte;
     let segment = (code >> 4) & 0x07;
     let magnitude = (((i32::from(code & 0x0F) << 3) + MU_BIAS) << segment) - MU_BIAS;
-    (if code & 0x80 == 0 {
-        magnitude
-    } else {
-        -magnitude
-    }) as i16
+    (if code & 0x80 == 0 { magnitude } else { -magnitude }) as i16
 }
 
 /// One linear sample to A-law (PCMA).
 #[must_use]
 pub fn encode_a_law(sample: i16) -> u8 {
     // The law is defined on one's complement: -1 is the negative zero.
-    let (sign, magnitude) = if sample < 0 {
-        (0, i32::from(!sample))
-    } else {
-        (0x80, i32::from(sample))
-    };
+    let (sign, magnitude) =
+        if sample < 0 { (0, i32::from(!sample)) } else { (0x80, i32::from(sample)) };
     let code = if magnitude < 0x100 {
         magnitude >> 4
     } else {
@@ -65,11 +54,7 @@ pub fn decode_a_law(byte: u8) -> i16 {
         0 => step,
         _ => (step + 0x100) << (segment - 1),
     };
-    (if code & 0x80 != 0 {
-        magnitude
-    } else {
-        -magnitude
-    }) as i16
+    (if code & 0x80 != 0 { magnitude } else { -magnitude }) as i16
 }
 
 #[cfg(test)]
@@ -86,10 +71,7 @@ mod tests {
     }
 
     fn linear() -> Vec<i16> {
-        hex(LINEAR)
-            .chunks(2)
-            .map(|pair| i16::from_be_bytes([pair[0], pair[1]]))
-            .collect()
+        hex(LINEAR).chunks(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect()
     }
 
     #[test]
@@ -131,10 +113,7 @@ mod tests {
     fn the_error_is_within_half_a_step() {
         for sample in (i16::MIN..=i16::MAX).step_by(7) {
             let limit = (i32::from(sample).abs() / 30).max(16) + 16;
-            for back in [
-                decode_mu_law(encode_mu_law(sample)),
-                decode_a_law(encode_a_law(sample)),
-            ] {
+            for back in [decode_mu_law(encode_mu_law(sample)), decode_a_law(encode_a_law(sample))] {
                 let error = i32::from(back) - i32::from(sample);
                 assert!(
                     error.abs() <= limit || sample.unsigned_abs() > 32000,

@@ -29,10 +29,8 @@ fn encoded(encoder: &mut dyn Encoder, seconds: usize) -> Vec<bytes::Bytes> {
     (0..seconds * encoder.sample_rate() as usize / frame)
         .map(|index| {
             tone.fill((index * frame) as u64, &mut mono);
-            let pcm: Vec<i16> = mono
-                .iter()
-                .flat_map(|sample| std::iter::repeat_n(*sample, channels))
-                .collect();
+            let pcm: Vec<i16> =
+                mono.iter().flat_map(|sample| std::iter::repeat_n(*sample, channels)).collect();
             encoder.encode(&pcm).unwrap()
         })
         .collect()
@@ -40,18 +38,10 @@ fn encoded(encoder: &mut dyn Encoder, seconds: usize) -> Vec<bytes::Bytes> {
 
 #[test]
 fn opus_keeps_the_beep_in_place() {
-    for (channels, low_delay, bitrate) in [
-        (1, true, 64_000),
-        (1, false, 32_000),
-        (2, true, 96_000),
-        (2, false, 64_000),
-    ] {
-        let config = opus::Config {
-            channels,
-            bitrate,
-            low_delay,
-            ..opus::Config::default()
-        };
+    for (channels, low_delay, bitrate) in
+        [(1, true, 64_000), (1, false, 32_000), (2, true, 96_000), (2, false, 64_000)]
+    {
+        let config = opus::Config { channels, bitrate, low_delay, ..opus::Config::default() };
         let mut encoder = opus::Encoder::new(config).unwrap();
         let packets = encoded(&mut encoder, 5);
         let bits = packets.iter().map(|p| p.len() * 8).sum::<usize>() / 5;
@@ -75,10 +65,9 @@ fn opus_keeps_the_beep_in_place() {
 
 #[test]
 fn g711_keeps_the_beep_in_place() {
-    for (law, decode) in [
-        (Law::Mu, g711::decode_mu_law as fn(u8) -> i16),
-        (Law::A, g711::decode_a_law),
-    ] {
+    for (law, decode) in
+        [(Law::Mu, g711::decode_mu_law as fn(u8) -> i16), (Law::A, g711::decode_a_law)]
+    {
         let packets = encoded(&mut G711::new(law), 3);
         assert_eq!(packets.len(), 150);
         let samples: Vec<i16> = packets.iter().flatten().map(|byte| decode(*byte)).collect();
@@ -114,26 +103,11 @@ fn lengths_and_settings_are_checked() {
     let refused = |config| opus::Encoder::new(config).err().unwrap().to_string();
     let config = opus::Config::default();
     assert_eq!(
-        refused(opus::Config {
-            channels: 3,
-            ..config
-        }),
+        refused(opus::Config { channels: 3, ..config }),
         "OPUS: channels is 3, allowed is 1 or 2"
     );
-    assert!(
-        refused(opus::Config {
-            bitrate: 1,
-            ..config
-        })
-        .contains("6000")
-    );
-    assert!(
-        refused(opus::Config {
-            complexity: 11,
-            ..config
-        })
-        .contains("0 to 10")
-    );
+    assert!(refused(opus::Config { bitrate: 1, ..config }).contains("6000"));
+    assert!(refused(opus::Config { complexity: 11, ..config }).contains("0 to 10"));
     assert!(opus::Decoder::new(0).is_err());
 }
 

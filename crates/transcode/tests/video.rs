@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use rs2rtc_transcode::demo::Pattern;
 use rs2rtc_transcode::demo::strip::{self, Reading};
-use rs2rtc_transcode::demo::{Params, Pattern};
 use rs2rtc_transcode::video::{Encoder, I420Frame, jpeg};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -14,10 +14,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 const NOW: u64 = 1_794_949_477_123;
 
 fn expected(frame: u64, fps: u32) -> Reading {
-    Reading {
-        frame: frame as u32,
-        unix_ms: NOW + frame * 1000 / u64::from(fps),
-    }
+    Reading { frame: frame as u32, unix_ms: NOW + frame * 1000 / u64::from(fps) }
 }
 
 fn read(plane: &[u8], width: usize, height: usize) -> Option<Reading> {
@@ -51,24 +48,14 @@ fn jpeg_keeps_the_strip() {
             let mut encoder = jpeg::Encoder::new(quality).unwrap();
             for frame in [0, 3, 31, 1234] {
                 let want = expected(frame, 30);
-                let unit = encoder
-                    .encode(pattern.render(frame, want.unix_ms), false)
-                    .unwrap();
+                let unit = encoder.encode(pattern.render(frame, want.unix_ms), false).unwrap();
                 assert!(unit.keyframe && unit.units.len() == 1);
                 let (plane, w, h) = decode_jpeg(&unit.units[0]);
                 assert_eq!((w, h), (width, height));
-                assert_eq!(
-                    read(&plane, w, h),
-                    Some(want),
-                    "{width}x{height} q{quality}"
-                );
+                assert_eq!(read(&plane, w, h), Some(want), "{width}x{height} q{quality}");
                 if width >= 320 {
                     let half = halved(&plane, w, h);
-                    assert_eq!(
-                        read(&half, w / 2, h / 2),
-                        Some(want),
-                        "half {width}x{height}"
-                    );
+                    assert_eq!(read(&half, w / 2, h / 2), Some(want), "half {width}x{height}");
                 }
             }
         }
@@ -107,17 +94,12 @@ fn jpeg_refuses_what_it_cannot_do() {
 #[cfg(feature = "h264")]
 mod h264 {
     use super::*;
+    use rs2rtc_transcode::demo::Params;
     use rs2rtc_transcode::video::AccessUnit;
     use rs2rtc_transcode::video::h264::{Config, Decoder, Encoder as H264};
 
     fn config(width: usize, height: usize, bitrate: u32) -> Config {
-        Config {
-            width,
-            height,
-            fps: 30,
-            gop: 60,
-            bitrate,
-        }
+        Config { width, height, fps: 30, gop: 60, bitrate }
     }
 
     fn kinds(unit: &AccessUnit) -> Vec<u8> {
@@ -150,10 +132,7 @@ mod h264 {
                 let picture = pattern.render(frame, want.unix_ms);
                 let unit = encoder.encode(picture, false).unwrap();
                 assert_eq!(unit.keyframe, frame % 60 == 0, "frame {frame}");
-                let decoded = decoder
-                    .decode(&unit.units)
-                    .unwrap()
-                    .expect("one in, one out");
+                let decoded = decoder.decode(&unit.units).unwrap().expect("one in, one out");
                 assert_eq!((decoded.width, decoded.height), (width, height));
                 let found = read(&decoded.y, width, height);
                 assert_eq!(found, Some(want), "{width}x{height} at {bitrate}");
@@ -162,6 +141,27 @@ mod h264 {
                     assert_eq!(read(&half, width / 2, height / 2), Some(want));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn moving_things_leave_no_traces() {
+        let mut pattern = Pattern::new(640, 360, 30);
+        let mut encoder = H264::new(config(640, 360, 1_500_000)).unwrap();
+        let mut decoder = Decoder::new().unwrap();
+        let mut last = I420Frame::black(640, 360);
+        for frame in 0..60 {
+            let picture = pattern.render(frame, NOW);
+            let unit = encoder.encode(picture, false).unwrap();
+            let decoded = decoder.decode(&unit.units).unwrap().unwrap();
+            // Where the ball moves, but it is not there now and was not just before.
+            let traces = (80..208)
+                .flat_map(|y| y * 640..y * 640 + 540)
+                .filter(|&at| picture.y[at] == last.y[at])
+                .filter(|&at| picture.y[at].abs_diff(decoded.y[at]) > 24)
+                .count();
+            assert_eq!(traces, 0, "frame {frame}");
+            last = picture.clone();
         }
     }
 
@@ -189,10 +189,7 @@ mod h264 {
     #[test]
     fn a_forced_keyframe_starts_a_new_group() {
         let mut pattern = Pattern::new(320, 240, 30);
-        let gop = Config {
-            gop: 10,
-            ..config(320, 240, 300_000)
-        };
+        let gop = Config { gop: 10, ..config(320, 240, 300_000) };
         let mut encoder = H264::new(gop).unwrap();
         let mut keyframes = Vec::new();
         for frame in 0..40 {
@@ -225,10 +222,7 @@ mod h264 {
             }
             let measured = bytes as f64 * 8.0 * 30.0 / frames as f64;
             let ratio = measured / f64::from(bitrate);
-            assert!(
-                (0.65..1.35).contains(&ratio),
-                "{address}: {ratio} of {bitrate}"
-            );
+            assert!((0.65..1.35).contains(&ratio), "{address}: {ratio} of {bitrate}");
         }
     }
 

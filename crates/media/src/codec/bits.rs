@@ -48,11 +48,6 @@ impl<'a> BitReader<'a> {
         let half = i32::try_from(code.div_ceil(2)).ok()?;
         Some(if code % 2 == 1 { half } else { -half })
     }
-
-    /// Bits read so far.
-    pub(crate) const fn position(&self) -> usize {
-        self.at
-    }
 }
 
 /// Writes bits into a byte vector.
@@ -120,7 +115,6 @@ mod tests {
         assert_eq!(r.bits(8), Some(255));
         assert_eq!(r.bit(), None);
         assert_eq!(r.skip(1), None);
-        assert_eq!(r.position(), 8);
     }
 
     #[test]

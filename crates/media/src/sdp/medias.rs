@@ -1,6 +1,6 @@
 //! From a session description to the medias of a producer.
 
-use super::{MediaDesc, Session, Side, direction_of};
+use super::{MediaDesc, Session, Side};
 use crate::codec::{Codec, CodecId};
 use crate::track::{Direction, Kind, Media};
 
@@ -21,7 +21,6 @@ impl Session {
             || self.medias.iter().any(|m| {
                 kind(&m.kind) == Kind::Video && m.direction() == Some(Direction::SendOnly)
             });
-        let default = direction_of(&self.attributes).unwrap_or(Direction::RecvOnly);
         self.medias
             .iter()
             .map(|desc| Media {
@@ -29,7 +28,7 @@ impl Session {
                 direction: if all_to_us {
                     Direction::RecvOnly
                 } else {
-                    desc.direction().unwrap_or(default)
+                    desc.direction().unwrap_or(Direction::RecvOnly)
                 },
                 codecs: desc.formats.iter().map(|format| self.codec(desc, format)).collect(),
                 id: desc.attribute("control").unwrap_or_default().to_owned(),

@@ -137,21 +137,14 @@ impl MediaDesc {
 
     /// The last direction attribute, if any; `sendrecv` and `inactive` count as none.
     pub fn direction(&self) -> Option<Direction> {
-        direction_of(&self.attributes)
-    }
-}
-
-fn direction_of(attributes: &[Attribute]) -> Option<Direction> {
-    attributes
-        .iter()
-        .rev()
-        .find_map(|a| match a.name.as_str() {
+        let mut directions = self.attributes.iter().rev().filter_map(|a| match a.name.as_str() {
             "sendonly" => Some(Some(Direction::SendOnly)),
             "recvonly" => Some(Some(Direction::RecvOnly)),
             "sendrecv" | "inactive" => Some(None),
             _ => None,
-        })
-        .flatten()
+        });
+        directions.next().flatten()
+    }
 }
 
 fn last<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {

@@ -31,12 +31,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            channels: 1,
-            bitrate: 64_000,
-            complexity: 5,
-            low_delay: true,
-        }
+        Self { channels: 1, bitrate: 64_000, complexity: 5, low_delay: true }
     }
 }
 
@@ -55,12 +50,7 @@ impl Encoder {
     /// A setting is out of range.
     pub fn new(config: Config) -> Result<Self> {
         let refuse = |name, value: u32, allowed| {
-            Err(Error::Setting {
-                codec: CODEC,
-                name,
-                value: value.to_string(),
-                allowed,
-            })
+            Err(Error::Setting { codec: CODEC, name, value: value.to_string(), allowed })
         };
         if !(1..=2).contains(&config.channels) {
             return refuse("channels", config.channels.into(), "1 or 2");
@@ -71,25 +61,15 @@ impl Encoder {
         if config.complexity > 10 {
             return refuse("complexity", config.complexity.into(), "0 to 10");
         }
-        let application = if config.low_delay {
-            Application::RestrictedLowDelay
-        } else {
-            Application::Audio
-        };
-        let mut inner = OpusEncoder::new(
-            SAMPLE_RATE as i32,
-            usize::from(config.channels),
-            application,
-        )
-        .map_err(library)?;
+        let application =
+            if config.low_delay { Application::RestrictedLowDelay } else { Application::Audio };
+        let mut inner =
+            OpusEncoder::new(SAMPLE_RATE as i32, usize::from(config.channels), application)
+                .map_err(library)?;
         inner.bitrate_bps = config.bitrate as i32;
         inner.complexity = config.complexity.into();
         inner.lsb_depth = 16;
-        Ok(Self {
-            inner,
-            config,
-            float: Vec::with_capacity(FRAME_SAMPLES * 2),
-        })
+        Ok(Self { inner, config, float: Vec::with_capacity(FRAME_SAMPLES * 2) })
     }
 }
 
@@ -118,16 +98,10 @@ impl super::Encoder for Encoder {
             });
         }
         self.float.clear();
-        self.float
-            .extend(pcm.iter().map(|&sample| f32::from(sample) / 32768.0));
+        self.float.extend(pcm.iter().map(|&sample| f32::from(sample) / 32768.0));
         let mut packet = [0; MAX_PACKET];
-        let len = self
-            .inner
-            .encode(&self.float, FRAME_SAMPLES, &mut packet)
-            .map_err(library)?;
-        Ok(Bytes::copy_from_slice(
-            packet.get(..len).unwrap_or_default(),
-        ))
+        let len = self.inner.encode(&self.float, FRAME_SAMPLES, &mut packet).map_err(library)?;
+        Ok(Bytes::copy_from_slice(packet.get(..len).unwrap_or_default()))
     }
 }
 
@@ -146,11 +120,7 @@ impl Decoder {
     /// The number of channels is not 1 or 2.
     pub fn new(channels: u8) -> Result<Self> {
         let inner = OpusDecoder::new(SAMPLE_RATE as i32, usize::from(channels)).map_err(library)?;
-        Ok(Self {
-            inner,
-            channels,
-            float: vec![0.0; MAX_SAMPLES * usize::from(channels)],
-        })
+        Ok(Self { inner, channels, float: vec![0.0; MAX_SAMPLES * usize::from(channels)] })
     }
 
     /// Decodes one packet, at most 120 ms. `None` stands for a lost packet of
@@ -162,18 +132,12 @@ impl Decoder {
     pub fn decode(&mut self, packet: Option<&[u8]>) -> Result<Vec<i16>> {
         let (input, limit) = match packet {
             Some([]) => {
-                return Err(Error::Input {
-                    codec: CODEC,
-                    reason: "an empty packet".into(),
-                });
+                return Err(Error::Input { codec: CODEC, reason: "an empty packet".into() });
             }
             Some(packet) => (packet, MAX_SAMPLES),
             None => (&[][..], FRAME_SAMPLES),
         };
-        let samples = self
-            .inner
-            .decode(input, limit, &mut self.float)
-            .map_err(library)?;
+        let samples = self.inner.decode(input, limit, &mut self.float).map_err(library)?;
         let count = samples.saturating_mul(usize::from(self.channels));
         Ok(self
             .float
@@ -185,8 +149,5 @@ impl Decoder {
 }
 
 fn library(error: rusty_opus::Error) -> Error {
-    Error::Library {
-        codec: CODEC,
-        reason: error.to_string(),
-    }
+    Error::Library { codec: CODEC, reason: error.to_string() }
 }

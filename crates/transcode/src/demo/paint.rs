@@ -39,18 +39,10 @@ impl Rect {
     /// Grows the box to even edges and cuts it at the picture.
     pub(super) fn around(frame: &I420Frame, x0: f32, y0: f32, x1: f32, y1: f32) -> Self {
         let low = |value: f32| (value.floor().max(0.0) as usize) & !1;
-        let high = |value: f32, end: usize| {
-            (value.ceil().max(0.0) as usize)
-                .next_multiple_of(2)
-                .min(end)
-        };
+        let high =
+            |value: f32, end: usize| (value.ceil().max(0.0) as usize).next_multiple_of(2).min(end);
         let (x1, y1) = (high(x1, frame.width), high(y1, frame.height));
-        Self {
-            x0: low(x0).min(x1),
-            y0: low(y0).min(y1),
-            x1,
-            y1,
-        }
+        Self { x0: low(x0).min(x1), y0: low(y0).min(y1), x1, y1 }
     }
 }
 
@@ -120,11 +112,7 @@ pub(super) fn to_segment(point: (f32, f32), from: (f32, f32), to: (f32, f32)) ->
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
     let (px, py) = (point.0 - from.0, point.1 - from.1);
     let square = dx * dx + dy * dy;
-    let along = if square > 0.0 {
-        ((px * dx + py * dy) / square).clamp(0.0, 1.0)
-    } else {
-        0.0
-    };
+    let along = if square > 0.0 { ((px * dx + py * dy) / square).clamp(0.0, 1.0) } else { 0.0 };
     length(px - dx * along, py - dy * along)
 }
 

@@ -74,14 +74,7 @@ const HEIGHT: &str = "an even number from 120 to 2160";
 
 impl Default for Params {
     fn default() -> Self {
-        Self {
-            width: 1280,
-            height: 720,
-            fps: 30,
-            gop: 60,
-            video: Video::H264,
-            audio: Audio::Opus,
-        }
+        Self { width: 1280, height: 720, fps: 30, gop: 60, video: Video::H264, audio: Audio::Opus }
     }
 }
 
@@ -179,11 +172,7 @@ impl Audio {
 }
 
 fn bad(key: &'static str, value: &str, allowed: &'static str) -> ParamError {
-    ParamError::BadValue {
-        key,
-        value: value.chars().take(100).collect(),
-        allowed,
-    }
+    ParamError::BadValue { key, value: value.chars().take(100).collect(), allowed }
 }
 
 fn number(
@@ -257,10 +246,7 @@ mod tests {
             }
         );
         assert_eq!(Params::parse("demo:?fps=10").unwrap().gop, 20);
-        assert_eq!(
-            Params::parse("demo:?audio=none").unwrap().audio,
-            Audio::None
-        );
+        assert_eq!(Params::parse("demo:?audio=none").unwrap().audio, Audio::None);
     }
 
     #[test]
@@ -270,10 +256,7 @@ mod tests {
             text("demo:?widht=640"),
             "demo: unknown parameter \"widht\", did you mean \"width\"?"
         );
-        assert_eq!(
-            text("demo:?FPS=3"),
-            "demo: unknown parameter \"FPS\", did you mean \"fps\"?"
-        );
+        assert_eq!(text("demo:?FPS=3"), "demo: unknown parameter \"FPS\", did you mean \"fps\"?");
         assert_eq!(
             text("demo:?framerate=3&width=2"),
             "demo: unknown parameter \"framerate\", did you mean \"width\"?"

@@ -4,8 +4,9 @@
 //! white while the beep sounds. A disc of running rings (a zone plate) gives the
 //! encoder as much to do as a camera does.
 //!
-//! The square (side `H/10`, centre `(W - H/12, H/12)`) is white for the first
-//! [`BEEP_MS`](super::BEEP_MS) of each second of the frame counter, else dark.
+//! The square is white for the first [`BEEP_MS`](super::BEEP_MS) of each second of
+//! the frame counter, else dark. With `S = min(H, W * 9/16)` its side is `S/10` and
+//! its centre is at `(W - S/12, S/12)`.
 //!
 //! Everything that never moves is painted once; a picture costs only what changed.
 
@@ -95,10 +96,7 @@ impl Pattern {
             ground,
             ceiling: h * 0.21,
             ball_radius: (h / 13.0).min(w / 13.0),
-            dial: (
-                w - dial_radius - panel_height * 0.10,
-                panel_top + panel_height / 2.0,
-            ),
+            dial: (w - dial_radius - panel_height * 0.10, panel_top + panel_height / 2.0),
             dial_radius,
         };
         paint_bars(&mut base, ground, panel_top);
@@ -129,15 +127,11 @@ impl Pattern {
         label.draw(&mut base, "frame");
         let counter_x = left + (6.0 * unit).round() * 6.0;
 
-        let side = h / 20.0;
-        let centre = (w - h / 12.0, h / 12.0);
-        let flash = Rect::around(
-            &base,
-            centre.0 - side,
-            centre.1 - side,
-            centre.0 + side,
-            centre.1 + side,
-        );
+        let scale = h.min(w * 9.0 / 16.0);
+        let side = scale / 20.0;
+        let centre = (w - scale / 12.0, scale / 12.0);
+        let flash =
+            Rect::around(&base, centre.0 - side, centre.1 - side, centre.0 + side, centre.1 + side);
         Self {
             fps: fps.into(),
             frame: base.clone(),
@@ -159,8 +153,7 @@ impl Pattern {
     pub fn render(&mut self, frame_index: u64, wall_clock_ms: u64) -> &I420Frame {
         paint::copy(&self.base, &mut self.frame, self.ball);
         paint::copy(&self.base, &mut self.frame, self.hand);
-        self.rings
-            .paint(&self.base, &mut self.frame, frame_index, self.fps);
+        self.rings.paint(&self.base, &mut self.frame, frame_index, self.fps);
         self.ball = self.paint_ball(frame_index);
         self.hand = self.paint_hand(frame_index);
         self.paint_flash(frame_index);
@@ -169,10 +162,7 @@ impl Pattern {
         self.counter.draw(&mut self.frame, &counter);
 
         let frame = &mut self.frame;
-        let reading = Reading {
-            frame: frame_index as u32,
-            unix_ms: wall_clock_ms,
-        };
+        let reading = Reading { frame: frame_index as u32, unix_ms: wall_clock_ms };
         self.layout.draw(reading, |cell, white| {
             let level = if white { 235 } else { 16 };
             for y in cell.y0..cell.y1 {
@@ -189,13 +179,7 @@ impl Pattern {
     }
 
     fn paint_ball(&mut self, frame_index: u64) -> Rect {
-        let Geometry {
-            width,
-            ground,
-            ball_radius: r,
-            ceiling,
-            ..
-        } = self.geometry;
+        let Geometry { width, ground, ball_radius: r, ceiling, .. } = self.geometry;
         let period = self.fps * BALL_CROSSING;
         let way = (frame_index % period) as f32 / period as f32 * 2.0;
         let across = if way > 1.0 { 2.0 - way } else { way };
@@ -212,19 +196,14 @@ impl Pattern {
             let glow = 1.0 - (length(px - light.0, py - light.1) / (1.6 * r)).min(1.0);
             let luma = 76.0 + 124.0 * glow;
             let rim = ((from_centre - r * 0.93) / (r * 0.07)).clamp(0.0, 1.0);
-            let colour = Colour {
-                y: (luma * (1.0 - 0.6 * rim)) as u8,
-                ..BALL
-            };
+            let colour = Colour { y: (luma * (1.0 - 0.6 * rim)) as u8, ..BALL };
             (from_centre - r, colour)
         });
         rect
     }
 
     fn paint_hand(&mut self, frame_index: u64) -> Rect {
-        let Geometry {
-            dial, dial_radius, ..
-        } = self.geometry;
+        let Geometry { dial, dial_radius, .. } = self.geometry;
         let turn = (frame_index % self.fps) as f32 / self.fps as f32 * std::f32::consts::TAU;
         let reach = dial_radius * 0.78;
         let tip = (dial.0 + turn.sin() * reach, dial.1 - turn.cos() * reach);
@@ -326,9 +305,7 @@ fn paint_title(base: &mut I420Frame, centre: (f32, f32)) {
         centre.0 + half.0,
         centre.1 + half.1,
     );
-    paint::shape(base, rect, |x, y| {
-        (to_round_rect((x, y), centre, half, 3.0 * unit), DARK)
-    });
+    paint::shape(base, rect, |x, y| (to_round_rect((x, y), centre, half, 3.0 * unit), DARK));
     let (x, y) = (centre.0 - text.0 / 2.0, centre.1 - text.1 / 2.0);
     Line::new(x as usize, y as usize, unit, WHITE.y, DARK.y).draw(base, title);
 }
@@ -408,10 +385,7 @@ mod tests {
             pattern.render(frame, NOW).clone()
         };
         for frame in [0, 7, 31, 90, 123, 239, 240] {
-            assert!(
-                *straight.render(frame, NOW) == fresh(frame),
-                "frame {frame}"
-            );
+            assert!(*straight.render(frame, NOW) == fresh(frame), "frame {frame}");
         }
     }
 
@@ -421,7 +395,7 @@ mod tests {
             let mut pattern = Pattern::new(320, 240, fps);
             for frame in 0..u64::from(fps) * 9 {
                 let picture = pattern.render(frame, NOW);
-                let luma = picture.y[240 / 12 * 320 + 320 - 240 / 12];
+                let luma = picture.y[180 / 12 * 320 + 320 - 180 / 12];
                 let on = frame % u64::from(fps) * 1000 < 100 * u64::from(fps);
                 assert_eq!(luma, if on { 235 } else { 24 }, "frame {frame} at {fps}");
             }

@@ -130,12 +130,7 @@ impl Layout {
     pub fn cell(&self, row: usize, column: usize) -> Cell {
         let x = |column: usize| column * self.width / COLUMNS;
         let y = |row: usize| (TOP_UNIT + 2 * row) * self.height / UNITS;
-        Cell {
-            x0: x(column + 1),
-            y0: y(row),
-            x1: x(column + 2),
-            y1: y(row + 1),
-        }
+        Cell { x0: x(column + 1), y0: y(row), x1: x(column + 2), y1: y(row + 1) }
     }
 
     /// The middle half of the cell in both directions, as it is read.
@@ -145,12 +140,7 @@ impl Layout {
         let x = |quarter: usize| (4 * column + 4 + quarter) * self.width / (4 * COLUMNS);
         let y = |half: usize| (2 * (TOP_UNIT + 2 * row) + half) * self.height / (2 * UNITS);
         let (x0, y0) = (x(1), y(1));
-        Cell {
-            x0,
-            y0,
-            x1: x(3).max(x0 + 1),
-            y1: y(3).max(y0 + 1),
-        }
+        Cell { x0, y0, x1: x(3).max(x0 + 1), y1: y(3).max(y0 + 1) }
     }
 
     /// Calls `paint` for every cell with `true` for white.
@@ -219,17 +209,12 @@ pub fn read(luma: impl Fn(usize, usize) -> u8, width: usize, height: usize) -> O
     if crc8(payload) != message as u8 {
         return None;
     }
-    Some(Reading {
-        frame: (payload >> 48) as u32,
-        unix_ms: (payload & 0xFFFF_FFFF_FFFF) as u64,
-    })
+    Some(Reading { frame: (payload >> 48) as u32, unix_ms: (payload & 0xFFFF_FFFF_FFFF) as u64 })
 }
 
 /// Position in the message of a cell that carries a bit.
 fn bit_index(row: usize, column: usize) -> Option<usize> {
-    (GUARD..CELLS - GUARD)
-        .contains(&column)
-        .then(|| row * DATA + column - GUARD)
+    (GUARD..CELLS - GUARD).contains(&column).then(|| row * DATA + column - GUARD)
 }
 
 fn guard_is_white(column: usize) -> bool {
@@ -279,20 +264,11 @@ mod tests {
         plane
     }
 
-    const READING: Reading = Reading {
-        frame: 0xDEAD_BEEF,
-        unix_ms: 0x0199_A5C3_0FF0,
-    };
+    const READING: Reading = Reading { frame: 0xDEAD_BEEF, unix_ms: 0x0199_A5C3_0FF0 };
 
     #[test]
     fn round_trip_at_every_kind_of_size() {
-        for (width, height) in [
-            (160, 120),
-            (320, 240),
-            (854, 480),
-            (1280, 720),
-            (3840, 2160),
-        ] {
+        for (width, height) in [(160, 120), (320, 240), (854, 480), (1280, 720), (3840, 2160)] {
             let plane = drawn(READING, width, height);
             let read = read(|x, y| plane[y * width + x], width, height);
             assert_eq!(read, Some(READING), "{width}x{height}");
@@ -323,11 +299,7 @@ mod tests {
                     let hit = (cell.x0..cell.x1).contains(&x) && (cell.y0..cell.y1).contains(&y);
                     if hit { 251 - value } else { value }
                 };
-                assert_eq!(
-                    read(luma, width, height),
-                    None,
-                    "cell {column} of row {row}"
-                );
+                assert_eq!(read(luma, width, height), None, "cell {column} of row {row}");
             }
         }
         assert_eq!(read(|_, _| 128, width, height), None);

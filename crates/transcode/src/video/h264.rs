@@ -37,12 +37,7 @@ pub struct Config {
 impl Config {
     fn check(&self) -> Result<()> {
         let refuse = |name, value: usize, allowed| {
-            Err(Error::Setting {
-                codec: CODEC,
-                name,
-                value: value.to_string(),
-                allowed,
-            })
+            Err(Error::Setting { codec: CODEC, name, value: value.to_string(), allowed })
         };
         if !(16..=3840).contains(&self.width) || !self.width.is_multiple_of(2) {
             return refuse("width", self.width, "an even number from 16 to 3840");
@@ -84,9 +79,9 @@ impl Encoder {
     /// A setting is out of range, or the library could not be set up.
     pub fn new(config: Config) -> Result<Self> {
         config.check()?;
-        // Without background and static-block shortcuts every macroblock would be
-        // searched; quality beyond QP 12 is not visible. Frame skipping is on because
-        // the library warns on stderr without it, see `encode` for how none is lost.
+        // Background detection would save 4 % of the time and leaves specks behind
+        // moving things until the next keyframe. Frame skipping is on because the
+        // library warns on stderr without it; `encode` sees to it that none is lost.
         let settings = EncoderConfig::new()
             .profile(Profile::Baseline)
             .bitrate(BitRate::from_bps(config.bitrate))
@@ -97,7 +92,7 @@ impl Encoder {
             .skip_frames(true)
             .scene_change_detect(false)
             .adaptive_quantization(false)
-            .background_detection(true)
+            .background_detection(false)
             .intra_frame_period(IntraFramePeriod::auto())
             .sps_pps_strategy(SpsPpsStrategy::ConstantId)
             .qp(QpRange::new(12, 46))
@@ -106,13 +101,7 @@ impl Encoder {
         let inner =
             openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), settings)
                 .map_err(library)?;
-        Ok(Self {
-            inner,
-            config,
-            since_idr: 0,
-            fresh: true,
-            time_us: 0,
-        })
+        Ok(Self { inner, config, since_idr: 0, fresh: true, time_us: 0 })
     }
 
     /// The settings it was made with.
@@ -145,10 +134,7 @@ impl super::Encoder for Encoder {
         let mut tries = 0;
         let stream = loop {
             let timestamp = openh264::Timestamp::from_millis(self.time_us / 1000);
-            let stream = self
-                .inner
-                .encode_at(&Planes(picture), timestamp)
-                .map_err(library)?;
+            let stream = self.inner.encode_at(&Planes(picture), timestamp).map_err(library)?;
             if stream.frame_type() != FrameType::Skip || tries > SKIP_TRIES {
                 break stream;
             }
@@ -205,10 +191,7 @@ impl Decoder {
     ///
     /// The library could not be set up.
     pub fn new() -> Result<Self> {
-        Ok(Self {
-            inner: openh264::decoder::Decoder::new().map_err(library)?,
-            annex_b: Vec::new(),
-        })
+        Ok(Self { inner: openh264::decoder::Decoder::new().map_err(library)?, annex_b: Vec::new() })
     }
 
     /// Decodes one access unit, given as NAL units without start codes. `None`: the
@@ -276,14 +259,9 @@ fn packed(plane: &[u8], stride: usize, width: usize, height: usize) -> Vec<u8> {
 }
 
 fn without_start_code(unit: &[u8]) -> &[u8] {
-    unit.strip_prefix(&[0, 0, 0, 1])
-        .or_else(|| unit.strip_prefix(&[0, 0, 1]))
-        .unwrap_or(unit)
+    unit.strip_prefix(&[0, 0, 0, 1]).or_else(|| unit.strip_prefix(&[0, 0, 1])).unwrap_or(unit)
 }
 
 fn library(error: openh264::Error) -> Error {
-    Error::Library {
-        codec: CODEC,
-        reason: error.to_string(),
-    }
+    Error::Library { codec: CODEC, reason: error.to_string() }
 }

@@ -68,10 +68,9 @@ impl Encoder {
             height,
             tables: (!picture.full_range).then_some((&self.luma, &self.chroma)),
         };
-        encoder.encode_image(rows).map_err(|error| Error::Library {
-            codec: CODEC,
-            reason: error.to_string(),
-        })?;
+        encoder
+            .encode_image(rows)
+            .map_err(|error| Error::Library { codec: CODEC, reason: error.to_string() })?;
         self.last_len = out.len();
         Ok(out.into())
     }
@@ -79,10 +78,7 @@ impl Encoder {
 
 impl super::Encoder for Encoder {
     fn encode(&mut self, picture: &I420Frame, _force_keyframe: bool) -> Result<AccessUnit> {
-        Ok(AccessUnit {
-            units: vec![self.encode_image(picture)?],
-            keyframe: true,
-        })
+        Ok(AccessUnit { units: vec![self.encode_image(picture)?], keyframe: true })
     }
 }
 

@@ -1,0 +1,32 @@
+# What CI runs is what you run: `just check` and `just test`.
+
+default: check test
+
+# Formatting, lints, documentation, layers. Seconds when nothing changed.
+check:
+    tools/check.sh
+
+# Everything, with what it needs installed (the product's own profile, so that dependencies are compiled once).
+test:
+    tools/test.sh
+
+# Rust tests only.
+test-rust *args:
+    cargo nextest run --workspace --release --locked {{args}}
+
+# Licences, bans and sources of the dependency tree; run when it changes.
+deny:
+    cargo deny --offline check licenses bans sources
+
+# Every fuzz target (or one) for SECONDS; needs a nightly toolchain and cargo-fuzz.
+fuzz seconds="60" target="":
+    tools/fuzz.sh {{seconds}} {{target}}
+
+# Start-up, join and delay figures against a running demo in a real browser.
+bench-start runs="20":
+    cargo build --release --locked
+    tools/ui/bench-start.sh {{runs}}
+
+# The binary for packages.
+dist:
+    cargo build --profile dist --locked

@@ -1,0 +1,12 @@
+#!/bin/sh
+# The test command: installs what it needs, then checks and tests everything.
+# The browser and network tests are part of it; they use loopback and network
+# namespaces of their own only.
+set -eu
+cd "$(dirname "$0")/.."
+tools/install-test-tools.sh
+tools/check.sh
+node --test tools/ui/
+cargo check --manifest-path fuzz/Cargo.toml --release --locked --quiet
+echo "fuzz targets: checked"
+cargo nextest run --workspace --release --locked
