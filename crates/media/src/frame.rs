@@ -91,7 +91,13 @@ struct Forms {
 
 impl Frame {
     /// A frame whose decoding time equals its presentation time.
-    pub fn new(codec: CodecId, keyframe: bool, pts: i64, arrival: Instant, payload: Payload) -> Self {
+    pub fn new(
+        codec: CodecId,
+        keyframe: bool,
+        pts: i64,
+        arrival: Instant,
+        payload: Payload,
+    ) -> Self {
         Self {
             codec,
             keyframe,

@@ -5,7 +5,7 @@
 //! a timeline that the [`time`] module repairs once for all outputs.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::disallowed_methods))]
 
 pub mod codec;
 pub mod frame;
@@ -16,4 +16,4 @@ mod track;
 
 pub use codec::{Codec, CodecId};
 pub use frame::{Frame, Payload};
-pub use track::{Direction, Kind, Media, Match, match_medias};
+pub use track::{Direction, Kind, Match, Media, match_medias};

@@ -152,7 +152,10 @@ impl SourceClock {
             let ahead = dts.saturating_add(offset).saturating_sub(anchor);
             let jumped = step.saturating_sub(waited) > to_ticks(MAX_STEP, t.rate)
                 || step < -to_ticks(MAX_STEP, t.rate);
-            if jumped || ahead > to_ticks(MAX_AHEAD, t.rate) || -ahead > to_ticks(MAX_BEHIND, t.rate) {
+            if jumped
+                || ahead > to_ticks(MAX_AHEAD, t.rate)
+                || -ahead > to_ticks(MAX_BEHIND, t.rate)
+            {
                 self.jumps += 1;
                 // Go on where the timeline would be by now.
                 offset = t.last_dts.saturating_add(waited.max(1)).saturating_sub(dts);

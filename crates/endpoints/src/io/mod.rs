@@ -3,7 +3,9 @@
 pub mod ice_tcp;
 pub mod process;
 pub mod rendezvous;
+pub mod rtp;
 pub mod rtsp;
 pub mod shard;
 pub mod sys;
+pub mod tcp;
 pub mod udp;

@@ -8,7 +8,8 @@ use crate::codec::fmtp_value;
 
 /// Sampling frequencies in Hz by index (table 1.18).
 const RATES: [u32; 13] = [
-    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350,
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000,
+    7350,
 ];
 
 /// Bytes of an ADTS header without CRC.
@@ -180,7 +181,8 @@ impl AdtsHeader {
             header_len: if b1 & 1 == 1 { 7 } else { 9 },
             frame_len: usize::from(b3 & 3) << 11 | usize::from(b4) << 3 | usize::from(b5 >> 5),
         };
-        let sane = usize::from(header.rate_index) < RATES.len() && header.frame_len >= header.header_len;
+        let sane =
+            usize::from(header.rate_index) < RATES.len() && header.frame_len >= header.header_len;
         sane.then_some(header)
     }
 
@@ -190,7 +192,9 @@ impl AdtsHeader {
         [
             0xff,
             0xf1 | (self.mpeg2 as u8) << 3,
-            (self.object_type.wrapping_sub(1) & 3) << 6 | (self.rate_index & 15) << 2 | (self.channel_config >> 2 & 1),
+            (self.object_type.wrapping_sub(1) & 3) << 6
+                | (self.rate_index & 15) << 2
+                | (self.channel_config >> 2 & 1),
             (self.channel_config & 3) << 6 | (len >> 11 & 3) as u8,
             (len >> 3 & 0xff) as u8,
             ((len & 7) as u8) << 5 | 0x1f,
@@ -222,7 +226,10 @@ mod tests {
             assert_eq!(config.write(), hex(bytes));
         }
         let eld = AudioSpecificConfig::parse(&hex("F8EC3000")).unwrap();
-        assert_eq!((eld.object_type, eld.rate, eld.channels, eld.frame_length), (39, 24_000, 1, 480));
+        assert_eq!(
+            (eld.object_type, eld.rate, eld.channels, eld.frame_length),
+            (39, 24_000, 1, 480)
+        );
         let sbr = AudioSpecificConfig::parse(&hex("2b920800")).unwrap();
         assert_eq!((sbr.object_type, sbr.rate, sbr.channels), (5, 22_050, 2));
     }
@@ -243,7 +250,10 @@ mod tests {
         let fmtp = "streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config=1408";
         assert_eq!(config.to_fmtp(), fmtp);
         assert_eq!(AudioSpecificConfig::from_fmtp(fmtp), Some(config));
-        assert_eq!(AudioSpecificConfig::from_fmtp("mode=AAC-hbr; config=118856E500").map(|c| c.rate), Some(48_000));
+        assert_eq!(
+            AudioSpecificConfig::from_fmtp("mode=AAC-hbr; config=118856E500").map(|c| c.rate),
+            Some(48_000)
+        );
         assert_eq!(AudioSpecificConfig::from_fmtp("config=zz"), None);
     }
 
@@ -251,7 +261,10 @@ mod tests {
     fn adts_header() {
         let bytes = hex("fff15080021ffc");
         let header = AdtsHeader::parse(&bytes).unwrap();
-        assert_eq!((header.config().rate, header.config().channels, header.frame_len), (44_100, 2, 16));
+        assert_eq!(
+            (header.config().rate, header.config().channels, header.frame_len),
+            (44_100, 2, 16)
+        );
         assert_eq!(header.write(), bytes[..]);
         assert_eq!(AdtsHeader::new(&header.config(), 9), Some(header));
         for n in 0..bytes.len() {

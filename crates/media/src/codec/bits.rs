@@ -60,7 +60,7 @@ pub(crate) struct BitWriter {
 impl BitWriter {
     pub(crate) fn bits(&mut self, value: u32, count: u32) {
         for shift in (0..count).rev() {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             if let Some(last) = self.bytes.last_mut() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::track::Kind;
 
 pub mod aac;
-mod bits;
+pub(crate) mod bits;
 pub mod h264;
 pub mod h265;
 pub mod nal;
@@ -250,7 +250,8 @@ pub(crate) mod tests {
 
     pub(crate) fn hex(text: &str) -> bytes::Bytes {
         let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let byte =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
         digits.chunks(2).map(byte).collect()
     }
 

@@ -102,7 +102,10 @@ mod tests {
 
     #[test]
     fn many_zeros_belong_to_the_start_code() {
-        assert_eq!(first_bytes("00000001 67e401 00000001 68EE3C80 000000000000 00000001 6588 80"), [0x67, 0x68, 0x65]);
+        assert_eq!(
+            first_bytes("00000001 67e401 00000001 68EE3C80 000000000000 00000001 6588 80"),
+            [0x67, 0x68, 0x65]
+        );
         let one = split_annexb(&hex("0000000000000000000000000000 01 419A004C"));
         assert_eq!(one, [hex("419A004C")]);
         assert!(split_annexb(&hex("112233")).is_empty());

@@ -144,9 +144,10 @@ fn parse_one(kind: u8, count: u8, mut body: &[u8]) -> Result<Option<Packet>, Err
             octets: u32_of(body)?,
             reports: parse_reports(body, count)?,
         }),
-        (RR, _) => {
-            Some(Packet::ReceiverReport { ssrc: u32_of(body)?, reports: parse_reports(body, count)? })
-        }
+        (RR, _) => Some(Packet::ReceiverReport {
+            ssrc: u32_of(body)?,
+            reports: parse_reports(body, count)?,
+        }),
         (SDES, _) => Some(Packet::SourceDescription { chunks: parse_chunks(body, count)? }),
         (BYE, _) => {
             let ssrcs = (0..count).map(|_| u32_of(body)).collect::<Result<_, _>>()?;

@@ -47,10 +47,13 @@ impl Session {
             // Some cameras put the line into another media.
             CodecId::H264 if fmtp.is_empty() => {
                 let mut elsewhere = self.medias.iter();
-                fmtp = elsewhere.find_map(|m| m.format_attribute("fmtp", format)).unwrap_or_default();
+                fmtp =
+                    elsewhere.find_map(|m| m.format_attribute("fmtp", format)).unwrap_or_default();
             }
             // A set that lacks a part is of no use.
-            CodecId::H265 if !["sprop-vps=", "sprop-sps=", "sprop-pps="].iter().all(|p| fmtp.contains(p)) => {
+            CodecId::H265
+                if !["sprop-vps=", "sprop-sps=", "sprop-pps="].iter().all(|p| fmtp.contains(p)) =>
+            {
                 fmtp = "";
             }
             // RFC 7587 section 7 wants 48000/2 whatever the content; not all write it.
@@ -80,7 +83,8 @@ fn from_rtpmap(rtpmap: &str) -> Codec {
     let clock_rate = parts.next().and_then(|c| c.parse().ok()).unwrap_or(0);
     let channels = if parts.next() == Some("2") { 2 } else { 0 };
     // Hikvision's name for little endian samples.
-    let id = if name.eq_ignore_ascii_case("PCM") { CodecId::Pcml } else { CodecId::from_name(name) };
+    let id =
+        if name.eq_ignore_ascii_case("PCM") { CodecId::Pcml } else { CodecId::from_name(name) };
     // The wildcards are ours, no camera's.
     let id = if id.is_wildcard() { CodecId::Other(name.to_ascii_uppercase().into()) } else { id };
     Codec::new(id).clock(clock_rate).channels(channels)

@@ -89,7 +89,8 @@ impl Session {
             match (kind, session.medias.last_mut()) {
                 ("a", Some(media)) => push_attribute(&mut media.attributes, value),
                 ("b", Some(media)) if media.bandwidth.is_none() => {
-                    media.bandwidth = value.split_once(':').and_then(|(_, n)| n.trim().parse().ok());
+                    media.bandwidth =
+                        value.split_once(':').and_then(|(_, n)| n.trim().parse().ok());
                 }
                 ("a", None) => push_attribute(&mut session.attributes, value),
                 ("o", None) => {

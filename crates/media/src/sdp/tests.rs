@@ -11,13 +11,17 @@ const VIDEO: &str = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96
 
 #[test]
 fn a_plain_camera() {
-    let text = format!("{HEAD}a=control:*\r\n{VIDEO}m=audio 0 RTP/AVP 97\r\na=rtpmap:97 mpeg4-generic/16000/1 \r\na=fmtp:97 mode=AAC-hbr;config=1408\r\na=control:track2\r\n");
+    let text = format!(
+        "{HEAD}a=control:*\r\n{VIDEO}m=audio 0 RTP/AVP 97\r\na=rtpmap:97 mpeg4-generic/16000/1 \r\na=fmtp:97 mode=AAC-hbr;config=1408\r\na=control:track2\r\n"
+    );
     let session = Session::parse(&text);
     assert_eq!(session.control(), Some("*"));
     assert_eq!(session.name, "Media");
     let medias = session.medias(Side::Camera);
-    let video = Codec::new(CodecId::H264).clock(90_000).fmtp("packetization-mode=1").payload_type(96);
-    let audio = Codec::new(CodecId::Aac).clock(16_000).fmtp("mode=AAC-hbr;config=1408").payload_type(97);
+    let video =
+        Codec::new(CodecId::H264).clock(90_000).fmtp("packetization-mode=1").payload_type(96);
+    let audio =
+        Codec::new(CodecId::Aac).clock(16_000).fmtp("mode=AAC-hbr;config=1408").payload_type(97);
     assert_eq!(
         medias,
         [
@@ -47,7 +51,9 @@ fn fmtp_in_another_media() {
 
 #[test]
 fn missing_last_newline_and_backchannel() {
-    let text = format!("{HEAD}{VIDEO}m=audio 0 RTP/AVP 8\r\na=recvonly\r\nm=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=control:track3\r\na=sendonly");
+    let text = format!(
+        "{HEAD}{VIDEO}m=audio 0 RTP/AVP 8\r\na=recvonly\r\nm=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=control:track3\r\na=sendonly"
+    );
     let medias = camera(&text);
     let directions: Vec<_> = medias.iter().map(|m| m.direction).collect();
     assert_eq!(directions, [Direction::RecvOnly, Direction::RecvOnly, Direction::SendOnly]);
@@ -95,7 +101,9 @@ fn little_endian_samples() {
 
 #[test]
 fn controls_may_be_missing() {
-    let text = format!("{HEAD}m=video 0 RTP/AVP 26\r\nm=audio 0 RTP/AVP 0\r\nm=audio 0 RTP/AVP 8\r\na=sendonly\r\n");
+    let text = format!(
+        "{HEAD}m=video 0 RTP/AVP 26\r\nm=audio 0 RTP/AVP 0\r\nm=audio 0 RTP/AVP 8\r\na=sendonly\r\n"
+    );
     let medias = camera(&text);
     assert_eq!(medias.len(), 3);
     assert!(medias.iter().all(|m| m.id.is_empty()));
@@ -104,7 +112,9 @@ fn controls_may_be_missing() {
 
 #[test]
 fn samples_by_bandwidth() {
-    for (kbits, text) in [(128, "PCML/8000"), (705, "PCML/44100"), (1411, "PCML/44100/2"), (77, "PCML")] {
+    for (kbits, text) in
+        [(128, "PCML/8000"), (705, "PCML/44100"), (1411, "PCML/44100/2"), (77, "PCML")]
+    {
         let medias = camera(&format!("{HEAD}m=audio 0 RTP/AVP 97\r\nb=AS:{kbits}\r\n"));
         assert_eq!(medias[0].codecs[0].to_string(), text);
     }
@@ -113,14 +123,17 @@ fn samples_by_bandwidth() {
 
 #[test]
 fn numbers_match_exactly() {
-    let text = format!("{HEAD}m=audio 0 RTP/AVP 9 96\r\na=rtpmap:96 L16/8000\r\na=rtpmap:9 G722/8000\r\n");
+    let text =
+        format!("{HEAD}m=audio 0 RTP/AVP 9 96\r\na=rtpmap:96 L16/8000\r\na=rtpmap:9 G722/8000\r\n");
     let ids: Vec<_> = camera(&text)[0].codecs.iter().map(|c| c.id.clone()).collect();
     assert_eq!(ids, [CodecId::G722, CodecId::L16]);
 }
 
 #[test]
 fn incomplete_h265_sets_and_opus() {
-    let text = format!("{HEAD}m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\na=fmtp:96 sprop-vps=AA;sprop-sps=AA\r\nm=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/16000/1\r\n");
+    let text = format!(
+        "{HEAD}m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\na=fmtp:96 sprop-vps=AA;sprop-sps=AA\r\nm=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/16000/1\r\n"
+    );
     let medias = camera(&text);
     assert_eq!(medias[0].codecs[0].fmtp, "");
     assert_eq!(medias[1].codecs[0].to_string(), "OPUS/48000/2");
@@ -141,7 +154,8 @@ fn wildcard_names_are_not_wildcards() {
 
 #[test]
 fn written_form() {
-    let h264 = Codec::new(CodecId::H264).clock(90_000).payload_type(96).fmtp("packetization-mode=1");
+    let h264 =
+        Codec::new(CodecId::H264).clock(90_000).payload_type(96).fmtp("packetization-mode=1");
     let pcml = Codec::new(CodecId::Pcml).clock(8000).channels(1).payload_type(97);
     let medias = [
         Media { id: "trackID=0".into(), ..Media::new(Kind::Video, Direction::RecvOnly, h264) },
@@ -158,8 +172,10 @@ fn written_form() {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let aac = Codec::new(CodecId::Aac).clock(44_100).channels(2).payload_type(97).fmtp("config=1210");
-    let media = Media { id: "trackID=1".into(), ..Media::new(Kind::Audio, Direction::RecvOnly, aac) };
+    let aac =
+        Codec::new(CodecId::Aac).clock(44_100).channels(2).payload_type(97).fmtp("config=1210");
+    let media =
+        Media { id: "trackID=1".into(), ..Media::new(Kind::Audio, Direction::RecvOnly, aac) };
     assert_eq!(camera(&write("x", std::slice::from_ref(&media))), [media]);
 }
 

@@ -232,7 +232,9 @@ mod tests {
 
     #[test]
     fn parameter_sets_to_fmtp() {
-        let avcc = hex("000000196764001fac2484014016ec0440000003004000000c23c60c920000000568ee32c8b0000000d365");
+        let avcc = hex(
+            "000000196764001fac2484014016ec0440000003004000000c23c60c920000000568ee32c8b0000000d365",
+        );
         let nals = nal::split_avcc(&avcc, 4);
         let sets = ParameterSets::from_nals(&nals);
         let fmtp = "packetization-mode=1;profile-level-id=64001f;sprop-parameter-sets=Z2QAH6wkhAFAFuwEQAAAAwBAAAAMI8YMkg==,aO4yyLA=";
@@ -243,7 +245,12 @@ mod tests {
 
     #[test]
     fn unreadable_fmtp_gives_nothing() {
-        for fmtp in ["", "sprop-parameter-sets=", "sprop-parameter-sets=%%%,!", "sprop-parameter-sets=AAAA,"] {
+        for fmtp in [
+            "",
+            "sprop-parameter-sets=",
+            "sprop-parameter-sets=%%%,!",
+            "sprop-parameter-sets=AAAA,",
+        ] {
             assert_eq!(ParameterSets::from_fmtp(fmtp), ParameterSets::default());
         }
     }

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn fields_in_order() {
-        let sps = Sps::parse(&lenient_base64("Z2QAH6wkhAFAFuwEQAAAAwBAAAAMI8YMkg==").unwrap()).unwrap();
+        let sps =
+            Sps::parse(&lenient_base64("Z2QAH6wkhAFAFuwEQAAAAwBAAAAMI8YMkg==").unwrap()).unwrap();
         let PicOrder::Lsb(lsb_bits) = sps.pic_order else { panic!("{sps:?}") };
         let mut w = BitWriter::default();
         w.bits(0x65, 8);

@@ -57,7 +57,10 @@ impl Sps {
         let id = u8::try_from(r.ue()?).ok().filter(|id| *id < 32)?;
         let mut chroma_format = 1;
         let mut separate_colour_planes = false;
-        if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
+        if matches!(
+            profile,
+            100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
+        ) {
             chroma_format = r.ue().filter(|f| *f <= 3)?;
             if chroma_format == 3 {
                 separate_colour_planes = r.bit()?;
@@ -252,7 +255,8 @@ mod tests {
 
     #[test]
     fn truncation_never_panics() {
-        let nal = lenient_base64("Z2QAHq2EAQwgCGEAQwgCGEAQwgCEO1BQF/yzcBAQFAAAD6AAAXcCEA==").unwrap();
+        let nal =
+            lenient_base64("Z2QAHq2EAQwgCGEAQwgCGEAQwgCEO1BQF/yzcBAQFAAAD6AAAXcCEA==").unwrap();
         for n in 0..nal.len() {
             let _ = Sps::parse(&nal[..n]);
             for bit in 0..8 {

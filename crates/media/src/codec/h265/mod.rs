@@ -209,7 +209,10 @@ impl ParameterSets {
         // min_spatial_segmentation 0, parallelismType 0, chroma, bit depths,
         // frame rate unknown, one temporal layer, 4-byte lengths.
         out.extend_from_slice(&[0xf0, 0, 0xfc, 0xfc | sps.chroma_format]);
-        out.extend_from_slice(&[0xf8 | (sps.bit_depth_luma - 8), 0xf8 | (sps.bit_depth_chroma - 8)]);
+        out.extend_from_slice(&[
+            0xf8 | (sps.bit_depth_luma - 8),
+            0xf8 | (sps.bit_depth_chroma - 8),
+        ]);
         out.extend_from_slice(&[0, 0, 0x0f, 3]);
         for (kind, list) in [(VPS, &self.vps), (SPS, &self.sps), (PPS, &self.pps)] {
             out.push(0x80 | kind);

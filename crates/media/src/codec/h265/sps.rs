@@ -147,7 +147,9 @@ mod tests {
 
     #[test]
     fn truncation_never_panics() {
-        let nal = lenient_base64("QgEBIUAAAAMAkAAAAwAAAwCWoAUCAWlnpbkShc1AQIC4QAAAAwBAAAAFFEn/eEAOpgAV+V8IBBA=");
+        let nal = lenient_base64(
+            "QgEBIUAAAAMAkAAAAwAAAwCWoAUCAWlnpbkShc1AQIC4QAAAAwBAAAAFFEn/eEAOpgAV+V8IBBA=",
+        );
         let nal = nal.unwrap();
         for n in 0..nal.len() {
             let _ = Sps::parse(&nal[..n]);

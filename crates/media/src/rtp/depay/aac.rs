@@ -57,7 +57,8 @@ impl Depacketiser {
     }
 
     pub(super) fn push(&mut self, packet: Packet, output: &mut Output) {
-        let stale = self.fragment.as_ref().is_some_and(|f| packet.after_loss || f.time != packet.time);
+        let stale =
+            self.fragment.as_ref().is_some_and(|f| packet.after_loss || f.time != packet.time);
         if stale {
             self.fragment = None;
             output.stats.damaged += 1;

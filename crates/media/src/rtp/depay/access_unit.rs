@@ -213,7 +213,8 @@ impl AccessUnits {
         if nal::starts_with_code(nal) {
             return true;
         }
-        let searched = matches!(self.classify(nal), Class::ParameterSet | Class::Delimiter | Class::Sei);
+        let searched =
+            matches!(self.classify(nal), Class::ParameterSet | Class::Delimiter | Class::Sei);
         searched && nal::find_start_code(nal, 0).is_some()
     }
 
@@ -247,7 +248,13 @@ impl AccessUnits {
     /// To be called with each packet after its NAL units. `reusable`: the
     /// payload can be sent on as it is. `open`: a fragmented NAL unit goes on in
     /// the next packet.
-    pub(super) fn end_packet(&mut self, packet: Packet, reusable: bool, open: bool, output: &mut Output) {
+    pub(super) fn end_packet(
+        &mut self,
+        packet: Packet,
+        reusable: bool,
+        open: bool,
+        output: &mut Output,
+    ) {
         let Some(current) = &mut self.current else { return };
         current.keep_received(packet.payload, reusable);
         if open || current.slices == 0 {
@@ -320,9 +327,11 @@ impl AccessUnits {
         }
         let recovery = |n: &Bytes| h264::nal_type(n) == h264::SEI && n.get(1) == Some(&6);
         (unit.has_sps || unit.nals.iter().any(recovery))
-            && unit.nals.iter().filter(|n| h264::nal_type(n) == h264::SLICE).all(|n| {
-                h264::slice_type(n).is_some_and(|(_, kind)| kind == h264::SliceType::I)
-            })
+            && unit
+                .nals
+                .iter()
+                .filter(|n| h264::nal_type(n) == h264::SLICE)
+                .all(|n| h264::slice_type(n).is_some_and(|(_, kind)| kind == h264::SliceType::I))
     }
 
     fn classify(&self, nal: &[u8]) -> Class {
@@ -411,7 +420,10 @@ impl Collecting {
         if !payload.is_empty() {
             self.received.push(payload);
         }
-        if self.bytes > MAX_UNIT || self.received.len() > MAX_PACKETS || self.nals.len() > MAX_PACKETS {
+        if self.bytes > MAX_UNIT
+            || self.received.len() > MAX_PACKETS
+            || self.nals.len() > MAX_PACKETS
+        {
             self.oversize = true;
             self.nals = Vec::new();
             self.received = Vec::new();

@@ -22,6 +22,7 @@ struct Current {
     arrival: Instant,
     header: FragmentHeader,
     parts: Vec<Bytes>,
+    received: Vec<Bytes>,
     len: usize,
     damaged: bool,
 }
@@ -52,6 +53,7 @@ impl Depacketiser {
                 arrival: packet.arrival,
                 header: header.clone(),
                 parts: Vec::new(),
+                received: Vec::new(),
                 len: 0,
                 damaged: false,
             });
@@ -66,8 +68,10 @@ impl Depacketiser {
         current.len = current.len.saturating_add(data.len());
         if current.len > MAX_UNIT || current.parts.len() >= MAX_PACKETS {
             current.parts = Vec::new();
+            current.received = Vec::new();
         } else {
             current.parts.push(data);
+            current.received.push(packet.payload);
         }
         if packet.marker {
             self.finish(output);
@@ -93,12 +97,14 @@ impl Depacketiser {
         if !picture.ends_with(&[0xff, 0xd9]) {
             picture.extend_from_slice(&[0xff, 0xd9]);
         }
+        // Payloads that rely on tables of an earlier picture cannot stand alone.
+        let alone = current.header.q < 128 || !current.header.tables.is_empty();
         output.push(Unit {
             keyframe: true,
             pts: current.time,
             dts: current.time,
             payload: Payload::Data(picture.into()),
-            received: Vec::new(),
+            received: if alone { current.received } else { Vec::new() },
             arrival: current.arrival,
         });
     }

@@ -24,7 +24,13 @@ pub(super) struct DecodingTimes {
 
 impl DecodingTimes {
     pub(super) const fn new(rate: u32) -> Self {
-        Self { depth: 0, recent: Vec::new(), last: None, step: rate as i64 / 25, jump: rate as i64 * 2 }
+        Self {
+            depth: 0,
+            recent: Vec::new(),
+            last: None,
+            step: rate as i64 / 25,
+            jump: rate as i64 * 2,
+        }
     }
 
     /// Sets what the parameter sets tell; without a depth the one in use stays.
@@ -41,7 +47,8 @@ impl DecodingTimes {
     /// beyond the known depth deepens it if `reorders` says that it may be so (a
     /// B-picture); its decoding time is then above its presentation time, once.
     pub(super) fn next(&mut self, pts: i64, reorders: impl FnOnce() -> bool) -> i64 {
-        let jumped = self.recent.last().is_some_and(|p| pts.abs_diff(*p) > self.jump.unsigned_abs());
+        let jumped =
+            self.recent.last().is_some_and(|p| pts.abs_diff(*p) > self.jump.unsigned_abs());
         if jumped {
             self.recent.clear();
             self.last = None;
