@@ -22,8 +22,6 @@ pub(crate) struct Section<'a> {
     pub(crate) receive: Option<&'a OfferedCodec>,
     /// Ids and URIs of accepted header extensions.
     pub(crate) extensions: Vec<(u8, &'a str)>,
-    /// Data channels are accepted.
-    pub(crate) channels: bool,
     /// Cannot be carried: port 0.
     pub(crate) refused: bool,
 }

@@ -20,7 +20,7 @@ use rs2rtc_streams::{
     BoxFuture, CancellationToken, Connection, Description, Ended, OpenRequest, Producer,
     TrackWriter, Tracks,
 };
-use rs2rtc_transcode::audio::{self, Encoder as _, G711, Law, opus};
+use rs2rtc_transcode::audio::{self, G711, Law, opus};
 use rs2rtc_transcode::demo::{Audio, Params, Pattern, Tone, Video};
 use rs2rtc_transcode::video::{self, Encoder as _, I420Frame, h264, jpeg};
 

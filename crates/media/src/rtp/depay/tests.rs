@@ -455,3 +455,29 @@ fn noise_never_panics_and_is_bounded() {
         }
     }
 }
+
+#[test]
+fn truncated_payloads_never_panic() {
+    let stap = stap(&[SPS, PPS, SEI, IDR]);
+    let fragment = fu(IDR, 1, 6, true, true);
+    let mut jpeg = vec![0, 0, 0, 0, 65, 255, 80, 45, 0, 4, 0xff, 0xff, 0, 0, 0, 128];
+    jpeg.extend([16; 140]);
+    let ap = [&[48 << 1, 1, 0, 4][..], &[0x40, 1, 12, 1, 0, 4, 0x26, 1, 0xaf, 1]].concat();
+    let units = vec![0, 32, 0, 16, 0, 24, b'a', b'b', b'c', b'd', b'e'];
+    let vp8 = vec![0x90, 0xf0, 0x81, 1, 2, 3, 0x10];
+    for (id, payload) in [
+        (CodecId::H264, stap),
+        (CodecId::H264, fragment),
+        (CodecId::H265, ap),
+        (CodecId::H265, vec![49 << 1, 1, 0xc0 | 19, 0xaf, 1]),
+        (CodecId::Jpeg, jpeg),
+        (CodecId::Aac, units),
+        (CodecId::Mpa, vec![0, 0, 0, 0, 1]),
+        (CodecId::Vp8, vp8),
+    ] {
+        let mut s = Source::new(&Codec::new(id));
+        for n in 0..=payload.len() {
+            s.send(n as u32 * 3000, true, &payload[..n]);
+        }
+    }
+}

@@ -1,0 +1,797 @@
+/**
+ * A live video element: WebRTC beside one of MSE, HLS or MP4, with MJPEG as the last
+ * resort, over the WebSocket `api/ws?src=NAME`.
+ *
+ * The class is made to be extended and registered by the page, as go2rtc's player of
+ * the same name is: fields, hooks and their order are the same, so pages and cards
+ * that subclass it keep working. It imports nothing and may be loaded from anywhere.
+ *
+ * How a connection goes:
+ *
+ * 1. `src` is set or the element enters the document: `oninit` (once), `onconnect`.
+ * 2. The socket opens: `onopen` starts the modes, each of which puts its handler into
+ *    `onmessage` and sends its request.
+ * 3. WebRTC connects and has a picture: `onpcvideo` compares it with MSE, keeps the
+ *    better one and closes the other. A kept WebRTC needs no socket any more.
+ * 4. Something ends: a lost socket is opened again `RECONNECT_TIMEOUT` after the last
+ *    attempt; a lost peer connection without a socket reconnects at once; when every
+ *    mode has failed the socket is closed, which leads to the same.
+ * 5. The page goes away: the peer connection is closed inside `pagehide`, because
+ *    browsers do not tell the other side otherwise when a tab is closed.
+ */
+
+/** @typedef {{type: string, value?: any}} Message */
+/** @typedef {{address: string, port: number, protocol: string, type: string}} Candidate */
+/**
+ * What was tried to find a network path.
+ * @typedef {object} PathReport
+ * @property {Candidate[]} local addresses of this browser
+ * @property {Candidate[]} remote addresses of the server
+ * @property {{local: Candidate, remote: Candidate, state: string, sent: number, answered: number}[]} pairs
+ * @property {boolean} found a path was found (what failed then is the encryption)
+ */
+
+/** Bytes of media that may wait for the source buffer. */
+const STAGING_LIMIT = 8 << 20;
+/** Seconds of video kept behind and tolerated as delay. */
+const LIVE_WINDOW = 5;
+/** Scores of the decision between WebRTC and MSE; the higher one is shown, WebRTC wins ties. */
+const SCORE = {rtcH265: 0x240, rtcVideo: 0x220, rtcAudio: 0x102, hvc1: 0x230, avc1: 0x210, mp4a: 0x101};
+
+export class VideoRTC extends HTMLElement {
+    constructor() {
+        super();
+
+        /** Milliseconds from hiding or removing the element until everything is closed. */
+        this.DISCONNECT_TIMEOUT = 5000;
+        /** Least milliseconds between two attempts to open the socket. */
+        this.RECONNECT_TIMEOUT = 15000;
+        /** Codecs that are offered to the server when the browser can play them. */
+        this.CODECS = [
+            'avc1.640029', 'avc1.64002A', 'avc1.640033', // H.264 High 4.1, 4.2, 5.1
+            'hvc1.1.6.L153.B0', // H.265 Main 5.1
+            'mp4a.40.2', 'mp4a.40.5', // AAC LC, HE
+            'flac', 'opus',
+        ];
+
+        /** Allowed modes: `webrtc`, `webrtc/tcp`, `mse`, `hls`, `mp4`, `mjpeg`. */
+        this.mode = 'webrtc,mse,hls,mjpeg';
+        /** Wanted media: `video`, `audio`, `microphone`. */
+        this.media = 'video,audio';
+        /** Go on playing while hidden, scrolled away or removed. */
+        this.background = false;
+        /** Part of the element (0 to 1) that must be on the screen; 0 does not watch it. */
+        this.visibilityThreshold = 0;
+        /** Stop when the page is hidden. */
+        this.visibilityCheck = true;
+        /** @type {RTCConfiguration} */
+        this.pcConfig = {
+            bundlePolicy: 'max-bundle',
+            iceServers: [{urls: ['stun:stun.cloudflare.com:3478', 'stun:stun.l.google.com:19302']}],
+        };
+
+        /** State of the socket, one of the constants of `WebSocket`. */
+        this.wsState = WebSocket.CLOSED;
+        /** State of the peer connection, in the same constants. */
+        this.pcState = WebSocket.CLOSED;
+        /** @type {HTMLVideoElement|null} */
+        this.video = null;
+        /** @type {WebSocket|null} */
+        this.ws = null;
+        /** Address of the socket. */
+        this.wsURL = '';
+        /** @type {RTCPeerConnection|null} */
+        this.pc = null;
+        /** When the last attempt to connect began, as of `Date.now()`. */
+        this.connectTS = 0;
+        /** When the next attempt begins, 0 if none is waiting. */
+        this.reconnectTS = 0;
+        /** Type of the MSE stream, empty until the server has told it. */
+        this.mseCodecs = '';
+        /** @type {any} Timer to disconnect, 0 if not running. */
+        this.disconnectTID = 0;
+        /** @type {any} Timer to reconnect, 0 if not running. */
+        this.reconnectTID = 0;
+        /** @type {((data: ArrayBuffer) => void)|null} Gets the binary messages. */
+        this.ondata = null;
+        /** @type {Record<string, (msg: Message) => void>} Get every text message. */
+        this.onmessage = {};
+
+        /** Modes that run and have not failed. @type {Set<string>} */
+        this._running = new Set();
+        /** Undoes `_watch`. @type {(() => void)|null} */
+        this._unwatch = null;
+        /** Candidates that were seen, for `onpcfailed`. */
+        this._seen = {local: /** @type {string[]} */ ([]), remote: /** @type {string[]} */ ([])};
+    }
+
+    /**
+     * Address of the stream: `http(s)` or `ws(s)`, a path of this server, or a path
+     * relative to the page. Connects if the element is in the document.
+     * @param {string|URL} value
+     */
+    set src(value) {
+        const url = new URL(String(value), document.baseURI || location.href);
+        this.wsURL = url.href.replace(/^http/, 'ws');
+        this.onconnect();
+    }
+
+    /** Plays; if the browser refuses sound without a gesture, plays muted. */
+    play() {
+        const video = this.video;
+        if (!video) return;
+        video.play()?.catch(err => {
+            if (err.name !== 'NotAllowedError' || video.muted) return;
+            video.muted = true;
+            video.play().catch(console.warn);
+        });
+    }
+
+    /**
+     * Sends a message to the server.
+     * @param {Message} value
+     */
+    send(value) {
+        if (this.ws && this.ws.readyState === WebSocket.OPEN) this.ws.send(JSON.stringify(value));
+    }
+
+    /**
+     * The offered codecs as a list for the server.
+     * @param {(type: string) => any} isSupported tells if the browser plays a type
+     */
+    codecs(isSupported) {
+        return this.CODECS
+            .filter(codec => this.media.includes(/^(avc1|hvc1)/.test(codec) ? 'video' : 'audio'))
+            .filter(codec => isSupported(`video/mp4; codecs="${codec}"`))
+            .join();
+    }
+
+    /** The element enters the document, or becomes visible again. */
+    connectedCallback() {
+        if (this.disconnectTID) {
+            clearTimeout(this.disconnectTID);
+            this.disconnectTID = 0;
+        }
+        if (this.video) {
+            const seekable = this.video.seekable;
+            if (seekable.length > 0) this.video.currentTime = seekable.end(seekable.length - 1);
+            if (this.ws || this.pc) this.play();
+        } else {
+            this.oninit();
+        }
+        this._watch();
+        this.onconnect();
+    }
+
+    /** The element leaves the document, or is hidden. */
+    disconnectedCallback() {
+        if (!this.isConnected && this._unwatch) {
+            // A removed element is watched again when it is put back.
+            if (!this.background) this._unwatch();
+        }
+        if (this.background || this.disconnectTID) return;
+        if (this.wsState === WebSocket.CLOSED && this.pcState === WebSocket.CLOSED) return;
+        this.disconnectTID = setTimeout(() => {
+            this.disconnectTID = 0;
+            this.ondisconnect();
+        }, this.DISCONNECT_TIMEOUT);
+    }
+
+    /** Creates the video element. Called once, when the element is first in the document. */
+    oninit() {
+        const video = document.createElement('video');
+        video.controls = true;
+        video.playsInline = true;
+        video.preload = 'auto';
+        video.style.display = 'block';
+        video.style.width = '100%';
+        video.style.height = '100%';
+        video.addEventListener('error', () => {
+            // Only errors of the stream count, not those of an emptied element.
+            if (this.ws && (video.error || video.src)) {
+                console.warn(video.error);
+                this.ws.close();
+            }
+        });
+        this.video = video;
+        this.appendChild(video);
+
+        const version = navigator.userAgent.match(/Version\/(\d+).+Safari/);
+        if (version) {
+            const drop = version[1] < '13' ? 'mp4a.40.2' : version[1] < '14' ? 'flac' : 'opus';
+            const from = this.CODECS.indexOf(drop);
+            if (from >= 0) this.CODECS.splice(from);
+        }
+    }
+
+    /**
+     * Opens the socket.
+     * @returns {boolean} false if there is nothing to do
+     */
+    onconnect() {
+        if (!this.isConnected || !this.wsURL || this.ws || this.pc) return false;
+        clearTimeout(this.reconnectTID);
+        this.reconnectTID = 0;
+        this.reconnectTS = 0;
+
+        this.wsState = WebSocket.CONNECTING;
+        this.connectTS = Date.now();
+        const ws = new WebSocket(this.wsURL);
+        this.ws = ws;
+        ws.binaryType = 'arraybuffer';
+        ws.addEventListener('open', () => {
+            if (this.ws === ws) this._running = new Set(this.onopen());
+        });
+        ws.addEventListener('close', ev => {
+            // The end of a socket that was already replaced concerns nobody.
+            if (!this.ws || this.ws === ws) this.onclose(ev);
+        });
+        ws.addEventListener('message', ev => {
+            if (this.ws === ws) this._receive(ev.data);
+        });
+        return true;
+    }
+
+    /** Closes everything; the next `onconnect` starts afresh. */
+    ondisconnect() {
+        clearTimeout(this.reconnectTID);
+        this.reconnectTID = 0;
+        this.reconnectTS = 0;
+        this._closePC();
+
+        this.wsState = WebSocket.CLOSED;
+        const ws = this.ws;
+        this.ws = null;
+        ws?.close();
+        this.ondata = null;
+        this._running.clear();
+
+        if (this.video) {
+            this.video.srcObject = null;
+            if (this.video.hasAttribute('src')) {
+                this.video.removeAttribute('src');
+                this.video.load();
+            }
+        }
+    }
+
+    /**
+     * The socket is open: starts the modes.
+     * @returns {string[]} the modes that were started
+     */
+    onopen() {
+        this.wsState = WebSocket.OPEN;
+        this.ondata = null;
+        this.onmessage = {};
+
+        const wanted = this.mode.split(',').map(mode => mode.trim());
+        const modes = [];
+        if (wanted.includes('mse') && ('MediaSource' in window || 'ManagedMediaSource' in window)) {
+            modes.push('mse');
+            this.onmse();
+        } else if (wanted.includes('hls') && this._playsHLS(wanted)) {
+            modes.push('hls');
+            this.onhls();
+        } else if (wanted.includes('mp4')) {
+            modes.push('mp4');
+            this.onmp4();
+        }
+        if (wanted.some(mode => mode === 'webrtc' || mode === 'webrtc/tcp') && 'RTCPeerConnection' in window) {
+            modes.push('webrtc');
+            this.onwebrtc();
+        }
+        if (wanted.includes('mjpeg')) {
+            if (modes.length) {
+                const first = modes[0];
+                this.onmessage.mjpeg = msg => {
+                    if (msg.type !== 'error' || !String(msg.value).startsWith(first)) return;
+                    this._running.add('mjpeg');
+                    this.onmjpeg();
+                };
+            } else {
+                modes.push('mjpeg');
+                this.onmjpeg();
+            }
+        }
+        return modes;
+    }
+
+    /**
+     * The socket is closed: plans the next attempt.
+     * @param {CloseEvent} [_ev]
+     * @returns {boolean} false if it was closed on purpose
+     */
+    onclose(_ev) {
+        if (this.wsState === WebSocket.CLOSED) return false;
+
+        this.wsState = WebSocket.CONNECTING;
+        this.ws = null;
+        this._running.clear();
+        const delay = Math.max(0, this.RECONNECT_TIMEOUT - (Date.now() - this.connectTS));
+        this.reconnectTS = Date.now() + delay;
+        clearTimeout(this.reconnectTID);
+        this.reconnectTID = setTimeout(() => {
+            this.reconnectTID = 0;
+            this.reconnectTS = 0;
+            this.onconnect();
+        }, delay);
+        return true;
+    }
+
+    /** Starts MSE: one endless fragmented MP4 in binary messages. */
+    onmse() {
+        const video = /** @type {HTMLVideoElement} */ (this.video);
+        /** @type {MediaSource} */
+        let source;
+        if ('ManagedMediaSource' in window) {
+            const Managed = /** @type {any} */ (window).ManagedMediaSource;
+            source = new Managed();
+            video.disableRemotePlayback = true;
+            video.srcObject = source;
+            source.addEventListener('sourceopen', () => {
+                this.send({type: 'mse', value: this.codecs(Managed.isTypeSupported)});
+            }, {once: true});
+        } else {
+            source = new MediaSource();
+            const url = URL.createObjectURL(source);
+            video.srcObject = null;
+            video.src = url;
+            source.addEventListener('sourceopen', () => {
+                URL.revokeObjectURL(url);
+                this.send({type: 'mse', value: this.codecs(MediaSource.isTypeSupported)});
+            }, {once: true});
+        }
+        this.play();
+
+        this.mseCodecs = '';
+        this.onmessage.mse = msg => {
+            if (msg.type !== 'mse') return;
+            this.mseCodecs = msg.value;
+            try {
+                const buffer = source.addSourceBuffer(msg.value);
+                buffer.mode = 'segments';
+                this.ondata = feed(video, buffer, () => this.ws?.close());
+            } catch (err) {
+                console.warn(err);
+                this._failed('mse');
+            }
+        };
+    }
+
+    /** Starts WebRTC; the socket carries the signalling. */
+    onwebrtc() {
+        const tcpOnly = this.mode.includes('webrtc/tcp');
+        const pc = new RTCPeerConnection(this.pcConfig);
+        this._seen = {local: [], remote: []};
+
+        pc.addEventListener('icecandidate', ev => {
+            const text = ev.candidate ? ev.candidate.candidate : '';
+            if (tcpOnly && isUDP(text)) return;
+            if (text) this._seen.local.push(text);
+            this.send({type: 'webrtc/candidate', value: text});
+        });
+        pc.addEventListener('connectionstatechange', () => {
+            if (this.pc !== pc) return;
+            if (pc.connectionState === 'connected') this._pcConnected(pc);
+            else if (pc.connectionState === 'failed' || pc.connectionState === 'disconnected') this._pcFailed(pc);
+        });
+
+        this.onmessage.webrtc = msg => {
+            switch (msg.type) {
+                case 'webrtc/candidate':
+                    if (this.pc !== pc || !msg.value || tcpOnly && isUDP(msg.value)) return;
+                    this._seen.remote.push(msg.value);
+                    pc.addIceCandidate({candidate: msg.value, sdpMid: '0'}).catch(console.warn);
+                    break;
+                case 'webrtc/answer': {
+                    if (this.pc !== pc) return;
+                    const lines = msg.value.split(/\r?\n/)
+                        .filter(line => !(tcpOnly && line.startsWith('a=candidate:') && isUDP(line)));
+                    this._seen.remote.push(...lines.filter(line => line.startsWith('a=candidate:')).map(line => line.slice(2)));
+                    pc.setRemoteDescription({type: 'answer', sdp: lines.join('\r\n')}).catch(err => {
+                        console.warn(err);
+                        if (this.pc === pc) this._closePC();
+                        this._failed('webrtc');
+                    });
+                    break;
+                }
+                case 'error':
+                    // Without this the next connection would never be made.
+                    if (this.pc === pc && String(msg.value).includes('webrtc/offer')) this._closePC();
+                    break;
+            }
+        };
+
+        this.pcState = WebSocket.CONNECTING;
+        this.pc = pc;
+        this.createOffer(pc).then(offer => {
+            if (this.pc === pc) this.send({type: 'webrtc/offer', value: offer.sdp});
+        }, err => {
+            console.warn(err);
+            if (this.pc === pc) this._closePC();
+            this._failed('webrtc');
+        });
+    }
+
+    /**
+     * Adds what is wanted and makes it the local description.
+     * @param {RTCPeerConnection} pc
+     * @returns {Promise<RTCSessionDescriptionInit>}
+     */
+    async createOffer(pc) {
+        if (this.media.includes('microphone')) {
+            try {
+                const stream = await navigator.mediaDevices.getUserMedia({audio: true});
+                for (const track of stream.getTracks()) pc.addTransceiver(track, {direction: 'sendonly'});
+            } catch (err) {
+                console.warn(err);
+            }
+        }
+        for (const kind of ['video', 'audio']) {
+            if (this.media.includes(kind)) pc.addTransceiver(kind, {direction: 'recvonly'});
+        }
+        const offer = await pc.createOffer();
+        await pc.setLocalDescription(offer);
+        return offer;
+    }
+
+    /**
+     * WebRTC has a picture: decides if it is shown.
+     * @param {HTMLVideoElement} video2 plays the stream; may be `video` itself
+     */
+    onpcvideo(video2) {
+        const stream = /** @type {MediaStream|null} */ (video2.srcObject);
+        if (this.pc && this.video && stream) {
+            let rtc = 0, mse = 0;
+            if (stream.getVideoTracks().length) {
+                const h265 = /H265\/90000/i.test(this.pc.remoteDescription?.sdp ?? '');
+                rtc += h265 ? SCORE.rtcH265 : SCORE.rtcVideo;
+            }
+            if (stream.getAudioTracks().length) rtc += SCORE.rtcAudio;
+            if (this.mseCodecs.includes('hvc1.')) mse += SCORE.hvc1;
+            if (this.mseCodecs.includes('avc1.')) mse += SCORE.avc1;
+            if (this.mseCodecs.includes('mp4a.')) mse += SCORE.mp4a;
+
+            if (rtc >= mse) {
+                this.pcState = WebSocket.OPEN;
+                this.wsState = WebSocket.CLOSED;
+                const ws = this.ws;
+                this.ws = null;
+                this.ondata = null;
+                if (this.video !== video2) {
+                    this.video.playbackRate = 1;
+                    this.video.removeAttribute('src');
+                    this.video.srcObject = stream;
+                    this.play();
+                }
+                ws?.close();
+            } else {
+                this._closePC();
+            }
+        }
+        if (video2 !== this.video) video2.srcObject = null;
+    }
+
+    /**
+     * No network path to the server, or it was lost. To be overridden by who wants to
+     * tell; the next attempt is already planned.
+     * @param {PathReport} _report
+     */
+    onpcfailed(_report) {}
+
+    /** Starts HLS, played by the browser itself. */
+    onhls() {
+        const video = /** @type {HTMLVideoElement} */ (this.video);
+        this.onmessage.hls = msg => {
+            if (msg.type !== 'hls') return;
+            const base = new URL('hls/', this.wsURL.replace(/^ws/, 'http'));
+            base.search = '';
+            const playlist = msg.value.replace('hls/', base.href);
+            video.src = 'data:application/vnd.apple.mpegurl;base64,' + btoa(playlist);
+            this.play();
+        };
+        this.send({type: 'hls', value: this.codecs(type => video.canPlayType(type))});
+    }
+
+    /** Starts MP4: a complete file per keyframe, shown as a picture. */
+    onmp4() {
+        const video = /** @type {HTMLVideoElement} */ (this.video);
+        const canvas = document.createElement('canvas');
+        const player = document.createElement('video');
+        player.autoplay = true;
+        player.playsInline = true;
+        player.muted = true;
+        player.addEventListener('loadeddata', () => {
+            if (!canvas.width || canvas.width !== player.videoWidth || canvas.height !== player.videoHeight) {
+                canvas.width = player.videoWidth;
+                canvas.height = player.videoHeight;
+            }
+            canvas.getContext('2d')?.drawImage(player, 0, 0);
+            video.controls = false;
+            video.poster = canvas.toDataURL('image/jpeg');
+        });
+        this.ondata = data => {
+            player.src = 'data:video/mp4;base64,' + VideoRTC.btoa(data);
+        };
+        this.send({type: 'mp4', value: this.codecs(type => video.canPlayType(type))});
+    }
+
+    /** Starts MJPEG: a JPEG per message. */
+    onmjpeg() {
+        const video = /** @type {HTMLVideoElement} */ (this.video);
+        this.ondata = data => {
+            video.controls = false;
+            video.poster = 'data:image/jpeg;base64,' + VideoRTC.btoa(data);
+        };
+        this.send({type: 'mjpeg'});
+    }
+
+    /**
+     * Base64 of bytes.
+     * @param {ArrayBuffer} buffer
+     */
+    static btoa(buffer) {
+        const bytes = new Uint8Array(buffer);
+        let text = '';
+        for (let i = 0; i < bytes.length; i += 0x8000) {
+            text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+        }
+        return btoa(text);
+    }
+
+    /**
+     * What is known about the network path of a peer connection.
+     * @param {RTCPeerConnection} pc
+     * @returns {Promise<PathReport>}
+     */
+    async pathReport(pc) {
+        /** @type {PathReport} */
+        const report = {
+            local: this._seen.local.map(parseCandidate),
+            remote: this._seen.remote.map(parseCandidate),
+            pairs: [],
+            found: false,
+        };
+        try {
+            const stats = await pc.getStats();
+            /** @type {(id: string) => Candidate} */
+            const candidate = id => {
+                const entry = stats.get(id) ?? {};
+                return {
+                    address: entry.address || entry.ip || '', port: entry.port ?? 0,
+                    protocol: entry.protocol ?? '', type: entry.candidateType ?? '',
+                };
+            };
+            stats.forEach(entry => {
+                if (entry.type === 'transport' && entry.selectedCandidatePairId) report.found = true;
+                if (entry.type !== 'candidate-pair') return;
+                report.pairs.push({
+                    local: candidate(entry.localCandidateId),
+                    remote: candidate(entry.remoteCandidateId),
+                    state: entry.state,
+                    sent: entry.requestsSent ?? 0,
+                    answered: entry.responsesReceived ?? 0,
+                });
+            });
+        } catch (err) {
+            console.warn(err);
+        }
+        return report;
+    }
+
+    /**
+     * Gives a message to the handlers.
+     * @param {string|ArrayBuffer} data
+     */
+    _receive(data) {
+        if (typeof data !== 'string') {
+            this.ondata?.(data);
+            return;
+        }
+        const msg = JSON.parse(data);
+        for (const name of Object.keys(this.onmessage)) this.onmessage[name](msg);
+        if (msg.type === 'error') {
+            const mode = String(msg.value).match(/^(webrtc|mse|hls|mp4|mjpeg)(\/offer)?:/);
+            if (mode) this._failed(mode[1]);
+        }
+    }
+
+    /**
+     * A mode came to nothing. When it was the last one, the socket is of no use: closing
+     * it leads to the next attempt.
+     * @param {string} mode
+     */
+    _failed(mode) {
+        if (this._running.delete(mode) && !this._running.size) this.ws?.close();
+    }
+
+    /**
+     * The network path is there: waits for the picture.
+     * @param {RTCPeerConnection} pc
+     */
+    _pcConnected(pc) {
+        const tracks = pc.getTransceivers()
+            .filter(t => t.currentDirection === 'recvonly' || t.currentDirection === 'sendrecv')
+            .map(t => t.receiver.track);
+        // With no rival the element shows the stream right away, which saves a frame.
+        const alone = this._running.size === 1 && this._running.has('webrtc') && this.video;
+        const video2 = alone || document.createElement('video');
+        video2.addEventListener('loadeddata', () => {
+            if (this.pc === pc) this.onpcvideo(video2);
+        }, {once: true});
+        if (alone) alone.removeAttribute('src');
+        video2.srcObject = new MediaStream(tracks);
+        if (alone) this.play();
+    }
+
+    /**
+     * No path, or it was lost.
+     * @param {RTCPeerConnection} pc
+     */
+    _pcFailed(pc) {
+        this.pc = null;
+        this.pcState = WebSocket.CLOSED;
+        this.pathReport(pc).then(report => {
+            release(pc);
+            this.onpcfailed(report);
+        });
+        this._failed('webrtc');
+        // Nothing to do while the socket is there: another mode runs, or its end is near.
+        this.onconnect();
+    }
+
+    _closePC() {
+        this.pcState = WebSocket.CLOSED;
+        const pc = this.pc;
+        this.pc = null;
+        if (pc) release(pc);
+    }
+
+    /**
+     * Chromium says that it "maybe" plays HLS and then does not play ours.
+     * @param {string[]} wanted
+     */
+    _playsHLS(wanted) {
+        if (!this.video?.canPlayType('application/vnd.apple.mpegurl')) return false;
+        const reliable = 'ManagedMediaSource' in window || /Version\/\d+.+Safari/.test(navigator.userAgent);
+        return reliable || wanted.every(mode => mode === 'hls');
+    }
+
+    /** Watches whether the element can be seen, until it is removed. */
+    _watch() {
+        if (this._unwatch) return;
+        const onhide = () => {
+            // First of all, so that the goodbye gets out before the page is gone.
+            this.pc?.close();
+            this.ondisconnect();
+        };
+        const onshow = (/** @type {PageTransitionEvent} */ ev) => {
+            if (ev.persisted && this.isConnected) this.connectedCallback();
+        };
+        window.addEventListener('pagehide', onhide);
+        window.addEventListener('pageshow', onshow);
+
+        const onvisibility = () => {
+            if (document.hidden) this.disconnectedCallback();
+            else if (this.isConnected) this.connectedCallback();
+        };
+        const byPage = !this.background && this.visibilityCheck && 'hidden' in document;
+        if (byPage) document.addEventListener('visibilitychange', onvisibility);
+
+        /** @type {IntersectionObserver|null} */
+        let observer = null;
+        if (!this.background && this.visibilityThreshold && 'IntersectionObserver' in window) {
+            observer = new IntersectionObserver(entries => {
+                for (const entry of entries) {
+                    if (!entry.isIntersecting) this.disconnectedCallback();
+                    else if (this.isConnected) this.connectedCallback();
+                }
+            }, {threshold: this.visibilityThreshold});
+            observer.observe(this);
+        }
+
+        this._unwatch = () => {
+            this._unwatch = null;
+            window.removeEventListener('pagehide', onhide);
+            window.removeEventListener('pageshow', onshow);
+            document.removeEventListener('visibilitychange', onvisibility);
+            observer?.disconnect();
+        };
+    }
+}
+
+/**
+ * Closes a peer connection and lets go of the microphone.
+ * @param {RTCPeerConnection} pc
+ */
+function release(pc) {
+    for (const sender of pc.getSenders()) sender.track?.stop();
+    pc.close();
+}
+
+/** @param {string} candidate */
+function isUDP(candidate) {
+    return parseCandidate(candidate).protocol === 'udp';
+}
+
+/**
+ * Reads `candidate:1 1 udp 2130706431 192.168.1.5 8555 typ host ...` (RFC 8839, 5.1).
+ * @param {string} text
+ * @returns {Candidate}
+ */
+function parseCandidate(text) {
+    const [, , protocol = '', , address = '', port = '0', , type = ''] = text.split(' ');
+    return {address, port: Number(port), protocol: protocol.toLowerCase(), type};
+}
+
+/**
+ * Feeds a source buffer: stages what comes while it is busy, keeps the last seconds,
+ * and holds the player near the live end.
+ * @param {HTMLVideoElement} video
+ * @param {SourceBuffer} buffer
+ * @param {() => void} restart called when the player has fallen behind for good
+ * @returns {(data: ArrayBuffer) => void}
+ */
+function feed(video, buffer, restart) {
+    /** @type {ArrayBuffer[]} */
+    const staged = [];
+    let bytes = 0, lastData = 0, target = 0.3;
+
+    /** Removes what was played; true if the buffer has become busy by that. */
+    const trim = (/** @type {number} */ keep) => {
+        const ranges = buffer.buffered;
+        if (buffer.updating || !ranges.length) return false;
+        const start = ranges.start(0), end = ranges.end(ranges.length - 1) - keep;
+        if (end <= start) return false;
+        buffer.remove(start, end);
+        return true;
+    };
+    const follow = () => {
+        const ranges = buffer.buffered;
+        if (!ranges.length) return;
+        const end = ranges.end(ranges.length - 1), start = end - LIVE_WINDOW;
+        if (video.currentTime < start) video.currentTime = start;
+        const gap = end - video.currentTime;
+        video.playbackRate = liveRate(gap, target);
+    };
+    const next = () => {
+        if (buffer.updating) return;
+        const data = staged[0];
+        if (!data) {
+            const ranges = buffer.buffered;
+            if (ranges.length && ranges.end(ranges.length - 1) - ranges.start(0) > 2 * LIVE_WINDOW) trim(LIVE_WINDOW);
+            follow();
+            return;
+        }
+        try {
+            buffer.appendBuffer(data);
+            staged.shift();
+            bytes -= data.byteLength;
+        } catch (err) {
+            // Full: make room and try again when that is done.
+            if (!(err instanceof DOMException && err.name === 'QuotaExceededError' && trim(1))) restart();
+        }
+    };
+
+    buffer.addEventListener('updateend', next);
+    return data => {
+        const now = Date.now();
+        if (lastData) target = Math.min(2, Math.max(0.3, target * 0.99, 1.5 * (now - lastData) / 1000));
+        lastData = now;
+        staged.push(data);
+        bytes += data.byteLength;
+        if (bytes > STAGING_LIMIT) restart();
+        else next();
+    };
+}
+
+/**
+ * Speed that brings the delay to the target without being heard.
+ * @param {number} gap seconds of media ahead of the player
+ * @param {number} target wanted gap in seconds
+ */
+function liveRate(gap, target) {
+    if (gap < 0.05) return 0.97;
+    if (gap > target + 1) return 1.1;
+    return gap > target + 0.2 ? 1.05 : 1;
+}
