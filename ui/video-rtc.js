@@ -4,7 +4,8 @@
  *
  * The class is made to be extended and registered by the page, as go2rtc's player of
  * the same name is: fields, hooks and their order are the same, so pages and cards
- * that subclass it keep working. It imports nothing and may be loaded from anywhere.
+ * that subclass it keep working. It imports nothing and may be loaded from anywhere;
+ * that is why it is one long file.
  *
  * How a connection goes:
  *
@@ -29,6 +30,7 @@
  * @property {Candidate[]} remote addresses of the server
  * @property {{local: Candidate, remote: Candidate, state: string, sent: number, answered: number}[]} pairs
  * @property {boolean} found a path was found (what failed then is the encryption)
+ * @property {boolean} lost it was connected before
  */
 
 /** Bytes of media that may wait for the source buffer. */
@@ -39,6 +41,17 @@ const LIVE_WINDOW = 5;
 const SCORE = {rtcH265: 0x240, rtcVideo: 0x220, rtcAudio: 0x102, hvc1: 0x230, avc1: 0x210, mp4a: 0x101};
 
 export class VideoRTC extends HTMLElement {
+    /** Modes that run and have not failed. @type {Set<string>} */
+    #running = new Set();
+    /** Undoes `#watch`. @type {(() => void)|null} */
+    #unwatch = null;
+    /** Candidates that were seen. @type {{local: string[], remote: string[]}} */
+    #seen = {local: [], remote: []};
+    /** The peer connection that has been connected. @type {RTCPeerConnection|null} */
+    #connected = null;
+    /** A mode of pictures has taken the controls away. */
+    #controlsHidden = false;
+
     constructor() {
         super();
 
@@ -96,13 +109,6 @@ export class VideoRTC extends HTMLElement {
         this.ondata = null;
         /** @type {Record<string, (msg: Message) => void>} Get every text message. */
         this.onmessage = {};
-
-        /** Modes that run and have not failed. @type {Set<string>} */
-        this._running = new Set();
-        /** Undoes `_watch`. @type {(() => void)|null} */
-        this._unwatch = null;
-        /** Candidates that were seen, for `onpcfailed`. */
-        this._seen = {local: /** @type {string[]} */ ([]), remote: /** @type {string[]} */ ([])};
     }
 
     /**
@@ -159,21 +165,19 @@ export class VideoRTC extends HTMLElement {
         } else {
             this.oninit();
         }
-        this._watch();
+        this.#watch();
         this.onconnect();
     }
 
     /** The element leaves the document, or is hidden. */
     disconnectedCallback() {
-        if (!this.isConnected && this._unwatch) {
-            // A removed element is watched again when it is put back.
-            if (!this.background) this._unwatch();
-        }
-        if (this.background || this.disconnectTID) return;
-        if (this.wsState === WebSocket.CLOSED && this.pcState === WebSocket.CLOSED) return;
+        const idle = this.wsState === WebSocket.CLOSED && this.pcState === WebSocket.CLOSED;
+        if (idle && !this.isConnected) this.#unwatch?.();
+        if (idle || this.background || this.disconnectTID) return;
         this.disconnectTID = setTimeout(() => {
             this.disconnectTID = 0;
             this.ondisconnect();
+            if (!this.isConnected) this.#unwatch?.();
         }, this.DISCONNECT_TIMEOUT);
     }
 
@@ -198,7 +202,8 @@ export class VideoRTC extends HTMLElement {
 
         const version = navigator.userAgent.match(/Version\/(\d+).+Safari/);
         if (version) {
-            const drop = version[1] < '13' ? 'mp4a.40.2' : version[1] < '14' ? 'flac' : 'opus';
+            const number = Number(version[1]);
+            const drop = number < 13 ? 'mp4a.40.2' : number < 14 ? 'flac' : 'opus';
             const from = this.CODECS.indexOf(drop);
             if (from >= 0) this.CODECS.splice(from);
         }
@@ -210,9 +215,7 @@ export class VideoRTC extends HTMLElement {
      */
     onconnect() {
         if (!this.isConnected || !this.wsURL || this.ws || this.pc) return false;
-        clearTimeout(this.reconnectTID);
-        this.reconnectTID = 0;
-        this.reconnectTS = 0;
+        this.#cancelReconnect();
 
         this.wsState = WebSocket.CONNECTING;
         this.connectTS = Date.now();
@@ -220,31 +223,31 @@ export class VideoRTC extends HTMLElement {
         this.ws = ws;
         ws.binaryType = 'arraybuffer';
         ws.addEventListener('open', () => {
-            if (this.ws === ws) this._running = new Set(this.onopen());
+            if (this.ws !== ws) return;
+            // A subclass may have added modes of its own.
+            for (const mode of this.onopen() ?? []) this.#running.add(mode);
         });
         ws.addEventListener('close', ev => {
             // The end of a socket that was already replaced concerns nobody.
             if (!this.ws || this.ws === ws) this.onclose(ev);
         });
         ws.addEventListener('message', ev => {
-            if (this.ws === ws) this._receive(ev.data);
+            if (this.ws === ws) this.#receive(ev.data);
         });
         return true;
     }
 
     /** Closes everything; the next `onconnect` starts afresh. */
     ondisconnect() {
-        clearTimeout(this.reconnectTID);
-        this.reconnectTID = 0;
-        this.reconnectTS = 0;
-        this._closePC();
+        this.#cancelReconnect();
+        this.#closePC();
 
         this.wsState = WebSocket.CLOSED;
         const ws = this.ws;
         this.ws = null;
         ws?.close();
         this.ondata = null;
-        this._running.clear();
+        this.#running.clear();
 
         if (this.video) {
             this.video.srcObject = null;
@@ -269,7 +272,7 @@ export class VideoRTC extends HTMLElement {
         if (wanted.includes('mse') && ('MediaSource' in window || 'ManagedMediaSource' in window)) {
             modes.push('mse');
             this.onmse();
-        } else if (wanted.includes('hls') && this._playsHLS(wanted)) {
+        } else if (wanted.includes('hls') && this.#playsHLS(wanted)) {
             modes.push('hls');
             this.onhls();
         } else if (wanted.includes('mp4')) {
@@ -285,7 +288,7 @@ export class VideoRTC extends HTMLElement {
                 const first = modes[0];
                 this.onmessage.mjpeg = msg => {
                     if (msg.type !== 'error' || !String(msg.value).startsWith(first)) return;
-                    this._running.add('mjpeg');
+                    this.#running.add('mjpeg');
                     this.onmjpeg();
                 };
             } else {
@@ -293,6 +296,7 @@ export class VideoRTC extends HTMLElement {
                 this.onmjpeg();
             }
         }
+        this.#running = new Set(modes);
         return modes;
     }
 
@@ -304,17 +308,9 @@ export class VideoRTC extends HTMLElement {
     onclose(_ev) {
         if (this.wsState === WebSocket.CLOSED) return false;
 
-        this.wsState = WebSocket.CONNECTING;
         this.ws = null;
-        this._running.clear();
-        const delay = Math.max(0, this.RECONNECT_TIMEOUT - (Date.now() - this.connectTS));
-        this.reconnectTS = Date.now() + delay;
-        clearTimeout(this.reconnectTID);
-        this.reconnectTID = setTimeout(() => {
-            this.reconnectTID = 0;
-            this.reconnectTS = 0;
-            this.onconnect();
-        }, delay);
+        this.#running.clear();
+        this.#reconnect(this.RECONNECT_TIMEOUT);
         return true;
     }
 
@@ -353,7 +349,7 @@ export class VideoRTC extends HTMLElement {
                 this.ondata = feed(video, buffer, () => this.ws?.close());
             } catch (err) {
                 console.warn(err);
-                this._failed('mse');
+                this.#failed('mse');
             }
         };
     }
@@ -362,42 +358,42 @@ export class VideoRTC extends HTMLElement {
     onwebrtc() {
         const tcpOnly = this.mode.includes('webrtc/tcp');
         const pc = new RTCPeerConnection(this.pcConfig);
-        this._seen = {local: [], remote: []};
+        this.#seen = {local: [], remote: []};
 
         pc.addEventListener('icecandidate', ev => {
             const text = ev.candidate ? ev.candidate.candidate : '';
             if (tcpOnly && isUDP(text)) return;
-            if (text) this._seen.local.push(text);
+            if (text) this.#seen.local.push(text);
             this.send({type: 'webrtc/candidate', value: text});
         });
         pc.addEventListener('connectionstatechange', () => {
             if (this.pc !== pc) return;
-            if (pc.connectionState === 'connected') this._pcConnected(pc);
-            else if (pc.connectionState === 'failed' || pc.connectionState === 'disconnected') this._pcFailed(pc);
+            if (pc.connectionState === 'connected') this.#pcConnected(pc);
+            else if (pc.connectionState === 'failed' || pc.connectionState === 'disconnected') this.#pcFailed(pc);
         });
 
         this.onmessage.webrtc = msg => {
             switch (msg.type) {
                 case 'webrtc/candidate':
                     if (this.pc !== pc || !msg.value || tcpOnly && isUDP(msg.value)) return;
-                    this._seen.remote.push(msg.value);
+                    this.#seen.remote.push(msg.value);
                     pc.addIceCandidate({candidate: msg.value, sdpMid: '0'}).catch(console.warn);
                     break;
                 case 'webrtc/answer': {
                     if (this.pc !== pc) return;
                     const lines = msg.value.split(/\r?\n/)
                         .filter(line => !(tcpOnly && line.startsWith('a=candidate:') && isUDP(line)));
-                    this._seen.remote.push(...lines.filter(line => line.startsWith('a=candidate:')).map(line => line.slice(2)));
+                    this.#seen.remote.push(...lines.filter(line => line.startsWith('a=candidate:')).map(line => line.slice(2)));
                     pc.setRemoteDescription({type: 'answer', sdp: lines.join('\r\n')}).catch(err => {
                         console.warn(err);
-                        if (this.pc === pc) this._closePC();
-                        this._failed('webrtc');
+                        if (this.pc === pc) this.#closePC();
+                        this.#failed('webrtc');
                     });
                     break;
                 }
                 case 'error':
                     // Without this the next connection would never be made.
-                    if (this.pc === pc && String(msg.value).includes('webrtc/offer')) this._closePC();
+                    if (this.pc === pc && String(msg.value).includes('webrtc/offer')) this.#closePC();
                     break;
             }
         };
@@ -408,8 +404,8 @@ export class VideoRTC extends HTMLElement {
             if (this.pc === pc) this.send({type: 'webrtc/offer', value: offer.sdp});
         }, err => {
             console.warn(err);
-            if (this.pc === pc) this._closePC();
-            this._failed('webrtc');
+            if (this.pc === pc) this.#closePC();
+            this.#failed('webrtc');
         });
     }
 
@@ -458,6 +454,9 @@ export class VideoRTC extends HTMLElement {
                 const ws = this.ws;
                 this.ws = null;
                 this.ondata = null;
+                this.#cancelReconnect();
+                if (this.#controlsHidden) this.video.controls = true;
+                this.#controlsHidden = false;
                 if (this.video !== video2) {
                     this.video.playbackRate = 1;
                     this.video.removeAttribute('src');
@@ -466,7 +465,7 @@ export class VideoRTC extends HTMLElement {
                 }
                 ws?.close();
             } else {
-                this._closePC();
+                this.#closePC();
             }
         }
         if (video2 !== this.video) video2.srcObject = null;
@@ -507,7 +506,7 @@ export class VideoRTC extends HTMLElement {
                 canvas.height = player.videoHeight;
             }
             canvas.getContext('2d')?.drawImage(player, 0, 0);
-            video.controls = false;
+            this.#hideControls();
             video.poster = canvas.toDataURL('image/jpeg');
         });
         this.ondata = data => {
@@ -520,7 +519,7 @@ export class VideoRTC extends HTMLElement {
     onmjpeg() {
         const video = /** @type {HTMLVideoElement} */ (this.video);
         this.ondata = data => {
-            video.controls = false;
+            this.#hideControls();
             video.poster = 'data:image/jpeg;base64,' + VideoRTC.btoa(data);
         };
         this.send({type: 'mjpeg'});
@@ -547,10 +546,11 @@ export class VideoRTC extends HTMLElement {
     async pathReport(pc) {
         /** @type {PathReport} */
         const report = {
-            local: this._seen.local.map(parseCandidate),
-            remote: this._seen.remote.map(parseCandidate),
+            local: this.#seen.local.map(parseCandidate),
+            remote: this.#seen.remote.map(parseCandidate),
             pairs: [],
             found: false,
+            lost: this.#connected === pc,
         };
         try {
             const stats = await pc.getStats();
@@ -583,16 +583,17 @@ export class VideoRTC extends HTMLElement {
      * Gives a message to the handlers.
      * @param {string|ArrayBuffer} data
      */
-    _receive(data) {
+    #receive(data) {
         if (typeof data !== 'string') {
             this.ondata?.(data);
             return;
         }
+        /** @type {Message} */
         const msg = JSON.parse(data);
         for (const name of Object.keys(this.onmessage)) this.onmessage[name](msg);
         if (msg.type === 'error') {
             const mode = String(msg.value).match(/^(webrtc|mse|hls|mp4|mjpeg)(\/offer)?:/);
-            if (mode) this._failed(mode[1]);
+            if (mode) this.#failed(mode[1]);
         }
     }
 
@@ -601,20 +602,48 @@ export class VideoRTC extends HTMLElement {
      * it leads to the next attempt.
      * @param {string} mode
      */
-    _failed(mode) {
-        if (this._running.delete(mode) && !this._running.size) this.ws?.close();
+    #failed(mode) {
+        if (this.#running.delete(mode) && !this.#running.size) this.ws?.close();
+    }
+
+    /**
+     * Plans the next attempt.
+     * @param {number} apart least milliseconds since the last one
+     */
+    #reconnect(apart) {
+        this.#cancelReconnect();
+        this.wsState = WebSocket.CONNECTING;
+        const delay = Math.max(0, apart - (Date.now() - this.connectTS));
+        this.reconnectTS = Date.now() + delay;
+        this.reconnectTID = setTimeout(() => {
+            this.#cancelReconnect();
+            this.onconnect();
+        }, delay);
+    }
+
+    #cancelReconnect() {
+        clearTimeout(this.reconnectTID);
+        this.reconnectTID = 0;
+        this.reconnectTS = 0;
     }
 
     /**
      * The network path is there: waits for the picture.
      * @param {RTCPeerConnection} pc
      */
-    _pcConnected(pc) {
+    #pcConnected(pc) {
+        this.#connected = pc;
+        // The goodbye of the server; the connection itself needs seconds to notice.
+        const dtls = pc.getReceivers()[0]?.transport;
+        dtls?.addEventListener('statechange', () => {
+            if (this.pc === pc && dtls.state === 'closed') this.#pcFailed(pc);
+        });
+
         const tracks = pc.getTransceivers()
             .filter(t => t.currentDirection === 'recvonly' || t.currentDirection === 'sendrecv')
             .map(t => t.receiver.track);
         // With no rival the element shows the stream right away, which saves a frame.
-        const alone = this._running.size === 1 && this._running.has('webrtc') && this.video;
+        const alone = this.#running.size === 1 && this.#running.has('webrtc') && this.video;
         const video2 = alone || document.createElement('video');
         video2.addEventListener('loadeddata', () => {
             if (this.pc === pc) this.onpcvideo(video2);
@@ -628,19 +657,28 @@ export class VideoRTC extends HTMLElement {
      * No path, or it was lost.
      * @param {RTCPeerConnection} pc
      */
-    _pcFailed(pc) {
+    #pcFailed(pc) {
         this.pc = null;
         this.pcState = WebSocket.CLOSED;
         this.pathReport(pc).then(report => {
             release(pc);
             this.onpcfailed(report);
         });
-        this._failed('webrtc');
-        // Nothing to do while the socket is there: another mode runs, or its end is near.
-        this.onconnect();
+        this.#failed('webrtc');
+        // While the socket is there another mode runs, or its end leads to the next attempt.
+        if (this.ws || this.reconnectTID) return;
+        if (Date.now() - this.connectTS >= 1000) this.onconnect();
+        else this.#reconnect(1000);
     }
 
-    _closePC() {
+    /** Pictures have nothing to pause. */
+    #hideControls() {
+        if (!this.video?.controls) return;
+        this.video.controls = false;
+        this.#controlsHidden = true;
+    }
+
+    #closePC() {
         this.pcState = WebSocket.CLOSED;
         const pc = this.pc;
         this.pc = null;
@@ -651,15 +689,15 @@ export class VideoRTC extends HTMLElement {
      * Chromium says that it "maybe" plays HLS and then does not play ours.
      * @param {string[]} wanted
      */
-    _playsHLS(wanted) {
+    #playsHLS(wanted) {
         if (!this.video?.canPlayType('application/vnd.apple.mpegurl')) return false;
         const reliable = 'ManagedMediaSource' in window || /Version\/\d+.+Safari/.test(navigator.userAgent);
         return reliable || wanted.every(mode => mode === 'hls');
     }
 
     /** Watches whether the element can be seen, until it is removed. */
-    _watch() {
-        if (this._unwatch) return;
+    #watch() {
+        if (this.#unwatch) return;
         const onhide = () => {
             // First of all, so that the goodbye gets out before the page is gone.
             this.pc?.close();
@@ -671,27 +709,27 @@ export class VideoRTC extends HTMLElement {
         window.addEventListener('pagehide', onhide);
         window.addEventListener('pageshow', onshow);
 
-        const onvisibility = () => {
-            if (document.hidden) this.disconnectedCallback();
+        const onseen = (/** @type {boolean} */ seen) => {
+            if (this.background) return;
+            if (!seen) this.disconnectedCallback();
             else if (this.isConnected) this.connectedCallback();
         };
-        const byPage = !this.background && this.visibilityCheck && 'hidden' in document;
-        if (byPage) document.addEventListener('visibilitychange', onvisibility);
+        const onvisibility = () => {
+            if (this.visibilityCheck) onseen(!document.hidden);
+        };
+        document.addEventListener('visibilitychange', onvisibility);
 
         /** @type {IntersectionObserver|null} */
         let observer = null;
-        if (!this.background && this.visibilityThreshold && 'IntersectionObserver' in window) {
+        if (this.visibilityThreshold && 'IntersectionObserver' in window) {
             observer = new IntersectionObserver(entries => {
-                for (const entry of entries) {
-                    if (!entry.isIntersecting) this.disconnectedCallback();
-                    else if (this.isConnected) this.connectedCallback();
-                }
+                for (const entry of entries) onseen(entry.isIntersecting);
             }, {threshold: this.visibilityThreshold});
             observer.observe(this);
         }
 
-        this._unwatch = () => {
-            this._unwatch = null;
+        this.#unwatch = () => {
+            this.#unwatch = null;
             window.removeEventListener('pagehide', onhide);
             window.removeEventListener('pageshow', onshow);
             document.removeEventListener('visibilitychange', onvisibility);
@@ -749,10 +787,11 @@ function feed(video, buffer, restart) {
     const follow = () => {
         const ranges = buffer.buffered;
         if (!ranges.length) return;
-        const end = ranges.end(ranges.length - 1), start = end - LIVE_WINDOW;
+        const last = ranges.length - 1, end = ranges.end(last);
+        const start = Math.max(ranges.start(last), end - LIVE_WINDOW);
         if (video.currentTime < start) video.currentTime = start;
-        const gap = end - video.currentTime;
-        video.playbackRate = liveRate(gap, target);
+        const rate = liveRate(end - video.currentTime, target);
+        if (video.playbackRate !== rate) video.playbackRate = rate;
     };
     const next = () => {
         if (buffer.updating) return;

@@ -4,8 +4,17 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod backoff;
+pub mod bits;
 mod error;
+pub mod http;
+pub mod reader;
 mod secret;
+pub mod url;
 
+pub use backoff::Backoff;
+pub use bits::BitReader;
 pub use error::{Error, ErrorKind};
+pub use reader::{Reader, UnexpectedEnd};
 pub use secret::{Redacted, Secret, mask};
+pub use url::{Fragment, Url};

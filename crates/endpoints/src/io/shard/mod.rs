@@ -1,1 +1,243 @@
-//! placeholder
+//! Media shards: threads that own WebRTC sessions outright.
+//!
+//! A frame crosses into a shard once and is written there to every session that
+//! shows its track; a session's datagrams leave in segmented sends. Nothing on
+//! that way locks or awaits. The first shard reads the UDP port; datagrams of
+//! another shard's sessions are passed on: a session's user name fragment begins
+//! with its shard's letter, and addresses are learned from authenticated checks.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{fmt, io};
+
+use bytes::Bytes;
+use rs2rtc_media::Frame;
+use rs2rtc_streams::{AttachedTrack, Connection};
+use rs2rtc_webrtc::{Protocol, Session};
+use tokio::sync::{mpsc, watch};
+
+use crate::io::udp::UdpPort;
+
+mod batch;
+mod entry;
+mod inbox;
+mod talk;
+mod worker;
+
+use inbox::Inbox;
+
+/// Most shards: each has a letter.
+pub const MAX_SHARDS: usize = 26;
+/// Bytes that wait for one TCP connection; what is beyond is dropped.
+pub const TCP_QUEUE: usize = 2 << 20;
+
+/// Identifies a session within the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey(u64);
+
+/// A session to be owned by a shard.
+#[derive(Debug)]
+pub struct NewSession {
+    /// The session, just answered.
+    pub session: Session,
+    /// Its tracks, numbered as in its selection.
+    pub tracks: Vec<AttachedTrack>,
+    /// What the API shows of it; addresses and counters are kept up to date.
+    pub connection: Arc<Connection>,
+    /// `ws` or `http`: the first half of the protocol that the API shows.
+    pub signalling: String,
+    /// Name of its stream, for the log.
+    pub stream: String,
+    /// Told the reason of the end.
+    pub closed: watch::Sender<Option<String>>,
+    /// The zero of the stream's timeline.
+    pub epoch: std::time::Instant,
+}
+
+/// Media on its way into a shard.
+#[derive(Debug)]
+pub(crate) enum Media {
+    /// The next frame of a track.
+    Frame(u64, Arc<Frame>),
+    /// A datagram from a TCP connection or from the shard that reads the port.
+    Datagram(Protocol, SocketAddr, SocketAddr, Bytes),
+}
+
+/// A command to a shard.
+pub(crate) enum Control {
+    Add(SessionKey, Box<NewSession>),
+    Candidate(SessionKey, String),
+    Close(SessionKey, String),
+    /// A TCP connection whose first message named this session's fragment.
+    Tcp(TcpPath),
+    TcpClosed(SocketAddr),
+    /// No frame of this track follows.
+    TrackEnded(u64),
+    /// Frames of this track were dropped on the way here.
+    TrackLost(u64),
+    Stop,
+}
+
+/// The way out over one TCP connection.
+#[derive(Debug)]
+pub(crate) struct TcpPath {
+    pub(crate) remote: SocketAddr,
+    pub(crate) ufrag: String,
+    /// Framed datagrams.
+    pub(crate) sender: mpsc::Sender<Vec<u8>>,
+    /// Bytes in the queue.
+    pub(crate) queued: Arc<AtomicUsize>,
+}
+
+pub(crate) type ShardInbox = Inbox<Media, Control>;
+
+struct Shard {
+    inbox: ShardInbox,
+    sessions: Arc<AtomicUsize>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Addresses of authenticated viewers and their shards.
+pub(crate) type Routes = RwLock<HashMap<SocketAddr, usize>>;
+
+/// The shards of this process.
+pub struct Shards {
+    shards: Vec<Shard>,
+    keys: AtomicU64,
+}
+
+impl Shards {
+    /// Starts `count` threads (1 to [`MAX_SHARDS`]); the first one reads the port.
+    ///
+    /// # Errors
+    /// If the system gives no thread or descriptor.
+    pub fn start(count: usize, udp: Arc<UdpPort>) -> io::Result<Self> {
+        let count = count.clamp(1, MAX_SHARDS);
+        let mut ends = Vec::new();
+        for _ in 0..count {
+            ends.push(inbox::channel::<Media, Control>()?);
+        }
+        let inboxes: Vec<ShardInbox> = ends.iter().map(|(inbox, _)| inbox.clone()).collect();
+        let routes: Arc<Routes> = Arc::default();
+        let mut shards = Vec::new();
+        for (index, (inbox, outlet)) in ends.into_iter().enumerate() {
+            let sessions = Arc::new(AtomicUsize::new(0));
+            let setup = worker::Setup {
+                index,
+                inboxes: inboxes.clone(),
+                outlet,
+                udp: Arc::clone(&udp),
+                routes: Arc::clone(&routes),
+                sessions: Arc::clone(&sessions),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("media-{index}"))
+                .spawn(move || worker::run(setup))?;
+            shards.push(Shard { inbox, sessions, thread: Mutex::new(Some(thread)) });
+        }
+        Ok(Self { shards, keys: AtomicU64::new(1) })
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Never true.
+    pub const fn is_empty(&self) -> bool {
+        self.shards.is_empty()
+    }
+
+    /// Sessions of all shards.
+    pub fn sessions(&self) -> usize {
+        self.shards.iter().map(|s| s.sessions.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The shard with the fewest sessions: whose a new one is to be.
+    pub fn least_loaded(&self) -> usize {
+        let load = |index: &usize| {
+            self.shards.get(*index).map_or(usize::MAX, |s| s.sessions.load(Ordering::Relaxed))
+        };
+        (0..self.shards.len()).min_by_key(load).unwrap_or(0)
+    }
+
+    /// Hands a session over. Its fragment must begin with the shard's letter.
+    pub fn add(&self, shard: usize, session: NewSession) -> Option<SessionKey> {
+        let key = SessionKey(self.keys.fetch_add(1, Ordering::Relaxed));
+        let shard = self.shards.get(shard)?;
+        shard.sessions.fetch_add(1, Ordering::Relaxed);
+        match shard.inbox.control(Control::Add(key, Box::new(session))) {
+            Ok(()) => Some(key),
+            Err(_) => {
+                shard.sessions.fetch_sub(1, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// Passes a remote candidate on.
+    pub fn add_remote_candidate(&self, shard: usize, key: SessionKey, text: &str) {
+        self.control(shard, Control::Candidate(key, text.to_owned()));
+    }
+
+    /// Ends a session.
+    pub fn close(&self, shard: usize, key: SessionKey, reason: &str) {
+        self.control(shard, Control::Close(key, reason.to_owned()));
+    }
+
+    /// The shard of a user name fragment.
+    pub(crate) fn inbox_of(&self, ufrag: &str) -> Option<&ShardInbox> {
+        self.shards.get(shard_of(ufrag)?).map(|s| &s.inbox)
+    }
+
+    fn control(&self, shard: usize, command: Control) {
+        if let Some(shard) = self.shards.get(shard) {
+            let _ = shard.inbox.control(command);
+        }
+    }
+
+    /// Ends all sessions with a goodbye and all threads. Waits for them, some
+    /// 50 ms; not for an async task.
+    pub fn stop(&self) {
+        for index in 0..self.shards.len() {
+            self.control(index, Control::Stop);
+        }
+        for shard in &self.shards {
+            let thread = shard.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(thread) = thread {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Shards {
+    fn drop(&mut self) {
+        for index in 0..self.shards.len() {
+            self.control(index, Control::Stop);
+        }
+    }
+}
+
+impl fmt::Debug for Shards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shards").field("shards", &self.len()).field("sessions", &self.sessions()).finish()
+    }
+}
+
+/// The letter with which the fragments of a shard's sessions begin.
+pub fn letter(shard: usize) -> char {
+    char::from(b'A' + u8::try_from(shard.min(MAX_SHARDS - 1)).unwrap_or(0))
+}
+
+fn shard_of(ufrag: &str) -> Option<usize> {
+    let first = ufrag.bytes().next()?;
+    first.is_ascii_uppercase().then(|| usize::from(first - b'A'))
+}
+
+/// Longest time a shard sleeps without a deadline.
+const IDLE: Duration = Duration::from_secs(60);

@@ -1,0 +1,128 @@
+//! The way into a shard: two bounded queues and a wake-up.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::{fmt, io};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+/// Frames and datagrams on their way into a shard; more are dropped.
+const MEDIA_LIMIT: usize = 4096;
+/// Commands on their way into a shard; more make their sender wait.
+const CONTROL_LIMIT: usize = 4096;
+
+/// Wakes a thread that waits for a file descriptor.
+#[derive(Debug)]
+struct Waker {
+    fd: OwnedFd,
+    sleeping: AtomicBool,
+}
+
+impl Waker {
+    fn wake(&self) {
+        // Orders the queue's write before the look at `sleeping`; the thread
+        // does the reverse, so one of the two sees the other.
+        fence(Ordering::SeqCst);
+        if self.sleeping.swap(false, Ordering::SeqCst) {
+            // A full counter is as good as a wake-up.
+            let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
+        }
+    }
+}
+
+/// The sending side. Cloning shares the queues.
+pub(super) struct Inbox<M, C> {
+    media: SyncSender<M>,
+    control: SyncSender<C>,
+    waker: std::sync::Arc<Waker>,
+}
+
+impl<M, C> Clone for Inbox<M, C> {
+    fn clone(&self) -> Self {
+        Self {
+            media: self.media.clone(),
+            control: self.control.clone(),
+            waker: std::sync::Arc::clone(&self.waker),
+        }
+    }
+}
+
+impl<M, C> fmt::Debug for Inbox<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inbox")
+    }
+}
+
+impl<M, C> Inbox<M, C> {
+    /// Queues media. Says whether there was room. Never waits.
+    pub(super) fn media(&self, item: M) -> bool {
+        match self.media.try_send(item) {
+            Ok(()) => {
+                self.waker.wake();
+                true
+            }
+            Err(TrySendError::Full(_)) => {
+                self.waker.wake();
+                false
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        }
+    }
+
+    /// Queues a command. Gives it back if the shard has ended.
+    pub(super) fn control(&self, item: C) -> Result<(), C> {
+        let result = self.control.send(item);
+        self.waker.wake();
+        result.map_err(|error| error.0)
+    }
+}
+
+/// The receiving side.
+pub(super) struct Outlet<M, C> {
+    media: Receiver<M>,
+    control: Receiver<C>,
+    waker: std::sync::Arc<Waker>,
+}
+
+impl<M, C> Outlet<M, C> {
+    pub(super) fn next_media(&self) -> Option<M> {
+        self.media.try_recv().ok()
+    }
+
+    pub(super) fn next_control(&self) -> Option<C> {
+        self.control.try_recv().ok()
+    }
+
+    /// Announces that the thread is about to wait. It must look at the queues
+    /// once more before it does.
+    pub(super) fn about_to_sleep(&self) {
+        self.waker.sleeping.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The thread is awake: nobody needs to wake it.
+    pub(super) fn awake(&self) {
+        self.waker.sleeping.store(false, Ordering::SeqCst);
+    }
+
+    /// Takes the wake-ups off the descriptor.
+    pub(super) fn clear(&self) {
+        let _ = rustix::io::read(&self.waker.fd, &mut [0_u8; 8]);
+    }
+
+    /// Readable when the thread was woken.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.waker.fd.as_fd()
+    }
+}
+
+/// Makes the queues of a shard.
+pub(super) fn channel<M, C>() -> io::Result<(Inbox<M, C>, Outlet<M, C>)> {
+    let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+    let waker = std::sync::Arc::new(Waker { fd, sleeping: AtomicBool::new(false) });
+    let (media, media_out) = sync_channel(MEDIA_LIMIT);
+    let (control, control_out) = sync_channel(CONTROL_LIMIT);
+    let inbox = Inbox { media, control, waker: std::sync::Arc::clone(&waker) };
+    Ok((inbox, Outlet { media: media_out, control: control_out, waker }))
+}

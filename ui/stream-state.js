@@ -1,0 +1,41 @@
+/**
+ * The state of a stream in a few words, from the JSON of `api/streams`.
+ */
+
+/**
+ * @typedef {{id?: number, url?: string, source?: string, error?: string, format_name?: string, protocol?: string,
+ *     remote_addr?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number}} Connection
+ * @typedef {{codec_name?: string, codec_type?: string}} Codec
+ * @typedef {{producers: Connection[]|null, consumers: Connection[]|null}} Stream
+ */
+
+/** Consumers nobody watches. */
+const NOT_VIEWERS = ['preload', 'probe'];
+
+/**
+ * @param {Stream} stream
+ * @returns {{state: 'live'|'failed'|'starting'|'idle', word: string, detail: string, viewers: number}}
+ */
+export function describe(stream) {
+    const producers = stream.producers ?? [];
+    const viewers = (stream.consumers ?? []).filter(c => !NOT_VIEWERS.includes(c.format_name ?? '')).length;
+    const live = producers.filter(isConnected);
+    if (live.length) {
+        const codecs = live.flatMap(p => (p.receivers ?? []).map(r => (r.codec?.codec_name ?? '').toUpperCase()));
+        const detail = [live[0].format_name ?? live[0].protocol ?? '', [...new Set(codecs)].filter(Boolean).join(' + ')];
+        return {state: 'live', word: 'live', detail: detail.filter(Boolean).join(' '), viewers};
+    }
+    const failed = producers.find(p => p.error);
+    if (failed) return {state: 'failed', word: 'failed', detail: failed.error ?? '', viewers};
+    if (viewers) return {state: 'starting', word: 'starting', detail: '', viewers};
+    const source = producers[0]?.url ?? producers[0]?.source ?? '';
+    return {state: 'idle', word: 'idle', detail: source, viewers};
+}
+
+/**
+ * A source that is not connected is only its address.
+ * @param {Connection} producer
+ */
+function isConnected(producer) {
+    return Boolean(producer.id || producer.format_name || producer.medias || producer.bytes_recv);
+}
