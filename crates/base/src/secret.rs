@@ -68,7 +68,22 @@ const fn is_userinfo(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || matches!(
             c,
-            '-' | '.' | '_' | '~' | '!' | '$' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | ';' | '=' | '%' | ':'
+            '-' | '.'
+                | '_'
+                | '~'
+                | '!'
+                | '$'
+                | '&'
+                | '\''
+                | '('
+                | ')'
+                | '*'
+                | '+'
+                | ','
+                | ';'
+                | '='
+                | '%'
+                | ':'
         )
 }
 
@@ -94,7 +109,10 @@ mod tests {
                 "ffmpeg:rtsp://username:password@10.1.2.3:554/stream1",
                 "ffmpeg:rtsp://***@10.1.2.3:554/stream1",
             ),
-            ("ffmpeg:rtsp://10.1.2.3:554/stream1@#video=copy", "ffmpeg:rtsp://10.1.2.3:554/stream1@#video=copy"),
+            (
+                "ffmpeg:rtsp://10.1.2.3:554/stream1@#video=copy",
+                "ffmpeg:rtsp://10.1.2.3:554/stream1@#video=copy",
+            ),
             ("a rtsp://u:p@h b http://x:y@z", "a rtsp://***@h b http://***@z"),
             ("rtsp://rtsp://u:p@h", "rtsp://rtsp://***@h"),
             ("://@", "://@"),

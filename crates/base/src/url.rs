@@ -51,7 +51,9 @@ impl Url {
             return Err(UrlError::ControlCharacter);
         }
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::NoScheme)?;
-        if scheme.is_empty() || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) {
+        if scheme.is_empty()
+            || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        {
             return Err(UrlError::NoScheme);
         }
         let (userinfo, rest) = split_userinfo(rest);
@@ -84,7 +86,8 @@ impl Url {
 
     /// Host and port as written in a URL: IPv6 in brackets.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         self.port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
     }
 
@@ -392,7 +395,10 @@ mod tests {
     #[test]
     fn repairs_what_cameras_report() {
         let vectors = [
-            ("rtsp://::ffff:192.168.1.123/onvif/profile.1/", "rtsp://[::ffff:192.168.1.123]/onvif/profile.1/"),
+            (
+                "rtsp://::ffff:192.168.1.123/onvif/profile.1/",
+                "rtsp://[::ffff:192.168.1.123]/onvif/profile.1/",
+            ),
             ("rtsp://::ffff:192.168.1.123:/onvif/", "rtsp://[::ffff:192.168.1.123]/onvif/"),
             ("rtsp://rtsp://turret2-cam.lan:554/stream1/", "rtsp://turret2-cam.lan:554/stream1/"),
             ("192.168.253.220:1935/", "rtsp://192.168.253.220:1935/"),

@@ -128,7 +128,11 @@ impl Decoder {
         };
         let Some(end) = find_head_end(buffer, self.scanned) else {
             self.scanned = buffer.len();
-            return if buffer.len() < MAX_HEAD { Ok(false) } else { Err(HeadError::TooLong.into()) };
+            return if buffer.len() < MAX_HEAD {
+                Ok(false)
+            } else {
+                Err(HeadError::TooLong.into())
+            };
         };
         if end > MAX_HEAD {
             return Err(HeadError::TooLong.into());

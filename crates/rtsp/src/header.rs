@@ -156,20 +156,30 @@ mod tests {
             t,
             [Transport { interleaved: Some((4, 5)), ssrc: Some(0x5b2c_0d1e), ..Transport::tcp(0) }]
         );
-        let list = "RTP/AVP;unicast;client_port=4000-4001,rtp/avp/tcp;unicast;interleaved=0,RAW/RAW/UDP";
+        let list =
+            "RTP/AVP;unicast;client_port=4000-4001,rtp/avp/tcp;unicast;interleaved=0,RAW/RAW/UDP";
         let t = Transport::parse_all(list);
         assert_eq!(t, [Transport::udp(4000), Transport::tcp(0)]);
         let t = Transport::parse_all("RTP/AVP/TCP;unicast;interleaved=2-3;mode=record");
         assert_eq!(t[0].to_string(), "RTP/AVP/TCP;unicast;interleaved=2-3;mode=record");
         assert_eq!(Transport::udp(6000).to_string(), "RTP/AVP;unicast;client_port=6000-6001");
-        for odd in ["", ";", "RTP/AVP/TCP;interleaved=300-1", "RTP/AVP/TCP;interleaved=-", "RTP/AVP/TCP;interleaved=255"] {
+        for odd in [
+            "",
+            ";",
+            "RTP/AVP/TCP;interleaved=300-1",
+            "RTP/AVP/TCP;interleaved=-",
+            "RTP/AVP/TCP;interleaved=255",
+        ] {
             assert!(Transport::parse_all(odd).iter().all(|t| t.interleaved.is_none()), "{odd}");
         }
     }
 
     #[test]
     fn sessions() {
-        assert_eq!(parse_session("12345678;timeout=60"), ("12345678", Some(Duration::from_secs(60))));
+        assert_eq!(
+            parse_session("12345678;timeout=60"),
+            ("12345678", Some(Duration::from_secs(60)))
+        );
         assert_eq!(parse_session(" a b ; x ; Timeout = 5 "), ("a b", Some(Duration::from_secs(5))));
         assert_eq!(parse_session("a;timeout=x"), ("a", None));
         assert_eq!(parse_session("a"), ("a", None));

@@ -175,8 +175,11 @@ fn media(out: &mut String, offered: &OfferedSection, section: &Section<'_>) {
     let kind = if offered.kind == SectionKind::Media(Kind::Video) { "video" } else { "audio" };
     // One stream for both, so that viewers play them in step.
     let _ = write!(out, "a=msid:rs2rtc rs2rtc-{kind}\r\n");
+    // The main source comes first: viewers take the first line for it.
     if let Some(resend) = resend_ssrc {
-        let _ = write!(out, "a=ssrc-group:FID {ssrc} {resend}\r\na=ssrc:{resend} cname:{cname}\r\n");
+        let _ = write!(out, "a=ssrc-group:FID {ssrc} {resend}\r\n");
     }
-    let _ = write!(out, "a=ssrc:{ssrc} cname:{cname}\r\n");
+    for source in std::iter::once(ssrc).chain(resend_ssrc) {
+        let _ = write!(out, "a=ssrc:{source} cname:{cname}\r\n");
+    }
 }

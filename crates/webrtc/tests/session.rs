@@ -324,3 +324,28 @@ fn a_complete_answer_carries_its_candidates() {
     assert!(sections[0].contains("a=sendonly") && sections[1].contains("a=sendonly"), "{text}");
     assert!(text.contains("a=group:BUNDLE audio0 video0\r\n"));
 }
+
+#[test]
+fn media_follows_the_viewer_to_another_address() {
+    let mut net = Net::viewer();
+    net.connect();
+    let other = peer::OTHER.parse().unwrap();
+    let home = "10.0.0.2:5000".parse().unwrap();
+    net.write(0, &picture(&net, true, 3000, 100));
+    net.run(ms(20));
+    assert_eq!(net.media_to, Some(home));
+    // A stranger's packets change nothing, and neither does its address.
+    net.session.handle_datagram(Protocol::Udp, "10.9.9.9:9".parse().unwrap(), net.local, &[0x80; 40], net.now);
+    net.write(0, &picture(&net, false, 6000, 100));
+    net.run(ms(20));
+    assert_eq!(net.media_to, Some(home));
+    // The viewer reports from its other address, which was checked.
+    net.moved = Some(other);
+    net.request_keyframe(0);
+    net.run(ms(50));
+    net.write(0, &picture(&net, false, 9000, 100));
+    net.run(ms(20));
+    assert_eq!(net.media_to, Some(other));
+    assert_eq!(net.session.pair().unwrap().remote, other);
+    assert!(net.events.iter().any(|e| matches!(e, Event::PairChanged(p) if p.remote == other)));
+}

@@ -248,10 +248,13 @@ pub fn check_digest(
         count: given.get("nc").unwrap_or_default(),
         qop: given.get("qop").is_some_and(|q| q.eq_ignore_ascii_case("auth")),
     };
-    let same_nonce = constant_time_eq(given.get("nonce").unwrap_or_default().as_bytes(), nonce.as_bytes());
-    let same_user = constant_time_eq(given.get("username").unwrap_or_default().as_bytes(), user.as_bytes());
+    let same_nonce =
+        constant_time_eq(given.get("nonce").unwrap_or_default().as_bytes(), nonce.as_bytes());
+    let same_user =
+        constant_time_eq(given.get("username").unwrap_or_default().as_bytes(), user.as_bytes());
     let expected = answer.response(method, password);
-    let same_response = constant_time_eq(response.to_ascii_lowercase().as_bytes(), expected.as_bytes());
+    let same_response =
+        constant_time_eq(response.to_ascii_lowercase().as_bytes(), expected.as_bytes());
     same_nonce & same_user & same_response
 }
 

@@ -276,8 +276,13 @@ mod tests {
     #[test]
     fn start_lines() {
         let line = RequestLine::parse("DESCRIBE rtsp://h/a b RTSP/1.0").unwrap();
-        assert_eq!((line.method, line.target, line.version), ("DESCRIBE", "rtsp://h/a b", "RTSP/1.0"));
-        for bad in ["", "a", "a b", "a b c", "RTSP/1.0", "RTSP/1.0 ", "RTSP/1.0 20", "RTSP/1.0 abc x"] {
+        assert_eq!(
+            (line.method, line.target, line.version),
+            ("DESCRIBE", "rtsp://h/a b", "RTSP/1.0")
+        );
+        for bad in
+            ["", "a", "a b", "a b c", "RTSP/1.0", "RTSP/1.0 ", "RTSP/1.0 20", "RTSP/1.0 abc x"]
+        {
             assert!(StatusLine::parse(bad).is_err(), "{bad}");
         }
         assert!(RequestLine::parse("a b c").is_err());

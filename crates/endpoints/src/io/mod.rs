@@ -4,7 +4,6 @@ pub mod ice_tcp;
 pub mod process;
 pub mod rendezvous;
 pub mod rtp;
-pub mod rtsp;
 pub mod shard;
 pub mod sys;
 pub mod tcp;

@@ -1,7 +1,7 @@
 //! Outgoing TCP and TLS connections with deadlines and clear errors.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -13,7 +13,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -72,6 +72,54 @@ pub async fn connect(
             Err(Error::new(ErrorKind::Unreachable, text))
         }
     }
+}
+
+/// Listens on `address:port`, `[v6]:port` or `:port` (all addresses, IPv4 and IPv6).
+///
+/// # Errors
+/// `Config` naming the address, and what to do if it is in use.
+pub fn listen(address: &str) -> Result<TcpListener, Error> {
+    let fault = |e: io::Error| {
+        let hint = match e.kind() {
+            io::ErrorKind::AddrInUse => ": another program uses this port, stop it or choose another one",
+            io::ErrorKind::PermissionDenied => ": ports below 1024 need permission",
+            _ => "",
+        };
+        Error::new(ErrorKind::Config, format!("can't listen on {address}: {e}{hint}"))
+    };
+    let all = |port: &str| {
+        let port: u16 = port.parse().map_err(|_| {
+            let text = format!("\"{address}\" is not of the form address:port");
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        })?;
+        bind((IpAddr::from([0_u16; 8]), port).into())
+            .or_else(|_| bind((IpAddr::from([0_u8; 4]), port).into()))
+    };
+    let bound = match address.strip_prefix(':') {
+        Some(port) => all(port),
+        None => std::net::ToSocketAddrs::to_socket_addrs(address)
+            .and_then(|mut found| found.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
+            .and_then(bind),
+    };
+    bound.map_err(fault)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM,
+        Some(socket2::Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // Without it a restart fails while old connections linger; on Linux it
+    // does not let two programs listen on one port.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    TcpListener::from_std(socket.into())
 }
 
 async fn open(host: &str, port: u16, security: Security) -> io::Result<Stream> {

@@ -1,1 +1,430 @@
-//! placeholder
+//! RTSP cameras: `rtsp://`, `rtsps://` (TLS), `rtspx://` (TLS, any certificate).
+//!
+//! Parameters after `#`: `timeout`, `media`, `backchannel`, `transport` (see
+//! `docs/sources/rtsp.md`). All pictures and sounds a camera offers are set up
+//! at once, so that a second viewer who wants sound does not interrupt the
+//! first; what nobody wants is dropped on arrival.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use rs2rtc_base::{Error, ErrorKind, Url};
+use rs2rtc_media::sdp::{self, Side};
+use rs2rtc_media::{Codec, Direction, Kind, Media};
+use rs2rtc_rtsp::client::{Config, Event, Output, Session, SetupTrack};
+use rs2rtc_streams::{
+    BoxFuture, CancellationToken, Connection, Description, Ended, FrameQueue, OpenRequest, Producer,
+    Sender, Subscription, Tracks, Wanted,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::Context;
+use crate::io::rtp::{Outgoing, Packetiser, Pieces, Receiver};
+use crate::io::tcp::{self, Security};
+use crate::table::Opening;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Redirects that are followed.
+const MAX_REDIRECTS: usize = 5;
+/// How long TEARDOWN may take to leave.
+const GOODBYE: Duration = Duration::from_millis(150);
+/// Receive buffer that is kept free.
+const READ_AHEAD: usize = 64 * 1024;
+/// Bytes that may wait for a camera that does not read.
+const MAX_UNSENT: usize = 256 * 1024;
+
+/// A parsed address.
+#[derive(Clone, Debug)]
+struct Address {
+    url: Url,
+    security: Security,
+    timeout: Duration,
+    /// Kinds to take; empty means all.
+    kinds: String,
+    backchannel: bool,
+}
+
+/// Checks an address.
+///
+/// # Errors
+/// `Config`, naming what is wrong with it.
+pub fn check(source: &str) -> Result<(), Error> {
+    parse(source).map(|_| ())
+}
+
+fn parse(source: &str) -> Result<Address, Error> {
+    let config = |text: String| Error::new(ErrorKind::Config, format!("rtsp: {text}"));
+    let url = Url::parse(source).map_err(|e| config(e.to_string()))?;
+    if url.host.is_empty() {
+        return Err(config("the address has no host".to_owned()));
+    }
+    let security = match url.scheme.as_str() {
+        "rtsps" => Security::Verified,
+        "rtspx" => Security::Unverified,
+        _ => Security::Plain,
+    };
+    let timeout = match url.fragment.get("timeout") {
+        None => DEFAULT_TIMEOUT,
+        Some(text) => match text.parse::<u64>() {
+            Ok(seconds @ 1..=600) => Duration::from_secs(seconds),
+            _ => return Err(config(format!("#timeout={text} is not a number of seconds from 1 to 600"))),
+        },
+    };
+    match url.fragment.get("transport") {
+        None | Some("" | "tcp") => {}
+        Some(other) => {
+            return Err(config(format!("#transport={other} is not available yet, use tcp")));
+        }
+    }
+    // Any other parameter turns the backchannel off: people rely on it.
+    let backchannel = url.fragment.is_empty() || url.fragment.get("backchannel") == Some("1");
+    let kinds = url.fragment.get("media").unwrap_or_default().to_owned();
+    Ok(Address { url, security, timeout, kinds, backchannel })
+}
+
+/// Connects and asks the camera for its description.
+pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
+    Box::pin(async move {
+        let mut address = parse(&request.source)?;
+        let mut redirects = 0;
+        loop {
+            match describe(&context, &address).await {
+                Ok((link, sdp)) => return camera(&context, &address, link, &sdp),
+                Err(Refusal::Redirect(to)) => {
+                    redirects += 1;
+                    if redirects > MAX_REDIRECTS {
+                        let text = "rtsp: the camera redirects in circles";
+                        return Err(Error::new(ErrorKind::Protocol, text));
+                    }
+                    address.url = *to;
+                }
+                Err(Refusal::Failed { without_backchannel: true, .. }) if address.backchannel => {
+                    address.backchannel = false;
+                }
+                Err(Refusal::Failed { error, .. }) => return Err(error),
+            }
+        }
+    })
+}
+
+enum Refusal {
+    Redirect(Box<Url>),
+    Failed { error: Error, without_backchannel: bool },
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed { error, without_backchannel: false }
+    }
+}
+
+async fn describe(context: &Context, address: &Address) -> Result<(Link, Bytes), Refusal> {
+    let port = address.url.port_or(554);
+    let stream = tcp::connect(&address.url.host, port, address.security, address.timeout)
+        .await
+        .map_err(|e| e.context("rtsp"))?;
+    let config = Config {
+        url: address.url.clone(),
+        user_agent: context.user_agent.clone(),
+        backchannel: address.backchannel,
+        timeout: address.timeout,
+        cnonce: random_bytes()?,
+    };
+    let mut session = Session::new(config);
+    session.describe(Instant::now());
+    let mut link = Link { stream, session, input: BytesMut::new(), output: BytesMut::new() };
+    match link.event().await? {
+        Event::Described { sdp, .. } => Ok((link, sdp)),
+        Event::Redirect(to) => Err(Refusal::Redirect(Box::new(to))),
+        Event::Failed { error, without_backchannel } => {
+            Err(Refusal::Failed { error, without_backchannel })
+        }
+        _ => Err(Error::new(ErrorKind::Protocol, "rtsp: unexpected answer to DESCRIBE").into()),
+    }
+}
+
+fn camera(
+    context: &Context,
+    address: &Address,
+    link: Link,
+    description: &Bytes,
+) -> Result<Box<dyn Producer>, Error> {
+    let text = String::from_utf8_lossy(description);
+    let session = sdp::Session::parse(&text);
+    let mut medias = session.medias(Side::Camera);
+    for media in &mut medias {
+        let named = address.kinds.is_empty() || address.kinds.contains(media.kind.name());
+        // Indexes stay those of the description: what is not taken has no codecs.
+        if !named || media.kind == Kind::Other {
+            media.codecs.clear();
+        }
+    }
+    if medias.iter().all(|m| m.codecs.is_empty()) {
+        let text = "rtsp: the camera offers no picture and no sound";
+        return Err(Error::new(ErrorKind::Unsupported, text));
+    }
+    let connection = Arc::new(Connection::new(Description {
+        format_name: "rtsp".to_owned(),
+        protocol: "rtsp+tcp".to_owned(),
+        remote_addr: link.stream.remote_addr(),
+        url: address.url.without_credentials(),
+        sdp: text.into_owned(),
+        user_agent: context.user_agent.clone(),
+        medias: medias.iter().filter(|m| !m.codecs.is_empty()).cloned().collect(),
+        ..Description::default()
+    }));
+    Ok(Box::new(Camera { link, medias, connection }))
+}
+
+/// A connection with its machine.
+struct Link {
+    stream: tcp::Stream,
+    session: Session,
+    input: BytesMut,
+    output: BytesMut,
+}
+
+impl Link {
+    /// Drives the connection until something happens. May be dropped and called
+    /// again at any time: nothing is lost.
+    async fn event(&mut self) -> Result<Event, Error> {
+        loop {
+            let deadline = match self.session.poll_output() {
+                Output::Event(event) => return Ok(event),
+                Output::Transmit(bytes) => {
+                    self.output.extend_from_slice(&bytes);
+                    continue;
+                }
+                Output::Timeout(at) => at,
+            };
+            if self.input.capacity() - self.input.len() < READ_AHEAD / 4 {
+                self.input.reserve(READ_AHEAD);
+            }
+            let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
+            tokio::select! {
+                read = reader.read_buf(&mut self.input) => match read {
+                    Ok(0) => self.session.handle_eof(),
+                    Ok(_) => self.session.handle_input(Instant::now(), &mut self.input),
+                    Err(e) => return Err(Error::caused(ErrorKind::Ended, "rtsp: connection lost", e)),
+                },
+                written = writer.write(&self.output), if !self.output.is_empty() => match written {
+                    Ok(count) => self.output.advance(count),
+                    Err(e) => return Err(Error::caused(ErrorKind::Ended, "rtsp: connection lost", e)),
+                },
+                () = until(deadline) => {
+                    self.session.handle_timeout(Instant::now());
+                }
+            }
+        }
+    }
+
+    /// Says TEARDOWN without making anyone wait for the answer.
+    async fn goodbye(mut self) {
+        self.session.teardown(Instant::now());
+        while let Output::Transmit(bytes) = self.session.poll_output() {
+            self.output.extend_from_slice(&bytes);
+        }
+        let send = async {
+            let _ = self.stream.write_all(&self.output).await;
+            let _ = self.stream.shutdown().await;
+        };
+        let _ = tokio::time::timeout(GOODBYE, send).await;
+    }
+}
+
+struct Camera {
+    link: Link,
+    medias: Vec<Media>,
+    connection: Arc<Connection>,
+}
+
+impl Producer for Camera {
+    fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.connection)
+    }
+
+    fn medias(&self) -> &[Media] {
+        &self.medias
+    }
+
+    fn run(mut self: Box<Self>, mut tracks: Tracks, cancel: CancellationToken) -> BoxFuture<Ended> {
+        Box::pin(async move {
+            let ended = if cancel.is_cancelled() {
+                Ended::Cancelled
+            } else {
+                tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => Ended::Cancelled,
+                    ended = self.play(&mut tracks) => ended,
+                }
+            };
+            self.link.goodbye().await;
+            ended
+        })
+    }
+}
+
+impl Camera {
+    async fn play(&mut self, tracks: &mut Tracks) -> Ended {
+        let wanted = tracks.wanted();
+        let set_up = self.choose(&wanted);
+        let mut receiver = Receiver::new(Arc::clone(&self.connection));
+        for (media, codec) in &set_up {
+            receiver.add(*media, codec.clone());
+        }
+        receiver.refresh(tracks);
+        let set_ups: Vec<SetupTrack> = set_up.iter().map(|(m, _)| self.set_up(*m)).collect();
+        self.link.session.play(Instant::now(), &set_ups);
+        let mut talk = Talk::default();
+        let mut pieces = Pieces::default();
+        loop {
+            let queue = talk.queue.clone();
+            tokio::select! {
+                event = self.link.event() => match event {
+                    Ok(Event::Packet { track, rtcp: false, payload }) => {
+                        receiver.rtp(track, &payload, Instant::now());
+                    }
+                    Ok(Event::Packet { track, rtcp: true, payload }) => receiver.rtcp(track, &payload),
+                    Ok(Event::Playing { .. }) => talk.update(&tracks.wanted(), &set_up, &self.link.session),
+                    Ok(Event::Failed { error, .. }) | Err(error) => return Ended::Failed(error),
+                    Ok(_) => {}
+                },
+                () = tracks.changed() => {
+                    let wanted = tracks.wanted();
+                    if wanted.iter().any(|w| !set_up.iter().any(|(m, _)| *m == w.media)) {
+                        // Cameras take no SETUP while they play: begin anew with it.
+                        return Ended::Finished;
+                    }
+                    receiver.refresh(tracks);
+                    talk.update(&wanted, &set_up, &self.link.session);
+                }
+                Some((index, frame)) = async {
+                    match &queue {
+                        Some(queue) => queue.recv().await,
+                        None => std::future::pending().await,
+                    }
+                } => {
+                    talk.send(index, &frame, &mut pieces);
+                    self.link.append(&mut pieces);
+                }
+            }
+        }
+    }
+
+    fn set_up(&self, media: usize) -> SetupTrack {
+        let Media { id, direction, .. } = &self.medias[media];
+        match direction {
+            Direction::RecvOnly => SetupTrack::new(id),
+            Direction::SendOnly => SetupTrack::backchannel(id),
+        }
+    }
+
+    /// What to set up: all that is wanted, every sound, and a picture that is
+    /// the only one.
+    fn choose(&self, wanted: &[Wanted]) -> Vec<(usize, Codec)> {
+        let one_picture = self.medias.iter().filter(|m| m.kind == Kind::Video && !m.codecs.is_empty()).count() == 1;
+        let offered = self.medias.iter().enumerate();
+        offered
+            .filter_map(|(index, media)| {
+                let asked = wanted.iter().find(|w| w.media == index);
+                let codec = asked.map(|w| &w.codec).or_else(|| media.codecs.first())?;
+                let extra = media.direction == Direction::RecvOnly
+                    && (media.kind == Kind::Audio || one_picture);
+                (asked.is_some() || extra).then(|| (index, codec.clone()))
+            })
+            .collect()
+    }
+}
+
+impl Link {
+    /// Queues packets for the camera; one that does not read loses them.
+    fn append(&mut self, pieces: &mut Pieces) {
+        let mut slices = Vec::new();
+        pieces.slices(&mut slices);
+        let size: usize = slices.iter().map(|s| s.len()).sum();
+        if self.output.len() + size <= MAX_UNSENT {
+            for slice in &slices {
+                self.output.extend_from_slice(slice);
+            }
+        }
+        drop(slices);
+        pieces.advance(size);
+    }
+}
+
+/// Sound that goes to the camera's loudspeaker.
+#[derive(Default)]
+struct Talk {
+    queue: Option<Arc<FrameQueue>>,
+    packetisers: Vec<Packetiser>,
+    subscriptions: Vec<Subscription>,
+}
+
+impl Talk {
+    fn update(&mut self, wanted: &[Wanted], set_up: &[(usize, Codec)], session: &Session) {
+        *self = Self::default();
+        for w in wanted.iter().filter(|w| w.direction == Direction::SendOnly) {
+            let Some(track) = set_up.iter().position(|(m, _)| *m == w.media) else { continue };
+            let Ok(random) = random_bytes() else { continue };
+            let channel = |rtcp| session.interleaved_header(track, rtcp, 0).map(|head| head[1]);
+            let (Some(rtp), Some(rtcp)) = (channel(false), channel(true)) else { continue };
+            let queue = self.queue.get_or_insert_with(FrameQueue::new);
+            let sender = Arc::new(Sender::new(w.codec.clone(), w.track.id));
+            let (_, sink) = queue.input(Kind::Audio, Arc::clone(&sender));
+            self.packetisers.push(Packetiser::new(Outgoing {
+                sender,
+                kind: Kind::Audio,
+                payload_type: w.codec.payload_type.unwrap_or(8),
+                channels: (rtp, rtcp),
+                epoch: std::time::SystemTime::now(),
+                random,
+            }));
+            self.subscriptions.push(w.track.subscribe(sink));
+        }
+    }
+
+    fn send(&mut self, index: usize, frame: &rs2rtc_media::Frame, out: &mut Pieces) {
+        if let Some(packetiser) = self.packetisers.get_mut(index) {
+            packetiser.frame(frame, Instant::now(), out);
+        }
+    }
+}
+
+/// Sleeps until a machine's deadline; for ever without one.
+pub(crate) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Random bytes from the system.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Error::caused(ErrorKind::Unsupported, "no random numbers", e))?;
+    Ok(bytes)
+}
+
+/// Sixteen random hexadecimal digits.
+pub(crate) fn random_text() -> Result<String, Error> {
+    Ok(format!("{:016x}", u64::from_be_bytes(random_bytes()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_and_their_quirk() {
+        assert!(parse("rtsp://h/x").unwrap().backchannel);
+        assert!(!parse("rtsp://h/x#timeout=10").unwrap().backchannel);
+        assert!(parse("rtsp://h/x#timeout=10#backchannel=1").unwrap().backchannel);
+        assert_eq!(parse("rtsp://h/x#timeout=10").unwrap().timeout, Duration::from_secs(10));
+        for bad in ["rtsp://h/x#timeout=abc", "rtsp://h/x#transport=udp", "rtsp:///x", "rtsp:x"] {
+            let error = check(bad).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{bad}: {error}");
+        }
+    }
+}

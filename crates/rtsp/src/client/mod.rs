@@ -1,520 +1,147 @@
-//! The client machine: plays from a camera, or publishes to a server.
+//! Client machine: plays from or publishes to one RTSP connection
+//! (`spec/protocols-standard.md` section 1).
 //!
-//! Flow of playing (RFC 2326 section 10, `spec/protocols-standard.md` 1.2):
-//! 1. DESCRIBE; after a 401 once more with Basic or Digest. [`Event::Described`].
-//! 2. The caller answers with [`Session::play`]: one SETUP per track, in order.
-//! 3. PLAY. [`Event::Playing`], then [`Event::Packet`] until the end.
-//! 4. Keep-alive before the session times out; [`Session::teardown`] at the end.
+//! ```text
+//! play:     describe() ─DESCRIBE→ Described ─ play(tracks) ─SETUP… PLAY→ Playing, Packet…
+//! publish:  announce() ─ANNOUNCE→ Announced ─ record(tracks) ─SETUP… RECORD→ Recording
+//! either:   teardown() ─TEARDOWN (not waited for)→ close the connection
+//! ```
 //!
-//! Publishing: [`Session::announce`], SETUP with `mode=record`, RECORD,
-//! [`Event::Recording`].
+//! The driver owns the connection. It calls a method or gives bytes or time,
+//! then takes everything out of [`Session::poll_output`] up to `Timeout`. After
+//! [`Event::Failed`] or [`Event::Redirect`] nothing more comes: close the
+//! connection, and open another one if the event says so. Nothing is retried
+//! here but an authentication.
 //!
-//! OPTIONS is not asked first: cameras answer DESCRIBE without it, and it would
-//! cost a round trip before the first picture.
+//! No OPTIONS comes first: some cameras close on it, all know DESCRIBE.
+//! Left out on purpose: multicast, RTSP over HTTP, PAUSE, seeking.
 
-use std::collections::VecDeque;
+mod answers;
+mod session;
+
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use rs2rtc_base::http::auth::{Authenticator, parse_challenges};
-use rs2rtc_base::{Error, ErrorKind, Url};
+use bytes::Bytes;
+use rs2rtc_base::{Error, Url};
 
-use crate::message::{Data, Decoder, Headers, Message, Request, Response};
-use crate::transport::Transport;
+pub use session::Session;
 
-/// Session time-out that counts when the server names none (RFC 2326 12.37).
-const DEFAULT_SESSION_TIMEOUT: u64 = 60;
-/// Keep-alive of sessions with a time-out too short to subtract from.
-const SHORT_KEEP_ALIVE: Duration = Duration::from_secs(25);
+use crate::header::RtpInfo;
 
-/// What a session is told.
+/// What a session needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The camera's address, credentials included.
+    /// `rtsp`, `rtsps` or `rtspx` URL with the credentials.
     pub url: Url,
-    /// `User-Agent`.
+    /// Value of `User-Agent`; no field if empty.
     pub user_agent: String,
-    /// Ask for the loudspeaker (ONVIF streaming specification 5.3).
+    /// Ask for the ONVIF backchannel (`Require`). If that fails,
+    /// [`Event::Failed`] says to connect again without.
     pub backchannel: bool,
-    /// How long to wait for an answer, and for data while playing.
+    /// How long an answer may take, and how long the camera may be silent while
+    /// playing. Default 5 s.
     pub timeout: Duration,
-    /// Random text for Digest, without quotes.
-    pub cnonce: String,
+    /// Random bytes for digest authentication.
+    pub cnonce: [u8; 8],
 }
 
-/// What the driver is to do next.
-#[derive(Debug)]
-pub enum Output {
-    /// Send these bytes.
-    Transmit(Bytes),
-    /// Something happened.
-    Event(Event),
-    /// Nothing until then; call [`Session::handle_timeout`].
-    Timeout(Instant),
+impl Config {
+    /// Without backchannel, 5 s. `cnonce` is random.
+    pub fn new(url: Url, user_agent: impl Into<String>, cnonce: [u8; 8]) -> Self {
+        let timeout = Duration::from_secs(5);
+        Self { url, user_agent: user_agent.into(), backchannel: false, timeout, cnonce }
+    }
 }
 
-/// What happened.
-#[derive(Debug)]
+/// A track to be set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupTrack {
+    /// Its `a=control` value: absolute, relative to the base, `*` or empty.
+    pub control: String,
+    /// Only we send on it: a backchannel. With nothing else but such tracks, silence of the
+    /// camera is no failure.
+    pub send: bool,
+    /// `Some(port)`: RTP over UDP to this even port of ours and RTCP to the next one.
+    pub udp_port: Option<u16>,
+}
+
+impl SetupTrack {
+    /// A track that is received over the RTSP connection.
+    pub fn new(control: impl Into<String>) -> Self {
+        Self { control: control.into(), send: false, udp_port: None }
+    }
+
+    /// A track that is sent over the RTSP connection.
+    pub fn backchannel(control: impl Into<String>) -> Self {
+        Self { send: true, ..Self::new(control) }
+    }
+}
+
+/// How a track was set up, in the order of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Track {
+    /// Channel of its RTP packets; RTCP is on the next one. `None` over UDP.
+    pub channel: Option<u8>,
+    /// Ports of the camera for RTP and RTCP over UDP.
+    pub server_port: Option<(u16, u16)>,
+    /// Announced synchronisation source.
+    pub ssrc: Option<u32>,
+    /// First sequence number and timestamp, if the camera told them.
+    pub rtp_info: Option<RtpInfo>,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Event {
-    /// The camera described itself. Answer with [`Session::play`].
+    /// DESCRIBE was answered; `play` comes next.
     Described {
-        /// The session description.
+        /// The session description, as sent.
         sdp: Bytes,
+        /// What relative `a=control` values are relative to.
+        base: String,
     },
-    /// PLAY was sent; packets follow.
-    Playing,
-    /// RECORD was accepted; packets may be sent.
-    Recording,
-    /// An RTP or RTCP packet of a track that was set up.
+    /// ANNOUNCE was accepted; `record` comes next.
+    Announced,
+    /// PLAY was accepted, or packets come without an answer. Packets may come before it.
+    Playing {
+        /// In the order of `play`.
+        tracks: Vec<Track>,
+    },
+    /// RECORD was accepted: send.
+    Recording {
+        /// In the order of `record`.
+        tracks: Vec<Track>,
+    },
+    /// A packet came over the RTSP connection.
     Packet {
-        /// Index in the list given to [`Session::play`].
+        /// Index in the order of `play`.
         track: usize,
         /// RTCP instead of RTP.
         rtcp: bool,
-        /// The packet.
+        /// The packet, a slice of the receive buffer.
         payload: Bytes,
     },
-    /// The server sends us elsewhere; open a new session there.
-    Redirect(String),
-    /// It is over. With `Some` the backchannel request is to blame: try again without.
+    /// The camera is elsewhere: connect there. The credentials are carried over.
+    Redirect(Url),
+    /// The end, whatever the reason.
     Failed {
-        /// Why.
+        /// Why; without any secret.
         error: Error,
-        /// The request asked for the backchannel, which may be why.
-        backchannel: bool,
+        /// Connect again with `backchannel` off: that may be what failed.
+        without_backchannel: bool,
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Describing,
-    /// The caller's turn.
-    Described,
-    Announcing,
-    SettingUp(usize),
-    Starting,
-    Running,
-    Ended,
-}
-
-#[derive(Debug)]
-struct Track {
-    control: String,
-    channels: (u8, u8),
-}
-
-/// One RTSP client session.
-#[derive(Debug)]
-pub struct Session {
-    config: Config,
-    state: State,
-    recording: bool,
-    decoder: Decoder,
-    outputs: VecDeque<Output>,
-    base: String,
-    session: Option<String>,
-    keep_alive: Duration,
-    get_parameter: bool,
-    tracks: Vec<Track>,
-    sdp: Bytes,
-    cseq: u32,
-    pending: Option<(u32, Request)>,
-    auth: Option<Authenticator>,
-    tried_auth: bool,
-    answer_by: Option<Instant>,
-    keep_alive_at: Option<Instant>,
-    data_by: Option<Instant>,
-}
-
-impl Session {
-    /// A session that plays: DESCRIBE is the first output.
-    pub fn new(config: Config, now: Instant) -> Self {
-        let mut session = Self::idle(config);
-        let mut request = session.request("DESCRIBE", session.base.clone());
-        request.headers.add("Accept", "application/sdp");
-        if session.config.backchannel {
-            request.headers.add("Require", "www.onvif.org/ver20/backchannel");
-        }
-        session.send(request, now);
-        session
-    }
-
-    /// A session that publishes the description: ANNOUNCE is the first output.
-    pub fn announce(config: Config, sdp: Bytes, tracks: &[String], now: Instant) -> Self {
-        let mut session = Self::idle(config);
-        session.recording = true;
-        session.state = State::Announcing;
-        session.set_tracks(tracks);
-        let mut request = session.request("ANNOUNCE", session.base.clone());
-        request.headers.add("Content-Type", "application/sdp");
-        request.body = sdp;
-        session.send(request, now);
-        session
-    }
-
-    fn idle(config: Config) -> Self {
-        let mut base = config.url.without_credentials();
-        if let Some(rest) = base.strip_prefix("rtspx://") {
-            base = format!("rtsps://{rest}");
-        }
-        let auth = config.url.user.clone().map(|user| {
-            Authenticator::new(user, config.url.password.clone().unwrap_or_default())
-        });
-        Self {
-            base,
-            config,
-            state: State::Describing,
-            recording: false,
-            decoder: Decoder::new(),
-            outputs: VecDeque::new(),
-            session: None,
-            keep_alive: SHORT_KEEP_ALIVE,
-            get_parameter: false,
-            tracks: Vec::new(),
-            sdp: Bytes::new(),
-            cseq: 0,
-            pending: None,
-            auth,
-            tried_auth: false,
-            answer_by: None,
-            keep_alive_at: None,
-            data_by: None,
-        }
-    }
-
-    /// Sets up these tracks, by their `control` attributes, and plays them.
-    /// An empty list ends the session with an error.
-    pub fn play(&mut self, controls: &[String], now: Instant) {
-        if self.state != State::Described {
-            return;
-        }
-        self.set_tracks(controls);
-        self.setup(0, now);
-    }
-
-    fn set_tracks(&mut self, controls: &[String]) {
-        let tracks = controls.iter().take(120).enumerate().map(|(index, control)| {
-            let first = u8::try_from(index * 2).unwrap_or(u8::MAX - 1);
-            Track { control: control.clone(), channels: (first, first + 1) }
-        });
-        self.tracks = tracks.collect();
-    }
-
-    /// Takes received bytes off the buffer.
-    pub fn handle_input(&mut self, buffer: &mut BytesMut, now: Instant) {
-        while self.state != State::Ended {
-            match self.decoder.decode(buffer) {
-                Ok(Some(message)) => {
-                    self.data_by = Some(now + self.config.timeout);
-                    match message {
-                        Message::Data(data) => self.on_data(data),
-                        Message::Response(response) => self.on_response(response, now),
-                        Message::Request(request) => self.on_request(&request),
-                    }
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    return self.fail(Error::new(ErrorKind::Protocol, error.to_string()));
-                }
-            }
-        }
-    }
-
-    /// Tells the time; due when [`Output::Timeout`] said.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        if self.state == State::Ended {
-            return;
-        }
-        let seconds = self.config.timeout.as_secs();
-        if self.answer_by.is_some_and(|at| now >= at) {
-            let method = self.pending.as_ref().map_or("request", |(_, r)| r.method.as_str());
-            let text = format!("rtsp: no answer to {method} within {seconds} s");
-            return self.fail(Error::new(ErrorKind::Unreachable, text));
-        }
-        if self.state == State::Running {
-            if !self.recording && self.data_by.is_some_and(|at| now >= at) {
-                let text = format!("rtsp: no data for {seconds} s");
-                return self.fail(Error::new(ErrorKind::Ended, text));
-            }
-            if self.keep_alive_at.is_some_and(|at| now >= at) {
-                let method = if self.get_parameter { "GET_PARAMETER" } else { "OPTIONS" };
-                let request = self.request(method, self.base.clone());
-                self.keep_alive_at = Some(now + self.keep_alive);
-                // Not waited for: some cameras never answer it.
-                self.transmit(&request);
-            }
-        }
-    }
-
-    /// What to do next; ask until it is a [`Output::Timeout`].
-    pub fn poll_output(&mut self, now: Instant) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| {
-            let keep_alive = self.keep_alive_at.filter(|_| self.state == State::Running);
-            let data = self.data_by.filter(|_| self.state == State::Running && !self.recording);
-            let next = [self.answer_by, keep_alive, data].into_iter().flatten().min();
-            Output::Timeout(next.unwrap_or(now + Duration::from_secs(3600)))
-        })
-    }
-
-    /// Queues TEARDOWN, if there is a session, and ends it. The answer is not waited for.
-    pub fn teardown(&mut self) {
-        if self.session.is_some() && self.state != State::Ended {
-            let request = self.request("TEARDOWN", self.base.clone());
-            self.transmit(&request);
-        }
-        self.end();
-    }
-
-    /// The four bytes that stand before an RTP (or RTCP) packet of a track.
-    pub fn data_head(&self, track: usize, rtcp: bool, len: u16) -> Option<[u8; 4]> {
-        let (rtp, control) = self.tracks.get(track)?.channels;
-        Some(Data::head(if rtcp { control } else { rtp }, len))
-    }
-
-    /// Stray bytes that were skipped so far.
-    pub const fn skipped(&self) -> u64 {
-        self.decoder.skipped()
-    }
-
-    fn setup(&mut self, index: usize, now: Instant) {
-        let Some(track) = self.tracks.get(index) else {
-            let method = if self.recording { "RECORD" } else { "PLAY" };
-            if self.tracks.is_empty() {
-                let text = "rtsp: nothing to set up";
-                return self.fail(Error::new(ErrorKind::Unsupported, text));
-            }
-            self.state = State::Starting;
-            let mut request = self.request(method, self.base.clone());
-            request.headers.add("Range", "npt=0.000-");
-            self.send(request, now);
-            if !self.recording {
-                // Cameras begin to send before they answer: packets count from here.
-                self.state = State::Running;
-                self.keep_alive_at = Some(now + self.keep_alive);
-                self.data_by = Some(now + self.config.timeout);
-                self.outputs.push_back(Output::Event(Event::Playing));
-            }
-            return;
-        };
-        let url = track_url(&self.base, &track.control);
-        let (a, b) = track.channels;
-        let mode = if self.recording { ";mode=record" } else { "" };
-        self.state = State::SettingUp(index);
-        let mut request = self.request("SETUP", url);
-        let transport = format!("RTP/AVP/TCP;unicast;interleaved={a}-{b}{mode}");
-        request.headers.add("Transport", transport);
-        self.send(request, now);
-    }
-
-    fn on_data(&mut self, data: Data) {
-        let found = self.tracks.iter().enumerate().find_map(|(index, track)| {
-            let (rtp, rtcp) = track.channels;
-            (data.channel == rtp || data.channel == rtcp).then(|| (index, data.channel == rtcp && rtp != rtcp))
-        });
-        if let (Some((track, rtcp)), State::Running) = (found, self.state) {
-            let event = Event::Packet { track, rtcp, payload: data.payload };
-            self.outputs.push_back(Output::Event(event));
-        }
-    }
-
-    /// A request of the server: OPTIONS and the like are answered, ANNOUNCE and
-    /// others are refused politely.
-    fn on_request(&mut self, request: &Request) {
-        let known = matches!(request.method.as_str(), "OPTIONS" | "GET_PARAMETER" | "SET_PARAMETER");
-        let (status, reason) = if known { (200, "OK") } else { (501, "Not Implemented") };
-        let mut response = Response { status, reason: reason.to_owned(), ..Response::default() };
-        if let Some(cseq) = request.headers.get("CSeq") {
-            response.headers.add("CSeq", cseq);
-        }
-        self.outputs.push_back(Output::Transmit(response.write()));
-    }
-
-    fn on_response(&mut self, response: Response, now: Instant) {
-        let cseq = response.headers.get("CSeq").and_then(|c| c.trim().parse::<u32>().ok());
-        let Some((wanted, request)) = self.pending.take() else {
-            return; // the answer to a keep-alive
-        };
-        // A camera without CSeq answers in order; an older number is a keep-alive's.
-        if cseq.is_some_and(|c| c < wanted) {
-            self.pending = Some((wanted, request));
-            return;
-        }
-        self.answer_by = None;
-        match response.status {
-            200..=299 => self.on_success(&request, response, now),
-            301 | 302 | 305 | 307 => match response.headers.get("Location") {
-                Some(location) => {
-                    let location = location.to_owned();
-                    self.end();
-                    self.outputs.push_back(Output::Event(Event::Redirect(location)));
-                }
-                None => self.fail(wrong_response(&request, &response)),
-            },
-            401 => self.on_unauthorized(request, &response, now),
-            _ => self.fail(wrong_response(&request, &response)),
-        }
-    }
-
-    fn on_unauthorized(&mut self, request: Request, response: &Response, now: Instant) {
-        let values = || response.headers.get_all("WWW-Authenticate");
-        let stale = values().flat_map(parse_challenges).any(|c| c.is_stale());
-        let failure = if self.auth.is_none() {
-            "rtsp: user/pass not provided: put them into the address, rtsp://user:pass@host/"
-        } else if self.tried_auth && !stale {
-            "rtsp: wrong user/pass"
-        } else if self.auth.as_mut().is_none_or(|a| a.handle_challenges(values()).is_err()) {
-            "rtsp: the camera asks for an unknown kind of authentication"
-        } else {
-            self.tried_auth = true;
-            let mut again = self.request(&request.method, request.url);
-            for name in ["Accept", "Require", "Content-Type", "Transport", "Range"] {
-                if let Some(value) = request.headers.get(name) {
-                    again.headers.add(name, value);
-                }
-            }
-            again.body = request.body;
-            return self.send(again, now);
-        };
-        self.fail(Error::new(ErrorKind::Auth, failure));
-    }
-
-    fn on_success(&mut self, request: &Request, response: Response, now: Instant) {
-        self.tried_auth = false;
-        if let Some(public) = response.headers.get("Public") {
-            self.get_parameter = public.contains("GET_PARAMETER");
-        }
-        if let Some(session) = response.headers.get("Session") {
-            self.on_session(session);
-        }
-        match (self.state, request.method.as_str()) {
-            (State::Describing, "DESCRIBE") => {
-                if let Some(base) = response.headers.get("Content-Base") {
-                    self.base = repair_base(base, &self.base);
-                }
-                if response.body.is_empty() {
-                    let text = "rtsp: the camera gave no description";
-                    return self.fail(Error::new(ErrorKind::Protocol, text));
-                }
-                self.sdp = response.body.clone();
-                self.state = State::Described;
-                let event = Event::Described { sdp: response.body };
-                self.outputs.push_back(Output::Event(event));
-            }
-            (State::Announcing, "ANNOUNCE") => self.setup(0, now),
-            (State::SettingUp(index), "SETUP") => {
-                let transport = response.headers.get("Transport").unwrap_or_default();
-                let parsed = Transport::parse(transport);
-                if !transport.is_empty() && !parsed.is_tcp() && parsed.interleaved.is_none() {
-                    let text = format!("rtsp: wrong transport: {transport}");
-                    return self.fail(Error::new(ErrorKind::Protocol, text));
-                }
-                if let (Some(channels), Some(track)) = (parsed.interleaved, self.tracks.get_mut(index)) {
-                    track.channels = channels;
-                }
-                self.setup(index + 1, now);
-            }
-            (State::Starting, "RECORD") => {
-                self.state = State::Running;
-                self.keep_alive_at = Some(now + self.keep_alive);
-                self.outputs.push_back(Output::Event(Event::Recording));
-            }
-            _ => {}
-        }
-    }
-
-    fn on_session(&mut self, header: &str) {
-        let (id, rest) = header.split_once(';').unwrap_or((header, ""));
-        self.session = Some(id.trim().to_owned());
-        let timeout = rest.split(';').find_map(|p| p.trim().strip_prefix("timeout="));
-        let seconds = timeout.and_then(|t| t.trim().parse().ok()).unwrap_or(DEFAULT_SESSION_TIMEOUT);
-        self.keep_alive = match seconds {
-            0..=5 => SHORT_KEEP_ALIVE,
-            // Never rarer than every 25 s: some cameras forget what they promised.
-            seconds => Duration::from_secs(seconds - 5).min(SHORT_KEEP_ALIVE),
-        };
-    }
-
-    fn request(&mut self, method: &str, url: String) -> Request {
-        self.cseq += 1;
-        let mut headers = Headers::default();
-        headers.add("CSeq", self.cseq.to_string());
-        headers.add("User-Agent", self.config.user_agent.clone());
-        if let Some(session) = &self.session {
-            headers.add("Session", session.clone());
-        }
-        let cnonce = &self.config.cnonce;
-        let answer = self.auth.as_mut().and_then(|auth| auth.authorization(method, &url, cnonce));
-        if let Some(answer) = answer {
-            headers.add("Authorization", answer);
-        }
-        Request { method: method.to_owned(), url, headers, body: Bytes::new() }
-    }
-
-    fn send(&mut self, request: Request, now: Instant) {
-        self.transmit(&request);
-        self.answer_by = Some(now + self.config.timeout);
-        self.pending = Some((self.cseq, request));
-    }
-
-    fn transmit(&mut self, request: &Request) {
-        self.outputs.push_back(Output::Transmit(request.write()));
-    }
-
-    fn fail(&mut self, error: Error) {
-        let early = matches!(self.state, State::Describing | State::SettingUp(_));
-        let backchannel = self.config.backchannel && early && error.kind() != ErrorKind::Auth;
-        self.end();
-        self.outputs.push_back(Output::Event(Event::Failed { error, backchannel }));
-    }
-
-    fn end(&mut self) {
-        self.state = State::Ended;
-        self.pending = None;
-        self.answer_by = None;
-    }
-}
-
-fn wrong_response(request: &Request, response: &Response) -> Error {
-    let kind = match response.status {
-        403 => ErrorKind::Auth,
-        404 | 410 => ErrorKind::NotFound,
-        453 | 503 => ErrorKind::Busy,
-        461 | 415 | 501 | 505 => ErrorKind::Unsupported,
-        _ => ErrorKind::Protocol,
-    };
-    let Response { status, reason, .. } = response;
-    Error::new(kind, format!("rtsp: wrong response on {}: {status} {reason}", request.method))
-}
-
-/// The URL of a track: its control if that is absolute, else below the base.
-fn track_url(base: &str, control: &str) -> String {
-    if control.is_empty() || control == "*" {
-        return base.to_owned();
-    }
-    if control.contains("://") {
-        return control.to_owned();
-    }
-    let slash = if base.ends_with('/') || control.starts_with('/') { "" } else { "/" };
-    format!("{base}{slash}{control}")
-}
-
-/// A camera's `Content-Base`, repaired (`spec/protocols-standard.md` 1.2).
-fn repair_base(base: &str, asked: &str) -> String {
-    let base = base.trim();
-    let scheme = asked.split_once("://").map_or("rtsp", |(s, _)| s);
-    let mut rest = base;
-    while let Some(inner) = rest.strip_prefix("rtsp://").or_else(|| rest.strip_prefix("rtsps://")) {
-        rest = inner;
-    }
-    if rest.is_empty() {
-        return asked.to_owned();
-    }
-    // Credentials never go into a request line.
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let bad_colons = host.matches(':').count() > 1 && !host.starts_with('[') && !host.ends_with(':');
-    format!("{scheme}://{host}{}{path}", if bad_colons { ":" } else { "" })
+/// What the driver has to do.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send these bytes, in this order.
+    Transmit(Bytes),
+    /// Something happened.
+    Event(Event),
+    /// All done for now: wait for bytes, or until this time for `handle_timeout`.
+    Timeout(Option<Instant>),
 }
 
 #[cfg(test)]

@@ -1,213 +1,443 @@
-//! A scripted camera, and client and server talking to each other.
+use bytes::BytesMut;
+use rs2rtc_base::ErrorKind;
 
 use super::*;
-use crate::server;
+use crate::message::write_interleaved;
 
-fn config(url: &str) -> Config {
-    Config {
-        url: Url::parse(url).unwrap(),
-        user_agent: "rs2rtc/test".into(),
-        backchannel: false,
-        timeout: Duration::from_secs(5),
-        cnonce: "c0ffee".into(),
+const SECRET: &str = "s3cret";
+
+struct Test {
+    session: Session,
+    now: Instant,
+    buffer: BytesMut,
+    events: Vec<Event>,
+    deadline: Option<Instant>,
+}
+
+impl Test {
+    fn new(url: &str) -> Self {
+        Self::with(url, |_| ())
     }
-}
 
-fn drain(s: &mut Session, now: Instant) -> (String, Vec<Event>) {
-    let (mut sent, mut events) = (String::new(), Vec::new());
-    loop {
-        match s.poll_output(now) {
-            Output::Transmit(bytes) => sent.push_str(&String::from_utf8_lossy(&bytes)),
-            Output::Event(event) => events.push(event),
-            Output::Timeout(_) => return (sent, events),
-        }
+    fn with(url: &str, change: impl Fn(&mut Config)) -> Self {
+        let mut config = Config::new(Url::parse(url).unwrap(), "test/1", [1; 8]);
+        change(&mut config);
+        // Only a starting point: all time is counted from here.
+        #[allow(clippy::disallowed_methods)]
+        let now = Instant::now();
+        let session = Session::new(config);
+        Self { session, now, buffer: BytesMut::new(), events: Vec::new(), deadline: None }
     }
-}
 
-fn feed(s: &mut Session, text: &str, now: Instant) -> (String, Vec<Event>) {
-    s.handle_input(&mut BytesMut::from(text.as_bytes()), now);
-    drain(s, now)
-}
-
-fn failure(events: &[Event]) -> &Error {
-    match events {
-        [Event::Failed { error, .. }] => error,
-        other => panic!("{other:?}"),
+    fn describe(url: &str) -> Self {
+        let mut test = Self::new(url);
+        test.session.describe(test.now);
+        test
     }
-}
 
-#[test]
-fn digest_login_and_play() {
-    let now = Instant::now();
-    let mut s = Session::new(config("rtsp://admin:secret@10.0.0.5/live/ch0?x=1#timeout=9"), now);
-    let (sent, _) = drain(&mut s, now);
-    assert!(sent.starts_with("DESCRIBE rtsp://10.0.0.5/live/ch0?x=1 RTSP/1.0\r\nCSeq: 1\r\n"), "{sent}");
-    assert!(!sent.contains("secret") && !sent.contains("Authorization"));
-    let (sent, _) = feed(
-        &mut s,
-        "RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm=\"IP Camera\", nonce=\"abc\"\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
-        now,
-    );
-    assert!(sent.contains("CSeq: 2") && sent.contains("Authorization: Digest username=\"admin\""));
-    assert!(sent.contains("uri=\"rtsp://10.0.0.5/live/ch0?x=1\"") && !sent.contains("secret"));
-    let (_, events) = feed(
-        &mut s,
-        "RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Base: rtsp://10.0.0.5/live/ch0/\r\nContent-Length: 3\r\n\r\nv=0",
-        now,
-    );
-    assert!(matches!(&events[..], [Event::Described { sdp }] if &sdp[..] == b"v=0"));
-    s.play(&["trackID=1".into(), "rtsp://10.0.0.5/abs".into()], now);
-    let (sent, _) = drain(&mut s, now);
-    assert!(sent.starts_with("SETUP rtsp://10.0.0.5/live/ch0/trackID=1 RTSP/1.0"), "{sent}");
-    assert!(sent.contains("interleaved=0-1"));
-    let (sent, _) = feed(
-        &mut s,
-        "RTSP/1.0 200 OK\r\nCSeq: 3\r\nSession: 777;timeout=30\r\nTransport: RTP/AVP/TCP;unicast;interleaved=4-5\r\n\r\n",
-        now,
-    );
-    assert!(sent.starts_with("SETUP rtsp://10.0.0.5/abs") && sent.contains("Session: 777\r\n"));
-    let (sent, events) = feed(&mut s, "RTSP/1.0 200 OK\r\nCSeq: 4\r\nSession: 777\r\n\r\n", now);
-    assert!(sent.starts_with("PLAY ") && matches!(events[..], [Event::Playing]));
-    // Data before the answer to PLAY counts.
-    let (_, events) = feed(&mut s, "$\u{4}\u{0}\u{2}hiRTSP/1.0 200 OK\r\nCSeq: 5\r\n\r\n$\u{3}\u{0}\u{1}c", now);
-    assert!(matches!(&events[0], Event::Packet { track: 0, rtcp: false, .. }));
-    assert!(matches!(&events[1], Event::Packet { track: 1, rtcp: true, .. }));
-    s.handle_timeout(now + Duration::from_millis(4900));
-    assert!(drain(&mut s, now).0.is_empty());
-    s.teardown();
-    assert!(drain(&mut s, now).0.starts_with("TEARDOWN "));
-}
-
-#[test]
-fn a_wrong_password_is_tried_once() {
-    let now = Instant::now();
-    let refused = |n: u32| format!("RTSP/1.0 401 Unauthorized\r\nCSeq: {n}\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n\r\n");
-    let mut s = Session::new(config("rtsp://a:b@h/"), now);
-    drain(&mut s, now);
-    feed(&mut s, &refused(1), now);
-    let (_, events) = feed(&mut s, &refused(2), now);
-    assert_eq!((failure(&events).kind(), failure(&events).to_string()), (ErrorKind::Auth, "rtsp: wrong user/pass".into()));
-    let mut s = Session::new(config("rtsp://h/"), now);
-    drain(&mut s, now);
-    let (_, events) = feed(&mut s, &refused(1), now);
-    assert!(failure(&events).to_string().starts_with("rtsp: user/pass not provided"));
-}
-
-#[test]
-fn refusals_have_their_kind() {
-    let now = Instant::now();
-    for (status, kind) in [(404, ErrorKind::NotFound), (453, ErrorKind::Busy), (500, ErrorKind::Protocol)] {
-        let mut s = Session::new(config("rtsp://h/"), now);
-        drain(&mut s, now);
-        let (_, events) = feed(&mut s, &format!("RTSP/1.0 {status} Nope\r\nCSeq: 1\r\n\r\n"), now);
-        assert_eq!(failure(&events).kind(), kind);
+    /// Up to the first SETUP.
+    fn playing(url: &str, tracks: &[SetupTrack]) -> Self {
+        let mut test = Self::describe(url);
+        test.sent();
+        test.answer("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 3\r\n\r\nv=0");
+        test.session.play(test.now, tracks);
+        test
     }
-    let mut s = Session::new(config("rtsp://h/"), now);
-    drain(&mut s, now);
-    let (_, events) = feed(&mut s, "RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: rtsp://other/x\r\n\r\n", now);
-    assert!(matches!(&events[..], [Event::Redirect(to)] if to == "rtsp://other/x"));
-}
 
-#[test]
-fn silence_has_its_deadlines() {
-    let now = Instant::now();
-    let mut s = Session::new(config("rtsp://h/"), now);
-    drain(&mut s, now);
-    s.handle_timeout(now + Duration::from_secs(5));
-    let (_, events) = drain(&mut s, now);
-    assert_eq!(failure(&events).kind(), ErrorKind::Unreachable);
-    assert!(failure(&events).to_string().contains("DESCRIBE"));
-}
-
-#[test]
-fn bases_of_odd_cameras() {
-    let asked = "rtsp://cam/x";
-    assert_eq!(repair_base("rtsp://rtsp://turret2-cam.lan:554/stream1/", asked), "rtsp://turret2-cam.lan:554/stream1/");
-    assert_eq!(repair_base("192.168.253.220:1935/", asked), "rtsp://192.168.253.220:1935/");
-    assert_eq!(repair_base("rtsp://::ffff:192.168.1.123/onvif/profile.1/", asked), "rtsp://::ffff:192.168.1.123:/onvif/profile.1/");
-    assert_eq!(repair_base("", asked), asked);
-    assert_eq!(track_url("rtsp://h/a/", "trackID=1"), "rtsp://h/a/trackID=1");
-    assert_eq!(track_url("rtsp://h/a", "/t"), "rtsp://h/a/t");
-    assert_eq!(track_url("rtsp://h/a", "*"), "rtsp://h/a");
-}
-
-/// Moves bytes between a client and a server until both are quiet.
-fn exchange(c: &mut Session, s: &mut server::Session, now: Instant) -> (Vec<Event>, Vec<server::Event>) {
-    let (mut to_s, mut to_c) = (BytesMut::new(), BytesMut::new());
-    let (mut c_events, mut s_events) = (Vec::new(), Vec::new());
-    loop {
-        let mut quiet = true;
+    /// What is sent, as one text.
+    fn sent(&mut self) -> String {
+        let mut sent = String::new();
         loop {
-            match c.poll_output(now) {
-                Output::Transmit(bytes) => to_s.extend_from_slice(&bytes),
-                Output::Event(event) => c_events.push(event),
-                Output::Timeout(_) => break,
+            match self.session.poll_output() {
+                Output::Transmit(bytes) => sent.push_str(&String::from_utf8_lossy(&bytes)),
+                Output::Event(event) => self.events.push(event),
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return sent;
+                }
             }
-            quiet = false;
         }
-        s.handle_input(&mut to_s, now);
-        loop {
-            match s.poll_output() {
-                server::Output::Transmit(bytes) => to_c.extend_from_slice(&bytes),
-                server::Output::Event(event) => s_events.push(event),
-                server::Output::Timeout(_) => break,
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        self.session.handle_input(self.now, &mut self.buffer);
+    }
+
+    /// Bytes in, bytes out.
+    fn answer(&mut self, text: &str) -> String {
+        self.bytes(text.as_bytes());
+        self.sent()
+    }
+
+    fn event(&mut self) -> Event {
+        self.sent();
+        assert!(!self.events.is_empty(), "no event");
+        self.events.remove(0)
+    }
+
+    fn failure(&mut self) -> (ErrorKind, String, bool) {
+        match self.event() {
+            Event::Failed { error, without_backchannel } => {
+                assert!(!error.to_string().contains(SECRET));
+                (error.kind(), error.to_string(), without_backchannel)
             }
-            quiet = false;
+            event => panic!("{event:?}"),
         }
-        c.handle_input(&mut to_c, now);
-        if quiet {
-            return (c_events, s_events);
-        }
+    }
+
+    /// Jumps to the next deadline.
+    fn wait(&mut self) -> String {
+        self.sent();
+        self.now = self.deadline.expect("a deadline");
+        self.session.handle_timeout(self.now);
+        self.sent()
     }
 }
 
 #[test]
-fn our_client_plays_from_our_server() {
-    let now = Instant::now();
-    let mut c = Session::new(config("rtsp://h:8554/cam?video"), now);
-    let mut s = server::Session::new(server::Config::new("1".into(), "n".into(), "rs2rtc"), now);
-    let (_, events) = exchange(&mut c, &mut s, now);
-    assert!(matches!(&events[..], [server::Event::Describe { path, .. }] if path == "cam"));
-    s.describe_ok("v=0\r\n", 2, now);
-    let (events, _) = exchange(&mut c, &mut s, now);
-    assert!(matches!(events[..], [Event::Described { .. }]));
-    c.play(&["trackID=0".into(), "trackID=1".into()], now);
-    let (events, s_events) = exchange(&mut c, &mut s, now);
-    assert!(matches!(events[..], [Event::Playing]));
-    assert_eq!(s_events, [server::Event::Play]);
-    assert_eq!(s.channels(), [Some((0, 1)), Some((2, 3))]);
-    // Keep-alive is answered and nobody minds.
-    c.handle_input(&mut BytesMut::from(&b"$\x00\x00\x01x"[..]), now + Duration::from_secs(24));
-    c.handle_timeout(now + Duration::from_secs(26));
-    let (events, _) = exchange(&mut c, &mut s, now + Duration::from_secs(26));
-    assert!(matches!(events[..], [Event::Packet { .. }]), "{events:?}");
-    c.teardown();
-    let (_, s_events) = exchange(&mut c, &mut s, now);
-    assert_eq!(s_events, [server::Event::Closed { reason: "teardown".into() }]);
-}
-
-#[test]
-fn our_client_publishes_to_our_server() {
-    let now = Instant::now();
-    let sdp = Bytes::from_static(b"v=0\r\n");
-    let mut c = Session::announce(config("rtsp://h/push"), sdp, &["streamid=0".into()], now);
-    let mut s = server::Session::new(server::Config::new("1".into(), "n".into(), "rs2rtc"), now);
-    let (_, events) = exchange(&mut c, &mut s, now);
-    assert!(matches!(&events[..], [server::Event::Announce { path, .. }] if path == "push"));
-    s.announce_ok(1, now);
-    let (events, s_events) = exchange(&mut c, &mut s, now);
-    assert!(matches!(events[..], [Event::Recording]));
-    assert_eq!(s_events, [server::Event::Record]);
-    assert_eq!(c.data_head(0, true, 3), Some([b'$', 1, 0, 3]));
-}
-
-#[test]
-fn truncated_answers_never_panic() {
-    let now = Instant::now();
-    let answer = "RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Base: rtsp://\r\nSession: ;timeout=\r\nContent-Length: 2\r\n\r\nv=";
-    for cut in 0..answer.len() {
-        let mut s = Session::new(config("rtsp://h/"), now);
-        feed(&mut s, &answer[..cut], now);
-        feed(&mut s, &answer[cut..], now);
+fn plays_two_tracks_of_a_camera_with_digest() {
+    let mut t =
+        Test::describe("rtsp://admin:s3cret@192.168.1.64:554/Streaming/Channels/101#media=video");
+    assert_eq!(
+        t.sent(),
+        "DESCRIBE rtsp://192.168.1.64:554/Streaming/Channels/101 RTSP/1.0\r\nCSeq: 1\r\n\
+         User-Agent: test/1\r\nAccept: application/sdp\r\n\r\n"
+    );
+    let sent = t.answer(
+        "RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm=\"IP Camera(C1234)\", \
+         nonce=\"4f0b\", stale=\"FALSE\"\r\nWWW-Authenticate: Basic realm=\"IP Camera(C1234)\"\r\n\
+         Date:  Tue, Oct 20 2026 10:00:00 GMT\r\n\r\n",
+    );
+    assert!(sent.contains("CSeq: 2\r\n"), "{sent}");
+    assert!(sent.contains("Authorization: Digest username=\"admin\", realm=\"IP Camera(C1234)\""));
+    t.answer(
+        "RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\n\
+         Content-Base: rtsp://192.168.1.64:554/Streaming/Channels/101/\r\nContent-Length: 3\r\n\r\nv=0",
+    );
+    match t.event() {
+        Event::Described { sdp, base } => {
+            assert_eq!(sdp, "v=0");
+            assert_eq!(base, "rtsp://192.168.1.64:554/Streaming/Channels/101/");
+        }
+        event => panic!("{event:?}"),
     }
+    assert_eq!(t.deadline, None);
+    t.session.play(
+        t.now,
+        &[
+            SetupTrack::new("rtsp://192.168.1.64:554/Streaming/Channels/101/trackID=1"),
+            SetupTrack::new("trackID=2"),
+        ],
+    );
+    let sent = t.sent();
+    assert!(
+        sent.starts_with("SETUP rtsp://192.168.1.64:554/Streaming/Channels/101/trackID=1 RTSP/1.0")
+    );
+    assert!(sent.contains("Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"));
+    assert!(!sent.contains("Session:"));
+    let sent = t.answer(
+        "RTSP/1.0 200 OK\r\nCSeq: 3\r\nSession:       1185648567;timeout=60\r\n\
+         Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=4f3b0d52;mode=\"play\"\r\n\r\n",
+    );
+    assert!(
+        sent.starts_with("SETUP rtsp://192.168.1.64:554/Streaming/Channels/101/trackID=2 RTSP/1.0")
+    );
+    assert!(sent.contains("Transport: RTP/AVP/TCP;unicast;interleaved=2-3\r\n"));
+    assert!(sent.contains("Session: 1185648567\r\n"));
+    let sent = t.answer(
+        "RTSP/1.0 200 OK\r\nCSeq: 4\r\nSession: 1185648567;timeout=60\r\n\
+         Transport: RTP/AVP/TCP;unicast;interleaved=8-9\r\n\r\n",
+    );
+    assert!(sent.starts_with("PLAY rtsp://192.168.1.64:554/Streaming/Channels/101/ RTSP/1.0"));
+    // A packet may come before the answer.
+    t.bytes(&write_interleaved(8, b"early").unwrap());
+    assert!(
+        matches!(t.event(), Event::Packet { track: 1, rtcp: false, payload } if payload == "early")
+    );
+    t.answer(
+        "RTSP/1.0 200 OK\r\nCSeq: 5\r\nSession: 1185648567\r\n\
+         RTP-Info: url=rtsp://192.168.1.64:554/Streaming/Channels/101/trackID=1;seq=65531;rtptime=99, \
+         url=rtsp://192.168.1.64:554/Streaming/Channels/101/trackID=2;seq=7;rtptime=8\r\n\r\n",
+    );
+    match t.event() {
+        Event::Playing { tracks } => {
+            assert_eq!((tracks[0].channel, tracks[1].channel), (Some(0), Some(8)));
+            assert_eq!(tracks[0].ssrc, Some(0x4f3b_0d52));
+            let info = tracks[0].rtp_info.as_ref().unwrap();
+            assert_eq!((info.seq, info.rtptime), (Some(65531), Some(99)));
+            assert_eq!(tracks[1].rtp_info.as_ref().unwrap().seq, Some(7));
+        }
+        event => panic!("{event:?}"),
+    }
+    t.bytes(&write_interleaved(9, b"rtcp").unwrap());
+    assert!(matches!(t.event(), Event::Packet { track: 1, rtcp: true, .. }));
+    t.bytes(&write_interleaved(5, b"nobody's").unwrap());
+    t.sent();
+    assert!(t.events.is_empty());
+    assert_eq!(&t.session.write_interleaved(1, true, b"rr").unwrap()[..], b"$\x09\x00\x02rr");
+    assert_eq!(t.session.interleaved_header(0, false, 65536), None);
+    t.session.teardown(t.now);
+    let sent = t.sent();
+    assert!(sent.starts_with("TEARDOWN rtsp://192.168.1.64:554/Streaming/Channels/101/ RTSP/1.0"));
+    assert!(sent.contains("Session: 1185648567\r\n") && sent.contains("Authorization: Digest "));
+    assert_eq!(t.deadline, None);
+    assert!(t.session.is_closed());
+}
+
+#[test]
+fn dahua_query_without_content_base() {
+    let mut t = Test::describe("rtsp://u:s3cret@h/cam/realmonitor?channel=1&subtype=0");
+    t.sent();
+    let sent = t.answer(
+        "RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n\
+         WWW-Authenticate: Digest realm=\"Login to 4E05A1EPAZ5C7E2\", nonce=\"1a6a\"\r\n\r\n",
+    );
+    assert!(sent.contains("uri=\"rtsp://h/cam/realmonitor?channel=1&subtype=0\""));
+    t.answer("RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Length: 3\r\n\r\nv=0");
+    t.session.play(t.now, &[SetupTrack::new("trackID=0")]);
+    assert!(
+        t.sent()
+            .starts_with("SETUP rtsp://h/cam/realmonitor?channel=1&subtype=0/trackID=0 RTSP/1.0")
+    );
+}
+
+#[test]
+fn keep_alive_with_what_the_camera_lists() {
+    let mut t = Test::playing("rtsp://h/a", &[SetupTrack::new("a")]);
+    let setup = "RTSP/1.0 200 OK\r\nSession: x;timeout=30\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n";
+    t.answer(setup);
+    t.answer("RTSP/1.0 200 OK\r\n\r\n");
+    let start = t.now;
+    let mut kept = Vec::new();
+    // A packet every second.
+    for second in 1..=60 {
+        t.now = start + Duration::from_secs(second);
+        t.bytes(&write_interleaved(0, b"p").unwrap());
+        t.session.handle_timeout(t.now);
+        let sent = t.sent();
+        if !sent.is_empty() {
+            kept.push((second, sent.split(' ').next().unwrap().to_owned()));
+            t.answer("RTSP/1.0 200 OK\r\nCSeq: 4\r\nPublic: OPTIONS, PLAY, GET_PARAMETER\r\n\r\n");
+        }
+    }
+    assert_eq!(kept, [(25, "OPTIONS".to_owned()), (50, "GET_PARAMETER".to_owned())]);
+}
+
+#[test]
+fn keep_alive_with_a_new_nonce() {
+    let mut t = Test::playing("rtsp://u:s3cret@h/a", &[SetupTrack::backchannel("a")]);
+    t.answer("RTSP/1.0 200 OK\r\nSession: x\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n");
+    t.answer("RTSP/1.0 200 OK\r\n\r\n");
+    // Only sending: silence is allowed until the answer to the keep-alive is missed.
+    assert_eq!(t.deadline, Some(t.now + Duration::from_secs(25)));
+    let sent = t.wait();
+    assert!(sent.starts_with("OPTIONS ") && sent.contains("CSeq: 4"), "{sent}");
+    let challenge = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n\r\n";
+    let sent = t.answer(&format!("RTSP/1.0 401 Unauthorized\r\nCSeq: 4\r\n{challenge}"));
+    assert!(sent.starts_with("OPTIONS ") && sent.contains("nonce=\"n\""), "{sent}");
+    assert_eq!(t.answer(&format!("RTSP/1.0 401 Unauthorized\r\nCSeq: 5\r\n{challenge}")), "");
+    assert!(t.wait().starts_with("OPTIONS "));
+    t.events.clear();
+    t.wait();
+    assert_eq!(t.failure().0, ErrorKind::Ended);
+}
+
+#[test]
+fn authentication_is_tried_once() {
+    let challenge = "WWW-Authenticate: Basic realm=\"r\"\r\n\r\n";
+    let mut t = Test::describe("rtsp://u:s3cret@h/");
+    t.sent();
+    let sent = t.answer(&format!("RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n{challenge}"));
+    assert!(sent.contains("Authorization: Basic dTpzM2NyZXQ=\r\n"));
+    t.answer(&format!("RTSP/1.0 401 Unauthorized\r\nCSeq: 2\r\n{challenge}"));
+    assert_eq!(t.failure(), (ErrorKind::Auth, "RTSP wrong user/pass".into(), false));
+
+    let mut t = Test::describe("rtsp://h/");
+    t.answer(&format!("RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n{challenge}"));
+    assert_eq!(t.failure().1, "RTSP user/pass not provided");
+
+    let mut t = Test::describe("rtsp://u:s3cret@h/");
+    t.answer("RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Bearer\r\n\r\n");
+    assert_eq!(t.failure().1, "RTSP unsupported authentication");
+}
+
+#[test]
+fn tp_link_wants_its_own_host() {
+    let mut t = Test::describe("rtsp://10.0.0.9:554/stream1");
+    t.sent();
+    let refused = "RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"TP-LINK Streaming Media\", nonce=\"a\"\r\n\r\n";
+    assert!(t.answer(refused).starts_with("DESCRIBE rtsp://127.0.0.1:554/stream1 RTSP/1.0"));
+    t.answer("RTSP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert!(
+        matches!(t.event(), Event::Described { base, .. } if base == "rtsp://127.0.0.1:554/stream1")
+    );
+    let mut t = Test::describe("rtsp://10.0.0.9:554/stream1");
+    t.answer(refused);
+    t.answer(refused);
+    assert_eq!(t.failure().0, ErrorKind::Auth);
+}
+
+#[test]
+fn redirects_keep_the_credentials() {
+    for (location, target) in [
+        ("rtsp://other:8554/b", "rtsp://u:s3cret@other:8554/b#timeout=3"),
+        ("/c?d", "rtsp://u:s3cret@h:554/c?d#timeout=3"),
+        ("rtsp://x:y@other/", "rtsp://x:y@other/#timeout=3"),
+    ] {
+        let mut t = Test::describe("rtsp://u:s3cret@h:554/a#timeout=3");
+        t.answer(&format!("RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: {location}\r\n\r\n"));
+        assert!(matches!(t.event(), Event::Redirect(url) if url.expose() == target));
+        assert!(t.session.is_closed());
+    }
+}
+
+#[test]
+fn refusals_are_classified() {
+    for (code, kind) in [
+        (404, ErrorKind::NotFound),
+        (453, ErrorKind::Busy),
+        (503, ErrorKind::Busy),
+        (403, ErrorKind::Auth),
+        (400, ErrorKind::Protocol),
+        (500, ErrorKind::Protocol),
+    ] {
+        let mut t = Test::describe("rtsp://u:s3cret@h/");
+        t.answer(&format!("RTSP/1.0 {code} Reason\r\nCSeq: 1\r\n\r\n"));
+        assert_eq!(
+            t.failure(),
+            (kind, format!("RTSP wrong response on DESCRIBE: {code} Reason"), false)
+        );
+    }
+}
+
+#[test]
+fn without_backchannel_if_it_may_be_the_cause() {
+    let backchannel = |c: &mut Config| c.backchannel = true;
+    let mut t = Test::with("rtsp://h/", backchannel);
+    t.session.describe(t.now);
+    assert!(t.sent().contains("Require: www.onvif.org/ver20/backchannel\r\n"));
+    t.answer("RTSP/1.0 551 Option not supported\r\nCSeq: 1\r\n\r\n");
+    assert!(t.failure().2);
+    // Silence counts, too.
+    let mut t = Test::with("rtsp://h/", backchannel);
+    t.session.describe(t.now);
+    t.wait();
+    assert_eq!(
+        t.failure(),
+        (ErrorKind::Unreachable, "RTSP no answer on DESCRIBE within 5 s".into(), true)
+    );
+    // And a closed connection.
+    let mut t = Test::with("rtsp://h/", backchannel);
+    t.session.describe(t.now);
+    t.session.handle_eof();
+    assert!(t.failure().2);
+}
+
+#[test]
+fn wrong_transport() {
+    for transport in
+        ["", "Transport: RTP/AVP/TCP;unicast\r\n", "Transport: RTP/AVP;interleaved=x\r\n"]
+    {
+        let mut t = Test::playing("rtsp://h/a", &[SetupTrack::new("a")]);
+        t.events.clear();
+        t.answer(&format!("RTSP/1.0 200 OK\r\n{transport}\r\n"));
+        let (kind, text, _) = t.failure();
+        assert_eq!(kind, ErrorKind::Protocol);
+        assert!(text.starts_with("RTSP wrong transport"), "{text}");
+    }
+}
+
+#[test]
+fn same_channels_for_every_track() {
+    let mut t = Test::playing("rtsp://h/a", &[SetupTrack::new("a"), SetupTrack::new("b")]);
+    let same = "RTSP/1.0 200 OK\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n";
+    t.answer(same);
+    t.answer(same);
+    t.events.clear();
+    t.answer("RTSP/1.0 200 OK\r\n\r\n");
+    let Event::Playing { tracks } = t.event() else { panic!() };
+    assert_eq!((tracks[0].channel, tracks[1].channel), (Some(0), Some(2)));
+}
+
+#[test]
+fn media_without_an_answer_on_play() {
+    let mut t = Test::playing("rtsp://h/a", &[SetupTrack::new("a")]);
+    t.answer("RTSP/1.0 200 OK\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n");
+    t.events.clear();
+    t.now += Duration::from_secs(4);
+    t.bytes(&write_interleaved(0, b"p").unwrap());
+    assert!(matches!(t.event(), Event::Packet { .. }));
+    t.wait();
+    assert!(matches!(t.event(), Event::Playing { .. }));
+    // Then silence.
+    t.wait();
+    assert_eq!(t.failure(), (ErrorKind::Ended, "RTSP no data for 5 s".into(), false));
+}
+
+#[test]
+fn questions_of_the_camera_are_answered() {
+    let mut t = Test::playing("rtsp://h/a", &[SetupTrack::new("a")]);
+    t.sent();
+    assert_eq!(
+        t.answer("OPTIONS * RTSP/1.0\r\nCSeq: 77\r\n\r\n"),
+        "RTSP/1.0 200 OK\r\nCSeq: 77\r\n\r\n"
+    );
+    assert!(t.answer("FOO * RTSP/1.0\r\nCSeq: 78\r\n\r\n").starts_with("RTSP/1.0 501 "));
+    // A late answer to something else is not taken for that on SETUP.
+    assert_eq!(t.answer("RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n"), "");
+    assert!(!t.session.is_closed());
+    t.events.clear();
+    t.answer("TEARDOWN rtsp://h/a RTSP/1.0\r\nCSeq: 79\r\n\r\n");
+    assert_eq!(t.failure().0, ErrorKind::Ended);
+}
+
+#[test]
+fn publishes() {
+    let mut t = Test::new("rtsp://h/live");
+    t.session.announce(t.now, Bytes::from_static(b"v=0"));
+    let sent = t.sent();
+    assert!(sent.starts_with("ANNOUNCE rtsp://h/live RTSP/1.0"));
+    assert!(sent.ends_with("Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0"));
+    t.answer("RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n");
+    assert!(matches!(t.event(), Event::Announced));
+    t.session.record(t.now, &[SetupTrack::new("streamid=0")]);
+    assert!(t.sent().contains("Transport: RTP/AVP/TCP;unicast;interleaved=0-1;mode=record\r\n"));
+    let sent = t.answer("RTSP/1.0 200 OK\r\nCSeq: 2\r\nSession: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n");
+    assert!(sent.starts_with("RECORD rtsp://h/live RTSP/1.0"));
+    t.answer("RTSP/1.0 200 OK\r\nCSeq: 3\r\n\r\n");
+    assert!(matches!(t.event(), Event::Recording { .. }));
+}
+
+#[test]
+fn rtspx_is_rtsps_on_the_wire() {
+    let mut t = Test::describe("rtspx://h/a");
+    assert!(t.sent().starts_with("DESCRIBE rtsps://h/a RTSP/1.0"));
+}
+
+#[test]
+fn over_udp() {
+    let track = SetupTrack { udp_port: Some(5000), ..SetupTrack::new("a") };
+    let mut t = Test::playing("rtsp://h/a", &[track]);
+    assert!(t.sent().contains("Transport: RTP/AVP;unicast;client_port=5000-5001\r\n"));
+    t.answer("RTSP/1.0 200 OK\r\nTransport: RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001\r\n\r\n");
+    t.events.clear();
+    t.answer("RTSP/1.0 200 OK\r\n\r\n");
+    let Event::Playing { tracks } = t.event() else { panic!() };
+    assert_eq!((tracks[0].channel, tracks[0].server_port), (None, Some((6000, 6001))));
+    assert_eq!(t.session.write_interleaved(0, false, b"x"), None);
+}
+
+#[test]
+fn garbage_ends_it_and_nothing_follows() {
+    let mut t = Test::describe("rtsp://h/a");
+    t.bytes(&vec![0; 2 * 1024 * 1024]);
+    assert_eq!(t.failure(), (ErrorKind::Protocol, "RTSP wrong input".into(), false));
+    t.answer("RTSP/1.0 200 OK\r\n\r\n");
+    t.session.handle_timeout(t.now + Duration::from_secs(100));
+    t.session.handle_eof();
+    t.session.teardown(t.now);
+    t.session.play(t.now, &[SetupTrack::new("a")]);
+    assert_eq!(t.sent(), "");
+    assert!(t.events.is_empty());
 }

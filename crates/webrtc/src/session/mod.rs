@@ -198,6 +198,9 @@ enum State {
     Finished,
 }
 
+/// Protocol, our address, the viewer's.
+type Route = (Protocol, SocketAddr, SocketAddr);
+
 /// One viewer.
 pub struct Session {
     rtc: Rtc,
@@ -214,6 +217,10 @@ pub struct Session {
     remote: Vec<String>,
     known: Vec<(Protocol, SocketAddr, CandidateKind)>,
     peers: Vec<(Protocol, SocketAddr)>,
+    /// Where the transport would send what is not STUN.
+    nominated: Option<Route>,
+    /// Where the viewer's own packets came from, if not from there.
+    followed: Option<Route>,
     pair: Option<Pair>,
     created: Instant,
     now: Instant,
@@ -248,6 +255,8 @@ impl Session {
             remote: Vec::new(),
             known: Vec::new(),
             peers: Vec::new(),
+            nominated: None,
+            followed: None,
             pair: None,
             created: now,
             now,
@@ -288,6 +297,9 @@ impl Session {
             }
         };
         self.last_rx = self.now;
+        if stun::kind(datagram).is_none() && self.peers.contains(&(protocol, source)) {
+            self.followed = Some((protocol, destination, source));
+        }
         if let Err(error) = self.rtc.handle_input(Input::Receive(self.now, receive)) {
             // Unauthenticated bytes must not end a session; if it is broken, silence does.
             debug!(%source, %error, "datagram refused");
@@ -393,13 +405,13 @@ impl Session {
             }
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(transmit)) => {
-                    let transmit = Transmit {
+                    let mut transmit = Transmit {
                         protocol: Protocol::from_str0m(transmit.proto),
                         source: transmit.source,
                         destination: transmit.destination,
                         contents: transmit.contents.into(),
                     };
-                    self.observe(&transmit);
+                    self.observe(&mut transmit);
                     return Output::Transmit(transmit);
                 }
                 Ok(str0m::Output::Event(event)) => self.translate(event),
@@ -441,6 +453,11 @@ impl Session {
     /// Whether media can be sent.
     pub fn is_connected(&self) -> bool {
         self.state == State::Connected
+    }
+
+    /// Whether an authenticated check of the viewer has arrived.
+    pub const fn is_reached(&self) -> bool {
+        self.authenticated
     }
 
     /// Whether the session has ended and said its goodbye: it can be dropped.
@@ -554,34 +571,46 @@ impl Session {
     }
 
     /// Learns from what the transport sends: a STUN success means that a check
-    /// from there was authentic, anything but STUN goes over the chosen pair.
-    fn observe(&mut self, transmit: &Transmit) {
-        let Transmit { protocol, source, destination, contents } = transmit;
-        let (protocol, local, remote) = (*protocol, *source, *destination);
-        match stun::kind(contents) {
+    /// from there was authentic.
+    ///
+    /// Everything but STUN goes where the viewer's own packets come from, once
+    /// that address is authentic. The transport keeps to the best nominated
+    /// pair; a viewer that moves to another network has left it long before
+    /// that pair fails.
+    fn observe(&mut self, transmit: &mut Transmit) {
+        match stun::kind(&transmit.contents) {
             Some(stun::Kind::Success) => {
                 self.authenticated = true;
-                if !self.peers.contains(&(protocol, remote)) && self.peers.len() < MAX_CANDIDATES {
-                    self.peers.push((protocol, remote));
-                    self.events.push_back(Event::Peer(protocol, remote));
+                let peer = (transmit.protocol, transmit.destination);
+                if !self.peers.contains(&peer) && self.peers.len() < MAX_CANDIDATES {
+                    self.peers.push(peer);
+                    self.events.push_back(Event::Peer(peer.0, peer.1));
                 }
             }
             Some(_) => {}
             None => {
-                let same = self.pair.is_some_and(|p| {
-                    (p.protocol, p.local, p.remote) == (protocol, local, remote)
-                });
-                if !same {
-                    let mut known = self.known.iter();
-                    let kind = known
-                        .find(|(p, address, _)| (*p, *address) == (protocol, remote))
-                        .map_or(CandidateKind::PeerReflexive, |(.., kind)| *kind);
-                    let pair = Pair { protocol, local, remote, kind };
-                    self.pair = Some(pair);
-                    self.events.push_back(Event::PairChanged(pair));
+                let nominated = (transmit.protocol, transmit.source, transmit.destination);
+                if self.nominated != Some(nominated) {
+                    self.nominated = Some(nominated);
+                    self.followed = None;
+                }
+                let route = self.followed.unwrap_or(nominated);
+                (transmit.protocol, transmit.source, transmit.destination) = route;
+                if self.pair.is_none_or(|p| (p.protocol, p.local, p.remote) != route) {
+                    self.pair_changed(route);
                 }
             }
         }
+    }
+
+    fn pair_changed(&mut self, (protocol, local, remote): Route) {
+        let mut known = self.known.iter();
+        let kind = known
+            .find(|(p, address, _)| (*p, *address) == (protocol, remote))
+            .map_or(CandidateKind::PeerReflexive, |(.., kind)| *kind);
+        let pair = Pair { protocol, local, remote, kind };
+        self.pair = Some(pair);
+        self.events.push_back(Event::PairChanged(pair));
     }
 
     fn translate(&mut self, event: str0m::Event) {

@@ -20,6 +20,8 @@ pub(crate) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+/// The client's second address.
+pub(crate) const OTHER: &str = "10.0.0.3:5000";
 const LATENCY: Duration = Duration::from_millis(1);
 
 #[derive(Clone)]
@@ -39,10 +41,13 @@ pub(crate) struct Net {
     pub(crate) candidates: Vec<String>,
     pub(crate) client: Rtc,
     pub(crate) local: SocketAddr,
-    remote: SocketAddr,
     mids: Vec<Mid>,
-    to_client: VecDeque<(Instant, Vec<u8>)>,
-    to_session: VecDeque<(Instant, Vec<u8>)>,
+    to_client: VecDeque<(Instant, SocketAddr, Vec<u8>)>,
+    to_session: VecDeque<(Instant, SocketAddr, Vec<u8>)>,
+    /// Where the client's packets other than STUN seem to come from.
+    pub(crate) moved: Option<SocketAddr>,
+    /// Where media went last.
+    pub(crate) media_to: Option<SocketAddr>,
     session_due: Instant,
     client_due: Instant,
     packets: Vec<Packet>,
@@ -121,6 +126,7 @@ impl Net {
         let remote: SocketAddr = "10.0.0.2:5000".parse().unwrap();
         let mut client = RtcConfig::new().set_rtp_mode(true).enable_raw_packets(true).build(now);
         client.add_local_candidate(Candidate::host(remote, "udp").unwrap());
+        client.add_local_candidate(Candidate::host(OTHER.parse().unwrap(), "udp").unwrap());
         let mut api = client.sdp_api();
         let audio = api.add_media(MediaKind::Audio, direction, None, None, None);
         let video = api.add_media(MediaKind::Video, direction, None, None, None);
@@ -146,10 +152,11 @@ impl Net {
             candidates,
             client,
             local: "10.0.0.1:8555".parse().unwrap(),
-            remote,
             mids: vec![video, audio],
             to_client: VecDeque::new(),
             to_session: VecDeque::new(),
+            moved: None,
+            media_to: None,
             session_due: now,
             client_due: now,
             packets: Vec::new(),
@@ -181,8 +188,8 @@ impl Net {
             self.drain_session();
             self.drain_client();
             let next = [
-                self.to_client.front().map(|(t, _)| *t),
-                self.to_session.front().map(|(t, _)| *t),
+                self.to_client.front().map(|(t, ..)| *t),
+                self.to_session.front().map(|(t, ..)| *t),
                 Some(self.session_due),
                 Some(self.client_due),
             ];
@@ -191,16 +198,16 @@ impl Net {
                 break;
             }
             self.now = self.now.max(next);
-            while self.to_client.front().is_some_and(|(t, _)| *t <= self.now) {
-                let (_, bytes) = self.to_client.pop_front().unwrap();
+            while self.to_client.front().is_some_and(|(t, ..)| *t <= self.now) {
+                let (_, to, bytes) = self.to_client.pop_front().unwrap();
                 let receive =
-                    Receive::new(str0m::net::Protocol::Udp, self.local, self.remote, &bytes).unwrap();
+                    Receive::new(str0m::net::Protocol::Udp, self.local, to, &bytes).unwrap();
                 self.client.handle_input(Input::Receive(self.now, receive)).unwrap();
                 self.drain_client();
             }
-            while self.to_session.front().is_some_and(|(t, _)| *t <= self.now) {
-                let (_, bytes) = self.to_session.pop_front().unwrap();
-                self.session.handle_datagram(Protocol::Udp, self.remote, self.local, &bytes, self.now);
+            while self.to_session.front().is_some_and(|(t, ..)| *t <= self.now) {
+                let (_, from, bytes) = self.to_session.pop_front().unwrap();
+                self.session.handle_datagram(Protocol::Udp, from, self.local, &bytes, self.now);
                 self.drain_session();
             }
             if self.session_due <= self.now {
@@ -217,12 +224,15 @@ impl Net {
         self.session_due = loop {
             match self.session.poll_output() {
                 Output::Transmit(t) => {
-                    assert_eq!((t.source, t.destination), (self.local, self.remote));
+                    assert_eq!(t.source, self.local);
                     let media = t.contents[0] >= 128 && !(192..224).contains(&t.contents[1]);
+                    if media {
+                        self.media_to = Some(t.destination);
+                    }
                     if media && self.lose > 0 {
                         self.lose -= 1;
                     } else {
-                        self.to_client.push_back((self.now + LATENCY, t.contents));
+                        self.to_client.push_back((self.now + LATENCY, t.destination, t.contents));
                     }
                 }
                 Output::Event(event) => self.events.push(event),
@@ -237,7 +247,9 @@ impl Net {
                 str0m::Output::Transmit(t) => {
                     let heard = !self.deaf && (!self.stun_only || stun::kind(&t.contents).is_some());
                     if heard && t.destination == self.local {
-                        self.to_session.push_back((self.now + LATENCY, t.contents.to_vec()));
+                        let stun = stun::kind(&t.contents).is_some();
+                        let from = self.moved.filter(|_| !stun).unwrap_or(t.source);
+                        self.to_session.push_back((self.now + LATENCY, from, t.contents.to_vec()));
                     }
                 }
                 str0m::Output::Event(event) => self.client_event(event),

@@ -73,7 +73,15 @@ fn chooses_among_challenges() {
         auth.handle_challenges([sha]),
         Ok(Challenge::Digest { algorithm: Algorithm::Sha256, .. })
     ));
-    for bad in ["", "Bearer x", "Digest qop=auth-int, nonce=a", "Digest algorithm=FOO", "=", "\"\"\"", "a="] {
+    for bad in [
+        "",
+        "Bearer x",
+        "Digest qop=auth-int, nonce=a",
+        "Digest algorithm=FOO",
+        "=",
+        "\"\"\"",
+        "a=",
+    ] {
         assert_eq!(auth.handle_challenges([bad]), Err(UnsupportedAuth), "{bad}");
     }
 }

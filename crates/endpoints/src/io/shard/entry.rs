@@ -41,7 +41,6 @@ pub(super) struct Shown {
     pub(super) attached: AttachedTrack,
     last_burst: Option<Instant>,
     talk: Option<Talk>,
-    pub(super) ended: bool,
 }
 
 impl Entry {
@@ -49,7 +48,7 @@ impl Entry {
         let shown = |attached: AttachedTrack| {
             let talk = (attached.direction == Direction::RecvOnly)
                 .then(|| Talk::new(Arc::clone(&attached.track), attached.wanted.clone()));
-            Shown { attached, last_burst: None, talk, ended: false }
+            Shown { attached, last_burst: None, talk }
         };
         Self {
             session: new.session,

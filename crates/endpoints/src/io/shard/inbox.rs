@@ -32,7 +32,7 @@ impl Waker {
 }
 
 /// The sending side. Cloning shares the queues.
-pub(super) struct Inbox<M, C> {
+pub(crate) struct Inbox<M, C> {
     media: SyncSender<M>,
     control: SyncSender<C>,
     waker: std::sync::Arc<Waker>,
@@ -56,7 +56,7 @@ impl<M, C> fmt::Debug for Inbox<M, C> {
 
 impl<M, C> Inbox<M, C> {
     /// Queues media. Says whether there was room. Never waits.
-    pub(super) fn media(&self, item: M) -> bool {
+    pub(crate) fn media(&self, item: M) -> bool {
         match self.media.try_send(item) {
             Ok(()) => {
                 self.waker.wake();
@@ -71,7 +71,7 @@ impl<M, C> Inbox<M, C> {
     }
 
     /// Queues a command. Gives it back if the shard has ended.
-    pub(super) fn control(&self, item: C) -> Result<(), C> {
+    pub(crate) fn control(&self, item: C) -> Result<(), C> {
         let result = self.control.send(item);
         self.waker.wake();
         result.map_err(|error| error.0)

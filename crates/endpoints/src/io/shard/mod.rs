@@ -72,13 +72,11 @@ pub(crate) enum Control {
     Add(SessionKey, Box<NewSession>),
     Candidate(SessionKey, String),
     Close(SessionKey, String),
-    /// A TCP connection whose first message named this session's fragment.
-    Tcp(TcpPath),
+    /// Ends the session if no check of its viewer has arrived.
+    SignallingLost(SessionKey),
+    /// A TCP connection, our address on it, and its first message.
+    Tcp(TcpPath, SocketAddr, Bytes),
     TcpClosed(SocketAddr),
-    /// No frame of this track follows.
-    TrackEnded(u64),
-    /// Frames of this track were dropped on the way here.
-    TrackLost(u64),
     Stop,
 }
 
@@ -128,6 +126,7 @@ impl Shards {
             let sessions = Arc::new(AtomicUsize::new(0));
             let setup = worker::Setup {
                 index,
+                inbox: inbox.clone(),
                 inboxes: inboxes.clone(),
                 outlet,
                 udp: Arc::clone(&udp),
@@ -187,6 +186,12 @@ impl Shards {
     /// Ends a session.
     pub fn close(&self, shard: usize, key: SessionKey, reason: &str) {
         self.control(shard, Control::Close(key, reason.to_owned()));
+    }
+
+    /// The way to the viewer of a session is gone: if none of its checks has
+    /// arrived, none will.
+    pub fn signalling_lost(&self, shard: usize, key: SessionKey) {
+        self.control(shard, Control::SignallingLost(key));
     }
 
     /// The shard of a user name fragment.

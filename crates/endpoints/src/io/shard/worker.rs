@@ -35,6 +35,9 @@ const MAX_TCP: usize = 4096;
 /// What a shard is made of.
 pub(super) struct Setup {
     pub(super) index: usize,
+    /// Its own inbox.
+    pub(super) inbox: ShardInbox,
+    /// Those of all shards.
     pub(super) inboxes: Vec<ShardInbox>,
     pub(super) outlet: Outlet<Media, Control>,
     pub(super) udp: Arc<UdpPort>,
@@ -56,6 +59,7 @@ pub(super) fn run(setup: Setup) {
         tcp: HashMap::new(),
         due: BinaryHeap::new(),
         batch: Batch::default(),
+        tcp_out: None,
         stopping: false,
     };
     loop {
@@ -119,21 +123,19 @@ impl Sink for TrackSink {
         let taken = self.inbox.media(Media::Frame(self.id, Arc::clone(frame)));
         self.lost.store(!taken, Ordering::Relaxed);
     }
-
-    fn end(&self) {
-        let _ = self.inbox.control(Control::TrackEnded(self.id));
-    }
 }
 
 struct Worker {
     setup: Setup,
-    sessions: HashMap<SessionKey, Entry>,
+    sessions: HashMap<SessionKey, Box<Entry>>,
     by_ufrag: HashMap<String, SessionKey>,
     by_address: HashMap<(Protocol, SocketAddr), SessionKey>,
     fans: HashMap<u64, Fan>,
     tcp: HashMap<SocketAddr, TcpPath>,
     due: BinaryHeap<Reverse<(Instant, SessionKey)>>,
     batch: Batch,
+    /// Framed datagrams of the session being driven.
+    tcp_out: Option<(SocketAddr, Vec<u8>)>,
     stopping: bool,
 }
 
@@ -173,17 +175,23 @@ impl Worker {
             Control::Close(key, reason) => {
                 self.drive(key, now, |entry| entry.session.close(&reason, now));
             }
-            Control::Tcp(path) => {
+            Control::SignallingLost(key) => self.drive(key, now, |entry| {
+                if !entry.session.is_reached() {
+                    entry.session.close("signalling lost", now);
+                }
+            }),
+            Control::Tcp(path, local, first) => {
                 // An unknown fragment drops the path, which closes the connection.
                 if self.by_ufrag.contains_key(&path.ufrag) && self.tcp.len() < MAX_TCP {
-                    self.tcp.insert(path.remote, path);
+                    let remote = path.remote;
+                    self.tcp.insert(remote, path);
+                    self.datagram(Protocol::Tcp, remote, local, &first, now);
                 }
             }
             Control::TcpClosed(remote) => {
                 self.tcp.remove(&remote);
                 self.by_address.remove(&(Protocol::Tcp, remote));
             }
-            Control::TrackEnded(track) => self.track_ended(track, now),
             Control::Stop => {
                 self.stopping = true;
                 let keys: Vec<SessionKey> = self.sessions.keys().copied().collect();
@@ -196,7 +204,7 @@ impl Worker {
 
     fn add(&mut self, key: SessionKey, new: NewSession, now: Instant) {
         self.by_ufrag.insert(new.session.ufrag().to_owned(), key);
-        self.sessions.insert(key, Entry::new(new, now));
+        self.sessions.insert(key, Box::new(Entry::new(new, now)));
         if self.stopping {
             self.drive(key, now, |entry| entry.session.close("server stops", now));
         } else {
@@ -205,34 +213,18 @@ impl Worker {
     }
 
     fn frame(&mut self, track: u64, frame: &Arc<Frame>, now: Instant) {
-        let Some(fan) = self.fans.get_mut(&track) else { return };
-        // Taken out while the sessions are driven: they may leave it.
-        let sessions = std::mem::take(&mut fan.sessions);
-        for (key, index) in &sessions {
+        // Taken out while the sessions are driven: some may leave or join it.
+        let Some(mut fan) = self.fans.remove(&track) else { return };
+        for (key, index) in &fan.sessions {
             self.drive(*key, now, |entry| entry.session.write_frame(*index, frame, now));
         }
-        if let Some(fan) = self.fans.get_mut(&track) {
-            let joined = std::mem::replace(&mut fan.sessions, sessions);
-            fan.sessions.extend(joined);
-            let alive = &self.sessions;
-            fan.sessions.retain(|(key, _)| alive.get(key).is_some_and(|e| !e.tracks.is_empty()));
-            if fan.sessions.is_empty() {
-                self.fans.remove(&track);
-            }
+        if let Some(joined) = self.fans.remove(&track) {
+            fan.sessions.extend(joined.sessions);
         }
-    }
-
-    fn track_ended(&mut self, track: u64, now: Instant) {
-        let Some(fan) = self.fans.get(&track) else { return };
-        for (key, index) in fan.sessions.clone() {
-            self.drive(key, now, |entry| {
-                if let Some(shown) = entry.tracks.get_mut(index) {
-                    shown.ended = true;
-                }
-                if entry.tracks.iter().all(|t| t.ended) {
-                    entry.session.close("stream ended", now);
-                }
-            });
+        let alive = &self.sessions;
+        fan.sessions.retain(|(key, _)| alive.get(key).is_some_and(|e| !e.tracks.is_empty()));
+        if !fan.sessions.is_empty() {
+            self.fans.insert(track, fan);
         }
     }
 
@@ -334,16 +326,166 @@ impl Worker {
         let result = catch_unwind(AssertUnwindSafe(|| {
             act(&mut entry);
             self.drain(key, &mut entry, now);
-            entry
         }));
         self.batch.flush(&self.setup.udp);
-        match result {
-            Ok(entry) if !entry.session.is_finished() => {
-                self.sessions.insert(key, entry);
-                self.schedule(key);
+        if let Some((remote, bytes)) = self.tcp_out.take() {
+            self.send_tcp(remote, bytes);
+        }
+        if result.is_err() {
+            error!(stream = entry.stream, "a WebRTC session failed and was ended");
+            self.leave(key, &mut entry, "internal error");
+        }
+        if result.is_err() || entry.session.is_finished() {
+            self.remove(key, &entry);
+        } else {
+            self.sessions.insert(key, entry);
+            self.schedule(key);
+        }
+    }
+
+    fn drain(&mut self, key: SessionKey, entry: &mut Entry, now: Instant) {
+        let mut sent = 0;
+        loop {
+            match entry.session.poll_output() {
+                Output::Transmit(transmit) => {
+                    sent += transmit.contents.len();
+                    self.transmit(key, entry, &transmit);
+                }
+                Output::Event(event) => self.event(key, entry, event, now),
+                Output::Timeout(time) => {
+                    entry.deadline = time;
+                    break;
+                }
             }
-            Ok(entry) => self.remove(key, entry),
-            Err(_) => self.forget(key),
+        }
+        entry.sent(sent);
+        entry.count();
+    }
+
+    fn transmit(&mut self, key: SessionKey, entry: &mut Entry, transmit: &Transmit) {
+        let place = (transmit.protocol, transmit.destination);
+        if stun::kind(&transmit.contents) == Some(stun::Kind::Request)
+            && entry.peers.len() < MAX_PEERS
+            && !self.by_address.contains_key(&place)
+        {
+            // The answer to our check comes from there.
+            self.by_address.insert(place, key);
+            entry.peers.push(place);
+            self.route(place);
+        }
+        match transmit.protocol {
+            Protocol::Udp => self.batch.push(transmit, &self.setup.udp),
+            Protocol::Tcp => {
+                if !self.tcp.contains_key(&transmit.destination) {
+                    return;
+                }
+                let Some(prefix) = framing::prefix(&transmit.contents) else { return };
+                let other = |out: &(SocketAddr, Vec<u8>)| out.0 != transmit.destination;
+                if let Some((remote, bytes)) = self.tcp_out.take_if(|out| other(out)) {
+                    self.send_tcp(remote, bytes);
+                }
+                let empty = || (transmit.destination, Vec::with_capacity(2048));
+                let (_, out) = self.tcp_out.get_or_insert_with(empty);
+                out.extend_from_slice(&prefix);
+                out.extend_from_slice(&transmit.contents);
+            }
+        }
+    }
+
+    fn send_tcp(&self, remote: SocketAddr, bytes: Vec<u8>) {
+        let Some(path) = self.tcp.get(&remote) else { return };
+        let length = bytes.len();
+        if path.queued.fetch_add(length, Ordering::Relaxed) + length > TCP_QUEUE
+            || path.sender.try_send(bytes).is_err()
+        {
+            path.queued.fetch_sub(length, Ordering::Relaxed);
+            debug!(%remote, length, "TCP connection is too slow: dropped");
+        }
+    }
+
+    fn event(&mut self, key: SessionKey, entry: &mut Entry, event: Event, now: Instant) {
+        match event {
+            Event::Peer(protocol, address) => {
+                let place = (protocol, address);
+                self.by_address.insert(place, key);
+                if !entry.peers.contains(&place) && entry.peers.len() < MAX_PEERS {
+                    entry.peers.push(place);
+                }
+                self.route(place);
+            }
+            Event::Connected => {
+                for (index, track) in entry.shows() {
+                    self.join(key, index, &track);
+                    entry.burst(index, now);
+                }
+            }
+            Event::PairChanged(pair) => entry.pair_changed(&pair),
+            Event::KeyframeRequest(track) => entry.burst(track, now),
+            Event::Received(packet) => entry.heard(&packet, now),
+            Event::Closed(reason) => self.leave(key, entry, &reason.to_string()),
+            _ => {}
+        }
+    }
+
+    /// Lets other shards know whose an address is.
+    fn route(&self, (protocol, address): (Protocol, SocketAddr)) {
+        if self.setup.inboxes.len() > 1 && protocol == Protocol::Udp {
+            let mut routes = self.setup.routes.write().unwrap_or_else(PoisonError::into_inner);
+            routes.insert(address, self.setup.index);
+        }
+    }
+
+    /// Adds a session to those that show a track; the first one subscribes.
+    fn join(&mut self, key: SessionKey, index: usize, attached: &AttachedTrack) {
+        let track = &attached.track;
+        let fan = self.fans.entry(track.id).or_insert_with(|| {
+            let sink = TrackSink {
+                id: track.id,
+                video: track.kind == Kind::Video,
+                inbox: self.setup.inbox.clone(),
+                lost: AtomicBool::new(false),
+            };
+            Fan { sessions: Vec::new(), _subscription: track.subscribe(Arc::new(sink)) }
+        });
+        fan.sessions.push((key, index));
+    }
+
+    /// The session ended: it shows nothing any more and holds nothing.
+    fn leave(&mut self, key: SessionKey, entry: &mut Entry, reason: &str) {
+        for (_, attached) in entry.shows() {
+            let id = attached.track.id;
+            if let Some(fan) = self.fans.get_mut(&id) {
+                fan.sessions.retain(|(k, _)| *k != key);
+                if fan.sessions.is_empty() {
+                    self.fans.remove(&id);
+                }
+            }
+        }
+        entry.end(reason);
+    }
+
+    /// Forgets a session that needs nothing more.
+    fn remove(&mut self, key: SessionKey, entry: &Entry) {
+        self.by_ufrag.remove(entry.session.ufrag());
+        for place in &entry.peers {
+            if self.by_address.get(place) == Some(&key) {
+                self.by_address.remove(place);
+                self.unroute(*place);
+            }
+            if place.0 == Protocol::Tcp {
+                // Closes the connection once its queue is empty.
+                self.tcp.remove(&place.1);
+            }
+        }
+        self.setup.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn unroute(&self, (protocol, address): (Protocol, SocketAddr)) {
+        if self.setup.inboxes.len() > 1 && protocol == Protocol::Udp {
+            let mut routes = self.setup.routes.write().unwrap_or_else(PoisonError::into_inner);
+            if routes.get(&address) == Some(&self.setup.index) {
+                routes.remove(&address);
+            }
         }
     }
 }

@@ -1,0 +1,454 @@
+//! One RTSP connection: drives the machine, the socket and the player.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use rs2rtc_base::url::query_pairs;
+use rs2rtc_base::{Error, ErrorKind, Redacted};
+use rs2rtc_media::sdp::{self, Side};
+use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media, filter};
+use rs2rtc_rtsp::server::{Config as SessionConfig, Event, Output, Session};
+use rs2rtc_streams::{
+    Attached, CancellationToken, Connection as Info, Description, Request, Stream,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::player::Player;
+use super::publisher::Publisher;
+use super::{Access, Shared};
+use crate::io::rtp::Pieces;
+use crate::sources::rtsp::{random_text, until};
+
+/// Receive buffer that is kept free.
+const READ_AHEAD: usize = 64 * 1024;
+/// Unsent bytes beyond which no further frame is taken from the queue.
+const MAX_UNSENT: usize = 1024 * 1024;
+/// A reader that takes nothing for so long is ended.
+const STALL: Duration = Duration::from_secs(10);
+/// How long the last bytes may take to leave.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+type Dial = Pin<Box<dyn Future<Output = Result<Attached, Error>> + Send>>;
+
+/// Socket, machine and what waits to be sent.
+pub(super) struct Wire {
+    pub(super) reader: OwnedReadHalf,
+    pub(super) writer: OwnedWriteHalf,
+    pub(super) session: Session,
+    pub(super) input: BytesMut,
+    pub(super) output: Pieces,
+    progress: Instant,
+}
+
+/// Why a wire ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The peer closed the connection.
+    Closed,
+    /// It takes nothing.
+    Stalled,
+    /// The connection broke.
+    Broken(std::io::Error),
+}
+
+impl Wire {
+    /// Moves bytes until the machine has an event. May be dropped and called
+    /// again: nothing is lost.
+    pub(super) async fn event(&mut self) -> Result<Event, End> {
+        loop {
+            let deadline = match self.session.poll_output() {
+                Output::Event(event) => return Ok(event),
+                Output::Transmit(bytes) => {
+                    self.push(bytes);
+                    continue;
+                }
+                Output::Timeout(at) => at,
+            };
+            let stalled = self.progress + STALL;
+            let sending = !self.output.is_empty();
+            let deadline = match deadline {
+                Some(at) if sending => Some(at.min(stalled)),
+                None if sending => Some(stalled),
+                other => other,
+            };
+            if self.input.capacity() - self.input.len() < READ_AHEAD / 4 {
+                self.input.reserve(READ_AHEAD);
+            }
+            tokio::select! {
+                read = self.reader.read_buf(&mut self.input) => match read {
+                    Ok(0) => return Err(End::Closed),
+                    Ok(_) => self.session.handle_input(Instant::now(), &mut self.input),
+                    Err(error) => return Err(End::Broken(error)),
+                },
+                written = write(&mut self.writer, &self.output), if sending => match written {
+                    Ok(count) => {
+                        self.output.advance(count);
+                        self.progress = Instant::now();
+                    }
+                    Err(error) => return Err(End::Broken(error)),
+                },
+                () = until(deadline) => {
+                    let now = Instant::now();
+                    if sending && now >= stalled {
+                        return Err(End::Stalled);
+                    }
+                    self.session.handle_timeout(now);
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, bytes: Bytes) {
+        if self.output.is_empty() {
+            self.progress = Instant::now();
+        }
+        self.output.push(bytes);
+    }
+
+    /// Sends what is left and closes.
+    pub(super) async fn finish(mut self) {
+        while let Output::Transmit(bytes) = self.session.poll_output() {
+            self.push(bytes);
+        }
+        let send = async {
+            while !self.output.is_empty() {
+                let Ok(count) = write(&mut self.writer, &self.output).await else { return };
+                self.output.advance(count);
+            }
+            let _ = self.writer.shutdown().await;
+        };
+        let _ = tokio::time::timeout(GOODBYE, send).await;
+    }
+}
+
+async fn write(writer: &mut OwnedWriteHalf, output: &Pieces) -> std::io::Result<usize> {
+    let mut slices: Vec<IoSlice<'_>> = Vec::new();
+    output.slices(&mut slices);
+    writer.write_vectored(&slices).await
+}
+
+/// A connection that was accepted.
+pub(super) struct Connection {
+    wire: Wire,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    dial: Option<Dial>,
+    attached: Option<Attached>,
+    player: Option<Player>,
+    push: Option<Push>,
+}
+
+/// What a publisher announced.
+struct Push {
+    path: String,
+    medias: Vec<Media>,
+    sdp: String,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+        let id = random_text().unwrap_or_default();
+        let nonce = random_text().unwrap_or_default();
+        let mut config = SessionConfig::new(id, nonce);
+        config.auth.clone_from(&shared.config.credentials);
+        config.peer_is_loopback = peer.ip().to_canonical().is_loopback();
+        let now = Instant::now();
+        let (reader, writer) = stream.into_split();
+        let session = Session::new(config, now);
+        let (input, output) = (BytesMut::new(), Pieces::default());
+        Self {
+            wire: Wire { reader, writer, session, input, output, progress: now },
+            peer,
+            shared,
+            dial: None,
+            attached: None,
+            player: None,
+            push: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, cancel: CancellationToken) {
+        let reason = loop {
+            let may_send = self.wire.output.len() < MAX_UNSENT;
+            let step = tokio::select! {
+                biased;
+                () = cancel.cancelled() => break "server is shutting down".to_owned(),
+                reason = kicked(self.attached.as_ref(), self.player.as_ref()) => break reason,
+                attached = dialled(&mut self.dial) => Step::Dialled(attached),
+                event = self.wire.event() => Step::Event(event),
+                frames = frame(self.player.as_ref()), if may_send => Step::Frame(frames),
+            };
+            match step {
+                Step::Event(Ok(Event::Record { .. })) => return self.record(cancel).await,
+                Step::Event(Ok(Event::Closed { reason })) => break reason.to_string(),
+                Step::Event(Ok(event)) => self.on_event(event),
+                Step::Event(Err(End::Closed)) => break "closed by the peer".to_owned(),
+                Step::Event(Err(End::Stalled)) => break "took nothing for 10 s".to_owned(),
+                Step::Event(Err(End::Broken(error))) => break error.to_string(),
+                Step::Dialled(result) => {
+                    self.dial = None;
+                    self.on_dialled(result);
+                }
+                Step::Frame(None) => break "the stream has ended".to_owned(),
+                Step::Frame(Some((index, frame))) => {
+                    if let Some(player) = &mut self.player {
+                        let idle = self.wire.output.is_empty();
+                        player.frame(index, &frame, &mut self.wire.output);
+                        if idle {
+                            self.wire.progress = Instant::now();
+                        }
+                    }
+                }
+            }
+        };
+        tracing::debug!(target: "rtsp", peer = %self.peer, reason, "[rtsp] connection ended");
+        // The camera first, the goodbye after.
+        self.dial = None;
+        self.player = None;
+        self.attached = None;
+        self.wire.finish().await;
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Describe { path, query } => self.describe(&path, &query),
+            Event::Announce { path, sdp, .. } => self.announce(path, &sdp),
+            Event::Play { tracks } => match (self.attached.take(), &mut self.player) {
+                (Some(attached), _) => {
+                    let channels = tracks.iter().filter_map(|track| {
+                        let session = &self.wire.session;
+                        Some((*track, (session.channel(*track, false)?, session.channel(*track, true)?)))
+                    });
+                    self.player = Some(Player::new(attached, &channels.collect()));
+                }
+                (None, Some(player)) => player.resume(),
+                (None, None) => {}
+            },
+            Event::Pause => {
+                if let Some(player) = &mut self.player {
+                    player.pause();
+                }
+            }
+            Event::Packet { track, rtcp, payload } => {
+                if let Some(player) = &mut self.player {
+                    player.packet(track, rtcp, &payload);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn describe(&mut self, path: &str, query: &str) {
+        if let Err(why) = (self.shared.gate)(self.peer.ip(), Access::View) {
+            tracing::warn!(target: "rtsp", peer = %self.peer, why, "[rtsp] refused");
+            return self.wire.session.describe_fail(403, "Forbidden");
+        }
+        let Some(stream) = self.shared.streams.get(path) else {
+            tracing::warn!(target: "rtsp", stream = path, "[rtsp] stream not found");
+            return self.wire.session.describe_fail(404, "Stream Not Found");
+        };
+        self.attached = None;
+        self.dial = Some(dial(stream, self.request(query)));
+    }
+
+    fn request(&self, query: &str) -> Request {
+        let pairs: Vec<(String, String)> = query_pairs(query).collect();
+        let find = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let mut medias = filter::medias(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        if find("mp4").is_some() && medias.is_empty() {
+            medias = mp4_medias();
+        }
+        if medias.is_empty() {
+            let default: Vec<_> = query_pairs(&self.shared.config.default_query).collect();
+            medias = filter::medias(default.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        }
+        let may_talk = (self.shared.gate)(self.peer.ip(), Access::Publish).is_ok();
+        if find("backchannel") == Some("1") && may_talk {
+            medias.push(talk_media());
+        }
+        let connection = Arc::new(Info::new(Description {
+            format_name: "rtsp".to_owned(),
+            protocol: "rtsp+tcp".to_owned(),
+            remote_addr: self.peer.to_string(),
+            url: Redacted(self.wire.session.url().unwrap_or_default()).to_string(),
+            user_agent: self.user_agent(),
+            medias: medias.clone(),
+            ..Description::default()
+        }));
+        Request { medias, connection, source_tag: find("source").map(str::to_owned) }
+    }
+
+    fn on_dialled(&mut self, result: Result<Attached, Error>) {
+        match result {
+            Ok(attached) => {
+                let medias = announced(&attached);
+                let description = sdp::write("rs2rtc", &medias);
+                self.wire.session.describe_ok(Instant::now(), Bytes::from(description));
+                self.attached = Some(attached);
+            }
+            Err(error) => {
+                tracing::warn!(target: "rtsp", %error, "[rtsp] describe");
+                let (status, reason) = match error.kind() {
+                    ErrorKind::Busy => (453, "Not Enough Bandwidth"),
+                    _ => (404, "Not Found"),
+                };
+                self.wire.session.describe_fail(status, reason);
+            }
+        }
+    }
+
+    fn announce(&mut self, path: String, description: &Bytes) {
+        let awaited = self.shared.context.pushes.is_awaited(&path);
+        if let (Err(why), false) = ((self.shared.gate)(self.peer.ip(), Access::Publish), awaited) {
+            tracing::warn!(target: "rtsp", peer = %self.peer, why, "[rtsp] refused");
+            return self.wire.session.announce_fail(403, "Forbidden");
+        }
+        if !awaited && self.shared.streams.get(&path).is_none() {
+            tracing::warn!(target: "rtsp", stream = path, "[rtsp] publish to an unknown stream");
+            return self.wire.session.announce_fail(404, "Stream Not Found, add it to the configuration");
+        }
+        let text = String::from_utf8_lossy(description).into_owned();
+        let mut medias = sdp::Session::parse(&text).medias(Side::Publisher);
+        for media in &mut medias {
+            // One codec per track is what a publisher means.
+            media.codecs.truncate(1);
+            if media.kind == Kind::Other {
+                media.codecs.clear();
+            }
+        }
+        if medias.iter().all(|m| m.codecs.is_empty()) {
+            return self.wire.session.announce_fail(415, "No Picture And No Sound");
+        }
+        self.wire.session.announce_ok(Instant::now());
+        self.push = Some(Push { path, medias, sdp: text });
+    }
+
+    fn user_agent(&self) -> String {
+        self.wire.session.user_agent().unwrap_or_default().to_owned()
+    }
+
+    /// Hands the connection over to who waits for it, or to its stream.
+    async fn record(self, cancel: CancellationToken) {
+        let user_agent = self.user_agent();
+        let Some(Push { path, medias, sdp }) = self.push else { return };
+        let info = Arc::new(Info::new(Description {
+            format_name: "rtsp".to_owned(),
+            protocol: "rtsp+tcp".to_owned(),
+            remote_addr: self.peer.to_string(),
+            url: format!("rtsp://{}/{path}", self.peer),
+            user_agent,
+            sdp,
+            medias: medias.iter().filter(|m| !m.codecs.is_empty()).cloned().collect(),
+            ..Description::default()
+        }));
+        let publisher = Box::new(Publisher { wire: self.wire, medias, connection: info });
+        match self.shared.context.pushes.deliver(&path, publisher) {
+            Ok(()) => {}
+            Err(publisher) => match self.shared.streams.get(&path) {
+                Some(stream) => {
+                    let publication = stream.publish(publisher.medias().to_vec(), publisher.connection());
+                    let kicked = publication.kicked();
+                    let stop = cancel.child_token();
+                    let run = publisher.run(publication.tracks(), stop.clone());
+                    tokio::pin!(run);
+                    let ended = tokio::select! {
+                        ended = &mut run => ended,
+                        () = kicked.cancelled() => {
+                            stop.cancel();
+                            run.await
+                        }
+                    };
+                    tracing::debug!(target: "rtsp", stream = path, ?ended, "[rtsp] publisher ended");
+                    drop(publication);
+                }
+                // The stream was deleted, or who waited has given up.
+                None => drop(publisher),
+            },
+        }
+    }
+}
+
+enum Step {
+    Event(Result<Event, End>),
+    Dialled(Result<Attached, Error>),
+    Frame(Option<(usize, Arc<rs2rtc_media::Frame>)>),
+}
+
+fn dial(stream: Arc<Stream>, request: Request) -> Dial {
+    Box::pin(async move { stream.attach(request).await })
+}
+
+async fn dialled(dial: &mut Option<Dial>) -> Result<Attached, Error> {
+    match dial {
+        Some(dial) => dial.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn frame(player: Option<&Player>) -> Option<(usize, Arc<rs2rtc_media::Frame>)> {
+    match player {
+        Some(player) => player.queue().recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn kicked(attached: Option<&Attached>, player: Option<&Player>) -> String {
+    let Some(attached) = attached.or_else(|| player.map(Player::attached)) else {
+        return std::future::pending().await;
+    };
+    attached.kicked().cancelled().await;
+    attached.kick_reason().unwrap_or_else(|| "ended by the server".to_owned())
+}
+
+/// The medias of the description: track `n` has payload type `96 + n`.
+fn announced(attached: &Attached) -> Vec<Media> {
+    let tracks = attached.tracks.iter().enumerate();
+    tracks
+        .map(|(index, track)| {
+            let mut codec = match track.direction {
+                Direction::SendOnly => track.track.codec(),
+                Direction::RecvOnly => track.wanted.clone(),
+            };
+            codec.payload_type = Some(96 + u8::try_from(index.min(31)).unwrap_or(0));
+            if codec.clock_rate == 0 {
+                codec.clock_rate = codec.timestamp_rate();
+            }
+            Media {
+                kind: track.track.kind,
+                // From the player's side: what it receives, and what it may say.
+                direction: track.direction.inverted(),
+                codecs: vec![codec],
+                id: format!("trackID={index}"),
+            }
+        })
+        .collect()
+}
+
+fn mp4_medias() -> Vec<Media> {
+    let video = vec![Codec::new(CodecId::H264), Codec::new(CodecId::H265)];
+    let audio = vec![Codec::new(CodecId::Aac)];
+    let media = |kind, codecs| Media { kind, direction: Direction::SendOnly, codecs, id: String::new() };
+    vec![media(Kind::Video, video), media(Kind::Audio, audio)]
+}
+
+/// What a talking player may send, best first (`spec/protocols-standard.md` 2).
+fn talk_media() -> Media {
+    let codecs = vec![
+        Codec::new(CodecId::Opus).clock(48_000).channels(2),
+        Codec::new(CodecId::L16).clock(16_000),
+        Codec::new(CodecId::Pcma).clock(16_000),
+        Codec::new(CodecId::Pcmu).clock(16_000),
+        Codec::new(CodecId::L16).clock(8000),
+        Codec::new(CodecId::Pcma).clock(8000),
+        Codec::new(CodecId::Pcmu).clock(8000),
+        Codec::new(CodecId::Aac).clock(8000),
+        Codec::new(CodecId::Aac).clock(16_000),
+    ];
+    Media { kind: Kind::Audio, direction: Direction::RecvOnly, codecs, id: String::new() }
+}

@@ -1,0 +1,135 @@
+//! The RTSP server: plays streams and takes pushed ones (`docs/outputs/rtsp.md`).
+//!
+//! One task per connection ([`connection`]); a publisher becomes a
+//! [`publisher::Publisher`], which is a producer like any other.
+
+mod connection;
+mod player;
+mod publisher;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rs2rtc_base::{Error, ErrorKind, Secret};
+use rs2rtc_streams::{CancellationToken, Streams};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
+use crate::Context;
+use crate::io::tcp;
+
+/// Connections at the same time.
+const MAX_CONNECTIONS: usize = 1000;
+
+/// Settings of the server (`rtsp:` in the configuration).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `address:port` or `:port`.
+    pub listen: String,
+    /// User name and password; asked from everybody but loopback peers.
+    pub credentials: Option<(String, Secret)>,
+    /// Filters of a DESCRIBE that names none.
+    pub default_query: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: ":8554".to_owned(),
+            credentials: None,
+            default_query: "video&audio".to_owned(),
+        }
+    }
+}
+
+/// What a peer wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// See or hear a stream.
+    View,
+    /// Publish to a stream, or talk.
+    Publish,
+}
+
+/// Decides whether a peer may do something; the text says why not.
+pub type Gate = Arc<dyn Fn(IpAddr, Access) -> Result<(), String> + Send + Sync>;
+
+/// A bound RTSP server.
+pub struct Server {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    config: Config,
+    context: Arc<Context>,
+    streams: Streams,
+    gate: Gate,
+}
+
+impl Server {
+    /// Binds the port and tells the context, so that children can push.
+    ///
+    /// # Errors
+    /// `Config` naming the address, and what to do if it is in use.
+    pub fn bind(
+        config: Config,
+        context: Arc<Context>,
+        streams: Streams,
+        gate: Gate,
+    ) -> Result<Self, Error> {
+        let listener = tcp::listen(&config.listen).map_err(|e| e.context("rtsp.listen"))?;
+        let port = listener.local_addr().map(|a| a.port());
+        let port = port.map_err(|e| Error::caused(ErrorKind::Config, "rtsp.listen", e))?;
+        context.set_rtsp_port(port);
+        Ok(Self { listener, shared: Arc::new(Shared { config, context, streams, gate }) })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// Serves until cancelled.
+    pub async fn run(self, cancel: CancellationToken) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let accepted = tokio::select! {
+                () = cancel.cancelled() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors: wait for some to be freed.
+                    tracing::warn!(target: "rtsp", %error, "[rtsp] accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!(target: "rtsp", %peer, "[rtsp] too many connections, refused");
+                continue;
+            };
+            let _ = stream.set_nodelay(true);
+            let connection = connection::Connection::new(stream, peer, Arc::clone(&self.shared));
+            let span = tracing::info_span!("consumer", format = "rtsp", %peer);
+            let cancel = cancel.child_token();
+            let work = async move {
+                connection.run(cancel).await;
+                drop(place);
+            };
+            let _entered = span.clone().entered();
+            self.shared.context.tasks.spawn("rtsp connection", work.instrument(span));
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("listen", &self.shared.config.listen).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,477 @@
+//! WebRTC viewers: from an offer to a running session.
+//!
+//! [`Gateway::answer`] reads the offer (refusing it before anything is dialled
+//! if it is of no use), attaches to the stream, makes the session and gives the
+//! answer. From then on the session lives in a media shard; when it ends, for
+//! whatever reason, the stream is let go at once.
+//!
+//! Flow and texts: `spec/api.md` 6 and 7, `spec/protocols-standard.md` 8.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_media::{Direction, Media};
+use rs2rtc_streams::{
+    Attached, AttachedTrack, CancellationToken, Connection, Description, Request, Stream, Tasks,
+};
+use rs2rtc_webrtc::{
+    Accept, Accepted, Certificate, Limits, LocalCandidate, Protocol, Selected, Session,
+    configured_candidates,
+};
+use tokio::sync::watch;
+use tracing::{Instrument as _, debug, info, info_span, warn};
+
+use crate::io::ice_tcp::TcpPort;
+use crate::io::shard::{self, NewSession, SessionKey, Shards};
+use crate::io::sys;
+use crate::io::udp::UdpPort;
+
+mod addresses;
+mod config;
+
+pub use config::{Config, Filters, Listen};
+pub use rs2rtc_webrtc::{Offer, Role};
+
+/// How an offer came, for the API and for the choice of addresses.
+#[derive(Clone, Debug, Default)]
+pub struct Signalling {
+    /// `webrtc/json`, `webrtc/whep`, `webrtc/post` or `webrtc`.
+    pub format_name: String,
+    /// `ws` or `http`.
+    pub protocol: String,
+    /// Address of the other side, with the forms of `spec/api.md` 3.1.
+    pub remote_addr: String,
+    /// User-Agent of the other side.
+    pub user_agent: String,
+    /// The offer came over the loopback interface.
+    pub loopback: bool,
+}
+
+/// An answered offer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The answer's SDP.
+    pub sdp: String,
+    /// Candidate lines (`candidate:...`) to signal after an answer that was not
+    /// asked to be complete.
+    pub candidates: Vec<String>,
+    /// The running session.
+    pub session: SessionHandle,
+}
+
+/// A session as its signalling sees it. Dropping it changes nothing: the
+/// session lives by its own connection.
+#[derive(Clone)]
+pub struct SessionHandle {
+    /// 128 random bits in hex: who knows it may end the session.
+    pub id: Arc<str>,
+    gateway: std::sync::Weak<Inner>,
+    shard: usize,
+    key: SessionKey,
+    closed: watch::Receiver<Option<String>>,
+}
+
+impl SessionHandle {
+    /// Passes a candidate of the viewer on; an empty text means that no more follow.
+    pub fn add_remote_candidate(&self, text: &str) {
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.shards.add_remote_candidate(self.shard, self.key, text);
+        }
+    }
+
+    /// Ends the session with a goodbye.
+    pub fn close(&self, reason: &str) {
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.shards.close(self.shard, self.key, reason);
+        }
+    }
+
+    /// The signalling connection is gone. A viewer that is on its way by then
+    /// stays; one that has not sent a check is given up at once.
+    pub fn signalling_lost(&self) {
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.shards.signalling_lost(self.shard, self.key);
+        }
+    }
+
+    /// Waits for the end and gives its reason.
+    pub async fn closed(&self) -> String {
+        let mut closed = self.closed.clone();
+        match closed.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "internal error".to_owned(),
+        }
+    }
+
+    /// The reason of the end, if it has come.
+    pub fn close_reason(&self) -> Option<String> {
+        self.closed.borrow().clone()
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionHandle").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    config: Config,
+    session_config: rs2rtc_webrtc::Config,
+    shards: Arc<Shards>,
+    udp: Arc<UdpPort>,
+    /// Port and coverage of ICE-TCP, if it is listened on.
+    tcp: Option<TcpCover>,
+    tasks: Tasks,
+    cancel: CancellationToken,
+    sessions: Mutex<HashMap<Arc<str>, SessionHandle>>,
+    problems: Vec<String>,
+}
+
+/// What is left of a [`TcpPort`] once it is served.
+struct TcpCover {
+    port: u16,
+    v4: bool,
+    v6: bool,
+    ip: Option<std::net::IpAddr>,
+}
+
+/// The WebRTC output. Cloning shares it.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+impl Gateway {
+    /// Binds the ports and starts the media threads. A port that cannot be
+    /// bound is a problem that is told (see [`Self::problems`]), not an error:
+    /// viewers are then served on a random UDP port.
+    ///
+    /// # Errors
+    /// If no UDP port at all can be bound or no thread started.
+    pub fn start(config: Config, tasks: &Tasks, cancel: &CancellationToken) -> Result<Self, Error> {
+        let mut problems = Vec::new();
+        let udp = bind_udp(&config, &mut problems)?;
+        let tcp = config.listen.tcp.then(|| bind_tcp(&config.listen, &mut problems)).flatten();
+        for problem in &problems {
+            warn!("{problem}");
+        }
+        let count = config.shards.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2))
+        });
+        let start = |e| Error::caused(ErrorKind::Config, "webrtc: cannot start media threads", e);
+        let shards = Arc::new(Shards::start(count, Arc::clone(&udp)).map_err(start)?);
+        let certificate = Certificate::generate().map_err(refused)?;
+        info!(udp = udp.port(), tcp = tcp.as_ref().map(TcpPort::port), shards = shards.len(), "webrtc");
+        let cover = tcp.as_ref().map(|tcp| TcpCover {
+            port: tcp.port(),
+            v4: tcp.covers(std::net::Ipv4Addr::UNSPECIFIED.into()),
+            v6: tcp.covers(std::net::Ipv6Addr::UNSPECIFIED.into()),
+            ip: config.listen.ip,
+        });
+        if let Some(tcp) = tcp {
+            tcp.serve(&shards, tasks, cancel);
+        }
+        let session_config = rs2rtc_webrtc::Config { certificate, limits: Limits::default() };
+        let inner = Inner {
+            config,
+            session_config,
+            shards,
+            udp,
+            tcp: cover,
+            tasks: tasks.clone(),
+            cancel: cancel.clone(),
+            sessions: Mutex::default(),
+            problems,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What could not be done as configured, in words for the log and the API.
+    pub fn problems(&self) -> &[String] {
+        &self.inner.problems
+    }
+
+    /// The UDP port in use.
+    pub fn udp_port(&self) -> u16 {
+        self.inner.udp.port()
+    }
+
+    /// The TCP port in use.
+    pub fn tcp_port(&self) -> Option<u16> {
+        self.inner.tcp.as_ref().map(|tcp| tcp.port)
+    }
+
+    /// Sessions that run.
+    pub fn sessions(&self) -> usize {
+        self.inner.shards.sessions()
+    }
+
+    /// A session by its id.
+    pub fn session(&self, id: &str) -> Option<SessionHandle> {
+        self.inner.lock().get(id).cloned()
+    }
+
+    /// Answers a viewer's offer: attaches to the stream, which may dial its
+    /// source, and starts a session. Dropping the future gives up.
+    ///
+    /// With `complete` the answer contains all candidates; else they are to be
+    /// signalled after it.
+    ///
+    /// # Errors
+    /// An offer that cannot be used (`Unsupported`, before anything is dialled),
+    /// and those of [`Stream::attach`].
+    pub async fn answer(
+        &self,
+        stream: &Arc<Stream>,
+        offer: &str,
+        signalling: Signalling,
+        complete: bool,
+    ) -> Result<Answer, Error> {
+        let parsed = Offer::parse(offer).map_err(refused)?;
+        let (medias, origins) = wanted(&parsed);
+        if medias.is_empty() {
+            return Err(Error::new(ErrorKind::Unsupported, "webrtc: offer wants nothing"));
+        }
+        let connection = Arc::new(Connection::new(Description {
+            format_name: signalling.format_name,
+            protocol: signalling.protocol.clone(),
+            remote_addr: signalling.remote_addr,
+            user_agent: signalling.user_agent,
+            sdp: offer.to_owned(),
+            medias: parsed.medias().to_vec(),
+            ..Description::default()
+        }));
+        let request = Request { medias, connection: Arc::clone(&connection), source_tag: None };
+        let attached = stream.attach(request).await?;
+        let inner = &self.inner;
+        let shard = inner.shards.least_loaded();
+        let accepted = inner.accept(parsed, &attached, &origins, shard, signalling.loopback, complete).await?;
+        let session = inner.own(shard, accepted.session, signalling.protocol, attached)?;
+        Ok(Answer { sdp: accepted.answer, candidates: accepted.candidates, session })
+    }
+
+    /// Ends all sessions with a goodbye and the media threads.
+    pub async fn stop(&self) {
+        let shards = Arc::clone(&self.inner.shards);
+        let _ = tokio::task::spawn_blocking(move || shards.stop()).await;
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("udp", &self.udp_port()).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, SessionHandle>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Addresses for a viewer, as they are now.
+    fn local_candidates(&self, loopback: bool) -> Vec<LocalCandidate> {
+        let interfaces = sys::interface_addresses().unwrap_or_else(|error| {
+            warn!(%error, "cannot list network addresses");
+            Vec::new()
+        });
+        let addresses = addresses::select(&interfaces, &self.config.filters, loopback);
+        let udp = |ip| self.udp.covers(ip);
+        let tcp = |ip: std::net::IpAddr| {
+            self.tcp.as_ref().is_some_and(|t| t.ip.map_or(if ip.is_ipv4() { t.v4 } else { t.v6 }, |bound| bound == ip))
+        };
+        let mut ports: Vec<(Protocol, u16, &dyn Fn(std::net::IpAddr) -> bool)> =
+            vec![(Protocol::Udp, self.udp.port(), &udp)];
+        if let Some(cover) = &self.tcp {
+            ports.push((Protocol::Tcp, cover.port, &tcp));
+        }
+        addresses::candidates(&addresses, &self.config.filters, &ports)
+    }
+
+    /// Makes the session and its answer, off the runtime's threads.
+    async fn accept(
+        self: &Arc<Self>,
+        offer: Offer,
+        attached: &Attached,
+        origins: &[usize],
+        shard: usize,
+        loopback: bool,
+        complete: bool,
+    ) -> Result<Accepted, Error> {
+        let selected: Vec<Selected> = attached.tracks.iter().map(|t| selection(t, origins)).collect();
+        let epoch = attached.stream().epoch().0;
+        let inner = Arc::clone(self);
+        let work = move || {
+            let ufrag = format!("{}{}", shard::letter(shard), random_text::<11>()?);
+            let password = random_text::<32>()?;
+            let tcp = inner.tcp.is_some();
+            let listed = inner.config.candidates.iter().map(String::as_str);
+            let configured = configured_candidates(listed, tcp, inner.config.listen.udp);
+            let request = Accept {
+                offer: &offer,
+                selected: &selected,
+                ufrag: &ufrag,
+                password: &password,
+                local: &inner.local_candidates(loopback),
+                configured: &configured,
+                complete,
+                epoch,
+            };
+            Session::accept(&inner.session_config, request, Instant::now()).map_err(refused)
+        };
+        let result = tokio::task::spawn_blocking(work).await;
+        result.map_err(|e| Error::caused(ErrorKind::Protocol, "webrtc: answer", e))?
+    }
+
+    /// Gives a session to its shard and keeps the stream for it until it ends.
+    fn own(
+        self: &Arc<Self>,
+        shard: usize,
+        session: Session,
+        signalling: String,
+        attached: Attached,
+    ) -> Result<SessionHandle, Error> {
+        let stopped = || Error::new(ErrorKind::Ended, "webrtc: the server stops");
+        let id: Arc<str> = random_hex()?.into();
+        let (closed, watcher) = watch::channel(None);
+        let name = attached.stream().name().to_owned();
+        let new = NewSession {
+            session,
+            tracks: attached.tracks.clone(),
+            connection: Arc::clone(attached.connection()),
+            signalling,
+            stream: name.clone(),
+            closed,
+            epoch: attached.stream().epoch().0,
+        };
+        let key = self.shards.add(shard, new).ok_or_else(stopped)?;
+        let gateway = Arc::downgrade(self);
+        let handle = SessionHandle { id: Arc::clone(&id), gateway, shard, key, closed: watcher };
+        self.lock().insert(id, handle.clone());
+        let (inner, keeper) = (Arc::clone(self), handle.clone());
+        let span = info_span!("consumer", stream = name, id = attached.connection().id, format = "webrtc");
+        self.tasks.spawn("webrtc viewer", async move {
+            keep(&inner, &keeper, attached).await;
+        }.instrument(span));
+        Ok(handle)
+    }
+}
+
+/// Holds the stream until the session ends; ends the session when the stream
+/// or the program does.
+async fn keep(inner: &Inner, session: &SessionHandle, attached: Attached) {
+    let kicked = attached.kicked();
+    let reason = tokio::select! {
+        reason = session.closed() => reason,
+        () = kicked.cancelled() => {
+            let reason = attached.kick_reason().unwrap_or_else(|| "ended by the server".to_owned());
+            session.close(&reason);
+            session.closed().await
+        }
+        () = inner.cancel.cancelled() => {
+            session.close("server stops");
+            session.closed().await
+        }
+    };
+    drop(attached);
+    inner.lock().remove(&session.id);
+    debug!(reason, "stream let go");
+}
+
+/// What to ask of the stream, and the offer's media of each: everything but the
+/// entries that need resampling.
+fn wanted(offer: &Offer) -> (Vec<Media>, Vec<usize>) {
+    let direct = |(index, media): (usize, &Media)| {
+        let mut media = media.clone();
+        media.codecs.retain(|codec| codec.clock_rate != 0);
+        (!media.codecs.is_empty()).then_some((media, index))
+    };
+    offer.medias().iter().enumerate().filter_map(direct).unzip()
+}
+
+fn selection(track: &AttachedTrack, origins: &[usize]) -> Selected {
+    let codec = match track.direction {
+        Direction::SendOnly => track.codec.clone(),
+        Direction::RecvOnly => track.wanted.clone(),
+    };
+    Selected { media: origins.get(track.media).copied().unwrap_or(usize::MAX), codec }
+}
+
+fn refused(error: rs2rtc_webrtc::Error) -> Error {
+    Error::new(ErrorKind::Unsupported, error.to_string())
+}
+
+fn bind_udp(config: &Config, problems: &mut Vec<String>) -> Result<Arc<UdpPort>, Error> {
+    let Listen { ip, port, udp, .. } = config.listen;
+    if udp && port != 0 {
+        match UdpPort::bind(ip, port) {
+            Ok(bound) => return Ok(Arc::new(bound)),
+            Err(error) => problems.push(port_problem("UDP", ip, port, &error)),
+        }
+    }
+    let range = config.filters.udp_ports.filter(|_| port == 0);
+    let in_range = range.and_then(|(from, to)| (from..=to).find_map(|p| UdpPort::bind(ip, p).ok()));
+    let bound = match in_range {
+        Some(bound) => Ok(bound),
+        None => UdpPort::bind(None, 0),
+    };
+    bound
+        .map(Arc::new)
+        .map_err(|e| Error::caused(ErrorKind::Config, "webrtc: no UDP port can be bound", e))
+}
+
+fn bind_tcp(listen: &Listen, problems: &mut Vec<String>) -> Option<TcpPort> {
+    match TcpPort::bind(listen.ip, listen.port) {
+        Ok(bound) => Some(bound),
+        Err(error) => {
+            problems.push(port_problem("TCP", listen.ip, listen.port, &error));
+            None
+        }
+    }
+}
+
+fn port_problem(
+    network: &str,
+    ip: Option<std::net::IpAddr>,
+    port: u16,
+    error: &std::io::Error,
+) -> String {
+    let place = ip.map_or_else(|| port.to_string(), |ip| SocketAddr::new(ip, port).to_string());
+    let instead = match network {
+        "UDP" => "viewers get a random UDP port instead, which a router does not forward",
+        _ => "WebRTC over TCP is off",
+    };
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        format!(
+            "webrtc: {network} port {place} is used by another program; {instead}. \
+             Stop that program or set webrtc.listen to a free port"
+        )
+    } else {
+        format!("webrtc: cannot listen on {network} {place}: {error}; {instead}")
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    let failed = |_| Error::new(ErrorKind::Protocol, "webrtc: the system gives no randomness");
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// `N` random letters and digits, 5 bits of randomness each.
+fn random_text<const N: usize>() -> Result<String, Error> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let letter = |byte: &u8| char::from(LETTERS[usize::from(byte % 32)]);
+    Ok(random::<N>()?.iter().map(letter).collect())
+}
+
+fn random_hex() -> Result<String, Error> {
+    Ok(format!("{:032x}", u128::from_be_bytes(random::<16>()?)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,513 @@
+//! Viewers over real sockets on loopback.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rs2rtc_media::{Codec, CodecId, Frame, Kind, Payload};
+use rs2rtc_streams::{
+    BoxFuture, OpenRequest, Opener, Origin, Producer, Publication, Settings, Streams, TrackWriter, Tracks,
+};
+use rs2rtc_webrtc::framing::{Deframer, prefix};
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::media::{Direction as ClientDirection, KeyframeRequestKind, MediaKind, Mid};
+use str0m::net::{Receive, TcpType};
+use str0m::{Candidate, Input, Rtc, RtcConfig};
+
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(10);
+const RATE: i64 = 3000;
+
+struct NoSources;
+
+impl Opener for NoSources {
+    fn check(&self, _: &str, _: Origin) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn open(&self, _: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
+        Box::pin(async { Err(Error::new(ErrorKind::Unreachable, "no source")) })
+    }
+}
+
+/// A stream whose frames the test writes.
+struct Scene {
+    streams: Streams,
+    stream: Arc<Stream>,
+    gateway: Gateway,
+    _publication: Publication,
+    tracks: Tracks,
+    cancel: CancellationToken,
+    pictures: i64,
+}
+
+impl Scene {
+    fn new(shards: usize) -> Self {
+        let streams = Streams::new(Arc::new(NoSources), Settings::default());
+        let stream = streams.create("yard", &[], Origin::Config).unwrap();
+        let medias = vec![
+            Media::new(Kind::Video, Direction::RecvOnly, Codec::new(CodecId::H264).clock(90_000)),
+            Media::new(Kind::Audio, Direction::RecvOnly, Codec::new(CodecId::Opus).clock(48_000).channels(2)),
+        ];
+        let publication = stream.publish(medias, Arc::new(Connection::new(Description::default())));
+        let cancel = CancellationToken::new();
+        let config = Config {
+            listen: Listen { ip: Some(Ipv4Addr::LOCALHOST.into()), port: 0, udp: true, tcp: true },
+            shards: Some(shards),
+            ..Config::default()
+        };
+        let gateway = Gateway::start(config, &Tasks::new(), &cancel).unwrap();
+        let tracks = publication.tracks();
+        Self { streams, stream, gateway, _publication: publication, tracks, cancel, pictures: 0 }
+    }
+
+    fn writer(&mut self, media: usize) -> Option<TrackWriter> {
+        self.tracks.writer(media)
+    }
+
+    fn picture(&mut self, key: bool) {
+        self.picture_of(key, if key { 30_000 } else { 2000 });
+    }
+
+    /// Packets sent to viewers.
+    fn sent(&self) -> u64 {
+        let consumers = self.stream.snapshot().consumers.unwrap_or_default();
+        consumers.iter().flat_map(|c| &c.senders).map(|s| s.packets).sum()
+    }
+
+    fn picture_of(&mut self, key: bool, size: usize) {
+        let mut nals = vec![Bytes::from(vec![if key { 0x65 } else { 0x41 }; size])];
+        if key {
+            nals.insert(0, Bytes::from_static(&[0x68, 0xce, 0x3c, 0x80]));
+            nals.insert(0, Bytes::from_static(&[0x67, 0x42, 0xe0, 0x1f, 0x8c, 0x68, 0x05, 0x00]));
+        }
+        self.pictures += 1;
+        let pts = self.pictures * RATE;
+        let frame = Frame::new(CodecId::H264, key, pts, Instant::now(), Payload::Nals(nals));
+        if let Some(writer) = self.writer(0) {
+            writer.write(frame);
+        }
+        let sound = Payload::Data(Bytes::from_static(&[0xfc, 1, 2, 3]));
+        if let Some(writer) = self.writer(1) {
+            let pts = self.pictures * 1600;
+            writer.write(Frame::new(CodecId::Opus, true, pts, Instant::now(), sound));
+        }
+    }
+
+    fn signalling() -> Signalling {
+        Signalling {
+            format_name: "webrtc/json".to_owned(),
+            protocol: "http".to_owned(),
+            loopback: true,
+            ..Signalling::default()
+        }
+    }
+
+    /// A viewer with its answer.
+    async fn viewer(&self, mut client: Client) -> (Client, SessionHandle) {
+        let offer = client.offer.clone();
+        let answer =
+            self.gateway.answer(&self.stream, &offer, Self::signalling(), true).await.unwrap();
+        client.accept(&answer);
+        (client, answer.session)
+    }
+}
+
+enum Link {
+    Udp(UdpSocket),
+    Tcp(TcpStream, Deframer),
+}
+
+struct Client {
+    rtc: Rtc,
+    link: Link,
+    local: SocketAddr,
+    offer: String,
+    pending: Option<SdpPendingOffer>,
+    video: Mid,
+    /// (media time, marker) of received video packets.
+    video_packets: Vec<(u32, bool)>,
+    audio_packets: usize,
+    closed: bool,
+    connected: Option<Instant>,
+    first_video: Option<Instant>,
+}
+
+impl Client {
+    fn udp() -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let local = socket.local_addr().unwrap();
+        Self::new(Link::Udp(socket), local, Candidate::host(local, "udp").unwrap())
+    }
+
+    fn tcp(gateway: &Gateway) -> Self {
+        let port = gateway.tcp_port().unwrap();
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let local = stream.local_addr().unwrap();
+        let candidate =
+            Candidate::builder().tcp().host(local).tcptype(TcpType::Active).build().unwrap();
+        Self::new(Link::Tcp(stream, Deframer::default()), local, candidate)
+    }
+
+    fn new(link: Link, local: SocketAddr, candidate: Candidate) -> Self {
+        let mut rtc = RtcConfig::new().set_rtp_mode(true).build(Instant::now());
+        rtc.add_local_candidate(candidate);
+        let mut api = rtc.sdp_api();
+        let video = api.add_media(MediaKind::Video, ClientDirection::RecvOnly, None, None, None);
+        api.add_media(MediaKind::Audio, ClientDirection::RecvOnly, None, None, None);
+        let (offer, pending) = api.apply().unwrap();
+        Self {
+            rtc,
+            link,
+            local,
+            offer: offer.to_sdp_string(),
+            pending: Some(pending),
+            video,
+            video_packets: Vec::new(),
+            audio_packets: 0,
+            closed: false,
+            connected: None,
+            first_video: None,
+        }
+    }
+
+    fn accept(&mut self, answer: &Answer) {
+        let wanted = match self.link {
+            Link::Udp(_) => " udp ",
+            Link::Tcp(..) => " tcp ",
+        };
+        // Only our own kind, so that nothing else is tried.
+        let lines = answer.sdp.lines().filter(|l| !l.starts_with("a=candidate") || l.contains(wanted));
+        let sdp: String = lines.flat_map(|l| [l, "\r\n"]).collect();
+        let parsed = SdpAnswer::from_sdp_string(&sdp).unwrap();
+        self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), parsed).unwrap();
+    }
+
+    /// Runs until something is so, within the limit.
+    fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
+        let end = Instant::now() + LIMIT;
+        while !done(self) {
+            assert!(Instant::now() < end, "it did not come to that");
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        let next = loop {
+            match self.rtc.poll_output().unwrap() {
+                str0m::Output::Transmit(t) => match &mut self.link {
+                    Link::Udp(socket) => {
+                        let _ = socket.send_to(&t.contents, t.destination);
+                    }
+                    Link::Tcp(stream, _) => {
+                        let mut bytes = prefix(&t.contents).unwrap().to_vec();
+                        bytes.extend_from_slice(&t.contents);
+                        let _ = stream.write_all(&bytes);
+                    }
+                },
+                str0m::Output::Event(event) => self.event(event),
+                str0m::Output::Timeout(t) => break t,
+            }
+        };
+        let wait = next.saturating_duration_since(Instant::now());
+        let wait = wait.clamp(Duration::from_millis(1), Duration::from_millis(5));
+        let mut buffer = [0; 4096];
+        match &mut self.link {
+            Link::Udp(socket) => {
+                socket.set_read_timeout(Some(wait)).unwrap();
+                if let Ok((count, from)) = socket.recv_from(&mut buffer) {
+                    let receive =
+                        Receive::new(str0m::net::Protocol::Udp, from, self.local, &buffer[..count]).unwrap();
+                    self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
+                    return;
+                }
+            }
+            Link::Tcp(stream, deframer) => {
+                stream.set_read_timeout(Some(wait)).unwrap();
+                let from = stream.peer_addr().unwrap();
+                if let Ok(count) = stream.read(&mut buffer) {
+                    deframer.push(&buffer[..count]);
+                }
+                if let Some(frame) = deframer.next_frame() {
+                    let receive =
+                        Receive::new(str0m::net::Protocol::Tcp, from, self.local, &frame).unwrap();
+                    self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
+                    return;
+                }
+            }
+        }
+        self.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
+    }
+
+    fn event(&mut self, event: str0m::Event) {
+        match event {
+            str0m::Event::Connected => self.connected = Some(Instant::now()),
+            str0m::Event::RtpPacket(packet) => {
+                let ssrc = packet.header.ssrc;
+                let mid = self.rtc.direct_api().stream_rx(&ssrc).unwrap().mid();
+                if mid == self.video {
+                    self.first_video.get_or_insert_with(Instant::now);
+                    self.video_packets.push((packet.header.timestamp, packet.header.marker));
+                } else {
+                    self.audio_packets += 1;
+                }
+            }
+            str0m::Event::Closed => self.closed = true,
+            _ => {}
+        }
+    }
+
+    /// Whole pictures so far.
+    fn pictures(&self) -> usize {
+        self.video_packets.iter().filter(|p| p.1).count()
+    }
+}
+
+async fn released(scene: &Scene) {
+    let end = Instant::now() + LIMIT;
+    while scene.stream.viewers() > 0 || scene.gateway.sessions() > 0 {
+        assert!(Instant::now() < end, "still held");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_sees_the_cached_picture_and_what_follows() {
+    let mut scene = Scene::new(1);
+    let (mut first, session) = scene.viewer(Client::udp()).await;
+    assert_eq!(scene.gateway.session(&session.id).unwrap().id, session.id);
+    first.until(|c| c.connected.is_some());
+    scene.picture(true);
+    for _ in 0..4 {
+        scene.picture(false);
+    }
+    first.until(|c| c.pictures() == 5 && c.audio_packets == 5);
+
+    // A second viewer gets the five as a burst, then the live one.
+    let (mut second, _) = scene.viewer(Client::udp()).await;
+    second.until(|c| c.pictures() == 5);
+    let delay = second.first_video.unwrap() - second.connected.unwrap();
+    eprintln!("first picture {delay:?} after the connection");
+    let mut times: Vec<u32> = second.video_packets.iter().map(|p| p.0).collect();
+    times.dedup();
+    assert!(times.windows(2).all(|p| p[1].wrapping_sub(p[0]) == 1), "{times:?}");
+    scene.picture(false);
+    second.until(|c| c.pictures() == 6);
+    first.until(|c| c.pictures() == 6);
+    let last = second.video_packets.last().unwrap().0;
+    assert_eq!(last.wrapping_sub(times[4]), u32::try_from(RATE).unwrap());
+
+    // The API knows the pair.
+    let snapshot = scene.stream.snapshot();
+    let consumers = snapshot.consumers.unwrap();
+    assert_eq!(consumers[0].description.protocol, "http+udp");
+    assert!(consumers[0].description.remote_addr.starts_with("127.0.0.1:"));
+
+    // A request for a keyframe is answered from the cache.
+    tokio::time::sleep(Duration::from_millis(550)).await;
+    let video = second.video;
+    let stream = |c: &mut Client| {
+        let mut api = c.rtc.direct_api();
+        api.stream_rx_by_mid(video, None).unwrap().request_keyframe(KeyframeRequestKind::Pli);
+    };
+    stream(&mut second);
+    second.until(|c| c.pictures() == 12);
+
+    first.rtc.close().unwrap();
+    first.until(|c| !c.rtc.is_alive());
+    assert_eq!(session.closed().await, "close_notify");
+    second.rtc.close().unwrap();
+    second.until(|c| !c.rtc.is_alive());
+    released(&scene).await;
+    assert!(scene.gateway.session(&session.id).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_end_of_a_session_is_heard() {
+    let scene = Scene::new(1);
+    let (mut client, session) = scene.viewer(Client::udp()).await;
+    client.until(|c| c.connected.is_some());
+    session.close("kicked");
+    assert_eq!(session.closed().await, "kicked");
+    client.until(|c| c.closed);
+    released(&scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_stream_ends_its_viewers() {
+    let scene = Scene::new(1);
+    let (mut client, session) = scene.viewer(Client::udp()).await;
+    client.until(|c| c.connected.is_some());
+    assert!(scene.streams.delete("yard"));
+    assert_eq!(session.closed().await, "stream was deleted");
+    client.until(|c| c.closed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_signalling_ends_only_who_has_not_come() {
+    let scene = Scene::new(1);
+    let (mut came, session) = scene.viewer(Client::udp()).await;
+    came.until(|c| c.connected.is_some());
+    session.signalling_lost();
+    let (_absent, other) = scene.viewer(Client::udp()).await;
+    other.signalling_lost();
+    assert_eq!(other.closed().await, "signalling lost");
+    assert_eq!(session.close_reason(), None);
+    session.close("done");
+    released(&scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_shards_share_the_port() {
+    let mut scene = Scene::new(3);
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        clients.push(scene.viewer(Client::udp()).await.0);
+    }
+    for client in &mut clients {
+        client.until(|c| c.connected.is_some());
+    }
+    scene.picture(true);
+    for client in &mut clients {
+        client.until(|c| c.pictures() == 1);
+    }
+    drop(clients);
+    scene.gateway.stop().await;
+    released(&scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unusable_offers_dial_nothing() {
+    let scene = Scene::new(1);
+    let error = scene
+        .gateway
+        .answer(&scene.stream, "v=0\r\n", Scene::signalling(), true)
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "webrtc: offer is not a session description");
+    assert_eq!(scene.stream.viewers(), 0);
+    scene.cancel.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_used_port_is_told_and_survived() {
+    let taken = UdpPort::bind(Some(Ipv4Addr::LOCALHOST.into()), 0).unwrap();
+    let listen = Listen {
+        ip: Some(Ipv4Addr::LOCALHOST.into()),
+        port: taken.port(),
+        udp: true,
+        tcp: false,
+    };
+    let config = Config { listen, ..Config::default() };
+    let gateway = Gateway::start(config, &Tasks::new(), &CancellationToken::new()).unwrap();
+    assert!(gateway.problems()[0].contains(&format!("UDP port 127.0.0.1:{} is used", taken.port())));
+    assert_ne!(gateway.udp_port(), taken.port());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_over_tcp() {
+    let mut scene = Scene::new(2);
+    let client = Client::tcp(&scene.gateway);
+    let (mut client, session) = scene.viewer(client).await;
+    client.until(|c| c.connected.is_some());
+    scene.picture(true);
+    client.until(|c| c.pictures() == 1);
+    let snapshot = scene.stream.snapshot();
+    assert_eq!(snapshot.consumers.unwrap()[0].description.protocol, "http+tcp");
+    client.rtc.close().unwrap();
+    client.until(|c| !c.rtc.is_alive());
+    assert_eq!(session.closed().await, "close_notify");
+    released(&scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_tcp_connections_are_closed() {
+    let scene = Scene::new(1);
+    let port = scene.gateway.tcp_port().unwrap();
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.write_all(&[0, 4, 1, 2, 3, 4]).unwrap();
+    assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0);
+}
+
+/// CPU time of the media threads so far, in clock ticks of 10 ms.
+fn media_ticks() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let ticks = |entry: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let (head, tail) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = tail.split_whitespace().collect();
+        let used = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+        head.contains("(media-").then_some(used)
+    };
+    tasks.filter_map(|entry| ticks(entry.ok()?)).sum()
+}
+
+/// Prints what a packet costs at several numbers of viewers. The receivers'
+/// part of the loopback is in it; run it alone on a quiet machine.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn fan_out_cost() {
+    for viewers in [1, 20, 40, 100] {
+        let mut scene = Scene::new(1);
+        let mut clients = Vec::new();
+        let begin = Instant::now();
+        for _ in 0..viewers {
+            let (mut client, _) = scene.viewer(Client::udp()).await;
+            client.until(|c| c.connected.is_some());
+            clients.push(client);
+        }
+        let connecting = begin.elapsed() / viewers;
+        // From now on somebody only takes what arrives and answers checks.
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let reader = std::thread::spawn(move || {
+            let mut packets = 0_usize;
+            while !stopped.is_cancelled() {
+                for client in &mut clients {
+                    let Link::Udp(socket) = &client.link else { continue };
+                    socket.set_nonblocking(true).unwrap();
+                    let mut buffer = [0; 2048];
+                    while let Ok((count, from)) = socket.recv_from(&mut buffer) {
+                        if buffer[0] >= 128 {
+                            packets += 1;
+                            continue;
+                        }
+                        let bytes = &buffer[..count];
+                        let receive =
+                            Receive::new(str0m::net::Protocol::Udp, from, client.local, bytes).unwrap();
+                        client.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
+                    }
+                    client.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
+                    while let Ok(str0m::Output::Transmit(t)) = client.rtc.poll_output() {
+                        let Link::Udp(socket) = &client.link else { continue };
+                        let _ = socket.send_to(&t.contents, t.destination);
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            packets
+        });
+        scene.picture(true);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let before = (media_ticks(), scene.sent());
+        let mut pace = tokio::time::interval(Duration::from_micros(33_333));
+        for n in 1..=120 {
+            pace.tick().await;
+            // 720p30 at 2 Mbit/s, a keyframe every two seconds.
+            scene.picture_of(n % 60 == 0, if n % 60 == 0 { 60_000 } else { 7500 });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (ticks, sent) = (media_ticks() - before.0, scene.sent() - before.1);
+        stop.cancel();
+        let seen = reader.join().unwrap();
+        eprintln!(
+            "{viewers:3} viewers: {:.1} us per packet, {sent} sent, {seen} seen in all, {connecting:?} per connection",
+            ticks as f64 * 10_000.0 / sent as f64
+        );
+        scene.gateway.stop().await;
+    }
+}

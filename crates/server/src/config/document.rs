@@ -1,0 +1,154 @@
+//! Parsing a document so that one mistake costs as little as possible: if the
+//! whole is no YAML, its top-level sections are read one by one, and in a broken
+//! section its entries.
+
+use super::node::{Entry, Node, ParseError, Position, Value};
+use super::problem::{Problem, Severity};
+use super::sources::Document;
+
+/// The document as a mapping; what could not be read is reported and left out.
+pub fn parse(document: &Document, problems: &mut Vec<Problem>) -> Node {
+    let nothing = || Node { value: Value::Map(Vec::new()), at: Position::default() };
+    match Node::parse(&document.text) {
+        Ok(node) => match node.value {
+            Value::Map(_) => node,
+            Value::Null => nothing(),
+            _ => {
+                let text = format!("must be a mapping of sections, not {}", node.kind());
+                problems.push(problem(document, node.at, "", text));
+                nothing()
+            }
+        },
+        Err(error) => {
+            let mut entries = Vec::new();
+            let mut found = Vec::new();
+            for part in parts(&document.text, 0) {
+                read_part(document, &part, &mut entries, &mut found);
+            }
+            if found.is_empty() {
+                found.push(problem(document, error.at, "", error.text));
+            }
+            problems.extend(found);
+            Node { value: Value::Map(entries), at: Position::default() }
+        }
+    }
+}
+
+fn read_part(
+    document: &Document,
+    part: &Part<'_>,
+    entries: &mut Vec<Entry>,
+    problems: &mut Vec<Problem>,
+) {
+    let error = match Node::parse(part.text) {
+        Ok(node) => {
+            if let Value::Map(map) = shift(node, part.line).value {
+                entries.extend(map);
+            }
+            return;
+        }
+        Err(error) => error,
+    };
+    let Some((head, body)) = part.text.split_once('\n') else {
+        problems.push(at_part(document, part.line, &error, ""));
+        return;
+    };
+    let Some(key) = head.trim_end().strip_suffix(':').filter(|k| !k.starts_with(' ')) else {
+        problems.push(at_part(document, part.line, &error, ""));
+        return;
+    };
+    let indent = body.lines().find(|l| !is_blank(l)).map_or(0, indent_of);
+    let mut inner = Vec::new();
+    for mut child in parts(body, indent) {
+        child.line += part.line + 1;
+        match Node::parse(child.text) {
+            Ok(node) => {
+                if let Value::Map(map) = shift(node, child.line).value {
+                    inner.extend(map);
+                }
+            }
+            Err(error) => problems.push(at_part(document, child.line, &error, key)),
+        }
+    }
+    let at = Position { line: part.line + 1, column: 1 };
+    let key = key.trim_matches(['"', '\'']).to_owned();
+    entries.push(Entry { key, at, node: Node { value: Value::Map(inner), at } });
+}
+
+/// Lines from one key of an indentation to the next.
+struct Part<'t> {
+    text: &'t str,
+    /// Lines before it.
+    line: usize,
+}
+
+fn parts(text: &str, indent: usize) -> Vec<Part<'_>> {
+    let mut starts = Vec::new();
+    let mut offset = 0;
+    for (line, content) in text.split_inclusive('\n').enumerate() {
+        let listed = content.trim_start().starts_with("- ");
+        if !is_blank(content) && indent_of(content) <= indent && !listed {
+            starts.push((offset, line));
+        }
+        offset += content.len();
+    }
+    let ends = starts.iter().skip(1).map(|(o, _)| *o).chain([text.len()]);
+    let ranges = starts.iter().zip(ends);
+    ranges.filter_map(|((o, line), end)| Some(Part { text: text.get(*o..end)?, line: *line })).collect()
+}
+
+fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
+}
+
+fn indent_of(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
+
+fn shift(mut node: Node, lines: usize) -> Node {
+    node.at.line += lines;
+    node.value = match node.value {
+        Value::List(list) => Value::List(list.into_iter().map(|n| shift(n, lines)).collect()),
+        Value::Map(map) => {
+            let moved = map.into_iter().map(|mut entry| {
+                entry.at.line += lines;
+                entry.node = shift(entry.node, lines);
+                entry
+            });
+            Value::Map(moved.collect())
+        }
+        other => other,
+    };
+    node
+}
+
+fn at_part(document: &Document, line: usize, error: &ParseError, path: &str) -> Problem {
+    let at = Position { line: error.at.line + line, column: error.at.column };
+    problem(document, at, path, error.text.clone())
+}
+
+fn problem(document: &Document, at: Position, path: &str, text: String) -> Problem {
+    let file = document.name.clone();
+    Problem { severity: Severity::Error, file, at, path: path.to_owned(), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_broken_entry_costs_only_itself() {
+        let text = "api:\n  listen: :1\n# c\nstreams:\n  a: rtsp://a\n  b: x: y\n  c:\n    - 1\n\nlog: {\n";
+        let document = Document { name: "f.yaml".into(), text: text.into() };
+        let mut problems = Vec::new();
+        let node = parse(&document, &mut problems);
+        let streams = &node.get("streams").unwrap().node;
+        assert_eq!(streams.get("a").unwrap().at, Position { line: 5, column: 3 });
+        assert!(streams.get("b").is_none());
+        assert_eq!(streams.get("c").unwrap().at.line, 7);
+        assert_eq!(node.get("api").unwrap().node.get("listen").unwrap().node.text(), Some(":1"));
+        let lines: Vec<usize> = problems.iter().map(|p| p.at.line).collect();
+        assert_eq!(lines, [6, 10], "{problems:?}");
+    }
+}

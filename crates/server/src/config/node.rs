@@ -1,0 +1,292 @@
+//! YAML as a tree that remembers where every value stands.
+//!
+//! Scalars keep their text: a password `0123` stays `0123`, whatever number the
+//! YAML schema sees in it.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{DuplicateKeyPolicy, Spanned};
+
+/// Line and column, from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Line, from 1; 0 if unknown.
+    pub line: usize,
+    /// Column in characters, from 1; 0 if unknown.
+    pub column: usize,
+}
+
+/// A YAML value and where it stands.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it begins.
+    pub at: Position,
+}
+
+/// A YAML value.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// Anything that is not a collection.
+    Scalar(Scalar),
+    /// A list.
+    List(Vec<Node>),
+    /// A mapping, in the order of the text.
+    Map(Vec<Entry>),
+}
+
+/// A scalar: its text and what the YAML schema makes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scalar {
+    /// As written, without quotes.
+    pub text: String,
+    /// `true`, `yes`, `on` and their opposites, unquoted.
+    pub flag: Option<bool>,
+    /// A number, unquoted.
+    pub is_number: bool,
+}
+
+/// A key with its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key's text.
+    pub key: String,
+    /// Where the key begins.
+    pub at: Position,
+    /// The value.
+    pub node: Node,
+}
+
+/// A text that is no YAML.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("yaml: line {}: {text}", at.line)]
+pub struct ParseError {
+    /// Where the parser stopped.
+    pub at: Position,
+    /// What it did not like.
+    pub text: String,
+}
+
+impl Node {
+    /// Reads a document. An empty one is [`Value::Null`].
+    ///
+    /// # Errors
+    /// Where the parser stopped and why.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+        match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
+            Ok(raw) => Ok(node(text, raw)),
+            Err(error) => {
+                let at = error.location().map_or_else(Position::default, |l| position(&l));
+                let mut message = error.without_snippet().to_string();
+                if let Some(cut) = message.rfind(" at line ") {
+                    message.truncate(cut);
+                }
+                Err(ParseError { at, text: message })
+            }
+        }
+    }
+
+    /// The value of a key of a mapping.
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().rev().find(|e| e.key == key),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar(scalar) => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
+    /// `a list`, `a mapping`, … for messages.
+    pub const fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "nothing",
+            Value::Scalar(Scalar { flag: Some(_), .. }) => "true or false",
+            Value::Scalar(Scalar { is_number: true, .. }) => "a number",
+            Value::Scalar(_) => "a text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+
+    /// As JSON, for merging and comparing; the place of the values is lost.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Scalar(Scalar { flag: Some(flag), .. }) => Json::Bool(*flag),
+            Value::Scalar(scalar) => {
+                let number = scalar.is_number.then(|| scalar.text.parse::<serde_json::Number>());
+                match number {
+                    Some(Ok(number)) => Json::Number(number),
+                    _ => Json::String(scalar.text.clone()),
+                }
+            }
+            Value::List(list) => Json::Array(list.iter().map(Self::to_json).collect()),
+            Value::Map(map) => {
+                Json::Object(map.iter().map(|e| (e.key.clone(), e.node.to_json())).collect())
+            }
+        }
+    }
+}
+
+/// What the deserializer gives before the texts are looked up.
+enum Raw {
+    Null,
+    Bool(bool),
+    Number(String),
+    Text(String),
+    List(Vec<Spanned<Self>>),
+    Map(Vec<(Spanned<Self>, Spanned<Self>)>),
+}
+
+fn node(source: &str, raw: Spanned<Raw>) -> Node {
+    let at = position(&raw.referenced);
+    // Of a value behind an alias or a merge key the text stands at the anchor.
+    let written = raw.defined;
+    let plain = |fallback: String| slice(source, &written).map_or(fallback, str::to_owned);
+    let value = match raw.value {
+        Raw::Null => Value::Null,
+        Raw::Bool(flag) => Value::Scalar(Scalar {
+            text: plain(flag.to_string()),
+            flag: Some(flag),
+            is_number: false,
+        }),
+        Raw::Number(text) => {
+            Value::Scalar(Scalar { text: plain(text), flag: None, is_number: true })
+        }
+        Raw::Text(text) => Value::Scalar(Scalar { text, flag: None, is_number: false }),
+        Raw::List(list) => Value::List(list.into_iter().map(|item| node(source, item)).collect()),
+        Raw::Map(map) => {
+            let mut entries: Vec<Entry> = Vec::with_capacity(map.len());
+            for (key, value) in map {
+                let key = node(source, key);
+                let entry = Entry {
+                    key: key.text().unwrap_or_default().to_owned(),
+                    at: key.at,
+                    node: node(source, value),
+                };
+                entries.push(entry);
+            }
+            Value::Map(entries)
+        }
+    };
+    Node { value, at }
+}
+
+fn slice<'s>(source: &'s str, at: &serde_saphyr::Location) -> Option<&'s str> {
+    let span = at.span();
+    let (from, len) = span.byte_offset().zip(span.byte_len())?;
+    let (from, len) = (usize::try_from(from).ok()?, usize::try_from(len).ok()?);
+    source.get(from..from.checked_add(len)?).filter(|text| !text.is_empty())
+}
+
+fn position(at: &serde_saphyr::Location) -> Position {
+    let number = |n: u64| usize::try_from(n).unwrap_or(0);
+    Position { line: number(at.line()), column: number(at.column()) }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = access.next_element()? {
+            list.push(item);
+        }
+        Ok(Raw::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            map.push(entry);
+        }
+        Ok(Raw::Map(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_keep_their_text_and_place() {
+        let node = Node::parse("a: 0123\nb:\n  c: yes\n  \"d\": 'x y'\n1984: ~\n").unwrap();
+        assert_eq!(node.get("a").unwrap().node.text(), Some("0123"));
+        let b = &node.get("b").unwrap().node;
+        assert_eq!(b.get("c").unwrap().node.text(), Some("yes"));
+        assert_eq!(b.get("c").unwrap().at, Position { line: 3, column: 3 });
+        assert_eq!(b.get("d").unwrap().node.text(), Some("x y"));
+        assert!(matches!(node.get("1984").unwrap().node.value, Value::Null));
+    }
+
+    #[test]
+    fn broken_text_says_where() {
+        let error = Node::parse("a:\n\tb: 1\n").unwrap_err();
+        assert_eq!(error.at.line, 2);
+        assert!(error.to_string().starts_with("yaml: line 2: tabs"), "{error}");
+    }
+}

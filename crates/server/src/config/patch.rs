@@ -1,0 +1,357 @@
+//! Changing one key of a YAML text and nothing else: comments, order and spacing
+//! stay (`spec/core.md` 2.5).
+
+use super::node::{Entry, Node, ParseError, Value};
+
+/// A value to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// A text.
+    Text(String),
+    /// A list of texts, in block style.
+    List(Vec<String>),
+    /// Take the key out.
+    Remove,
+}
+
+/// Why a text could not be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatchError {
+    /// The text is no YAML.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// The text is a list or a scalar.
+    #[error("yaml: can't patch")]
+    NotAMapping,
+    /// The section is not there and cannot be made.
+    #[error("yaml: path not exist")]
+    NoPath,
+    /// The section is written as `{a: b}`.
+    #[error("yaml: line {line}: section {key} is written in braces; put each entry on its own line to let it be changed")]
+    Flow {
+        /// Line of the section.
+        line: usize,
+        /// Name of the section.
+        key: String,
+    },
+    /// The result would not have meant what was asked for.
+    #[error("yaml: {0} could not be changed without changing the rest of the file")]
+    Unsafe(String),
+}
+
+/// Sets the key at `path` (two or three names) and gives the new text.
+///
+/// # Errors
+/// The text is not changed then; see [`PatchError`].
+pub fn patch(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchError> {
+    let root = Node::parse(text)?;
+    if !matches!(root.value, Value::Map(_) | Value::Null) {
+        return Err(PatchError::NotAMapping);
+    }
+    let Some((key, parents)) = path.split_last() else { return Err(PatchError::NoPath) };
+    let Some(parent) = find(&root, parents) else {
+        return append(text, path, edit);
+    };
+    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+    match &parent.node.value {
+        Value::Map(_) if is_flow(&lines, parent) => {
+            return Err(PatchError::Flow { line: parent.at.line, key: parent.key.clone() });
+        }
+        Value::Map(_) | Value::Null => {}
+        _ => return Err(PatchError::Unsafe(parents.join("."))),
+    }
+    if let Some(entry) = parent.node.get(key) {
+        let first = entry.at.line.saturating_sub(1);
+        let end = end_of(&lines, entry);
+        let new = match edit {
+            Edit::Remove => None,
+            _ => Some(block(key, edit, entry.at.column.saturating_sub(1))),
+        };
+        lines.splice(first..end, new);
+    } else if *edit != Edit::Remove {
+        let indent = match &parent.node.value {
+            Value::Map(children) if !children.is_empty() => {
+                children.first().map_or(0, |c| c.at.column.saturating_sub(1))
+            }
+            _ => parent.at.column + 1,
+        };
+        let end = end_of(&lines, parent);
+        if let Some(last) = end.checked_sub(1).and_then(|i| lines.get_mut(i)) {
+            if !last.ends_with('\n') {
+                last.push('\n');
+            }
+        }
+        lines.insert(end, block(key, edit, indent));
+    }
+    verify(text, lines.concat(), path, edit)
+}
+
+fn append(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchError> {
+    let [section, key] = path else { return Err(PatchError::NoPath) };
+    if *edit == Edit::Remove {
+        return Err(PatchError::NoPath);
+    }
+    let mut out = text.to_owned();
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
+    out.push_str(&quote(section));
+    out.push_str(":\n");
+    out.push_str(&block(key, edit, 2));
+    verify(text, out, path, edit)
+}
+
+/// The result must parse, hold the new value and otherwise be what it was.
+fn verify(old: &str, new: String, path: &[&str], edit: &Edit) -> Result<String, PatchError> {
+    let mut expected = Node::parse(old)?.to_json();
+    let result = Node::parse(&new)?.to_json();
+    if expected.is_null() {
+        expected = serde_json::Value::Object(serde_json::Map::new());
+    }
+    let changed = set(&mut expected, path, edit);
+    let removed_all = |v: &serde_json::Value| v.is_null() || v.as_object().is_some_and(|m| m.is_empty());
+    if changed && (normal(expected.clone()) == normal(result.clone()) || (removed_all(&expected) && removed_all(&result))) {
+        Ok(new)
+    } else {
+        Err(PatchError::Unsafe(path.join(".")))
+    }
+}
+
+fn set(value: &mut serde_json::Value, path: &[&str], edit: &Edit) -> bool {
+    use serde_json::Value as Json;
+    let Some((key, rest)) = path.split_first() else { return false };
+    if value.is_null() {
+        *value = Json::Object(serde_json::Map::new());
+    }
+    let Json::Object(map) = value else { return false };
+    if !rest.is_empty() {
+        return set(map.entry(*key).or_insert(Json::Null), rest, edit);
+    }
+    match edit {
+        Edit::Remove => {
+            map.shift_remove(*key);
+        }
+        Edit::Text(text) => {
+            map.insert((*key).to_owned(), Json::String(text.clone()));
+        }
+        Edit::List(list) => {
+            let list = list.iter().cloned().map(Json::String).collect();
+            map.insert((*key).to_owned(), Json::Array(list));
+        }
+    }
+    true
+}
+
+/// An emptied mapping reads as nothing; the order of keys does not count.
+fn normal(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::Object(map) if map.is_empty() => Json::Null,
+        Json::Object(map) => {
+            let mut pairs: Vec<(String, Json)> =
+                map.into_iter().map(|(k, v)| (k, normal(v))).collect();
+            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            Json::Object(pairs.into_iter().collect())
+        }
+        other => other,
+    }
+}
+
+fn find<'n>(root: &'n Node, path: &[&str]) -> Option<&'n Entry> {
+    let (first, rest) = path.split_first()?;
+    let mut entry = root.get(first)?;
+    for key in rest {
+        entry = entry.node.get(key)?;
+    }
+    Some(entry)
+}
+
+/// True if the value of a key begins with a brace.
+fn is_flow(lines: &[String], entry: &Entry) -> bool {
+    let line = entry.node.at.line.checked_sub(1).and_then(|i| lines.get(i));
+    line.and_then(|l| l.chars().nth(entry.node.at.column.saturating_sub(1))) == Some('{')
+}
+
+/// The line after the last one that belongs to a key: lines indented deeper, and
+/// the items of a list that stand at the key's own column.
+fn end_of(lines: &[String], entry: &Entry) -> usize {
+    let column = entry.at.column.saturating_sub(1);
+    let listed = matches!(&entry.node.value, Value::List(_));
+    let mut end = entry.at.line;
+    for (index, line) in lines.iter().enumerate().skip(entry.at.line) {
+        let content = line.trim();
+        if content.is_empty() {
+            continue;
+        }
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        let item = listed && indent == column && (content == "-" || content.starts_with("- "));
+        if indent <= column && !item {
+            break;
+        }
+        end = index + 1;
+    }
+    end
+}
+
+/// `key: value` at an indentation, with a newline at its end.
+fn block(key: &str, edit: &Edit, indent: usize) -> String {
+    let pad = " ".repeat(indent);
+    let key = quote(key);
+    match edit {
+        Edit::Text(text) => format!("{pad}{key}: {}\n", quote(text)),
+        Edit::List(list) if list.is_empty() => format!("{pad}{key}: []\n"),
+        Edit::List(list) => {
+            let items = list.iter().map(|item| format!("{pad}  - {}\n", quote(item)));
+            format!("{pad}{key}:\n{}", items.collect::<String>())
+        }
+        Edit::Remove => String::new(),
+    }
+}
+
+/// A text as a YAML scalar: plain where that reads back as the same text.
+fn quote(text: &str) -> String {
+    if text.chars().any(|c| c.is_control() || c == '\u{feff}') {
+        return serde_json::Value::String(text.to_owned()).to_string();
+    }
+    if is_word(text) || looks_like_a_number(text) || text.is_empty() {
+        return format!("\"{text}\"");
+    }
+    let plain = !text.starts_with([
+        ' ', '-', '?', ':', ',', '[', ']', '{', '}', '#', '&', '*', '!', '|', '>', '\'', '"', '%',
+        '@', '`',
+    ]) && !text.ends_with([' ', ':'])
+        && !text.contains(": ")
+        && !text.contains(" #")
+        && !text.starts_with("---")
+        && !text.starts_with("...");
+    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+}
+
+fn is_word(text: &str) -> bool {
+    const WORDS: [&str; 12] =
+        ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "=", "<<"];
+    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+fn looks_like_a_number(text: &str) -> bool {
+    let first = text.trim_start_matches(['+', '-', '.']).chars().next();
+    let numeric = |c: char| c.is_ascii_hexdigit() || matches!(c, '+' | '-' | '.' | '_' | ':' | 'x' | 'o');
+    (first.is_some_and(|c| c.is_ascii_digit()) && text.chars().all(numeric))
+        || matches!(text.to_ascii_lowercase().as_str(), ".inf" | "-.inf" | "+.inf" | ".nan")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> Edit {
+        Edit::Text(value.into())
+    }
+
+    fn list(values: &[&str]) -> Edit {
+        Edit::List(values.iter().map(|v| (*v).to_owned()).collect())
+    }
+
+    #[test]
+    fn the_twelve_vectors_of_the_contract() {
+        const CAMERA: &[&str] = &["streams", "camera1"];
+        const PAIRINGS: &[&str] = &["homekit", "camera1", "pairings"];
+        let vectors: &[(&str, &[&str], Edit, &str)] = &[
+            ("", CAMERA, text("val1"), "streams:\n  camera1: val1\n"),
+            ("#dummy", CAMERA, text("val1"), "#dummy\nstreams:\n  camera1: val1\n"),
+            (
+                "streams:\n  camera1: url1\n  camera2: url2",
+                CAMERA,
+                text("val1"),
+                "streams:\n  camera1: val1\n  camera2: url2",
+            ),
+            (
+                "streams:\n  camera1:\n    url1\n  camera2: url2",
+                CAMERA,
+                text("val1"),
+                "streams:\n  camera1: val1\n  camera2: url2",
+            ),
+            (
+                "streams:\n  camera1: url1\n    url2\n  camera2: url2",
+                CAMERA,
+                text("val1"),
+                "streams:\n  camera1: val1\n  camera2: url2",
+            ),
+            (
+                "streams:\n  camera1:\n    url1\n    url2\n  camera2: url2",
+                CAMERA,
+                text("val1"),
+                "streams:\n  camera1: val1\n  camera2: url2",
+            ),
+            (
+                "",
+                CAMERA,
+                list(&["val1", "val2"]),
+                "streams:\n  camera1:\n    - val1\n    - val2\n",
+            ),
+            (
+                "streams:\n  camera1: url1\n  camera2: url2",
+                CAMERA,
+                Edit::Remove,
+                "streams:\n  camera2: url2",
+            ),
+            (
+                "homekit:\n  camera1:\nstreams:\n  camera1: url1",
+                PAIRINGS,
+                list(&["val1"]),
+                "homekit:\n  camera1:\n    pairings:\n      - val1\nstreams:\n  camera1: url1",
+            ),
+            (
+                "homekit:\n  camera1:\n    pairings:\n      - val1\nstreams:\n  camera1: url1",
+                PAIRINGS,
+                Edit::Remove,
+                "homekit:\n  camera1:\nstreams:\n  camera1: url1",
+            ),
+            ("streams:\n  camera1: url1", CAMERA, text("val1"), "streams:\n  camera1: val1\n"),
+            (
+                "streams:\n  camera1: url1\nhomekit:\n  camera1:\n    name: dummy",
+                PAIRINGS,
+                list(&["val1"]),
+                "streams:\n  camera1: url1\nhomekit:\n  camera1:\n    name: dummy\n    pairings:\n      - val1\n",
+            ),
+        ];
+        for (input, path, edit, output) in vectors {
+            assert_eq!(&patch(input, path, edit).unwrap(), output, "input {input:?}");
+        }
+    }
+
+    #[test]
+    fn errors_leave_the_text_alone() {
+        let run = |input, edit: &Edit| patch(input, &["streams", "z"], edit).map_err(|e| e.to_string());
+        assert_eq!(run("log:\n  level: info\n", &Edit::Remove), Err("yaml: path not exist".into()));
+        assert_eq!(run("- a\n", &text("x")), Err("yaml: can't patch".into()));
+        assert!(run("streams: {a: b}\n", &text("x")).unwrap_err().contains("braces"));
+        assert!(run("a: [", &text("x")).is_err());
+        assert!(run("streams: text\n", &text("x")).is_err());
+        assert_eq!(run("streams:\n  a: b\n", &Edit::Remove), Ok("streams:\n  a: b\n".into()));
+    }
+
+    #[test]
+    fn comments_lists_and_odd_names_stay() {
+        let input = "# head\nstreams:\n  a:   # cam a\n  - rtsp://x\n\n  - rtsp://y\n  # about b\n  b: rtsp://z\n# tail\n";
+        let out = patch(input, &["streams", "a"], &list(&["rtsp://n"])).unwrap();
+        assert_eq!(
+            out,
+            "# head\nstreams:\n  a:\n    - rtsp://n\n  # about b\n  b: rtsp://z\n# tail\n"
+        );
+        let out = patch(&out, &["streams", "Камера №1: \"x\" #y"], &list(&["n", "1984"])).unwrap();
+        assert!(out.contains("  'Камера №1: \"x\" #y':\n    - \"n\"\n    - \"1984\"\n# tail\n"), "{out}");
+        let out = patch(&out, &["streams", "n"], &text("a: b")).unwrap();
+        assert!(out.contains("  \"n\": 'a: b'\n"), "{out}");
+        let all = patch("streams:\n  a: b\n", &["streams", "a"], &Edit::Remove).unwrap();
+        assert_eq!(all, "streams:\n");
+    }
+
+    #[test]
+    fn only_the_url_of_a_mapping_changes() {
+        let input = "streams:\n  a:\n    url: rtsp://x\n    linger: 1s\n";
+        let out = patch(input, &["streams", "a", "url"], &list(&["rtsp://y"])).unwrap();
+        assert_eq!(out, "streams:\n  a:\n    url:\n      - rtsp://y\n    linger: 1s\n");
+    }
+}

@@ -1,0 +1,203 @@
+//! Reading one mapping of a document into a typed section: known keys are asked
+//! for by name, what nobody asked for is an unknown key.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::duration;
+use super::node::{Node, Position, Value};
+use super::problem::{Problem, Severity, nearest};
+
+/// A mapping while it is read.
+#[derive(Debug)]
+pub struct Section<'d> {
+    file: &'d str,
+    path: String,
+    node: &'d Node,
+    asked: Vec<&'static str>,
+    problems: Vec<Problem>,
+}
+
+impl<'d> Section<'d> {
+    /// Begins to read a mapping that stands at `path` of `file`.
+    pub fn new(file: &'d str, path: impl Into<String>, node: &'d Node) -> Self {
+        let mut section =
+            Self { file, path: path.into(), node, asked: Vec::new(), problems: Vec::new() };
+        if !matches!(node.value, Value::Map(_) | Value::Null) {
+            section.report(Severity::Error, node.at, "", wrong(node, "a mapping"));
+        }
+        section
+    }
+
+    /// The mapping itself.
+    pub const fn node(&self) -> &'d Node {
+        self.node
+    }
+
+    /// Asks for a key whatever its type is. `None` if it is not there or null.
+    pub fn any(&mut self, key: &'static str) -> Option<&'d Node> {
+        self.asked.push(key);
+        let node = &self.node.get(key)?.node;
+        (!matches!(node.value, Value::Null)).then_some(node)
+    }
+
+    /// Asks for a text; numbers and flags count as the text they were written as.
+    pub fn text(&mut self, key: &'static str, into: &mut String) {
+        if let Some(node) = self.any(key) {
+            match node.text() {
+                Some(text) => text.clone_into(into),
+                None => self.wrong(key, node, "a text"),
+            }
+        }
+    }
+
+    /// Asks for an optional text.
+    pub fn optional_text(&mut self, key: &'static str, into: &mut Option<String>) {
+        let mut text = String::new();
+        if self.any(key).is_some() {
+            self.text(key, &mut text);
+            *into = Some(text);
+        }
+    }
+
+    /// Asks for `true` or `false`.
+    pub fn flag(&mut self, key: &'static str, into: &mut bool) {
+        if let Some(node) = self.any(key) {
+            match &node.value {
+                Value::Scalar(scalar) if scalar.flag.is_some() => {
+                    *into = scalar.flag.unwrap_or(*into);
+                }
+                _ => self.wrong(key, node, "true or false"),
+            }
+        }
+    }
+
+    /// Asks for a whole number.
+    pub fn number<T: std::str::FromStr>(&mut self, key: &'static str, into: &mut T) {
+        if let Some(node) = self.any(key) {
+            match node.text().and_then(|text| text.trim().parse().ok()) {
+                Some(number) => *into = number,
+                None => self.wrong(key, node, "a whole number in range"),
+            }
+        }
+    }
+
+    /// Asks for a duration.
+    pub fn duration(&mut self, key: &'static str, into: &mut Option<Duration>) {
+        if let Some(node) = self.any(key) {
+            match node.text().and_then(duration::parse) {
+                Some(duration) => *into = Some(duration),
+                None => self.wrong(key, node, "a duration such as 10s or 250ms"),
+            }
+        }
+    }
+
+    /// Asks for a list of texts; a single text counts as a list of one.
+    pub fn list(&mut self, key: &'static str, into: &mut Option<Vec<String>>) {
+        if let Some(node) = self.any(key) {
+            let path = self.child(key);
+            *into = Some(self.texts(&path, node));
+        }
+    }
+
+    /// Asks for a mapping of texts. Keys are united with earlier documents; null clears.
+    pub fn map(&mut self, into: &mut BTreeMap<String, String>) {
+        match &self.node.value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    match entry.node.text() {
+                        Some(text) => {
+                            into.insert(entry.key.clone(), text.to_owned());
+                        }
+                        None if matches!(entry.node.value, Value::Null) => {
+                            into.insert(entry.key.clone(), String::new());
+                        }
+                        None => self.wrong(&entry.key, &entry.node, "a text"),
+                    }
+                }
+            }
+            _ => into.clear(),
+        }
+    }
+
+    /// Asks for a mapping below this one.
+    pub fn section(&mut self, key: &'static str) -> Option<Self> {
+        let node = self.any(key)?;
+        Some(Self::new(self.file, self.child(key), node))
+    }
+
+    /// Begins to read a mapping below this one that was found otherwise.
+    pub fn below(&self, path: &str, node: &'d Node) -> Self {
+        Self::new(self.file, path, node)
+    }
+
+    /// Takes what a section below found.
+    pub fn absorb(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+    }
+
+    /// The texts of a list, or of a single text; other items are reported and skipped.
+    pub fn texts(&mut self, path: &str, node: &Node) -> Vec<String> {
+        match &node.value {
+            Value::List(items) => {
+                let mut texts = Vec::new();
+                for item in items {
+                    match item.text() {
+                        Some(text) => texts.push(text.to_owned()),
+                        None => self.report(Severity::Error, item.at, path, wrong(item, "a text")),
+                    }
+                }
+                texts
+            }
+            Value::Scalar(scalar) => vec![scalar.text.clone()],
+            Value::Null => Vec::new(),
+            Value::Map(_) => {
+                self.report(Severity::Error, node.at, path, wrong(node, "a list"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Reports a value of the wrong type.
+    pub fn wrong(&mut self, key: &str, node: &Node, wanted: &str) {
+        let path = self.child(key);
+        self.report(Severity::Error, node.at, &path, wrong(node, wanted));
+    }
+
+    /// Reports a problem at a full path.
+    pub fn report(&mut self, severity: Severity, at: Position, path: &str, text: String) {
+        let path = if path.is_empty() { self.path.clone() } else { path.to_owned() };
+        self.problems.push(Problem { severity, file: self.file.to_owned(), at, path, text });
+    }
+
+    /// Ends reading: keys that nobody asked for are unknown.
+    pub fn finish(mut self) -> Vec<Problem> {
+        if let Value::Map(entries) = &self.node.value {
+            for entry in entries {
+                if !self.asked.contains(&entry.key.as_str()) {
+                    let text = match nearest(&entry.key, self.asked.iter().copied()) {
+                        Some(near) => format!("unknown key, did you mean {near:?}?"),
+                        None => "unknown key, ignored".to_owned(),
+                    };
+                    let path = self.child(&entry.key);
+                    self.report(Severity::Warning, entry.at, &path, text);
+                }
+            }
+        }
+        self.problems
+    }
+
+    /// Ends reading where any key is allowed.
+    pub fn finish_open(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// The path of a key of this section.
+    pub fn child(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+fn wrong(node: &Node, wanted: &str) -> String {
+    format!("must be {wanted}, not {}", node.kind())
+}

@@ -1,0 +1,220 @@
+//! Where the configuration comes from: files, inline items and texts, `env:` and
+//! `${NAME:default}` (`spec/core.md` 2.1, 2.3, 2.4).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::node::{Node, Value};
+
+/// One configuration document before it is parsed.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// File path or the item of the command line, for messages.
+    pub name: String,
+    /// YAML text with variables put in.
+    pub text: String,
+}
+
+/// All documents in order, and what was learned while reading them.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Documents, later ones override.
+    pub documents: Vec<Document>,
+    /// The file that is written back to, absolute; `None` disables write-back.
+    pub path: Option<PathBuf>,
+    /// Values that must never be shown.
+    pub secrets: Vec<String>,
+    /// True if no item was given and no default file exists.
+    pub is_empty: bool,
+}
+
+/// Where variables are looked up after the `env:` section.
+pub trait Environment {
+    /// A variable of the process.
+    fn var(&self, name: &str) -> Option<String>;
+}
+
+/// The environment of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Process;
+
+impl Environment for Process {
+    fn var(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// Reads the items of the command line, or the default file in `dir`:
+/// `rs2rtc.yaml` if it exists, else `go2rtc.yaml`. Missing files are empty.
+pub fn read(items: &[String], dir: &Path, environment: &dyn Environment) -> Sources {
+    let mut sources = Sources::default();
+    let mut env = BTreeMap::new();
+    let default;
+    let items = if items.is_empty() {
+        let own = dir.join("rs2rtc.yaml").exists();
+        default = [if own { "rs2rtc.yaml" } else { "go2rtc.yaml" }.to_owned()];
+        sources.is_empty = !dir.join(&default[0]).exists();
+        &default[..]
+    } else {
+        items
+    };
+    for item in items {
+        if item.is_empty() {
+            continue;
+        }
+        if item.starts_with('{') {
+            sources.documents.push(Document { name: "-c {…}".to_owned(), text: item.clone() });
+            continue;
+        }
+        if let Some(text) = inline(item) {
+            let key = item.split('=').next().unwrap_or_default();
+            sources.documents.push(Document { name: format!("-c {key}"), text });
+            continue;
+        }
+        let path = dir.join(item);
+        if sources.path.is_none() {
+            sources.path = Some(path.clone());
+        }
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        learn_env(&text, &mut env, &mut sources.secrets);
+        let text = substitute(&text, |name| {
+            let value = lookup(name, &env, environment)?;
+            sources.secrets.push(value.clone());
+            Some(value)
+        });
+        sources.documents.push(Document { name: item.clone(), text });
+    }
+    sources.secrets.retain(|s| !s.is_empty());
+    sources.secrets.sort();
+    sources.secrets.dedup();
+    sources
+}
+
+/// `a.b.c=v` as `{a: {b: {c: v}}}`.
+fn inline(item: &str) -> Option<String> {
+    let (key, value) = item.split_once('=')?;
+    let parts: Vec<&str> = key.split('.').collect();
+    if parts.len() < 2 {
+        return None;
+    }
+    let mut text = String::new();
+    for part in &parts {
+        text.push('{');
+        text.push_str(part);
+        text.push_str(": ");
+    }
+    text.push_str(value);
+    text.push_str(&"}".repeat(parts.len()));
+    Some(text)
+}
+
+/// Reads the `env:` section of a file before its variables are put in.
+fn learn_env(text: &str, env: &mut BTreeMap<String, String>, secrets: &mut Vec<String>) {
+    let Ok(document) = Node::parse(text) else { return };
+    let Some(section) = document.get("env") else { return };
+    let Value::Map(entries) = &section.node.value else { return };
+    for entry in entries {
+        if let Some(value) = entry.node.text() {
+            env.insert(entry.key.clone(), value.to_owned());
+            secrets.push(value.to_owned());
+        }
+    }
+}
+
+fn lookup(name: &str, env: &BTreeMap<String, String>, process: &dyn Environment) -> Option<String> {
+    if let Some(value) = env.get(name) {
+        return Some(value.clone());
+    }
+    if let Some(dir) = process.var("CREDENTIALS_DIRECTORY") {
+        // The name is part of a path: it must not leave the folder.
+        let plain = !name.is_empty() && !name.contains(['/', '\\']) && name != "..";
+        let text = plain.then(|| std::fs::read_to_string(Path::new(&dir).join(name)).ok()).flatten();
+        if let Some(text) = text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()) {
+            return Some(text);
+        }
+    }
+    process.var(name)
+}
+
+/// Replaces `${NAME}` and `${NAME:default}`; what is not found stays as it is.
+fn substitute(text: &str, mut lookup: impl FnMut(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let (head, tail) = rest.split_at(at);
+        out.push_str(head);
+        let inner = tail.get(2..).unwrap_or_default();
+        let end = inner.find(['{', '}']).filter(|end| *end > 0 && inner[*end..].starts_with('}'));
+        let Some(end) = end else {
+            out.push_str("${");
+            rest = inner;
+            continue;
+        };
+        let body = &inner[..end];
+        let (name, default) = match body.find(':').filter(|at| *at > 0) {
+            Some(at) => (&body[..at], Some(&body[at + 1..])),
+            None => (body, None),
+        };
+        match (lookup(name), default) {
+            (Some(value), _) => out.push_str(&value),
+            (None, Some(default)) => out.push_str(default),
+            (None, None) => {
+                out.push_str("${");
+                out.push_str(body);
+                out.push('}');
+            }
+        }
+        rest = &inner[end + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(&'static [(&'static str, &'static str)]);
+
+    impl Environment for Fixed {
+        fn var(&self, name: &str) -> Option<String> {
+            self.0.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+        }
+    }
+
+    #[test]
+    fn substitution_forms() {
+        let env = Fixed(&[("A", "1"), ("EMPTY", "")]);
+        let run = |text: &str| substitute(text, |name| env.var(name));
+        assert_eq!(run("x ${A} y"), "x 1 y");
+        assert_eq!(run("${B:two:three}"), "two:three");
+        assert_eq!(run("${B:}|${EMPTY:z}"), "|");
+        assert_eq!(run("${B} ${:A} ${} ${a{b} $A ${"), "${B} ${:A} ${} ${a{b} $A ${");
+    }
+
+    #[test]
+    fn items_in_order() {
+        let dir = std::env::temp_dir().join(format!("rs2rtc-sources-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = "env:\n  PASS: geheim\napi:\n  password: ${PASS}\n  username: ${USER_X:admin}\n";
+        std::fs::write(dir.join("a.yaml"), file).unwrap();
+        let items =
+            ["", "{log: {level: info}}", "log.level=trace", "a.yaml", "b.yaml"].map(str::to_owned);
+        let sources = read(&items, &dir, &Fixed(&[]));
+        let texts: Vec<&str> = sources.documents.iter().map(|d| d.text.as_str()).collect();
+        assert_eq!(texts[0], "{log: {level: info}}");
+        assert_eq!(texts[1], "{log: {level: trace}}");
+        assert!(texts[2].contains("password: geheim\n  username: admin"), "{}", texts[2]);
+        assert_eq!(texts.len(), 3);
+        assert_eq!(sources.path, Some(dir.join("a.yaml")));
+        assert_eq!(sources.secrets, ["geheim"]);
+        assert!(!sources.is_empty);
+        let none = read(&[], &dir, &Fixed(&[]));
+        assert!(none.is_empty);
+        assert_eq!(none.path, Some(dir.join("go2rtc.yaml")));
+        std::fs::write(dir.join("rs2rtc.yaml"), "log:\n").unwrap();
+        assert_eq!(read(&[], &dir, &Fixed(&[])).path, Some(dir.join("rs2rtc.yaml")));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

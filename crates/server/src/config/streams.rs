@@ -1,0 +1,118 @@
+//! The sections `streams` and `defaults`: sources and our settings per stream.
+
+use std::time::Duration;
+
+use super::node::{Node, Value};
+use super::problem::Severity;
+use super::section::Section;
+
+/// Settings of a stream beyond its sources; what is `None` comes from `defaults`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How long a source is held after its last viewer.
+    pub linger: Option<Duration>,
+    /// When the source is opened: `offer` or `viewer`.
+    pub wake: Option<String>,
+    /// Group of sources of which only one may be open.
+    pub exclusive: Option<String>,
+    /// How quickly a silent viewer is let go: `default` or `fast`.
+    pub liveness: Option<String>,
+}
+
+impl Options {
+    /// Reads the keys of a mapping.
+    pub fn read(&mut self, section: &mut Section<'_>) {
+        section.duration("linger", &mut self.linger);
+        section.optional_text("wake", &mut self.wake);
+        section.optional_text("exclusive", &mut self.exclusive);
+        section.optional_text("liveness", &mut self.liveness);
+    }
+
+    /// True if nothing is set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A configured stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Sources in order; may be empty.
+    pub sources: Vec<String>,
+    /// Settings.
+    pub options: Options,
+}
+
+/// Streams in the order of their first appearance.
+#[derive(Clone, Debug, Default)]
+pub struct Entries(Vec<Entry>);
+
+impl Entries {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter()
+    }
+
+    /// How many.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True if there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a stream, or replaces the one of that name.
+    pub fn set(&mut self, entry: Entry) {
+        match self.0.iter_mut().find(|e| e.name == entry.name) {
+            Some(old) => *old = entry,
+            None => self.0.push(entry),
+        }
+    }
+
+    /// Reads the section of one document.
+    pub fn read(&mut self, section: &mut Section<'_>) {
+        match &section.node().value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    let (sources, options) = read_entry(section, &entry.key, &entry.node);
+                    self.set(Entry { name: entry.key.clone(), sources, options });
+                }
+            }
+            Value::Null => self.0.clear(),
+            _ => {}
+        }
+    }
+}
+
+fn read_entry<'d>(section: &mut Section<'d>, name: &str, node: &'d Node) -> (Vec<String>, Options) {
+    let path = section.child(name);
+    let mut options = Options::default();
+    let sources = match &node.value {
+        Value::Null => Vec::new(),
+        Value::List(_) => section.texts(&path, node),
+        Value::Scalar(scalar) if scalar.flag.is_none() && !scalar.is_number => {
+            vec![scalar.text.clone()]
+        }
+        Value::Scalar(_) => {
+            section.wrong(name, node, "a source, a list of sources or a mapping with url");
+            Vec::new()
+        }
+        Value::Map(_) => {
+            let mut inner = section.below(&path, node);
+            options.read(&mut inner);
+            let url = inner.any("url");
+            let sources = url.map(|url| inner.texts(&format!("{path}.url"), url));
+            section.absorb(inner.finish());
+            if sources.is_none() {
+                let text = "has no url; the stream stays empty".to_owned();
+                section.report(Severity::Warning, node.at, &path, text);
+            }
+            sources.unwrap_or_default()
+        }
+    };
+    (sources, options)
+}

@@ -1,0 +1,177 @@
+//! One log record and its two forms, JSON and text (`spec/core.md` 5).
+
+use std::fmt::{self, Write as _};
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Level, Metadata};
+
+use super::time::{Stamp, Style};
+
+/// A record: level, fields in the order they were given, message.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Fields in call order.
+    pub fields: Vec<(String, Value)>,
+    /// The text.
+    pub message: String,
+}
+
+impl Record {
+    /// Puts the module in front of the message, as in `[rtsp] listen`.
+    pub fn prefix(&mut self, module: Option<&str>) {
+        if let Some(module) = module.filter(|_| !self.message.starts_with('[')) {
+            self.message = format!("[{module}] {}", self.message);
+        }
+    }
+
+    /// The JSON line with a newline at its end.
+    pub fn json(&self, level: Level, stamp: &Stamp, style: &Style) -> String {
+        let mut map = Map::with_capacity(self.fields.len() + 3);
+        map.insert("level".into(), level_name(level).into());
+        for (key, value) in &self.fields {
+            map.insert(key.clone(), value.clone());
+        }
+        if let Some(time) = style.json(stamp) {
+            map.insert("time".into(), time);
+        }
+        map.insert("message".into(), self.message.clone().into());
+        let mut line = Value::Object(map).to_string();
+        line.push('\n');
+        line
+    }
+
+    /// The line for people, with a newline at its end.
+    pub fn text(&self, level: Level, stamp: &Stamp, style: &Style, color: bool) -> String {
+        let mut line = String::new();
+        let (dim, reset) = if color { ("\x1b[90m", "\x1b[0m") } else { ("", "") };
+        if style.has_time() {
+            let _ = write!(line, "{dim}{}{reset} ", stamp.clock());
+        }
+        let (short, paint) = level_text(level);
+        if color {
+            let _ = write!(line, "{paint}{short}\x1b[0m ");
+        } else {
+            let _ = write!(line, "{short} ");
+        }
+        line.push_str(&self.message.replace(['\n', '\r'], " "));
+        for (key, value) in &self.fields {
+            let key_paint = if color { "\x1b[36m" } else { "" };
+            let _ = write!(line, " {key_paint}{key}={reset}");
+            match value {
+                Value::String(text) if needs_quotes(text) => {
+                    let _ = write!(line, "{}", Value::String(text.clone()));
+                }
+                Value::String(text) => line.push_str(text),
+                other => {
+                    let _ = write!(line, "{other}");
+                }
+            }
+        }
+        line.push('\n');
+        line
+    }
+}
+
+fn needs_quotes(text: &str) -> bool {
+    text.is_empty() || text.chars().any(|c| c <= ' ' || c == '"' || c == '\\' || c.is_control())
+}
+
+const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::TRACE => "trace",
+        Level::DEBUG => "debug",
+        Level::INFO => "info",
+        Level::WARN => "warn",
+        Level::ERROR => "error",
+    }
+}
+
+const fn level_text(level: Level) -> (&'static str, &'static str) {
+    match level {
+        Level::TRACE => ("TRC", "\x1b[34m"),
+        Level::DEBUG => ("DBG", ""),
+        Level::INFO => ("INF", "\x1b[32m"),
+        Level::WARN => ("WRN", "\x1b[33m"),
+        Level::ERROR => ("ERR", "\x1b[31m"),
+    }
+}
+
+/// The module a record belongs to: its target if that is a plain name.
+pub fn module_of<'m>(metadata: &'m Metadata<'_>) -> Option<&'m str> {
+    let target = metadata.target();
+    (!target.contains("::") && !target.starts_with("rs2rtc") && target != "app").then_some(target)
+}
+
+impl Visit for Record {
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}").into());
+    }
+}
+
+impl Record {
+    fn put(&mut self, field: &Field, value: Value) {
+        if field.name() == "message" {
+            self.message = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        } else {
+            self.fields.push((field.name().to_owned(), value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::time::Zone;
+    use super::*;
+
+    fn record() -> Record {
+        let fields = vec![
+            ("version".to_owned(), Value::from("1.9.14")),
+            ("addr".to_owned(), Value::from(":1984")),
+            ("n".to_owned(), Value::from(3)),
+            ("err".to_owned(), Value::from("no way")),
+        ];
+        Record { fields, message: "listen".into() }
+    }
+
+    #[test]
+    fn the_two_forms() {
+        let stamp = Stamp::new(1_766_841_087_331_000_000, &Zone::utc());
+        let mut record = record();
+        record.prefix(Some("api"));
+        let style = Style::new("UNIXMS");
+        assert_eq!(
+            record.json(Level::INFO, &stamp, &style),
+            "{\"level\":\"info\",\"version\":\"1.9.14\",\"addr\":\":1984\",\"n\":3,\"err\":\"no way\",\"time\":1766841087331,\"message\":\"[api] listen\"}\n"
+        );
+        assert_eq!(
+            record.text(Level::INFO, &stamp, &style, false),
+            "13:11:27.331 INF [api] listen version=1.9.14 addr=:1984 n=3 err=\"no way\"\n"
+        );
+        let none = Style::new("");
+        assert!(record.text(Level::WARN, &stamp, &none, false).starts_with("WRN [api] listen "));
+        assert!(!record.json(Level::WARN, &stamp, &none).contains("time"));
+        record.message = "two\nlines".into();
+        assert!(record.text(Level::ERROR, &stamp, &none, true).contains("two lines"));
+    }
+}

@@ -1,0 +1,91 @@
+/**
+ * A Chromium for the tests: new profile, nothing shared, no traffic of its own, gone at
+ * the end. It is driven through a pipe, so it may run in another network namespace.
+ */
+import {spawnSync} from 'node:child_process';
+import {chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import puppeteer from 'puppeteer-core';
+
+/** Where Debian installs it; `CHROMIUM` names another one. */
+export const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium';
+
+const ARGS = [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--disable-default-apps', '--disable-extensions',
+    '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage',
+];
+
+/** Is there a browser at all? */
+export function hasChromium() {
+    return existsSync(CHROMIUM);
+}
+
+/**
+ * @typedef {object} Options
+ * @property {'show'|'hide'} [mdns] show: candidates carry real addresses; hide: names ending
+ *     in `.local`, as for every visitor (default)
+ * @property {string} [netns] name of the network namespace to run in (needs root)
+ * @property {boolean} [backForwardCache] keep pages that are left, as browsers do
+ * @property {string[]} [args] further switches
+ */
+
+/**
+ * Starts the browser.
+ * @param {Options} [options]
+ * @returns {Promise<{browser: import('puppeteer-core').Browser, pid: number, close: () => Promise<void>}>}
+ */
+export async function launch(options = {}) {
+    const folder = mkdtempSync(join(tmpdir(), 'rs2rtc-browser-'));
+    let executablePath = CHROMIUM;
+    if (options.netns) {
+        if (!/^[\w.-]+$/.test(options.netns)) throw new Error(`not the name of a namespace: ${options.netns}`);
+        executablePath = join(folder, 'chromium-in-namespace');
+        writeFileSync(executablePath, `#!/bin/sh\nexec ip netns exec '${options.netns}' '${CHROMIUM}' "$@"\n`);
+        chmodSync(executablePath, 0o755);
+    }
+    const args = [...ARGS, ...(options.args ?? [])];
+    if (options.mdns === 'show') args.push('--disable-features=WebRtcHideLocalIpsWithMdns');
+
+    /** @type {import('puppeteer-core').Browser|undefined} */
+    let browser;
+    const clean = () => {
+        const pid = browser?.process()?.pid;
+        if (pid) {
+            // The browser leads a process group of its own.
+            try { process.kill(-pid, 'SIGKILL'); } catch { /* all gone */ }
+        }
+        rmSync(folder, {recursive: true, force: true, maxRetries: 20, retryDelay: 50});
+    };
+    try {
+        browser = await puppeteer.launch({
+            executablePath, args, pipe: true, headless: true, userDataDir: join(folder, 'profile'),
+            ignoreDefaultArgs: options.backForwardCache ? ['--disable-back-forward-cache'] : undefined,
+            handleSIGINT: true, handleSIGTERM: true, timeout: 60_000, protocolTimeout: 120_000,
+        });
+    } catch (err) {
+        clean();
+        throw err;
+    }
+    process.once('exit', clean);
+    return {
+        browser,
+        pid: browser.process()?.pid ?? 0,
+        async close() {
+            let timer;
+            await Promise.race([
+                browser?.close().catch(() => {}),
+                new Promise(resolve => { timer = setTimeout(resolve, 5000); }),
+            ]);
+            clearTimeout(timer);
+            process.removeListener('exit', clean);
+            clean();
+        },
+    };
+}
+
+/** Does the network namespace exist? @param {string} name */
+export function hasNamespace(name) {
+    return spawnSync('ip', ['netns', 'exec', name, 'true'], {stdio: 'ignore'}).status === 0;
+}
