@@ -130,6 +130,7 @@ impl Request {
     /// The bytes on the wire.
     pub fn write(&self) -> Bytes {
         let url: String = self.url.chars().filter(|c| !c.is_ascii_control()).collect();
+        let url = if url.trim().is_empty() { "*" } else { url.as_str() };
         write(&format!("{} {url} RTSP/1.0", self.method), &self.headers, &self.body)
     }
 }

@@ -89,8 +89,10 @@ pub(crate) fn write(offer: &Offer, sections: &[Section<'_>], local: &Local<'_>) 
 }
 
 fn refuse(out: &mut String, offered: &OfferedSection) {
-    let formats = if offered.formats.is_empty() { "0".to_owned() } else { offered.formats.join(" ") };
-    let _ = write!(out, "m={} 0 {} {formats}\r\nc=IN IP4 0.0.0.0\r\n", offered.name, offered.protocol);
+    let formats =
+        if offered.formats.is_empty() { "0".to_owned() } else { offered.formats.join(" ") };
+    let _ =
+        write!(out, "m={} 0 {} {formats}\r\nc=IN IP4 0.0.0.0\r\n", offered.name, offered.protocol);
     if let Some(mid) = &offered.mid {
         let _ = write!(out, "a=mid:{mid}\r\n");
     }
@@ -104,7 +106,8 @@ fn refuse(out: &mut String, offered: &OfferedSection) {
 fn listed<'a>(offered: &'a OfferedSection, section: &Section<'a>) -> Vec<&'a OfferedCodec> {
     let mut codecs: Vec<&OfferedCodec> = section.send.iter().map(|s| s.codec).collect();
     let more = section.receive.or(if codecs.is_empty() { offered.codecs.first() } else { None });
-    if let Some(more) = more.filter(|m| codecs.iter().all(|c| c.payload_type() != m.payload_type())) {
+    if let Some(more) = more.filter(|m| codecs.iter().all(|c| c.payload_type() != m.payload_type()))
+    {
         codecs.push(more);
     }
     codecs
@@ -167,7 +170,10 @@ fn media(out: &mut String, offered: &OfferedSection, section: &Section<'_>) {
             let _ = write!(out, "a=fmtp:{payload_type} {}\r\n", codec.codec.fmtp);
         }
         if let Some(resend) = codec.resend {
-            let _ = write!(out, "a=rtpmap:{resend} rtx/90000\r\na=fmtp:{resend} apt={payload_type}\r\n");
+            let _ = write!(
+                out,
+                "a=rtpmap:{resend} rtx/90000\r\na=fmtp:{resend} apt={payload_type}\r\n"
+            );
         }
     }
     let Some(sending) = &section.send else { return };

@@ -94,12 +94,9 @@ impl LocalCandidate {
     pub(crate) fn to_str0m(self) -> Option<Candidate> {
         match self.protocol {
             Protocol::Udp => Candidate::host(self.address, "udp").ok(),
-            Protocol::Tcp => Candidate::builder()
-                .tcp()
-                .host(self.address)
-                .tcptype(TcpType::Passive)
-                .build()
-                .ok(),
+            Protocol::Tcp => {
+                Candidate::builder().tcp().host(self.address).tcptype(TcpType::Passive).build().ok()
+            }
         }
     }
 }
@@ -127,10 +124,9 @@ pub fn configured_candidates<'a>(
         if host.is_empty() || port == 0 || host.contains(char::is_whitespace) {
             continue;
         }
-        for (network, wanted, base, suffix) in [
-            ("tcp", tcp, TCP_PRIORITY, " tcptype passive"),
-            ("udp", udp, UDP_PRIORITY, ""),
-        ] {
+        for (network, wanted, base, suffix) in
+            [("tcp", tcp, TCP_PRIORITY, " tcptype passive"), ("udp", udp, UDP_PRIORITY, "")]
+        {
             if wanted {
                 count += 1;
                 let foundation = crc32(format!("host{host}{network}4").as_bytes());
@@ -167,7 +163,9 @@ mod tests {
             ]
         );
         assert_eq!(configured_candidates(["a:1", "[::1]:2"], false, true).len(), 2);
-        assert!(configured_candidates(["", "x", ":8555", "a:b", "a:0", "a b:1"], true, true).is_empty());
+        assert!(
+            configured_candidates(["", "x", ":8555", "a:b", "a:0", "a b:1"], true, true).is_empty()
+        );
     }
 
     #[test]

@@ -30,6 +30,6 @@ pub use certificate::Certificate;
 pub use error::Error;
 pub use offer::{Offer, Role};
 pub use session::{
-    Accept, Accepted, CloseReason, Config, Event, Limits, Output, Pair, Received, Selected, Session,
-    Transmit,
+    Accept, Accepted, CloseReason, Config, Event, Limits, Output, Pair, Received, Selected,
+    Session, Transmit,
 };

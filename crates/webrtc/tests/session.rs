@@ -301,7 +301,9 @@ fn addresses_are_reported() {
     assert_eq!(pair.local, net.local);
     assert_eq!(pair.remote, "10.0.0.2:5000".parse().unwrap());
     assert_eq!(pair.kind.name(), "host");
-    assert!(net.events.iter().any(|e| matches!(e, Event::Peer(Protocol::Udp, a) if *a == pair.remote)));
+    assert!(
+        net.events.iter().any(|e| matches!(e, Event::Peer(Protocol::Udp, a) if *a == pair.remote))
+    );
 }
 
 #[test]
@@ -335,7 +337,13 @@ fn media_follows_the_viewer_to_another_address() {
     net.run(ms(20));
     assert_eq!(net.media_to, Some(home));
     // A stranger's packets change nothing, and neither does its address.
-    net.session.handle_datagram(Protocol::Udp, "10.9.9.9:9".parse().unwrap(), net.local, &[0x80; 40], net.now);
+    net.session.handle_datagram(
+        Protocol::Udp,
+        "10.9.9.9:9".parse().unwrap(),
+        net.local,
+        &[0x80; 40],
+        net.now,
+    );
     net.write(0, &picture(&net, false, 6000, 100));
     net.run(ms(20));
     assert_eq!(net.media_to, Some(home));

@@ -187,14 +187,16 @@ impl<'a> RequestLine<'a> {
     /// Splits a request line. The target may have spaces in it.
     ///
     /// # Errors
-    /// Fewer than three parts.
+    /// Fewer than three parts, or control characters.
     pub fn parse(line: &'a str) -> Result<Self, HeadError> {
         let (method, rest) = line.trim().split_once(' ').ok_or(HeadError::StartLine)?;
         let (target, version) = rest.trim().rsplit_once(' ').ok_or(HeadError::StartLine)?;
-        if method.is_empty() || !version.contains('/') {
+        let target = target.trim();
+        let plain = !line.trim().contains(|c: char| c.is_ascii_control());
+        if method.is_empty() || target.is_empty() || !version.contains('/') || !plain {
             return Err(HeadError::StartLine);
         }
-        Ok(Self { method, target: target.trim(), version })
+        Ok(Self { method, target, version })
     }
 }
 
@@ -286,6 +288,7 @@ mod tests {
             assert!(StatusLine::parse(bad).is_err(), "{bad}");
         }
         assert!(RequestLine::parse("a b c").is_err());
+        assert!(RequestLine::parse("PLAY \x10 RTSP/1.0").is_err());
         assert_eq!(StatusLine::parse("RTSP/1.0 453").unwrap().reason, "");
     }
 

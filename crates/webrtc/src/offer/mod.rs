@@ -180,8 +180,11 @@ fn transport(description: &Description<'_>) -> Result<Transport, Error> {
     };
     let ufrag = find("ice-ufrag").ok_or(Error::Missing("ice-ufrag"))?.to_owned();
     let password = find("ice-pwd").ok_or(Error::Missing("ice-pwd"))?.to_owned();
-    let mut fingerprints =
-        description.sections.iter().chain([&description.session]).flat_map(|s| s.all("fingerprint"));
+    let mut fingerprints = description
+        .sections
+        .iter()
+        .chain([&description.session])
+        .flat_map(|s| s.all("fingerprint"));
     let mut any = false;
     let fingerprint = fingerprints.find_map(|text| {
         any = true;
@@ -263,7 +266,9 @@ fn ssrcs(source: &Section<'_>) -> Vec<u32> {
     let mut found = Vec::new();
     for value in source.all("ssrc") {
         let number = value.split_ascii_whitespace().next().and_then(|n| n.parse().ok());
-        if let Some(number) = number.filter(|n| *n != 0 && !found.contains(n) && !resends.contains(n)) {
+        if let Some(number) =
+            number.filter(|n| *n != 0 && !found.contains(n) && !resends.contains(n))
+        {
             found.push(number);
         }
         if found.len() >= 16 {
@@ -293,7 +298,13 @@ fn codecs(source: &Section<'_>, formats: &[String], kind: Kind) -> Vec<OfferedCo
             let fmtp = source.of_format("fmtp", format).next().unwrap_or_default();
             let channels = if channels == 1 { 0 } else { channels };
             Some(OfferedCodec {
-                codec: Codec { id, clock_rate, channels, fmtp: fmtp.to_owned(), payload_type: Some(payload_type) },
+                codec: Codec {
+                    id,
+                    clock_rate,
+                    channels,
+                    fmtp: fmtp.to_owned(),
+                    payload_type: Some(payload_type),
+                },
                 rtpmap: rtpmap.to_owned(),
                 resend: resend(source, formats, format),
                 feedback: source.of_format("rtcp-fb", format).take(16).map(str::to_owned).collect(),

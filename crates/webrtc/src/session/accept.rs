@@ -106,15 +106,8 @@ impl Session {
             candidates: request.complete.then_some(candidates.as_slice()),
         };
         let answer = answer::write(offer, &sections, &local);
-        let session = Self::new(
-            config,
-            rtc,
-            Box::new(RtpPath::new(streams)),
-            outgoing,
-            mids,
-            &request,
-            now,
-        );
+        let session =
+            Self::new(config, rtc, Box::new(RtpPath::new(streams)), outgoing, mids, &request, now);
         Ok(Accepted { session, answer, candidates })
     }
 }
@@ -203,7 +196,8 @@ impl<'a> Plan<'a> {
                 send: None,
                 receive,
                 extensions: self.extensions(index, offered),
-                refused: offered.kind == SectionKind::Refused || (!offer.bundled && !carried(index)),
+                refused: offered.kind == SectionKind::Refused
+                    || (!offer.bundled && !carried(index)),
             }
         };
         offer.sections.iter().enumerate().map(section).collect()

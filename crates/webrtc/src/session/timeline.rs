@@ -48,7 +48,9 @@ impl Timeline {
         let mut times = vec![0; frames.len()];
         let mut previous = begin.saturating_sub(1);
         for (rank, index) in (0..).zip(order) {
-            let (Some(time), Some(frame)) = (times.get_mut(index), frames.get(index)) else { continue };
+            let (Some(time), Some(frame)) = (times.get_mut(index), frames.get(index)) else {
+                continue;
+            };
             *time = previous.saturating_add(1);
             if rank >= old {
                 *time = (*time).max(rescale(frame.pts, self.from, self.to));
@@ -132,7 +134,8 @@ mod tests {
     fn reordering_is_kept() {
         let mut timeline = Timeline::new(90_000, 90_000);
         // I P B B P, presented I B B P P; the last P is shown after the next two frames.
-        let group = frames(&[(6000, 0), (15_000, 3000), (9000, 6000), (12_000, 9000), (24_000, 12_000)]);
+        let group =
+            frames(&[(6000, 0), (15_000, 3000), (9000, 6000), (12_000, 9000), (24_000, 12_000)]);
         let times = timeline.burst(&group);
         assert_eq!(times, [11_998, 15_000, 11_999, 12_000, 24_000]);
         let next = frames(&[(18_000, 15_000)]);

@@ -135,10 +135,13 @@ impl Net {
         }
         let (sdp, pending) = api.apply().unwrap();
         let offer = Offer::parse(&sdp.to_sdp_string()).unwrap();
-        let selected: Vec<_> =
-            selected.iter().map(|(media, codec)| Selected { media: *media, codec: codec.clone() }).collect();
+        let selected: Vec<_> = selected
+            .iter()
+            .map(|(media, codec)| Selected { media: *media, codec: codec.clone() })
+            .collect();
         let Accepted { session, answer, candidates } = accept_at(&offer, &selected, false, now);
-        let parsed = SdpAnswer::from_sdp_string(&answer).unwrap_or_else(|e| panic!("{e}: {answer}"));
+        let parsed =
+            SdpAnswer::from_sdp_string(&answer).unwrap_or_else(|e| panic!("{e}: {answer}"));
         client.sdp_api().accept_answer(pending, parsed).unwrap();
         for line in &candidates {
             if !line.contains(" tcp ") {
@@ -173,7 +176,9 @@ impl Net {
     pub(crate) fn connect(&mut self) {
         for _ in 0..400 {
             self.run(ms(5));
-            if self.events.iter().any(|e| matches!(e, Event::Connected)) && self.client.is_connected() {
+            if self.events.iter().any(|e| matches!(e, Event::Connected))
+                && self.client.is_connected()
+            {
                 self.run(ms(20));
                 return;
             }
@@ -245,7 +250,8 @@ impl Net {
         self.client_due = loop {
             match self.client.poll_output().unwrap() {
                 str0m::Output::Transmit(t) => {
-                    let heard = !self.deaf && (!self.stun_only || stun::kind(&t.contents).is_some());
+                    let heard =
+                        !self.deaf && (!self.stun_only || stun::kind(&t.contents).is_some());
                     if heard && t.destination == self.local {
                         let stun = stun::kind(&t.contents).is_some();
                         let from = self.moved.filter(|_| !stun).unwrap_or(t.source);
@@ -278,7 +284,9 @@ impl Net {
                 if let RawPacket::RtcpRx(Rtcp::SenderReport(report)) = *raw {
                     let info = report.sender_info;
                     let mid = self.client.direct_api().stream_rx(&info.ssrc).map(|s| s.mid());
-                    let Some(track) = self.mids.iter().position(|m| Some(*m) == mid) else { return };
+                    let Some(track) = self.mids.iter().position(|m| Some(*m) == mid) else {
+                        return;
+                    };
                     let ntp = info.ntp_time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
                     let rtp = info.rtp_time.numer() as u32;
                     self.reports.push((track, ntp.as_secs_f64(), rtp, self.now));

@@ -13,7 +13,7 @@ use rs2rtc_media::rtp::{Header, SeqNo};
 use rs2rtc_media::{Codec, CodecId};
 
 /// Feeds the input to a depacketiser and packetises what comes out again.
-pub fn run(codec: &Codec, mut data: &[u8]) {
+pub(super) fn run(codec: &Codec, mut data: &[u8]) {
     let mut depay = Depacketiser::new(codec);
     let now = Instant::now();
     let mut header = Header::default();

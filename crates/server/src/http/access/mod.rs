@@ -1,0 +1,348 @@
+//! Who may call what: one function decides for every call (`design.md` 7).
+//!
+//! | class | without credentials in the configuration |
+//! |---|---|
+//! | view | loopback, unix socket, private peers |
+//! | stream | the same; a private peer names network sources only |
+//! | admin | loopback and unix socket |
+//!
+//! Everybody else is told how to open the door. With `api.username` everybody
+//! but loopback logs in, and may then do everything. A page of another site
+//! changes nothing, whoever's browser shows it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use rs2rtc_base::{Redacted, Url};
+
+/// What a call may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Pictures, sound, lists, log and configuration with secrets masked.
+    View,
+    /// A viewer's own session, named by an address that only he knows.
+    Own,
+    /// Streams and their sources.
+    Stream,
+    /// The program and its configuration.
+    Admin,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Over the unix socket.
+    Unix,
+    /// Over TCP.
+    Ip(SocketAddr),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix => f.write_str("@"),
+            Self::Ip(address) => {
+                write!(f, "{}", SocketAddr::new(address.ip().to_canonical(), address.port()))
+            }
+        }
+    }
+}
+
+/// Where a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// This machine.
+    Here,
+    /// The same private network.
+    Private,
+    /// Anywhere else.
+    Outside,
+}
+
+/// What the configuration allows.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Login name; empty: no login.
+    pub username: String,
+    /// Password that goes with it.
+    pub password: rs2rtc_base::Secret,
+    /// Loopback and unix clients log in too.
+    pub local_auth: bool,
+    /// `compat: go2rtc`: no classes without a login.
+    pub compat: bool,
+    /// `api.origin`.
+    pub origin: String,
+    /// `api.hosts`.
+    pub hosts: Vec<String>,
+}
+
+/// What a request says about itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'r> {
+    /// `Authorization`.
+    pub authorization: &'r str,
+    /// `Origin`.
+    pub origin: &'r str,
+    /// `Sec-Fetch-Site`.
+    pub fetch_site: &'r str,
+    /// `Host`.
+    pub host: &'r str,
+    /// The address a proxy on this machine forwards for (`X-Forwarded-For`, `Forwarded`).
+    pub forwarded: Option<&'r str>,
+}
+
+/// Why a call is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// 401, with a challenge.
+    Login,
+    /// 401, with what to do.
+    Peer(String),
+    /// 403: a page of another site.
+    Site(String),
+}
+
+/// Decides about one call. `Ok(true)`: the caller may also do what admins do.
+///
+/// # Errors
+/// Why not; texts are for people.
+pub fn decide(policy: &Policy, class: Class, peer: Peer, facts: &Facts<'_>) -> Result<bool, Denied> {
+    let place = place_of(peer, class, facts);
+    if !policy.username.is_empty() {
+        let exempt = peer_place(peer) == Place::Here && !policy.local_auth;
+        let known = rs2rtc_base::http::auth::check_basic(
+            facts.authorization,
+            &policy.username,
+            policy.password.expose(),
+        );
+        if !known && !exempt {
+            return Err(Denied::Login);
+        }
+        if !known {
+            // A browser on this machine: its pages are not all ours.
+            check_site(policy, class, facts, true)?;
+            return Ok(place == Place::Here);
+        }
+        check_site(policy, class, facts, false)?;
+        return Ok(true);
+    }
+    check_site(policy, class, facts, true)?;
+    if policy.compat {
+        return Ok(true);
+    }
+    match (class, place) {
+        (_, Place::Here) => Ok(true),
+        (Class::View | Class::Own | Class::Stream, Place::Private) => Ok(false),
+        (Class::Admin, Place::Private) => Err(Denied::Peer(ADMIN.to_owned())),
+        (_, Place::Outside) => Err(Denied::Peer(outside(peer))),
+    }
+}
+
+const ADMIN: &str = "Only this machine may do this while no login is configured.\n\
+    Either: set api.username and api.password in the configuration and log in,\n\
+    or: do it on the machine itself (127.0.0.1 or api.unix_listen),\n\
+    or: set compat: go2rtc to let every private address do everything.";
+
+fn outside(peer: Peer) -> String {
+    format!(
+        "Your address {peer} is not a private one, and no login is configured.\n\
+         Either: set api.username and api.password in the configuration and log in,\n\
+         or: use a VPN or an address of the same private network,\n\
+         or: set compat: go2rtc to let everybody in."
+    )
+}
+
+/// For stream and admin calls a proxy on this machine counts as the address it
+/// forwards for: the last one, which the proxy itself saw.
+fn place_of(peer: Peer, class: Class, facts: &Facts<'_>) -> Place {
+    let place = peer_place(peer);
+    match facts.forwarded {
+        Some(forwarded) if place == Place::Here && class >= Class::Stream => {
+            let last = forwarded.rsplit(',').next().unwrap_or_default().trim();
+            parse_forwarded(last).map_or(Place::Outside, place_of_ip)
+        }
+        _ => place,
+    }
+}
+
+fn parse_forwarded(text: &str) -> Option<IpAddr> {
+    let text = text.split(';').find_map(|part| {
+        let part = part.trim();
+        let lower = part.to_ascii_lowercase();
+        lower.starts_with("for=").then(|| part.get(4..).unwrap_or_default()).or_else(|| {
+            (!part.contains('=')).then_some(part)
+        })
+    })?;
+    let text = text.trim_matches('"');
+    let text = text.strip_prefix('[').and_then(|t| t.split(']').next()).unwrap_or(text);
+    text.parse().ok().or_else(|| text.rsplit_once(':')?.0.parse().ok())
+}
+
+fn peer_place(peer: Peer) -> Place {
+    match peer {
+        Peer::Unix => Place::Here,
+        Peer::Ip(address) => place_of_ip(address.ip()),
+    }
+}
+
+/// Where an address is. A global IPv6 address counts as private if it is a
+/// neighbour on an interface that also has a private IPv4 address.
+pub fn place_of_ip(ip: IpAddr) -> Place {
+    match ip.to_canonical() {
+        ip if ip.is_loopback() => Place::Here,
+        IpAddr::V4(ip) if is_private_v4(ip) => Place::Private,
+        IpAddr::V6(ip) if is_private_v6(ip) || is_neighbour(ip) => Place::Private,
+        _ => Place::Outside,
+    }
+}
+
+/// RFC 1918, RFC 6598 (shared by carriers and VPNs), link-local.
+const fn is_private_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    ip.is_private() || ip.is_link_local() || (a == 100 && b & 0xC0 == 64)
+}
+
+/// RFC 4193 and link-local.
+const fn is_private_v6(ip: Ipv6Addr) -> bool {
+    ip.is_unique_local() || ip.is_unicast_link_local()
+}
+
+fn is_neighbour(ip: Ipv6Addr) -> bool {
+    let Ok(addresses) = rs2rtc_endpoints::io::sys::interface_addresses() else { return false };
+    let prefix = |ip: Ipv6Addr| u128::from(ip) >> 64;
+    addresses.iter().any(|own| match own.ip {
+        IpAddr::V6(own_ip) if prefix(own_ip) == prefix(ip) => addresses.iter().any(|other| {
+            other.interface == own.interface
+                && matches!(other.ip, IpAddr::V4(v4) if is_private_v4(v4))
+        }),
+        _ => false,
+    })
+}
+
+/// A page of another site, or one under a strange host name, changes nothing.
+fn check_site(
+    policy: &Policy,
+    class: Class,
+    facts: &Facts<'_>,
+    check_host: bool,
+) -> Result<(), Denied> {
+    if class < Class::Stream || policy.origin == "*" {
+        return Ok(());
+    }
+    let browser = !facts.origin.is_empty() || !facts.fetch_site.is_empty();
+    if !browser {
+        return Ok(());
+    }
+    let refuse = |text: String| Err(Denied::Site(text));
+    let trusted = same_origin(facts.origin, facts.host) || is_configured(policy, facts.origin);
+    match facts.fetch_site {
+        "" | "same-origin" | "none" => {}
+        _ if trusted && !facts.origin.is_empty() => {}
+        _ => return refuse(format!("a page of another site ({}) may not do this", facts.origin)),
+    }
+    if !facts.origin.is_empty() && !trusted {
+        return refuse(format!("a page of another site ({}) may not do this", facts.origin));
+    }
+    if check_host && !is_local_name(facts.host) && !policy.hosts.iter().any(|h| is_host(h, facts.host)) {
+        let host = facts.host;
+        return refuse(format!("host {host} is not known here; add it to api.hosts or log in"));
+    }
+    Ok(())
+}
+
+/// Whether a WebSocket may be opened from a page (`spec/api.md` 7).
+pub fn allows_socket(origin: &str, allowed: &str, host: &str) -> bool {
+    if allowed == "*" || origin.is_empty() {
+        return true;
+    }
+    let Some(origin_host) = host_of_origin(origin) else { return false };
+    if origin_host.eq_ignore_ascii_case(host) {
+        return true;
+    }
+    let without_port = without_port(origin_host);
+    allowed.is_empty() && without_port.eq_ignore_ascii_case(host)
+}
+
+fn is_configured(policy: &Policy, origin: &str) -> bool {
+    !policy.origin.is_empty() && policy.origin.eq_ignore_ascii_case(origin)
+}
+
+fn same_origin(origin: &str, host: &str) -> bool {
+    host_of_origin(origin).is_some_and(|o| {
+        o.eq_ignore_ascii_case(host) || without_port(o).eq_ignore_ascii_case(host)
+    })
+}
+
+fn host_of_origin(origin: &str) -> Option<&str> {
+    let rest = origin.split_once("://")?.1;
+    Some(rest.trim_end_matches('/')).filter(|host| !host.is_empty())
+}
+
+fn is_host(configured: &str, host: &str) -> bool {
+    configured.eq_ignore_ascii_case(host) || configured.eq_ignore_ascii_case(without_port(host))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    }
+}
+
+/// An address, a name without dots, or a name under a local domain: what no
+/// stranger can register.
+fn is_local_name(host: &str) -> bool {
+    const DOMAINS: [&str; 7] =
+        [".local", ".localhost", ".lan", ".home", ".internal", ".home.arpa", ".localdomain"];
+    let name = without_port(host).trim_end_matches('.');
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let lower = name.to_ascii_lowercase();
+    bare.parse::<IpAddr>().is_ok()
+        || (!name.is_empty() && !name.contains('.'))
+        || DOMAINS.iter().any(|domain| lower.ends_with(domain))
+}
+
+/// Whether a peer may name this source. Only this machine may send the program
+/// to itself, to link-local addresses or to metadata services.
+///
+/// # Errors
+/// The text for the caller, without secrets.
+pub fn check_source(source: &str, peer: Peer, compat: bool) -> Result<(), String> {
+    if compat || peer_place(peer) == Place::Here {
+        return Ok(());
+    }
+    // Nested sources (`ffmpeg:rtsp://…`) are judged by the address inside.
+    let Some(at) = source.find("://") else { return Ok(()) };
+    let scheme = source.get(..at).unwrap_or_default();
+    let start = scheme.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |i| i + 1);
+    let host = match Url::parse(source.get(start..).unwrap_or_default()) {
+        Ok(url) => url.host,
+        Err(_) => return Err(format!("streams: source is no address: {}", Redacted(source))),
+    };
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let inside = match bare.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast(),
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified() || ip.is_multicast(),
+        Err(_) => {
+            bare == "localhost" || bare.ends_with(".localhost") || bare.starts_with("metadata") || is_odd_v4(bare)
+        }
+    };
+    if inside {
+        return Err(format!("streams: source at {host} may only be named on this machine"));
+    }
+    Ok(())
+}
+
+/// Forms of IPv4 addresses that system resolvers accept and nobody writes:
+/// `2130706433`, `0x7f.1`, `0177.0.0.1`.
+fn is_odd_v4(host: &str) -> bool {
+    let part = |p: &str| {
+        !p.is_empty() && (p.bytes().all(|b| b.is_ascii_digit())
+            || p.strip_prefix("0x").is_some_and(|h| h.bytes().all(|b| b.is_ascii_hexdigit())))
+    };
+    host.split('.').all(part)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+use super::*;
+
+fn peer(ip: &str) -> Peer {
+    Peer::Ip(SocketAddr::new(ip.parse().unwrap(), 5000))
+}
+
+fn login() -> Policy {
+    Policy {
+        username: "admin".into(),
+        password: rs2rtc_base::Secret::new("pass"),
+        ..Policy::default()
+    }
+}
+
+#[test]
+fn classes_without_a_login() {
+    use Class::{Admin, Stream, View};
+    let open = Policy::default();
+    let facts = Facts::default();
+    let table = [
+        ("127.0.0.1", View, Some(true)),
+        ("::1", Admin, Some(true)),
+        ("::ffff:127.0.0.1", Admin, Some(true)),
+        ("192.168.1.5", View, Some(false)),
+        ("10.9.9.1", Stream, Some(false)),
+        ("100.100.1.1", Stream, Some(false)),
+        ("169.254.3.3", View, Some(false)),
+        ("fd00::1", Stream, Some(false)),
+        ("fe80::1", View, Some(false)),
+        ("::ffff:172.20.0.2", Stream, Some(false)),
+        ("192.168.1.5", Admin, None),
+        ("8.8.8.8", View, None),
+        ("2001:db8:1::1", View, None),
+        ("100.128.0.1", View, None),
+    ];
+    for (ip, class, expected) in table {
+        let result = decide(&open, class, peer(ip), &facts);
+        assert_eq!(result.clone().ok(), expected, "{ip} {class:?} {result:?}");
+        if let Err(Denied::Peer(text)) = result {
+            assert_eq!(text.lines().count(), 4, "{text}");
+        }
+    }
+    assert_eq!(decide(&open, Admin, Peer::Unix, &facts), Ok(true));
+    let compat = Policy { compat: true, ..Policy::default() };
+    assert_eq!(decide(&compat, Admin, peer("8.8.8.8"), &facts), Ok(true));
+}
+
+#[test]
+fn with_a_login_everybody_but_loopback_logs_in() {
+    let good = Facts { authorization: "Basic YWRtaW46cGFzcw==", ..Facts::default() };
+    let wrong = Facts { authorization: "Basic YWRtaW46bm9wZQ==", ..Facts::default() };
+    let policy = login();
+    assert_eq!(decide(&policy, Class::Admin, peer("8.8.8.8"), &good), Ok(true));
+    for facts in [wrong, Facts::default()] {
+        assert_eq!(decide(&policy, Class::View, peer("10.0.0.1"), &facts), Err(Denied::Login));
+        assert_eq!(decide(&policy, Class::Admin, peer("127.0.0.1"), &facts), Ok(true));
+    }
+    let strict = Policy { local_auth: true, ..login() };
+    let local = decide(&strict, Class::View, peer("127.0.0.1"), &Facts::default());
+    assert_eq!(local, Err(Denied::Login));
+}
+
+#[test]
+fn a_proxy_on_this_machine_counts_as_who_it_forwards_for() {
+    let open = Policy::default();
+    let place = |forwarded: &'static str, class| {
+        let facts = Facts { forwarded: Some(forwarded), ..Facts::default() };
+        decide(&open, class, peer("127.0.0.1"), &facts).is_ok()
+    };
+    assert!(place("8.8.8.8", Class::View));
+    assert!(!place("127.0.0.1, 8.8.8.8", Class::Stream));
+    assert!(place("8.8.8.8, 192.168.1.2", Class::Stream));
+    assert!(!place("192.168.1.2", Class::Admin));
+    assert!(place("for=\"[::1]:80\";proto=http", Class::Admin));
+    assert!(!place("for=8.8.8.8:443", Class::Admin));
+    assert!(!place("unknown", Class::Stream));
+}
+
+#[test]
+fn pages_of_other_sites_change_nothing() {
+    let open = Policy { hosts: vec!["cams.example.com".into()], ..Policy::default() };
+    let run = |policy: &Policy, class, origin, fetch_site, host| {
+        let facts = Facts { origin, fetch_site, host, ..Facts::default() };
+        decide(policy, class, peer("127.0.0.1"), &facts).is_ok()
+    };
+    let stream = Class::Stream;
+    assert!(run(&open, stream, "", "", "evil.example"));
+    assert!(run(&open, stream, "http://127.0.0.1:1984", "same-origin", "127.0.0.1:1984"));
+    assert!(run(&open, stream, "http://nas.local:1984", "", "nas.local:1984"));
+    assert!(run(&open, stream, "https://cams.example.com", "same-origin", "cams.example.com"));
+    assert!(!run(&open, stream, "http://evil.example", "", "127.0.0.1:1984"));
+    assert!(!run(&open, stream, "null", "", "127.0.0.1:1984"));
+    assert!(!run(&open, stream, "", "cross-site", "127.0.0.1:1984"));
+    assert!(!run(&open, stream, "http://evil.example:1984", "same-origin", "evil.example:1984"));
+    assert!(!run(&open, stream, "http://localhost:8123", "same-site", "localhost:1984"));
+    assert!(run(&open, Class::View, "http://evil.example", "cross-site", "127.0.0.1:1984"));
+    assert!(run(&open, Class::Own, "http://evil.example", "cross-site", "127.0.0.1:1984"));
+    let star = Policy { origin: "*".into(), ..Policy::default() };
+    assert!(run(&star, stream, "http://evil.example", "cross-site", "127.0.0.1:1984"));
+    let page = Policy { origin: "http://ha.local:8123".into(), ..Policy::default() };
+    assert!(run(&page, stream, "http://ha.local:8123", "cross-site", "127.0.0.1:1984"));
+}
+
+#[test]
+fn origins_of_sockets() {
+    assert!(allows_socket("", "", "host:1984"));
+    assert!(allows_socket("http://host:1984", "", "host:1984"));
+    assert!(allows_socket("http://host:8123", "", "host"));
+    assert!(!allows_socket("http://host:8123", "", "host:1984"));
+    assert!(!allows_socket("http://evil", "", "host:1984"));
+    assert!(allows_socket("http://evil", "*", "host:1984"));
+    assert!(allows_socket("http://HOST:1984", "http://x", "host:1984"));
+    assert!(!allows_socket("http://host:8123", "http://x", "host"));
+}
+
+#[test]
+fn private_peers_name_network_sources_only() {
+    let lan = peer("192.168.1.5");
+    let ok = |source: &str| check_source(source, lan, false).is_ok();
+    assert!(ok("rtsp://user:pw@192.168.1.10/stream1#timeout=5"));
+    assert!(ok("ffmpeg:rtsp://10.0.0.3/x#video=copy"));
+    assert!(ok("demo:"));
+    for bad in [
+        "rtsp://127.0.0.1:8554/cam",
+        "ffmpeg:http://localhost/x",
+        "http://169.254.169.254/latest",
+        "rtsp://[::1]/x",
+        "rtsp://[::ffff:127.0.0.1]/x",
+        "http://metadata.google.internal/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://0.0.0.0:1984/api/exit",
+    ] {
+        assert!(!ok(bad), "{bad}");
+        assert!(check_source(bad, peer("127.0.0.1"), false).is_ok());
+    }
+}

@@ -1,0 +1,167 @@
+//! One request as the handlers see it, and the forms of answers
+//! (`spec/api.md` 1.5).
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use bytes::Bytes;
+use rs2rtc_base::url::query_pairs;
+use serde_json::Value;
+
+use super::access::Peer;
+
+/// An answer.
+pub type Reply = Response<Body>;
+
+/// Largest body of a request that is read into memory.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// A request.
+#[derive(Debug)]
+pub struct Call {
+    /// Head, with what an upgrade needs.
+    pub parts: Parts,
+    /// Who sent it.
+    pub peer: Peer,
+    /// Decoded pairs of the query.
+    pub query: Query,
+    /// May write the configuration and see secrets.
+    pub admin: bool,
+    body: Body,
+}
+
+/// Decoded pairs of a query, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the text after `?`.
+    pub fn parse(text: &str) -> Self {
+        Self(query_pairs(text).take(256).collect())
+    }
+
+    /// The first value of a name; empty if it is not there.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)
+    }
+
+    /// All values of a name.
+    pub fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect()
+    }
+
+    /// Whether a name is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, _)| n == name)
+    }
+
+    /// All pairs.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(n, v)| (n.as_str(), v.as_str()))
+    }
+}
+
+impl Call {
+    /// A request from a peer.
+    pub fn new(parts: Parts, body: Body, peer: Peer) -> Self {
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        Self { parts, peer, query, admin: false, body }
+    }
+
+    /// Its method.
+    pub const fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// A header's value; empty if it is not there or no text.
+    pub fn header(&self, name: &str) -> &str {
+        header_text(&self.parts.headers, name)
+    }
+
+    /// The whole body, at most [`MAX_BODY`] bytes.
+    ///
+    /// # Errors
+    /// The answer to give if there is more, or the client left.
+    pub async fn body(&mut self) -> Result<Bytes, Box<Reply>> {
+        let body = std::mem::replace(&mut self.body, Body::empty());
+        axum::body::to_bytes(body, MAX_BODY).await.map_err(|e| {
+            Box::new(error(StatusCode::PAYLOAD_TOO_LARGE, &format!("body: {e}")))
+        })
+    }
+
+    /// `host:port` of the peer, with what a proxy says (`spec/api.md` 3.1).
+    pub fn remote_addr(&self) -> String {
+        let peer = self.peer.to_string();
+        match self.header("x-forwarded-for") {
+            "" => peer,
+            forwarded => format!("{peer} forwarded {}", forwarded.replace(['\r', '\n'], " ")),
+        }
+    }
+}
+
+/// A header's value; empty if it is not there or no text.
+pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+}
+
+/// 200 without a body.
+pub fn empty() -> Reply {
+    Response::new(Body::empty())
+}
+
+/// Only a status.
+pub fn status(status: StatusCode) -> Reply {
+    let mut reply = empty();
+    *reply.status_mut() = status;
+    reply
+}
+
+/// 200 with a body of a type.
+pub fn typed(content_type: &'static str, body: impl Into<Body>) -> Reply {
+    let mut reply = Response::new(body.into());
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
+/// Compact JSON with a newline at its end.
+pub fn json(value: &Value) -> Reply {
+    typed("application/json", escape(value.to_string()) + "\n")
+}
+
+/// JSON indented by two spaces, with a newline at its end.
+pub fn pretty(value: &Value) -> Reply {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    typed("application/json", escape(text) + "\n")
+}
+
+/// Characters that would mean something in HTML, as go2rtc writes them.
+fn escape(text: String) -> String {
+    if !text.contains(['<', '>', '&']) {
+        return text;
+    }
+    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// An error text. An empty one gives a body of one newline.
+pub fn error(status: StatusCode, text: &str) -> Reply {
+    let mut reply = typed("text/plain; charset=utf-8", format!("{text}\n"));
+    *reply.status_mut() = status;
+    let nosniff = HeaderValue::from_static("nosniff");
+    reply.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    reply
+}
+
+/// 404 of a path that nobody serves.
+pub fn no_page() -> Reply {
+    error(StatusCode::NOT_FOUND, "404 page not found")
+}
+
+/// 404 of an unknown stream.
+pub fn no_stream() -> Reply {
+    error(StatusCode::NOT_FOUND, "stream not found")
+}
+
+/// 501 of something this version cannot do.
+pub fn not_yet(what: &str) -> Reply {
+    error(StatusCode::NOT_IMPLEMENTED, &format!("{what} is not available in this version"))
+}

@@ -1,0 +1,153 @@
+//! Listening for HTTP: TCP and unix socket, one task per connection.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rs2rtc_base::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+
+use super::{Api, Call, Peer};
+
+/// Connections at the same time.
+const MAX_CONNECTIONS: usize = 4096;
+/// How long a client may take for the head of a request; also how long a
+/// connection may rest between two.
+const HEAD_LIMIT: Duration = Duration::from_secs(5);
+/// How long running answers may go on at shutdown.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// A bound listener.
+#[derive(Debug)]
+pub enum Listener {
+    /// `api.listen`.
+    Tcp(TcpListener),
+    /// `api.unix_listen`.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Binds `address:port` or `:port`.
+    ///
+    /// # Errors
+    /// Kind `Config`, naming the address and what to do.
+    pub fn tcp(address: &str) -> Result<Self, Error> {
+        rs2rtc_endpoints::io::tcp::listen(address).map(Self::Tcp)
+    }
+
+    /// Binds a unix socket; an old socket file is removed first.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn unix(path: &str) -> io::Result<Self> {
+        use std::os::unix::fs::FileTypeExt as _;
+        if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
+            std::fs::remove_file(path)?;
+        }
+        UnixListener::bind(path).map(Self::Unix)
+    }
+
+    /// The TCP address in use.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Serves until the API's token fires.
+    pub async fn run(self, api: Arc<Api>) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let accepted = tokio::select! {
+                () = api.cancel.cancelled() => return,
+                accepted = self.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors: wait for some to be freed.
+                    tracing::warn!(target: "api", %error, "accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!(target: "api", %peer, "too many connections, refused");
+                continue;
+            };
+            let connection_api = Arc::clone(&api);
+            api.tasks.spawn("http connection", async move {
+                match stream {
+                    Stream::Tcp(stream) => serve(stream, peer, connection_api).await,
+                    Stream::Unix(stream) => serve(stream, peer, connection_api).await,
+                }
+                drop(place);
+            });
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Tcp(stream), Peer::Ip(address)))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), Peer::Unix))
+            }
+        }
+    }
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+fn serve<S>(stream: S, peer: Peer, api: Arc<Api>) -> impl Future<Output = ()> + Send
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let cancel = api.cancel.clone();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let api = Arc::clone(&api);
+        async move {
+            let (parts, body) = request.into_parts();
+            Ok::<_, Infallible>(api.answer(Call::new(parts, Body::new(body), peer)).await)
+        }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .max_headers(128)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    async move {
+        let mut connection = Box::pin(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = cancel.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                match tokio::time::timeout(GOODBYE, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(target: "api", %peer, %error, "connection");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The HTTP API and the web interface (`spec/api.md`).
+//!
+//! Every call goes the same way: login and class ([`access::decide`]), then the
+//! route table [`ROUTES`], then its handler. A new module adds a line there.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use rs2rtc_endpoints::outputs::webrtc::Gateway;
+use rs2rtc_streams::{CancellationToken, Streams, Tasks};
+use tokio::sync::{SetOnce, mpsc};
+
+use crate::config::{self, ConfigFile};
+use crate::logging::Log;
+use crate::secrets::Secrets;
+
+pub mod access;
+mod assets;
+pub mod call;
+mod config_api;
+mod dot;
+pub mod listener;
+mod stream_json;
+mod streams_api;
+mod system;
+mod webrtc;
+mod ws;
+
+pub use access::{Class, Peer, Policy};
+pub use call::{Call, Reply};
+
+/// What the API asks of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// End with this code.
+    Exit(u8),
+    /// Start the same binary again, in this process.
+    Restart,
+}
+
+/// The RTSP server as `/api` shows it.
+#[derive(Clone, Debug)]
+pub struct RtspInfo {
+    /// `rtsp.listen`.
+    pub listen: String,
+    /// `rtsp.default_query`.
+    pub default_query: String,
+    /// `rtsp.pkt_size`.
+    pub pkt_size: u16,
+}
+
+/// What all calls share.
+#[derive(Debug)]
+pub struct Api {
+    /// Section `api`.
+    pub config: config::Api,
+    /// Who may call what.
+    pub policy: Policy,
+    /// The configuration file.
+    pub file: Arc<ConfigFile>,
+    /// The streams.
+    pub streams: Streams,
+    /// The log.
+    pub log: Log,
+    /// Texts to mask.
+    pub secrets: Secrets,
+    /// The RTSP server, if the module is on.
+    pub rtsp: Option<RtspInfo>,
+    /// The WebRTC gateway; set once it has started, `None` if it could not.
+    pub webrtc: SetOnce<Option<Gateway>>,
+    /// Where wishes about the program go.
+    pub control: mpsc::Sender<Control>,
+    /// Tasks of connections.
+    pub tasks: Tasks,
+    /// Fires at shutdown.
+    pub cancel: CancellationToken,
+    /// `app.modules`.
+    pub modules: Option<Vec<String>>,
+}
+
+type Handling = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// An entry of the route table.
+pub struct Route {
+    /// Relative to `base_path`, or from the root with a leading slash.
+    pub pattern: &'static str,
+    /// The module that must be on.
+    pub module: &'static str,
+    /// What a call of it may change.
+    pub class: fn(&Api, &Call) -> Class,
+    /// Answers it.
+    pub handle: fn(Arc<Api>, Call) -> Handling,
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Route").field("pattern", &self.pattern).finish_non_exhaustive()
+    }
+}
+
+macro_rules! route {
+    ($pattern:literal, $module:literal, $class:expr, $handler:path) => {
+        Route {
+            pattern: $pattern,
+            module: $module,
+            class: $class,
+            handle: |api, call| Box::pin($handler(api, call)),
+        }
+    };
+}
+
+/// All paths but those of the web interface.
+pub static ROUTES: &[Route] = &[
+    route!("api", "api", |_, _| Class::View, system::info),
+    route!("api/exit", "api", |_, _| Class::Admin, system::exit),
+    route!("api/restart", "api", |_, _| Class::Admin, system::restart),
+    route!("api/log", "api", system::log_class, system::log),
+    route!("api/schemes", "api", |_, _| Class::View, system::schemes),
+    route!("api/config", "api", config_api::class, config_api::handle),
+    route!("api/streams", "api", streams_api::class, streams_api::handle),
+    route!("api/streams.dot", "api", |_, _| Class::View, dot::handle),
+    route!("api/ws", "ws", ws::class, ws::handle),
+    route!("api/webrtc", "webrtc", webrtc::class, webrtc::handle),
+    route!("api/webrtc/bye", "webrtc", |_, _| Class::Own, webrtc::bye),
+    route!("/static", "api", |_, _| Class::View, system::ok_payload),
+    route!("/streams", "api", |_, _| Class::View, system::ok_payload),
+];
+
+impl Api {
+    /// Answers one call, whatever it is.
+    pub async fn answer(self: Arc<Self>, mut call: Call) -> Reply {
+        if tracing::enabled!(target: "api", tracing::Level::TRACE) {
+            let uri = self.secrets.mask(&call.parts.uri.to_string());
+            tracing::trace!(target: "api", "[api] {} {uri} {}", call.method(), call.peer);
+        }
+        let cross_origin = self.config.origin == "*";
+        if cross_origin && is_preflight(&call) {
+            let mut reply = call::status(StatusCode::NO_CONTENT);
+            allow_origin(reply.headers_mut());
+            return reply;
+        }
+        let found = self.find(call.parts.uri.path());
+        let class = match &found {
+            Found::Route(route) => (route.class)(&self, &call),
+            _ => Class::View,
+        };
+        let headers = &call.parts.headers;
+        let forwarded = match call::header_text(headers, "x-forwarded-for") {
+            "" => call::header_text(headers, "forwarded"),
+            text => text,
+        };
+        let facts = access::Facts {
+            authorization: call::header_text(headers, "authorization"),
+            origin: call::header_text(headers, "origin"),
+            fetch_site: call::header_text(headers, "sec-fetch-site"),
+            host: call::header_text(headers, "host"),
+            forwarded: (!forwarded.is_empty()).then_some(forwarded),
+        };
+        let decision = access::decide(&self.policy, class, call.peer, &facts);
+        let admin = class == Class::Admin
+            || access::decide(&self.policy, Class::Admin, call.peer, &facts) == Ok(true);
+        let mut reply = match decision {
+            Ok(_) => {
+                call.admin = admin;
+                match found {
+                    Found::Route(route) => (route.handle)(Arc::clone(&self), call).await,
+                    Found::Asset(path) => assets::serve(&self, &call, &path).await,
+                    Found::Redirect(to) => redirect(StatusCode::TEMPORARY_REDIRECT, &to, &call),
+                    Found::Nothing => call::no_page(),
+                }
+            }
+            Err(denied) => refuse(&denied),
+        };
+        if cross_origin {
+            allow_origin(reply.headers_mut());
+        }
+        reply
+    }
+
+    fn find(&self, path: &str) -> Found {
+        if let Some(clean) = cleaned(path) {
+            return Found::Redirect(clean);
+        }
+        let base = self.config.base_path.as_str();
+        if !base.is_empty() && path == base {
+            return Found::Redirect(format!("{base}/"));
+        }
+        let under = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
+        for route in ROUTES {
+            let (hit, full) = match route.pattern.strip_prefix('/') {
+                Some(_) => (path == route.pattern, route.pattern.to_owned()),
+                None => (under == Some(route.pattern), format!("{base}/{}", route.pattern)),
+            };
+            if hit && self.allows(&full) && self.has_module(route.module) {
+                return Found::Route(route);
+            }
+        }
+        match under {
+            Some(rest) if self.allows(&format!("{base}/")) => Found::Asset(rest.to_owned()),
+            _ => Found::Nothing,
+        }
+    }
+
+    fn allows(&self, pattern: &str) -> bool {
+        self.config.allow_paths.as_ref().is_none_or(|list| list.iter().any(|p| p == pattern))
+    }
+
+    fn has_module(&self, name: &str) -> bool {
+        self.modules.as_ref().is_none_or(|list| list.iter().any(|m| m == name))
+    }
+
+    /// Folder that replaces the built-in web interface.
+    fn static_dir(&self) -> Option<PathBuf> {
+        (!self.config.static_dir.is_empty()).then(|| PathBuf::from(&self.config.static_dir))
+    }
+}
+
+enum Found {
+    Route(&'static Route),
+    Asset(String),
+    Redirect(String),
+    Nothing,
+}
+
+/// The path without `//`, `.` and `..`; `None` if it has none of them.
+fn cleaned(path: &str) -> Option<String> {
+    let odd = path.contains("//") || path.split('/').any(|part| part == "." || part == "..");
+    if !odd {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let end = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    Some(format!("/{}{end}", parts.join("/")))
+}
+
+fn redirect(status: StatusCode, to: &str, call: &Call) -> Reply {
+    let query = call.parts.uri.query().map(|q| format!("?{q}")).unwrap_or_default();
+    let mut reply = call::status(status);
+    if let Ok(value) = HeaderValue::from_str(&format!("{to}{query}")) {
+        reply.headers_mut().insert(header::LOCATION, value);
+    }
+    reply
+}
+
+fn refuse(denied: &access::Denied) -> Reply {
+    match denied {
+        access::Denied::Login => {
+            let mut reply = call::error(StatusCode::UNAUTHORIZED, "Unauthorized");
+            let challenge = HeaderValue::from_static("Basic realm=\"go2rtc\"");
+            reply.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            reply
+        }
+        access::Denied::Peer(text) => call::error(StatusCode::UNAUTHORIZED, text),
+        access::Denied::Site(text) => call::error(StatusCode::FORBIDDEN, text),
+    }
+}
+
+fn is_preflight(call: &Call) -> bool {
+    call.method() == Method::OPTIONS
+        && !call.header("origin").is_empty()
+        && !call.header("access-control-request-method").is_empty()
+}
+
+fn allow_origin(headers: &mut HeaderMap) {
+    const ALLOWED: [(&str, &str); 3] = [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+        ("access-control-allow-headers", "Authorization, Content-Type"),
+    ];
+    for (name, value) in ALLOWED {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// Names to values, for forms.
+pub(crate) fn form(body: &str) -> HashMap<String, String> {
+    rs2rtc_base::url::query_pairs(body).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! The bodies of the fuzz targets: arbitrary bytes into a parser or a machine.
+//!
+//! They stand here and not under `fuzz/` so that their corpora run as plain
+//! tests with the product's own toolchain.
+
+pub mod depay_aac;
+pub mod depay_h264;
+pub mod depay_h265;
+pub mod rtp_rtcp;
+pub mod rtsp_client;
+pub mod rtsp_message;
+pub mod rtsp_server;
+pub mod sdp;
+mod packets;
+
+/// A body of a fuzz target.
+pub type Body = fn(&[u8]);
+
+/// Every target by the name of its corpus.
+pub static TARGETS: &[(&str, Body)] = &[
+    ("depay_aac", depay_aac::run),
+    ("depay_h264", depay_h264::run),
+    ("depay_h265", depay_h265::run),
+    ("rtp_rtcp", rtp_rtcp::run),
+    ("rtsp_client", rtsp_client::run),
+    ("rtsp_message", rtsp_message::run),
+    ("rtsp_server", rtsp_server::run),
+    ("sdp", sdp::run),
+];
