@@ -25,7 +25,7 @@ fuzz seconds="60" target="":
 # Start-up, join and delay figures against a running demo in a real browser.
 bench-start runs="20":
     cargo build --release --locked
-    tools/ui/bench-start.sh {{runs}}
+    node tools/ui/bench-start.mjs {{runs}}
 
 # The binary for packages.
 dist:

@@ -105,7 +105,8 @@ fn refuse(out: &mut String, offered: &OfferedSection) {
 /// inactive section the first, because there must be one.
 fn listed<'a>(offered: &'a OfferedSection, section: &Section<'a>) -> Vec<&'a OfferedCodec> {
     let mut codecs: Vec<&OfferedCodec> = section.send.iter().map(|s| s.codec).collect();
-    let more = section.receive.or(if codecs.is_empty() { offered.codecs.first() } else { None });
+    let any = codecs.is_empty().then(|| offered.codecs.first()).flatten();
+    let more = section.receive.or(any);
     if let Some(more) = more.filter(|m| codecs.iter().all(|c| c.payload_type() != m.payload_type()))
     {
         codecs.push(more);

@@ -12,7 +12,7 @@
 //! Rules: `spec/protocols-standard.md` 8, JSEP (RFC 9429), BUNDLE (RFC 9143).
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::disallowed_methods))]
 
 mod answer;
 mod candidate;

@@ -1,6 +1,6 @@
 //! A session against another WebRTC end, in memory and in virtual time.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod peer;
 

@@ -16,6 +16,7 @@ const TP_LINK_HOST: &str = "127.0.0.1";
 
 impl Session {
     pub(super) fn handle_response(&mut self, now: Instant, response: &Response) {
+        tracing::trace!(code = response.code, "RTSP response");
         if let Some(public) = response.headers.get("Public") {
             self.get_parameter = public.split(',').any(|m| m.trim() == "GET_PARAMETER");
         }
@@ -154,8 +155,8 @@ impl Session {
             }
         };
         // A nonce may have become too old since; the first answer to a challenge never is.
-        let may_repeat =
-            !pending.repeated && (!pending.authorized || stale || self.session.is_some());
+        let accepted_before = self.state != State::Opening;
+        let may_repeat = !pending.repeated && (!pending.authorized || stale || accepted_before);
         if may_repeat {
             self.pending = Some(self.transmit(now, request, true));
         } else {

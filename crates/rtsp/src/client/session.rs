@@ -338,6 +338,7 @@ impl Session {
 
     pub(super) fn transmit(&mut self, now: Instant, request: Request, repeated: bool) -> Pending {
         self.cseq = self.cseq.wrapping_add(1);
+        tracing::trace!(method = %request.method, url = %request.url, "RTSP request");
         let mut sent = Request::new(request.method.clone(), request.url.clone())
             .with("CSeq", self.cseq.to_string());
         if !self.config.user_agent.is_empty() {

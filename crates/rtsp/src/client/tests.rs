@@ -262,6 +262,28 @@ fn authentication_is_tried_once() {
     assert_eq!(t.failure().1, "RTSP unsupported authentication");
 }
 
+/// Cameras with a nonce for every request.
+#[test]
+fn a_new_nonce_for_a_later_request() {
+    let refused = |cseq: u32| {
+        format!(
+            "RTSP/1.0 401 Unauthorized\r\nCSeq: {cseq}\r\n\
+             WWW-Authenticate: Digest realm=\"r\", nonce=\"n{cseq}\"\r\n\r\n"
+        )
+    };
+    let mut t = Test::describe("rtsp://u:s3cret@h/");
+    t.sent();
+    t.answer(&refused(1));
+    t.answer("RTSP/1.0 200 OK\r\nCSeq: 2\r\n\r\n");
+    t.event();
+    t.session.play(t.now, &[SetupTrack::new("a")]);
+    t.sent();
+    let sent = t.answer(&refused(3));
+    assert!(sent.starts_with("SETUP ") && sent.contains("nonce=\"n3\""), "{sent}");
+    t.answer(&refused(4));
+    assert_eq!(t.failure().1, "RTSP wrong user/pass");
+}
+
 #[test]
 fn tp_link_wants_its_own_host() {
     let mut t = Test::describe("rtsp://10.0.0.9:554/stream1");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rs2rtc_base::Url;
 use rs2rtc_base::http::auth::{basic_challenge, check_basic, check_digest, digest_challenge};
 use rs2rtc_base::url::{percent_decode, query_pairs};
+use rs2rtc_base::{Redacted, Url};
 
 use super::session::{Session, State};
 use super::{CloseReason, Event, tracks};
@@ -20,6 +20,7 @@ const MAX_TIMEOUT: u64 = 86_400;
 
 impl Session {
     pub(super) fn handle_request(&mut self, request: Request) {
+        tracing::trace!(method = %request.method, url = %Redacted(&request.url), "RTSP request");
         if self.url.is_none() {
             self.url = Some(request.url.clone());
         }

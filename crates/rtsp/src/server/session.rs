@@ -230,6 +230,7 @@ impl Session {
     }
 
     pub(super) fn answer(&mut self, request: &Request, mut response: Response) {
+        tracing::trace!(method = %request.method, code = response.code, "RTSP response");
         if let Some(cseq) = request.headers.get("CSeq") {
             response.headers.push("CSeq", cseq);
         }

@@ -101,7 +101,9 @@ fn host(connection: &ConnectionSnapshot) -> String {
     } else {
         remote.split([' ', ',', ':']).next().unwrap_or("unknown")
     };
-    quoted(host)
+    // As the reference writes it; only what would break the graph is quoted.
+    let plain = host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+    if plain { host.to_owned() } else { quoted(host) }
 }
 
 fn quoted(text: &str) -> String {

@@ -11,6 +11,8 @@ pub mod rtsp_client;
 pub mod rtsp_message;
 pub mod rtsp_server;
 pub mod sdp;
+pub mod webrtc_datagram;
+pub mod webrtc_offer;
 mod packets;
 
 /// A body of a fuzz target.
@@ -26,4 +28,6 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("rtsp_message", rtsp_message::run),
     ("rtsp_server", rtsp_server::run),
     ("sdp", sdp::run),
+    ("webrtc_datagram", webrtc_datagram::run),
+    ("webrtc_offer", webrtc_offer::run),
 ];

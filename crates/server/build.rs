@@ -1,0 +1,94 @@
+//! Packs the web interface (`ui/` at the root of the workspace) into the binary:
+//! every file compressed, with its type and a tag of its content.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let root = manifest.join("../../ui");
+    println!("cargo:rerun-if-changed={}", root.display());
+    let mut files = Vec::new();
+    if root.is_dir() {
+        collect(&root, &root, &mut files)?;
+    }
+    files.sort();
+    let mut table = String::from("&[\n");
+    for (index, (name, path)) in files.iter().enumerate() {
+        println!("cargo:rerun-if-changed={}", path.display());
+        let bytes = fs::read(path)?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&bytes)?;
+        let packed = format!("asset{index}.gz");
+        fs::write(out.join(&packed), encoder.finish()?)?;
+        let mut tag = String::new();
+        for byte in Sha256::digest(&bytes).iter().take(16) {
+            write!(tag, "{byte:02x}")?;
+        }
+        writeln!(
+            table,
+            "Asset {{ name: {name:?}, etag: \"\\\"{tag}\\\"\", size: {}, gzip: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{packed}\")) }},",
+            bytes.len()
+        )?;
+    }
+    table.push(']');
+    fs::write(out.join("assets.rs"), table)?;
+    about(&manifest);
+    Ok(())
+}
+
+fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, PathBuf)>) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() {
+            println!("cargo:rerun-if-changed={}", path.display());
+            collect(root, &path, files)?;
+        } else {
+            let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
+            files.push((name, path));
+        }
+    }
+    Ok(())
+}
+
+/// Revision, platform and compiler for the version texts.
+fn about(manifest: &Path) {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").current_dir(manifest).args(arguments).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_owned())
+    };
+    let revision = git(&["rev-parse", "--short=7", "HEAD"]).unwrap_or_default();
+    println!("cargo:rustc-env=RS2RTC_REVISION={revision}");
+    if let Some(head) = git(&["rev-parse", "--path-format=absolute", "--git-path", "HEAD"]) {
+        println!("cargo:rerun-if-changed={head}");
+    }
+    let var = |name: &str| std::env::var(name).unwrap_or_default();
+    let os = match var("CARGO_CFG_TARGET_OS").as_str() {
+        "macos" => "darwin".to_owned(),
+        other => other.to_owned(),
+    };
+    let arch = match var("CARGO_CFG_TARGET_ARCH").as_str() {
+        "x86_64" => "amd64".to_owned(),
+        "aarch64" => "arm64".to_owned(),
+        "x86" => "386".to_owned(),
+        other => other.to_owned(),
+    };
+    println!("cargo:rustc-env=RS2RTC_PLATFORM={os}/{arch}");
+    let compiler = Command::new(var("RUSTC")).arg("--version").output();
+    let compiler = compiler.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
+    println!("cargo:rustc-env=RS2RTC_COMPILER={}", compiler.unwrap_or_default());
+}

@@ -1,0 +1,187 @@
+//! `/api/webrtc`: offers and answers over HTTP, WHEP included (`spec/api.md` 6).
+
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use base64::Engine as _;
+use rs2rtc_endpoints::outputs::webrtc::{Gateway, Signalling};
+use serde_json::{Value, json};
+
+use super::call::{Call, Reply, empty, error, json as reply_json, no_stream, not_yet, status, typed};
+use super::{Api, Class, Peer, form, streams_api};
+
+pub(crate) fn class(_: &Api, call: &Call) -> Class {
+    match *call.method() {
+        Method::DELETE => Class::Own,
+        _ if !call.query.get("dst").is_empty() => Class::Stream,
+        _ => Class::View,
+    }
+}
+
+pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
+    match *call.method() {
+        Method::POST if !call.query.get("src").is_empty() => view(api, call).await,
+        Method::POST if !call.query.get("dst").is_empty() => {
+            match api.streams.get(call.query.get("dst")) {
+                Some(_) => not_yet("webrtc: publishing (WHIP)"),
+                None => no_stream(),
+            }
+        }
+        Method::POST => error(StatusCode::BAD_REQUEST, ""),
+        Method::DELETE => end(&api, &call).await,
+        Method::OPTIONS => status(StatusCode::NO_CONTENT),
+        _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
+    }
+}
+
+/// The goodbye of a page that is going away (`sendBeacon` can only POST).
+pub(crate) async fn bye(api: Arc<Api>, call: Call) -> Reply {
+    match *call.method() {
+        Method::POST | Method::DELETE => end(&api, &call).await,
+        _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
+    }
+}
+
+async fn end(api: &Api, call: &Call) -> Reply {
+    let id = call.query.get("id");
+    if id.is_empty() {
+        return error(StatusCode::BAD_REQUEST, "");
+    }
+    match gateway(api).await.and_then(|gateway| gateway.session(id)) {
+        Some(session) => {
+            session.close("the viewer said goodbye");
+            empty()
+        }
+        None => error(StatusCode::NOT_FOUND, ""),
+    }
+}
+
+/// The gateway once it has started; `None` if it could not.
+pub(crate) async fn gateway(api: &Api) -> Option<&Gateway> {
+    api.webrtc.wait().await.as_ref()
+}
+
+/// What the gateway is told about a caller.
+pub(crate) fn signalling(call: &Call, format_name: &str, protocol: &str) -> Signalling {
+    let loopback = match call.peer {
+        Peer::Unix => true,
+        Peer::Ip(address) => address.ip().to_canonical().is_loopback(),
+    };
+    Signalling {
+        format_name: format_name.to_owned(),
+        protocol: protocol.to_owned(),
+        remote_addr: call.remote_addr(),
+        user_agent: call.header("user-agent").to_owned(),
+        loopback,
+    }
+}
+
+/// The forms an offer comes in; the answer goes out in the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    UrlEncoded,
+    Whep,
+    Raw,
+}
+
+impl Form {
+    fn of(content_type: &str) -> Self {
+        let name = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match name.as_str() {
+            "application/json" => Self::Json,
+            "application/x-www-form-urlencoded" => Self::UrlEncoded,
+            "application/sdp" => Self::Whep,
+            _ => Self::Raw,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "webrtc/json",
+            Self::Whep => "webrtc/whep",
+            Self::UrlEncoded | Self::Raw => "webrtc/post",
+        }
+    }
+
+    fn offer(self, body: &str) -> Result<String, String> {
+        match self {
+            Self::Whep | Self::Raw => Ok(body.to_owned()),
+            Self::Json => {
+                let value: Value = serde_json::from_str(body).map_err(|e| e.to_string())?;
+                Ok(value.get("sdp").and_then(Value::as_str).unwrap_or_default().to_owned())
+            }
+            Self::UrlEncoded => {
+                let data = form(body).remove("data").unwrap_or_default();
+                // `+` in unescaped base64 arrives as a space.
+                let data = data.replace(' ', "+");
+                let bytes = base64::engine::general_purpose::STANDARD.decode(data);
+                let text = bytes.map_err(|e| format!("illegal base64 data: {e}"))?;
+                String::from_utf8(text).map_err(|e| e.to_string())
+            }
+        }
+    }
+
+    fn answer(self, sdp: String, content_type: &str, id: &str) -> Reply {
+        match self {
+            Self::Json => reply_json(&json!({ "type": "answer", "sdp": sdp })),
+            Self::UrlEncoded => {
+                let text = base64::engine::general_purpose::STANDARD.encode(sdp);
+                typed("application/x-www-form-urlencoded", text)
+            }
+            Self::Whep => {
+                let mut reply = typed("application/sdp", sdp);
+                *reply.status_mut() = StatusCode::CREATED;
+                if let Ok(location) = HeaderValue::from_str(&format!("webrtc?id={id}")) {
+                    reply.headers_mut().insert(header::LOCATION, location);
+                }
+                reply
+            }
+            Self::Raw => {
+                let mut reply = typed("", sdp);
+                if let Ok(value) = HeaderValue::from_str(content_type) {
+                    reply.headers_mut().insert(header::CONTENT_TYPE, value);
+                }
+                reply
+            }
+        }
+    }
+}
+
+async fn view(api: Arc<Api>, mut call: Call) -> Reply {
+    let Some(stream) = api.streams.get(call.query.get("src")) else { return no_stream() };
+    let content_type = call.header("content-type").to_owned();
+    let form = Form::of(&content_type);
+    let body = match call.body().await {
+        Ok(body) => body,
+        Err(reply) => return *reply,
+    };
+    let offer = match form.offer(&String::from_utf8_lossy(&body)) {
+        Ok(offer) => offer,
+        Err(text) => return error(StatusCode::BAD_REQUEST, &text),
+    };
+    let Some(gateway) = gateway(&api).await else {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "webrtc: not started, see the log");
+    };
+    let signalling = signalling(&call, form.name(), "http");
+    match gateway.answer(&stream, &offer, signalling, true).await {
+        Ok(answer) => form.answer(answer.sdp, &content_type, &answer.session.id),
+        Err(problem) => streams_api::failed(&api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_offers() {
+        assert_eq!(Form::of("Application/JSON; charset=utf-8"), Form::Json);
+        assert_eq!(Form::of(""), Form::Raw);
+        assert_eq!(Form::Json.offer(r#"{"type":"offer","sdp":"v=0"}"#).unwrap(), "v=0");
+        assert_eq!(Form::Json.offer("{}").unwrap(), "");
+        assert!(Form::Json.offer("{").is_err());
+        assert_eq!(Form::UrlEncoded.offer("data=dj0w").unwrap(), "v=0");
+        assert!(Form::UrlEncoded.offer("data=%%%").is_err());
+    }
+}

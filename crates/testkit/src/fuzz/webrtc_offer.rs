@@ -1,0 +1,40 @@
+//! Offers of any bytes: never a panic, and what was read can be answered.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use rs2rtc_webrtc::{Accept, Certificate, Config, Limits, Offer, Selected, Session};
+
+/// One run on arbitrary bytes.
+pub fn run(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let Ok(offer) = Offer::parse(&text) else { return };
+    assert!(!offer.medias().is_empty());
+    let first = |(media, m): (usize, &rs2rtc_media::Media)| {
+        Some(Selected { media, codec: m.codecs.first()?.clone() })
+    };
+    let selected: Vec<Selected> = offer.medias().iter().enumerate().filter_map(first).collect();
+    let now = Instant::now();
+    let request = Accept {
+        offer: &offer,
+        selected: &selected,
+        ufrag: "Afuzz",
+        password: "0123456789012345678901",
+        local: &[],
+        configured: &[],
+        complete: true,
+        epoch: now,
+    };
+    if let Ok(mut accepted) = Session::accept(config(), request, now) {
+        assert!(accepted.answer.starts_with("v=0\r\n"));
+        accepted.session.close("done", now);
+    }
+}
+
+fn config() -> &'static Config {
+    static CONFIG: OnceLock<Config> = OnceLock::new();
+    CONFIG.get_or_init(|| Config {
+        certificate: Certificate::generate().expect("randomness"),
+        limits: Limits::default(),
+    })
+}
