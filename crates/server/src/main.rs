@@ -1,1 +1,56 @@
-fn main() {}
+//! The binary: command line, runtime, exit code.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use rs2rtc_server::app::{App, Options, Outcome};
+use rs2rtc_server::cli::Args;
+use rs2rtc_server::config::{Config, sources};
+use rs2rtc_server::{logging, process, version};
+
+fn main() -> ExitCode {
+    let args = Args::from_process();
+    if args.version {
+        process::say(&version::line());
+        return ExitCode::SUCCESS;
+    }
+    if args.check_config {
+        return check(&args.config);
+    }
+    if args.daemon {
+        if let Some(code) = process::daemonize() {
+            return ExitCode::from(code);
+        }
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            process::complain(&format!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    logging::log_panics();
+    let outcome = runtime.block_on(async {
+        let app = App::load(&Options { config: args.config, dir: None });
+        app.run_until_signal().await
+    });
+    // Nothing that still blocks may hold the process up.
+    runtime.shutdown_background();
+    match outcome {
+        Outcome::Exit(code) => ExitCode::from(code),
+        Outcome::Restart => {
+            process::complain(&format!("cannot restart: {}", process::restart()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(items: &[String]) -> ExitCode {
+    let dir = std::env::current_dir().unwrap_or_default();
+    let (config, _) = Config::load(items, &dir, &sources::Process);
+    for problem in &config.problems {
+        process::say(&problem.to_string());
+    }
+    if config.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -179,7 +179,8 @@ async fn connection(
     let local = stream.local_addr()?;
     let (half, out) = stream.into_split();
     let mut frames = Frames { half, deframer: Deframer::default() };
-    let first = timeout(FIRST_CHECK, frames.next()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    let first =
+        timeout(FIRST_CHECK, frames.next()).await.map_err(|_| io::ErrorKind::TimedOut)??;
     let ufrag = stun::local_ufrag(&first).unwrap_or_default().to_owned();
     let Some(inbox) = shards.inbox_of(&ufrag).cloned() else {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "no check for one of our sessions"));
@@ -231,7 +232,9 @@ async fn write(
 ) -> io::Result<()> {
     while let Some(bytes) = receiver.recv().await {
         queued.fetch_sub(bytes.len(), Ordering::Relaxed);
-        timeout(WRITE_LIMIT, out.write_all(&bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        timeout(WRITE_LIMIT, out.write_all(&bytes))
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
     }
     out.shutdown().await
 }

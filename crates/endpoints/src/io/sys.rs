@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+pub mod child;
+
 use std::ffi::CStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -131,7 +131,13 @@ impl UdpPort {
 
     /// Sends datagrams of `segment` bytes each (the last may be shorter) from a
     /// local address. What the system does not take is dropped and counted.
-    pub(crate) fn send(&self, source: IpAddr, destination: SocketAddr, bytes: &[u8], segment: usize) {
+    pub(crate) fn send(
+        &self,
+        source: IpAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+        segment: usize,
+    ) {
         let Some(udp) = self.socket_for(destination) else { return };
         let several = bytes.len() > segment;
         let one = |contents: &[u8], segment_size| {

@@ -121,3 +121,18 @@ fn cut_and_damaged_offers_never_panic() {
         }
     }
 }
+
+#[test]
+fn chromiums_offer_is_understood() {
+    let offer = Offer::parse(include_str!("../../tests/data/chromium.sdp")).unwrap();
+    let lines: Vec<String> = offer.medias().iter().map(ToString::to_string).collect();
+    assert!(lines[0].starts_with("video, sendonly, H264"), "{lines:?}");
+    assert!(lines[1].starts_with("audio, sendonly, OPUS/48000/2"), "{lines:?}");
+    assert_eq!(offer.role(), Role::Consumer);
+    for id in ["42e01f", "4d001f", "64001f"] {
+        let stream = Codec::new(CodecId::H264).fmtp(format!("profile-level-id={id}"));
+        let chosen = offer.codec_for(0, &stream).unwrap();
+        assert!(chosen.codec.fmtp.contains("packetization-mode=1"), "{chosen:?}");
+        assert!(chosen.resend.is_some());
+    }
+}

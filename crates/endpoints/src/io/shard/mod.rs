@@ -230,7 +230,10 @@ impl Drop for Shards {
 
 impl fmt::Debug for Shards {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shards").field("shards", &self.len()).field("sessions", &self.sessions()).finish()
+        f.debug_struct("Shards")
+            .field("shards", &self.len())
+            .field("sessions", &self.sessions())
+            .finish()
     }
 }
 

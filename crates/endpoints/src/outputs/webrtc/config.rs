@@ -72,7 +72,8 @@ impl Listen {
             return Ok(Self { ip: None, port: 0, udp: true, tcp: false });
         }
         let bad = || {
-            let text = format!("webrtc: listen {text:?} is not host:port, host:port/tcp or host:port/udp");
+            let text =
+                format!("webrtc: listen {text:?} is not host:port, host:port/tcp or host:port/udp");
             Error::new(ErrorKind::Config, text)
         };
         let (address, udp, tcp) = match text.rsplit_once('/') {

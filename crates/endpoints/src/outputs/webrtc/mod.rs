@@ -166,7 +166,12 @@ impl Gateway {
         let start = |e| Error::caused(ErrorKind::Config, "webrtc: cannot start media threads", e);
         let shards = Arc::new(Shards::start(count, Arc::clone(&udp)).map_err(start)?);
         let certificate = Certificate::generate().map_err(refused)?;
-        info!(udp = udp.port(), tcp = tcp.as_ref().map(TcpPort::port), shards = shards.len(), "webrtc");
+        info!(
+            udp = udp.port(),
+            tcp = tcp.as_ref().map(TcpPort::port),
+            shards = shards.len(),
+            "webrtc"
+        );
         let cover = tcp.as_ref().map(|tcp| TcpCover {
             port: tcp.port(),
             v4: tcp.covers(std::net::Ipv4Addr::UNSPECIFIED.into()),
@@ -250,7 +255,8 @@ impl Gateway {
         let attached = stream.attach(request).await?;
         let inner = &self.inner;
         let shard = inner.shards.least_loaded();
-        let accepted = inner.accept(parsed, &attached, &origins, shard, signalling.loopback, complete).await?;
+        let accepted =
+            inner.accept(parsed, &attached, &origins, shard, signalling.loopback, complete).await?;
         let session = inner.own(shard, accepted.session, signalling.protocol, attached)?;
         Ok(Answer { sdp: accepted.answer, candidates: accepted.candidates, session })
     }
@@ -282,7 +288,9 @@ impl Inner {
         let addresses = addresses::select(&interfaces, &self.config.filters, loopback);
         let udp = |ip| self.udp.covers(ip);
         let tcp = |ip: std::net::IpAddr| {
-            self.tcp.as_ref().is_some_and(|t| t.ip.map_or(if ip.is_ipv4() { t.v4 } else { t.v6 }, |bound| bound == ip))
+            self.tcp.as_ref().is_some_and(|t| {
+                t.ip.map_or(if ip.is_ipv4() { t.v4 } else { t.v6 }, |bound| bound == ip)
+            })
         };
         let mut ports: Vec<(Protocol, u16, &dyn Fn(std::net::IpAddr) -> bool)> =
             vec![(Protocol::Udp, self.udp.port(), &udp)];
@@ -302,7 +310,8 @@ impl Inner {
         loopback: bool,
         complete: bool,
     ) -> Result<Accepted, Error> {
-        let selected: Vec<Selected> = attached.tracks.iter().map(|t| selection(t, origins)).collect();
+        let selected: Vec<Selected> =
+            attached.tracks.iter().map(|t| selection(t, origins)).collect();
         let epoch = attached.stream().epoch().0;
         let inner = Arc::clone(self);
         let work = move || {
@@ -353,10 +362,15 @@ impl Inner {
         let handle = SessionHandle { id: Arc::clone(&id), gateway, shard, key, closed: watcher };
         self.lock().insert(id, handle.clone());
         let (inner, keeper) = (Arc::clone(self), handle.clone());
-        let span = info_span!("consumer", stream = name, id = attached.connection().id, format = "webrtc");
-        self.tasks.spawn("webrtc viewer", async move {
-            keep(&inner, &keeper, attached).await;
-        }.instrument(span));
+        let span =
+            info_span!("consumer", stream = name, id = attached.connection().id, format = "webrtc");
+        self.tasks.spawn(
+            "webrtc viewer",
+            async move {
+                keep(&inner, &keeper, attached).await;
+            }
+            .instrument(span),
+        );
         Ok(handle)
     }
 }

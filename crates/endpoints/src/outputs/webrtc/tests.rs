@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rs2rtc_media::{Codec, CodecId, Frame, Kind, Payload};
 use rs2rtc_streams::{
-    BoxFuture, OpenRequest, Opener, Origin, Producer, Publication, Settings, Streams, TrackWriter, Tracks,
+    BoxFuture, OpenRequest, Opener, Origin, Producer, Publication, Settings, Streams, TrackWriter,
+    Tracks,
 };
 use rs2rtc_webrtc::framing::{Deframer, prefix};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
@@ -50,7 +51,11 @@ impl Scene {
         let stream = streams.create("yard", &[], Origin::Config).unwrap();
         let medias = vec![
             Media::new(Kind::Video, Direction::RecvOnly, Codec::new(CodecId::H264).clock(90_000)),
-            Media::new(Kind::Audio, Direction::RecvOnly, Codec::new(CodecId::Opus).clock(48_000).channels(2)),
+            Media::new(
+                Kind::Audio,
+                Direction::RecvOnly,
+                Codec::new(CodecId::Opus).clock(48_000).channels(2),
+            ),
         ];
         let publication = stream.publish(medias, Arc::new(Connection::new(Description::default())));
         let cancel = CancellationToken::new();
@@ -180,7 +185,8 @@ impl Client {
             Link::Tcp(..) => " tcp ",
         };
         // Only our own kind, so that nothing else is tried.
-        let lines = answer.sdp.lines().filter(|l| !l.starts_with("a=candidate") || l.contains(wanted));
+        let lines =
+            answer.sdp.lines().filter(|l| !l.starts_with("a=candidate") || l.contains(wanted));
         let sdp: String = lines.flat_map(|l| [l, "\r\n"]).collect();
         let parsed = SdpAnswer::from_sdp_string(&sdp).unwrap();
         self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), parsed).unwrap();
@@ -220,7 +226,8 @@ impl Client {
                 socket.set_read_timeout(Some(wait)).unwrap();
                 if let Ok((count, from)) = socket.recv_from(&mut buffer) {
                     let receive =
-                        Receive::new(str0m::net::Protocol::Udp, from, self.local, &buffer[..count]).unwrap();
+                        Receive::new(str0m::net::Protocol::Udp, from, self.local, &buffer[..count])
+                            .unwrap();
                     self.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
                     return;
                 }
@@ -395,15 +402,13 @@ async fn unusable_offers_dial_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_used_port_is_told_and_survived() {
     let taken = UdpPort::bind(Some(Ipv4Addr::LOCALHOST.into()), 0).unwrap();
-    let listen = Listen {
-        ip: Some(Ipv4Addr::LOCALHOST.into()),
-        port: taken.port(),
-        udp: true,
-        tcp: false,
-    };
+    let listen =
+        Listen { ip: Some(Ipv4Addr::LOCALHOST.into()), port: taken.port(), udp: true, tcp: false };
     let config = Config { listen, ..Config::default() };
     let gateway = Gateway::start(config, &Tasks::new(), &CancellationToken::new()).unwrap();
-    assert!(gateway.problems()[0].contains(&format!("UDP port 127.0.0.1:{} is used", taken.port())));
+    assert!(
+        gateway.problems()[0].contains(&format!("UDP port 127.0.0.1:{} is used", taken.port()))
+    );
     assert_ne!(gateway.udp_port(), taken.port());
 }
 
@@ -478,7 +483,8 @@ async fn fan_out_cost() {
                         }
                         let bytes = &buffer[..count];
                         let receive =
-                            Receive::new(str0m::net::Protocol::Udp, from, client.local, bytes).unwrap();
+                            Receive::new(str0m::net::Protocol::Udp, from, client.local, bytes)
+                                .unwrap();
                         client.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
                     }
                     client.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();

@@ -1,0 +1,470 @@
+//! The program: load, then run. Tests and embedders start the same server.
+//!
+//! [`App::load`] reads the configuration, sets up the log and binds the HTTP and
+//! RTSP ports; [`App::run`] serves until it is told to stop and says goodbye.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rs2rtc_base::Error;
+use rs2rtc_endpoints::outputs::{rtsp, webrtc};
+use rs2rtc_endpoints::sources::{exec, ffmpeg};
+use rs2rtc_endpoints::table::Table;
+use rs2rtc_endpoints::Context;
+use rs2rtc_streams::{CancellationToken, Origin, Settings, Streams, Tasks};
+use tokio::sync::{SetOnce, mpsc};
+
+use crate::config::sources::Process;
+use crate::config::{Config, ConfigFile, Problem, Severity};
+use crate::http::listener::Listener;
+use crate::http::{Api, Class, Control, Peer, Policy, RtspInfo, access};
+use crate::logging::Log;
+use crate::process::{Came, Signals, complain};
+use crate::secrets::Secrets;
+use crate::version;
+
+/// How long goodbyes may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What to start.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Items of the command line, see [`Config::load`].
+    pub config: Vec<String>,
+    /// Where files are looked for; `None`: the current folder.
+    pub dir: Option<PathBuf>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// End the process with this code.
+    Exit(u8),
+    /// Start the same binary again.
+    Restart,
+}
+
+/// A loaded server.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    api: Arc<Api>,
+    context: Arc<Context>,
+    listeners: Vec<Listener>,
+    rtsp: Option<rtsp::Server>,
+    control: mpsc::Receiver<Control>,
+    tried: usize,
+    bound: usize,
+}
+
+impl App {
+    /// Reads the configuration and binds the ports. What is wrong is in the log;
+    /// the rest is used.
+    pub fn load(options: &Options) -> Self {
+        let dir = options.dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+        let (config, sources) = Config::load(&options.config, &dir, &Process);
+        let secrets = Secrets::default();
+        let (log, complaints) = Log::install(&config.log, &secrets);
+        let secrets = log.secrets().clone();
+        secrets.add(sources.secrets);
+        secrets.add(passwords(&config));
+        first_records(sources.path.as_deref());
+        for problem in &config.problems {
+            report(problem);
+        }
+        for complaint in complaints {
+            tracing::warn!(target: "app", "{complaint}");
+        }
+        let context = Context::new(
+            exec::Config { allow_paths: config.exec_allow_paths.clone() },
+            ffmpeg::Config {
+                templates: config.ffmpeg.clone(),
+                log_level: config.log.modules.get("ffmpeg").cloned(),
+            },
+            &format!("{}/{}", version::program(), version::COMPATIBLE),
+        );
+        let streams = Streams::new(Arc::new(Table::new(Arc::clone(&context))), Settings::default());
+        context.set_streams(streams.clone());
+        create_streams(&config, &streams);
+        let (control, receiver) = mpsc::channel(4);
+        let api = Arc::new(Api {
+            policy: policy(&config),
+            file: Arc::new(ConfigFile::new(sources.path)),
+            streams,
+            log,
+            secrets,
+            rtsp: config.has_module("rtsp").then(|| RtspInfo {
+                listen: config.rtsp.listen.clone(),
+                default_query: config.rtsp.default_query.clone(),
+                pkt_size: config.rtsp.pkt_size,
+            }),
+            webrtc: SetOnce::new(),
+            control,
+            tasks: Tasks::new(),
+            cancel: CancellationToken::new(),
+            modules: config.modules.clone(),
+            config: config.api.clone(),
+        });
+        let mut app = Self {
+            config,
+            api,
+            context,
+            listeners: Vec::new(),
+            rtsp: None,
+            control: receiver,
+            tried: 0,
+            bound: 0,
+        };
+        app.bind();
+        app
+    }
+
+    /// Where the HTTP API listens.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.listeners.iter().find_map(Listener::local_addr)
+    }
+
+    /// Where the RTSP server listens.
+    pub fn rtsp_addr(&self) -> Option<SocketAddr> {
+        self.rtsp.as_ref().and_then(rtsp::Server::local_addr)
+    }
+
+    /// The streams.
+    pub fn streams(&self) -> &Streams {
+        &self.api.streams
+    }
+
+    /// What is wrong in the configuration.
+    pub fn problems(&self) -> &[Problem] {
+        &self.config.problems
+    }
+
+    /// Serves until `cancel` fires, the API says so, or nothing could start.
+    pub async fn run(mut self, cancel: CancellationToken) -> Outcome {
+        let mut outcome = Outcome::Exit(0);
+        for listener in std::mem::take(&mut self.listeners) {
+            self.api.tasks.spawn("http listener", listener.run(Arc::clone(&self.api)));
+        }
+        if let Some(server) = self.rtsp.take() {
+            self.api.tasks.spawn("rtsp listener", server.run(self.api.cancel.clone()));
+        }
+        self.start_webrtc();
+        if self.tried > 0 && self.bound == 0 {
+            tracing::error!(target: "app", "nothing could be started, see the errors above");
+            outcome = Outcome::Exit(1);
+        } else {
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                wish = self.control.recv() => {
+                    match wish {
+                        Some(Control::Exit(code)) => outcome = Outcome::Exit(code),
+                        Some(Control::Restart) => {
+                            // The answer of the call that asked for it gets out first.
+                            tokio::time::sleep(Duration::from_millis(50)).await;
+                            outcome = Outcome::Restart;
+                        }
+                        None => {}
+                    }
+                }
+            }
+        }
+        self.stop().await;
+        outcome
+    }
+
+    /// Serves until a signal comes. A second one ends the process at once.
+    pub async fn run_until_signal(self) -> Outcome {
+        let cancel = CancellationToken::new();
+        let mut signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => {
+                tracing::error!(target: "app", %error, "signals");
+                return self.run(cancel).await;
+            }
+        };
+        let mut run = std::pin::pin!(self.run(cancel.clone()));
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                outcome = &mut run => return outcome,
+                came = signals.next() => match came {
+                    Came::Reload => tracing::info!(target: "app", "reload: not available in this version, restart to read the configuration again"),
+                    Came::End(_) if ending => std::process::exit(0),
+                    Came::End(name) => {
+                        complain(&format!("exit with signal: {name}"));
+                        ending = true;
+                        cancel.cancel();
+                    }
+                },
+            }
+        }
+    }
+
+    fn bind(&mut self) {
+        if self.config.has_module("api") {
+            self.bind_http();
+        }
+        if self.config.has_module("rtsp") && !self.config.rtsp.listen.is_empty() {
+            self.bind_rtsp();
+        }
+    }
+
+    fn bind_http(&mut self) {
+        let listen = self.config.api.listen.clone();
+        if !listen.is_empty() {
+            self.tried += 1;
+            match Listener::tcp(&listen) {
+                Ok(listener) => {
+                    let port = listener.local_addr().map_or(0, |a| a.port());
+                    tracing::info!(target: "api", addr = shown(&listen, port), "listen");
+                    let url = browser_url(&listen, port, &self.config.api.base_path);
+                    tracing::info!(target: "api", "open {url}");
+                    self.listeners.push(listener);
+                    self.bound += 1;
+                }
+                Err(error) => listen_failed("api", &listen, &error),
+            }
+        }
+        let path = self.config.api.unix_listen.clone();
+        if !path.is_empty() {
+            self.tried += 1;
+            match Listener::unix(&path) {
+                Ok(listener) => {
+                    tracing::info!(target: "api", addr = path, "listen unix");
+                    self.listeners.push(listener);
+                    self.bound += 1;
+                }
+                Err(error) => listen_failed("api", &path, &error),
+            }
+        }
+    }
+
+    fn bind_rtsp(&mut self) {
+        self.tried += 1;
+        let settings = &self.config.rtsp;
+        let credentials = (!settings.username.is_empty())
+            .then(|| (settings.username.clone(), settings.password.clone()));
+        let with_login = credentials.is_some();
+        let config = rtsp::Config {
+            listen: settings.listen.clone(),
+            credentials,
+            default_query: settings.default_query.clone(),
+        };
+        let gate = rtsp_gate(Policy { compat: self.config.compat, ..Policy::default() }, with_login);
+        let streams = self.api.streams.clone();
+        match rtsp::Server::bind(config, Arc::clone(&self.context), streams, gate) {
+            Ok(server) => {
+                let port = server.local_addr().map_or(0, |a| a.port());
+                tracing::info!(target: "rtsp", addr = shown(&settings.listen, port), "listen");
+                self.rtsp = Some(server);
+                self.bound += 1;
+            }
+            Err(error) => listen_failed("rtsp", &settings.listen, &error),
+        }
+    }
+
+    fn start_webrtc(&mut self) {
+        if !self.config.has_module("webrtc") {
+            let _ = self.api.webrtc.set(None);
+            return;
+        }
+        self.tried += 1;
+        let listen = self.config.webrtc.listen.clone();
+        let started = webrtc_config(&self.config).and_then(|config| {
+            webrtc::Gateway::start(config, &self.api.tasks, &self.api.cancel)
+        });
+        match started {
+            Ok(gateway) => {
+                self.bound += 1;
+                let udp = gateway.udp_port();
+                let tcp = gateway.tcp_port();
+                let address = listen.split('/').next().unwrap_or_default();
+                if !listen.is_empty() && !listen.ends_with("/tcp") {
+                    tracing::info!(target: "webrtc", addr = shown(address, udp), "listen udp");
+                }
+                if let Some(port) = tcp {
+                    tracing::info!(target: "webrtc", addr = shown(address, port), "listen tcp");
+                }
+                let _ = self.api.webrtc.set(Some(gateway));
+            }
+            Err(error) => {
+                listen_failed("webrtc", &listen, &error);
+                let _ = self.api.webrtc.set(None);
+            }
+        }
+    }
+
+    /// Viewers are told, cameras let go, children reaped; at most [`GOODBYE`].
+    async fn stop(&self) {
+        let api = &self.api;
+        api.cancel.cancel();
+        let gateway = async {
+            if let Some(Some(gateway)) = api.webrtc.get() {
+                gateway.stop().await;
+            }
+        };
+        let all = async {
+            tokio::join!(
+                api.streams.shutdown(GOODBYE),
+                gateway,
+                api.tasks.join(GOODBYE),
+                self.context.tasks.join(GOODBYE),
+            )
+        };
+        if tokio::time::timeout(GOODBYE, all).await.is_err() {
+            tracing::warn!(target: "app", "some connections did not end in time");
+        }
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        username: config.api.username.clone(),
+        password: config.api.password.clone(),
+        local_auth: config.api.local_auth,
+        compat: config.compat,
+        origin: config.api.origin.clone(),
+        hosts: config.api.hosts.clone(),
+    }
+}
+
+/// Who may use RTSP: with a login the server asks for it, else by address.
+fn rtsp_gate(policy: Policy, with_login: bool) -> rtsp::Gate {
+    Arc::new(move |ip: IpAddr, wanted: rtsp::Access| {
+        if with_login {
+            return Ok(());
+        }
+        let class = match wanted {
+            rtsp::Access::View => Class::View,
+            rtsp::Access::Publish => Class::Stream,
+        };
+        let peer = Peer::Ip(SocketAddr::new(ip, 0));
+        match access::decide(&policy, class, peer, &access::Facts::default()) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(format!(
+                "{ip} is not a private address; set rtsp.username and rtsp.password to let it in"
+            )),
+        }
+    })
+}
+
+fn webrtc_config(config: &Config) -> Result<webrtc::Config, Error> {
+    let filters = &config.webrtc.filters;
+    let ips = |list: &Option<Vec<String>>| {
+        let texts = list.iter().flatten();
+        texts.filter_map(|text| text.parse::<IpAddr>().ok()).collect::<Vec<_>>()
+    };
+    Ok(webrtc::Config {
+        listen: webrtc::Listen::parse(&config.webrtc.listen)?,
+        candidates: config.webrtc.candidates.clone(),
+        filters: webrtc::Filters {
+            candidates: ips(&filters.candidates),
+            interfaces: filters.interfaces.clone().unwrap_or_default(),
+            ips: ips(&filters.ips),
+            loopback: filters.loopback,
+            networks: filters.networks.clone().unwrap_or_default(),
+            udp_ports: filters.udp_ports,
+        },
+        ..webrtc::Config::default()
+    })
+}
+
+/// A source that cannot be used is reported and left out; its stream exists.
+fn create_streams(config: &Config, streams: &Streams) {
+    for entry in config.streams.iter() {
+        let mut usable = entry.sources.clone();
+        if streams.create(&entry.name, &usable, Origin::Config).is_err() {
+            let name = entry.name.as_str();
+            usable.retain(|source| {
+                let alone = std::slice::from_ref(source);
+                match streams.create(name, alone, Origin::Config) {
+                    Ok(_) => true,
+                    Err(error) => {
+                        tracing::error!(target: "streams", stream = name, source, %error, "source is left out");
+                        false
+                    }
+                }
+            });
+            if let Err(error) = streams.create(name, &usable, Origin::Config) {
+                tracing::error!(target: "streams", stream = name, %error, "stream is left out");
+            }
+        }
+        if !entry.options.is_empty() {
+            tracing::warn!(
+                target: "streams",
+                stream = entry.name,
+                "linger, wake, exclusive and liveness are read but not applied in this version"
+            );
+        }
+    }
+}
+
+fn passwords(config: &Config) -> Vec<String> {
+    let mut all = vec![
+        config.api.password.expose().to_owned(),
+        config.rtsp.password.expose().to_owned(),
+    ];
+    for server in config.webrtc.ice_servers.iter().flatten() {
+        all.push(server.credential.expose().to_owned());
+    }
+    all
+}
+
+fn first_records(path: Option<&std::path::Path>) {
+    let program = version::program();
+    let version = if program == "go2rtc" { version::COMPATIBLE } else { version::OWN };
+    let (platform, revision) = (version::PLATFORM, version::REVISION);
+    tracing::info!(target: "app", version, platform, revision, "{program}");
+    tracing::debug!(target: "app", version = version::COMPILER, "build");
+    if let Some(path) = path {
+        tracing::info!(target: "app", path = %path.display(), "config");
+    }
+}
+
+fn report(problem: &Problem) {
+    match problem.severity {
+        Severity::Warning => tracing::warn!(target: "config", "{problem}"),
+        Severity::Error => tracing::error!(target: "config", "{problem}"),
+    }
+}
+
+fn listen_failed(module: &str, address: &str, error: &dyn std::fmt::Display) {
+    let hint = format!("set {module}.listen to another address, or to \"\" to switch it off");
+    match module {
+        "api" => tracing::error!(target: "api", addr = address, %error, hint, "listen"),
+        "rtsp" => tracing::error!(target: "rtsp", addr = address, %error, hint, "listen"),
+        _ => tracing::error!(target: "webrtc", addr = address, %error, hint, "listen"),
+    }
+}
+
+/// The configured address with the port that is really in use.
+fn shown(listen: &str, port: u16) -> String {
+    match listen.rsplit_once(':') {
+        Some((host, _)) => format!("{host}:{port}"),
+        None => listen.to_owned(),
+    }
+}
+
+/// What to type into a browser on this machine.
+fn browser_url(listen: &str, port: u16, base: &str) -> String {
+    let host = match listen.rsplit_once(':').map_or("", |(host, _)| host) {
+        "" | "0.0.0.0" | "[::]" => "localhost",
+        host => host,
+    };
+    format!("http://{host}:{port}{base}/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_for_people() {
+        assert_eq!(shown(":0", 4711), ":4711");
+        assert_eq!(shown("127.0.0.1:0", 4711), "127.0.0.1:4711");
+        assert_eq!(browser_url(":1984", 1984, ""), "http://localhost:1984/");
+        assert_eq!(browser_url("[::1]:1984", 1984, "/rtc"), "http://[::1]:1984/rtc/");
+    }
+}
