@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::disallowed_methods))]
 
 pub mod codec;
+pub mod container;
 pub mod filter;
 pub mod frame;
 pub mod rtp;

@@ -10,6 +10,8 @@ use rs2rtc_server::config::{Config, sources};
 use rs2rtc_server::{logging, process, version};
 
 fn main() -> ExitCode {
+    // Before anything else: children of sources are started through this binary.
+    rs2rtc_endpoints::io::process::guard_main_if_asked();
     let args = Args::from_process();
     if args.version {
         process::say(&version::line());

@@ -75,11 +75,9 @@ impl TcpPort {
         self.port
     }
 
-    /// Whether connections to an address arrive here.
-    pub fn covers(&self, ip: IpAddr) -> bool {
-        self.listeners.iter().filter_map(|l| l.local_addr().ok()).any(|local| {
-            local.ip() == ip || (local.ip().is_unspecified() && local.is_ipv4() == ip.is_ipv4())
-        })
+    /// The addresses it is bound to: one, or the unspecified ones.
+    pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok())
     }
 
     /// Accepts connections until cancelled.

@@ -1,8 +1,128 @@
-//! placeholder
+//! `exec:`: the output of a program (`spec/protocols-standard.md` 5,
+//! `docs/sources/exec.md`). Only the configuration can name one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rs2rtc_base::{Error, ErrorKind, Fragment};
+use rs2rtc_streams::OpenRequest;
+use rustix::process::Signal;
+
+use crate::Context;
+use crate::io::process::Stop;
+use crate::io::process::source::{self, Plan};
+use crate::table::Opening;
 
 /// Settings of `exec:`.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Programs that may be run, compared exactly with the first word; `None` means any.
     pub allow_paths: Option<Vec<String>>,
+}
+
+/// Checks an `exec:` source.
+///
+/// # Errors
+/// `Config`: no command, a quote that is not closed, a wrong parameter.
+pub fn check(source: &str) -> Result<(), Error> {
+    parse(source).map(|_| ())
+}
+
+/// Starts the program and waits until it delivers.
+pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
+    Box::pin(async move {
+        let plan = parse(&request.source)?;
+        context.exec.allow(&plan.command)?;
+        tokio::select! {
+            biased;
+            () = request.cancel.cancelled() => {
+                Err(Error::new(ErrorKind::Ended, "exec: nobody waits for it any more"))
+            }
+            opened = plan.open(Arc::clone(&context)) => opened,
+        }
+    })
+}
+
+impl Config {
+    /// Whether a command may be run.
+    ///
+    /// # Errors
+    /// `Config` naming the program.
+    pub fn allow(&self, command: &str) -> Result<(), Error> {
+        let words = source::split(command)?;
+        let program = words.first().map_or("", String::as_str);
+        match &self.allow_paths {
+            Some(allowed) if !allowed.iter().any(|path| path == program) => {
+                let text = format!("exec: bin not in allow_paths: {program}");
+                Err(Error::new(ErrorKind::Config, text))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn parse(source: &str) -> Result<Plan, Error> {
+    let text = source.strip_prefix("exec:").unwrap_or(source);
+    let (command, parameters) = Fragment::split(text);
+    source::split(command)?;
+    let mut plan = Plan::new(command);
+    let signal = number(&parameters, "killsignal")?;
+    let timeout = number(&parameters, "killtimeout")?;
+    if signal.is_some() || timeout.is_some() {
+        let wrong = || wrong("killsignal", "the number of a signal, e.g. 15");
+        let signal = match signal {
+            Some(number) => i32::try_from(number).ok().and_then(Signal::from_named_raw).ok_or_else(wrong)?,
+            None => Signal::KILL,
+        };
+        plan.stop = Stop::custom(signal, Duration::from_secs(timeout.unwrap_or(0)));
+    }
+    if let Some(seconds) = number(&parameters, "starttimeout")? {
+        plan.start_timeout = Duration::from_secs(seconds.max(1));
+    }
+    if parameters.has("backchannel") {
+        let text = "exec: backchannel is not supported yet";
+        return Err(Error::new(ErrorKind::Unsupported, text));
+    }
+    Ok(plan)
+}
+
+fn number(parameters: &Fragment, key: &str) -> Result<Option<u64>, Error> {
+    let Some(value) = parameters.get(key) else { return Ok(None) };
+    let number = value.parse().ok().filter(|n| *n <= 24 * 3600);
+    number.map(Some).ok_or_else(|| wrong(key, "a number"))
+}
+
+fn wrong(key: &str, wanted: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("exec: {key} must be {wanted}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters() {
+        let plan = parse("exec:ffmpeg -i rtsp://cam/ {output}").unwrap();
+        assert_eq!((plan.stop, plan.start_timeout), (Stop::GOODBYE, source::START_TIMEOUT));
+        let plan = parse("exec:a {output}#killsignal=15#killtimeout=5#starttimeout=15").unwrap();
+        assert_eq!(plan.command, "a {output}");
+        assert_eq!(plan.stop, Stop::custom(Signal::TERM, Duration::from_secs(5)));
+        assert_eq!(plan.start_timeout, Duration::from_secs(15));
+        let plan = parse("exec:ffmpeg -i rtsp://cam/ -#killtimeout=1").unwrap();
+        assert_eq!(plan.stop.signal, Signal::KILL);
+        for bad in ["exec:", "exec:a 'b", "exec:a#killsignal=999", "exec:a#killtimeout=x"] {
+            assert_eq!(check(bad).unwrap_err().kind(), ErrorKind::Config, "{bad}");
+        }
+        assert_eq!(check("exec:a#backchannel=1").unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn allow_paths_compares_the_first_word() {
+        let config = Config { allow_paths: Some(vec!["ffmpeg".into(), "/opt/my cam".into()]) };
+        assert!(config.allow("ffmpeg -i x").is_ok());
+        assert!(config.allow("'/opt/my cam' x").is_ok());
+        let error = config.allow("/usr/bin/ffmpeg").unwrap_err();
+        assert_eq!(error.to_string(), "exec: bin not in allow_paths: /usr/bin/ffmpeg");
+        assert!(Config::default().allow("anything").is_ok());
+    }
 }

@@ -1,6 +1,8 @@
 //! One request as the handlers see it, and the forms of answers
 //! (`spec/api.md` 1.5).
 
+use std::sync::{Mutex, PoisonError};
+
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
@@ -27,7 +29,8 @@ pub struct Call {
     pub query: Query,
     /// May write the configuration and see secrets.
     pub admin: bool,
-    body: Body,
+    /// Locked only because a body is not `Sync` and calls are shared.
+    body: Mutex<Body>,
 }
 
 /// Decoded pairs of a query, in order.
@@ -65,7 +68,7 @@ impl Call {
     /// A request from a peer.
     pub fn new(parts: Parts, body: Body, peer: Peer) -> Self {
         let query = Query::parse(parts.uri.query().unwrap_or_default());
-        Self { parts, peer, query, admin: false, body }
+        Self { parts, peer, query, admin: false, body: Mutex::new(body) }
     }
 
     /// Its method.
@@ -83,7 +86,8 @@ impl Call {
     /// # Errors
     /// The answer to give if there is more, or the client left.
     pub async fn body(&mut self) -> Result<Bytes, Box<Reply>> {
-        let body = std::mem::replace(&mut self.body, Body::empty());
+        let slot = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let body = std::mem::replace(slot, Body::empty());
         axum::body::to_bytes(body, MAX_BODY).await.map_err(|e| {
             Box::new(error(StatusCode::PAYLOAD_TOO_LARGE, &format!("body: {e}")))
         })

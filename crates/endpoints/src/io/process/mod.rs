@@ -11,6 +11,9 @@
 
 mod guard;
 mod output;
+mod pipe;
+mod push;
+pub mod source;
 mod spawner;
 pub mod words;
 
@@ -220,7 +223,9 @@ impl Process {
             let [closing, killing] = &mut deadlines;
             if closing.is_some_and(|at| at <= now) {
                 *closing = None;
-                close.take().map_or((), |close| close());
+                if let Some(close) = close.take() {
+                    close();
+                }
             }
             if killing.is_some_and(|at| at <= now) {
                 *killing = None;
@@ -232,7 +237,9 @@ impl Process {
                 break;
             }
         }
-        close.take().map_or((), |close| close());
+        if let Some(close) = close {
+            close();
+        }
     }
 
     /// Goes on waiting in the background.

@@ -80,7 +80,9 @@ pub fn trim_memory() {
     for (start, length) in maps.lines().filter_map(clean_mapping) {
         // SAFETY: the mapping is private, of a file, and never writable: its
         // pages are equal to the file's, which is where they come back from.
-        unsafe { libc::madvise(std::ptr::without_provenance_mut(start), length, libc::MADV_DONTNEED) };
+        unsafe {
+            libc::madvise(std::ptr::without_provenance_mut(start), length, libc::MADV_DONTNEED)
+        };
     }
 }
 

@@ -40,19 +40,35 @@ pub(super) fn select(
     found
 }
 
-/// Candidates of these addresses for the protocols that are listened on.
+/// A port that is listened on.
+#[derive(Clone, Debug)]
+pub(super) struct Port {
+    pub(super) protocol: Protocol,
+    pub(super) port: u16,
+    /// What it is bound to: single addresses, or unspecified ones for a family.
+    pub(super) bound: Vec<IpAddr>,
+}
+
+impl Port {
+    fn covers(&self, ip: IpAddr) -> bool {
+        let whole = |b: &IpAddr| b.is_unspecified() && b.is_ipv4() == ip.is_ipv4();
+        self.bound.iter().any(|b| *b == ip || whole(b))
+    }
+}
+
+/// Candidates of these addresses for the ports that are listened on.
 pub(super) fn candidates(
     addresses: &[IpAddr],
     filters: &Filters,
-    ports: &[(Protocol, u16, &dyn Fn(IpAddr) -> bool)],
+    ports: &[Port],
 ) -> Vec<LocalCandidate> {
     let mut found = Vec::new();
-    for (protocol, port, covers) in ports {
-        for ip in addresses.iter().copied().filter(|ip| covers(*ip)) {
+    for port in ports {
+        let protocol = port.protocol;
+        for ip in addresses.iter().copied().filter(|ip| port.covers(*ip)) {
             let network = format!("{protocol}{}", if ip.is_ipv4() { 4 } else { 6 });
             if filters.networks.is_empty() || filters.networks.contains(&network) {
-                let address = SocketAddr::new(ip, *port);
-                found.push(LocalCandidate { protocol: *protocol, address });
+                found.push(LocalCandidate { protocol, address: SocketAddr::new(ip, port.port) });
             }
         }
     }
@@ -120,10 +136,15 @@ mod tests {
     fn networks_limit_candidates() {
         let addresses = ["10.0.0.1".parse().unwrap(), "2001:db8::2".parse().unwrap()];
         let filters = Filters { networks: vec!["udp4".to_owned()], ..Filters::default() };
-        let all = |_: IpAddr| true;
-        let ports: [(Protocol, u16, &dyn Fn(IpAddr) -> bool); 2] =
-            [(Protocol::Udp, 1, &all), (Protocol::Tcp, 1, &all)];
+        let bound = vec!["0.0.0.0".parse().unwrap(), "::".parse().unwrap()];
+        let ports = [Protocol::Udp, Protocol::Tcp].map(|protocol| Port {
+            protocol,
+            port: 1,
+            bound: bound.clone(),
+        });
         assert_eq!(candidates(&addresses, &filters, &ports).len(), 1);
         assert_eq!(candidates(&addresses, &Filters::default(), &ports).len(), 4);
+        let one = Port { protocol: Protocol::Udp, port: 1, bound: vec![addresses[0]] };
+        assert_eq!(candidates(&addresses, &Filters::default(), &[one]).len(), 1);
     }
 }

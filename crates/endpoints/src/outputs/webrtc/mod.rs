@@ -33,6 +33,8 @@ use crate::io::udp::UdpPort;
 mod addresses;
 mod config;
 
+use addresses::Port;
+
 pub use config::{Config, Filters, Listen};
 pub use rs2rtc_webrtc::{Offer, Role};
 
@@ -123,21 +125,12 @@ struct Inner {
     config: Config,
     session_config: rs2rtc_webrtc::Config,
     shards: Arc<Shards>,
-    udp: Arc<UdpPort>,
-    /// Port and coverage of ICE-TCP, if it is listened on.
-    tcp: Option<TcpCover>,
+    /// UDP, and TCP if it is listened on.
+    ports: Vec<Port>,
     tasks: Tasks,
     cancel: CancellationToken,
     sessions: Mutex<HashMap<Arc<str>, SessionHandle>>,
     problems: Vec<String>,
-}
-
-/// What is left of a [`TcpPort`] once it is served.
-struct TcpCover {
-    port: u16,
-    v4: bool,
-    v6: bool,
-    ip: Option<std::net::IpAddr>,
 }
 
 /// The WebRTC output. Cloning shares it.
@@ -172,12 +165,19 @@ impl Gateway {
             shards = shards.len(),
             "webrtc"
         );
-        let cover = tcp.as_ref().map(|tcp| TcpCover {
+        let bound = |addresses: &mut dyn Iterator<Item = SocketAddr>| {
+            addresses.map(|address| address.ip()).collect()
+        };
+        let mut ports = vec![Port {
+            protocol: Protocol::Udp,
+            port: udp.port(),
+            bound: bound(&mut udp.local_addresses()),
+        }];
+        ports.extend(tcp.as_ref().map(|tcp| Port {
+            protocol: Protocol::Tcp,
             port: tcp.port(),
-            v4: tcp.covers(std::net::Ipv4Addr::UNSPECIFIED.into()),
-            v6: tcp.covers(std::net::Ipv6Addr::UNSPECIFIED.into()),
-            ip: config.listen.ip,
-        });
+            bound: bound(&mut tcp.local_addresses()),
+        }));
         if let Some(tcp) = tcp {
             tcp.serve(&shards, tasks, cancel);
         }
@@ -186,8 +186,7 @@ impl Gateway {
             config,
             session_config,
             shards,
-            udp,
-            tcp: cover,
+            ports,
             tasks: tasks.clone(),
             cancel: cancel.clone(),
             sessions: Mutex::default(),
@@ -203,12 +202,12 @@ impl Gateway {
 
     /// The UDP port in use.
     pub fn udp_port(&self) -> u16 {
-        self.inner.udp.port()
+        self.inner.port(Protocol::Udp).unwrap_or(0)
     }
 
     /// The TCP port in use.
     pub fn tcp_port(&self) -> Option<u16> {
-        self.inner.tcp.as_ref().map(|tcp| tcp.port)
+        self.inner.port(Protocol::Tcp)
     }
 
     /// Sessions that run.
@@ -286,18 +285,11 @@ impl Inner {
             Vec::new()
         });
         let addresses = addresses::select(&interfaces, &self.config.filters, loopback);
-        let udp = |ip| self.udp.covers(ip);
-        let tcp = |ip: std::net::IpAddr| {
-            self.tcp.as_ref().is_some_and(|t| {
-                t.ip.map_or(if ip.is_ipv4() { t.v4 } else { t.v6 }, |bound| bound == ip)
-            })
-        };
-        let mut ports: Vec<(Protocol, u16, &dyn Fn(std::net::IpAddr) -> bool)> =
-            vec![(Protocol::Udp, self.udp.port(), &udp)];
-        if let Some(cover) = &self.tcp {
-            ports.push((Protocol::Tcp, cover.port, &tcp));
-        }
-        addresses::candidates(&addresses, &self.config.filters, &ports)
+        addresses::candidates(&addresses, &self.config.filters, &self.ports)
+    }
+
+    fn port(&self, protocol: Protocol) -> Option<u16> {
+        self.ports.iter().find(|p| p.protocol == protocol).map(|p| p.port)
     }
 
     /// Makes the session and its answer, off the runtime's threads.
@@ -317,7 +309,7 @@ impl Inner {
         let work = move || {
             let ufrag = format!("{}{}", shard::letter(shard), random_text::<11>()?);
             let password = random_text::<32>()?;
-            let tcp = inner.tcp.is_some();
+            let tcp = inner.port(Protocol::Tcp).is_some();
             let listed = inner.config.candidates.iter().map(String::as_str);
             let configured = configured_candidates(listed, tcp, inner.config.listen.udp);
             let request = Accept {

@@ -1,6 +1,30 @@
-//! placeholder
+//! `ffmpeg:`: anything FFmpeg reads, converted on the way if wanted
+//! (`spec/protocols-standard.md` 7, `docs/sources/ffmpeg.md`).
+//!
+//! The source text becomes a command line ([`command`]), which then runs like
+//! that of any other program.
+
+mod command;
+mod hardware;
+mod input;
+mod risk;
+mod templates;
+mod version;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_streams::{OpenRequest, Producer};
+
+use crate::Context;
+use crate::io::process::source::Plan;
+use crate::table::{Opening, Risk};
+use command::Environment;
+use templates::Templates;
 
 /// Settings of `ffmpeg:`: templates that override or add to the built-in ones.
 #[derive(Clone, Debug, Default)]
@@ -9,4 +33,75 @@ pub struct Config {
     pub templates: BTreeMap<String, String>,
     /// The `-v` value (`log.ffmpeg`), `error` by default.
     pub log_level: Option<String>,
+}
+
+impl Config {
+    /// FFmpeg's name of the level.
+    fn log_level(&self) -> &str {
+        match self.log_level.as_deref() {
+            None | Some("") => "error",
+            Some("warn") => "warning",
+            Some("disabled") => "quiet",
+            Some(level) => level,
+        }
+    }
+}
+
+/// What the source may do: only some kinds may be named over the network.
+pub fn risk(source: &str) -> Risk {
+    risk::risk(source)
+}
+
+/// Checks an `ffmpeg:` source. Whether streams it names exist is not asked.
+///
+/// # Errors
+/// `Config`, naming the parameter.
+pub fn check(source: &str) -> Result<(), Error> {
+    let config = Config::default();
+    let environment = Environment {
+        templates: Templates(&config.templates),
+        is_stream: &|name| matches!(input::Input::parse(name), input::Input::Word),
+        rtsp_port: Some(1),
+        libavformat: None,
+        log_level: "",
+        source: text(source),
+    };
+    let command = command::build(&environment)?;
+    Plan::new(&command).check()
+}
+
+/// Builds the command, starts it and waits until it delivers.
+pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
+    Box::pin(async move {
+        tokio::select! {
+            biased;
+            () = request.cancel.cancelled() => {
+                Err(Error::new(ErrorKind::Ended, "ffmpeg: nobody waits for it any more"))
+            }
+            opened = dial(&context, &request.source) => opened,
+        }
+    })
+}
+
+async fn dial(context: &Arc<Context>, source: &str) -> Result<Box<dyn Producer>, Error> {
+    let config = &context.ffmpeg;
+    let templates = Templates(&config.templates);
+    let bin = templates.get("bin").unwrap_or_default();
+    context.exec.allow(bin)?;
+    let libavformat = version::libavformat(bin, &context.tasks).await?;
+    let is_stream = |name: &str| context.streams().is_some_and(|s| s.get(name).is_some());
+    let command = command::build(&Environment {
+        templates,
+        is_stream: &is_stream,
+        rtsp_port: context.rtsp_port(),
+        libavformat,
+        log_level: config.log_level(),
+        source: text(source),
+    })?;
+    tracing::debug!(target: "ffmpeg", command = %rs2rtc_base::Redacted(&command), "[ffmpeg] run");
+    Plan::new(&command).open(Arc::clone(context)).await
+}
+
+fn text(source: &str) -> &str {
+    source.strip_prefix("ffmpeg:").unwrap_or(source)
 }

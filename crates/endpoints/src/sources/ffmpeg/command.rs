@@ -1,0 +1,193 @@
+//! Builds FFmpeg command lines (`spec/protocols-standard.md` 7). Pure text.
+
+use rs2rtc_base::{Error, ErrorKind, Fragment};
+
+use super::hardware::{self, Engine};
+use super::input;
+use super::templates::Templates;
+
+/// What the builder must know of the world.
+pub(super) struct Environment<'a> {
+    pub(super) templates: Templates<'a>,
+    /// Whether a stream of that name exists.
+    pub(super) is_stream: &'a dyn Fn(&str) -> bool,
+    /// Where our RTSP server listens.
+    pub(super) rtsp_port: Option<u16>,
+    /// Version of libavformat; `None` if unknown.
+    pub(super) libavformat: Option<(u32, u32)>,
+    /// The value of `-v`; empty leaves the option out.
+    pub(super) log_level: &'a str,
+    /// The text after `ffmpeg:`, parameters included.
+    pub(super) source: &'a str,
+}
+
+/// A command in the parts that hardware engines change.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) input: String,
+    pub(super) raw: Vec<String>,
+    pub(super) video: Vec<String>,
+    pub(super) bitrate: String,
+    pub(super) audio: Vec<String>,
+    pub(super) filters: Vec<String>,
+}
+
+/// The whole command line, with `{output}` unless it writes to a pipe.
+///
+/// # Errors
+/// `Config` and `NotFound` with the parameter or stream that is wrong.
+pub(super) fn build(environment: &Environment<'_>) -> Result<String, Error> {
+    let templates = environment.templates;
+    let (input, parameters) = Fragment::split(environment.source);
+    if input.is_empty() {
+        return Err(wrong("there is no input"));
+    }
+    let texts = |key: &str| -> Vec<String> {
+        let values = parameters.get_all(key).filter(|v| !v.is_empty());
+        values.map(|v| templates.get_or(v).to_owned()).collect()
+    };
+    let mut parts = Parts {
+        input: input::arguments(input, &parameters, environment)?,
+        raw: texts("raw"),
+        video: codecs(&parameters, "video", templates),
+        bitrate: String::new(),
+        audio: codecs(&parameters, "audio", templates),
+        filters: filters(&parameters)?,
+    };
+    if let Some(rate) = parameters.get("bitrate")
+        && !parts.video.is_empty()
+    {
+        parts.bitrate = format!("-b:v {rate} -maxrate {rate} -bufsize {rate}");
+    }
+    if let Some(name) = parameters.get("hardware") {
+        let unknown = || wrong(&format!("unknown hardware engine {name}"));
+        let engine = Engine::from_name(name).ok_or_else(unknown)?;
+        hardware::apply(&mut parts, engine, templates);
+    }
+    let output = output(&parameters, &parts, templates);
+    Ok(parts.join(environment, output))
+}
+
+fn wrong(text: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("ffmpeg: {text}"))
+}
+
+/// The texts of the codecs; a bare `#video` means nothing more than that there
+/// shall be video.
+fn codecs(parameters: &Fragment, key: &str, templates: Templates<'_>) -> Vec<String> {
+    let kind = key.get(..1).unwrap_or_default();
+    let codec = |name: &str| match name {
+        "" | "copy" => format!("-c:{kind} copy"),
+        // The best that every viewer understands; a choice by what the viewer
+        // wants needs a producer that starts later.
+        "auto" if kind == "a" => templates.get_or("opus").to_owned(),
+        name => templates.get_or(name).to_owned(),
+    };
+    parameters.get_all(key).map(codec).collect()
+}
+
+/// Size, turning and text, in this order.
+fn filters(parameters: &Fragment) -> Result<Vec<String>, Error> {
+    let mut filters = Vec::new();
+    let (width, height) = (parameters.get("width"), parameters.get("height"));
+    if width.is_some() || height.is_some() {
+        filters.push(format!("scale={}:{}", width.unwrap_or("-1"), height.unwrap_or("-1")));
+    }
+    if let Some(angle) = parameters.get("rotate") {
+        filters.push(
+            match angle {
+                "90" => "transpose=1",
+                "180" => "transpose=1,transpose=1",
+                "-90" | "270" => "transpose=2",
+                _ => return Err(wrong("rotate must be 90, 180 or 270")),
+            }
+            .to_owned(),
+        );
+    }
+    if let Some(options) = parameters.get("drawtext") {
+        let clock = if options.contains("text=") { "" } else { CLOCK };
+        filters.push(format!("drawtext={options}{clock}"));
+    }
+    Ok(filters)
+}
+
+/// The text that is drawn if none is given: date and time.
+const CLOCK: &str = r":text='%{localtime\:%Y-%m-%d %X}'";
+
+/// How it gives its output: over RTSP, or, for what needs no timestamps of its
+/// own, through a pipe.
+fn output<'a>(parameters: &Fragment, parts: &Parts, templates: Templates<'a>) -> &'a str {
+    let name = match (one(parameters, "video"), one(parameters, "audio")) {
+        (Count::None, Count::None) if parts.input.contains(" mjpeg ") => "output/mjpeg",
+        (Count::One("mjpeg"), Count::None) => "output/mjpeg",
+        (Count::One(video), Count::None) if video.starts_with("raw") => "output/raw",
+        (Count::None, Count::One(audio)) if audio.starts_with("aac") => "output/aac",
+        (Count::None, Count::One(audio))
+            if ["pcma", "pcmu", "pcml"].iter().any(|pcm| audio.starts_with(pcm)) =>
+        {
+            "output/wav"
+        }
+        _ => "output",
+    };
+    templates.get(name).unwrap_or_default()
+}
+
+enum Count<'a> {
+    None,
+    One(&'a str),
+    Many,
+}
+
+fn one<'a>(parameters: &'a Fragment, key: &str) -> Count<'a> {
+    let mut values = parameters.get_all(key);
+    match (values.next(), values.next()) {
+        (None, _) => Count::None,
+        (Some(value), None) => Count::One(value),
+        _ => Count::Many,
+    }
+}
+
+impl Parts {
+    fn join(&self, environment: &Environment<'_>, output: &str) -> String {
+        let templates = environment.templates;
+        let mut words = Vec::new();
+        let mut add = |text: &str| {
+            if !text.is_empty() {
+                words.push(text.to_owned());
+            }
+        };
+        add(templates.get("bin").unwrap_or_default());
+        add(templates.get("global").unwrap_or_default());
+        if !environment.log_level.is_empty() {
+            add(&format!("-v {}", environment.log_level));
+        }
+        add(&self.input);
+        self.raw.iter().for_each(|raw| add(raw));
+        mapped(&self.video, 'v').iter().for_each(|codec| add(codec));
+        add(&self.bitrate);
+        mapped(&self.audio, 'a').iter().for_each(|codec| add(codec));
+        match (self.video.is_empty(), self.audio.is_empty()) {
+            (true, true) => add("-c copy"),
+            (true, false) => add("-vn"),
+            (false, true) => add("-an"),
+            (false, false) => {}
+        }
+        if !self.filters.is_empty() {
+            add(&format!("-vf \"{}\"", self.filters.join(",")));
+        }
+        add(output);
+        words.join(" ")
+    }
+}
+
+/// Several codecs of a kind become several tracks of the same input.
+fn mapped(codecs: &[String], kind: char) -> Vec<String> {
+    if codecs.len() < 2 {
+        return codecs.to_vec();
+    }
+    let numbered = codecs.iter().enumerate().map(|(index, codec)| {
+        let codec = codec.replace(&format!(":{kind} "), &format!(":{kind}:{index} "));
+        format!("-map 0:{kind}:0? {codec}")
+    });
+    numbered.collect()
+}

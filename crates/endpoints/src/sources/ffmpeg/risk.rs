@@ -1,0 +1,171 @@
+//! Which `ffmpeg:` sources may be named over the network: those that only talk
+//! to the network, play our own streams or make a test picture, with parameters
+//! whose every value is known to be harmless. The parameters end up in a command
+//! line and in filter graphs, which can open files; so nothing is let through
+//! because it is not on a list, only because it is on one.
+
+use rs2rtc_base::Fragment;
+use rs2rtc_base::url::query_pairs;
+
+use super::hardware::Engine;
+use super::input::Input;
+use super::templates::built_in;
+use crate::table::Risk;
+
+/// Inputs that FFmpeg dials and does not listen on.
+const SCHEMES: [&str; 6] = ["http", "https", "rtsp", "rtsps", "rtmp", "rtmps"];
+/// Sources of test pictures that take no files.
+const PICTURES: [&str; 9] = [
+    "testsrc", "testsrc2", "smptebars", "smptehdbars", "pal75bars", "pal100bars", "rgbtestsrc",
+    "yuvtestsrc", "color",
+];
+/// Options of `drawtext` that name no file.
+const DRAWING: [&str; 13] = [
+    "text", "fontsize", "fontcolor", "x", "y", "box", "boxcolor", "boxborderw", "borderw",
+    "bordercolor", "shadowx", "shadowy", "shadowcolor",
+];
+
+/// What an `ffmpeg:` source can do to this machine.
+pub(super) fn risk(source: &str) -> Risk {
+    let text = source.strip_prefix("ffmpeg:").unwrap_or(source);
+    let (input, parameters) = Fragment::split(text);
+    let harmless = is_clean(text)
+        && is_harmless_input(input)
+        && parameters.iter().all(|(key, value)| is_harmless_parameter(key, value));
+    if harmless { Risk::None } else { Risk::Local }
+}
+
+/// Nothing that would end a word or a quoted text of a command line, or that a
+/// template would fill in.
+fn is_clean(text: &str) -> bool {
+    !text.contains(|c: char| c.is_whitespace() || c.is_control() || "\"'\\{}|`".contains(c))
+}
+
+fn is_harmless_input(input: &str) -> bool {
+    match Input::parse(input) {
+        Input::Url { scheme } => SCHEMES.contains(&scheme),
+        Input::Word => true,
+        Input::Virtual(query) => query_pairs(query).all(|(key, value)| match key.as_str() {
+            "video" => value.is_empty() || PICTURES.contains(&value.as_str()),
+            _ => is_plain(&value),
+        }),
+        Input::Speech(query) => query_pairs(query).all(|(key, value)| match key.as_str() {
+            "text" => value.chars().all(|c| c.is_alphanumeric() || " .,!?-".contains(c)),
+            _ => is_plain(&value),
+        }),
+        Input::Device(_) | Input::Other => false,
+    }
+}
+
+fn is_harmless_parameter(key: &str, value: &str) -> bool {
+    match key {
+        "video" | "audio" => matches!(value, "" | "copy" | "auto") || is_codec(value),
+        "input" => matches!(value, "file" | "http" | "rtsp" | "rtsp/udp"),
+        "hardware" => Engine::from_name(value).is_some(),
+        "width" | "height" | "timeout" => is_number(value) || value == "-1",
+        "rotate" => matches!(value, "90" | "180" | "270" | "-90"),
+        "bitrate" => is_number(value.trim_end_matches(['k', 'K', 'M'])),
+        "async" => is_plain(value),
+        "query" => value.chars().all(|c| c.is_ascii_alphanumeric() || "_-.,=&%/".contains(c)),
+        "drawtext" => value.split(':').all(is_harmless_drawing),
+        _ => false,
+    }
+}
+
+/// A built-in template that is a codec.
+fn is_codec(name: &str) -> bool {
+    built_in(name).is_some_and(|text| text.starts_with("-c:"))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.len() < 10 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "_./-".contains(c)) && !text.starts_with('-')
+}
+
+/// `key=value` of `drawtext`, without anything that ends the filter.
+fn is_harmless_drawing(option: &str) -> bool {
+    let Some((key, value)) = option.split_once('=') else { return option.is_empty() };
+    DRAWING.contains(&key)
+        && value.chars().all(|c| c.is_alphanumeric() || "_.@+-*/()=!?".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_network_may_name() {
+        for source in [
+            "ffmpeg:http://cam/video.mjpg#video=h264",
+            "ffmpeg:https://cam/a?b=c&d=e#video=copy#audio=aac",
+            "ffmpeg:rtsp://u:p@cam:554/1#video=h265#width=1280#height=720#rotate=90",
+            "ffmpeg:rtmp://cam/live#audio=opus#audio=pcmu/8000#bitrate=2M#timeout=10#async",
+            "ffmpeg:camera-1_x#audio=opus#query=mp4",
+            "ffmpeg:rtsp://cam/1#input=rtsp/udp#hardware=vaapi#video=h264",
+            "ffmpeg:virtual?video#video=h264",
+            "ffmpeg:virtual?video=testsrc2&size=4K#video=h264",
+            "ffmpeg:tts?text=hello+world&voice=slt#audio=opus",
+            "ffmpeg:cam#video=h264#drawtext=fontsize=12:text=cam:x=w-tw",
+            "ffmpeg:cam#video#audio",
+        ] {
+            assert_eq!(risk(source), Risk::None, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_configuration_may_name() {
+        for source in [
+            "ffmpeg:",
+            "ffmpeg:-",
+            "ffmpeg:-i",
+            "ffmpeg:/etc/passwd",
+            "ffmpeg:./clip",
+            "ffmpeg:clip.mp4",
+            "ffmpeg:file:///etc/passwd",
+            "ffmpeg:FILE:///etc/passwd",
+            "ffmpeg:file:/etc/passwd",
+            "ffmpeg:concat:/a|/b",
+            "ffmpeg:pipe:0",
+            "ffmpeg:subfile,,start,0,end,9,,:/etc/passwd",
+            "ffmpeg:tcp://0.0.0.0:1?listen",
+            "ffmpeg:device?video=0",
+            "ffmpeg:device?audio=default",
+            "ffmpeg:http://cam/ -f x",
+            "ffmpeg:http://cam/\t-y",
+            "ffmpeg:http://cam/\"",
+            "ffmpeg:rtsp://cam#raw=-ss",
+            "ffmpeg:rtsp://cam#raw",
+            "ffmpeg:rtsp://cam#input=-i",
+            "ffmpeg:rtsp://cam#input=-f x -i {input}",
+            "ffmpeg:rtsp://cam#video=-c:v",
+            "ffmpeg:rtsp://cam#video=bin",
+            "ffmpeg:rtsp://cam#video=h264#video=-y",
+            "ffmpeg:rtsp://cam#width=1\"",
+            "ffmpeg:rtsp://cam#width=1,movie=/etc/passwd",
+            "ffmpeg:rtsp://cam#bitrate=1M,2",
+            "ffmpeg:rtsp://cam#rotate=45",
+            "ffmpeg:rtsp://cam#timeout=1;2",
+            "ffmpeg:rtsp://cam#hardware=quantum",
+            "ffmpeg:rtsp://cam#unknown=1",
+            "ffmpeg:rtsp://cam#video=h264#drawtext=textfile=/etc/passwd",
+            "ffmpeg:rtsp://cam#video=h264#drawtext=fontfile=/etc/passwd",
+            "ffmpeg:rtsp://cam#video=h264#drawtext=text=a,movie=x",
+            "ffmpeg:rtsp://cam#video=h264#drawtext=text=a;b",
+            "ffmpeg:rtsp://cam#video=h264#drawtext=text='a'",
+            "ffmpeg:cam#query=a b",
+            "ffmpeg:cam#query=a\"b",
+            "ffmpeg:virtual?video=movie=/etc/passwd",
+            "ffmpeg:virtual?video=testsrc&size=1x1,movie",
+            "ffmpeg:virtual?format=a%2Cmovie%3D%2Fetc%2Fpasswd",
+            "ffmpeg:tts?text=a%27%3Atextfile%3D%2Fetc%2Fpasswd",
+            "ffmpeg:tts?text=a&voice=b:textfile=c",
+            "ffmpeg:{input}",
+            "ffmpeg:rtsp://cam/{output}",
+        ] {
+            assert_eq!(risk(source), Risk::Local, "{source}");
+        }
+    }
+}

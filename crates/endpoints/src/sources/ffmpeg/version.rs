@@ -1,0 +1,107 @@
+//! Which FFmpeg is installed: asked once per program, as long as it answers.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_streams::Tasks;
+
+use crate::io::process::{Command, Process, source};
+
+/// libavformat of FFmpeg 5.0.
+const OLDEST: (u32, u32) = (59, 16);
+/// It takes some ten milliseconds; a cold disk takes longer.
+const LIMIT: Duration = Duration::from_secs(10);
+
+type Known = HashMap<String, Option<(u32, u32)>>;
+
+static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+
+/// The version of libavformat; `None` if the program does not tell. Failures
+/// are not remembered: the program may be installed meanwhile.
+pub(super) async fn libavformat(bin: &str, tasks: &Tasks) -> Result<Option<(u32, u32)>, Error> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|k| k.get(bin).copied());
+    if let Some(version) = known {
+        return Ok(version);
+    }
+    let version = parse(&ask(bin, tasks).await?);
+    if let Some((major, minor)) = version.filter(|version| *version < OLDEST) {
+        let text = format!("ffmpeg: unsupported version: {major}. {minor}: libavformat 59. 16 (FFmpeg 5.0) is needed");
+        return Err(Error::new(ErrorKind::Config, text));
+    }
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.get_or_insert_default().insert(bin.to_owned(), version);
+    Ok(version)
+}
+
+async fn ask(bin: &str, tasks: &Tasks) -> Result<String, Error> {
+    let mut words = source::split(bin)?.into_iter();
+    let program = words.next().unwrap_or_default();
+    let arguments = words.chain(["-version".to_owned()]).collect();
+    let command = Command { program: program.clone(), arguments, pipe: false };
+    let mut process = Process::start(&command, tasks).await.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            let text = format!("ffmpeg: program \"{program}\" not found: install ffmpeg or set ffmpeg.bin");
+            Error::new(ErrorKind::Config, text)
+        }
+        _ => Error::caused(ErrorKind::Config, format!("ffmpeg: program \"{program}\""), error),
+    })?;
+    let answer = async {
+        let status = process.exited().await;
+        process.output().ended().await;
+        (status, process.output().last_lines(100))
+    };
+    match tokio::time::timeout(LIMIT, answer).await {
+        Ok((status, text)) if status.success() => Ok(text),
+        Ok((status, text)) => {
+            let text = format!("ffmpeg: {program} -version: {status}\n{text}");
+            Err(Error::new(ErrorKind::Config, text.trim_end()))
+        }
+        Err(_) => {
+            let text = format!("ffmpeg: {program} -version: no answer");
+            Err(Error::new(ErrorKind::Unreachable, text))
+        }
+    }
+}
+
+/// Reads `libavformat    59. 27.100 / 59. 27.100`.
+fn parse(text: &str) -> Option<(u32, u32)> {
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("libavformat"))?;
+    let mut numbers = line.split(['.', '/']).map(|number| number.trim().parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        let text = "ffmpeg version 5.1\nlibavutil  57. 28.100 / 57. 28.100\nlibavformat    59. 27.100 / 59. 27.100\n";
+        assert_eq!(parse(text), Some((59, 27)));
+        assert_eq!(parse("libavformat    60. 16.100 / 60. 16.100"), Some((60, 16)));
+        assert_eq!(parse("libavformat    58.  3.100"), Some((58, 3)));
+        assert_eq!(parse("libavformat"), None);
+        assert_eq!(parse(""), None);
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let error = libavformat("/nowhere/ffmpeg", &Tasks::new()).await.unwrap_err();
+        let text = "ffmpeg: program \"/nowhere/ffmpeg\" not found: install ffmpeg or set ffmpeg.bin";
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Config, text));
+    }
+
+    #[tokio::test]
+    async fn an_old_version_is_refused_and_asked_again() {
+        let old = "/bin/sh -c 'echo \"libavformat 58. 76.100 / 58. 76.100\"'";
+        for _ in 0..2 {
+            let error = libavformat(old, &Tasks::new()).await.unwrap_err();
+            assert!(error.to_string().starts_with("ffmpeg: unsupported version: 58. 76"), "{error}");
+        }
+        let new = "/bin/sh -c 'echo \"libavformat 61. 1.100 / 61. 1.100\"'";
+        assert_eq!(libavformat(new, &Tasks::new()).await.unwrap(), Some((61, 1)));
+    }
+}

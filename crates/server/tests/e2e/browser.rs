@@ -1,0 +1,178 @@
+//! Real Chromium plays what the server sends, on loopback and across a pair of
+//! network namespaces.
+
+use std::process::Command;
+
+use super::harness::{
+    Folder, Ports, Server, binary, clip, foreign_camera, has, has_program, root, run,
+};
+
+fn has_browser() -> bool {
+    let modules = root().join("tools/ui/node_modules/puppeteer-core").exists();
+    has_program("node", "--version")
+        && has_program("chromium", "--version")
+        && has("the node modules of tools/ui (npm ci)", modules)
+}
+
+/// Plays and returns the player's report as JSON text.
+fn play(url: &str, stream: &str, more: &[&str]) -> String {
+    let script = root().join("tools/ui/play.mjs");
+    let mut arguments = vec![script.to_str().unwrap(), "--url", url, "--src", stream, "--json", "--seconds", "3", "--timeout", "30"];
+    arguments.extend_from_slice(more);
+    let (ok, text, err) = run("node", &arguments);
+    assert!(ok, "{stream}: {text}\n{err}");
+    text
+}
+
+/// A number of the report, by the name of its field.
+fn number(report: &str, field: &str) -> f64 {
+    let at = report.find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("no {field} in {report}"));
+    let rest = &report[at + field.len() + 3..];
+    let end = rest.find([',', '}']).unwrap_or(rest.len());
+    rest[..end].trim().parse().unwrap_or_else(|_| panic!("{field} is no number in {report}"))
+}
+
+fn check_demo(report: &str) {
+    assert!(report.contains("\"ok\":true"), "{report}");
+    assert_eq!((number(report, "width"), number(report, "height")), (1280.0, 720.0));
+    assert!(number(report, "decoded") > 20.0, "{report}");
+    assert!(number(report, "advanced") > 20.0, "the burnt-in counter moves: {report}");
+    assert!(report.contains("\"heard\":true"), "{report}");
+}
+
+#[test]
+fn the_first_command_plays_the_demo_camera() {
+    if !has_browser() {
+        return;
+    }
+    // No configuration at all but the ports, which other tests may have.
+    let folder = Folder::new();
+    let ports = Ports::free();
+    folder.write("rs2rtc.yaml", &ports.config("127.0.0.1"));
+    let server = Server::spawn(Command::new(binary()), folder, ports);
+    server.wait_log("[api] listen addr=");
+    let (_, streams) = server.request("GET", "api/streams");
+    assert!(!streams.contains("demo"), "demo exists only without a configuration: {streams}");
+    drop(server);
+
+    let server = Server::with_streams("demo: demo:");
+    for mdns in ["hide", "show"] {
+        check_demo(&play(&server.url(""), "demo", &["--mdns", mdns]));
+    }
+    check_demo(&play(&server.url(""), "demo", &["--page", "index"]));
+    server.until_stream("demo", "the camera is let go", |s| !s.contains("\"receivers\""));
+}
+
+#[test]
+fn cameras_play_in_the_browser() {
+    if !has_browser() || !has_program("ffmpeg", "-version") {
+        return;
+    }
+    let Some((_camera, open, _)) = foreign_camera() else { return };
+    let media = Folder::new();
+    let file = clip(&media);
+    let server = Server::with_streams(&format!(
+        "gst: rtsp://127.0.0.1:{open}/h264\nfile: exec:ffmpeg -v error -re -stream_loop -1 -i {} -c:v copy -c:a libopus -rtsp_transport tcp -f rtsp {{output}}",
+        file.display()
+    ));
+    for stream in ["gst", "file"] {
+        let report = play(&server.url(""), stream, &[]);
+        assert!(report.contains("\"ok\":true"), "{report}");
+        assert_eq!((number(&report, "width"), number(&report, "height")), (640.0, 360.0));
+        assert!(number(&report, "decoded") > 20.0, "{report}");
+        assert!(number(&report, "distinct") > 3.0, "pictures differ: {report}");
+        assert!(report.contains("\"heard\":true"), "{report}");
+    }
+}
+
+#[test]
+fn ice_over_tcp_plays_too() {
+    if !has_browser() {
+        return;
+    }
+    let server = Server::with_streams("demo: demo:");
+    let report = play(&server.url(""), "demo", &["--mode", "webrtc/tcp"]);
+    check_demo(&report);
+    assert!(report.contains("\"protocol\":\"tcp\""), "{report}");
+}
+
+#[test]
+fn an_unknown_stream_is_told_on_the_page() {
+    if !has_browser() {
+        return;
+    }
+    let server = Server::with_streams("demo: demo:");
+    let script = root().join("tools/ui/play.mjs");
+    let (ok, text, _) = run(
+        "node",
+        &[script.to_str().unwrap(), "--url", &server.url(""), "--src", "nothing", "--json", "--timeout", "3"],
+    );
+    assert!(!ok);
+    assert!(text.contains("stream not found"), "{text}");
+}
+
+/// Two network namespaces with a pair of interfaces and default routes.
+struct Namespaces {
+    server: String,
+    client: String,
+}
+
+impl Namespaces {
+    fn new(tag: &str) -> Option<Self> {
+        let root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.starts_with(b"0\n"));
+        if !has("root and iproute2 for network namespaces", root) || !has_program("ip", "-V") {
+            return None;
+        }
+        let id = std::process::id();
+        let this = Self { server: format!("rs-{tag}-s{id}"), client: format!("rs-{tag}-c{id}") };
+        let (s, c) = (this.server.as_str(), this.client.as_str());
+        let (vs, vc) = (format!("vs{id}"), format!("vc{id}"));
+        for line in [
+            format!("netns add {s}"),
+            format!("netns add {c}"),
+            format!("link add {vs} netns {s} type veth peer name {vc} netns {c}"),
+            format!("-n {s} addr add 10.77.0.1/24 dev {vs}"),
+            format!("-n {c} addr add 10.77.0.2/24 dev {vc}"),
+            format!("-n {s} addr add fd77::1/64 dev {vs} nodad"),
+            format!("-n {c} addr add fd77::2/64 dev {vc} nodad"),
+            format!("-n {s} link set {vs} up"),
+            format!("-n {c} link set {vc} up"),
+            format!("-n {s} link set lo up"),
+            format!("-n {c} link set lo up"),
+            format!("-n {s} route add default via 10.77.0.2"),
+            format!("-n {c} route add default via 10.77.0.1"),
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            let (ok, _, err) = run("ip", &words);
+            assert!(ok, "ip {line}: {err}");
+        }
+        Some(this)
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        for name in [&self.server, &self.client] {
+            let _ = run("ip", &["netns", "del", name]);
+        }
+    }
+}
+
+#[test]
+fn a_browser_in_another_network_namespace() {
+    if !has_browser() {
+        return;
+    }
+    let Some(net) = Namespaces::new("play") else { return };
+    let folder = Folder::new();
+    // Nothing is configured: the built-in camera is there, on the usual ports.
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &net.server, binary()]);
+    let ports = Ports { api: 1984, rtsp: 8554, webrtc: 8555 };
+    let server = Server::spawn(command, folder, ports);
+    server.wait_log("[api] listen addr=");
+    for (address, mdns) in [("10.77.0.1", "hide"), ("10.77.0.1", "show"), ("[fd77::1]", "hide")] {
+        let url = format!("http://{address}:1984/");
+        check_demo(&play(&url, "demo", &["--netns", &net.client, "--mdns", mdns]));
+    }
+}

@@ -1,0 +1,12 @@
+//! The release binary as people use it: real browsers, real ffmpeg, a foreign
+//! RTSP server, killed processes, wrong configurations.
+//!
+//! What a test needs and does not find is said with `SKIPPED`; in CI
+//! (`CI=true`) nothing may be skipped.
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout)]
+
+mod bad_input;
+mod browser;
+mod harness;
+mod processes;
+mod sources;
