@@ -371,25 +371,17 @@ fn webrtc_config(config: &Config) -> Result<webrtc::Config, Error> {
     })
 }
 
-/// A source that cannot be used is reported and left out; its stream exists.
+/// A source that cannot work is reported; who watches its stream is told too.
 fn create_streams(config: &Config, streams: &Streams) {
     for entry in config.streams.iter() {
-        let mut usable = entry.sources.clone();
-        if streams.create(&entry.name, &usable, Origin::Config).is_err() {
-            let name = entry.name.as_str();
-            usable.retain(|source| {
-                let alone = std::slice::from_ref(source);
-                match streams.create(name, alone, Origin::Config) {
-                    Ok(_) => true,
-                    Err(error) => {
-                        tracing::error!(target: "streams", stream = name, source, %error, "source is left out");
-                        false
-                    }
-                }
-            });
-            if let Err(error) = streams.create(name, &usable, Origin::Config) {
-                tracing::error!(target: "streams", stream = name, %error, "stream is left out");
+        let name = entry.name.as_str();
+        for source in &entry.sources {
+            if let Err(error) = streams.check(source, Origin::Config) {
+                tracing::error!(target: "streams", stream = name, source, %error, "this source cannot work");
             }
+        }
+        if let Err(error) = streams.create(name, &entry.sources, Origin::Config) {
+            tracing::error!(target: "streams", stream = name, %error, "stream is left out");
         }
         if !entry.options.is_empty() {
             tracing::warn!(

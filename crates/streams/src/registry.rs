@@ -87,17 +87,21 @@ impl Streams {
     /// Creates a stream, or replaces the one of that name; viewers of a
     /// replaced stream get a clear end. Sources may be empty (to be pushed).
     ///
+    /// A source of the configuration that cannot work is kept: opening it tells
+    /// every viewer why.
+    ///
     /// # Errors
-    /// `streams: source not supported` for an unknown scheme, and what
-    /// [`Opener::check`] says of an origin that may not name such a source.
+    /// For [`Origin::Api`]: what [`Self::check`] says.
     pub fn create(
         &self,
         name: &str,
         sources: &[String],
         origin: Origin,
     ) -> Result<Arc<Stream>, Error> {
-        for source in sources {
-            self.check(source, origin)?;
+        if origin == Origin::Api {
+            for source in sources {
+                self.check(source, origin)?;
+            }
         }
         let stream = Stream::new(Arc::clone(&self.shared), name, sources);
         let old = self.shared.names().insert(name.to_owned(), Arc::clone(&stream));
@@ -148,7 +152,13 @@ impl Streams {
         self.shared.tasks.join(limit).await
     }
 
-    fn check(&self, source: &str, origin: Origin) -> Result<(), Error> {
+    /// Whether a source can be used: the name of a stream, or what
+    /// [`Opener::check`] accepts from this origin.
+    ///
+    /// # Errors
+    /// `streams: source not supported` for an unknown scheme, and what the
+    /// opener says of an origin that may not name such a source.
+    pub fn check(&self, source: &str, origin: Origin) -> Result<(), Error> {
         if self.shared.names().contains_key(source) {
             return Ok(());
         }

@@ -209,6 +209,7 @@ async fn supervise(slot: Arc<Slot>, run: Arc<Run>) {
                 if !connected_before {
                     // The initial dial: those who wait get the error, the next
                     // viewer dials anew.
+                    tracing::warn!(target: "streams", %error, "can't open the source");
                     slot.forget(&run);
                     run.phase.send_replace(Phase::Failed(error));
                     return;

@@ -59,9 +59,9 @@ impl Splitter {
         let rest = buffer.get(self.at..).unwrap_or_default();
         if self.in_scan {
             // A marker in entropy-coded data is any but stuffing and restarts.
-            let marker = rest.windows(2).position(|w| {
-                matches!(w, [0xff, m] if !matches!(m, 0x00 | 0xd0..=0xd7 | 0xff))
-            });
+            let marker = rest
+                .windows(2)
+                .position(|w| matches!(w, [0xff, m] if !matches!(m, 0x00 | 0xd0..=0xd7 | 0xff)));
             self.in_scan = marker.is_none();
             self.at += marker.unwrap_or_else(|| rest.len().saturating_sub(1));
             return Ok(marker.map(|_| false));

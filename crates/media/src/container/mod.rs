@@ -84,7 +84,9 @@ impl Demuxer {
     fn recognise(&mut self) -> Result<Option<(Format, Codec)>, Error> {
         let Some(first) = self.buffer.first_chunk::<4>() else { return Ok(None) };
         match first {
-            [0xff, 0xd8, 0xff, _] => Ok(Some((Format::Mjpeg(mjpeg::Splitter::new()), mjpeg::codec()))),
+            [0xff, 0xd8, 0xff, _] => {
+                Ok(Some((Format::Mjpeg(mjpeg::Splitter::new()), mjpeg::codec())))
+            }
             [b'-', b'-', ..] | [b'\r', b'\n', b'-', b'-'] => {
                 // Multipart: a picture must follow its header soon.
                 let picture = self.buffer.windows(3).any(|w| w == [0xff, 0xd8, 0xff]);
@@ -96,6 +98,16 @@ impl Demuxer {
                 Ok(adts::codec(&self.buffer)?.map(|codec| (Format::Adts, codec)))
             }
             _ => Err(Error::UnknownFormat),
+        }
+    }
+
+    /// Name of the format as FFmpeg says it; empty before it is known.
+    pub fn format_name(&self) -> &'static str {
+        match &self.open {
+            None => "",
+            Some((Format::Mjpeg(_), _)) => "mjpeg",
+            Some((Format::Adts, _)) => "adts",
+            Some((Format::Wav(_), _)) => "wav",
         }
     }
 

@@ -64,7 +64,8 @@ impl Header {
         if !matches!((format, bits), (1, 16) | (6 | 7, 8)) {
             return Err(Error::UnsupportedWav(format));
         }
-        let channels = u8::try_from(u16::from_le_bytes([c0, c1])).ok().filter(|c| (1..=8).contains(c));
+        let channels =
+            u8::try_from(u16::from_le_bytes([c0, c1])).ok().filter(|c| (1..=8).contains(c));
         let rate = Some(u32::from_le_bytes([r0, r1, r2, r3])).filter(|r| (1..=768_000).contains(r));
         match (channels, rate) {
             (Some(channels), Some(rate)) => Ok(Self { format, channels, rate }),

@@ -55,7 +55,7 @@ fn the_first_command_plays_the_demo_camera() {
     assert!(!streams.contains("demo"), "demo exists only without a configuration: {streams}");
     drop(server);
 
-    let server = Server::with_streams("demo: demo:");
+    let server = Server::with_streams("demo: \"demo:\"");
     for mdns in ["hide", "show"] {
         check_demo(&play(&server.url(""), "demo", &["--mdns", mdns]));
     }
@@ -90,7 +90,7 @@ fn ice_over_tcp_plays_too() {
     if !has_browser() {
         return;
     }
-    let server = Server::with_streams("demo: demo:");
+    let server = Server::with_streams("demo: \"demo:\"");
     let report = play(&server.url(""), "demo", &["--mode", "webrtc/tcp"]);
     check_demo(&report);
     assert!(report.contains("\"protocol\":\"tcp\""), "{report}");
@@ -101,7 +101,7 @@ fn an_unknown_stream_is_told_on_the_page() {
     if !has_browser() {
         return;
     }
-    let server = Server::with_streams("demo: demo:");
+    let server = Server::with_streams("demo: \"demo:\"");
     let script = root().join("tools/ui/play.mjs");
     let (ok, text, _) = run(
         "node",

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything.
@@ -70,6 +70,12 @@ struct Log {
     grown: Condvar,
 }
 
+impl Log {
+    fn lock(&self) -> MutexGuard<'_, String> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A running server.
 pub struct Server {
     pub child: Child,
@@ -120,17 +126,17 @@ impl Server {
     }
 
     pub fn log(&self) -> String {
-        self.log.text.lock().unwrap().clone()
+        self.log.lock().clone()
     }
 
     /// Waits until the log contains a text.
     pub fn wait_log(&self, wanted: &str) {
         let end = Instant::now() + LIMIT;
-        let mut text = self.log.text.lock().unwrap();
+        let mut text = self.log.lock();
         while !text.contains(wanted) {
             let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "the log never said {wanted:?}:\n{text}");
-            text = self.log.grown.wait_timeout(text, left).unwrap().0;
+            assert!(!left.is_zero(), "the log never said {wanted:?}");
+            text = self.log.grown.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -197,7 +203,7 @@ fn follow(from: impl std::io::Read + Send + 'static, log: Arc<Log>) {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines() {
             let Ok(line) = line else { return };
-            let mut text = log.text.lock().unwrap();
+            let mut text = log.lock();
             text.push_str(&line);
             text.push('\n');
             log.grown.notify_all();

@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group,
-    set_child_subreaper, waitid, waitpid,
+    set_child_subreaper, wait, waitid,
 };
 
 use crate::io::sys::child;
@@ -182,7 +182,7 @@ impl Guard {
             if let Ok(Some(_)) = waitid(WaitId::Pid(self.program), look) {
                 return Reaped::Program(None);
             }
-            match waitpid(None, WaitOptions::NOHANG) {
+            match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if pid == self.program => {
                     return Reaped::Program(Some(status.as_raw()));
                 }
@@ -204,7 +204,7 @@ impl Guard {
             for pid in children() {
                 let _ = kill_process(pid, Signal::KILL);
             }
-            match waitpid(None, WaitOptions::empty()) {
+            match wait(WaitOptions::empty()) {
                 Ok(Some((pid, status))) if pid == self.program => {
                     report(&self.control, Report::Exited(status.as_raw()));
                 }

@@ -147,8 +147,7 @@ impl Process {
         if let Some(stderr) = stderr {
             output.drain(tasks, pid, stderr);
         }
-        let mut process =
-            Self { pid, leash, stdout, output, state: changes, tasks: tasks.clone() };
+        let mut process = Self { pid, leash, stdout, output, state: changes, tasks: tasks.clone() };
         if !command.pipe
             && let Some(stdout) = process.stdout.take()
         {
@@ -211,7 +210,8 @@ impl Process {
         self.signal(stop.signal);
         let patience = began + PATIENCE;
         let mut close = Some(close);
-        let mut deadlines = [stop.close_after, stop.kill_after].map(|after| after.map(|a| began + a));
+        let mut deadlines =
+            [stop.close_after, stop.kill_after].map(|after| after.map(|a| began + a));
         loop {
             let next = deadlines.iter().flatten().min().copied().unwrap_or(patience).min(patience);
             if tokio::time::timeout_at(next, self.gone()).await.is_ok() {
@@ -312,4 +312,54 @@ async fn watch_child(mut child: Child, group: Pid, state: watch::Sender<State>) 
     state.send_replace(State::Exited(status));
     let _ = kill_process_group(group, Signal::KILL);
     state.send_replace(State::Gone(status));
+}
+
+/// Without a guard: the tests of the library have no `main` that asks for one.
+/// Those with a guard are in `tests/process.rs`.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+    fn sh(script: &str) -> Command {
+        let arguments = vec!["-c".to_owned(), script.to_owned()];
+        Command { program: "/bin/sh".to_owned(), arguments, pipe: true }
+    }
+
+    type Lines = tokio::io::Lines<BufReader<ChildStdout>>;
+
+    async fn start(script: &str) -> (Process, Lines) {
+        let mut process = Process::start(&sh(script), &Tasks::new()).await.unwrap();
+        let lines = BufReader::new(process.take_stdout().unwrap()).lines();
+        (process, lines)
+    }
+
+    #[tokio::test]
+    async fn the_group_ends_with_it() {
+        let (process, mut lines) = start("sleep 1000 & echo ready; wait").await;
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "ready");
+        process.end(Stop::KILL, || ()).await;
+        assert_eq!(lines.next_line().await.unwrap(), None);
+        let (process, mut lines) = start("sleep 1000 & echo ready; wait").await;
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "ready");
+        drop(process);
+        assert_eq!(lines.next_line().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn it_outlives_the_thread_that_asked_for_it() {
+        let runtime = tokio::runtime::Handle::current();
+        let asking = std::thread::spawn(move || {
+            let script = "trap 'echo alive' USR1; echo ready; while :; do sleep 1000 & wait; done";
+            let _entered = runtime.enter();
+            runtime.block_on(start(script))
+        });
+        let joined = tokio::task::spawn_blocking(|| asking.join().unwrap());
+        let (process, mut lines) = joined.await.unwrap();
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "ready");
+        process.signal(Signal::USR1);
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "alive");
+        process.end(Stop::KILL, || ()).await;
+    }
 }

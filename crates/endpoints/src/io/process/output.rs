@@ -136,7 +136,7 @@ mod tests {
         for n in 0..5000 {
             output.keep(format!("line {n}\r\n").as_bytes());
         }
-        assert_eq!(output.beginning().len(), 512 + 2);
+        assert_eq!(output.beginning().len(), 512 + 3);
         assert!(output.beginning().ends_with("..."));
         assert_eq!(output.last_lines(2), "line 4998\nline 4999");
         assert_eq!(output.kept().last.len(), LAST);

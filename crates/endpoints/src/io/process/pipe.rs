@@ -40,7 +40,8 @@ pub(super) async fn open(context: &Context, plan: &Plan) -> Result<Box<dyn Produ
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
         Ok(Err(broken)) => {
-            let error = source::failed(&process, broken.kind(), &format!("exec/pipe: {broken}")).await;
+            let error =
+                source::failed(&process, broken.kind(), &format!("exec/pipe: {broken}")).await;
             process.end(plan.stop, || drop(reader)).await;
             return Err(error);
         }
@@ -51,7 +52,7 @@ pub(super) async fn open(context: &Context, plan: &Plan) -> Result<Box<dyn Produ
     };
     let medias = vec![Media::new(codec.id.kind(), Direction::RecvOnly, codec.clone())];
     let mut description = Description {
-        format_name: codec.id.ffmpeg_name().to_owned(),
+        format_name: reader.demuxer.format_name().to_owned(),
         protocol: "pipe".to_owned(),
         medias: medias.clone(),
         ..Description::default()

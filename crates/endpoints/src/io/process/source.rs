@@ -72,7 +72,11 @@ impl Plan {
     pub(super) fn describe(&self, description: &mut Description) {
         description.source.clone_from(&self.command);
         if let Some(url) = input_url(&self.command) {
-            let near = if description.remote_addr.is_empty() { "127.0.0.1" } else { &description.remote_addr };
+            let near = if description.remote_addr.is_empty() {
+                "127.0.0.1"
+            } else {
+                &description.remote_addr
+            };
             description.remote_addr = format!("{near} forwarded {}", url.authority());
             description.url = url.expose();
         }

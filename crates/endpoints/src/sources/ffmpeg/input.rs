@@ -62,7 +62,11 @@ pub(super) fn arguments(
     let mut arguments = match Input::parse(text) {
         Input::Url { scheme: "http" | "https" | "rtmp" } => fill(template("http"), text),
         Input::Url { scheme: "rtsp" | "rtsps" } => {
-            format!("-allowed_media_types {} {}", media_types(parameters), fill(template("rtsp"), text))
+            format!(
+                "-allowed_media_types {} {}",
+                media_types(parameters),
+                fill(template("rtsp"), text)
+            )
         }
         Input::Url { .. } => match parameters.get("input") {
             Some(chosen) => fill(templates.get_or(chosen), text),
@@ -76,7 +80,8 @@ pub(super) fn arguments(
             fill(template("rtsp"), &url)
         }
         Input::Word if !parameters.has("input") => {
-            let text = format!("ffmpeg: no stream {text}; a file is written with its path, e.g. ./{text}");
+            let text =
+                format!("ffmpeg: no stream {text}; a file is written with its path, e.g. ./{text}");
             return Err(Error::new(ErrorKind::NotFound, text));
         }
         _ => fill(template("file"), text),
@@ -187,7 +192,7 @@ fn test_picture(query: &str) -> String {
     if filter.is_none() {
         options.push("decimals=2".to_owned());
     }
-    if let Some(size) = size.or(filter.is_none().then_some("1920x1080")) {
+    if let Some(size) = size.or_else(|| filter.is_none().then_some("1920x1080")) {
         options.push(format!("size={size}"));
     }
     for (key, value) in &pairs {

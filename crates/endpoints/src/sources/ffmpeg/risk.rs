@@ -16,13 +16,31 @@ use crate::table::Risk;
 const SCHEMES: [&str; 6] = ["http", "https", "rtsp", "rtsps", "rtmp", "rtmps"];
 /// Sources of test pictures that take no files.
 const PICTURES: [&str; 9] = [
-    "testsrc", "testsrc2", "smptebars", "smptehdbars", "pal75bars", "pal100bars", "rgbtestsrc",
-    "yuvtestsrc", "color",
+    "testsrc",
+    "testsrc2",
+    "smptebars",
+    "smptehdbars",
+    "pal75bars",
+    "pal100bars",
+    "rgbtestsrc",
+    "yuvtestsrc",
+    "color",
 ];
 /// Options of `drawtext` that name no file.
 const DRAWING: [&str; 13] = [
-    "text", "fontsize", "fontcolor", "x", "y", "box", "boxcolor", "boxborderw", "borderw",
-    "bordercolor", "shadowx", "shadowy", "shadowcolor",
+    "text",
+    "fontsize",
+    "fontcolor",
+    "x",
+    "y",
+    "box",
+    "boxcolor",
+    "boxborderw",
+    "borderw",
+    "bordercolor",
+    "shadowx",
+    "shadowy",
+    "shadowcolor",
 ];
 
 /// What an `ffmpeg:` source can do to this machine.

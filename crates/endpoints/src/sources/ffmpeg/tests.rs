@@ -11,8 +11,10 @@ const OUTPUT: &str = "-user_agent ffmpeg/go2rtc -rtsp_transport tcp -f rtsp {out
 const HTTP: &str = "-fflags nobuffer -flags low_delay -i";
 const RTSP: &str = "-fflags nobuffer -flags low_delay -timeout 5000000 -user_agent go2rtc/ffmpeg -rtsp_flags prefer_tcp -i";
 const UDP: &str = "-fflags nobuffer -flags low_delay -timeout 5000000 -user_agent go2rtc/ffmpeg -i";
-const VAAPI: &str = "-hwaccel vaapi -hwaccel_output_format vaapi -hwaccel_flags allow_profile_mismatch";
-const VAAPI_NV12: &str = "-hwaccel vaapi -hwaccel_output_format nv12 -hwaccel_flags allow_profile_mismatch";
+const VAAPI: &str =
+    "-hwaccel vaapi -hwaccel_output_format vaapi -hwaccel_flags allow_profile_mismatch";
+const VAAPI_NV12: &str =
+    "-hwaccel vaapi -hwaccel_output_format nv12 -hwaccel_flags allow_profile_mismatch";
 const RKMPP: &str = "-hwaccel rkmpp -hwaccel_output_format drm_prime -afbc rga";
 const COLOURS: &str = "out_color_matrix=bt709:out_range=tv:format=nv12";
 
@@ -85,13 +87,13 @@ fn addresses() {
             "rtsp://example.com#input=rtsp/udp",
             format!("{both} {UDP} rtsp://example.com -c copy {OUTPUT}"),
         ),
-        (
-            "rtmp://example.com#input=rtsp/udp",
-            format!("{UDP} rtmp://example.com -c copy {OUTPUT}"),
-        ),
+        ("rtmp://example.com#input=rtsp/udp", format!("{UDP} rtmp://example.com -c copy {OUTPUT}")),
         (
             "rtsp://example.com#timeout=10",
-            format!("{both} {} rtsp://example.com -c copy {OUTPUT}", RTSP.replace("5000000", "10000000")),
+            format!(
+                "{both} {} rtsp://example.com -c copy {OUTPUT}",
+                RTSP.replace("5000000", "10000000")
+            ),
         ),
         (
             "rtsp://example.com#audio=aac",
@@ -140,7 +142,9 @@ fn hardware() {
         ),
         (
             "/media/bbb.mp4#video=mjpeg#hardware=vaapi",
-            format!("{VAAPI} -re -i /media/bbb.mp4 -c:v mjpeg_vaapi -an -vf \"{first}\" -f mjpeg -"),
+            format!(
+                "{VAAPI} -re -i /media/bbb.mp4 -c:v mjpeg_vaapi -an -vf \"{first}\" -f mjpeg -"
+            ),
         ),
         (
             "bbb.mp4#video=h264#hardware=rkmpp",
@@ -179,7 +183,10 @@ fn hardware() {
         ),
         // Nothing to replace, or nothing to replace it with.
         ("bbb.mp4#video=copy#hardware=vaapi", format!("-re -i bbb.mp4 -c:v copy -an {OUTPUT}")),
-        ("bbb.mp4#video=mjpeg#hardware=cuda", "-re -i bbb.mp4 -c:v mjpeg -an -f mjpeg -".to_owned()),
+        (
+            "bbb.mp4#video=mjpeg#hardware=cuda",
+            "-re -i bbb.mp4 -c:v mjpeg -an -f mjpeg -".to_owned(),
+        ),
         ("bbb.mp4#video=h264#hardware", format!("-re -i bbb.mp4 {} -an {OUTPUT}", t("h264"))),
     ] {
         assert_eq!(command(source), expected, "{source}");
@@ -232,13 +239,18 @@ fn devices() {
     ] {
         assert_eq!(command(source), expected, "{source}");
     }
-    assert!(command("device?video=0&audio=hw:1").starts_with("-f v4l2 -i /dev/video0 -f alsa -i hw:1 "));
+    assert!(
+        command("device?video=0&audio=hw:1").starts_with("-f v4l2 -i /dev/video0 -f alsa -i hw:1 ")
+    );
 }
 
 #[test]
 fn streams() {
-    let url = "rtsp://127.0.0.1:8554/camera?audio&source=ffmpeg:camera%23audio%3Dopus%23query%3Dmp4&mp4";
-    assert!(command("camera#audio=opus#query=mp4").starts_with(&format!("{RTSP} {url} -c:a libopus ")));
+    let url =
+        "rtsp://127.0.0.1:8554/camera?audio&source=ffmpeg:camera%23audio%3Dopus%23query%3Dmp4&mp4";
+    assert!(
+        command("camera#audio=opus#query=mp4").starts_with(&format!("{RTSP} {url} -c:a libopus "))
+    );
     let url = "rtsp://127.0.0.1:8554/a.b?video&audio&source=ffmpeg:a.b";
     assert_eq!(command("a.b"), format!("{RTSP} {url} -c copy {OUTPUT}"));
     let error = command_with("nobody", &BTreeMap::new(), None).unwrap_err();
@@ -256,12 +268,8 @@ fn several_codecs_become_several_tracks() {
 
 #[test]
 fn settings_replace_and_add_templates() {
-    let settings = [
-        ("bin", "/opt/ffmpeg"),
-        ("mine", "-c:v mine"),
-        ("file", "-i {input}"),
-        ("timeout", "9"),
-    ];
+    let settings =
+        [("bin", "/opt/ffmpeg"), ("mine", "-c:v mine"), ("file", "-i {input}"), ("timeout", "9")];
     let settings = settings.map(|(name, text)| (name.to_owned(), text.to_owned()));
     let settings = BTreeMap::from(settings);
     let mine = command_with("a.mp4#video=mine", &settings, None).unwrap();

@@ -22,13 +22,19 @@ static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
 /// The version of libavformat; `None` if the program does not tell. Failures
 /// are not remembered: the program may be installed meanwhile.
 pub(super) async fn libavformat(bin: &str, tasks: &Tasks) -> Result<Option<(u32, u32)>, Error> {
-    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|k| k.get(bin).copied());
+    let known = KNOWN
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_ref()
+        .and_then(|k| k.get(bin).copied());
     if let Some(version) = known {
         return Ok(version);
     }
     let version = parse(&ask(bin, tasks).await?);
     if let Some((major, minor)) = version.filter(|version| *version < OLDEST) {
-        let text = format!("ffmpeg: unsupported version: {major}. {minor}: libavformat 59. 16 (FFmpeg 5.0) is needed");
+        let text = format!(
+            "ffmpeg: unsupported version: {major}. {minor}: libavformat 59. 16 (FFmpeg 5.0) is needed"
+        );
         return Err(Error::new(ErrorKind::Config, text));
     }
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,13 +47,16 @@ async fn ask(bin: &str, tasks: &Tasks) -> Result<String, Error> {
     let program = words.next().unwrap_or_default();
     let arguments = words.chain(["-version".to_owned()]).collect();
     let command = Command { program: program.clone(), arguments, pipe: false };
-    let mut process = Process::start(&command, tasks).await.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            let text = format!("ffmpeg: program \"{program}\" not found: install ffmpeg or set ffmpeg.bin");
-            Error::new(ErrorKind::Config, text)
-        }
-        _ => Error::caused(ErrorKind::Config, format!("ffmpeg: program \"{program}\""), error),
-    })?;
+    let mut process =
+        Process::start(&command, tasks).await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let text = format!(
+                    "ffmpeg: program \"{program}\" not found: install ffmpeg or set ffmpeg.bin"
+                );
+                Error::new(ErrorKind::Config, text)
+            }
+            _ => Error::caused(ErrorKind::Config, format!("ffmpeg: program \"{program}\""), error),
+        })?;
     let answer = async {
         let status = process.exited().await;
         process.output().ended().await;
@@ -90,7 +99,8 @@ mod tests {
     #[tokio::test]
     async fn a_missing_program_is_named() {
         let error = libavformat("/nowhere/ffmpeg", &Tasks::new()).await.unwrap_err();
-        let text = "ffmpeg: program \"/nowhere/ffmpeg\" not found: install ffmpeg or set ffmpeg.bin";
+        let text =
+            "ffmpeg: program \"/nowhere/ffmpeg\" not found: install ffmpeg or set ffmpeg.bin";
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Config, text));
     }
 
@@ -99,7 +109,10 @@ mod tests {
         let old = "/bin/sh -c 'echo \"libavformat 58. 76.100 / 58. 76.100\"'";
         for _ in 0..2 {
             let error = libavformat(old, &Tasks::new()).await.unwrap_err();
-            assert!(error.to_string().starts_with("ffmpeg: unsupported version: 58. 76"), "{error}");
+            assert!(
+                error.to_string().starts_with("ffmpeg: unsupported version: 58. 76"),
+                "{error}"
+            );
         }
         let new = "/bin/sh -c 'echo \"libavformat 61. 1.100 / 61. 1.100\"'";
         assert_eq!(libavformat(new, &Tasks::new()).await.unwrap(), Some((61, 1)));

@@ -1,0 +1,301 @@
+//! `exec:` and `ffmpeg:` through the streams engine, with scripts and with FFmpeg.
+#![allow(clippy::unwrap_used, clippy::print_stderr, unsafe_code)]
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_endpoints::Context;
+use rs2rtc_endpoints::io::process::guard_main_if_asked;
+use rs2rtc_endpoints::outputs::rtsp::{Config, Server};
+use rs2rtc_endpoints::table::Table;
+use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media};
+use rs2rtc_streams::{
+    Attached, CancellationToken, Connection, Description, FrameQueue, Opener, Origin, Request,
+    Settings, Stream, Streams, Subscription,
+};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// This binary has no `main` of its own that could ask first.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static ASK: extern "C" fn() = {
+    extern "C" fn ask() {
+        guard_main_if_asked();
+    }
+    ask
+};
+
+struct Bench {
+    streams: Streams,
+    cancel: CancellationToken,
+}
+
+/// Streams, with an RTSP server that programs can push to.
+fn bench(server: bool) -> Bench {
+    let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
+    let table: Arc<dyn Opener> = Arc::new(Table::new(Arc::clone(&context)));
+    let streams = Streams::new(table, Settings::default());
+    context.set_streams(streams.clone());
+    let cancel = CancellationToken::new();
+    if server {
+        let config = Config { listen: "127.0.0.1:0".into(), ..Config::default() };
+        // Nobody may publish but the programs that we started.
+        let gate = Arc::new(|_, access| match access {
+            rs2rtc_endpoints::outputs::rtsp::Access::View => Ok(()),
+            rs2rtc_endpoints::outputs::rtsp::Access::Publish => Err("not here".to_owned()),
+        });
+        let server = Server::bind(config, Arc::clone(&context), streams.clone(), gate).unwrap();
+        context.tasks.spawn("server", server.run(cancel.clone()));
+    }
+    Bench { streams, cancel }
+}
+
+impl Bench {
+    fn stream(&self, name: &str, source: &str) -> Arc<Stream> {
+        self.streams.create(name, &[source.to_owned()], Origin::Config).unwrap()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+struct Viewer {
+    queue: Arc<FrameQueue>,
+    attached: Attached,
+    _subscriptions: Vec<Subscription>,
+}
+
+async fn view(stream: &Arc<Stream>) -> Result<Viewer, Error> {
+    let media = |kind| Media::new(kind, Direction::SendOnly, Codec::new(CodecId::Any));
+    let request = Request {
+        medias: vec![media(Kind::Video), media(Kind::Audio)],
+        connection: Arc::new(Connection::new(Description::default())),
+        source_tag: None,
+    };
+    let attached = stream.attach(request).await?;
+    let queue = FrameQueue::new();
+    let subscriptions = attached.tracks.iter().map(|t| {
+        let (_, sink) = queue.input(t.track.kind, Arc::clone(&t.sender));
+        t.track.subscribe(sink)
+    });
+    let _subscriptions = subscriptions.collect();
+    Ok(Viewer { queue, attached, _subscriptions })
+}
+
+impl Viewer {
+    async fn next(&self) -> Arc<Frame> {
+        let frame = tokio::time::timeout(Duration::from_secs(20), self.queue.recv()).await;
+        frame.expect("a frame in time").expect("the stream goes on").1
+    }
+
+    fn codecs(&self) -> Vec<String> {
+        self.attached.tracks.iter().map(|t| t.codec.to_string()).collect()
+    }
+}
+
+async fn failure(source: &str, server: bool) -> Error {
+    let b = bench(server);
+    view(&b.stream("x", source)).await.err().expect("it fails")
+}
+
+/// Processes whose command line has a mark, guards too.
+fn marked(mark: &str) -> Vec<OwnedFd> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+        let command = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let has = String::from_utf8_lossy(&command).contains(mark);
+        if has { pidfd_open(pid, PidfdFlags::empty()).ok() } else { None }
+    });
+    processes.collect()
+}
+
+/// Waits until processes have ended; how long that took.
+async fn ended(processes: Vec<OwnedFd>) -> Duration {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let began = Instant::now();
+    let wait = move || {
+        for process in &processes {
+            let limit = Timespec { tv_sec: 10, tv_nsec: 0 };
+            let mut fds = [PollFd::new(process, PollFlags::IN)];
+            let ready = rustix::io::retry_on_intr(|| poll(&mut fds, Some(&limit)));
+            assert_eq!(ready.unwrap(), 1, "the process lives on");
+        }
+        began.elapsed()
+    };
+    tokio::task::spawn_blocking(wait).await.unwrap()
+}
+
+fn ffmpeg_is_missing(test: &str) -> bool {
+    let missing =
+        !["/usr/bin/ffmpeg", "/usr/local/bin/ffmpeg"].iter().any(|p| Path::new(p).exists());
+    if missing {
+        eprintln!("SKIPPED {test}: ffmpeg is not installed");
+    }
+    missing
+}
+
+/// G.711 in a WAV file without end, as a script; 20 ms at a time.
+const WAV: &str = r#"exec:/bin/sh -c 'printf "RIFF....WAVEfmt \020\000\000\000\007\000\001\000\100\037\000\000\100\037\000\000\001\000\010\000data...."; while :; do printf "%0160d" 1; sleep 0.02; done'"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sound_from_a_pipe() {
+    let b = bench(false);
+    let viewer = view(&b.stream("sound", WAV)).await.unwrap();
+    assert_eq!(viewer.codecs(), ["PCMU/8000"]);
+    let first = viewer.next().await;
+    assert_eq!(first.payload.len(), 160);
+    let mut last = first.pts;
+    for _ in 0..5 {
+        let frame = viewer.next().await;
+        assert_eq!(frame.pts - last, 160);
+        last = frame.pts;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_says_why() {
+    for (source, server, kind, text) in [
+        (
+            "exec:/nowhere/x {output}",
+            true,
+            ErrorKind::Config,
+            "exec: program not found: /nowhere/x: install it or fix the path",
+        ),
+        ("exec:/bin/true {output}", false, ErrorKind::Config, "exec: rtsp module disabled"),
+        (
+            "exec:/bin/sh -c 'echo no camera >&2' {output}",
+            true,
+            ErrorKind::Ended,
+            "exec/rtsp\nno camera",
+        ),
+        ("exec:sleep 1000#starttimeout=1", false, ErrorKind::Unreachable, "exec/pipe: timeout"),
+        (
+            "exec:/bin/sh -c 'echo broken >&2; exit 1'",
+            false,
+            ErrorKind::Ended,
+            "exec/pipe: EOF\nbroken",
+        ),
+        ("exec:echo hello", false, ErrorKind::Unsupported, "use {output} for everything else"),
+    ] {
+        let error = failure(source, server).await;
+        assert!(error.to_string().contains(text), "{source}: {error}");
+        assert_eq!(error.kind(), kind, "{source}: {error}");
+    }
+    let error = failure("exec:/bin/sh -c 'exec sleep 1000' {output}#starttimeout=1", true).await;
+    assert!(error.to_string().contains("exec: timeout"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_wait_any_more_ends_the_program() {
+    let b = bench(false);
+    let stream =
+        b.stream("slow", "exec:/bin/sh -c 'echo mark-slow >/dev/null; exec sleep 1000.125'");
+    let viewer = tokio::time::timeout(Duration::from_millis(500), view(&stream)).await;
+    assert!(viewer.is_err(), "it delivers nothing");
+    ended(marked("1000.125")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_ends_is_started_again() {
+    let b = bench(false);
+    let once = WAV.replace("while :; do", "for i in 1 2 3; do");
+    let viewer = view(&b.stream("short", &once)).await.unwrap();
+    for _ in 0..7 {
+        viewer.next().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_pushes_and_lets_go() {
+    if ffmpeg_is_missing("ffmpeg_pushes_and_lets_go") {
+        return;
+    }
+    let b = bench(true);
+    let source = "exec:ffmpeg -hide_banner -v error -re -f lavfi -i testsrc=size=320x240:rate=15 -c:v libx264 -g 15 -preset:v ultrafast -tune:v zerolatency -metadata title=mark-push -rtsp_transport tcp -f rtsp {output}";
+    let began = Instant::now();
+    let viewer = view(&b.stream("pushed", source)).await.unwrap();
+    assert_eq!(viewer.codecs(), ["H264"]);
+    assert!(viewer.next().await.keyframe);
+    eprintln!("first picture after {:?}", began.elapsed());
+    let mut last = viewer.next().await.dts;
+    for _ in 0..15 {
+        let frame = viewer.next().await;
+        assert!(frame.dts > last);
+        last = frame.dts;
+    }
+    let processes = marked("mark-push");
+    assert_eq!(processes.len(), 2, "ffmpeg and its guard");
+    drop(viewer);
+    let took = ended(processes).await;
+    eprintln!("capture (SIGKILL): gone {took:?} after the last viewer");
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_says_goodbye_to_a_camera() {
+    if ffmpeg_is_missing("ffmpeg_says_goodbye_to_a_camera") {
+        return;
+    }
+    let b = bench(true);
+    // The address does not look like our own, so that it counts as a camera.
+    b.stream("camera", "demo:?width=320&height=240&fps=15&gop=15");
+    let camera = b.streams.get("camera").unwrap();
+    let watched = view(&camera).await.unwrap();
+    watched.next().await;
+    let port = server_port(&b).await;
+    let source = format!(
+        "exec:ffmpeg -v error -i rtsp://127.1:{port}/camera?video -c copy -metadata title=mark-goodbye -rtsp_transport tcp -f rtsp {{output}}"
+    );
+    let viewer = view(&b.stream("copy", &source)).await.unwrap();
+    viewer.next().await;
+    let processes = marked("mark-goodbye");
+    assert_eq!(processes.len(), 2, "ffmpeg and its guard");
+    drop(viewer);
+    let took = ended(processes).await;
+    eprintln!("network (SIGTERM): gone {took:?} after the last viewer");
+    assert!(took < Duration::from_millis(700), "{took:?}");
+}
+
+/// Asks the context by way of a source text that names it.
+async fn server_port(b: &Bench) -> u16 {
+    let source = "exec:/bin/sh -c 'echo $0 >&2' {output}";
+    let error = view(&b.stream("port", source)).await.err().unwrap().to_string();
+    let after = error.split_once("127.0.0.1:").unwrap().1;
+    after.split_once('/').unwrap().0.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_sources() {
+    if ffmpeg_is_missing("ffmpeg_sources") {
+        return;
+    }
+    let b = bench(true);
+    b.stream("demo", "demo:?width=320&height=240&fps=15&gop=15");
+    for (name, source, codec) in [
+        ("pictures", "ffmpeg:virtual?video=testsrc2&size=320x240#video=mjpeg", "JPEG"),
+        ("small", "ffmpeg:demo#video=h264#width=160", "H264"),
+        ("aac", "ffmpeg:demo#audio=aac", "MPEG4-GENERIC/48000/2"),
+        ("pcm", "ffmpeg:demo#audio=pcml/16000", "PCML/16000"),
+        ("opus", "ffmpeg:demo#audio=opus", "OPUS/48000/2"),
+    ] {
+        let began = Instant::now();
+        let viewer = view(&b.stream(name, source)).await.unwrap();
+        assert_eq!(viewer.codecs(), [codec], "{source}");
+        let first = viewer.next().await;
+        assert!(first.keyframe && !first.payload.is_empty());
+        eprintln!("{source}: first frame after {:?}", began.elapsed());
+        let mut last = first.dts;
+        for _ in 0..5 {
+            let frame = viewer.next().await;
+            assert!(frame.dts > last, "{source}");
+            last = frame.dts;
+        }
+    }
+}
