@@ -27,7 +27,9 @@ fn bench(config: Config) -> Bench {
     let streams = Streams::new(table, Settings::default());
     context.set_streams(streams.clone());
     let config = Config { listen: "127.0.0.1:0".into(), ..config };
-    let server = Server::bind(config, Arc::clone(&context), streams.clone(), Arc::new(|_, _| Ok(()))).unwrap();
+    let server =
+        Server::bind(config, Arc::clone(&context), streams.clone(), Arc::new(|_, _| Ok(())))
+            .unwrap();
     let port = server.local_addr().unwrap().port();
     let cancel = CancellationToken::new();
     context.tasks.spawn("server", server.run(cancel.clone()));
@@ -36,7 +38,8 @@ fn bench(config: Config) -> Bench {
 
 impl Bench {
     fn stream(&self, name: &str, source: &str) -> Arc<Stream> {
-        let sources: Vec<String> = Some(source).filter(|s| !s.is_empty()).map(Into::into).into_iter().collect();
+        let sources: Vec<String> =
+            Some(source).filter(|s| !s.is_empty()).map(Into::into).into_iter().collect();
         self.streams.create(name, &sources, Origin::Config).unwrap()
     }
 
@@ -160,10 +163,18 @@ async fn ffprobe_sees_the_demo_camera() {
     if !has("ffprobe") {
         return;
     }
-    let b = bench(Config { credentials: Some(("a".into(), Secret::new("b"))), ..Config::default() });
+    let b =
+        bench(Config { credentials: Some(("a".into(), Secret::new("b"))), ..Config::default() });
     b.stream("camera", SMALL);
     let output = tokio::process::Command::new("ffprobe")
-        .args(["-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_name,width,height,profile"])
+        .args([
+            "-v",
+            "error",
+            "-rtsp_transport",
+            "tcp",
+            "-show_entries",
+            "stream=codec_name,width,height,profile",
+        ])
         .args(["-of", "csv", &b.url("camera")])
         .kill_on_drop(true)
         .output();
@@ -184,7 +195,18 @@ async fn ffmpeg_publishes_and_viewers_outlive_it() {
     let push = || {
         tokio::process::Command::new("ffmpeg")
             .args(["-v", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=15"])
-            .args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15", "-pix_fmt", "yuv420p"])
+            .args([
+                "-c:v",
+                "libx264",
+                "-preset",
+                "ultrafast",
+                "-tune",
+                "zerolatency",
+                "-g",
+                "15",
+                "-pix_fmt",
+                "yuv420p",
+            ])
             .args(["-rtsp_transport", "tcp", "-f", "rtsp", &b.url("push")])
             .kill_on_drop(true)
             .spawn()
@@ -201,7 +223,8 @@ async fn ffmpeg_publishes_and_viewers_outlive_it() {
             last = frame.dts;
         }
         child.kill().await.unwrap();
-        until("the push is gone", || stream.snapshot().producers.is_none_or(|p| p.is_empty())).await;
+        until("the push is gone", || stream.snapshot().producers.is_none_or(|p| p.is_empty()))
+            .await;
         while viewer.queue.try_recv().is_some() {}
         child = push();
     }

@@ -59,6 +59,9 @@ mod tests {
             lines(&[("video", ""), ("audio", "opus"), ("audio", "aac")]),
             ["video, sendonly, ANY", "audio, sendonly, OPUS", "audio, sendonly, MPEG4-GENERIC"]
         );
-        assert_eq!(lines(&[("microphone", ""), ("audio", "all")]), ["audio, sendonly, ALL", "audio, recvonly, ANY"]);
+        assert_eq!(
+            lines(&[("microphone", ""), ("audio", "all")]),
+            ["audio, sendonly, ALL", "audio, recvonly, ANY"]
+        );
     }
 }

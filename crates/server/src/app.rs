@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rs2rtc_base::Error;
+use rs2rtc_endpoints::Context;
 use rs2rtc_endpoints::outputs::{rtsp, webrtc};
 use rs2rtc_endpoints::sources::{exec, ffmpeg};
 use rs2rtc_endpoints::table::Table;
-use rs2rtc_endpoints::Context;
 use rs2rtc_streams::{CancellationToken, Origin, Settings, Streams, Tasks};
 use tokio::sync::{SetOnce, mpsc};
 
@@ -252,7 +252,8 @@ impl App {
             credentials,
             default_query: settings.default_query.clone(),
         };
-        let gate = rtsp_gate(Policy { compat: self.config.compat, ..Policy::default() }, with_login);
+        let gate =
+            rtsp_gate(Policy { compat: self.config.compat, ..Policy::default() }, with_login);
         let streams = self.api.streams.clone();
         match rtsp::Server::bind(config, Arc::clone(&self.context), streams, gate) {
             Ok(server) => {
@@ -272,9 +273,8 @@ impl App {
         }
         self.tried += 1;
         let listen = self.config.webrtc.listen.clone();
-        let started = webrtc_config(&self.config).and_then(|config| {
-            webrtc::Gateway::start(config, &self.api.tasks, &self.api.cancel)
-        });
+        let started = webrtc_config(&self.config)
+            .and_then(|config| webrtc::Gateway::start(config, &self.api.tasks, &self.api.cancel));
         match started {
             Ok(gateway) => {
                 self.bound += 1;
@@ -394,10 +394,8 @@ fn create_streams(config: &Config, streams: &Streams) {
 }
 
 fn passwords(config: &Config) -> Vec<String> {
-    let mut all = vec![
-        config.api.password.expose().to_owned(),
-        config.rtsp.password.expose().to_owned(),
-    ];
+    let mut all =
+        vec![config.api.password.expose().to_owned(), config.rtsp.password.expose().to_owned()];
     for server in config.webrtc.ice_servers.iter().flatten() {
         all.push(server.credential.expose().to_owned());
     }

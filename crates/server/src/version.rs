@@ -24,6 +24,8 @@ pub fn program() -> &'static str {
 pub fn line() -> String {
     match program() {
         "go2rtc" => format!("go2rtc version {COMPATIBLE} ({REVISION}) {PLATFORM}"),
-        name => format!("{name} version {OWN} ({REVISION}) {PLATFORM}, compatible with go2rtc {COMPATIBLE}"),
+        name => format!(
+            "{name} version {OWN} ({REVISION}) {PLATFORM}, compatible with go2rtc {COMPATIBLE}"
+        ),
     }
 }

@@ -277,9 +277,12 @@ fn no_track(candidates: &[Candidate], seen: &[Media], wanted: &[Media]) -> Error
 }
 
 fn codec_names(medias: &[Media], direction: Direction) -> String {
-    join_distinct(medias.iter().filter(|m| m.direction == direction).flat_map(|m| {
-        m.codecs.iter().map(|c| format!("{}:{}", m.kind, c.id.error_name()))
-    }))
+    join_distinct(
+        medias
+            .iter()
+            .filter(|m| m.direction == direction)
+            .flat_map(|m| m.codecs.iter().map(|c| format!("{}:{}", m.kind, c.id.error_name()))),
+    )
 }
 
 /// Joins with `, `, skipping a text that the result already contains.

@@ -147,7 +147,9 @@ impl Live {
     /// Takes a microphone away again.
     pub(crate) fn unfeed(&self, track: &Arc<Track>) {
         let mut state = self.lock();
-        state.tracks.retain(|t| t.direction == Direction::RecvOnly || !Arc::ptr_eq(&t.track, track));
+        state
+            .tracks
+            .retain(|t| t.direction == Direction::RecvOnly || !Arc::ptr_eq(&t.track, track));
         self.publish(&state);
     }
 
@@ -238,7 +240,9 @@ impl Tracks {
 
 impl fmt::Debug for Tracks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracks").field("wanted", &self.wanted.borrow().len()).finish_non_exhaustive()
+        f.debug_struct("Tracks")
+            .field("wanted", &self.wanted.borrow().len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -80,7 +80,9 @@ impl FrameQueue {
                 if let Some(item) = inner.pop() {
                     return Some(item);
                 }
-                if inner.closed || (!inner.inputs.is_empty() && inner.inputs.iter().all(|i| i.ended)) {
+                if inner.closed
+                    || (!inner.inputs.is_empty() && inner.inputs.iter().all(|i| i.ended))
+                {
                     return None;
                 }
             }

@@ -42,10 +42,7 @@ impl Shared {
     }
 
     /// Opens a source: another stream by its name, else by its scheme.
-    pub(crate) fn open(
-        &self,
-        request: OpenRequest,
-    ) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
+    pub(crate) fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
         let other = self.names().get(&request.source).cloned();
         match other {
             Some(other) => relay::open(other, request),

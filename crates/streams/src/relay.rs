@@ -78,9 +78,9 @@ fn reaches(from: &Arc<Stream>, stream: &str, visited: &mut HashSet<String>) -> b
         return false;
     }
     from.lock_sources().iter().any(|source| match source {
-        Source::Slot(slot) => from
-            .named(&slot.source())
-            .is_some_and(|next| reaches(&next, stream, visited)),
+        Source::Slot(slot) => {
+            from.named(&slot.source()).is_some_and(|next| reaches(&next, stream, visited))
+        }
         Source::External(_) => false,
     })
 }

@@ -62,7 +62,10 @@ mod tests {
         assert_eq!(retry.next(Some(ErrorKind::Unreachable)), Some(Duration::ZERO));
         for n in 0..20 {
             let wait = retry.next(Some(ErrorKind::Unreachable)).unwrap();
-            assert!(wait <= Duration::from_secs(15) && wait >= Duration::from_millis(25), "{n} {wait:?}");
+            assert!(
+                wait <= Duration::from_secs(15) && wait >= Duration::from_millis(25),
+                "{n} {wait:?}"
+            );
         }
         retry.ran(Duration::from_secs(11));
         assert_eq!(retry.next(None), Some(Duration::ZERO));

@@ -219,7 +219,9 @@ async fn supervise(slot: Arc<Slot>, run: Arc<Run>) {
         };
         let wait = retry.next(error.as_ref().map(Error::kind));
         match &error {
-            Some(error) => tracing::warn!(target: "streams", %error, retry_ms = wait.map(|w| w.as_millis() as u64), "source failed"),
+            Some(error) => {
+                tracing::warn!(target: "streams", %error, retry_ms = wait.map(|w| w.as_millis() as u64), "source failed")
+            }
             None => tracing::debug!(target: "streams", "source ended, opening it again"),
         }
         set_error(&run, error);
@@ -249,7 +251,11 @@ async fn open(slot: &Arc<Slot>, run: &Arc<Run>) -> Option<Result<Box<dyn Produce
 }
 
 /// Runs an open producer once somebody took a track; `None` if the last lease went.
-async fn run_producer(run: &Arc<Run>, producer: Box<dyn Producer>, retry: &mut Retry) -> Option<Ended> {
+async fn run_producer(
+    run: &Arc<Run>,
+    producer: Box<dyn Producer>,
+    retry: &mut Retry,
+) -> Option<Ended> {
     let mut start = run.start.subscribe();
     let started = tokio::select! {
         biased;

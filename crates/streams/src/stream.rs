@@ -94,7 +94,11 @@ impl Stream {
 
     /// Adds a source that a remote party pushes. It stays until the returned
     /// value is dropped. Viewers of an earlier push of the same codecs go on with it.
-    pub fn publish(self: &Arc<Self>, medias: Vec<Media>, connection: Arc<Connection>) -> Publication {
+    pub fn publish(
+        self: &Arc<Self>,
+        medias: Vec<Media>,
+        connection: Arc<Connection>,
+    ) -> Publication {
         let mut state = self.lock();
         state.had_external = true;
         let orphan = state.sources.iter().find_map(|s| match s {
@@ -222,9 +226,9 @@ impl Drop for Publication {
         self.external.live.lost();
         *self.external.present() = false;
         let keep = self.external.live.is_watched();
-        self.stream.lock().sources.retain(|s| {
-            !matches!(s, Source::External(e) if Arc::ptr_eq(e, &self.external) && !keep)
-        });
+        self.stream.lock().sources.retain(
+            |s| !matches!(s, Source::External(e) if Arc::ptr_eq(e, &self.external) && !keep),
+        );
     }
 }
 

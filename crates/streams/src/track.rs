@@ -238,6 +238,9 @@ impl Track {
 
 impl fmt::Debug for Track {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Track").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Track")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }

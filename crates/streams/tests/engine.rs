@@ -104,7 +104,8 @@ impl Opener for Scripted {
                 url: source.clone(),
                 ..Description::default()
             }));
-            Ok(Box::new(Source { name: source, medias, connection, events, end }) as Box<dyn Producer>)
+            Ok(Box::new(Source { name: source, medias, connection, events, end })
+                as Box<dyn Producer>)
         })
     }
 }

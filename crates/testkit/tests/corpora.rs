@@ -49,7 +49,10 @@ fn every_target_survives_changed_bytes() {
                     changed[at] = state as u8;
                 }
                 let name = path.display();
-                assert!(std::panic::catch_unwind(|| run(&changed)).is_ok(), "{target}: {name} round {round}");
+                assert!(
+                    std::panic::catch_unwind(|| run(&changed)).is_ok(),
+                    "{target}: {name} round {round}"
+                );
             }
         }
     }
@@ -60,6 +63,9 @@ fn every_target_is_built_for_the_fuzzer() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/Cargo.toml");
     let manifest = std::fs::read_to_string(manifest).unwrap();
     for (target, _) in TARGETS {
-        assert!(manifest.contains(&format!("name = \"{target}\"")), "{target} is not in fuzz/Cargo.toml");
+        assert!(
+            manifest.contains(&format!("name = \"{target}\"")),
+            "{target} is not in fuzz/Cargo.toml"
+        );
     }
 }

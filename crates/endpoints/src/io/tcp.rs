@@ -61,7 +61,8 @@ pub async fn connect(
     security: Security,
     limit: Duration,
 ) -> Result<Stream, Error> {
-    let what = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let what =
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     match tokio::time::timeout(limit, open(host, port, security)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => {
@@ -81,7 +82,9 @@ pub async fn connect(
 pub fn listen(address: &str) -> Result<TcpListener, Error> {
     let fault = |e: io::Error| {
         let hint = match e.kind() {
-            io::ErrorKind::AddrInUse => ": another program uses this port, stop it or choose another one",
+            io::ErrorKind::AddrInUse => {
+                ": another program uses this port, stop it or choose another one"
+            }
             io::ErrorKind::PermissionDenied => ": ports below 1024 need permission",
             _ => "",
         };
@@ -98,7 +101,9 @@ pub fn listen(address: &str) -> Result<TcpListener, Error> {
     let bound = match address.strip_prefix(':') {
         Some(port) => all(port),
         None => std::net::ToSocketAddrs::to_socket_addrs(address)
-            .and_then(|mut found| found.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
+            .and_then(|mut found| {
+                found.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+            })
             .and_then(bind),
     };
     bound.map_err(fault)

@@ -197,9 +197,7 @@ impl Camera {
         connection.received(unit.len());
         let payload = match self.params.video {
             Video::H264 => Payload::Nals(unit.units),
-            Video::Mjpeg => {
-                Payload::Data(unit.units.into_iter().next().unwrap_or_else(Bytes::new))
-            }
+            Video::Mjpeg => Payload::Data(unit.units.into_iter().next().unwrap_or_else(Bytes::new)),
         };
         let pts = schedule.video_pts(number);
         let id = self.video_codec.id.clone();
@@ -283,7 +281,8 @@ impl Schedule {
         if elapsed.saturating_sub(self.next_due()) > MAX_LATE {
             let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
             self.frame = self.frame.max(nanos.saturating_mul(self.fps) / 1_000_000_000);
-            if let Some(packets) = (u128::from(nanos) * u128::from(self.sample_rate) / 1_000_000_000)
+            if let Some(packets) = (u128::from(nanos) * u128::from(self.sample_rate)
+                / 1_000_000_000)
                 .checked_div(u128::from(self.packet_samples))
             {
                 let packets = u64::try_from(packets).unwrap_or(u64::MAX);
@@ -333,9 +332,7 @@ fn audio_encoder(params: &Params) -> Result<Option<Sound>, Error> {
             let codec = Codec::new(CodecId::Opus).clock(48_000).channels(2);
             (Box::new(encoder), codec)
         }
-        Audio::Pcmu => {
-            (Box::new(G711::new(Law::Mu)), Codec::new(CodecId::Pcmu).clock(8000))
-        }
+        Audio::Pcmu => (Box::new(G711::new(Law::Mu)), Codec::new(CodecId::Pcmu).clock(8000)),
     };
     Ok(Some((Tone::new(encoder.sample_rate()), encoder, codec)))
 }

@@ -14,8 +14,8 @@ use rs2rtc_media::sdp::{self, Side};
 use rs2rtc_media::{Codec, Direction, Kind, Media};
 use rs2rtc_rtsp::client::{Config, Event, Output, Session, SetupTrack};
 use rs2rtc_streams::{
-    BoxFuture, CancellationToken, Connection, Description, Ended, FrameQueue, OpenRequest, Producer,
-    Sender, Subscription, Tracks, Wanted,
+    BoxFuture, CancellationToken, Connection, Description, Ended, FrameQueue, OpenRequest,
+    Producer, Sender, Subscription, Tracks, Wanted,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -68,7 +68,11 @@ fn parse(source: &str) -> Result<Address, Error> {
         None => DEFAULT_TIMEOUT,
         Some(text) => match text.parse::<u64>() {
             Ok(seconds @ 1..=600) => Duration::from_secs(seconds),
-            _ => return Err(config(format!("#timeout={text} is not a number of seconds from 1 to 600"))),
+            _ => {
+                return Err(config(format!(
+                    "#timeout={text} is not a number of seconds from 1 to 600"
+                )));
+            }
         },
     };
     match url.fragment.get("transport") {
@@ -323,7 +327,9 @@ impl Camera {
     /// What to set up: all that is wanted, every sound, and a picture that is
     /// the only one.
     fn choose(&self, wanted: &[Wanted]) -> Vec<(usize, Codec)> {
-        let one_picture = self.medias.iter().filter(|m| m.kind == Kind::Video && !m.codecs.is_empty()).count() == 1;
+        let one_picture =
+            self.medias.iter().filter(|m| m.kind == Kind::Video && !m.codecs.is_empty()).count()
+                == 1;
         let offered = self.medias.iter().enumerate();
         offered
             .filter_map(|(index, media)| {

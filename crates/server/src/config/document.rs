@@ -2,12 +2,12 @@
 //! whole is no YAML, its top-level sections are read one by one, and in a broken
 //! section its entries.
 
-use super::node::{Entry, Node, ParseError, Position, Value};
+use super::node::{Entry, Node, ParseError, Position, Scalar, Value};
 use super::problem::{Problem, Severity};
 use super::sources::Document;
 
 /// The document as a mapping; what could not be read is reported and left out.
-pub fn parse(document: &Document, problems: &mut Vec<Problem>) -> Node {
+pub(super) fn parse(document: &Document, problems: &mut Vec<Problem>) -> Node {
     let nothing = || Node { value: Value::Map(Vec::new()), at: Position::default() };
     match Node::parse(&document.text) {
         Ok(node) => match node.value {
@@ -21,14 +21,12 @@ pub fn parse(document: &Document, problems: &mut Vec<Problem>) -> Node {
         },
         Err(error) => {
             let mut entries = Vec::new();
-            let mut found = Vec::new();
             for part in parts(&document.text, 0) {
-                read_part(document, &part, &mut entries, &mut found);
+                read_part(document, &part, &mut entries, problems);
             }
-            if found.is_empty() {
-                found.push(problem(document, error.at, "", error.text));
+            if entries.is_empty() && problems.is_empty() {
+                problems.push(problem(document, error.at, "", error.text));
             }
-            problems.extend(found);
             Node { value: Value::Map(entries), at: Position::default() }
         }
     }
@@ -67,12 +65,34 @@ fn read_part(
                     inner.extend(map);
                 }
             }
-            Err(error) => problems.push(at_part(document, child.line, &error, key)),
+            Err(error) => match unquoted(child.text, child.line) {
+                Some(entry) => inner.push(entry),
+                None => problems.push(at_part(document, child.line, &error, key)),
+            },
         }
     }
     let at = Position { line: part.line + 1, column: 1 };
     let key = key.trim_matches(['"', '\'']).to_owned();
     entries.push(Entry { key, at, node: Node { value: Value::Map(inner), at } });
+}
+
+/// `demo: demo:` on one line: a text that ends with a colon is no YAML without
+/// quotes, but nothing else can be meant.
+fn unquoted(text: &str, line: usize) -> Option<Entry> {
+    let mut lines = text.lines().filter(|l| !is_blank(l));
+    let (only, None) = (lines.next()?, lines.next()) else { return None };
+    let (key, value) = only.split_once(": ")?;
+    let value = value.trim();
+    let plain = value.ends_with(':') && !value.contains([' ', '\'', '"', '[', '{', '#', '&', '*']);
+    let name = key.trim().trim_matches(['"', '\'']);
+    if !plain || name.is_empty() {
+        return None;
+    }
+    let at = Position { line: line + 1, column: indent_of(only) + 1 };
+    let value_at = Position { line: line + 1, column: key.chars().count() + 3 };
+    let scalar = Scalar { text: value.to_owned(), flag: None, is_number: false };
+    let node = Node { value: Value::Scalar(scalar), at: value_at };
+    Some(Entry { key: name.to_owned(), at, node })
 }
 
 /// Lines from one key of an indentation to the next.
@@ -94,7 +114,9 @@ fn parts(text: &str, indent: usize) -> Vec<Part<'_>> {
     }
     let ends = starts.iter().skip(1).map(|(o, _)| *o).chain([text.len()]);
     let ranges = starts.iter().zip(ends);
-    ranges.filter_map(|((o, line), end)| Some(Part { text: text.get(*o..end)?, line: *line })).collect()
+    ranges
+        .filter_map(|((o, line), end)| Some(Part { text: text.get(*o..end)?, line: *line }))
+        .collect()
 }
 
 fn is_blank(line: &str) -> bool {
@@ -136,6 +158,18 @@ fn problem(document: &Document, at: Position, path: &str, text: String) -> Probl
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_ends_with_a_colon_is_understood() {
+        let text = "log:\n  level: info\nstreams:\n  a: demo:\n  b: rtsp://x\n";
+        let document = Document { name: "f.yaml".into(), text: text.into() };
+        let mut problems = Vec::new();
+        let node = parse(&document, &mut problems);
+        let streams = &node.get("streams").unwrap().node;
+        assert_eq!(streams.get("a").unwrap().node.text(), Some("demo:"));
+        assert_eq!(streams.get("b").unwrap().node.text(), Some("rtsp://x"));
+        assert!(problems.is_empty(), "{problems:?}");
+    }
 
     #[test]
     fn one_broken_entry_costs_only_itself() {

@@ -159,7 +159,8 @@ mod tests {
             fs::read_to_string(&path).unwrap(),
             "streams:\n  \"n\":\n    - rtsp://127.0.0.1:1/n\n"
         );
-        file.write("streams:\n  m: {url: a, linger: 1s}\n  k:\n    url: b\n    linger: 1s\n").unwrap();
+        file.write("streams:\n  m: {url: a, linger: 1s}\n  k:\n    url: b\n    linger: 1s\n")
+            .unwrap();
         file.set_stream("k", &Edit::List(vec!["c".into()])).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("    url:\n      - c\n    linger: 1s\n"), "{text}");

@@ -30,8 +30,26 @@ use sources::{Environment, Sources};
 
 /// Sections of the contract whose module does not exist in this version.
 const NOT_YET: &[&str] = &[
-    "rtmp", "srtp", "mp4", "hls", "mjpeg", "hass", "homekit", "onvif", "webtorrent", "wyoming",
-    "echo", "expr", "ngrok", "pinggy", "wyze", "xiaomi", "roborock", "tapo", "ring", "nest",
+    "rtmp",
+    "srtp",
+    "mp4",
+    "hls",
+    "mjpeg",
+    "hass",
+    "homekit",
+    "onvif",
+    "webtorrent",
+    "wyoming",
+    "echo",
+    "expr",
+    "ngrok",
+    "pinggy",
+    "wyze",
+    "xiaomi",
+    "roborock",
+    "tapo",
+    "ring",
+    "nest",
 ];
 
 /// Modules that exist in this version, by their names in `app.modules`.
@@ -39,11 +57,51 @@ const MODULES: &[&str] = &["api", "ws", "rtsp", "webrtc", "exec", "ffmpeg", "dem
 
 /// All modules of the contract, for spelling.
 const ALL_MODULES: &[&str] = &[
-    "api", "ws", "http", "rtsp", "webrtc", "mp4", "hls", "mjpeg", "hass", "homekit", "onvif",
-    "rtmp", "webtorrent", "wyoming", "echo", "exec", "expr", "ffmpeg", "alsa", "v4l2", "bubble",
-    "doorbird", "dvrip", "eseecloud", "flussonic", "gopro", "isapi", "ivideon", "kasa", "mpegts",
-    "mpeg", "multitrans", "nest", "ring", "roborock", "tapo", "tuya", "wyze", "xiaomi", "yandex",
-    "debug", "ngrok", "pinggy", "srtp", "demo",
+    "api",
+    "ws",
+    "http",
+    "rtsp",
+    "webrtc",
+    "mp4",
+    "hls",
+    "mjpeg",
+    "hass",
+    "homekit",
+    "onvif",
+    "rtmp",
+    "webtorrent",
+    "wyoming",
+    "echo",
+    "exec",
+    "expr",
+    "ffmpeg",
+    "alsa",
+    "v4l2",
+    "bubble",
+    "doorbird",
+    "dvrip",
+    "eseecloud",
+    "flussonic",
+    "gopro",
+    "isapi",
+    "ivideon",
+    "kasa",
+    "mpegts",
+    "mpeg",
+    "multitrans",
+    "nest",
+    "ring",
+    "roborock",
+    "tapo",
+    "tuya",
+    "wyze",
+    "xiaomi",
+    "yandex",
+    "debug",
+    "ngrok",
+    "pinggy",
+    "srtp",
+    "demo",
 ];
 
 /// Everything that can be configured.
@@ -291,11 +349,9 @@ impl Config {
             }
         }
         for (section, used) in [("publish", self.publish.len()), ("preload", self.preload.len())] {
-            if used > 0 {
-                if let Some(node) = root.any(section) {
-                    let text = "not available in this version, accepted but not started".to_owned();
-                    root.report(Severity::Warning, node.at, section, text);
-                }
+            if let Some(node) = root.any(section).filter(|_| used > 0) {
+                let text = "not available in this version, accepted but not started".to_owned();
+                root.report(Severity::Warning, node.at, section, text);
             }
         }
     }

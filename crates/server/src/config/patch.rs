@@ -28,7 +28,9 @@ pub enum PatchError {
     #[error("yaml: path not exist")]
     NoPath,
     /// The section is written as `{a: b}`.
-    #[error("yaml: line {line}: section {key} is written in braces; put each entry on its own line to let it be changed")]
+    #[error(
+        "yaml: line {line}: section {key} is written in braces; put each entry on its own line to let it be changed"
+    )]
     Flow {
         /// Line of the section.
         line: usize,
@@ -77,10 +79,9 @@ pub fn patch(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchErro
             _ => parent.at.column + 1,
         };
         let end = end_of(&lines, parent);
-        if let Some(last) = end.checked_sub(1).and_then(|i| lines.get_mut(i)) {
-            if !last.ends_with('\n') {
-                last.push('\n');
-            }
+        let last = end.checked_sub(1).and_then(|i| lines.get_mut(i));
+        if let Some(last) = last.filter(|line| !line.ends_with('\n')) {
+            last.push('\n');
         }
         lines.insert(end, block(key, edit, indent));
     }
@@ -110,8 +111,12 @@ fn verify(old: &str, new: String, path: &[&str], edit: &Edit) -> Result<String, 
         expected = serde_json::Value::Object(serde_json::Map::new());
     }
     let changed = set(&mut expected, path, edit);
-    let removed_all = |v: &serde_json::Value| v.is_null() || v.as_object().is_some_and(|m| m.is_empty());
-    if changed && (normal(expected.clone()) == normal(result.clone()) || (removed_all(&expected) && removed_all(&result))) {
+    let removed_all =
+        |v: &serde_json::Value| v.is_null() || v.as_object().is_some_and(|m| m.is_empty());
+    if changed
+        && (normal(expected.clone()) == normal(result.clone())
+            || (removed_all(&expected) && removed_all(&result)))
+    {
         Ok(new)
     } else {
         Err(PatchError::Unsafe(path.join(".")))
@@ -236,7 +241,8 @@ fn is_word(text: &str) -> bool {
 
 fn looks_like_a_number(text: &str) -> bool {
     let first = text.trim_start_matches(['+', '-', '.']).chars().next();
-    let numeric = |c: char| c.is_ascii_hexdigit() || matches!(c, '+' | '-' | '.' | '_' | ':' | 'x' | 'o');
+    let numeric =
+        |c: char| c.is_ascii_hexdigit() || matches!(c, '+' | '-' | '.' | '_' | ':' | 'x' | 'o');
     (first.is_some_and(|c| c.is_ascii_digit()) && text.chars().all(numeric))
         || matches!(text.to_ascii_lowercase().as_str(), ".inf" | "-.inf" | "+.inf" | ".nan")
 }
@@ -284,12 +290,7 @@ mod tests {
                 text("val1"),
                 "streams:\n  camera1: val1\n  camera2: url2",
             ),
-            (
-                "",
-                CAMERA,
-                list(&["val1", "val2"]),
-                "streams:\n  camera1:\n    - val1\n    - val2\n",
-            ),
+            ("", CAMERA, list(&["val1", "val2"]), "streams:\n  camera1:\n    - val1\n    - val2\n"),
             (
                 "streams:\n  camera1: url1\n  camera2: url2",
                 CAMERA,
@@ -323,7 +324,8 @@ mod tests {
 
     #[test]
     fn errors_leave_the_text_alone() {
-        let run = |input, edit: &Edit| patch(input, &["streams", "z"], edit).map_err(|e| e.to_string());
+        let run =
+            |input, edit: &Edit| patch(input, &["streams", "z"], edit).map_err(|e| e.to_string());
         assert_eq!(run("log:\n  level: info\n", &Edit::Remove), Err("yaml: path not exist".into()));
         assert_eq!(run("- a\n", &text("x")), Err("yaml: can't patch".into()));
         assert!(run("streams: {a: b}\n", &text("x")).unwrap_err().contains("braces"));
@@ -341,7 +343,10 @@ mod tests {
             "# head\nstreams:\n  a:\n    - rtsp://n\n  # about b\n  b: rtsp://z\n# tail\n"
         );
         let out = patch(&out, &["streams", "Камера №1: \"x\" #y"], &list(&["n", "1984"])).unwrap();
-        assert!(out.contains("  'Камера №1: \"x\" #y':\n    - \"n\"\n    - \"1984\"\n# tail\n"), "{out}");
+        assert!(
+            out.contains("  'Камера №1: \"x\" #y':\n    - \"n\"\n    - \"1984\"\n# tail\n"),
+            "{out}"
+        );
         let out = patch(&out, &["streams", "n"], &text("a: b")).unwrap();
         assert!(out.contains("  \"n\": 'a: b'\n"), "{out}");
         let all = patch("streams:\n  a: b\n", &["streams", "a"], &Edit::Remove).unwrap();

@@ -142,8 +142,8 @@ impl<'d> Section<'d> {
             Value::List(items) => {
                 let mut texts = Vec::new();
                 for item in items {
-                    match item.text() {
-                        Some(text) => texts.push(text.to_owned()),
+                    match item.text().map(str::to_owned).or_else(|| unfinished(item)) {
+                        Some(text) => texts.push(text),
                         None => self.report(Severity::Error, item.at, path, wrong(item, "a text")),
                     }
                 }
@@ -195,6 +195,17 @@ impl<'d> Section<'d> {
     /// The path of a key of this section.
     pub fn child(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// `- demo:` in a list of texts: YAML reads a mapping without a value.
+fn unfinished(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Map(entries) => match entries.as_slice() {
+            [entry] if matches!(entry.node.value, Value::Null) => Some(format!("{}:", entry.key)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

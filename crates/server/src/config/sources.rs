@@ -129,7 +129,8 @@ fn lookup(name: &str, env: &BTreeMap<String, String>, process: &dyn Environment)
     if let Some(dir) = process.var("CREDENTIALS_DIRECTORY") {
         // The name is part of a path: it must not leave the folder.
         let plain = !name.is_empty() && !name.contains(['/', '\\']) && name != "..";
-        let text = plain.then(|| std::fs::read_to_string(Path::new(&dir).join(name)).ok()).flatten();
+        let text =
+            plain.then(|| std::fs::read_to_string(Path::new(&dir).join(name)).ok()).flatten();
         if let Some(text) = text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()) {
             return Some(text);
         }

@@ -128,6 +128,13 @@ fn the_demo_stream_exists_only_without_any_configuration() {
 }
 
 #[test]
+fn a_text_that_ends_with_a_colon_may_stand_in_a_list() {
+    let config = Config::parse("f.yaml", "streams:\n  a:\n    - demo:\n    - rtsp://x\n");
+    assert_eq!(problems(&config), Vec::<String>::new());
+    assert_eq!(config.streams.iter().next().unwrap().sources, ["demo:", "rtsp://x"]);
+}
+
+#[test]
 fn a_broken_file_still_gives_its_good_parts() {
     let config = Config::parse("f.yaml", "streams:\n  a: rtsp://x\n  b: x: y\napi:\n\tlisten: x\n");
     assert_eq!(config.streams.len(), 1);

@@ -34,7 +34,8 @@ pub(crate) async fn serve(api: &Api, call: &Call, path: &str) -> Reply {
         return no_page();
     }
     let name = rs2rtc_base::url::percent_decode(path);
-    let name = if name.is_empty() || name.ends_with('/') { format!("{name}index.html") } else { name };
+    let name =
+        if name.is_empty() || name.ends_with('/') { format!("{name}index.html") } else { name };
     match api.static_dir() {
         Some(dir) => from_dir(&dir, &name, call).await,
         None => match ASSETS.iter().find(|a| a.name == name) {

@@ -88,9 +88,9 @@ impl Call {
     pub async fn body(&mut self) -> Result<Bytes, Box<Reply>> {
         let slot = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
         let body = std::mem::replace(slot, Body::empty());
-        axum::body::to_bytes(body, MAX_BODY).await.map_err(|e| {
-            Box::new(error(StatusCode::PAYLOAD_TOO_LARGE, &format!("body: {e}")))
-        })
+        axum::body::to_bytes(body, MAX_BODY)
+            .await
+            .map_err(|e| Box::new(error(StatusCode::PAYLOAD_TOO_LARGE, &format!("body: {e}"))))
     }
 
     /// `host:port` of the peer, with what a proxy says (`spec/api.md` 3.1).

@@ -10,10 +10,8 @@ use serde_json::{Map, Value, json};
 /// A stream with its producers and consumers.
 pub(crate) fn stream(snapshot: &StreamSnapshot) -> Value {
     let producers = snapshot.producers.as_ref().map(|all| all.iter().map(producer).collect());
-    let consumers = snapshot
-        .consumers
-        .as_ref()
-        .map(|all| all.iter().map(|c| connection(c, "")).collect());
+    let consumers =
+        snapshot.consumers.as_ref().map(|all| all.iter().map(|c| connection(c, "")).collect());
     let list = |list: Option<Vec<Value>>| list.map_or(Value::Null, Value::Array);
     json!({ "producers": list(producers), "consumers": list(consumers) })
 }

@@ -39,8 +39,10 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
 
 fn list(api: &Api) -> Reply {
     let streams = api.streams.list();
-    let all: Map<String, Value> =
-        streams.iter().map(|(name, s)| (name.clone(), stream_json::stream(&s.snapshot()))).collect();
+    let all: Map<String, Value> = streams
+        .iter()
+        .map(|(name, s)| (name.clone(), stream_json::stream(&s.snapshot())))
+        .collect();
     let mut all = Value::Object(all);
     api.secrets.mask_json(&mut all);
     json(&all)
@@ -93,10 +95,8 @@ fn put(api: &Api, call: &Call, src: &str) -> Reply {
         return error(StatusCode::BAD_REQUEST, "streams: source not supported");
     }
     let unchanged = api.streams.get(name).is_some_and(|s| sources_of(&s) == sources);
-    if !unchanged {
-        if let Err(problem) = api.streams.create(name, &sources, Origin::Api) {
-            return failed(api, StatusCode::BAD_REQUEST, &problem);
-        }
+    if !unchanged && let Err(problem) = api.streams.create(name, &sources, Origin::Api) {
+        return failed(api, StatusCode::BAD_REQUEST, &problem);
     }
     saved(api, api.file.set_stream(name, &Edit::List(sources)))
 }
@@ -111,10 +111,10 @@ fn patch(api: &Api, call: &Call, src: &str) -> Reply {
     if name.is_empty() {
         return error(StatusCode::BAD_REQUEST, "");
     }
-    if api.streams.get(src).is_none() {
-        if let Err(text) = may_name(api, call, &[src.to_owned()]) {
-            return error(StatusCode::BAD_REQUEST, &text);
-        }
+    if api.streams.get(src).is_none()
+        && let Err(text) = may_name(api, call, &[src.to_owned()])
+    {
+        return error(StatusCode::BAD_REQUEST, &text);
     }
     match api.streams.patch(name, src, Origin::Api) {
         Ok(_) => empty(),
@@ -135,7 +135,11 @@ fn post(api: &Api, call: &Call, src: &str) -> Reply {
     }
     if let Some(stream) = api.streams.get(dst) {
         // Nothing plays, so there is nothing to stop.
-        return if src.is_empty() { show(api, &stream) } else { not_yet("streams: playing to a camera") };
+        return if src.is_empty() {
+            show(api, &stream)
+        } else {
+            not_yet("streams: playing to a camera")
+        };
     }
     match api.streams.get(src) {
         Some(_) => not_yet("streams: publishing to a server"),

@@ -64,7 +64,11 @@ impl Server {
     async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(self.addr).await.unwrap();
         let addr = self.addr;
-        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let length = if body.is_empty() {
+            String::new()
+        } else {
+            format!("Content-Length: {}\r\n", body.len())
+        };
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{length}{headers}\r\n{body}"
         );
@@ -149,16 +153,26 @@ async fn streams_are_listed_changed_and_written_back() {
     dot.is(200, "digraph {\n}");
     assert_eq!(dot.header("content-type"), Some("text/vnd.graphviz"));
 
-    server.call("PUT", "/api/streams?name=new1&src=rtsp://user:pass@127.0.0.1:1/x").await.is(200, "");
+    server
+        .call("PUT", "/api/streams?name=new1&src=rtsp://user:pass@127.0.0.1:1/x")
+        .await
+        .is(200, "");
     assert!(server.file().ends_with("  new1:\n    - rtsp://user:pass@127.0.0.1:1/x\n"));
     let new = server.call("GET", "/api/streams?src=new1").await;
     assert!(new.body.contains("\"url\": \"rtsp://***@127.0.0.1:1/x\""));
     server.call("PUT", "/api/streams?src=rtsp://127.0.0.1:1/cam_opus").await.is(200, "");
-    assert!(server.file().contains("  rtsp://127.0.0.1:1/cam_opus:\n    - rtsp://127.0.0.1:1/cam_opus\n"));
+    assert!(
+        server
+            .file()
+            .contains("  rtsp://127.0.0.1:1/cam_opus:\n    - rtsp://127.0.0.1:1/cam_opus\n")
+    );
     for (path, text) in [
         ("?name=bad1&src=foo://127.0.0.1/x", "streams: source not supported\n"),
         ("?name=bad2&src=exec:date", "streams: source from insecure producer\n"),
-        ("?name=bad3&src=ffmpeg%3Amedia%2Fa%20b.mp4", "streams: source with spaces may be insecure\n"),
+        (
+            "?name=bad3&src=ffmpeg%3Amedia%2Fa%20b.mp4",
+            "streams: source with spaces may be insecure\n",
+        ),
         ("?name=bad4&src=rtsp://127.0.0.1/x&src=foo://1", "streams: source not supported\n"),
         ("?name=alias9&src=cam", "streams: source not supported\n"),
     ] {
@@ -168,7 +182,10 @@ async fn streams_are_listed_changed_and_written_back() {
     server.call("PATCH", "/api/streams?name=alias1&src=cam").await.is(200, "");
     server.call("GET", "/api/streams?src=alias1").await.is(200, one);
     server.call("PATCH", "/api/streams?src=rtsp://127.0.0.1:1/none").await.is(400, "\n");
-    server.call("PATCH", "/api/streams?name=zz&src=foo:bar").await.is(400, "streams: source not supported\n");
+    server
+        .call("PATCH", "/api/streams?name=zz&src=foo:bar")
+        .await
+        .is(400, "streams: source not supported\n");
     server.call("DELETE", "/api/streams?src=new1").await.is(200, "");
     assert!(!server.file().contains("new1"));
     server.call("GET", "/api/streams?src=new1").await.is(404, "\n");
@@ -181,7 +198,8 @@ async fn streams_are_listed_changed_and_written_back() {
 
 #[tokio::test]
 async fn a_probe_shows_itself_and_goes() {
-    let server = Server::start("probe", "streams:\n  demo: 'demo:'\n  broken: rtsp://127.0.0.1:1/none\n");
+    let server =
+        Server::start("probe", "streams:\n  demo: 'demo:'\n  broken: rtsp://127.0.0.1:1/none\n");
     let probe = server.call("GET", "/api/streams?src=demo&video=all&audio=all").await;
     assert_eq!(probe.status, 200, "{}", probe.body);
     let json: serde_json::Value = serde_json::from_str(&probe.body).unwrap();
@@ -347,7 +365,10 @@ async fn sockets_answer_errors_in_the_players_form() {
     socket.write_all(&frame(r#"{"type":"webrtc/offer","value":"v=0"}"#)).await.unwrap();
     let expected = "{\"type\":\"error\",\"value\":\"webrtc/offer: stream not found\"}\n";
     assert_eq!(read_text(&mut socket).await, expected);
-    socket.write_all(&frame(r#"{"type":"webrtc","value":{"type":"offer","sdp":"v=0"}}"#)).await.unwrap();
+    socket
+        .write_all(&frame(r#"{"type":"webrtc","value":{"type":"offer","sdp":"v=0"}}"#))
+        .await
+        .unwrap();
     assert!(read_text(&mut socket).await.contains("\"webrtc: stream not found\""));
     socket.write_all(&frame(r#"{"type":"later"}"#)).await.unwrap();
     socket.write_all(&frame(r#"{"type":"webrtc/candidate","value":""}"#)).await.unwrap();

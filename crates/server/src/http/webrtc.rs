@@ -7,7 +7,9 @@ use base64::Engine as _;
 use rs2rtc_endpoints::outputs::webrtc::{Gateway, Signalling};
 use serde_json::{Value, json};
 
-use super::call::{Call, Reply, empty, error, json as reply_json, no_stream, not_yet, status, typed};
+use super::call::{
+    Call, Reply, empty, error, json as reply_json, no_stream, not_yet, status, typed,
+};
 use super::{Api, Class, Peer, form, streams_api};
 
 pub(crate) fn class(_: &Api, call: &Call) -> Class {

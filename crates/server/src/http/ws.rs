@@ -50,14 +50,11 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     {
         return error(StatusCode::FORBIDDEN, "Forbidden");
     }
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut call.parts, &()).await {
-        Ok(upgrade) => upgrade,
-        Err(_) => {
-            let mut reply = error(StatusCode::BAD_REQUEST, "Bad Request");
-            let version = HeaderValue::from_static("13");
-            reply.headers_mut().insert("sec-websocket-version", version);
-            return reply;
-        }
+    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut call.parts, &()).await else {
+        let mut reply = error(StatusCode::BAD_REQUEST, "Bad Request");
+        let version = HeaderValue::from_static("13");
+        reply.headers_mut().insert("sec-websocket-version", version);
+        return reply;
     };
     let tasks = api.tasks.clone();
     let upgrade = upgrade.max_frame_size(MAX_FRAME).max_message_size(MAX_FRAME);
@@ -206,7 +203,8 @@ impl Client {
                 }
                 Err(text) => Done::Failed(failure(&api, &kind, &text)),
             };
-            if let Err(mpsc::error::SendError(Done::Answered(_, session))) = done.send(result).await {
+            if let Err(mpsc::error::SendError(Done::Answered(_, session))) = done.send(result).await
+            {
                 session.signalling_lost();
             }
         };
@@ -269,7 +267,8 @@ async fn answer(
 ) -> Result<Answered, String> {
     let stream = stream?;
     let gateway = webrtc::gateway(api).await.ok_or("not started, see the log")?;
-    let answer = gateway.answer(&stream, sdp, signalling, false).await.map_err(|e| e.to_string())?;
+    let answer =
+        gateway.answer(&stream, sdp, signalling, false).await.map_err(|e| e.to_string())?;
     Ok((answer.sdp, answer.candidates, answer.session))
 }
 

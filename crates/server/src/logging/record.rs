@@ -10,23 +10,23 @@ use super::time::{Stamp, Style};
 
 /// A record: level, fields in the order they were given, message.
 #[derive(Clone, Debug, Default)]
-pub struct Record {
+pub(crate) struct Record {
     /// Fields in call order.
-    pub fields: Vec<(String, Value)>,
+    pub(crate) fields: Vec<(String, Value)>,
     /// The text.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Record {
     /// Puts the module in front of the message, as in `[rtsp] listen`.
-    pub fn prefix(&mut self, module: Option<&str>) {
+    pub(crate) fn prefix(&mut self, module: Option<&str>) {
         if let Some(module) = module.filter(|_| !self.message.starts_with('[')) {
             self.message = format!("[{module}] {}", self.message);
         }
     }
 
     /// The JSON line with a newline at its end.
-    pub fn json(&self, level: Level, stamp: &Stamp, style: &Style) -> String {
+    pub(crate) fn json(&self, level: Level, stamp: &Stamp, style: &Style) -> String {
         let mut map = Map::with_capacity(self.fields.len() + 3);
         map.insert("level".into(), level_name(level).into());
         for (key, value) in &self.fields {
@@ -42,7 +42,7 @@ impl Record {
     }
 
     /// The line for people, with a newline at its end.
-    pub fn text(&self, level: Level, stamp: &Stamp, style: &Style, color: bool) -> String {
+    pub(crate) fn text(&self, level: Level, stamp: &Stamp, style: &Style, color: bool) -> String {
         let mut line = String::new();
         let (dim, reset) = if color { ("\x1b[90m", "\x1b[0m") } else { ("", "") };
         if style.has_time() {
@@ -98,7 +98,7 @@ const fn level_text(level: Level) -> (&'static str, &'static str) {
 }
 
 /// The module a record belongs to: its target if that is a plain name.
-pub fn module_of<'m>(metadata: &'m Metadata<'_>) -> Option<&'m str> {
+pub(crate) fn module_of<'m>(metadata: &'m Metadata<'_>) -> Option<&'m str> {
     let target = metadata.target();
     (!target.contains("::") && !target.starts_with("rs2rtc") && target != "app").then_some(target)
 }

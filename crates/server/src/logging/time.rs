@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Offsets of the local time from UTC.
 #[derive(Clone, Debug, Default)]
-pub struct Zone {
+pub(crate) struct Zone {
     /// (Unix seconds from which it counts, offset in seconds), ascending.
     transitions: Vec<(i64, i64)>,
     first: i64,
@@ -17,12 +17,12 @@ pub struct Zone {
 
 impl Zone {
     /// UTC.
-    pub fn utc() -> Self {
+    pub(crate) fn utc() -> Self {
         Self::default()
     }
 
     /// The zone of `TZ`, else of `/etc/localtime`, else UTC.
-    pub fn local() -> Self {
+    pub(crate) fn local() -> Self {
         let path = match std::env::var("TZ") {
             Ok(name) if name.is_empty() => return Self::utc(),
             Ok(name) => {
@@ -41,7 +41,7 @@ impl Zone {
     }
 
     /// Reads a TZif file; `None` if it is none.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let first = Header::parse(bytes)?;
         // Version 2 files repeat everything with 64 bit times.
         if first.version >= b'2' {
@@ -116,7 +116,7 @@ impl Header {
 
 /// A moment, split for printing.
 #[derive(Clone, Copy, Debug)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     nanos: i128,
     seconds: i64,
     offset: i64,
@@ -124,19 +124,19 @@ pub struct Stamp {
 
 impl Stamp {
     /// Nanoseconds since 1970.
-    pub fn new(nanos: i128, zone: &Zone) -> Self {
+    pub(crate) fn new(nanos: i128, zone: &Zone) -> Self {
         let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(0);
         Self { nanos, seconds, offset: zone.offset(seconds) }
     }
 
     /// Now.
-    pub fn now(zone: &Zone) -> Self {
+    pub(crate) fn now(zone: &Zone) -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self::new(since.map_or(0, |d| i128::try_from(d.as_nanos()).unwrap_or(0)), zone)
     }
 
     /// `HH:MM:SS.mmm`, local.
-    pub fn clock(&self) -> String {
+    pub(crate) fn clock(&self) -> String {
         let day = (self.seconds + self.offset).rem_euclid(86_400);
         let milli = self.nanos.rem_euclid(1_000_000_000) / 1_000_000;
         format!("{:02}:{:02}:{:02}.{milli:03}", day / 3600, day / 60 % 60, day % 60)
@@ -158,22 +158,22 @@ impl Stamp {
 
 /// How the `time` field of JSON records looks (`log.time`).
 #[derive(Clone, Debug)]
-pub struct Style(String);
+pub(crate) struct Style(String);
 
 impl Style {
     /// Empty, `UNIXMS`, `UNIXMICRO`, `UNIXNANO`, or a layout written with the
     /// reference time `2006-01-02 15:04:05`.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 
     /// False if records carry no time.
-    pub const fn has_time(&self) -> bool {
+    pub(crate) const fn has_time(&self) -> bool {
         !self.0.is_empty()
     }
 
     /// The value of the `time` field.
-    pub fn json(&self, stamp: &Stamp) -> Option<Value> {
+    pub(crate) fn json(&self, stamp: &Stamp) -> Option<Value> {
         let whole = |nanos: i128| Value::from(i64::try_from(nanos).unwrap_or(i64::MAX));
         match self.0.as_str() {
             "" => None,

@@ -1,7 +1,7 @@
 //! Wrong configurations, addresses and peers: a clear text, and the rest goes on.
 
-use std::net::{TcpListener, TcpStream};
 use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use super::harness::{Folder, Ports, Server, binary};
@@ -44,7 +44,8 @@ fn sources_that_cannot_work_say_why() {
     let server = Server::with_streams(
         "scheme: nonsense:abc\nclosed: rtsp://user:hidden-pass@127.0.0.1:1/x\nparam: demo:?widht=1\nprogram: exec:no-such-program-here {output}",
     );
-    let probe = |name: &str| server.request("GET", &format!("api/streams?src={name}&video=all&audio=all"));
+    let probe =
+        |name: &str| server.request("GET", &format!("api/streams?src={name}&video=all&audio=all"));
     let (status, body) = probe("closed");
     assert_eq!(status, 500);
     assert!(body.contains("127.0.0.1:1"), "{body}");
@@ -70,7 +71,12 @@ fn a_port_in_use_is_named_and_the_rest_goes_on() {
 fn garbage_on_the_ports_disturbs_nobody() {
     let server = Server::with_streams("demo: demo:?width=160&height=120&fps=5");
     for port in [server.ports.rtsp, server.ports.api, server.ports.webrtc] {
-        for junk in [&b"\x00\x01\x02\xff\xfe"[..], b"OPTIONS", b"GET / HTTP/9.9\r\nA\r\n\r\n", b"$\xff\xff\xff"] {
+        for junk in [
+            &b"\x00\x01\x02\xff\xfe"[..],
+            b"OPTIONS",
+            b"GET / HTTP/9.9\r\nA\r\n\r\n",
+            b"$\xff\xff\xff",
+        ] {
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
                 let _ = stream.write_all(&junk.repeat(2000));
             }

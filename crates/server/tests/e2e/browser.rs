@@ -17,7 +17,18 @@ fn has_browser() -> bool {
 /// Plays and returns the player's report as JSON text.
 fn play(url: &str, stream: &str, more: &[&str]) -> String {
     let script = root().join("tools/ui/play.mjs");
-    let mut arguments = vec![script.to_str().unwrap(), "--url", url, "--src", stream, "--json", "--seconds", "3", "--timeout", "30"];
+    let mut arguments = vec![
+        script.to_str().unwrap(),
+        "--url",
+        url,
+        "--src",
+        stream,
+        "--json",
+        "--seconds",
+        "3",
+        "--timeout",
+        "30",
+    ];
     arguments.extend_from_slice(more);
     let (ok, text, err) = run("node", &arguments);
     assert!(ok, "{stream}: {text}\n{err}");
@@ -26,7 +37,8 @@ fn play(url: &str, stream: &str, more: &[&str]) -> String {
 
 /// A number of the report, by the name of its field.
 fn number(report: &str, field: &str) -> f64 {
-    let at = report.find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("no {field} in {report}"));
+    let at =
+        report.find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("no {field} in {report}"));
     let rest = &report[at + field.len() + 3..];
     let end = rest.find([',', '}']).unwrap_or(rest.len());
     rest[..end].trim().parse().unwrap_or_else(|_| panic!("{field} is no number in {report}"))
@@ -105,7 +117,16 @@ fn an_unknown_stream_is_told_on_the_page() {
     let script = root().join("tools/ui/play.mjs");
     let (ok, text, _) = run(
         "node",
-        &[script.to_str().unwrap(), "--url", &server.url(""), "--src", "nothing", "--json", "--timeout", "3"],
+        &[
+            script.to_str().unwrap(),
+            "--url",
+            &server.url(""),
+            "--src",
+            "nothing",
+            "--json",
+            "--timeout",
+            "3",
+        ],
     );
     assert!(!ok);
     assert!(text.contains("stream not found"), "{text}");
@@ -119,7 +140,8 @@ struct Namespaces {
 
 impl Namespaces {
     fn new(tag: &str) -> Option<Self> {
-        let root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.starts_with(b"0\n"));
+        let root =
+            Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.starts_with(b"0\n"));
         if !has("root and iproute2 for network namespaces", root) || !has_program("ip", "-V") {
             return None;
         }

@@ -89,7 +89,8 @@ impl Server {
     pub fn with_streams(streams: &str) -> Self {
         let ports = Ports::free();
         let indented: String = streams.lines().map(|l| format!("  {l}\n")).collect();
-        let config = format!("{}log: {{level: debug}}\nstreams:\n{indented}", ports.config("127.0.0.1"));
+        let config =
+            format!("{}log: {{level: debug}}\nstreams:\n{indented}", ports.config("127.0.0.1"));
         Self::with_config(&config, ports)
     }
 
@@ -136,7 +137,8 @@ impl Server {
         while !text.contains(wanted) {
             let left = end.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "the log never said {wanted:?}");
-            text = self.log.grown.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+            text =
+                self.log.grown.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -144,7 +146,10 @@ impl Server {
     pub fn request(&self, method: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.ports.api)).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let head = format!("{method} /{path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", self.ports.api);
+        let head = format!(
+            "{method} /{path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            self.ports.api
+        );
         stream.write_all(head.as_bytes()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
@@ -246,11 +251,8 @@ pub fn has(what: &str, there: bool) -> bool {
 
 /// Whether a program can be run.
 pub fn has_program(program: &str, argument: &str) -> bool {
-    let status = Command::new(program)
-        .arg(argument)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let status =
+        Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
     has(program, status.is_ok())
 }
 
@@ -301,10 +303,35 @@ pub fn clip(folder: &Folder) -> PathBuf {
     let (ok, _, err) = run(
         "ffmpeg",
         &[
-            "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=8",
-            "-f", "lavfi", "-i", "sine=frequency=440:duration=8", "-c:v", "libx264", "-preset",
-            "ultrafast", "-bf", "0", "-g", "25", "-profile:v", "baseline", "-pix_fmt", "yuv420p",
-            "-slices", "3", "-c:a", "aac", "-shortest", path.to_str().unwrap(),
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=640x360:rate=25:duration=8",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=440:duration=8",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-bf",
+            "0",
+            "-g",
+            "25",
+            "-profile:v",
+            "baseline",
+            "-pix_fmt",
+            "yuv420p",
+            "-slices",
+            "3",
+            "-c:a",
+            "aac",
+            "-shortest",
+            path.to_str().unwrap(),
         ],
     );
     assert!(ok, "{err}");

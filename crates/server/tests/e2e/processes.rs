@@ -16,7 +16,9 @@ fn source(mark: &str) -> String {
 fn marked(mark: &str) -> Vec<u32> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else {
+            continue;
+        };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let is_marked = line.windows(mark.len()).any(|w| w == mark.as_bytes());
         let zombie = std::fs::read_to_string(entry.path().join("stat"))
@@ -32,13 +34,25 @@ fn marked(mark: &str) -> Vec<u32> {
 fn playing(mark: &str) -> (Server, super::harness::Killed) {
     let server = Server::with_streams(&format!("cam: {}", source(mark)));
     let viewer = Command::new("ffmpeg")
-        .args(["-v", "error", "-rtsp_transport", "tcp", "-i", &server.rtsp("cam"), "-f", "null", "-"])
+        .args([
+            "-v",
+            "error",
+            "-rtsp_transport",
+            "tcp",
+            "-i",
+            &server.rtsp("cam"),
+            "-f",
+            "null",
+            "-",
+        ])
         .stdin(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
     let viewer = super::harness::Killed(viewer);
-    server.until_stream("cam", "the stream plays", |s| s.contains("\"senders\"") && s.contains("\"packets\""));
+    server.until_stream("cam", "the stream plays", |s| {
+        s.contains("\"senders\"") && s.contains("\"packets\"")
+    });
     assert!(marked(mark).len() >= 2, "a child and a grandchild: {:?}", marked(mark));
     (server, viewer)
 }

@@ -7,9 +7,17 @@ fn probe(server: &Server, stream: &str, seconds: u32) -> String {
     let (ok, text, err) = run(
         "ffprobe",
         &[
-            "-v", "error", "-rtsp_transport", "tcp", "-show_entries",
-            "stream=codec_name,width,height:packet=stream_index,dts", "-of", "compact=p=1:nk=0",
-            "-read_intervals", &format!("%+{seconds}"), &server.rtsp(stream),
+            "-v",
+            "error",
+            "-rtsp_transport",
+            "tcp",
+            "-show_entries",
+            "stream=codec_name,width,height:packet=stream_index,dts",
+            "-of",
+            "compact=p=1:nk=0",
+            "-read_intervals",
+            &format!("%+{seconds}"),
+            &server.rtsp(stream),
         ],
     );
     assert!(ok, "{stream}: {err}\n{}", server.log());
@@ -17,7 +25,9 @@ fn probe(server: &Server, stream: &str, seconds: u32) -> String {
     let (mut codecs, mut packets) = (Vec::new(), 0);
     for line in text.lines() {
         let field = |name: &str| {
-            line.split('|').find_map(|f| f.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
+            line.split('|')
+                .find_map(|f| f.strip_prefix(name)?.strip_prefix('='))
+                .unwrap_or_default()
         };
         if line.starts_with("packet") {
             let Ok(dts) = field("dts").parse::<i64>() else { continue };
@@ -93,12 +103,22 @@ fn a_program_pushes_to_a_stream_without_sources() {
     let server = Server::with_streams("push:");
     let child = std::process::Command::new("ffmpeg")
         .args(["-v", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=15"])
-        .args(["-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=error:keyint=15"])
+        .args([
+            "-c:v",
+            "libx265",
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-x265-params",
+            "log-level=error:keyint=15",
+        ])
         .args(["-pix_fmt", "yuv420p", "-rtsp_transport", "tcp", "-f", "rtsp", &server.rtsp("push")])
         .stdin(std::process::Stdio::null())
         .spawn()
         .unwrap();
     let _child = super::harness::Killed(child);
-    server.until_stream("push", "the push arrives", |s| s.contains("\"hevc\"") || s.contains("H265"));
+    server
+        .until_stream("push", "the push arrives", |s| s.contains("\"hevc\"") || s.contains("H265"));
     assert!(probe(&server, "push", 3).starts_with("hevc 320x240"));
 }

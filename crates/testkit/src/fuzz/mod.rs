@@ -6,6 +6,7 @@
 pub mod depay_aac;
 pub mod depay_h264;
 pub mod depay_h265;
+mod packets;
 pub mod rtp_rtcp;
 pub mod rtsp_client;
 pub mod rtsp_message;
@@ -13,7 +14,6 @@ pub mod rtsp_server;
 pub mod sdp;
 pub mod webrtc_datagram;
 pub mod webrtc_offer;
-mod packets;
 
 /// A body of a fuzz target.
 pub type Body = fn(&[u8]);

@@ -23,7 +23,8 @@ pub fn run(data: &[u8]) {
     } else {
         session.announce(now, Bytes::from_static(b"v=0\r\n"));
     }
-    let udp = SetupTrack { udp_port: (flow & 8 != 0).then_some(5000), ..SetupTrack::new("trackID=0") };
+    let udp =
+        SetupTrack { udp_port: (flow & 8 != 0).then_some(5000), ..SetupTrack::new("trackID=0") };
     let tracks = [udp, SetupTrack::backchannel("rtsp://x/y"), SetupTrack::new("*")];
     let mut buffer = BytesMut::new();
     let (mut sent, mut ends) = (0, 0);

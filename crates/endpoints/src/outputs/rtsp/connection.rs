@@ -223,7 +223,10 @@ impl Connection {
                 (Some(attached), _) => {
                     let channels = tracks.iter().filter_map(|track| {
                         let session = &self.wire.session;
-                        Some((*track, (session.channel(*track, false)?, session.channel(*track, true)?)))
+                        Some((
+                            *track,
+                            (session.channel(*track, false)?, session.channel(*track, true)?),
+                        ))
                     });
                     self.player = Some(Player::new(attached, &channels.collect()));
                 }
@@ -311,7 +314,10 @@ impl Connection {
         }
         if !awaited && self.shared.streams.get(&path).is_none() {
             tracing::warn!(target: "rtsp", stream = path, "[rtsp] publish to an unknown stream");
-            return self.wire.session.announce_fail(404, "Stream Not Found, add it to the configuration");
+            return self
+                .wire
+                .session
+                .announce_fail(404, "Stream Not Found, add it to the configuration");
         }
         let text = String::from_utf8_lossy(description).into_owned();
         let mut medias = sdp::Session::parse(&text).medias(Side::Publisher);
@@ -352,7 +358,8 @@ impl Connection {
             Ok(()) => {}
             Err(publisher) => match self.shared.streams.get(&path) {
                 Some(stream) => {
-                    let publication = stream.publish(publisher.medias().to_vec(), publisher.connection());
+                    let publication =
+                        stream.publish(publisher.medias().to_vec(), publisher.connection());
                     let kicked = publication.kicked();
                     let stop = cancel.child_token();
                     let run = publisher.run(publication.tracks(), stop.clone());
@@ -433,7 +440,8 @@ fn announced(attached: &Attached) -> Vec<Media> {
 fn mp4_medias() -> Vec<Media> {
     let video = vec![Codec::new(CodecId::H264), Codec::new(CodecId::H265)];
     let audio = vec![Codec::new(CodecId::Aac)];
-    let media = |kind, codecs| Media { kind, direction: Direction::SendOnly, codecs, id: String::new() };
+    let media =
+        |kind, codecs| Media { kind, direction: Direction::SendOnly, codecs, id: String::new() };
     vec![media(Kind::Video, video), media(Kind::Audio, audio)]
 }
 

@@ -56,7 +56,15 @@ impl Player {
             index += 1;
             channels.contains_key(&(index - 1))
         });
-        Self { queue, packetisers, talk, _subscriptions: subscriptions, attached, paused: false, await_keyframe: false }
+        Self {
+            queue,
+            packetisers,
+            talk,
+            _subscriptions: subscriptions,
+            attached,
+            paused: false,
+            await_keyframe: false,
+        }
     }
 
     pub(super) const fn attached(&self) -> &Attached {

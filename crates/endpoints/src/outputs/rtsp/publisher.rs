@@ -46,7 +46,10 @@ impl Publisher {
         for (index, media) in self.medias.iter().enumerate() {
             // Medias without codecs keep their index; their packets are dropped.
             let codec = media.codecs.first().cloned();
-            receiver.add(index, codec.unwrap_or_else(|| rs2rtc_media::Codec::new(rs2rtc_media::CodecId::Any)));
+            receiver.add(
+                index,
+                codec.unwrap_or_else(|| rs2rtc_media::Codec::new(rs2rtc_media::CodecId::Any)),
+            );
         }
         receiver.refresh(tracks);
         loop {

@@ -106,7 +106,12 @@ pub enum Denied {
 ///
 /// # Errors
 /// Why not; texts are for people.
-pub fn decide(policy: &Policy, class: Class, peer: Peer, facts: &Facts<'_>) -> Result<bool, Denied> {
+pub fn decide(
+    policy: &Policy,
+    class: Class,
+    peer: Peer,
+    facts: &Facts<'_>,
+) -> Result<bool, Denied> {
     let place = place_of(peer, class, facts);
     if !policy.username.is_empty() {
         let exempt = peer_place(peer) == Place::Here && !policy.local_auth;
@@ -169,9 +174,10 @@ fn parse_forwarded(text: &str) -> Option<IpAddr> {
     let text = text.split(';').find_map(|part| {
         let part = part.trim();
         let lower = part.to_ascii_lowercase();
-        lower.starts_with("for=").then(|| part.get(4..).unwrap_or_default()).or_else(|| {
-            (!part.contains('=')).then_some(part)
-        })
+        lower
+            .starts_with("for=")
+            .then(|| part.get(4..).unwrap_or_default())
+            .or_else(|| (!part.contains('=')).then_some(part))
     })?;
     let text = text.trim_matches('"');
     let text = text.strip_prefix('[').and_then(|t| t.split(']').next()).unwrap_or(text);
@@ -243,7 +249,10 @@ fn check_site(
     if !facts.origin.is_empty() && !trusted {
         return refuse(format!("a page of another site ({}) may not do this", facts.origin));
     }
-    if check_host && !is_local_name(facts.host) && !policy.hosts.iter().any(|h| is_host(h, facts.host)) {
+    if check_host
+        && !is_local_name(facts.host)
+        && !policy.hosts.iter().any(|h| is_host(h, facts.host))
+    {
         let host = facts.host;
         return refuse(format!("host {host} is not known here; add it to api.hosts or log in"));
     }
@@ -268,9 +277,8 @@ fn is_configured(policy: &Policy, origin: &str) -> bool {
 }
 
 fn same_origin(origin: &str, host: &str) -> bool {
-    host_of_origin(origin).is_some_and(|o| {
-        o.eq_ignore_ascii_case(host) || without_port(o).eq_ignore_ascii_case(host)
-    })
+    host_of_origin(origin)
+        .is_some_and(|o| o.eq_ignore_ascii_case(host) || without_port(o).eq_ignore_ascii_case(host))
 }
 
 fn host_of_origin(origin: &str) -> Option<&str> {
@@ -284,7 +292,9 @@ fn is_host(configured: &str, host: &str) -> bool {
 
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => {
+            name
+        }
         _ => host,
     }
 }
@@ -322,10 +332,24 @@ pub fn check_source(source: &str, peer: Peer, compat: bool) -> Result<(), String
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     let inside = match bare.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast(),
-        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified() || ip.is_multicast(),
+        Ok(IpAddr::V4(ip)) => {
+            ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_broadcast()
+        }
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback()
+                || ip.is_unicast_link_local()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+        }
         Err(_) => {
-            bare == "localhost" || bare.ends_with(".localhost") || bare.starts_with("metadata") || is_odd_v4(bare)
+            bare == "localhost"
+                || bare.ends_with(".localhost")
+                || bare.starts_with("metadata")
+                || is_odd_v4(bare)
         }
     };
     if inside {
@@ -338,8 +362,9 @@ pub fn check_source(source: &str, peer: Peer, compat: bool) -> Result<(), String
 /// `2130706433`, `0x7f.1`, `0177.0.0.1`.
 fn is_odd_v4(host: &str) -> bool {
     let part = |p: &str| {
-        !p.is_empty() && (p.bytes().all(|b| b.is_ascii_digit())
-            || p.strip_prefix("0x").is_some_and(|h| h.bytes().all(|b| b.is_ascii_hexdigit())))
+        !p.is_empty()
+            && (p.bytes().all(|b| b.is_ascii_digit())
+                || p.strip_prefix("0x").is_some_and(|h| h.bytes().all(|b| b.is_ascii_hexdigit())))
     };
     host.split('.').all(part)
 }
