@@ -20,10 +20,10 @@ fn main() -> ExitCode {
     if args.check_config {
         return check(&args.config);
     }
-    if args.daemon {
-        if let Some(code) = process::daemonize() {
-            return ExitCode::from(code);
-        }
+    if args.daemon
+        && let Some(code) = process::daemonize()
+    {
+        return ExitCode::from(code);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -9,13 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything.
-pub const LIMIT: Duration = Duration::from_secs(40);
+pub(crate) const LIMIT: Duration = Duration::from_secs(40);
 
 /// A folder that is removed with its owner.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("rs2rtc-e2e-{}-{number}", std::process::id()));
@@ -23,11 +23,11 @@ impl Folder {
         Self(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, text).unwrap();
         path
@@ -42,21 +42,21 @@ impl Drop for Folder {
 
 /// Ports that were free a moment ago.
 #[derive(Clone, Copy)]
-pub struct Ports {
-    pub api: u16,
-    pub rtsp: u16,
-    pub webrtc: u16,
+pub(crate) struct Ports {
+    pub(crate) api: u16,
+    pub(crate) rtsp: u16,
+    pub(crate) webrtc: u16,
 }
 
 impl Ports {
-    pub fn free() -> Self {
+    pub(crate) fn free() -> Self {
         let held: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let port = |i: usize| held[i].local_addr().unwrap().port();
         Self { api: port(0), rtsp: port(1), webrtc: port(2) }
     }
 
     /// The part of a configuration that listens on them, on `host`.
-    pub fn config(self, host: &str) -> String {
+    pub(crate) fn config(self, host: &str) -> String {
         let Self { api, rtsp, webrtc } = self;
         format!(
             "api: {{listen: \"{host}:{api}\"}}\nrtsp: {{listen: \"{host}:{rtsp}\"}}\nwebrtc: {{listen: \"{host}:{webrtc}\"}}\n"
@@ -77,16 +77,17 @@ impl Log {
 }
 
 /// A running server.
-pub struct Server {
-    pub child: Child,
-    pub ports: Ports,
-    pub folder: Folder,
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) ports: Ports,
+    /// Removed when the server is gone.
+    pub(crate) _folder: Folder,
     log: Arc<Log>,
 }
 
 impl Server {
     /// Starts with `streams` (YAML below `streams:`) on free loopback ports.
-    pub fn with_streams(streams: &str) -> Self {
+    pub(crate) fn with_streams(streams: &str) -> Self {
         let ports = Ports::free();
         let indented: String = streams.lines().map(|l| format!("  {l}\n")).collect();
         let config =
@@ -94,7 +95,7 @@ impl Server {
         Self::with_config(&config, ports)
     }
 
-    pub fn with_config(config: &str, ports: Ports) -> Self {
+    pub(crate) fn with_config(config: &str, ports: Ports) -> Self {
         let folder = Folder::new();
         folder.write("rs2rtc.yaml", config);
         let server = Self::spawn(Command::new(binary()), folder, ports);
@@ -103,7 +104,7 @@ impl Server {
     }
 
     /// Runs a command that is the binary, or runs it, in the folder.
-    pub fn spawn(mut command: Command, folder: Folder, ports: Ports) -> Self {
+    pub(crate) fn spawn(mut command: Command, folder: Folder, ports: Ports) -> Self {
         let mut child = command
             .current_dir(folder.path())
             .stdin(Stdio::null())
@@ -115,23 +116,23 @@ impl Server {
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         follow(out, Arc::clone(&log));
         follow(err, Arc::clone(&log));
-        Self { child, ports, folder, log }
+        Self { child, ports, _folder: folder, log }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.ports.api)
     }
 
-    pub fn rtsp(&self, stream: &str) -> String {
+    pub(crate) fn rtsp(&self, stream: &str) -> String {
         format!("rtsp://127.0.0.1:{}/{stream}", self.ports.rtsp)
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().clone()
     }
 
     /// Waits until the log contains a text.
-    pub fn wait_log(&self, wanted: &str) {
+    pub(crate) fn wait_log(&self, wanted: &str) {
         let end = Instant::now() + LIMIT;
         let mut text = self.log.lock();
         while !text.contains(wanted) {
@@ -143,7 +144,7 @@ impl Server {
     }
 
     /// (status, body) of a request.
-    pub fn request(&self, method: &str, path: &str) -> (u16, String) {
+    pub(crate) fn request(&self, method: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.ports.api)).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let head = format!(
@@ -160,7 +161,12 @@ impl Server {
     }
 
     /// Polls the state of a stream until it says what is wanted.
-    pub fn until_stream(&self, name: &str, what: &str, is_true: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn until_stream(
+        &self,
+        name: &str,
+        what: &str,
+        is_true: impl Fn(&str) -> bool,
+    ) -> String {
         let mut last = String::new();
         until(what, || {
             last = self.request("GET", &format!("api/streams?src={name}")).1;
@@ -169,13 +175,13 @@ impl Server {
         last
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
     /// Waits for the process to end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let end = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -217,17 +223,17 @@ fn follow(from: impl std::io::Read + Send + 'static, log: Arc<Log>) {
 }
 
 /// The binary under test.
-pub fn binary() -> &'static str {
+pub(crate) fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_rs2rtc")
 }
 
 /// The root of the repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// Polls until something is true; there is no event to wait for across processes.
-pub fn until(what: &str, mut is_true: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !is_true() {
         assert!(Instant::now() < end, "not in time: {what}");
@@ -241,7 +247,7 @@ fn pause() {
 }
 
 /// Whether a needed thing is there; says so if not, and fails in CI.
-pub fn has(what: &str, there: bool) -> bool {
+pub(crate) fn has(what: &str, there: bool) -> bool {
     if !there {
         assert!(std::env::var_os("CI").is_none(), "CI needs {what}");
         eprintln!("SKIPPED: needs {what}");
@@ -250,14 +256,14 @@ pub fn has(what: &str, there: bool) -> bool {
 }
 
 /// Whether a program can be run.
-pub fn has_program(program: &str, argument: &str) -> bool {
+pub(crate) fn has_program(program: &str, argument: &str) -> bool {
     let status =
         Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
     has(program, status.is_ok())
 }
 
 /// Runs a program to its end; (success, stdout, stderr).
-pub fn run(program: &str, arguments: &[&str]) -> (bool, String, String) {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new("timeout")
         .arg("--kill-after=5")
         .arg("90")
@@ -271,7 +277,7 @@ pub fn run(program: &str, arguments: &[&str]) -> (bool, String, String) {
 }
 
 /// A child that is killed with its owner.
-pub struct Killed(pub Child);
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -281,7 +287,7 @@ impl Drop for Killed {
 }
 
 /// GStreamer's RTSP server (`tools/gst_rtsp_server.py`): open and locked port.
-pub fn foreign_camera() -> Option<(Killed, u16, u16)> {
+pub(crate) fn foreign_camera() -> Option<(Killed, u16, u16)> {
     let probe = "import gi; gi.require_version('GstRtspServer', '1.0')";
     let there = Command::new("/usr/bin/python3").args(["-c", probe]).stderr(Stdio::null()).status();
     if !has("GStreamer's RTSP server for Python", there.is_ok_and(|s| s.success())) {
@@ -298,7 +304,7 @@ pub fn foreign_camera() -> Option<(Killed, u16, u16)> {
 }
 
 /// A file with H.264 (720p, several slices, B-frames) and AAC, made once.
-pub fn clip(folder: &Folder) -> PathBuf {
+pub(crate) fn clip(folder: &Folder) -> PathBuf {
     let path = folder.path().join("clip.mp4");
     let (ok, _, err) = run(
         "ffmpeg",

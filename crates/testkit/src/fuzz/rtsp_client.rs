@@ -44,7 +44,7 @@ pub fn run(data: &[u8]) {
                 Output::Event(Event::Failed { .. } | Event::Redirect(_)) => ends += 1,
                 Output::Event(_) => assert_eq!(ends, 0),
                 Output::Timeout(at) => {
-                    assert_eq!(at.is_none() && ends == 0, false, "nothing would ever happen");
+                    assert!(at.is_some() || ends > 0, "nothing would ever happen");
                     break;
                 }
             }
