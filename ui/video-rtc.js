@@ -37,6 +37,8 @@
 const STAGING_LIMIT = 8 << 20;
 /** Seconds of video kept behind and tolerated as delay. */
 const LIVE_WINDOW = 5;
+/** `HTMLMediaElement.HAVE_CURRENT_DATA`: there is a picture. */
+const HAVE_CURRENT_DATA = 2;
 /** Scores of the decision between WebRTC and MSE; the higher one is shown, WebRTC wins ties. */
 const SCORE = {rtcH265: 0x240, rtcVideo: 0x220, rtcAudio: 0x102, hvc1: 0x230, avc1: 0x210, mp4a: 0x101};
 
@@ -249,13 +251,7 @@ export class VideoRTC extends HTMLElement {
         this.ondata = null;
         this.#running.clear();
 
-        if (this.video) {
-            this.video.srcObject = null;
-            if (this.video.hasAttribute('src')) {
-                this.video.removeAttribute('src');
-                this.video.load();
-            }
-        }
+        this.#emptyVideo();
     }
 
     /**
@@ -603,7 +599,19 @@ export class VideoRTC extends HTMLElement {
      * @param {string} mode
      */
     #failed(mode) {
-        if (this.#running.delete(mode) && !this.#running.size) this.ws?.close();
+        if (!this.#running.delete(mode) || this.#running.size) return;
+        // Without a picture the browser would show that it is loading for ever.
+        if (this.video && this.video.readyState < HAVE_CURRENT_DATA) this.#emptyVideo();
+        this.ws?.close();
+    }
+
+    #emptyVideo() {
+        if (!this.video) return;
+        this.video.srcObject = null;
+        if (this.video.hasAttribute('src')) {
+            this.video.removeAttribute('src');
+            this.video.load();
+        }
     }
 
     /**

@@ -1,6 +1,8 @@
 //! The engine with scripted sources: who is dialled, who gets which track, and
 //! when a source is let go.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
