@@ -4,7 +4,7 @@
 //! white while the beep sounds. A disc of running rings (a zone plate) gives the
 //! encoder as much to do as a camera does.
 //!
-//! The square is white for the first [`BEEP_MS`](super::BEEP_MS) of each second of
+//! The square is white for the first [`BEEP_MS`] of each second of
 //! the frame counter, else dark. With `S = min(H, W * 9/16)` its side is `S/10` and
 //! its centre is at `(W - S/12, S/12)`.
 //!
