@@ -161,7 +161,9 @@ export class VideoStream extends VideoRTC {
         super.onpcfailed(report);
         if (this.#playing && !report.lost) return;
         this.#reason = report.lost ? 'The connection was lost.' : explainPath(report);
-        if (this.#mode) this.#mode.textContent = this.ws && !this.reconnectTS ? 'loading' : 'error';
+        // With a new socket the next attempt is under way, with a closing one it is not.
+        const trying = this.ws && this.ws.readyState <= WebSocket.OPEN;
+        if (this.#mode) this.#mode.textContent = trying ? 'loading' : 'error';
         this.#say(this.#reason);
         this.#tick();
     }

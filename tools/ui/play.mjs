@@ -135,7 +135,7 @@ export async function watch(page, options, {ok}) {
                 width: video.videoWidth, height: video.videoHeight, time: video.currentTime,
                 paused: video.paused, muted: video.muted, shown: state.shown - state.shownBefore,
             },
-            readings: state.readings, damaged: state.damaged, hashes: state.hashes, sound: state.sound ?? null,
+            readings: state.readings, damaged: state.damaged, hashes: state.hashes, sound: state.sound ?? null, beeps: state.beeps ?? [],
         };
     });
     if (screenshot) await page.screenshot({path: /** @type {any} */ (screenshot)});
@@ -157,6 +157,7 @@ export async function watch(page, options, {ok}) {
             heard: energy > 0 || (after.sound?.peak ?? 0) > 0, ...after.sound,
         } : null,
         path: stats.path ?? null,
+        sync: readings.length ? inStep(readings, after.beeps) : null,
         strip: readings.length ? summary(readings, after.damaged) : null,
         pictures: {sampled: after.hashes.length, distinct: new Set(after.hashes).size, hashes: after.hashes.slice(0, 20)},
     };
@@ -182,6 +183,22 @@ export function summary(readings, damaged) {
         advanced: readings[readings.length - 1].frame - readings[0].frame, repeated, backward, missing,
         delay: {min: delays[0], median: at(0.5), p95: at(0.95), max: delays[delays.length - 1]},
     };
+}
+
+/**
+ * How far the beeps are behind (or, negative, before) the frames that they belong to, in ms:
+ * one begins with each frame whose number is a multiple of `fps`.
+ * @param {{frame: number, at: number}[]} readings
+ * @param {number[]} beeps times of their beginnings
+ */
+export function inStep(readings, beeps, fps = 30) {
+    const frames = readings.filter((r, i) => r.frame % fps === 0 && readings[i - 1]?.frame !== r.frame);
+    const offsets = beeps.flatMap(beep => {
+        const nearest = frames.map(r => beep - r.at).sort((a, b) => Math.abs(a) - Math.abs(b))[0];
+        return nearest !== undefined && Math.abs(nearest) < 400 ? [Math.round(nearest * 10) / 10] : [];
+    });
+    const sorted = [...offsets].sort((a, b) => a - b);
+    return {beeps: offsets.length, median: sorted[Math.floor(sorted.length / 2)] ?? null, offsets};
 }
 
 async function main() {

@@ -144,6 +144,24 @@ export function probe(readStrip) {
         context.createMediaStreamSource(stream).connect(analyser);
         const samples = new Float32Array(analyser.fftSize);
         state.sound = {peak: 0, rms: 0};
+        // When a beep begins, to compare with the frame that it belongs to. The last
+        // sample of a block is as old as its event.
+        state.beeps = [];
+        const block = 512, scriptNode = context.createScriptProcessor(block, 1, 1);
+        let quiet = 0;
+        scriptNode.onaudioprocess = ev => {
+            const input = ev.inputBuffer.getChannelData(0), now = performance.timeOrigin + performance.now();
+            for (let i = 0; i < block; i++) {
+                if (Math.abs(input[i]) < 0.1) {
+                    quiet++;
+                } else {
+                    if (quiet > context.sampleRate * 0.3) state.beeps.push(now - (block - i) / context.sampleRate * 1000);
+                    quiet = 0;
+                }
+            }
+        };
+        context.createMediaStreamSource(stream).connect(scriptNode);
+        scriptNode.connect(context.destination);
         setInterval(() => {
             analyser.getFloatTimeDomainData(samples);
             let sum = 0, peak = 0;

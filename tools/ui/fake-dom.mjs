@@ -1,0 +1,140 @@
+/**
+ * As much of a browser as the player needs, scripted by the test: time, sockets and peer
+ * connections do only what they are told.
+ */
+import {mock} from 'node:test';
+
+class FakeElement extends EventTarget {
+    children = [];
+    style = {};
+    attributes = new Map();
+    isConnected = false;
+    hidden = false;
+    textContent = '';
+    classList = {add() {}, remove() {}};
+    append(...nodes) { this.children.push(...nodes); }
+    appendChild(node) { this.append(node); return node; }
+    setAttribute(name, value) { this.attributes.set(name, value); }
+    hasAttribute(name) { return this.attributes.has(name); }
+    removeAttribute(name) { this.attributes.delete(name); }
+    querySelector(name) { return this.children.flatMap(c => c.children?.length ? [c, ...c.children] : [c]).find(c => `.${c.className}` === name) ?? null; }
+    getRootNode() { return document; }
+}
+
+class FakeVideo extends FakeElement {
+    seekable = {length: 0};
+    currentTime = 0;
+    playbackRate = 1;
+    readyState = 0;
+    srcObject = null;
+    muted = false;
+    plays = 0;
+    refuse = '';
+    get src() { return this.attributes.get('src') ?? ''; }
+    set src(value) { this.attributes.set('src', value); }
+    load() {}
+    canPlayType() { return ''; }
+    play() {
+        this.plays++;
+        return this.refuse && !this.muted ? Promise.reject(Object.assign(new Error(), {name: this.refuse})) : Promise.resolve();
+    }
+}
+
+export class FakeSocket extends EventTarget {
+    static CONNECTING = 0;
+    static OPEN = 1;
+    static CLOSING = 2;
+    static CLOSED = 3;
+    /** @type {FakeSocket[]} */
+    static all = [];
+    static get last() { return FakeSocket.all.at(-1); }
+    readyState = 0;
+    sent = [];
+    constructor(url) {
+        super();
+        this.url = url;
+        FakeSocket.all.push(this);
+    }
+    send(text) { this.sent.push(JSON.parse(text)); }
+    close() { this.readyState = FakeSocket.CLOSING; }
+    open() { this.readyState = FakeSocket.OPEN; this.dispatchEvent(new Event('open')); }
+    closed() { this.readyState = FakeSocket.CLOSED; this.dispatchEvent(new Event('close')); }
+    receive(type, value) { this.dispatchEvent(new MessageEvent('message', {data: JSON.stringify({type, value})})); }
+    receiveBytes(data) { this.dispatchEvent(new MessageEvent('message', {data})); }
+    types() { return this.sent.map(m => m.type); }
+}
+
+export class FakePeer extends EventTarget {
+    /** @type {FakePeer[]} */
+    static all = [];
+    static get last() { return FakePeer.all.at(-1); }
+    connectionState = 'new';
+    transceivers = [];
+    candidates = [];
+    remoteDescription = null;
+    stats = new Map();
+    constructor(config) {
+        super();
+        this.config = config;
+        FakePeer.all.push(this);
+    }
+    addTransceiver(kind, {direction}) {
+        this.transceivers.push({kind, currentDirection: direction, receiver: {track: {kind}}, sender: {track: null}});
+    }
+    getTransceivers() { return this.transceivers; }
+    getReceivers() { return []; }
+    getSenders() { return this.transceivers.map(t => t.sender); }
+    async createOffer() { return {type: 'offer', sdp: 'v=0 offer'}; }
+    async setLocalDescription(description) { this.localDescription = description; }
+    async setRemoteDescription(description) { this.remoteDescription = description; }
+    async addIceCandidate(candidate) { this.candidates.push(candidate.candidate); }
+    async getStats() { return this.stats; }
+    close() { this.connectionState = 'closed'; }
+    become(state) { this.connectionState = state; this.dispatchEvent(new Event('connectionstatechange')); }
+    gather(candidate) {
+        this.dispatchEvent(Object.assign(new Event('icecandidate'), {candidate: candidate && {candidate}}));
+    }
+}
+
+class FakeStream {
+    constructor(tracks) { this.tracks = tracks; }
+    getVideoTracks() { return this.tracks.filter(t => t.kind === 'video'); }
+    getAudioTracks() { return this.tracks.filter(t => t.kind === 'audio'); }
+}
+
+class FakeMediaSource extends EventTarget {
+    static isTypeSupported(type) { return /avc1|mp4a/.test(type); }
+    addSourceBuffer() {
+        const buffer = new EventTarget();
+        return Object.assign(buffer, {buffered: {length: 0}, updating: false, appendBuffer() {}, remove() {}});
+    }
+}
+
+/** Puts the fakes in place; before the player is imported. */
+export function install() {
+    const document = Object.assign(new EventTarget(), {
+        hidden: false, baseURI: 'http://cam.local:1984/base/stream.html', adoptedStyleSheets: [],
+        createElement: tag => tag === 'video' ? new FakeVideo() : Object.assign(new FakeElement(), {tag}),
+    });
+    const defined = new Map();
+    const globals = {
+        HTMLElement: FakeElement, WebSocket: FakeSocket, RTCPeerConnection: FakePeer, MediaStream: FakeStream,
+        document, window: globalThis, location: {href: document.baseURI},
+        customElements: {define: (name, type) => defined.set(name, type)},
+        navigator: {userAgent: 'Mozilla/5.0 Chrome/156.0.0.0 Safari/537.36'},
+        Document: class {}, ShadowRoot: class {}, CSSStyleSheet: class {}, MediaSource: FakeMediaSource,
+        URL: Object.assign(URL, {createObjectURL: () => 'blob:fake', revokeObjectURL() {}}),
+    };
+    for (const [name, value] of Object.entries(globals)) {
+        Object.defineProperty(globalThis, name, {value, configurable: true, writable: true});
+    }
+    const events = new EventTarget();
+    for (const name of ['addEventListener', 'removeEventListener', 'dispatchEvent']) globalThis[name] = events[name].bind(events);
+    mock.timers.enable({apis: ['setTimeout', 'Date'], now: 1_000_000});
+    return {document, defined, tick: ms => mock.timers.tick(ms)};
+}
+
+/** Lets everything that is already decided happen. */
+export async function settle() {
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+}

@@ -1,0 +1,143 @@
+/**
+ * The pages in a real Chromium, under the product's content security policy, with a
+ * camera inside the page or a server that answers with errors.
+ */
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import {hasChromium, launch} from './browser.mjs';
+import {mockServer} from './mock-server.mjs';
+import {pageCamera} from './page-camera.mjs';
+import {openPlayer, playIn} from './play.mjs';
+import {stripCells} from './strip.mjs';
+
+const skip = hasChromium() ? false : 'no chromium here';
+const HOSTILE = `<img src=x onerror=1>"'&?#/空格`;
+const streams = {
+    demo: {producers: [{url: 'demo:'}], consumers: null},
+    gate: {producers: [{url: 'rtsp://192.168.1.70/x', error: 'connection refused'}], consumers: null},
+    [HOSTILE]: {producers: [{id: 1, format_name: 'rtsp'}], consumers: [{id: 2, format_name: 'webrtc'}]},
+};
+
+/** @type {Awaited<ReturnType<typeof launch>>} */
+let chromium;
+/** @type {Awaited<ReturnType<typeof mockServer>>} */
+let server;
+
+before(async () => {
+    if (skip) return;
+    server = await mockServer({streams, errors: {gate: 'rtsp: dial 192.168.1.70:554: connection refused'}, base: '/a/b/'});
+    chromium = await launch({mdns: 'show'});
+});
+after(async () => {
+    await chromium?.close();
+    server?.close();
+});
+
+const camera = page => page.evaluateOnNewDocument(`(${pageCamera})(${stripCells})`).then(() => {});
+
+/** @param {{console: string[]}} result */
+function clean(result) {
+    // What the measuring itself uses is no fault of the page.
+    assert.deepEqual(result.console.filter(text => !text.includes('ScriptProcessorNode')), []);
+}
+
+test('stream.html plays by webrtc: picture, strip, sound', {skip}, async () => {
+    const result = await playIn(chromium.browser, {url: server.url, src: 'demo', seconds: 1.5, prepare: camera});
+    clean(result);
+    assert.ok(result.ok);
+    assert.equal(result.status[0].mode, 'RTC');
+    assert.deepEqual([result.video.width, result.video.height, result.video.muted], [640, 360, false]);
+    assert.ok(result.video.decoded > 5, `decoded ${result.video.decoded}`);
+    assert.ok(result.strip.advanced > 5, `advanced ${result.strip.advanced}`);
+    assert.ok(result.audio.heard && result.audio.peak > 0.1);
+    assert.ok(result.marks.firstFrame >= result.marks.answer);
+    assert.ok(result.pictures.distinct > 1);
+});
+
+test('index.html plays what is clicked, with sound, though the server has no mse', {skip}, async () => {
+    const result = await playIn(chromium.browser, {url: server.url, src: HOSTILE, page: 'index', seconds: 1, prepare: camera});
+    clean(result);
+    assert.ok(result.ok);
+    assert.equal(result.video.muted, false);
+    assert.match(result.errors.join(), /mse: not implemented/);
+});
+
+test('index.html shows every stream as it is, under any prefix, and asks nobody else', {skip}, async () => {
+    const page = await chromium.browser.newPage();
+    const outside = [], problems = [];
+    page.on('request', request => {
+        if (!request.url().startsWith(server.url)) outside.push(request.url());
+    });
+    page.on('console', msg => problems.push(msg.text()));
+    page.on('pageerror', err => problems.push(String(err)));
+    for (const [scheme, width] of [['light', 1280], ['dark', 390]]) {
+        await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: scheme}]);
+        await page.setViewport({width, height: 800});
+        await page.goto(server.url);
+        await page.waitForSelector('.stream');
+        const seen = await page.evaluate(() => ({
+            rows: Object.fromEntries([...document.querySelectorAll('.stream')].map(row => [
+                row.querySelector('.name').textContent,
+                [row.querySelector('.state').textContent, row.querySelector('.viewers').textContent, new URL(row.querySelector('a').href).searchParams.get('src')],
+            ])),
+            about: document.getElementById('about').textContent,
+            wide: document.documentElement.scrollWidth > innerWidth,
+        }));
+        assert.deepEqual(seen.rows, {
+            demo: ['idle', '0 viewers', 'demo'], gate: ['failed', '0 viewers', 'gate'], [HOSTILE]: ['live', '1 viewer', HOSTILE],
+        });
+        assert.equal(seen.about, 'Version 0.0.0 · /config/rs2rtc.yaml');
+        assert.equal(seen.wide, false, 'no horizontal scroll');
+    }
+    await page.close();
+    assert.deepEqual(outside, []);
+    assert.deepEqual(problems, []);
+});
+
+test('index.html without streams says how to add one', {skip}, async () => {
+    const empty = await mockServer({streams: {}});
+    const page = await chromium.browser.newPage();
+    try {
+        await page.goto(empty.url);
+        await page.waitForSelector('#empty', {visible: true});
+        assert.match(await page.$eval('#empty', node => node.textContent ?? ''), /config\/rs2rtc\.yaml[^]*rtsp:\/\//);
+    } finally {
+        await page.close();
+        empty.close();
+    }
+});
+
+test('the dialog lets the camera go when it is closed', {skip}, async () => {
+    const page = await chromium.browser.newPage();
+    const opened = await openPlayer(page, {url: server.url, src: 'demo', page: 'index', prepare: camera});
+    assert.ok(opened.ok);
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => /** @type {any} */ (window).__probe.pcs.every(pc => pc.connectionState === 'closed'), {timeout: 2000});
+    assert.equal(await page.$('video-stream'), null);
+    await page.close();
+});
+
+test('one player per source and mode', {skip}, async () => {
+    const page = await chromium.browser.newPage();
+    await page.goto(`${server.url}stream.html?src=a&src=b&src=c&mode=webrtc&mode=mse&width=200px&background=false`);
+    await page.waitForSelector('video-stream');
+    const players = await page.$$eval('video-stream', nodes => nodes.map(n => [new URL(n.wsURL).searchParams.get('src'), n.mode, n.background]));
+    assert.deepEqual(players, [['a', 'webrtc', false], ['b', 'mse', false], ['c', 'webrtc', false]]);
+    assert.equal(await page.title(), 'a, b, c – rs2rtc');
+    await page.close();
+});
+
+test('errors of the server stand on the picture', {skip}, async () => {
+    for (const [src, mode, text] of [
+        ['gate', 'webrtc,mse,mjpeg', /^The camera refuses the connection[^]*192\.168\.1\.70:554/],
+        ['nobody', 'webrtc', /^There is no stream named "nobody"\./],
+        ['demo', 'mse', /^The server cannot play it this way\./],
+    ]) {
+        const page = await chromium.browser.newPage();
+        await page.goto(`${server.url}stream.html?src=${src}&mode=${mode}`);
+        await page.waitForFunction(() => document.querySelector('.mode')?.textContent === 'error'
+            && document.querySelector('.status')?.textContent.includes('Next try'));
+        assert.match(await page.$eval('.status', node => node.textContent ?? ''), text);
+        await page.close();
+    }
+});

@@ -1,0 +1,427 @@
+import assert from 'node:assert/strict';
+import {beforeEach, test} from 'node:test';
+import {FakePeer, FakeSocket, install, settle} from './fake-dom.mjs';
+
+const {document, defined, tick} = install();
+console.warn = () => {};
+const {VideoRTC} = await import('../../ui/video-rtc.js');
+await import('../../ui/video-stream.js');
+const VideoStream = defined.get('video-stream');
+
+/** An element in the document, connecting. */
+function placed(Type = VideoRTC, fields = {}) {
+    const element = Object.assign(new Type(), {mode: 'webrtc'}, fields);
+    element.src = 'api/ws?src=cam';
+    element.isConnected = true;
+    element.connectedCallback();
+    return element;
+}
+
+/** Takes an element out of the document. */
+function removed(element) {
+    element.isConnected = false;
+    element.disconnectedCallback();
+}
+
+/** Goes on until the peer connection shows a picture. */
+async function playing(element) {
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('webrtc/answer', 'v=0 answer');
+    await settle();
+    FakePeer.last.become('connected');
+    element.video.dispatchEvent(new Event('loadeddata'));
+}
+
+const elements = [];
+beforeEach(() => {
+    for (const element of elements.splice(0)) {
+        element.ondisconnect();
+        removed(element);
+    }
+    FakeSocket.all.length = 0;
+    FakePeer.all.length = 0;
+    document.hidden = false;
+});
+const make = (...args) => {
+    const element = placed(...args);
+    elements.push(element);
+    return element;
+};
+
+test('fields and their defaults', () => {
+    const element = new VideoRTC();
+    assert.equal(element.mode, 'webrtc,mse,hls,mjpeg');
+    assert.equal(element.media, 'video,audio');
+    assert.equal(element.background, false);
+    assert.equal(element.visibilityThreshold, 0);
+    assert.equal(element.visibilityCheck, true);
+    assert.equal(element.DISCONNECT_TIMEOUT, 5000);
+    assert.equal(element.RECONNECT_TIMEOUT, 15000);
+    assert.equal(element.CODECS.join(), 'avc1.640029,avc1.64002A,avc1.640033,hvc1.1.6.L153.B0,mp4a.40.2,mp4a.40.5,flac,opus');
+    assert.equal(element.pcConfig.bundlePolicy, 'max-bundle');
+    assert.equal(element.wsState, WebSocket.CLOSED);
+    assert.equal(element.pcState, WebSocket.CLOSED);
+    for (const name of ['video', 'ws', 'pc', 'ondata']) assert.equal(element[name], null, name);
+    assert.equal(element.mseCodecs, '');
+    assert.equal(VideoRTC.btoa(new Uint8Array([1, 2, 255]).buffer), 'AQL/');
+});
+
+test('addresses become those of a socket', () => {
+    const element = new VideoRTC();
+    for (const [src, url] of [
+        ['http://host:1/api/ws?src=a', 'ws://host:1/api/ws?src=a'], ['https://host/api/ws', 'wss://host/api/ws'],
+        ['wss://host/x', 'wss://host/x'], ['/api/ws?src=a', 'ws://cam.local:1984/api/ws?src=a'],
+        ['api/ws?src=a', 'ws://cam.local:1984/base/api/ws?src=a'],
+    ]) {
+        element.src = src;
+        assert.equal(element.wsURL, url);
+    }
+});
+
+test('webrtc: offer, candidates, answer, picture, and the socket is closed', async () => {
+    const element = make();
+    const ws = FakeSocket.last;
+    assert.equal(ws.binaryType, 'arraybuffer');
+    assert.equal(element.wsState, WebSocket.CONNECTING);
+    ws.open();
+    await settle();
+    assert.deepEqual(ws.sent, [{type: 'webrtc/offer', value: 'v=0 offer'}]);
+    const pc = FakePeer.last;
+    assert.deepEqual(pc.transceivers.map(t => `${t.kind} ${t.currentDirection}`), ['video recvonly', 'audio recvonly']);
+
+    pc.gather('candidate:1 1 udp 1 192.168.1.9 5000 typ host');
+    pc.gather(null);
+    assert.deepEqual(ws.sent.slice(1), [
+        {type: 'webrtc/candidate', value: 'candidate:1 1 udp 1 192.168.1.9 5000 typ host'}, {type: 'webrtc/candidate', value: ''},
+    ]);
+    ws.receive('webrtc/answer', 'v=0 answer');
+    ws.receive('webrtc/candidate', 'candidate:1 1 udp 1 192.168.1.5 8555 typ host');
+    await settle();
+    assert.equal(pc.remoteDescription.sdp, 'v=0 answer');
+    assert.deepEqual(pc.candidates, ['candidate:1 1 udp 1 192.168.1.5 8555 typ host']);
+
+    pc.become('connected');
+    assert.equal(element.video.srcObject.tracks.length, 2);
+    element.video.dispatchEvent(new Event('loadeddata'));
+    assert.equal(element.pcState, WebSocket.OPEN);
+    assert.equal(element.wsState, WebSocket.CLOSED);
+    assert.equal(element.ws, null);
+    assert.equal(ws.readyState, WebSocket.CLOSING);
+    ws.closed();
+    tick(60_000);
+    assert.equal(FakeSocket.all.length, 1, 'a socket closed on purpose is not opened again');
+});
+
+test('webrtc/tcp drops what is udp', async () => {
+    make(VideoRTC, {mode: 'webrtc/tcp'});
+    FakeSocket.last.open();
+    await settle();
+    const pc = FakePeer.last, ws = FakeSocket.last;
+    pc.gather('candidate:1 1 udp 1 192.168.1.9 5000 typ host');
+    pc.gather('candidate:2 1 tcp 1 192.168.1.9 9 typ host tcptype active');
+    assert.deepEqual(ws.types(), ['webrtc/offer', 'webrtc/candidate']);
+    ws.receive('webrtc/answer', 'v=0\r\na=candidate:1 1 udp 1 10.0.0.1 8555 typ host\r\na=candidate:2 1 tcp 1 10.0.0.1 8555 typ host\r\n');
+    ws.receive('webrtc/candidate', 'candidate:1 1 udp 1 10.0.0.1 8555 typ host');
+    await settle();
+    assert.equal(pc.remoteDescription.sdp, 'v=0\r\na=candidate:2 1 tcp 1 10.0.0.1 8555 typ host\r\n');
+    assert.deepEqual(pc.candidates, []);
+});
+
+test('an error of webrtc frees the connection and leads to another attempt', async () => {
+    const element = make();
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('error', 'webrtc/offer: camera refuses');
+    assert.equal(element.pc, null);
+    assert.equal(element.pcState, WebSocket.CLOSED);
+    assert.equal(FakePeer.last.connectionState, 'closed');
+    assert.equal(FakeSocket.last.readyState, WebSocket.CLOSING);
+    FakeSocket.last.closed();
+    tick(14_999);
+    assert.equal(FakeSocket.all.length, 1);
+    tick(1);
+    assert.equal(FakeSocket.all.length, 2);
+    await playing(element);
+    assert.equal(element.pcState, WebSocket.OPEN);
+});
+
+test('webrtc,mse plays by webrtc when the server has no mse', async () => {
+    const element = make(VideoRTC, {mode: 'webrtc,mse'});
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('error', 'mse: not implemented');
+    assert.equal(FakeSocket.last.readyState, WebSocket.OPEN);
+    FakeSocket.last.receive('webrtc/answer', 'v=0');
+    await settle();
+    FakePeer.last.become('connected');
+    element.video.dispatchEvent(new Event('loadeddata'));
+    assert.equal(element.pcState, WebSocket.OPEN);
+    assert.equal(element.video.src, '');
+});
+
+test('the better one of webrtc and mse stays', async () => {
+    for (const [sdp, tracks, mse, shown] of [
+        ['H264/90000', ['video', 'audio'], 'avc1.640029,mp4a.40.2', 'webrtc'],
+        ['H264/90000', ['video'], 'avc1.640029', 'webrtc'],
+        ['H264/90000', ['video'], 'avc1.640029,mp4a.40.2', 'mse'],
+        ['H264/90000', ['video'], 'hvc1.1.6.L153.B0', 'mse'],
+        ['H265/90000', ['video'], 'hvc1.1.6.L153.B0', 'webrtc'],
+    ]) {
+        const element = make(VideoRTC, {mode: 'webrtc,mse'});
+        FakeSocket.last.open();
+        await settle();
+        const ws = FakeSocket.last, pc = FakePeer.last;
+        ws.receive('mse', `video/mp4; codecs="${mse}"`);
+        ws.receive('webrtc/answer', `a=rtpmap:96 ${sdp}`);
+        await settle();
+        const video2 = document.createElement('video');
+        video2.srcObject = new MediaStream(tracks.map(kind => ({kind})));
+        element.onpcvideo(video2);
+        assert.equal(element.pc === pc, shown === 'webrtc', `${sdp} ${tracks} against ${mse}`);
+        assert.equal(element.ws === ws, shown === 'mse', `${sdp} ${tracks} against ${mse}`);
+        assert.equal(video2.srcObject, null);
+    }
+});
+
+test('mjpeg is the last resort', async () => {
+    const element = make(VideoRTC, {mode: 'mse,mjpeg'});
+    FakeSocket.last.open();
+    assert.deepEqual(FakeSocket.last.types(), []);
+    FakeSocket.last.receive('error', 'mse: codecs not matched');
+    assert.deepEqual(FakeSocket.last.types(), ['mjpeg']);
+    FakeSocket.last.receiveBytes(new Uint8Array([1, 2, 3]).buffer);
+    assert.equal(element.video.poster, 'data:image/jpeg;base64,AQID');
+    FakeSocket.last.receive('error', 'mjpeg: ended');
+    assert.equal(FakeSocket.last.readyState, WebSocket.CLOSING);
+
+    make(VideoRTC, {mode: 'mjpeg'});
+    FakeSocket.last.open();
+    assert.deepEqual(FakeSocket.last.types(), ['mjpeg']);
+});
+
+test('a lost peer connection reconnects at once, a lost socket after a while', async () => {
+    const element = make();
+    await playing(element);
+    tick(60_000);
+    FakePeer.last.become('disconnected');
+    assert.equal(FakeSocket.all.length, 2);
+    FakeSocket.last.closed();
+    assert.equal(element.wsState, WebSocket.CONNECTING);
+    tick(14_999);
+    assert.equal(FakeSocket.all.length, 2);
+    tick(1);
+    assert.equal(FakeSocket.all.length, 3);
+});
+
+test('a connection that is lost right away is not tried in a loop', async () => {
+    const element = make();
+    await playing(element);
+    FakePeer.last.become('failed');
+    assert.equal(FakeSocket.all.length, 1);
+    tick(1000);
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('no network path: the report tells what was tried, and it goes on', async () => {
+    const reports = [];
+    class Telling extends VideoRTC {
+        onpcfailed(report) { reports.push(report); }
+    }
+    make(Telling);
+    FakeSocket.last.open();
+    await settle();
+    const pc = FakePeer.last;
+    pc.gather('candidate:1 1 udp 1 abc.local 5000 typ host');
+    FakeSocket.last.receive('webrtc/answer', 'v=0\na=candidate:9 1 udp 1 172.17.0.2 8555 typ host');
+    pc.stats.set('p', {type: 'candidate-pair', localCandidateId: 'l', remoteCandidateId: 'r', state: 'failed', requestsSent: 7});
+    pc.stats.set('l', {address: 'abc.local', port: 5000, protocol: 'udp', candidateType: 'host'});
+    pc.stats.set('r', {address: '172.17.0.2', port: 8555, protocol: 'udp', candidateType: 'host'});
+    pc.become('failed');
+    await settle();
+    assert.equal(reports.length, 1);
+    assert.deepEqual(reports[0].remote, [{address: '172.17.0.2', port: 8555, protocol: 'udp', type: 'host'}]);
+    assert.equal(reports[0].pairs[0].sent, 7);
+    assert.equal(reports[0].lost, false);
+    assert.equal(pc.connectionState, 'closed');
+    FakeSocket.last.closed();
+    tick(15_000);
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('hidden for five seconds ends it, visible again begins anew', async () => {
+    const element = make();
+    await playing(element);
+    const pc = FakePeer.last;
+    document.hidden = true;
+    document.dispatchEvent(new Event('visibilitychange'));
+    tick(4999);
+    assert.equal(element.pc, pc);
+    tick(1);
+    assert.equal(element.pc, null);
+    assert.equal(pc.connectionState, 'closed');
+    document.hidden = false;
+    document.dispatchEvent(new Event('visibilitychange'));
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('hidden shortly, or in the background: nothing happens', async () => {
+    for (const background of [false, true]) {
+        const element = make(VideoRTC, {background});
+        await playing(element);
+        const pc = FakePeer.last;
+        document.hidden = true;
+        document.dispatchEvent(new Event('visibilitychange'));
+        tick(background ? 60_000 : 4000);
+        document.hidden = false;
+        document.dispatchEvent(new Event('visibilitychange'));
+        tick(60_000);
+        assert.equal(element.pc, pc);
+        element.ondisconnect();
+    }
+});
+
+test('a removed element ends and listens no more', async () => {
+    const element = make();
+    await playing(element);
+    removed(element);
+    tick(5000);
+    assert.equal(FakePeer.last.connectionState, 'closed');
+    let called = 0;
+    element.disconnectedCallback = () => called++;
+    document.hidden = true;
+    document.dispatchEvent(new Event('visibilitychange'));
+    assert.equal(called, 0);
+});
+
+test('leaving the page closes the connection, coming back from the cache opens it', async () => {
+    const element = make(VideoRTC, {background: true});
+    await playing(element);
+    dispatchEvent(new Event('pagehide'));
+    assert.equal(FakePeer.last.connectionState, 'closed');
+    assert.equal(element.pc, null);
+    tick(60_000);
+    assert.equal(FakeSocket.all.length, 1);
+    dispatchEvent(Object.assign(new Event('pageshow'), {persisted: true}));
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('refused sound: plays muted', async () => {
+    const element = make();
+    element.video.refuse = 'NotAllowedError';
+    element.play();
+    await settle();
+    assert.equal(element.video.muted, true);
+    element.video.muted = false;
+    element.video.refuse = 'AbortError';
+    element.play();
+    await settle();
+    assert.equal(element.video.muted, false, 'only the browser\'s refusal mutes');
+});
+
+test('a card that extends the class: every hook, in order, with its own handlers', async () => {
+    const calls = [];
+    class Card extends VideoRTC {
+        oninit() { calls.push('oninit'); super.oninit(); }
+        onconnect() { const result = super.onconnect(); calls.push(`onconnect ${result}`); return result; }
+        onopen() {
+            const modes = super.onopen();
+            calls.push(`onopen ${modes}`);
+            this.onmessage.card = msg => calls.push(`message ${msg.type}`);
+            return modes;
+        }
+        onwebrtc() { calls.push('onwebrtc'); super.onwebrtc(); }
+        onmse() { calls.push('onmse'); super.onmse(); }
+        async createOffer(pc) { calls.push('createOffer'); return super.createOffer(pc); }
+        send(value) { calls.push(`send ${value.type}`); super.send(value); }
+        play() { calls.push('play'); super.play(); }
+        codecs(isSupported) { calls.push('codecs'); return super.codecs(isSupported); }
+        onpcvideo(video) { super.onpcvideo(video); calls.push(`onpcvideo ${this.pcState === WebSocket.OPEN}`); }
+        onclose(ev) { const result = super.onclose(ev); calls.push(`onclose ${result}`); return result; }
+        ondisconnect() { calls.push('ondisconnect'); super.ondisconnect(); }
+    }
+    const card = placed(Card);
+    await playing(card);
+    FakeSocket.last.closed();
+    removed(card);
+    tick(5000);
+    assert.deepEqual(calls, [
+        'onconnect false', 'oninit', 'onconnect true', 'onwebrtc', 'createOffer', 'onopen webrtc', 'send webrtc/offer',
+        'message webrtc/answer', 'play', 'onpcvideo true', 'onclose false', 'ondisconnect',
+    ]);
+});
+
+test('a subclass may forget to return the modes, and may add some', async () => {
+    class Forgetful extends VideoRTC {
+        onopen() { super.onopen(); }
+    }
+    make(Forgetful);
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('error', 'webrtc/offer: no');
+    assert.equal(FakeSocket.last.readyState, WebSocket.CLOSING);
+
+    class More extends VideoRTC {
+        onopen() { return [...super.onopen(), 'own']; }
+    }
+    make(More);
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('error', 'webrtc/offer: no');
+    assert.equal(FakeSocket.last.readyState, WebSocket.OPEN);
+});
+
+const modeOf = element => element.querySelector('.mode').textContent;
+const statusOf = element => element.querySelector('.status').textContent;
+
+test('<video-stream> shows mode, reason and countdown', async () => {
+    const element = make(VideoStream, {mode: 'webrtc,mse'});
+    assert.equal(modeOf(element), 'loading');
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('error', 'mse: not implemented');
+    assert.equal(modeOf(element), 'loading', 'WebRTC may still play');
+    FakeSocket.last.receive('error', 'webrtc/offer: rtsp: wrong user/pass');
+    assert.equal(modeOf(element), 'error');
+    assert.equal(statusOf(element), 'The camera refuses the user name or the password.\nrtsp: wrong user/pass');
+    FakeSocket.last.closed();
+    assert.match(statusOf(element), /^The camera refuses .*\n.*\nNext try in 15 s\.$/);
+    tick(1000);
+    assert.match(statusOf(element), /Next try in 14 s\.$/);
+    tick(14_000);
+    assert.equal(modeOf(element), 'loading');
+    FakeSocket.last.open();
+    await settle();
+    element.video.srcObject = new MediaStream([{kind: 'video'}]);
+    element.onpcvideo(element.video);
+    assert.equal(modeOf(element), 'RTC');
+    assert.equal(statusOf(element), '');
+});
+
+test('<video-stream> says that the server is away, and that the stream is unknown', async () => {
+    const element = make(VideoStream);
+    FakeSocket.last.closed();
+    assert.match(statusOf(element), /^The server cannot be reached\.\nNext try in 15 s\.$/);
+    tick(15_000);
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('error', 'webrtc/offer: stream not found');
+    assert.equal(statusOf(element), 'There is no stream named "cam".');
+});
+
+test('<video-stream> tells the addresses that were tried', async () => {
+    const element = make(VideoStream);
+    FakeSocket.last.open();
+    await settle();
+    const pc = FakePeer.last;
+    pc.gather('candidate:1 1 udp 1 192.168.1.9 5000 typ host');
+    FakeSocket.last.receive('webrtc/answer', 'v=0');
+    FakeSocket.last.receive('webrtc/candidate', 'candidate:9 1 udp 1 172.17.0.2 8555 typ host');
+    tick(4000);
+    await settle();
+    assert.equal(statusOf(element), 'Looking for a network path…\nServer: 172.17.0.2:8555 udp\nBrowser: 192.168.1.9:5000 udp');
+    pc.become('failed');
+    await settle();
+    assert.equal(modeOf(element), 'error');
+    assert.match(statusOf(element), /^No network path to the server: none of its addresses answers\.\nServer: 172\.17\.0\.2:8555 udp\n/);
+});

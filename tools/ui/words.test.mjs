@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {explainError, explainPath, pathText} from '../../ui/reasons.js';
+import {describe} from '../../ui/stream-state.js';
+import {summary} from './play.mjs';
+
+const URL_OF = name => `ws://host/api/ws?src=${encodeURIComponent(name)}`;
+
+test('errors in words, with the server\'s own behind them', () => {
+    for (const [value, start] of [
+        ['webrtc/offer: rtsp: wrong user/pass', 'The camera refuses the user name'],
+        ['mse: rtsp: 401 Unauthorized', 'The camera refuses the user name'],
+        ['webrtc/offer: dial tcp 192.168.1.64:554: connection refused', 'The camera refuses the connection'],
+        ['webrtc/offer: no route to host', 'There is no way to the camera'],
+        ['webrtc/offer: rtsp: timed out', 'The camera does not answer.'],
+        ['webrtc/offer: rtsp: DESCRIBE: 404 Not Found', 'The camera has no such stream.'],
+        ['mse: streams: codecs not matched: video:H265 => H264', 'The stream has no format'],
+        ['mjpeg: not implemented', 'The server cannot play it this way.'],
+    ]) {
+        const text = explainError(value, URL_OF('cam'));
+        assert.ok(text.startsWith(start), `${value} became ${text}`);
+        assert.ok(text.endsWith(value.slice(value.indexOf(': ') + 2)), text);
+    }
+    assert.equal(explainError('webrtc/offer: stream not found', URL_OF('<b>"&\'')), 'There is no stream named "<b>"&\'".');
+    assert.equal(explainError('webrtc/offer: something odd', URL_OF('cam')), 'something odd');
+    assert.equal(explainError('', 'no address'), 'The server gives no reason.');
+});
+
+const CANDIDATE = {address: '172.17.0.2', port: 8555, protocol: 'udp', type: 'host'};
+const HIDDEN = {address: 'abc.local', port: 5000, protocol: 'udp', type: 'host'};
+const REPORT = {local: [HIDDEN], remote: [CANDIDATE], pairs: [], found: false, lost: false};
+
+test('network paths in words', () => {
+    assert.match(explainPath(REPORT), /none of its addresses answers[^]*172\.17\.0\.2:8555 udp[^]*UDP only/);
+    assert.match(explainPath({...REPORT, remote: []}), /offers no address/);
+    assert.match(explainPath({...REPORT, local: []}), /This browser offers no network address/);
+    assert.match(explainPath({...REPORT, found: true}), /encrypted connection failed/);
+    const pair = {local: HIDDEN, remote: {...CANDIDATE, address: 'fd00::1'}, state: 'failed', sent: 7, answered: 0};
+    assert.match(pathText({...REPORT, pairs: [pair]}), /hidden address → \[fd00::1\]:8555 udp: 7 sent, no answer$/);
+    assert.match(pathText({...REPORT, pairs: Array(10).fill(pair)}), /and 2 more$/);
+});
+
+test('the state of a stream', () => {
+    const idle = {url: 'rtsp://192.168.1.64/x'};
+    const live = {id: 5, format_name: 'rtsp', receivers: [{codec: {codec_name: 'h264'}}, {codec: {codec_name: 'aac'}}]};
+    assert.deepEqual(describe({producers: [idle], consumers: null}), {state: 'idle', word: 'idle', detail: idle.url, viewers: 0});
+    assert.deepEqual(
+        describe({producers: [idle, live], consumers: [{format_name: 'webrtc'}, {format_name: 'preload'}]}),
+        {state: 'live', word: 'live', detail: 'rtsp H264 + AAC', viewers: 1},
+    );
+    assert.equal(describe({producers: [idle], consumers: [{format_name: 'webrtc'}]}).state, 'starting');
+    assert.equal(describe({producers: [{...idle, error: 'refused'}], consumers: null}).detail, 'refused');
+    assert.equal(describe({producers: null, consumers: null}).state, 'idle');
+});
+
+test('readings of the strip in numbers', () => {
+    const reading = (frame, delay) => ({frame, unixMs: 1000, at: 1000 + delay, delay});
+    const result = summary([reading(5, 40), reading(6, 50), reading(6, 60), reading(9, 20), reading(8, 30)], 2);
+    assert.deepEqual(
+        [result.read, result.damaged, result.advanced, result.repeated, result.backward, result.missing], [5, 2, 3, 1, 1, 2]);
+    assert.deepEqual(result.delay, {min: 20, median: 40, p95: 60, max: 60});
+});
