@@ -8,6 +8,7 @@
 
 /** The first that fits explains the error. @type {[RegExp, string][]} */
 const CAUSES = [
+    [/no network path/i, 'No network path between this browser and the server: a firewall, or the wrong address in "candidates".'],
     [/\b401\b|unauthori[sz]ed|wrong user|wrong password|user\/pass|credential|\bauth/i, 'The camera refuses the user name or the password.'],
     [/\b403\b|forbidden/i, 'The camera does not allow this.'],
     [/refused/i, 'The camera refuses the connection: it is off, or the port is wrong.'],
@@ -18,7 +19,7 @@ const CAUSES = [
     [/\b404\b|not found/i, 'The camera has no such stream.'],
     [/\b453\b|busy|too many|not enough bandwidth/i, 'The camera has no free place for another viewer.'],
     [/\beof\b|reset by peer|broken pipe|closed/i, 'The camera has ended the connection.'],
-    [/not implemented|unsupported|unknown (mode|type|request)/i, 'The server cannot play it this way.'],
+    [/not implemented|not available|unsupported|unknown (mode|type|request)/i, 'The server cannot play it this way.'],
 ];
 
 /**

@@ -37,6 +37,8 @@ export class VideoStream extends VideoRTC {
     #unmute = null;
     /** The last error in words; shown until something plays. */
     #reason = '';
+    /** The pairs that were tried; the browser forgets them when it gives up. @type {import('./video-rtc.js').PathReport['pairs']} */
+    #pairs = [];
     /** @type {any} */
     #ticker = 0;
 
@@ -45,8 +47,8 @@ export class VideoStream extends VideoRTC {
         if (this.#mode) this.#mode.textContent = value;
         if (value !== 'loading' && value !== 'error') {
             this.#reason = '';
-            this.#say('');
         }
+        this.#say(this.#reason);
         this.#tick();
     }
 
@@ -160,7 +162,8 @@ export class VideoStream extends VideoRTC {
     onpcfailed(report) {
         super.onpcfailed(report);
         if (this.#playing && !report.lost) return;
-        this.#reason = report.lost ? 'The connection was lost.' : explainPath(report);
+        this.#reason = report.lost ? 'The connection was lost.' : explainPath({...report, pairs: report.pairs.length ? report.pairs : this.#pairs});
+        this.#pairs = [];
         // With a new socket the next attempt is under way, with a closing one it is not.
         const trying = this.ws && this.ws.readyState <= WebSocket.OPEN;
         if (this.#mode) this.#mode.textContent = trying ? 'loading' : 'error';
@@ -186,11 +189,13 @@ export class VideoStream extends VideoRTC {
             const pc = this.pc;
             this.pathReport(pc).then(report => {
                 if (this.pc !== pc || this.#playing) return;
+                if (report.pairs.length) this.#pairs = report.pairs;
                 const answered = pc.remoteDescription;
                 const state = !answered ? 'Waiting for the camera…'
                     : pc.connectionState === 'connected' ? 'Connected, waiting for the first picture…'
                         : `Looking for a network path…\n${pathText(report)}`;
-                this.#say([this.#reason, state].filter(Boolean).join('\n'));
+                // Of the last attempt the cause is enough; its addresses would only repeat.
+                this.#say([this.#reason.split('\n')[0], state].filter(Boolean).join('\n'));
             });
         }
     }

@@ -15,7 +15,7 @@ test('errors in words, with the server\'s own behind them', () => {
         ['webrtc/offer: rtsp: timed out', 'The camera does not answer.'],
         ['webrtc/offer: rtsp: DESCRIBE: 404 Not Found', 'The camera has no such stream.'],
         ['mse: streams: codecs not matched: video:H265 => H264', 'The stream has no format'],
-        ['mjpeg: not implemented', 'The server cannot play it this way.'],
+        ['mjpeg: not available in this version, use webrtc', 'The server cannot play it this way.'],
     ]) {
         const text = explainError(value, URL_OF('cam'));
         assert.ok(text.startsWith(start), `${value} became ${text}`);

@@ -190,7 +190,7 @@ fn a_viewer_that_never_comes_is_given_up() {
     assert_eq!(net.closed(), None);
     net.run(ms(200));
     let text = net.closed().unwrap().to_string();
-    assert!(text.starts_with("connect timeout: no check"), "{text}");
+    assert!(text.starts_with("no network path: no check"), "{text}");
     assert!(text.contains("udp 10.0.0.1:8555") && text.contains("udp 10.0.0.2:5000"), "{text}");
 }
 

@@ -76,6 +76,8 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
 enum Done {
     Answered(Vec<Message>, Box<SessionHandle>),
     Failed(Message),
+    /// A session that was answered has ended: what the page is to be told.
+    Ended(Message),
 }
 
 struct Client {
@@ -203,18 +205,36 @@ impl Client {
                 }
                 Err(text) => Done::Failed(failure(&api, &kind, &text)),
             };
-            if let Err(mpsc::error::SendError(Done::Answered(_, session))) = done.send(result).await
-            {
-                session.signalling_lost();
+            let session = match &result {
+                Done::Answered(_, session) => Some(session.clone()),
+                _ => None,
+            };
+            if done.send(result).await.is_err() {
+                if let Some(session) = session {
+                    session.signalling_lost();
+                }
+                return;
+            }
+            // A page that waits for a picture learns why there will be none.
+            if let Some(session) = session {
+                let reason = tokio::select! {
+                    reason = session.closed() => reason,
+                    () = gone.cancelled() => return,
+                };
+                if reason != "close_notify" {
+                    let _ = done.send(Done::Ended(failure(&api, &kind, &reason))).await;
+                }
             }
         };
         self.api.tasks.spawn("webrtc offer", work);
     }
 
     async fn on_done(&mut self, socket: &mut WebSocket, done: Done) -> bool {
-        self.running = self.running.saturating_sub(1);
+        if !matches!(done, Done::Ended(_)) {
+            self.running = self.running.saturating_sub(1);
+        }
         match done {
-            Done::Failed(problem) => send(socket, problem).await,
+            Done::Failed(problem) | Done::Ended(problem) => send(socket, problem).await,
             Done::Answered(messages, session) => {
                 for candidate in self.waiting.drain(..) {
                     session.add_remote_candidate(&candidate);

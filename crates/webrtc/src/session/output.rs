@@ -59,7 +59,7 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CloseNotify => f.write_str("close_notify"),
-            Self::ConnectTimeout(text) => write!(f, "connect timeout: {text}"),
+            Self::ConnectTimeout(text) => write!(f, "no network path: {text}"),
             Self::Silence => f.write_str("silence"),
             Self::Disconnected => f.write_str("disconnected"),
             Self::Failed(text) => write!(f, "failed: {text}"),

@@ -23,7 +23,7 @@ use rs2rtc_webrtc::{
     configured_candidates,
 };
 use tokio::sync::watch;
-use tracing::{Instrument as _, debug, info, info_span, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::io::ice_tcp::TcpPort;
 use crate::io::shard::{self, NewSession, SessionKey, Shards};
@@ -159,7 +159,7 @@ impl Gateway {
         let start = |e| Error::caused(ErrorKind::Config, "webrtc: cannot start media threads", e);
         let shards = Arc::new(Shards::start(count, Arc::clone(&udp)).map_err(start)?);
         let certificate = Certificate::generate().map_err(refused)?;
-        info!(
+        debug!(
             udp = udp.port(),
             tcp = tcp.as_ref().map(TcpPort::port),
             shards = shards.len(),

@@ -139,7 +139,7 @@ pub fn decide(
         (_, Place::Here) => Ok(true),
         (Class::View | Class::Own | Class::Stream, Place::Private) => Ok(false),
         (Class::Admin, Place::Private) => Err(Denied::Peer(ADMIN.to_owned())),
-        (_, Place::Outside) => Err(Denied::Peer(outside(peer))),
+        (_, Place::Outside) => Err(Denied::Peer(outside(peer, facts))),
     }
 }
 
@@ -148,9 +148,13 @@ const ADMIN: &str = "Only this machine may do this while no login is configured.
     or: do it on the machine itself (127.0.0.1 or api.unix_listen),\n\
     or: set compat: go2rtc to let every private address do everything.";
 
-fn outside(peer: Peer) -> String {
+fn outside(peer: Peer, facts: &Facts<'_>) -> String {
+    let address = match facts.forwarded {
+        Some(forwarded) if peer_place(peer) == Place::Here => forwarded.to_owned(),
+        _ => peer.to_string(),
+    };
     format!(
-        "Your address {peer} is not a private one, and no login is configured.\n\
+        "Your address {address} is not a private one, and no login is configured.\n\
          Either: set api.username and api.password in the configuration and log in,\n\
          or: use a VPN or an address of the same private network,\n\
          or: set compat: go2rtc to let everybody in."
