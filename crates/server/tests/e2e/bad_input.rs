@@ -91,3 +91,35 @@ fn garbage_on_the_ports_disturbs_nobody() {
     assert_eq!(server.request("GET", "api").0, 200);
     assert!(!server.log().contains("panic"), "{}", server.log());
 }
+
+#[test]
+fn a_missing_ffmpeg_is_told() {
+    let ports = Ports::free();
+    let folder = Folder::new();
+    let config = format!(
+        "{}streams: {{file: \"ffmpeg:/media/x.mp4#video=copy\"}}\n",
+        ports.config("127.0.0.1")
+    );
+    folder.write("rs2rtc.yaml", &config);
+    let mut command = Command::new(binary());
+    command.env("PATH", folder.path());
+    let server = Server::spawn(command, folder, ports);
+    server.wait_log("[api] listen addr=");
+    let (status, body) = server.request("GET", "api/streams?src=file&video=all");
+    assert_eq!(status, 500);
+    assert!(body.contains("ffmpeg") && body.contains("not found"), "{body}");
+    server.wait_log("not found");
+}
+
+#[test]
+fn exit_code_1_only_if_nothing_can_start() {
+    let ports = Ports::free();
+    let _api = TcpListener::bind(("127.0.0.1", ports.api)).unwrap();
+    let _rtsp = TcpListener::bind(("127.0.0.1", ports.rtsp)).unwrap();
+    let folder = Folder::new();
+    let config = format!("{}app: {{modules: [api, rtsp]}}\n", ports.config("127.0.0.1"));
+    folder.write("rs2rtc.yaml", &config);
+    let mut server = Server::spawn(Command::new(binary()), folder, ports);
+    assert_eq!(server.wait().code(), Some(1), "{}", server.log());
+    server.wait_log(&format!("127.0.0.1:{}", ports.api));
+}

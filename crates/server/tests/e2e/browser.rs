@@ -197,4 +197,27 @@ fn a_browser_in_another_network_namespace() {
         let url = format!("http://{address}:1984/");
         check_demo(&play(&url, "demo", &["--netns", &net.client, "--mdns", mdns]));
     }
+    drop(server);
+
+    if !has_program("ffmpeg", "-version") {
+        return;
+    }
+    let media = Folder::new();
+    let file = clip(&media);
+    let folder = Folder::new();
+    let source = format!(
+        "exec:ffmpeg -v error -re -stream_loop -1 -i {} -c:v copy -c:a libopus -rtsp_transport tcp -f rtsp {{output}}",
+        file.display()
+    );
+    folder.write("rs2rtc.yaml", &format!("streams:\n  file: {source}\n"));
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &net.server, binary()]);
+    let server = Server::spawn(command, folder, ports);
+    server.wait_log("[api] listen addr=");
+    for mdns in ["hide", "show"] {
+        let report =
+            play("http://10.77.0.1:1984/", "file", &["--netns", &net.client, "--mdns", mdns]);
+        assert!(report.contains("\"ok\":true") && report.contains("\"heard\":true"), "{report}");
+        assert!(number(&report, "decoded") > 20.0, "{report}");
+    }
 }
