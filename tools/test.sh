@@ -7,6 +7,6 @@ cd "$(dirname "$0")/.."
 tools/install-test-tools.sh
 tools/check.sh
 node --test tools/ui/*.test.mjs
-cargo check --manifest-path fuzz/Cargo.toml --release --locked --quiet
+cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --release --locked --quiet
 echo "fuzz targets: checked"
 cargo nextest run --workspace --release --locked

@@ -1,0 +1,66 @@
+//! The table of sources keeps its promises.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rs2rtc_base::ErrorKind;
+use rs2rtc_endpoints::Context;
+use rs2rtc_endpoints::table::{SOURCES, Table, entry};
+use rs2rtc_streams::{CancellationToken, OpenRequest, Opener as _, Origin};
+
+#[test]
+fn schemes_are_unique_and_documented() {
+    let mut seen = HashSet::new();
+    for source in SOURCES {
+        for scheme in source.schemes {
+            assert!(seen.insert(*scheme), "{scheme} is there twice");
+        }
+        let page =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/sources").join(source.docs);
+        assert!(page.exists(), "{} has no page {}", source.title, page.display());
+        assert!(std::ptr::eq(entry(source.example).unwrap(), source), "{}", source.example);
+        (source.check)(source.example).unwrap();
+    }
+}
+
+#[test]
+fn the_network_names_no_program_and_no_file() {
+    let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
+    let table = Table::new(context);
+    for bad in [
+        "exec:reboot",
+        "echo:x",
+        "expr:x",
+        "ffmpeg:/etc/passwd",
+        "ffmpeg:device?video=/dev/video0",
+        "ffmpeg:rtsp://h/x#raw=-f null",
+        "ffmpeg:rtsp://h/x#input=-i /etc/passwd",
+        "nonsense:x",
+        "",
+    ] {
+        assert!(table.check(bad, Origin::Api).is_err(), "{bad}");
+    }
+    for good in ["rtsp://192.168.1.10/x", "ffmpeg:rtsp://192.168.1.10/x#video=h264", "demo:"] {
+        table.check(good, Origin::Api).unwrap_or_else(|e| panic!("{good}: {e}"));
+    }
+    assert!(table.check("exec:reboot", Origin::Config).is_ok());
+}
+
+#[tokio::test]
+async fn a_closed_port_is_unreachable_within_the_time_limit() {
+    let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
+    let table = Table::new(Arc::clone(&context));
+    for scheme in ["rtsp", "rtsps", "rtspx"] {
+        let request = OpenRequest {
+            source: format!("{scheme}://127.0.0.1:1/x"),
+            stream: "x".into(),
+            cancel: CancellationToken::new(),
+        };
+        let opening = tokio::time::timeout(Duration::from_secs(6), table.open(request));
+        let error = opening.await.unwrap().err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    }
+}
