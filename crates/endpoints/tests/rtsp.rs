@@ -243,3 +243,21 @@ async fn view_video(stream: &Arc<Stream>) -> Viewer {
     let _subscriptions = vec![attached.tracks[0].track.subscribe(sink)];
     Viewer { queue, attached, _subscriptions }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_asks_without_reading_is_not_served_without_limit() {
+    use tokio::io::AsyncWriteExt as _;
+    let b = bench(Config::default());
+    let mut peer = tokio::net::TcpStream::connect(("127.0.0.1", b.port)).await.unwrap();
+    let requests = "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n".repeat(30_000);
+    let mut taken = 0;
+    // Unlimited, it would take all of it and hold five times as much in answers.
+    while taken < 60 << 20 {
+        let write = peer.write_all(requests.as_bytes());
+        match tokio::time::timeout(Duration::from_secs(2), write).await {
+            Ok(Ok(())) => taken += requests.len(),
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+    panic!("{taken} bytes of requests were taken from a peer that reads nothing");
+}

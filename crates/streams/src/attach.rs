@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::Connection;
 use crate::live::Live;
 use crate::slot::Lease;
-use crate::stream::{Source, Stream};
+use crate::stream::{External, Source, Stream};
 use crate::track::{Sender, Track};
 
 /// What a consumer asks of a stream.
@@ -70,8 +70,20 @@ pub struct Attached {
     pub tracks: Vec<AttachedTrack>,
     stream: Arc<Stream>,
     consumer: Arc<Consumer>,
-    feeds: Vec<(Arc<Live>, Arc<Track>)>,
+    feeds: Feeds,
     leases: Vec<Lease>,
+}
+
+/// Microphones that were given to sources; taken away again when dropped.
+#[derive(Default)]
+struct Feeds(Vec<(Arc<Live>, Arc<Track>)>);
+
+impl Drop for Feeds {
+    fn drop(&mut self) {
+        for (live, track) in self.0.drain(..) {
+            live.unfeed(&track);
+        }
+    }
 }
 
 impl Attached {
@@ -101,9 +113,7 @@ impl Drop for Attached {
     fn drop(&mut self) {
         self.tracks.clear();
         self.consumer.tracks.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        for (live, track) in self.feeds.drain(..) {
-            live.unfeed(&track);
-        }
+        drop(std::mem::take(&mut self.feeds));
         self.stream.remove_consumer(&self.consumer);
         self.leases.clear();
     }
@@ -176,7 +186,7 @@ pub(crate) async fn attach(stream: &Arc<Stream>, request: Request) -> Result<Att
         .collect();
     let mut seen: Vec<Media> = Vec::new();
     let mut tracks: Vec<AttachedTrack> = Vec::new();
-    let mut feeds: Vec<(Arc<Live>, Arc<Track>)> = Vec::new();
+    let mut feeds = Feeds::default();
     let mut used = vec![false; candidates.len()];
 
     for (index, wanted) in request.medias.iter().enumerate() {
@@ -221,7 +231,15 @@ pub(crate) async fn attach(stream: &Arc<Stream>, request: Request) -> Result<Att
         kicked: CancellationToken::new(),
         reason: Mutex::new(None),
     });
-    stream.add_consumer(Arc::clone(&consumer));
+    let pushed: Vec<Arc<External>> = candidates
+        .iter()
+        .zip(&used)
+        .filter_map(|(candidate, used)| match &candidate.source {
+            Source::External(external) if *used => Some(Arc::clone(external)),
+            _ => None,
+        })
+        .collect();
+    stream.add_consumer(Arc::clone(&consumer), &pushed);
     let mut leases = Vec::new();
     for (candidate, used) in candidates.into_iter().zip(used) {
         if let (CandidateState::Open { lease: Some(lease), .. }, true) = (candidate.state, used) {
@@ -240,7 +258,7 @@ fn connect(
     offered: &Media,
     wanted: &Media,
     pair: Match,
-    feeds: &mut Vec<(Arc<Live>, Arc<Track>)>,
+    feeds: &mut Feeds,
 ) -> Option<Arc<Track>> {
     if offered.direction == Direction::RecvOnly {
         return live.track(media, pair.producer);
@@ -248,7 +266,7 @@ fn connect(
     let codec = wanted.codecs.get(pair.consumer)?.clone();
     let track = Arc::new(Track::new(Kind::Audio, codec, None));
     live.feed(media, pair.producer, &track)?;
-    feeds.push((Arc::clone(live), Arc::clone(&track)));
+    feeds.0.push((Arc::clone(live), Arc::clone(&track)));
     Some(track)
 }
 

@@ -20,7 +20,8 @@ struct Relay {
     origin: Arc<Stream>,
     connection: Arc<Connection>,
     medias: Vec<Media>,
-    _leases: Vec<Lease>,
+    /// Keeps the sources open until the first attach; what it uses it holds itself.
+    leases: Vec<Lease>,
 }
 
 /// Opens all sources of `origin` and offers what they give.
@@ -65,7 +66,7 @@ pub(crate) fn open(
             medias: medias.clone(),
             ..Description::default()
         }));
-        Ok(Box::new(Relay { origin, connection, medias, _leases: leases }) as Box<dyn Producer>)
+        Ok(Box::new(Relay { origin, connection, medias, leases }) as Box<dyn Producer>)
     })
 }
 
@@ -94,7 +95,7 @@ impl Producer for Relay {
         &self.medias
     }
 
-    fn run(self: Box<Self>, mut tracks: Tracks, cancel: CancellationToken) -> BoxFuture<Ended> {
+    fn run(mut self: Box<Self>, mut tracks: Tracks, cancel: CancellationToken) -> BoxFuture<Ended> {
         Box::pin(async move {
             let mut held: Option<(Attached, Vec<Subscription>)> = None;
             loop {
@@ -129,6 +130,7 @@ impl Producer for Relay {
                     Ok(attached) => attached,
                     Err(error) => return Ended::Failed(error),
                 };
+                self.leases.clear();
                 let ended = CancellationToken::new();
                 drop(held.take());
                 let subscriptions = attached.tracks.iter().filter_map(|t| {

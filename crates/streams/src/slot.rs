@@ -89,6 +89,10 @@ impl Slot {
             source.to_owned()
         };
         *self.source.lock().unwrap_or_else(PoisonError::into_inner) = filled;
+        // A source that waits for a better address tries it at once.
+        if let Some(run) = self.current().as_ref() {
+            run.wake.notify_waiters();
+        }
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Arc<Run>>> {
@@ -115,7 +119,7 @@ impl Slot {
             let mut leases = run.leases.lock().unwrap_or_else(PoisonError::into_inner);
             if *leases > 0 && !run.cancel.is_cancelled() {
                 *leases += 1;
-                run.wake.notify_one();
+                run.wake.notify_waiters();
                 return Lease { slot: Arc::clone(self), run: Arc::clone(run) };
             }
         }
@@ -189,7 +193,27 @@ impl fmt::Debug for Lease {
     }
 }
 
+/// The end of a run, however it comes, a panic included: it is forgotten, who
+/// still waits for it is told, and its tracks end.
+struct Over(Arc<Slot>, Arc<Run>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        let Self(slot, run) = self;
+        slot.forget(run);
+        run.phase.send_if_modified(|phase| {
+            let waits = !matches!(phase, Phase::Failed(_));
+            if waits {
+                *phase = Phase::Failed(Error::new(ErrorKind::Ended, "source closed"));
+            }
+            waits
+        });
+        run.live.end();
+    }
+}
+
 async fn supervise(slot: Arc<Slot>, run: Arc<Run>) {
+    let _over = Over(Arc::clone(&slot), Arc::clone(&run));
     let mut retry = Retry::default();
     let mut connected_before = false;
     loop {
@@ -229,8 +253,6 @@ async fn supervise(slot: Arc<Slot>, run: Arc<Run>) {
             break;
         }
     }
-    run.live.end();
-    slot.forget(&run);
 }
 
 /// Dials, unless the last lease goes first.

@@ -26,6 +26,8 @@ pub(crate) enum Source {
 pub(crate) struct External {
     pub(crate) live: Arc<Live>,
     pub(crate) present: Mutex<bool>,
+    /// Ends the push that is present.
+    kicked: Mutex<CancellationToken>,
 }
 
 #[derive(Default)]
@@ -34,6 +36,8 @@ struct State {
     had_external: bool,
     consumers: Vec<Arc<Consumer>>,
     had_consumer: bool,
+    /// Set once the stream was deleted or replaced: who comes late is told.
+    closed: Option<String>,
 }
 
 /// A named stream.
@@ -99,6 +103,7 @@ impl Stream {
         medias: Vec<Media>,
         connection: Arc<Connection>,
     ) -> Publication {
+        let kicked = self.shared.cancel.child_token();
         let mut state = self.lock();
         state.had_external = true;
         let orphan = state.sources.iter().find_map(|s| match s {
@@ -107,14 +112,18 @@ impl Stream {
         });
         let external = orphan.unwrap_or_else(|| {
             let live = Live::new(self.epoch, self.shared.settings.cache);
-            let external = Arc::new(External { live, present: Mutex::new(true) });
+            let external =
+                Arc::new(External { live, present: Mutex::new(true), kicked: Mutex::default() });
             state.sources.push(Source::External(Arc::clone(&external)));
             external
         });
         *external.present() = true;
+        *external.kicked() = kicked.clone();
+        if state.closed.is_some() {
+            kicked.cancel();
+        }
         drop(state);
         external.live.opened(medias, connection);
-        let kicked = self.shared.cancel.child_token();
         Publication { stream: Arc::clone(self), external, kicked }
     }
 
@@ -122,11 +131,13 @@ impl Stream {
     pub(crate) fn close(&self, reason: &str) {
         let (consumers, sources) = {
             let mut state = self.lock();
+            state.closed = Some(reason.to_owned());
             (state.consumers.clone(), std::mem::take(&mut state.sources))
         };
         for source in sources {
             if let Source::External(external) = source {
                 external.live.end();
+                external.kicked().cancel();
             }
         }
         for consumer in consumers {
@@ -158,10 +169,24 @@ impl Stream {
         }
     }
 
-    pub(crate) fn add_consumer(&self, consumer: Arc<Consumer>) {
+    /// Lists a consumer that was given tracks of these sources. One that comes
+    /// after the stream was closed is kicked at once; a pushed source that left
+    /// meanwhile is kept, so that its next push finds the consumer.
+    pub(crate) fn add_consumer(&self, consumer: Arc<Consumer>, used: &[Arc<External>]) {
         let mut state = self.lock();
         state.had_consumer = true;
-        state.consumers.push(consumer);
+        state.consumers.push(Arc::clone(&consumer));
+        if let Some(reason) = state.closed.clone() {
+            drop(state);
+            consumer.kick(&reason);
+            return;
+        }
+        for external in used {
+            let listed = |s: &Source| matches!(s, Source::External(e) if Arc::ptr_eq(e, external));
+            if !state.sources.iter().any(listed) {
+                state.sources.push(Source::External(Arc::clone(external)));
+            }
+        }
     }
 
     pub(crate) fn remove_consumer(&self, consumer: &Arc<Consumer>) {
@@ -194,6 +219,10 @@ impl External {
     pub(crate) fn present(&self) -> MutexGuard<'_, bool> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn kicked(&self) -> MutexGuard<'_, CancellationToken> {
+        self.kicked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Stream {
@@ -223,12 +252,14 @@ impl Publication {
 
 impl Drop for Publication {
     fn drop(&mut self) {
+        // Under the stream's lock: a newcomer adopts the source before or after, not between.
+        let mut state = self.stream.lock();
         self.external.live.lost();
         *self.external.present() = false;
         let keep = self.external.live.is_watched();
-        self.stream.lock().sources.retain(
-            |s| !matches!(s, Source::External(e) if Arc::ptr_eq(e, &self.external) && !keep),
-        );
+        state.sources.retain(|s| {
+            keep || !matches!(s, Source::External(e) if Arc::ptr_eq(e, &self.external))
+        });
     }
 }
 

@@ -440,3 +440,52 @@ async fn shutdown_says_goodbye_to_every_source() {
     }
     assert_eq!(closed, 2);
 }
+
+#[tokio::test]
+async fn deleting_a_stream_ends_its_publisher_and_who_comes_late() {
+    let b = bench();
+    b.stream("push", &[]);
+    let stream = b.streams.get("push").unwrap();
+    let medias = vec![media(Kind::Video, Direction::RecvOnly, CodecId::H264)];
+    let connection = || Arc::new(Connection::new(Description::default()));
+    let publication = stream.publish(medias.clone(), connection());
+    assert!(b.streams.delete("push"));
+    assert!(publication.kicked().is_cancelled());
+    let late = stream.publish(medias, connection());
+    assert!(late.kicked().is_cancelled(), "the stream is gone");
+    let viewer = stream.attach(wants(&[VIDEO])).await.unwrap();
+    assert!(viewer.kicked().is_cancelled());
+    assert_eq!(viewer.kick_reason().as_deref(), Some("stream was deleted"));
+}
+
+#[tokio::test]
+async fn shutdown_ends_a_dial_that_hangs() {
+    let mut b = bench();
+    b.stream("cam", &["hang:x"]);
+    let stream = b.streams.get("cam").unwrap();
+    let waiting = async {
+        let error = stream.attach(wants(&[VIDEO])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ended);
+    };
+    let stop = async {
+        b.until(&Event::Dialled("hang:x".into())).await;
+        assert!(b.streams.shutdown(Duration::from_secs(2)).await);
+    };
+    tokio::join!(waiting, stop);
+}
+
+#[tokio::test]
+async fn a_microphone_is_taken_back_when_its_viewer_gives_up() {
+    let b = bench();
+    b.stream("door", &["test:a?v=h264&talk", "hang:x"]);
+    let stream = b.streams.get("door").unwrap();
+    let viewer = stream.attach(wants(&[VIDEO])).await.unwrap();
+    let mut request = wants(&[]);
+    request.medias.push(media(Kind::Audio, Direction::RecvOnly, CodecId::Pcma));
+    request.medias.push(media(Kind::Audio, Direction::SendOnly, CodecId::Opus));
+    let given_up = tokio::time::timeout(Duration::from_millis(50), stream.attach(request)).await;
+    assert!(given_up.is_err(), "the second source hangs");
+    let snapshot = stream.snapshot();
+    assert!(snapshot.producers.unwrap()[0].connection.as_ref().unwrap().senders.is_empty());
+    drop(viewer);
+}

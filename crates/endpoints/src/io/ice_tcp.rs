@@ -31,6 +31,8 @@ const FIRST_CHECK: Duration = Duration::from_secs(5);
 const MAX_WAITING: usize = 64;
 /// A write that takes longer means that the viewer is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// A connection that says nothing for so long is closed; viewers check every few seconds.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// Writes that may wait in the queue; their bytes are bounded by the shard.
 const QUEUE: usize = 1024;
 
@@ -217,7 +219,8 @@ async fn read(
     local: SocketAddr,
 ) -> io::Result<()> {
     loop {
-        let frame = frames.next().await?;
+        let frame =
+            timeout(SILENCE_LIMIT, frames.next()).await.map_err(|_| io::ErrorKind::TimedOut)??;
         inbox.media(Media::Datagram(Protocol::Tcp, remote, local, frame));
     }
 }

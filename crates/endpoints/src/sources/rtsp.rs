@@ -197,6 +197,10 @@ impl Link {
             let deadline = match self.session.poll_output() {
                 Output::Event(event) => return Ok(event),
                 Output::Transmit(bytes) => {
+                    if self.output.len() > MAX_UNSENT {
+                        let text = "rtsp: the camera does not read what we send";
+                        return Err(Error::new(ErrorKind::Ended, text));
+                    }
                     self.output.extend_from_slice(&bytes);
                     continue;
                 }
@@ -226,8 +230,13 @@ impl Link {
     /// Says TEARDOWN without making anyone wait for the answer.
     async fn goodbye(mut self) {
         self.session.teardown(Instant::now());
-        while let Output::Transmit(bytes) = self.session.poll_output() {
-            self.output.extend_from_slice(&bytes);
+        loop {
+            match self.session.poll_output() {
+                Output::Transmit(bytes) => self.output.extend_from_slice(&bytes),
+                // Packets that came meanwhile stand before the goodbye.
+                Output::Event(_) => {}
+                Output::Timeout(_) => break,
+            }
         }
         let send = async {
             let _ = self.stream.write_all(&self.output).await;

@@ -17,6 +17,8 @@ pub type Reply = Response<Body>;
 
 /// Largest body of a request that is read into memory.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// How long a body may take.
+const BODY_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A request.
 #[derive(Debug)]
@@ -88,9 +90,11 @@ impl Call {
     pub async fn body(&mut self) -> Result<Bytes, Box<Reply>> {
         let slot = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
         let body = std::mem::replace(slot, Body::empty());
-        axum::body::to_bytes(body, MAX_BODY)
-            .await
-            .map_err(|e| Box::new(error(StatusCode::PAYLOAD_TOO_LARGE, &format!("body: {e}"))))
+        match tokio::time::timeout(BODY_LIMIT, axum::body::to_bytes(body, MAX_BODY)).await {
+            Ok(read) => read
+                .map_err(|e| Box::new(error(StatusCode::PAYLOAD_TOO_LARGE, &format!("body: {e}")))),
+            Err(_) => Err(Box::new(error(StatusCode::REQUEST_TIMEOUT, "body: too slow"))),
+        }
     }
 
     /// `host:port` of the peer, with what a proxy says (`spec/api.md` 3.1).

@@ -14,7 +14,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use rs2rtc_endpoints::outputs::webrtc::{SessionHandle, Signalling};
-use rs2rtc_streams::Stream;
+use rs2rtc_streams::{CancellationToken, Stream};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -97,26 +97,28 @@ impl Client {
     }
 
     async fn run(mut self, mut socket: WebSocket) {
-        let gone = rs2rtc_streams::CancellationToken::new();
+        let gone = CancellationToken::new();
         let _guard = gone.clone().drop_guard();
         let mut ping = interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
         let mut heard = tokio::time::Instant::now();
         loop {
+            let cancel = self.api.cancel.clone();
             let open = tokio::select! {
                 frame = socket.recv() => {
                     heard = tokio::time::Instant::now();
                     match frame {
-                        Some(Ok(frame)) => self.on_frame(&mut socket, frame, &gone).await,
+                        Some(Ok(frame)) => unless(&cancel, self.on_frame(&mut socket, frame, &gone)).await,
                         _ => false,
                     }
                 }
-                Some(done) = self.finished.recv() => self.on_done(&mut socket, done).await,
+                Some(done) = self.finished.recv() => unless(&cancel, self.on_done(&mut socket, done)).await,
                 _ = ping.tick() => {
-                    heard.elapsed() < SILENCE && send(&mut socket, Message::Ping(Bytes::new())).await
+                    heard.elapsed() < SILENCE
+                        && unless(&cancel, send(&mut socket, Message::Ping(Bytes::new()))).await
                 }
-                () = self.api.cancel.cancelled() => false,
+                () = cancel.cancelled() => false,
             };
             if !open {
                 break;
@@ -133,7 +135,7 @@ impl Client {
         &mut self,
         socket: &mut WebSocket,
         frame: Message,
-        gone: &rs2rtc_streams::CancellationToken,
+        gone: &CancellationToken,
     ) -> bool {
         let bytes = match &frame {
             Message::Text(text) => text.as_bytes(),
@@ -180,7 +182,7 @@ impl Client {
         }
     }
 
-    fn start(&mut self, kind: String, sdp: String, gone: rs2rtc_streams::CancellationToken) {
+    fn start(&mut self, kind: String, sdp: String, gone: CancellationToken) {
         self.running += 1;
         let api = Arc::clone(&self.api);
         let done = self.done.clone();
@@ -308,4 +310,12 @@ fn failure(api: &Api, kind: &str, text: &str) -> Message {
 /// False if the client did not take it in time.
 async fn send(socket: &mut WebSocket, message: Message) -> bool {
     matches!(timeout(WRITE_LIMIT, socket.send(message)).await, Ok(Ok(())))
+}
+
+/// The work's result, or false once the program stops: a stuck client delays nothing.
+async fn unless(cancel: &CancellationToken, work: impl Future<Output = bool>) -> bool {
+    tokio::select! {
+        () = cancel.cancelled() => false,
+        open = work => open,
+    }
 }

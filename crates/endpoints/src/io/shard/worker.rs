@@ -29,6 +29,8 @@ const ROUND: usize = 256;
 const RECEIVE_CALLS: usize = 8;
 /// Addresses kept per session.
 const MAX_PEERS: usize = 64;
+/// TCP connections kept per session.
+const MAX_SESSION_TCP: usize = 8;
 /// TCP connections kept per shard.
 const MAX_TCP: usize = 4096;
 
@@ -182,7 +184,11 @@ impl Worker {
             }),
             Control::Tcp(path, local, first) => {
                 // An unknown fragment drops the path, which closes the connection.
-                if self.by_ufrag.contains_key(&path.ufrag) && self.tcp.len() < MAX_TCP {
+                let same = self.tcp.values().filter(|p| p.ufrag == path.ufrag).count();
+                if self.by_ufrag.contains_key(&path.ufrag)
+                    && self.tcp.len() < MAX_TCP
+                    && same < MAX_SESSION_TCP
+                {
                     let remote = path.remote;
                     self.tcp.insert(remote, path);
                     self.datagram(Protocol::Tcp, remote, local, &first, now);
@@ -472,11 +478,11 @@ impl Worker {
                 self.by_address.remove(place);
                 self.unroute(*place);
             }
-            if place.0 == Protocol::Tcp {
-                // Closes the connection once its queue is empty.
-                self.tcp.remove(&place.1);
-            }
         }
+        // Closes its connections once their queues are empty, also those that
+        // were never authenticated.
+        let ufrag = entry.session.ufrag();
+        self.tcp.retain(|_, path| path.ufrag != ufrag);
         self.setup.sessions.fetch_sub(1, Ordering::Relaxed);
     }
 

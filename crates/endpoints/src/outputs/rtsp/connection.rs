@@ -80,8 +80,10 @@ impl Wire {
             if self.input.capacity() - self.input.len() < READ_AHEAD / 4 {
                 self.input.reserve(READ_AHEAD);
             }
+            // A peer that asks without reading our answers is not read either.
+            let may_read = self.output.len() < 4 * MAX_UNSENT;
             tokio::select! {
-                read = self.reader.read_buf(&mut self.input) => match read {
+                read = self.reader.read_buf(&mut self.input), if may_read => match read {
                     Ok(0) => return Err(End::Closed),
                     Ok(_) => self.session.handle_input(Instant::now(), &mut self.input),
                     Err(error) => return Err(End::Broken(error)),
@@ -113,8 +115,12 @@ impl Wire {
 
     /// Sends what is left and closes.
     pub(super) async fn finish(mut self) {
-        while let Output::Transmit(bytes) = self.session.poll_output() {
-            self.push(bytes);
+        loop {
+            match self.session.poll_output() {
+                Output::Transmit(bytes) => self.push(bytes),
+                Output::Event(_) => {}
+                Output::Timeout(_) => break,
+            }
         }
         let send = async {
             while !self.output.is_empty() {
