@@ -115,6 +115,8 @@ impl Server {
                 continue;
             };
             let _ = stream.set_nodelay(true);
+            // IPv4 peers of a dual-stack socket are shown as what they are.
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             let connection = connection::Connection::new(stream, peer, Arc::clone(&self.shared));
             let span = tracing::info_span!("consumer", format = "rtsp", %peer);
             let cancel = cancel.child_token();
