@@ -4,7 +4,8 @@
 use std::process::Command;
 
 use super::harness::{
-    Folder, Ports, Server, binary, clip, foreign_camera, has, has_program, root, run,
+    Folder, Ports, Server, binary, clip, foreign_camera, foreign_camera_in, has, has_program, root,
+    run,
 };
 
 fn has_browser() -> bool {
@@ -209,14 +210,16 @@ fn a_browser_in_another_network_namespace() {
         "exec:ffmpeg -v error -re -stream_loop -1 -i {} -c:v copy -c:a libopus -rtsp_transport tcp -f rtsp {{output}}",
         file.display()
     );
-    folder.write("rs2rtc.yaml", &format!("streams:\n  file: {source}\n"));
+    let Some((_camera, open, _)) = foreign_camera_in(Some(&net.server)) else { return };
+    let gst = format!("rtsp://127.0.0.1:{open}/h264");
+    folder.write("rs2rtc.yaml", &format!("streams:\n  file: {source}\n  gst: {gst}\n"));
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &net.server, binary()]);
     let server = Server::spawn(command, folder, ports);
     server.wait_log("[api] listen addr=");
-    for mdns in ["hide", "show"] {
+    for (stream, mdns) in [("file", "hide"), ("file", "show"), ("gst", "hide"), ("gst", "show")] {
         let report =
-            play("http://10.77.0.1:1984/", "file", &["--netns", &net.client, "--mdns", mdns]);
+            play("http://10.77.0.1:1984/", stream, &["--netns", &net.client, "--mdns", mdns]);
         assert!(report.contains("\"ok\":true") && report.contains("\"heard\":true"), "{report}");
         assert!(number(&report, "decoded") > 20.0, "{report}");
     }

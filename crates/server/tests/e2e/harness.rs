@@ -288,14 +288,26 @@ impl Drop for Killed {
 
 /// GStreamer's RTSP server (`tools/gst_rtsp_server.py`): open and locked port.
 pub(crate) fn foreign_camera() -> Option<(Killed, u16, u16)> {
+    foreign_camera_in(None)
+}
+
+/// The same in a network namespace.
+pub(crate) fn foreign_camera_in(namespace: Option<&str>) -> Option<(Killed, u16, u16)> {
     let probe = "import gi; gi.require_version('GstRtspServer', '1.0')";
     let there = Command::new("/usr/bin/python3").args(["-c", probe]).stderr(Stdio::null()).status();
     if !has("GStreamer's RTSP server for Python", there.is_ok_and(|s| s.success())) {
         return None;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/gst_rtsp_server.py");
-    let mut child =
-        Command::new("/usr/bin/python3").arg(script).stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = match namespace {
+        Some(name) => {
+            let mut ip = Command::new("ip");
+            ip.args(["netns", "exec", name, "/usr/bin/python3"]);
+            ip
+        }
+        None => Command::new("/usr/bin/python3"),
+    };
+    let mut child = command.arg(script).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let mut words = line.split_whitespace().skip(1).map(|w| w.parse().unwrap());
