@@ -1,6 +1,7 @@
 //! What sources and outputs share: processes, sockets, media shards.
 
 pub mod ice_tcp;
+pub mod poller;
 pub mod process;
 pub mod rendezvous;
 pub mod rtp;

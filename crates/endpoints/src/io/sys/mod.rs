@@ -3,6 +3,15 @@
 #![allow(unsafe_code)]
 
 pub mod child;
+#[cfg(target_os = "linux")]
+pub(crate) mod error_queue;
+mod limits;
+#[cfg(any(test, not(target_os = "linux")))]
+pub(crate) mod poll;
+
+pub use limits::{
+    descriptor_limit, original_descriptor_limit, raise_descriptor_limit, set_descriptor_limit,
+};
 
 use std::ffi::CStr;
 use std::io;

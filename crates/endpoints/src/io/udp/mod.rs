@@ -3,23 +3,31 @@
 //!
 //! IPv4 and IPv6 have a socket each, bound to the same port without
 //! `SO_REUSEADDR`: a port that somebody else uses is an error, not a lottery.
+//! It is set right after that, because a viewer may get a socket of its own on
+//! the port ([`Connected`]), which is how ICMP errors are told apart.
 
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
+use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, trace};
+
+mod connected;
+mod receiver;
+mod rejection;
+
+pub use connected::Connected;
+pub use receiver::Receiver;
+pub use rejection::{Rejection, RejectionKind};
 
 /// Wanted kernel buffers in bytes; the system may give less. A keyframe for
 /// many viewers leaves in one go.
 const SEND_BUFFER: usize = 4 << 20;
 const RECEIVE_BUFFER: usize = 1 << 20;
-/// Buffers per receive call, each large enough for a coalesced batch.
-const RECEIVE_BATCH: usize = 8;
-const RECEIVE_SIZE: usize = 65_535;
 /// Attempts to find a random port that is free for both address families.
 const RANDOM_ATTEMPTS: usize = 16;
 
@@ -32,19 +40,34 @@ struct Udp {
 }
 
 impl Udp {
-    fn bind(address: SocketAddr) -> io::Result<Self> {
+    /// A socket for addresses of this family.
+    fn new_socket(address: SocketAddr) -> io::Result<Socket> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
-        socket.bind(&address.into())?;
-        // The system caps these; a smaller buffer works too.
-        let _ = socket.set_send_buffer_size(SEND_BUFFER);
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        Ok(socket)
+    }
+
+    /// Makes a socket ready for batches; it does not block then.
+    fn with_state(socket: Socket) -> io::Result<Self> {
         let socket = UdpSocket::from(socket);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let local = socket.local_addr()?;
         Ok(Self { socket, state, local })
+    }
+
+    fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Self::new_socket(address)?;
+        socket.bind(&address.into())?;
+        // From here on the sockets of viewers may share the port. Elsewhere the
+        // option means something else.
+        #[cfg(target_os = "linux")]
+        socket.set_reuse_address(true)?;
+        // The system caps these; a smaller buffer works too.
+        let _ = socket.set_send_buffer_size(SEND_BUFFER);
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        Self::with_state(socket)
     }
 }
 
@@ -54,6 +77,8 @@ pub struct UdpPort {
     sockets: Vec<Udp>,
     port: u16,
     dropped: AtomicU64,
+    /// How many sockets of viewers there are.
+    connected: Arc<AtomicUsize>,
 }
 
 impl UdpPort {
@@ -89,7 +114,7 @@ impl UdpPort {
             }
         };
         let port = sockets.first().map_or(port, |udp| udp.local.port());
-        Ok(Self { sockets, port, dropped: AtomicU64::new(0) })
+        Ok(Self { sockets, port, dropped: AtomicU64::new(0), connected: Arc::default() })
     }
 
     /// The port.
@@ -105,6 +130,11 @@ impl UdpPort {
     /// Datagrams that the system did not take.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Sockets of single viewers that are open.
+    pub fn connected(&self) -> usize {
+        self.connected.load(Ordering::Relaxed)
     }
 
     /// File descriptors to wait on for input.
@@ -161,96 +191,5 @@ impl UdpPort {
     }
 }
 
-/// Receives from the sockets of a port.
-#[derive(Debug)]
-pub(crate) struct Receiver {
-    buffers: Vec<Vec<u8>>,
-    meta: [RecvMeta; RECEIVE_BATCH],
-}
-
-impl Receiver {
-    pub(crate) fn new() -> Self {
-        Self {
-            buffers: (0..RECEIVE_BATCH).map(|_| vec![0; RECEIVE_SIZE]).collect(),
-            meta: [RecvMeta::default(); RECEIVE_BATCH],
-        }
-    }
-
-    /// Takes what has arrived, at most `calls` receive calls per socket, and
-    /// hands every datagram over with its source and destination.
-    pub(crate) fn receive(
-        &mut self,
-        port: &UdpPort,
-        calls: usize,
-        mut take: impl FnMut(SocketAddr, SocketAddr, &[u8]),
-    ) {
-        for udp in &port.sockets {
-            for _ in 0..calls {
-                let mut slices: Vec<IoSliceMut<'_>> =
-                    self.buffers.iter_mut().map(|b| IoSliceMut::new(b)).collect();
-                let socket = UdpSockRef::from(&udp.socket);
-                let count = match udp.state.recv(socket, &mut slices, &mut self.meta) {
-                    Ok(count) => count,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) => {
-                        // ICMP errors of earlier sends show up here.
-                        debug!(%error, "receive");
-                        continue;
-                    }
-                };
-                for (meta, buffer) in self.meta.iter().zip(&self.buffers).take(count) {
-                    let ip = meta.dst_ip.unwrap_or_else(|| udp.local.ip());
-                    let destination = SocketAddr::new(ip, udp.local.port());
-                    let bytes = buffer.get(..meta.len).unwrap_or_default();
-                    for datagram in bytes.chunks(meta.stride.max(1)) {
-                        take(meta.addr, destination, datagram);
-                    }
-                }
-                if count < RECEIVE_BATCH {
-                    break;
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::*;
-
-    fn receive_all(port: &UdpPort, count: usize) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
-        let mut receiver = Receiver::new();
-        let mut found = Vec::new();
-        let begin = Instant::now();
-        while found.len() < count && begin.elapsed() < Duration::from_secs(5) {
-            receiver.receive(port, 4, |from, to, bytes| found.push((from, to, bytes.to_vec())));
-            std::thread::yield_now();
-        }
-        found
-    }
-
-    #[test]
-    fn segments_arrive_one_by_one_with_their_addresses() {
-        let port = UdpPort::bind(None, 0).unwrap();
-        let other = UdpPort::bind(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0).unwrap();
-        let there = SocketAddr::from((Ipv4Addr::LOCALHOST, other.port()));
-        let bytes: Vec<u8> = (0..250).collect();
-        port.send(IpAddr::V4(Ipv4Addr::LOCALHOST), there, &bytes, 100);
-        let found = receive_all(&other, 3);
-        assert_eq!(found.iter().map(|f| f.2.len()).collect::<Vec<_>>(), [100, 100, 50]);
-        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, port.port()));
-        assert_eq!(found[0].0, here);
-        other.send(IpAddr::V4(Ipv4Addr::LOCALHOST), here, b"back", 4);
-        let found = receive_all(&port, 1);
-        assert_eq!(found, [(there, here, b"back".to_vec())]);
-    }
-
-    #[test]
-    fn a_used_port_is_an_error() {
-        let port = UdpPort::bind(None, 0).unwrap();
-        let error = UdpPort::bind(None, port.port()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-    }
-}
+mod tests;

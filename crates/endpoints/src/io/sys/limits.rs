@@ -1,0 +1,53 @@
+//! The limit of open descriptors (getrlimit(2), `RLIMIT_NOFILE`).
+//!
+//! Every viewer may have a socket of its own, and the soft limit that systems
+//! start programs with (1024) is made for programs that call select(2), which
+//! cannot name a higher descriptor. So we raise ours, and the programs that we
+//! start get the old one back.
+
+use std::io;
+use std::sync::OnceLock;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Stands for a hard limit that says "any number".
+const PLENTY: u64 = 1 << 20;
+
+/// The soft limit before it was raised.
+static ORIGINAL: OnceLock<u64> = OnceLock::new();
+
+/// Raises the soft limit of open descriptors to the hard limit and gives the
+/// limit in force then. To be called once, when a server starts.
+pub fn raise_descriptor_limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Some(soft) = current {
+        let _ = ORIGINAL.set(soft);
+        let wanted = maximum.unwrap_or(PLENTY);
+        if wanted > soft {
+            // Refused: the old limit stays, and is what we report.
+            let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+        }
+    }
+    descriptor_limit()
+}
+
+/// The soft limit in force.
+pub fn descriptor_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(PLENTY)
+}
+
+/// The soft limit that programs which we start shall have: the one before
+/// [`raise_descriptor_limit`]. `None`: it was not raised.
+pub fn original_descriptor_limit() -> Option<u64> {
+    ORIGINAL.get().copied()
+}
+
+/// Sets the soft limit of this process. Makes only system calls, so that it can
+/// run between fork and exec.
+///
+/// # Errors
+/// It is above the hard limit.
+pub fn set_descriptor_limit(soft: u64) -> io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(soft), maximum })?)
+}
