@@ -6,6 +6,8 @@ pub mod child;
 #[cfg(target_os = "linux")]
 pub(crate) mod error_queue;
 mod limits;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) mod netns;
 #[cfg(any(test, not(target_os = "linux")))]
 pub(crate) mod poll;
 

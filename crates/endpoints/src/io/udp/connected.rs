@@ -65,6 +65,13 @@ impl Connected {
     /// `AddrNotAvailable` for an address that is not this host's. The main
     /// socket serves the viewer then, without ICMP errors.
     pub fn open(port: &UdpPort, local: SocketAddr, remote: SocketAddr) -> io::Result<Self> {
+        let bound = Self::bind(port, local, remote)?;
+        bound.connect()?;
+        Ok(bound)
+    }
+
+    /// The first half: it takes from everybody.
+    pub(super) fn bind(port: &UdpPort, local: SocketAddr, remote: SocketAddr) -> io::Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -81,14 +88,18 @@ impl Connected {
         let local = in_scope(local, remote);
         let socket = Udp::new_socket(local)?;
         socket.set_reuse_address(true)?;
-        // All set up before, so that the time in which strangers' datagrams come here is short.
+        // All set up before it has an address, so that the time in which
+        // strangers' datagrams come here is short.
         let mut udp = Udp::with_state(socket)?;
-        let socket = socket2::SockRef::from(&udp.socket);
-        socket.bind(&local.into())?;
-        socket.connect(&remote.into())?;
-        udp.state.enable_transport_errors(quinn_udp::UdpSockRef::from(&udp.socket))?;
+        socket2::SockRef::from(&udp.socket).bind(&local.into())?;
         udp.local = local;
         Ok(Self { udp, remote, _place: place })
+    }
+
+    /// The second half.
+    pub(super) fn connect(&self) -> io::Result<()> {
+        socket2::SockRef::from(&self.udp.socket).connect(&self.remote.into())?;
+        self.udp.state.enable_transport_errors(quinn_udp::UdpSockRef::from(&self.udp.socket))
     }
 
     /// The viewer's address.
