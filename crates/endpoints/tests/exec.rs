@@ -77,6 +77,7 @@ async fn view(stream: &Arc<Stream>) -> Result<Viewer, Error> {
         medias: vec![media(Kind::Video), media(Kind::Audio)],
         connection: Arc::new(Connection::new(Description::default())),
         source_tag: None,
+        may_sleep: false,
     };
     let attached = stream.attach(request).await?;
     let queue = FrameQueue::new();

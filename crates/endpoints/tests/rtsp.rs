@@ -66,6 +66,7 @@ async fn view(stream: &Arc<Stream>) -> Viewer {
         medias: vec![media(Kind::Video), media(Kind::Audio)],
         connection: Arc::new(Connection::new(Description::default())),
         source_tag: None,
+        may_sleep: false,
     };
     let attached = stream.attach(request).await.unwrap();
     let queue = FrameQueue::new();
@@ -135,6 +136,7 @@ async fn a_wrong_password_is_told_as_such() {
         medias: vec![media.clone()],
         connection: Arc::new(Connection::new(Description::default())),
         source_tag: None,
+        may_sleep: false,
     };
     let error = b.streams.get("x").unwrap().attach(request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
@@ -236,6 +238,7 @@ async fn view_video(stream: &Arc<Stream>) -> Viewer {
         medias: vec![Media::new(Kind::Video, Direction::SendOnly, Codec::new(CodecId::H264))],
         connection: Arc::new(Connection::new(Description::default())),
         source_tag: None,
+        may_sleep: false,
     };
     let attached = stream.attach(request).await.unwrap();
     let queue = FrameQueue::new();

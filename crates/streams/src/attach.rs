@@ -1,15 +1,20 @@
 //! Attaching a consumer: which source gives which track (`spec/core.md` 6.3, exact).
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Match, Media, match_medias};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
+use crate::events::Event;
 use crate::live::Live;
-use crate::slot::Lease;
+use crate::options::{Departure, Wake};
+use crate::slot::{Lease, Slot};
 use crate::stream::{External, Source, Stream};
 use crate::track::{Sender, Track};
 
@@ -24,6 +29,9 @@ pub struct Request {
     /// Sources whose text equals this are skipped: a source that reads its own
     /// stream must not feed on itself.
     pub source_tag: Option<String>,
+    /// The consumer has yet to connect: with `wake: viewer` and codecs known
+    /// from an earlier dial it is attached parked, and nothing is dialled.
+    pub may_sleep: bool,
 }
 
 /// A track that a consumer was given.
@@ -48,8 +56,18 @@ pub struct AttachedTrack {
 pub(crate) struct Consumer {
     pub(crate) connection: Arc<Connection>,
     tracks: Mutex<Vec<AttachedTrack>>,
+    parked: AtomicBool,
     kicked: CancellationToken,
-    reason: Mutex<Option<String>>,
+    kick: Mutex<Option<Kick>>,
+}
+
+/// Why a consumer has to go.
+#[derive(Clone, Debug)]
+struct Kick {
+    /// In words for the viewer.
+    words: String,
+    /// The reason code.
+    code: &'static str,
 }
 
 impl Consumer {
@@ -57,32 +75,66 @@ impl Consumer {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn kick(&self, reason: &str) {
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    /// Whether its hold on the sources was taken.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn kick(&self, words: &str, code: &'static str) {
+        let mut kick = self.kick.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first reason is the reason.
+        kick.get_or_insert_with(|| Kick { words: words.to_owned(), code });
+        drop(kick);
         self.kicked.cancel();
+    }
+
+    fn why(&self) -> Option<Kick> {
+        self.kick.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// A consumer's hold on a stream. Dropping it detaches the consumer; with the
-/// last one its sources are released at once.
+/// A source that gives a track, and the hold on it while not parked.
+struct Hold {
+    slot: Arc<Slot>,
+    lease: Option<Lease>,
+}
+
+/// A consumer's hold on a stream. Dropping it detaches the consumer (reason
+/// `left`, or why it was kicked); with the last one its sources are released at once.
 pub struct Attached {
     /// The tracks, in the order they were matched.
     pub tracks: Vec<AttachedTrack>,
     stream: Arc<Stream>,
     consumer: Arc<Consumer>,
     feeds: Feeds,
-    leases: Vec<Lease>,
+    holds: Vec<Hold>,
+    parked: Option<Instant>,
+    departure: Option<Departure>,
+}
+
+/// A microphone that is given to a source.
+struct Feed {
+    live: Arc<Live>,
+    track: Arc<Track>,
+    /// The producer's codec.
+    codec: Codec,
 }
 
 /// Microphones that were given to sources; taken away again when dropped.
 #[derive(Default)]
-struct Feeds(Vec<(Arc<Live>, Arc<Track>)>);
+struct Feeds(Vec<Feed>);
+
+impl Feeds {
+    fn take_back(&self) {
+        for feed in &self.0 {
+            feed.live.unfeed(&feed.track);
+        }
+    }
+}
 
 impl Drop for Feeds {
     fn drop(&mut self) {
-        for (live, track) in self.0.drain(..) {
-            live.unfeed(&track);
-        }
+        self.take_back();
     }
 }
 
@@ -105,17 +157,116 @@ impl Attached {
 
     /// Why it was kicked, in words for the viewer.
     pub fn kick_reason(&self) -> Option<String> {
-        self.consumer.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.consumer.why().map(|kick| kick.words)
+    }
+
+    /// Detaches the consumer for a reason.
+    pub fn detach(mut self, departure: Departure) {
+        self.departure = Some(departure);
+    }
+
+    /// Lets go of the sources (the camera is released if it was the last one)
+    /// and stays attached: same place, same tracks. A parked consumer is not
+    /// listed; a kick still reaches it. Parking twice does nothing.
+    pub fn park(&mut self, departure: Departure) {
+        if self.parked.is_some() {
+            return;
+        }
+        self.parked = Some(Instant::now());
+        self.consumer.parked.store(true, Ordering::Relaxed);
+        self.release(&departure);
+        self.feeds.take_back();
+        self.stream.events().emit(Event::ViewerParked {
+            stream: self.stream.name().to_owned(),
+            viewer: self.consumer.connection.id,
+            detect: departure.detect(),
+            reason: departure.reason,
+            profile: departure.profile,
+        });
+    }
+
+    /// Takes hold of the sources again, dialling them if need be; the tracks
+    /// are the same. Dropping the future gives up; the consumer stays parked
+    /// then, and after an error too.
+    ///
+    /// # Errors
+    /// What the dial says; `Ended` if one of the tracks did not come back.
+    pub async fn resume(&mut self) -> Result<(), Error> {
+        let Some(since) = self.parked else { return Ok(()) };
+        // All at once, then wait for each: dropped together if one fails.
+        let leases: Vec<Lease> = self.holds.iter().map(|hold| hold.slot.lease()).collect();
+        for lease in &leases {
+            lease.opened().await?;
+        }
+        if self.tracks.iter().any(|t| t.track.is_ended()) {
+            return Err(Error::new(ErrorKind::Ended, "streams: a track did not come back"));
+        }
+        for feed in &self.feeds.0 {
+            feed.live.feed_again(&feed.codec, &feed.track);
+        }
+        for (hold, lease) in self.holds.iter_mut().zip(leases) {
+            lease.start();
+            hold.lease = Some(lease);
+        }
+        self.parked = None;
+        self.consumer.parked.store(false, Ordering::Relaxed);
+        self.stream.events().emit(Event::ViewerResumed {
+            stream: self.stream.name().to_owned(),
+            viewer: self.consumer.connection.id,
+            parked: since.elapsed(),
+        });
+        Ok(())
+    }
+
+    /// Whether it has no hold on the sources at the moment.
+    pub const fn is_parked(&self) -> bool {
+        self.parked.is_some()
+    }
+
+    /// Resolves when somebody waits for an exclusive group that one of its
+    /// sources holds; for a parked consumer never.
+    pub fn contended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let leases = self.holds.iter().filter_map(|hold| hold.lease.as_ref());
+        let mut waits: Vec<_> = leases.map(|lease| Box::pin(lease.contended())).collect();
+        std::future::poll_fn(move |cx| {
+            let mut waits = waits.iter_mut();
+            if waits.any(|wait| wait.as_mut().poll(cx).is_ready()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+    }
+
+    fn release(&mut self, departure: &Departure) {
+        let viewer = self.consumer.connection.id;
+        for hold in &mut self.holds {
+            if let Some(lease) = hold.lease.take() {
+                lease.release(departure, viewer);
+            }
+        }
     }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
+        let departure = self.departure.take().unwrap_or_else(|| {
+            Departure::now(self.consumer.why().map_or("left", |kick| kick.code))
+        });
+        // The camera first.
+        self.release(&departure);
         self.tracks.clear();
         self.consumer.tracks.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        drop(std::mem::take(&mut self.feeds));
+        self.feeds.take_back();
         self.stream.remove_consumer(&self.consumer);
-        self.leases.clear();
+        self.stream.events().emit(Event::ViewerLeft {
+            stream: self.stream.name().to_owned(),
+            viewer: self.consumer.connection.id,
+            format: self.consumer.connection.description().format_name,
+            detect: departure.detect(),
+            reason: departure.reason,
+            profile: departure.profile,
+        });
     }
 }
 
@@ -124,6 +275,7 @@ impl fmt::Debug for Attached {
         f.debug_struct("Attached")
             .field("stream", &self.stream.name())
             .field("tracks", &self.tracks.len())
+            .field("parked", &self.parked.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -136,13 +288,18 @@ struct Candidate {
 
 enum CandidateState {
     Untried,
-    Open { live: Arc<Live>, lease: Option<Lease> },
+    Open {
+        live: Arc<Live>,
+        lease: Option<Lease>,
+    },
+    /// Not dialled: what it offers is known.
+    Asleep(Arc<Live>),
     Failed(Error),
 }
 
 impl Candidate {
-    /// Opens the source if that was not tried yet.
-    async fn live(&mut self) -> Option<Arc<Live>> {
+    /// Opens the source if that was not tried yet and has to be.
+    async fn live(&mut self, may_sleep: bool) -> Option<Arc<Live>> {
         if matches!(self.state, CandidateState::Untried) {
             self.state = match &self.source {
                 Source::External(external) => {
@@ -151,11 +308,14 @@ impl Candidate {
                     }
                     CandidateState::Open { live: Arc::clone(&external.live), lease: None }
                 }
+                Source::Slot(slot) if may_sleep && slot.is_known() => {
+                    CandidateState::Asleep(Arc::clone(&slot.live))
+                }
                 Source::Slot(slot) => {
                     let lease = slot.lease();
                     match lease.opened().await {
                         Ok(()) => CandidateState::Open {
-                            live: Arc::clone(&lease.run.live),
+                            live: Arc::clone(&slot.live),
                             lease: Some(lease),
                         },
                         Err(error) => CandidateState::Failed(error),
@@ -164,8 +324,10 @@ impl Candidate {
             };
         }
         match &self.state {
-            CandidateState::Open { live, .. } => Some(Arc::clone(live)),
-            _ => None,
+            CandidateState::Open { live, .. } | CandidateState::Asleep(live) => {
+                Some(Arc::clone(live))
+            }
+            CandidateState::Untried | CandidateState::Failed(_) => None,
         }
     }
 
@@ -188,13 +350,14 @@ pub(crate) async fn attach(stream: &Arc<Stream>, request: Request) -> Result<Att
     let mut tracks: Vec<AttachedTrack> = Vec::new();
     let mut feeds = Feeds::default();
     let mut used = vec![false; candidates.len()];
+    let may_sleep = request.may_sleep && stream.options().wake == Wake::Viewer;
 
     for (index, wanted) in request.medias.iter().enumerate() {
         'candidates: for (position, candidate) in candidates.iter_mut().enumerate() {
             if candidate.is_tagged(request.source_tag.as_deref()) {
                 continue;
             }
-            let Some(live) = candidate.live().await else { continue };
+            let Some(live) = candidate.live(may_sleep).await else { continue };
             for (media, offered) in live.medias().iter().enumerate() {
                 seen.push(offered.clone());
                 let Some(pair) = match_medias(offered, wanted) else { continue };
@@ -225,12 +388,6 @@ pub(crate) async fn attach(stream: &Arc<Stream>, request: Request) -> Result<Att
     if tracks.is_empty() {
         return Err(no_track(&candidates, &seen, &request.medias));
     }
-    let consumer = Arc::new(Consumer {
-        connection: request.connection,
-        tracks: Mutex::new(tracks.clone()),
-        kicked: CancellationToken::new(),
-        reason: Mutex::new(None),
-    });
     let pushed: Vec<Arc<External>> = candidates
         .iter()
         .zip(&used)
@@ -239,15 +396,55 @@ pub(crate) async fn attach(stream: &Arc<Stream>, request: Request) -> Result<Att
             _ => None,
         })
         .collect();
-    stream.add_consumer(Arc::clone(&consumer), &pushed);
-    let mut leases = Vec::new();
+    let mut holds = Vec::new();
+    let mut asleep = false;
     for (candidate, used) in candidates.into_iter().zip(used) {
-        if let (CandidateState::Open { lease: Some(lease), .. }, true) = (candidate.state, used) {
-            lease.start();
-            leases.push(lease);
+        match (candidate.source, candidate.state) {
+            (Source::Slot(slot), CandidateState::Open { lease, .. }) if used => {
+                holds.push(Hold { slot, lease });
+            }
+            (Source::Slot(slot), CandidateState::Asleep(_)) if used => {
+                holds.push(Hold { slot, lease: None });
+                asleep = true;
+            }
+            _ => {}
         }
     }
-    Ok(Attached { tracks, stream: Arc::clone(stream), consumer, feeds, leases })
+    for hold in &mut holds {
+        if asleep {
+            // One without the others is of no use.
+            hold.lease = None;
+        } else if let Some(lease) = &hold.lease {
+            lease.start();
+        }
+    }
+    if asleep {
+        feeds.take_back();
+    }
+    let consumer = Arc::new(Consumer {
+        connection: request.connection,
+        tracks: Mutex::new(tracks.clone()),
+        parked: AtomicBool::new(asleep),
+        kicked: CancellationToken::new(),
+        kick: Mutex::new(None),
+    });
+    stream.add_consumer(Arc::clone(&consumer), &pushed);
+    let description = consumer.connection.description();
+    stream.events().emit(Event::ViewerJoined {
+        stream: stream.name().to_owned(),
+        viewer: consumer.connection.id,
+        format: description.format_name,
+        remote: description.remote_addr,
+    });
+    Ok(Attached {
+        tracks,
+        stream: Arc::clone(stream),
+        consumer,
+        feeds,
+        holds,
+        parked: asleep.then(Instant::now),
+        departure: None,
+    })
 }
 
 /// Takes the track of a matched pair: the producer's for picture and sound, one
@@ -266,7 +463,8 @@ fn connect(
     let codec = wanted.codecs.get(pair.consumer)?.clone();
     let track = Arc::new(Track::new(Kind::Audio, codec, None));
     live.feed(media, pair.producer, &track)?;
-    feeds.0.push((Arc::clone(live), Arc::clone(&track)));
+    let codec = offered.codecs.get(pair.producer)?.clone();
+    feeds.0.push(Feed { live: Arc::clone(live), track: Arc::clone(&track), codec });
     Some(track)
 }
 

@@ -1,7 +1,11 @@
-//! The tracks of one open source, kept across its reconnects.
+//! The tracks of one source, kept across its reconnects and its runs.
+//!
+//! Every opened producer has a *generation*; what belongs to an older one (its
+//! late frames, its late end) changes nothing.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::cache::Limits;
 use crate::connection::Connection;
+use crate::options::Departure;
 use crate::track::{Sender, Track};
 
 /// A track that somebody wants from (or gives to) a running producer.
@@ -28,55 +33,83 @@ pub struct Wanted {
 
 #[derive(Debug)]
 struct LiveTrack {
-    /// `None` while the source, after a restart, does not offer it.
+    /// `None` while the source does not offer it.
     media: Option<usize>,
     direction: Direction,
     codec: Codec,
     track: Arc<Track>,
+    /// Somebody asked for it since the source was opened, or waits for it.
+    active: bool,
     /// Keeps a consumer's microphone counted as heard.
     feed: Option<Arc<Sender>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    generation: u64,
+    /// The highest run that opened it.
+    run: u64,
+    /// What the last producer offered, until it is known to be wrong.
     medias: Vec<Media>,
     connection: Option<Arc<Connection>>,
     tracks: Vec<LiveTrack>,
 }
 
-/// An open source's medias and tracks.
+/// A source's medias and tracks.
 #[derive(Debug)]
 pub(crate) struct Live {
     epoch: Instant,
     cache: Option<Limits>,
     state: Mutex<State>,
     wanted: watch::Sender<Arc<[Wanted]>>,
+    /// Frames of the current generations so far.
+    frames: AtomicU64,
 }
 
 impl Live {
     pub(crate) fn new(epoch: Instant, cache: Option<Limits>) -> Arc<Self> {
         let wanted = watch::Sender::new(Arc::from(Vec::new()));
-        Arc::new(Self { epoch, cache, state: Mutex::default(), wanted })
+        let frames = AtomicU64::new(0);
+        Arc::new(Self { epoch, cache, state: Mutex::default(), wanted, frames })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A producer was opened, for the first time or again: tracks that exist
-    /// are taken over by the first media with a matching codec.
-    pub(crate) fn opened(&self, medias: Vec<Media>, connection: Arc<Connection>) {
+    /// A producer was opened by a run: tracks that exist are taken over by the
+    /// first media with a matching codec; those that somebody holds and that do
+    /// not come back end. Gives the producer's generation, or nothing if a later
+    /// run was faster.
+    pub(crate) fn opened(
+        &self,
+        run: u64,
+        medias: Vec<Media>,
+        connection: Arc<Connection>,
+    ) -> Option<u64> {
         let mut state = self.lock();
-        let mut taken = vec![false; medias.len()];
+        if run < state.run {
+            return None;
+        }
+        state.run = run;
+        state.generation += 1;
+        let generation = state.generation;
+        let mut taken = Vec::new();
         for live in &mut state.tracks {
-            live.track.restart();
+            live.track.restart(generation);
+            live.active = live.feed.is_some() || !live.track.children().is_empty();
             live.media = None;
             for (index, media) in medias.iter().enumerate() {
-                if taken[index] || media.direction != live.direction {
+                if media.direction != live.direction {
                     continue;
                 }
-                if let Some(codec) = media.codecs.iter().find(|c| c.matches(&live.codec)) {
-                    taken[index] = true;
+                let mut codecs = media.codecs.iter().enumerate();
+                let found = codecs.find(|(number, codec)| {
+                    codec.matches(&live.codec)
+                        && (live.feed.is_some() || !taken.contains(&(index, *number)))
+                });
+                if let Some((number, codec)) = found {
+                    taken.push((index, number));
                     live.media = Some(index);
                     live.codec = codec.clone();
                     if live.direction == Direction::RecvOnly {
@@ -86,14 +119,58 @@ impl Live {
                 }
             }
         }
+        let mut ended = Vec::new();
+        state.tracks.retain(|live| {
+            let stays = live.media.is_some() || live.feed.is_some();
+            if !stays {
+                ended.push(Arc::clone(&live.track));
+            }
+            stays
+        });
         state.medias = medias;
         state.connection = Some(connection);
         self.publish(&state);
+        drop(state);
+        for track in ended {
+            track.end();
+        }
+        Some(generation)
     }
 
-    /// The connection is gone; tracks and medias stay for those who hold them.
-    pub(crate) fn lost(&self) {
-        self.lock().connection = None;
+    /// The connection of a generation is gone; tracks and medias stay.
+    pub(crate) fn lost(&self, generation: u64) {
+        let mut state = self.lock();
+        if state.generation == generation {
+            state.connection = None;
+        }
+    }
+
+    /// The source is let go: nothing it still says counts, the last keyframes stay.
+    pub(crate) fn released(&self) {
+        let mut state = self.lock();
+        state.generation += 1;
+        state.connection = None;
+        for live in &state.tracks {
+            live.track.restart(state.generation);
+        }
+    }
+
+    /// What the medias say does not hold any more.
+    pub(crate) fn forget(&self) {
+        let mut state = self.lock();
+        if state.connection.is_none() {
+            state.medias = Vec::new();
+        }
+    }
+
+    /// Frames written so far.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody wants frames of the running producer.
+    pub(crate) fn wants_frames(&self) -> bool {
+        self.wanted.borrow().iter().any(|wanted| wanted.direction == Direction::RecvOnly)
     }
 
     pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
@@ -110,17 +187,23 @@ impl Live {
         let offered = state.medias.get(media)?;
         let kind = offered.kind;
         let codec = offered.codecs.get(codec)?.clone();
-        if let Some(live) = state.tracks.iter().find(|t| {
+        if let Some(live) = state.tracks.iter_mut().find(|t| {
             t.media == Some(media) && t.direction == Direction::RecvOnly && t.codec == codec
         }) {
-            return Some(Arc::clone(&live.track));
+            let track = Arc::clone(&live.track);
+            if !std::mem::replace(&mut live.active, true) {
+                self.publish(&state);
+            }
+            return Some(track);
         }
         let track = Arc::new(Track::new(kind, codec.clone(), self.cache));
+        track.restart(state.generation);
         state.tracks.push(LiveTrack {
             media: Some(media),
             direction: Direction::RecvOnly,
             codec,
             track: Arc::clone(&track),
+            active: true,
             feed: None,
         });
         self.publish(&state);
@@ -138,10 +221,22 @@ impl Live {
             direction: Direction::SendOnly,
             codec,
             track: Arc::clone(track),
+            active: true,
             feed: Some(sender),
         });
         self.publish(&state);
         Some(())
+    }
+
+    /// Gives the producer a consumer's track again, if it still takes the codec.
+    pub(crate) fn feed_again(&self, codec: &Codec, track: &Arc<Track>) -> Option<()> {
+        let medias = self.medias();
+        let (media, codec) = medias.iter().enumerate().find_map(|(index, media)| {
+            let takes = media.direction == Direction::SendOnly;
+            let codec = media.codecs.iter().position(|c| takes && c.matches(codec))?;
+            Some((index, codec))
+        })?;
+        self.feed(media, codec, track)
     }
 
     /// Takes a microphone away again.
@@ -158,18 +253,26 @@ impl Live {
         self.lock().tracks.iter().any(|t| t.feed.is_some() || !t.track.children().is_empty())
     }
 
-    /// No frame will ever follow.
+    /// No frame will ever follow on the tracks it has.
     pub(crate) fn end(&self) {
-        let tracks: Vec<_> = self.lock().tracks.iter().map(|t| Arc::clone(&t.track)).collect();
-        for track in tracks {
-            track.end();
+        let tracks = {
+            let mut state = self.lock();
+            state.generation += 1;
+            state.connection = None;
+            let tracks = std::mem::take(&mut state.tracks);
+            self.publish(&state);
+            tracks
+        };
+        for live in tracks {
+            live.track.end();
         }
     }
 
     /// Tracks it delivers, for the API.
     pub(crate) fn receivers(&self) -> Vec<Arc<Track>> {
         let state = self.lock();
-        let received = state.tracks.iter().filter(|t| t.direction == Direction::RecvOnly);
+        let received =
+            state.tracks.iter().filter(|t| t.direction == Direction::RecvOnly && t.active);
         received.map(|t| Arc::clone(&t.track)).collect()
     }
 
@@ -178,8 +281,12 @@ impl Live {
         self.lock().tracks.iter().filter_map(|t| t.feed.clone()).collect()
     }
 
-    pub(crate) fn tracks(self: &Arc<Self>) -> Tracks {
+    /// For a producer of a generation.
+    pub(crate) fn tracks(self: &Arc<Self>, generation: u64, run: Option<Arc<Bond>>) -> Tracks {
         Tracks {
+            live: Arc::clone(self),
+            generation,
+            run,
             wanted: self.wanted.subscribe(),
             clock: Arc::new(Mutex::new(SourceClock::new(self.epoch))),
             writers: HashMap::new(),
@@ -189,7 +296,7 @@ impl Live {
     fn publish(&self, state: &State) {
         let wanted = state.tracks.iter().filter_map(|t| {
             Some(Wanted {
-                media: t.media?,
+                media: t.media.filter(|_| t.active)?,
                 direction: t.direction,
                 codec: t.codec.clone(),
                 track: Arc::clone(&t.track),
@@ -199,11 +306,33 @@ impl Live {
     }
 }
 
+/// What a run of a source and its producer share.
+#[derive(Debug, Default)]
+pub(crate) struct Bond {
+    /// Somebody waits for the exclusive group that the run holds.
+    pub(crate) contended: watch::Sender<bool>,
+    departure: Mutex<Option<Departure>>,
+}
+
+impl Bond {
+    /// Why the last viewer went.
+    pub(crate) fn departure(&self) -> Option<Departure> {
+        self.departure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn depart(&self, departure: Option<Departure>) {
+        *self.departure.lock().unwrap_or_else(PoisonError::into_inner) = departure;
+    }
+}
+
 /// The tracks of a running producer: which are wanted, and where frames go.
 ///
 /// Belongs to one run. It carries both directions and tells when a track
 /// becomes wanted or unwanted.
 pub struct Tracks {
+    live: Arc<Live>,
+    generation: u64,
+    run: Option<Arc<Bond>>,
     wanted: watch::Receiver<Arc<[Wanted]>>,
     clock: Arc<Mutex<SourceClock>>,
     writers: HashMap<u64, TrackWriter>,
@@ -232,9 +361,27 @@ impl Tracks {
         let writer = self.writers.entry(wanted.track.id).or_insert_with(|| {
             let mut source = clock.lock().unwrap_or_else(PoisonError::into_inner);
             let index = source.add_track(wanted.codec.timestamp_rate(), wanted.track.last_dts());
-            TrackWriter { track: Arc::clone(&wanted.track), clock: Arc::clone(clock), index }
+            TrackWriter {
+                track: Arc::clone(&wanted.track),
+                clock: Arc::clone(clock),
+                index,
+                live: Arc::clone(&self.live),
+                generation: self.generation,
+            }
         });
         Some(writer.clone())
+    }
+
+    /// Why the source was let go, once it was.
+    pub(crate) fn departure(&self) -> Option<Departure> {
+        self.run.as_ref()?.departure()
+    }
+
+    /// Says that somebody waits for what this source holds in turn.
+    pub(crate) fn contend(&self) {
+        if let Some(run) = &self.run {
+            run.contended.send_replace(true);
+        }
     }
 }
 
@@ -252,16 +399,21 @@ pub struct TrackWriter {
     track: Arc<Track>,
     clock: Arc<Mutex<SourceClock>>,
     index: usize,
+    live: Arc<Live>,
+    generation: u64,
 }
 
 impl TrackWriter {
     /// Delivers a frame. Its `pts` and `dts` are in the source's own time
-    /// (unwrapped, any origin) and are mapped to the stream's here.
+    /// (unwrapped, any origin) and are mapped to the stream's here. Frames of a
+    /// run that is over change nothing.
     pub fn write(&self, mut frame: Frame) {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         (frame.pts, frame.dts) = clock.map(self.index, frame.pts, frame.dts, frame.arrival);
         drop(clock);
-        self.track.push(&Arc::new(frame));
+        if self.track.push_of(&Arc::new(frame), self.generation) {
+            self.live.frames.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// A sender report: wall-clock time and source time (unwrapped ticks) of

@@ -74,6 +74,13 @@ pub trait Opener: Send + Sync + 'static {
     /// scheme, `Config` for a source that this origin may not name.
     fn check(&self, source: &str, origin: Origin) -> Result<(), Error>;
 
+    /// The device a source captures, if only one program can at a time: sources
+    /// that give the same text are never open at once.
+    fn exclusive_group(&self, source: &str) -> Option<String> {
+        let _ = source;
+        None
+    }
+
     /// Dials it. Errors name what failed, without secrets.
     fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>>;
 }

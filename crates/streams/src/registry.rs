@@ -9,6 +9,9 @@ use rs2rtc_base::{Error, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Limits;
+use crate::counters::{Counters, Meter};
+use crate::events::Events;
+use crate::options::Options;
 use crate::producer::{BoxFuture, OpenRequest, Opener, Origin, Producer};
 use crate::relay;
 use crate::stream::Stream;
@@ -31,6 +34,8 @@ impl Default for Settings {
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) tasks: Tasks,
+    pub(crate) events: Events,
+    pub(crate) meter: Meter,
     pub(crate) cancel: CancellationToken,
     opener: Arc<dyn Opener>,
     names: Mutex<BTreeMap<String, Arc<Stream>>>,
@@ -64,11 +69,23 @@ impl Streams {
             shared: Arc::new(Shared {
                 settings,
                 tasks: Tasks::new(),
+                events: Events::new(),
+                meter: Meter::default(),
                 cancel: CancellationToken::new(),
                 opener,
                 names: Mutex::default(),
             }),
         }
+    }
+
+    /// What happens to sources and viewers of all streams.
+    pub fn events(&self) -> &Events {
+        &self.shared.events
+    }
+
+    /// Figures for metrics.
+    pub fn counters(&self) -> Counters {
+        self.shared.meter.read(0, self.shared.tasks.len())
     }
 
     /// The stream of a name.
@@ -87,6 +104,8 @@ impl Streams {
     /// A source of the configuration that cannot work is kept: opening it tells
     /// every viewer why.
     ///
+    /// The options of the stream it replaces stay.
+    ///
     /// # Errors
     /// For [`Origin::Api`]: what [`Self::check`] says.
     pub fn create(
@@ -95,12 +114,27 @@ impl Streams {
         sources: &[String],
         origin: Origin,
     ) -> Result<Arc<Stream>, Error> {
+        let options = self.get(name).map(|old| old.options()).unwrap_or_default();
+        self.create_with(name, sources, options, origin)
+    }
+
+    /// As [`Self::create`], with options.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_with(
+        &self,
+        name: &str,
+        sources: &[String],
+        options: Options,
+        origin: Origin,
+    ) -> Result<Arc<Stream>, Error> {
         if origin == Origin::Api {
             for source in sources {
                 self.check(source, origin)?;
             }
         }
-        let stream = Stream::new(Arc::clone(&self.shared), name, sources);
+        let stream = Stream::new(Arc::clone(&self.shared), name, sources, options);
         let old = self.shared.names().insert(name.to_owned(), Arc::clone(&stream));
         if let Some(old) = old {
             self.close_unnamed(&old, "stream was replaced");
@@ -143,7 +177,7 @@ impl Streams {
     /// `limit`; says whether all ended in time.
     pub async fn shutdown(&self, limit: Duration) -> bool {
         for (_, stream) in self.list() {
-            stream.close("server is shutting down");
+            stream.close("server is shutting down", "shutdown");
         }
         self.shared.cancel.cancel();
         self.shared.tasks.join(limit).await
@@ -169,7 +203,7 @@ impl Streams {
     fn close_unnamed(&self, stream: &Arc<Stream>, reason: &str) {
         let named = self.shared.names().values().any(|s| Arc::ptr_eq(s, stream));
         if !named {
-            stream.close(reason);
+            stream.close(reason, "kicked");
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn open(
                         failure.get_or_insert(error);
                         continue;
                     }
-                    let live = Arc::clone(&lease.run.live);
+                    let live = Arc::clone(&slot.live);
                     leases.push(lease);
                     live
                 }
@@ -120,6 +120,7 @@ impl Producer for Relay {
                         ..Description::default()
                     })),
                     source_tag: None,
+                    may_sleep: false,
                 };
                 let attached = tokio::select! {
                     biased;

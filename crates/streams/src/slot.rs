@@ -15,7 +15,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::live::Live;
+use crate::live::{Bond, Live};
+use crate::options::{Departure, Options};
 use crate::producer::{Ended, OpenRequest, Producer};
 use crate::registry::Shared;
 use crate::retry::Retry;
@@ -32,7 +33,8 @@ enum Phase {
 
 /// One supervised life of a source, from the first lease to the last.
 pub(crate) struct Run {
-    pub(crate) live: Arc<Live>,
+    number: u64,
+    bond: Arc<Bond>,
     cancel: CancellationToken,
     phase: watch::Sender<Phase>,
     start: watch::Sender<bool>,
@@ -45,7 +47,8 @@ pub(crate) struct Run {
 pub(crate) struct Slot {
     shared: Arc<Shared>,
     stream: String,
-    epoch: std::time::Instant,
+    options: Arc<Options>,
+    pub(crate) live: Arc<Live>,
     source: Mutex<String>,
     /// The configured text, with `{input}` if it is a template.
     pub(crate) configured: String,
@@ -63,13 +66,16 @@ impl Slot {
         shared: Arc<Shared>,
         stream: &str,
         epoch: std::time::Instant,
+        options: Arc<Options>,
         configured: &str,
     ) -> Arc<Self> {
         let template = configured.contains("{input}");
+        let live = Live::new(epoch, shared.settings.cache);
         Arc::new(Self {
             shared,
             stream: stream.to_owned(),
-            epoch,
+            options,
+            live,
             source: Mutex::new(if template { String::new() } else { configured.to_owned() }),
             configured: configured.to_owned(),
             current: Mutex::new(None),
@@ -99,9 +105,9 @@ impl Slot {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is open now, if anything.
-    pub(crate) fn live(&self) -> Option<Arc<Live>> {
-        self.current().as_ref().map(|run| Arc::clone(&run.live))
+    /// Whether what it offers is known, from this dial or an earlier one.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.live.medias().is_empty()
     }
 
     /// Why the last try failed, while it is being retried.
@@ -124,7 +130,8 @@ impl Slot {
             }
         }
         let run = Arc::new(Run {
-            live: Live::new(self.epoch, self.shared.settings.cache),
+            number: crate::connection::next_id(),
+            bond: Arc::default(),
             cancel: self.shared.cancel.child_token(),
             phase: watch::Sender::new(Phase::Opening),
             start: watch::Sender::new(false),
@@ -171,6 +178,21 @@ impl Lease {
     pub(crate) fn start(&self) {
         self.run.start.send_replace(true);
     }
+
+    /// Resolves when somebody waits for the exclusive group that it holds.
+    pub(crate) fn contended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut contended = self.run.bond.contended.subscribe();
+        async move {
+            if contended.wait_for(|c| *c).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Drops it for a reason.
+    pub(crate) fn release(self, departure: &Departure, _viewer: u64) {
+        self.run.bond.depart(Some(departure.clone()));
+    }
 }
 
 impl Drop for Lease {
@@ -182,6 +204,7 @@ impl Drop for Lease {
             self.run.cancel.cancel();
             if current.as_ref().is_some_and(|c| Arc::ptr_eq(c, &self.run)) {
                 *current = None;
+                self.slot.live.released();
             }
         }
     }
@@ -208,7 +231,9 @@ impl Drop for Over {
             }
             waits
         });
-        run.live.end();
+        if *run.leases.lock().unwrap_or_else(PoisonError::into_inner) > 0 {
+            slot.live.end();
+        }
     }
 }
 
@@ -222,7 +247,9 @@ async fn supervise(slot: Arc<Slot>, run: Arc<Run>) {
             Some(Ok(producer)) => {
                 connected_before = true;
                 set_error(&run, None);
-                let Some(ended) = run_producer(&run, producer, &mut retry).await else { break };
+                let Some(ended) = run_producer(&slot, &run, producer, &mut retry).await else {
+                    break;
+                };
                 match ended {
                     Ended::Cancelled => break,
                     Ended::Finished => None,
@@ -256,7 +283,7 @@ async fn supervise(slot: Arc<Slot>, run: Arc<Run>) {
 }
 
 /// Dials, unless the last lease goes first.
-async fn open(slot: &Arc<Slot>, run: &Arc<Run>) -> Option<Result<Box<dyn Producer>, Error>> {
+async fn open(slot: &Arc<Slot>, run: &Arc<Run>) -> Option<Result<(Box<dyn Producer>, u64), Error>> {
     let source = slot.source();
     let cancel = run.cancel.child_token();
     let request = OpenRequest { source, stream: slot.stream.clone(), cancel };
@@ -265,17 +292,19 @@ async fn open(slot: &Arc<Slot>, run: &Arc<Run>) -> Option<Result<Box<dyn Produce
         () = run.cancel.cancelled() => return None,
         opened = slot.shared.open(request) => opened,
     };
-    if let Ok(producer) = &opened {
-        run.live.opened(producer.medias().to_vec(), producer.connection());
+    Some(opened.map(|producer| {
+        let medias = producer.medias().to_vec();
+        let generation = slot.live.opened(run.number, medias, producer.connection());
         run.phase.send_replace(Phase::Open);
-    }
-    Some(opened)
+        (producer, generation.unwrap_or_default())
+    }))
 }
 
 /// Runs an open producer once somebody took a track; `None` if the last lease went.
 async fn run_producer(
+    slot: &Arc<Slot>,
     run: &Arc<Run>,
-    producer: Box<dyn Producer>,
+    (producer, generation): (Box<dyn Producer>, u64),
     retry: &mut Retry,
 ) -> Option<Ended> {
     let mut start = run.start.subscribe();
@@ -286,8 +315,10 @@ async fn run_producer(
     };
     let began = Instant::now();
     // Without a start the token is cancelled: `run` only says goodbye.
-    let ended = producer.run(run.live.tracks(), run.cancel.child_token()).await;
-    run.live.lost();
+    let ended = producer
+        .run(slot.live.tracks(generation, Some(Arc::clone(&run.bond))), run.cancel.child_token())
+        .await;
+    slot.live.lost(generation);
     let lasted = began.elapsed();
     if lasted >= SETTLED {
         retry.ran(lasted);

@@ -137,7 +137,7 @@ impl Stream {
         let producers = sources.iter().filter_map(|source| match source {
             Source::Slot(slot) => Some(ProducerSnapshot {
                 source: slot.source(),
-                connection: slot.live().as_deref().and_then(ConnectionSnapshot::of_live),
+                connection: ConnectionSnapshot::of_live(&slot.live),
                 error: slot.last_error().map(|e| e.to_string()),
             }),
             Source::External(external) => Some(ProducerSnapshot {
@@ -146,10 +146,11 @@ impl Stream {
                 error: None,
             }),
         });
+        let listed = consumers.iter().filter(|c| !c.is_parked());
         StreamSnapshot {
             producers: (!empty).then(|| producers.collect()),
             consumers: had_consumer
-                .then(|| consumers.iter().map(|c| ConnectionSnapshot::of_consumer(c)).collect()),
+                .then(|| listed.map(|c| ConnectionSnapshot::of_consumer(c)).collect()),
         }
     }
 }

@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attach::{Attached, Consumer, Request};
 use crate::connection::Connection;
+use crate::events::Events;
 use crate::live::{Live, Tracks};
+use crate::options::Options;
 use crate::registry::Shared;
 use crate::slot::Slot;
 
@@ -37,7 +39,7 @@ struct State {
     consumers: Vec<Arc<Consumer>>,
     had_consumer: bool,
     /// Set once the stream was deleted or replaced: who comes late is told.
-    closed: Option<String>,
+    closed: Option<(String, &'static str)>,
 }
 
 /// A named stream.
@@ -46,20 +48,30 @@ pub struct Stream {
     name: String,
     epoch: Instant,
     epoch_wall: SystemTime,
+    options: Arc<Options>,
     state: Mutex<State>,
 }
 
 impl Stream {
-    pub(crate) fn new(shared: Arc<Shared>, name: &str, sources: &[String]) -> Arc<Self> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        name: &str,
+        sources: &[String],
+        options: Options,
+    ) -> Arc<Self> {
         let epoch = Instant::now();
-        let sources = sources.iter();
-        let slots = sources.map(|s| Source::Slot(Slot::new(Arc::clone(&shared), name, epoch, s)));
+        let options = Arc::new(options);
+        let slots = sources.iter().map(|source| {
+            let (shared, options) = (Arc::clone(&shared), Arc::clone(&options));
+            Source::Slot(Slot::new(shared, name, epoch, options, source))
+        });
         let state = State { sources: slots.collect(), ..State::default() };
         Arc::new(Self {
             shared,
             name: name.to_owned(),
             epoch,
             epoch_wall: SystemTime::now(),
+            options,
             state: Mutex::new(state),
         })
     }
@@ -67,6 +79,16 @@ impl Stream {
     /// The name it was created under (aliases share the stream).
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its settings.
+    pub fn options(&self) -> Options {
+        Options::clone(&self.options)
+    }
+
+    /// The feed of all streams.
+    pub fn events(&self) -> &Events {
+        &self.shared.events
     }
 
     /// The zero of its timeline, and the wall-clock time of that moment, for
@@ -123,15 +145,15 @@ impl Stream {
             kicked.cancel();
         }
         drop(state);
-        external.live.opened(medias, connection);
-        Publication { stream: Arc::clone(self), external, kicked }
+        let generation = external.live.opened(0, medias, connection).unwrap_or_default();
+        Publication { stream: Arc::clone(self), external, generation, kicked }
     }
 
     /// Ends every consumer with a reason they can show, and forgets the sources.
-    pub(crate) fn close(&self, reason: &str) {
+    pub(crate) fn close(&self, reason: &str, code: &'static str) {
         let (consumers, sources) = {
             let mut state = self.lock();
-            state.closed = Some(reason.to_owned());
+            state.closed = Some((reason.to_owned(), code));
             (state.consumers.clone(), std::mem::take(&mut state.sources))
         };
         for source in sources {
@@ -141,15 +163,16 @@ impl Stream {
             }
         }
         for consumer in consumers {
-            consumer.kick(reason);
+            consumer.kick(reason, code);
         }
     }
 
     /// Ends one consumer by the id of its connection. Says whether it was there.
+    /// Its departure has the code `admin`.
     pub fn kick(&self, id: u64, reason: &str) -> bool {
         let consumer = self.lock().consumers.iter().find(|c| c.connection.id == id).cloned();
         consumer.is_some_and(|c| {
-            c.kick(reason);
+            c.kick(reason, "admin");
             true
         })
     }
@@ -164,7 +187,8 @@ impl Stream {
             }
         }
         if slots == 0 {
-            let slot = Slot::new(Arc::clone(&self.shared), &self.name, self.epoch, source);
+            let (shared, options) = (Arc::clone(&self.shared), Arc::clone(&self.options));
+            let slot = Slot::new(shared, &self.name, self.epoch, options, source);
             self.lock().sources.insert(0, Source::Slot(slot));
         }
     }
@@ -176,9 +200,9 @@ impl Stream {
         let mut state = self.lock();
         state.had_consumer = true;
         state.consumers.push(Arc::clone(&consumer));
-        if let Some(reason) = state.closed.clone() {
+        if let Some((reason, code)) = state.closed.clone() {
             drop(state);
-            consumer.kick(&reason);
+            consumer.kick(&reason, code);
             return;
         }
         for external in used {
@@ -209,9 +233,9 @@ impl Stream {
         self.shared.names().get(name).cloned()
     }
 
-    /// How many consumers it has now.
+    /// How many consumers it has now; parked ones are not counted.
     pub fn viewers(&self) -> usize {
-        self.lock().consumers.len()
+        self.lock().consumers.iter().filter(|c| !c.is_parked()).count()
     }
 }
 
@@ -235,13 +259,14 @@ impl fmt::Debug for Stream {
 pub struct Publication {
     stream: Arc<Stream>,
     external: Arc<External>,
+    generation: u64,
     kicked: CancellationToken,
 }
 
 impl Publication {
     /// Where the pushed frames go.
     pub fn tracks(&self) -> Tracks {
-        self.external.live.tracks()
+        self.external.live.tracks(self.generation, None)
     }
 
     /// Fires when the push must end (shutdown, the stream was deleted).
@@ -254,7 +279,7 @@ impl Drop for Publication {
     fn drop(&mut self) {
         // Under the stream's lock: a newcomer adopts the source before or after, not between.
         let mut state = self.stream.lock();
-        self.external.live.lost();
+        self.external.live.lost(self.generation);
         *self.external.present() = false;
         let keep = self.external.live.is_watched();
         state.sources.retain(|s| {

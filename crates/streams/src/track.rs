@@ -93,6 +93,8 @@ struct Inner {
     senders: Vec<Weak<Sender>>,
     cache: Option<Cache>,
     last_dts: i64,
+    /// The run of the source that may write.
+    generation: u64,
     ended: bool,
 }
 
@@ -121,6 +123,7 @@ impl Track {
                 senders: Vec::new(),
                 cache,
                 last_dts: i64::MIN,
+                generation: 0,
                 ended: false,
             }),
             bytes: AtomicU64::new(0),
@@ -143,6 +146,20 @@ impl Track {
 
     /// Hands a frame to every sink and to the keyframe cache.
     pub fn push(&self, frame: &Arc<Frame>) {
+        self.push_if(frame, None);
+    }
+
+    /// As [`Self::push`] for the writer of a run; a run that is not the current
+    /// one is ignored. Says whether it was the current one.
+    pub(crate) fn push_of(&self, frame: &Arc<Frame>, generation: u64) -> bool {
+        self.push_if(frame, Some(generation))
+    }
+
+    fn push_if(&self, frame: &Arc<Frame>, generation: Option<u64>) -> bool {
+        let mut inner = self.lock();
+        if generation.is_some_and(|generation| generation != inner.generation) {
+            return false;
+        }
         let (packets, bytes) = match (&frame.received, &frame.payload) {
             (Some(r), _) => (r.payloads.len(), r.payloads.iter().map(bytes::Bytes::len).sum()),
             (None, Payload::Opaque(parts)) => (parts.len(), frame.payload.len()),
@@ -150,7 +167,6 @@ impl Track {
         };
         self.packets.fetch_add(packets as u64, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        let mut inner = self.lock();
         inner.last_dts = inner.last_dts.max(frame.dts);
         if let Some(cache) = &mut inner.cache {
             cache.push(frame);
@@ -158,6 +174,7 @@ impl Track {
         for (_, sink) in &inner.sinks {
             sink.push(frame);
         }
+        true
     }
 
     /// The highest decoding time so far, `i64::MIN` before the first frame.
@@ -211,11 +228,19 @@ impl Track {
         self.lock().senders.iter().filter_map(|s| s.upgrade().map(|s| s.id)).collect()
     }
 
-    /// The source begins anew: what is cached does not belong to what follows.
-    pub(crate) fn restart(&self) {
-        if let Some(cache) = &mut self.lock().cache {
+    /// The source begins anew, or is let go: who wrote before writes no more,
+    /// and what is cached does not belong to what follows. The last keyframe stays.
+    pub(crate) fn restart(&self, generation: u64) {
+        let mut inner = self.lock();
+        inner.generation = generation;
+        if let Some(cache) = &mut inner.cache {
             cache.forget();
         }
+    }
+
+    /// Whether no frame will ever follow.
+    pub fn is_ended(&self) -> bool {
+        self.lock().ended
     }
 
     /// Tells all sinks that nothing follows.

@@ -192,6 +192,7 @@ fn wants(codecs: &[(Kind, CodecId)]) -> Request {
             .collect(),
         connection: Arc::new(Connection::new(Description::default())),
         source_tag: None,
+        may_sleep: false,
     }
 }
 

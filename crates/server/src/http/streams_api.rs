@@ -70,7 +70,7 @@ async fn get(api: &Api, call: &Call, src: &str) -> Reply {
         ..Description::default()
     };
     let connection = Arc::new(Connection::new(description));
-    match stream.attach(Request { medias, connection, source_tag: None }).await {
+    match stream.attach(Request { medias, connection, source_tag: None, may_sleep: false }).await {
         Ok(attached) => {
             let reply = show(api, &stream);
             drop(attached);

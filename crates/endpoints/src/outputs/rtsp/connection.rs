@@ -290,7 +290,12 @@ impl Connection {
             medias: medias.clone(),
             ..Description::default()
         }));
-        Request { medias, connection, source_tag: find("source").map(str::to_owned) }
+        Request {
+            medias,
+            connection,
+            source_tag: find("source").map(str::to_owned),
+            may_sleep: false,
+        }
     }
 
     fn on_dialled(&mut self, result: Result<Attached, Error>) {

@@ -250,7 +250,12 @@ impl Gateway {
             medias: parsed.medias().to_vec(),
             ..Description::default()
         }));
-        let request = Request { medias, connection: Arc::clone(&connection), source_tag: None };
+        let request = Request {
+            medias,
+            connection: Arc::clone(&connection),
+            source_tag: None,
+            may_sleep: false,
+        };
         let attached = stream.attach(request).await?;
         let inner = &self.inner;
         let shard = inner.shards.least_loaded();

@@ -1,0 +1,61 @@
+//! Settings of one stream, and why a viewer goes.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+/// When a source is dialled for a viewer that has yet to connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wake {
+    /// When it asks.
+    #[default]
+    Offer,
+    /// When it is there; possible once the source's codecs are known.
+    Viewer,
+}
+
+/// Settings of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How long a source stays open after its last viewer, for the next one to
+    /// take over without a gap. Default: not at all, but 2 s after a clean end
+    /// of a viewer with profile `tolerant`. Somebody who waits for the same
+    /// exclusive group ends it.
+    pub linger: Option<Duration>,
+    /// When sources are dialled.
+    pub wake: Wake,
+    /// Name of a group (a USB hub, a camera with one session): only one stream
+    /// of a group is open at a time. Default: the device, for sources that
+    /// capture one.
+    pub exclusive: Option<String>,
+    /// How long a viewer whose page is hidden keeps its hold on the sources.
+    pub hidden_linger: Option<Duration>,
+    /// A running source without a frame for so long is opened again. Default
+    /// 15 s; zero turns it off.
+    pub stall: Option<Duration>,
+}
+
+/// Why and when it was decided that a viewer goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// A reason code: `left`, `close_notify`, `silence`, `teardown`, …
+    pub reason: Cow<'static, str>,
+    /// When it was decided.
+    pub decided: Instant,
+    /// When the viewer was last heard, if that is known.
+    pub heard: Option<Instant>,
+    /// Profile of the liveness judgement, empty if there is none.
+    pub profile: &'static str,
+}
+
+impl Departure {
+    /// A departure that is decided now.
+    pub fn now(reason: impl Into<Cow<'static, str>>) -> Self {
+        let decided = tokio::time::Instant::now().into_std();
+        Self { reason: reason.into(), decided, heard: None, profile: "" }
+    }
+
+    /// From the last sign of life to the decision.
+    pub fn detect(&self) -> Option<Duration> {
+        self.heard.map(|heard| self.decided.saturating_duration_since(heard))
+    }
+}
