@@ -19,6 +19,7 @@ mod candidate;
 mod certificate;
 mod error;
 pub mod framing;
+pub mod liveness;
 mod offer;
 mod profile;
 mod sdp;
@@ -30,6 +31,6 @@ pub use certificate::Certificate;
 pub use error::Error;
 pub use offer::{Offer, Role};
 pub use session::{
-    Accept, Accepted, CloseReason, Config, Event, Limits, Output, Pair, Received, Selected,
-    Session, Transmit,
+    Accept, Accepted, CloseReason, Config, Event, Output, Pair, Received, Selected, Session,
+    Transmit,
 };

@@ -4,7 +4,7 @@
 /// Header length in bytes.
 const HEADER: usize = 20;
 /// Magic cookie at offset 4.
-const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+pub(crate) const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 /// Attribute type of USERNAME.
 const USERNAME: u16 = 0x0006;
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use peer::{Net, ms};
 use rs2rtc_media::{Codec, CodecId, Frame, Payload};
-use rs2rtc_webrtc::{CloseReason, Event, Protocol};
+use rs2rtc_webrtc::liveness::{Hint, Reason};
+use rs2rtc_webrtc::{Event, Protocol};
 
 const SPS: &[u8] = &[0x67, 0x42, 0xe0, 0x1f, 0x8c, 0x68, 0x05, 0x00, 0x5b, 0xa1];
 const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
@@ -163,7 +164,7 @@ fn the_viewers_goodbye_ends_the_session_at_once() {
     net.connect();
     net.client.close().unwrap();
     net.run(ms(20));
-    assert_eq!(net.closed(), Some(CloseReason::CloseNotify));
+    assert_eq!(net.closed().unwrap().reason, Reason::CloseNotify);
     net.run(ms(60));
     assert!(net.session.is_finished());
     let closed = net.events.iter().filter(|e| matches!(e, Event::Closed(_))).count();
@@ -174,7 +175,7 @@ fn the_viewers_goodbye_ends_the_session_at_once() {
 fn our_goodbye_is_heard() {
     let mut net = Net::viewer();
     net.connect();
-    net.session.close("stream deleted", net.now);
+    net.session.close(Reason::Admin, "stream deleted", net.now);
     net.run(ms(20));
     assert_eq!(net.closed().unwrap().to_string(), "stream deleted");
     assert!(net.client_closed);
@@ -204,15 +205,105 @@ fn a_handshake_that_never_ends_is_given_up() {
     assert!(net.closed().unwrap().to_string().contains("no DTLS"));
 }
 
+/// Times since the connection at which the camera was let go and taken again.
+fn holds(net: &Net) -> Vec<(bool, Option<Reason>)> {
+    let held = net.events.iter().filter_map(|e| match e {
+        Event::Hold => Some((true, None)),
+        Event::Release { reason, .. } => Some((false, Some(*reason))),
+        _ => None,
+    });
+    held.collect()
+}
+
 #[test]
-fn silence_ends_a_session() {
+fn silence_lets_go_of_the_camera_and_later_ends_the_session() {
     let mut net = Net::viewer();
     net.connect();
+    net.run(ms(5000));
     net.deaf = true;
-    net.run(ms(4900));
+    net.run(ms(2400));
+    assert_eq!(holds(&net), []);
+    net.run(ms(800));
+    assert_eq!(holds(&net), [(false, Some(Reason::Silence))]);
+    net.run(ms(29_500));
     assert_eq!(net.closed(), None);
-    net.run(ms(200));
-    assert_eq!(net.closed(), Some(CloseReason::Silence));
+    net.run(ms(3500));
+    assert_eq!(net.closed().unwrap().reason, Reason::Silence);
+    assert!(net.session.is_finished() || net.closed().is_some());
+}
+
+#[test]
+fn a_viewer_that_wakes_up_takes_the_camera_again_and_goes_on() {
+    let mut net = Net::viewer();
+    net.connect();
+    net.write(0, &picture(&net, true, 0, 100));
+    net.run(ms(5000));
+    net.deaf = true;
+    net.run(ms(10_000));
+    assert_eq!(holds(&net).len(), 1);
+    net.write(0, &picture(&net, true, 9000, 100));
+    net.deaf = false;
+    net.run(ms(2000));
+    assert_eq!(holds(&net), [(false, Some(Reason::Silence)), (true, None)]);
+    let before = net.packets(0).len();
+    net.write(0, &picture(&net, false, 90_000, 100));
+    net.run(ms(20));
+    assert_eq!(net.packets(0).len(), before, "nothing before a keyframe");
+    net.write(0, &picture(&net, true, 93_000, 100));
+    net.run(ms(20));
+    assert!(net.packets(0).len() > before);
+    assert_eq!(net.closed(), None);
+}
+
+#[test]
+fn a_websocket_that_ends_is_no_goodbye_while_probes_are_answered() {
+    let mut net = Net::viewer();
+    net.connect();
+    net.run(ms(3000));
+    net.session.handle_hint(Hint::WsFin, net.now);
+    net.run(ms(5000));
+    assert_eq!(holds(&net), []);
+    assert_eq!(net.closed(), None);
+    assert_eq!(net.session.take_counts().pardoned[Hint::WsFin.index()], 1);
+}
+
+#[test]
+fn a_websocket_that_ends_with_its_viewer_lets_go_in_a_moment() {
+    let mut net = Net::viewer();
+    net.connect();
+    net.run(ms(3000));
+    net.deaf = true;
+    net.session.handle_hint(Hint::WsFin, net.now);
+    net.run(ms(450));
+    assert_eq!(holds(&net), [(false, Some(Reason::WsFinSilence))]);
+    assert_eq!(net.closed(), None);
+}
+
+#[test]
+fn two_proven_icmp_messages_let_go_at_once_forged_ones_never() {
+    let mut net = Net::viewer();
+    net.connect();
+    net.run(ms(3000));
+    for i in 0..10_000_u32 {
+        let mut quote = vec![0x80, 96, (i >> 8) as u8, i as u8];
+        quote.extend([0; 60]);
+        assert!(!net.session.handle_rejection(true, &quote, net.now));
+        if i % 10 == 0 {
+            net.run(ms(1));
+        }
+    }
+    net.run(ms(2000));
+    assert_eq!(holds(&net), []);
+    net.deaf = true;
+    for _ in 0..2 {
+        net.run(ms(510));
+        let probe = net.last_probe.clone().unwrap();
+        assert!(net.session.handle_rejection(true, &probe, net.now));
+    }
+    net.run(ms(1));
+    assert_eq!(holds(&net), [(false, Some(Reason::IcmpVerified))]);
+    net.run(ms(3100));
+    assert_eq!(net.closed().unwrap().reason, Reason::IcmpVerified);
 }
 
 #[test]
@@ -287,7 +378,9 @@ fn data_channels_are_accepted() {
     assert!(net.channel_open);
     net.client.close().unwrap();
     net.run(ms(50));
-    assert_eq!(net.closed(), Some(CloseReason::CloseNotify));
+    // The abort of the channels leaves first.
+    let reason = net.closed().unwrap().reason;
+    assert!(matches!(reason, Reason::CloseNotify | Reason::SctpAbort), "{reason}");
     let closed = net.events.iter().filter(|e| matches!(e, Event::Closed(_))).count();
     assert_eq!(closed, 1);
 }

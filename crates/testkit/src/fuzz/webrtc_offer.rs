@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use rs2rtc_webrtc::{Accept, Certificate, Config, Limits, Offer, Selected, Session};
+use rs2rtc_webrtc::liveness::{Reason, Timers};
+use rs2rtc_webrtc::{Accept, Certificate, Config, Offer, Selected, Session};
 
 /// One run on arbitrary bytes.
 pub fn run(data: &[u8]) {
@@ -24,17 +25,17 @@ pub fn run(data: &[u8]) {
         configured: &[],
         complete: true,
         epoch: now,
+        timers: Timers::default(),
+        held: true,
+        seed: [1; 32],
     };
     if let Ok(mut accepted) = Session::accept(config(), request, now) {
         assert!(accepted.answer.starts_with("v=0\r\n"));
-        accepted.session.close("done", now);
+        accepted.session.close(Reason::Admin, "done", now);
     }
 }
 
 fn config() -> &'static Config {
     static CONFIG: OnceLock<Config> = OnceLock::new();
-    CONFIG.get_or_init(|| Config {
-        certificate: Certificate::generate().expect("randomness"),
-        limits: Limits::default(),
-    })
+    CONFIG.get_or_init(|| Config { certificate: Certificate::generate().expect("randomness") })
 }

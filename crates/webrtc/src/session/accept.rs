@@ -8,10 +8,12 @@ use str0m::media::{Frequency, MediaKind, Mid};
 use str0m::rtp::{Extension, Ssrc};
 use str0m::{IceCreds, Rtc, RtcConfig};
 
+use super::authentic;
 use super::outgoing::Outgoing;
 use super::sender::{RtpPath, Stream};
 use super::{Accepted, Config, Session};
 use crate::answer::{self, Local, MID_URI, Section, Sending, TRANSPORT_CC_URI};
+use crate::liveness::Timers;
 use crate::offer::{Offer, OfferedCodec, OfferedSection, SectionKind};
 use crate::{Error, LocalCandidate};
 
@@ -44,6 +46,13 @@ pub struct Accept<'a> {
     pub complete: bool,
     /// The zero of the tracks' timelines.
     pub epoch: Instant,
+    /// Times of the liveness.
+    pub timers: Timers,
+    /// Whether the camera is held already; else [`Event::Hold`](super::Event::Hold)
+    /// asks for it when the viewer comes.
+    pub held: bool,
+    /// From the system's randomness: what probes are made of.
+    pub seed: [u8; 32],
 }
 
 impl Session {
@@ -107,7 +116,7 @@ impl Session {
         };
         let answer = answer::write(offer, &sections, &local);
         let session =
-            Self::new(config, rtc, Box::new(RtpPath::new(streams)), outgoing, mids, &request, now);
+            Self::new(rtc, Box::new(RtpPath::new(streams)), outgoing, mids, &request, now);
         Ok(Accepted { session, answer, candidates })
     }
 }
@@ -211,6 +220,7 @@ impl<'a> Plan<'a> {
         // Bandwidth estimation, statistics and raw packets stay off: they cost
         // per packet and nothing here reads them.
         let mut rtc_config = RtcConfig::new()
+            .set_crypto_provider(authentic::provider())
             .set_rtp_mode(true)
             .set_stats_interval(None)
             .enable_raw_packets(false)

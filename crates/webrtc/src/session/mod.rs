@@ -4,10 +4,12 @@
 //! drain [`Session::poll_output`] until it gives a timeout; then wait for input
 //! or that time.
 //!
-//! A viewer that never comes is given up: 5 s without an authenticated STUN
-//! check, 10 s without DTLS. A connected one is gone at its `close_notify`, when
-//! ICE says so, or after 5 s of silence. The end is one [`Event::Closed`]; the
-//! goodbye is drained for at most 50 ms more.
+//! Whether the viewer is still there is judged by [`crate::liveness`]: the
+//! session feeds it with what it authenticates, sends its probes and passes on
+//! when the camera is to be let go ([`Event::Release`]) or taken again
+//! ([`Event::Hold`]). The end is one [`Event::Closed`]; the goodbye is drained
+//! for at most 50 ms more. What the transport thinks of the connection does not
+//! end a session: it needs 15 s and more to notice anything.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,11 +23,15 @@ use str0m::net::Receive;
 use str0m::{Candidate, IceConnectionState, Input, Rtc};
 use tracing::{debug, trace};
 
+use crate::liveness::{Heard, Machine, Reason};
 use crate::{CandidateKind, Certificate, LocalCandidate, Protocol, stun};
 
 mod accept;
+mod alive;
+mod authentic;
 mod outgoing;
 mod output;
+mod prober;
 mod sender;
 mod timeline;
 
@@ -33,46 +39,25 @@ pub use accept::{Accept, Selected};
 pub use output::{CloseReason, Event, Output, Pair, Received, Transmit};
 
 use outgoing::{Out, Outgoing};
+use prober::Prober;
 use sender::MediaSender;
 use timeline::Wallclock;
 
 /// After the end, output is drained for this long.
 const DRAIN: Duration = Duration::from_millis(50);
+/// Content type of a DTLS alert (RFC 6347 section 4.1); aborts travel as data.
+const ALERT: u8 = 21;
 /// Remote candidates beyond this number are ignored.
 const MAX_CANDIDATES: usize = 64;
 /// str0m asks to be called again at once after each batch of packets; more such
 /// calls in a row than this and the next one waits a millisecond.
 const MAX_SPINS: u32 = 16;
 
-/// Deadlines of a session.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// From the answer to the first authenticated STUN check.
-    pub first_check: Duration,
-    /// From the answer to the end of the DTLS handshake.
-    pub connect: Duration,
-    /// Without any datagram after that.
-    pub silence: Duration,
-}
-
-impl Default for Limits {
-    /// 5 s, 10 s and 5 s.
-    fn default() -> Self {
-        Self {
-            first_check: Duration::from_secs(5),
-            connect: Duration::from_secs(10),
-            silence: Duration::from_secs(5),
-        }
-    }
-}
-
 /// What all sessions share.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The certificate of this process.
     pub certificate: Certificate,
-    /// Deadlines.
-    pub limits: Limits,
 }
 
 /// A session and its answer.
@@ -106,7 +91,12 @@ pub struct Session {
     outgoing: Vec<Option<Outgoing>>,
     mids: Vec<Option<(Mid, Direction)>>,
     wallclock: Wallclock,
-    limits: Limits,
+    liveness: Machine,
+    prober: Prober,
+    /// Probes to send.
+    probes: VecDeque<Transmit>,
+    /// More about the end that was asked for.
+    detail: String,
     state: State,
     events: VecDeque<Event>,
     ufrag: String,
@@ -120,10 +110,9 @@ pub struct Session {
     /// Where the viewer's own packets came from, if not from there.
     followed: Option<Route>,
     pair: Option<Pair>,
-    created: Instant,
     now: Instant,
-    last_rx: Instant,
-    authenticated: bool,
+    /// First byte of the datagram that came last.
+    last_kind: u8,
     /// Packets were written that the transport has not looked at.
     dirty: bool,
     spins: u32,
@@ -131,7 +120,6 @@ pub struct Session {
 
 impl Session {
     fn new(
-        config: &Config,
         rtc: Rtc,
         sender: Box<dyn MediaSender>,
         outgoing: Vec<Option<Outgoing>>,
@@ -145,7 +133,15 @@ impl Session {
             outgoing,
             mids,
             wallclock: Wallclock::new(request.epoch),
-            limits: config.limits,
+            liveness: Machine::new(request.timers, request.held, now),
+            prober: Prober::new(
+                request.seed,
+                format!("{}:{}", request.offer.transport.ufrag, request.ufrag),
+                request.offer.transport.password.clone(),
+                request.offer.transport.ice_lite,
+            ),
+            probes: VecDeque::new(),
+            detail: String::new(),
             state: State::Connecting,
             events: VecDeque::new(),
             ufrag: request.ufrag.to_owned(),
@@ -156,10 +152,8 @@ impl Session {
             nominated: None,
             followed: None,
             pair: None,
-            created: now,
             now,
-            last_rx: now,
-            authenticated: false,
+            last_kind: 0,
             dirty: false,
             spins: 0,
         };
@@ -194,13 +188,23 @@ impl Session {
                 return;
             }
         };
-        self.last_rx = self.now;
+        if let Some(answered) = self.prober.answer(datagram) {
+            if let Some(serial) = answered {
+                self.liveness.probe_answered(serial, self.now);
+            }
+            return;
+        }
+        self.last_kind = datagram.first().copied().unwrap_or(0);
+        authentic::take();
         if stun::kind(datagram).is_none() && self.peers.contains(&(protocol, source)) {
             self.followed = Some((protocol, destination, source));
         }
         if let Err(error) = self.rtc.handle_input(Input::Receive(self.now, receive)) {
             // Unauthenticated bytes must not end a session; if it is broken, silence does.
             debug!(%source, %error, "datagram refused");
+        }
+        if authentic::take() {
+            self.liveness.heard(Heard::Media, self.now);
         }
     }
 
@@ -236,7 +240,7 @@ impl Session {
     /// Tells the time. May be called early.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        self.check_deadlines();
+        self.liveness.handle_timeout(self.now);
         if self.state == State::Connected {
             self.each_outgoing(|track, out| track.continue_burst(out));
         }
@@ -248,7 +252,7 @@ impl Session {
     /// sent already are left out.
     pub fn write_frame(&mut self, track: usize, frame: &Arc<Frame>, now: Instant) {
         self.advance(now);
-        if self.state != State::Connected {
+        if !self.sends_media() {
             return;
         }
         self.with_outgoing(track, |track, out| {
@@ -263,7 +267,7 @@ impl Session {
     /// Frames that follow wait for them, at most 200 ms.
     pub fn write_burst(&mut self, track: usize, frames: &[Arc<Frame>], now: Instant) {
         self.advance(now);
-        if self.state != State::Connected {
+        if !self.sends_media() {
             return;
         }
         self.with_outgoing(track, |track, out| {
@@ -281,12 +285,6 @@ impl Session {
         }
     }
 
-    /// Ends the session with a goodbye. [`Event::Closed`] follows at once.
-    pub fn close(&mut self, reason: &str, now: Instant) {
-        self.advance(now);
-        self.end(CloseReason::Local(reason.to_owned()));
-    }
-
     /// The next output; see the module's documentation.
     pub fn poll_output(&mut self) -> Output {
         // All that was written is looked at once: a sender report made between
@@ -295,8 +293,12 @@ impl Session {
             self.tick();
         }
         loop {
+            self.act();
             if let Some(event) = self.events.pop_front() {
                 return Output::Event(event);
+            }
+            if let Some(probe) = self.probes.pop_front() {
+                return Output::Transmit(probe);
             }
             if self.state == State::Finished {
                 return Output::Timeout(self.now + Duration::from_secs(3600));
@@ -329,11 +331,7 @@ impl Session {
                     let time = time.max(self.now + Duration::from_millis(1));
                     return Output::Timeout(self.deadline().map_or(time, |own| own.min(time)));
                 }
-                Err(error) => {
-                    let text = error.to_string();
-                    self.end(CloseReason::Failed(text));
-                    self.state = State::Finished;
-                }
+                Err(error) => self.fail(&error.to_string()),
             }
         }
     }
@@ -351,11 +349,6 @@ impl Session {
     /// Whether media can be sent.
     pub fn is_connected(&self) -> bool {
         self.state == State::Connected
-    }
-
-    /// Whether an authenticated check of the viewer has arrived.
-    pub const fn is_reached(&self) -> bool {
-        self.authenticated
     }
 
     /// Whether the session has ended and said its goodbye: it can be dropped.
@@ -376,11 +369,6 @@ impl Session {
         }
     }
 
-    /// When the last datagram came in; the time of the answer before the first.
-    pub const fn last_rx(&self) -> Instant {
-        self.last_rx
-    }
-
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.spins = 0;
@@ -392,9 +380,25 @@ impl Session {
             return;
         }
         if let Err(error) = self.rtc.handle_input(Input::Timeout(self.now)) {
-            self.end(CloseReason::Failed(error.to_string()));
-            self.state = State::Finished;
+            self.fail(&error.to_string());
         }
+    }
+
+    /// The transport is broken: no goodbye is possible.
+    fn fail(&mut self, error: &str) {
+        self.detail = error.to_owned();
+        self.liveness.proof(Reason::DtlsFatal, self.now);
+        self.act();
+        self.state = State::Finished;
+    }
+
+    /// Whether media is to leave now; what does not is missed.
+    fn sends_media(&mut self) -> bool {
+        let sends = self.state == State::Connected && self.liveness.sends_media(self.now);
+        if !sends {
+            self.hold_media_back();
+        }
+        sends
     }
 
     fn with_outgoing(&mut self, track: usize, act: impl FnOnce(&mut Outgoing, &mut Out<'_>)) {
@@ -416,55 +420,16 @@ impl Session {
     }
 
     /// The earliest of our own deadlines.
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&mut self) -> Option<Instant> {
         match self.state {
-            State::Connecting if self.authenticated => Some(self.created + self.limits.connect),
-            State::Connecting => Some(self.created + self.limits.first_check),
+            State::Connecting => self.liveness.deadline(self.now),
             State::Connected => {
-                let bursts = self.outgoing.iter().flatten().filter_map(Outgoing::deadline);
-                bursts.chain([self.last_rx + self.limits.silence]).min()
+                let bursts = self.outgoing.iter().flatten().filter_map(Outgoing::deadline).min();
+                let own = self.liveness.deadline(self.now);
+                bursts.map_or(own, |burst| Some(own.map_or(burst, |own| own.min(burst))))
             }
             State::Closing(until) => Some(until),
             State::Finished => None,
-        }
-    }
-
-    fn check_deadlines(&mut self) {
-        let since = self.now.saturating_duration_since(self.created);
-        match self.state {
-            State::Connecting if !self.authenticated && since >= self.limits.first_check => {
-                self.end(CloseReason::ConnectTimeout(self.unreached("no check arrived")));
-            }
-            State::Connecting if since >= self.limits.connect => {
-                self.end(CloseReason::ConnectTimeout(self.unreached("no DTLS handshake")));
-            }
-            State::Connected if self.now >= self.last_rx + self.limits.silence => {
-                self.end(CloseReason::Silence);
-            }
-            _ => {}
-        }
-    }
-
-    /// What was tried, for whoever has to open a port.
-    fn unreached(&self, what: &str) -> String {
-        let local: Vec<String> =
-            self.local.iter().map(|c| format!("{} {}", c.protocol, c.address)).collect();
-        let list = |texts: &[String]| {
-            if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
-        };
-        format!("{what}; our candidates: {}; the viewer's: {}", list(&local), list(&self.remote))
-    }
-
-    fn end(&mut self, reason: CloseReason) {
-        if matches!(self.state, State::Closing(_) | State::Finished) {
-            return;
-        }
-        debug!(%reason, "session ends");
-        self.state = State::Closing(self.now + DRAIN);
-        self.events.push_back(Event::Closed(reason));
-        if let Err(error) = self.rtc.close() {
-            debug!(%error, "no goodbye");
-            self.state = State::Finished;
         }
     }
 
@@ -478,7 +443,7 @@ impl Session {
     fn observe(&mut self, transmit: &mut Transmit) {
         match stun::kind(&transmit.contents) {
             Some(stun::Kind::Success) => {
-                self.authenticated = true;
+                self.liveness.heard(Heard::Check, self.now);
                 let peer = (transmit.protocol, transmit.destination);
                 if !self.peers.contains(&peer) && self.peers.len() < MAX_CANDIDATES {
                     self.peers.push(peer);
@@ -492,6 +457,7 @@ impl Session {
                     self.nominated = Some(nominated);
                     self.followed = None;
                 }
+                self.prober.sent(&transmit.contents);
                 let route = self.followed.unwrap_or(nominated);
                 (transmit.protocol, transmit.source, transmit.destination) = route;
                 if self.pair.is_none_or(|p| (p.protocol, p.local, p.remote) != route) {
@@ -516,14 +482,19 @@ impl Session {
             str0m::Event::Connected => {
                 if self.state == State::Connecting {
                     self.state = State::Connected;
-                    self.last_rx = self.now;
+                    self.liveness.connected(self.now);
                     self.events.push_back(Event::Connected);
                 }
             }
             str0m::Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                self.end(CloseReason::Disconnected);
+                // It goes on sending, and the viewer's next check revives it.
+                self.liveness.mark("ice_disconnected", "", self.now);
             }
-            str0m::Event::Closed => self.end(CloseReason::CloseNotify),
+            str0m::Event::Closed => {
+                let alert = self.last_kind == ALERT;
+                let reason = if alert { Reason::CloseNotify } else { Reason::SctpAbort };
+                self.liveness.proof(reason, self.now);
+            }
             str0m::Event::KeyframeRequest(request) => {
                 let wanted = Some((request.mid, Direction::SendOnly));
                 if let Some(track) = self.mids.iter().position(|mid| *mid == wanted) {

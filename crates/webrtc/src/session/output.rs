@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::liveness::Reason;
 use crate::{CandidateKind, Protocol};
 
 /// The addresses a session runs over.
@@ -39,31 +40,20 @@ pub struct Received {
 
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// The viewer said goodbye.
-    CloseNotify,
-    /// It never came; the text names the addresses tried.
-    ConnectTimeout(String),
-    /// Nothing was heard any more.
-    Silence,
-    /// ICE lost its last pair.
-    Disconnected,
-    /// The transport failed.
-    Failed(String),
-    /// We ended it.
-    Local(String),
+pub struct CloseReason {
+    /// The code.
+    pub reason: Reason,
+    /// More about it, for people; may be empty.
+    pub detail: String,
 }
 
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CloseNotify => f.write_str("close_notify"),
-            Self::ConnectTimeout(text) => write!(f, "no network path: {text}"),
-            Self::Silence => f.write_str("silence"),
-            Self::Disconnected => f.write_str("disconnected"),
-            Self::Failed(text) => write!(f, "failed: {text}"),
-            Self::Local(text) => f.write_str(text),
+        match (self.reason, self.detail.as_str()) {
+            (reason, "") => f.write_str(reason.code()),
+            (Reason::ConnectTimeout, detail) => write!(f, "no network path: {detail}"),
+            (Reason::DtlsFatal, detail) => write!(f, "failed: {detail}"),
+            (_, detail) => f.write_str(detail),
         }
     }
 }
@@ -81,9 +71,21 @@ pub enum Event {
     PairChanged(Pair),
     /// The viewer cannot decode a track that we send and asks for a keyframe.
     KeyframeRequest(usize),
+    /// The viewer missed pictures of a track that we send: begin with a keyframe.
+    Resync(usize),
     /// A packet of the viewer's own sound or picture.
     Received(Received),
-    /// The session has ended. Comes once; let go of everything it holds now.
+    /// Take the camera again: the viewer is back, or has come at last.
+    Hold,
+    /// Let go of the camera. The session stays; [`Event::Hold`] may follow.
+    Release {
+        /// Why.
+        reason: Reason,
+        /// When something authentic of the viewer was heard last.
+        heard: Instant,
+    },
+    /// The session has ended. Comes once, after [`Event::Release`] if the camera
+    /// was held; let go of everything else now.
     Closed(CloseReason),
 }
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use rs2rtc_media::{Codec, CodecId, Frame};
+use rs2rtc_webrtc::liveness::Timers;
 use rs2rtc_webrtc::{
-    Accept, Accepted, Certificate, CloseReason, Config, Event, Limits, LocalCandidate, Offer,
-    Output, Protocol, Selected, Session, configured_candidates, stun,
+    Accept, Accepted, Certificate, CloseReason, Config, Event, LocalCandidate, Offer, Output,
+    Protocol, Selected, Session, configured_candidates, stun,
 };
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
@@ -60,12 +61,14 @@ pub(crate) struct Net {
     /// Only STUN arrives.
     pub(crate) stun_only: bool,
     lose: usize,
+    /// The last STUN request of the session.
+    pub(crate) last_probe: Option<Vec<u8>>,
 }
 
 fn config() -> Config {
     static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
     let certificate = CERTIFICATE.get_or_init(|| Certificate::generate().unwrap()).clone();
-    Config { certificate, limits: Limits::default() }
+    Config { certificate }
 }
 
 pub(crate) fn accept(offer: &Offer, selected: &[Selected], complete: bool) -> Accepted {
@@ -90,6 +93,9 @@ fn accept_at(offer: &Offer, selected: &[Selected], complete: bool, now: Instant)
         },
         complete,
         epoch: now.checked_sub(ms(1000)).unwrap(),
+        timers: Timers::default(),
+        held: true,
+        seed: [7; 32],
     };
     Session::accept(&config(), request, now).unwrap()
 }
@@ -170,6 +176,7 @@ impl Net {
             deaf: false,
             stun_only: false,
             lose: 0,
+            last_probe: None,
         }
     }
 
@@ -230,6 +237,9 @@ impl Net {
             match self.session.poll_output() {
                 Output::Transmit(t) => {
                     assert_eq!(t.source, self.local);
+                    if stun::kind(&t.contents) == Some(stun::Kind::Request) {
+                        self.last_probe = Some(t.contents.clone());
+                    }
                     let media = t.contents[0] >= 128 && !(192..224).contains(&t.contents[1]);
                     if media {
                         self.media_to = Some(t.destination);

@@ -1,0 +1,444 @@
+//! Scripted lives, and random ones against the invariants of fast-release 4.5.
+
+use super::*;
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A machine with a viewer that can be told to answer or not.
+struct World {
+    now: Instant,
+    start: Instant,
+    machine: Machine,
+    /// Its packets and answers arrive.
+    there: bool,
+    /// Distance of its own packets; zero: none.
+    media_every: Duration,
+    next_media: Instant,
+    round_trip: Duration,
+    answers: VecDeque<(Instant, u32)>,
+    outputs: Vec<(Duration, Output)>,
+    probes: u64,
+    held: bool,
+    closed: bool,
+}
+
+impl World {
+    fn new(timers: Timers) -> Self {
+        let now = Instant::now();
+        Self {
+            now,
+            start: now,
+            machine: Machine::new(timers, true, now),
+            there: true,
+            media_every: ms(60),
+            next_media: now,
+            round_trip: ms(2),
+            answers: VecDeque::new(),
+            outputs: Vec::new(),
+            probes: 0,
+            held: true,
+            closed: false,
+        }
+    }
+
+    fn connected(profile: Profile) -> Self {
+        let mut world = Self::new(profile.into());
+        world.machine.heard(Heard::Check, world.now);
+        world.machine.connected(world.now);
+        world.run(ms(5000));
+        assert_eq!(world.outputs, [], "a quiet life has no events");
+        world
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.machine.poll() {
+            assert!(!self.closed, "{output:?} after the end");
+            match output {
+                Output::Probe => {
+                    self.probes += 1;
+                    let serial = self.machine.probe_sent(self.now);
+                    if self.there {
+                        self.answers.push_back((self.now + self.round_trip, serial));
+                    }
+                    continue;
+                }
+                Output::Hold => assert!(!std::mem::replace(&mut self.held, true), "held twice"),
+                Output::Release(_) => {
+                    assert!(std::mem::take(&mut self.held), "released twice");
+                }
+                Output::Close(_) => {
+                    assert!(!self.held, "the camera is let go before the end");
+                    self.closed = true;
+                }
+                Output::Keyframe => {}
+            }
+            self.outputs.push((self.now - self.start, output));
+        }
+    }
+
+    /// Lets time pass; everything happens on time.
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut ticked = false;
+        loop {
+            self.drain();
+            let due = self.machine.deadline(self.now);
+            let again = due.is_some_and(|due| due <= self.now);
+            assert!(
+                !(ticked && again),
+                "asks to be called again at once: {due:?} {:?}",
+                self.machine
+            );
+            ticked = false;
+            let media = (self.there && !self.media_every.is_zero()).then_some(self.next_media);
+            let answer = self.answers.front().map(|(at, _)| *at);
+            let Some(next) = [due, media, answer].into_iter().flatten().min() else { break };
+            if next > end {
+                break;
+            }
+            self.now = self.now.max(next);
+            if answer == Some(next) {
+                let (_, serial) = self.answers.pop_front().unwrap();
+                self.machine.probe_answered(serial, self.now);
+            } else if media == Some(next) {
+                self.next_media = self.now + self.media_every;
+                self.machine.heard(Heard::Media, self.now);
+            } else {
+                self.machine.handle_timeout(self.now);
+                ticked = true;
+            }
+        }
+        self.now = end;
+        self.next_media = self.next_media.max(end);
+    }
+
+    fn vanish(&mut self) {
+        self.there = false;
+        self.answers.clear();
+    }
+
+    /// The last release or end, since a time.
+    fn since(&self, from: Instant) -> Vec<(u64, Output)> {
+        let from = from - self.start;
+        let later = self.outputs.iter().filter(|(at, _)| *at >= from);
+        later.map(|(at, o)| ((*at - from).as_millis() as u64, *o)).collect()
+    }
+}
+
+#[test]
+fn silence_parks_within_the_profiles_bound_and_ends_later() {
+    for (profile, limit, end) in [
+        (Profile::Fast, 1000, 16_000),
+        (Profile::Default, 3000, 33_000),
+        (Profile::Tolerant, 15_000, 75_000),
+    ] {
+        let mut world = World::connected(profile);
+        world.vanish();
+        let gone = world.now;
+        world.run(ms(100_000));
+        let seen = world.since(gone);
+        let [(parked, Output::Release(Reason::Silence)), (closed, Output::Close(Reason::Silence))] =
+            seen[..]
+        else {
+            panic!("{profile:?} {seen:?}");
+        };
+        assert!(parked <= limit && parked + 70 >= limit, "{profile:?} {parked}");
+        assert!(closed <= end && closed + 100 >= end, "{profile:?} {closed}");
+    }
+}
+
+#[test]
+fn a_websocket_that_ends_with_its_viewer_takes_a_moment() {
+    for (profile, bound) in [(Profile::Fast, 250), (Profile::Default, 400)] {
+        let mut world = World::connected(profile);
+        world.machine.hint(Hint::WsFin, world.now);
+        let hint = world.now;
+        world.run(ms(40));
+        world.vanish();
+        world.run(ms(1000));
+        let seen = world.since(hint);
+        let [(at, Output::Release(Reason::WsFinSilence))] = seen[..] else { panic!("{seen:?}") };
+        assert!(at <= bound, "{profile:?} {at}");
+    }
+}
+
+#[test]
+fn two_verified_icmp_messages_are_enough() {
+    let mut world = World::connected(Profile::Default);
+    world.vanish();
+    world.run(ms(50));
+    world.machine.hint(Hint::Icmp, world.now);
+    world.run(ms(20));
+    let second = world.now;
+    world.machine.hint(Hint::Icmp, second);
+    world.run(ms(10_000));
+    let seen = world.since(second);
+    assert_eq!(
+        seen,
+        [(0, Output::Release(Reason::IcmpVerified)), (3000, Output::Close(Reason::IcmpVerified))]
+    );
+}
+
+#[test]
+fn an_icmp_message_between_packets_is_no_second_one() {
+    let mut world = World::connected(Profile::Fast);
+    for _ in 0..20 {
+        world.machine.hint(Hint::Icmp, world.now);
+        world.run(ms(700));
+    }
+    assert_eq!(world.outputs, []);
+}
+
+#[test]
+fn forgers_cause_a_burst_per_mute_and_never_a_release() {
+    for profile in Profile::ALL {
+        let mut world = World::connected(profile);
+        let before = world.probes;
+        for i in 0..60_000 {
+            let hint = if i % 2 == 0 { Hint::IcmpUnverified } else { Hint::Unreachable };
+            world.machine.hint(hint, world.now);
+            world.run(if i % 10 == 0 { ms(1) } else { ms(0) });
+        }
+        world.run(ms(5000));
+        assert_eq!(world.outputs, [], "{profile:?}");
+        let probes = world.probes - before;
+        let timeline = world.machine.report(world.now).timeline;
+        assert!(probes < 200, "{profile:?} {probes} {timeline:?}");
+    }
+}
+
+#[test]
+fn who_comes_back_takes_the_camera_again() {
+    let mut world = World::connected(Profile::Default);
+    world.vanish();
+    world.run(ms(20_000));
+    world.there = true;
+    let back = world.now;
+    world.run(ms(5000));
+    let seen = world.since(back);
+    assert!(matches!(seen[..], [(0..=1100, Output::Hold)]), "{seen:?}");
+    let counts = world.machine.take_counts();
+    assert_eq!((counts.parks, counts.resumes), (1, 1));
+    // A network that was silent for long is judged with more patience.
+    assert_eq!(world.machine.report(world.now).limit, ms(12_000));
+}
+
+#[test]
+fn a_hidden_page_lets_go_and_comes_back() {
+    let mut world = World::connected(Profile::Default);
+    let hidden = world.now;
+    world.machine.park(world.now);
+    world.run(ms(60_000));
+    assert_eq!(world.since(hidden), [(0, Output::Release(Reason::Hidden))]);
+    let visible = world.now;
+    world.machine.resume(world.now);
+    world.run(ms(1000));
+    assert_eq!(world.since(visible), [(0, Output::Hold)]);
+    world.machine.park(world.now);
+    world.vanish();
+    let left = world.now;
+    world.run(ms(60_000));
+    assert!(matches!(world.since(left)[..], [_, (33_000..=33_100, Output::Close(_))]));
+}
+
+#[test]
+fn a_suspect_makes_way_for_others() {
+    let mut world = World::connected(Profile::Tolerant);
+    world.vanish();
+    world.run(ms(3000));
+    world.machine.contended(world.now);
+    world.run(ms(10));
+    assert!(matches!(world.outputs[..], [(_, Output::Release(Reason::Contended))]));
+    let mut world = World::connected(Profile::Tolerant);
+    world.machine.contended(world.now);
+    world.run(ms(60_000));
+    assert_eq!(world.outputs, [], "a viewer that is there does not");
+}
+
+#[test]
+fn a_page_that_hangs_makes_way_for_others_only() {
+    let mut world = World::connected(Profile::Default);
+    world.media_every = ms(0);
+    world.run(ms(30_000));
+    assert_eq!(world.outputs, []);
+    assert!(world.machine.report(world.now).timeline.iter().any(|m| m.name == "viewer_stalled"));
+    world.machine.contended(world.now);
+    world.run(ms(10));
+    assert!(matches!(world.outputs[..], [(_, Output::Release(Reason::Contended))]));
+}
+
+#[test]
+fn a_viewer_that_never_comes_holds_the_camera_for_five_seconds() {
+    let mut world = World::new(Timers::default());
+    world.there = false;
+    world.run(ms(20_000));
+    assert_eq!(
+        world.since(world.start),
+        [
+            (5000, Output::Release(Reason::ConnectTimeout)),
+            (5000, Output::Close(Reason::ConnectTimeout))
+        ]
+    );
+    let mut world = World::new(Timers::default());
+    world.there = false;
+    world.run(ms(10));
+    world.machine.hint(Hint::WsFin, world.now);
+    world.run(ms(90));
+    assert_eq!(world.since(world.start), [(10, Output::Release(Reason::SignallingLost))]);
+    world.machine.heard(Heard::Check, world.now);
+    world.run(ms(1));
+    assert!(world.held, "a late check takes it again");
+}
+
+#[test]
+fn a_server_that_was_stopped_blames_itself() {
+    let mut world = World::connected(Profile::Fast);
+    // Nothing was called for three seconds; what arrived meanwhile is read later.
+    world.drain();
+    let _ = world.machine.deadline(world.now);
+    world.now += ms(3000);
+    world.next_media = world.now + ms(20);
+    world.machine.handle_timeout(world.now);
+    world.run(ms(5000));
+    assert_eq!(world.outputs, []);
+    assert_eq!(world.machine.take_counts().late, 1);
+}
+
+#[test]
+fn when_all_fall_silent_the_uplink_is_doubted() {
+    let mut world = World::connected(Profile::Fast);
+    world.vanish();
+    let gone = world.now;
+    world.run(ms(500));
+    world.machine.doubt_uplink(world.now + ms(20_000), world.now);
+    world.run(ms(10_000));
+    let seen = world.since(gone);
+    assert!(matches!(seen[..], [(4900..=5000, Output::Release(Reason::Silence))]), "{seen:?}");
+}
+
+/// xorshift64*; the seed is in the message of a failure.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
+    }
+}
+
+#[test]
+fn random_lives_keep_the_invariants() {
+    for seed in 1..=2000_u64 {
+        random_life(seed);
+    }
+}
+
+fn random_life(seed: u64) {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let profile = Profile::ALL[random.below(3) as usize];
+    let timers = Timers::from(profile);
+    let mut world = World::new(timers);
+    world.there = random.below(10) > 0;
+    if world.there {
+        world.machine.heard(Heard::Check, world.now);
+        world.machine.connected(world.now);
+    }
+    world.round_trip = ms(1 + random.below(400));
+    // When something authentic was heard last, and what excuses a release.
+    let mut excused = false;
+    let mut slack = ms(0);
+    for _ in 0..120 {
+        if world.closed {
+            break;
+        }
+        let before = world.outputs.len();
+        let mut certain = false;
+        match random.below(20) {
+            0 => world.there = true,
+            1 => world.vanish(),
+            2 => world.media_every = ms(random.below(3) * 200),
+            3 | 4 => {
+                let hint = Hint::ALL[random.below(8) as usize];
+                // A second verified message lets go at once, whatever was heard before it.
+                certain = hint == Hint::Icmp;
+                excused |= hint == Hint::Icmp;
+                world.machine.hint(hint, world.now);
+            }
+            5 if random.below(8) == 0 => {
+                certain = true;
+                excused = true;
+                world.machine.proof(Reason::HttpDelete, world.now);
+            }
+            6 => {
+                certain = true;
+                world.machine.park(world.now);
+            }
+            7 => world.machine.resume(world.now),
+            8 => world.machine.contended(world.now),
+            9 => world.machine.doubt_uplink(world.now + ms(random.below(20_000)), world.now),
+            10 => {
+                // The process is stopped for a while.
+                world.drain();
+                let _ = world.machine.deadline(world.now);
+                let stop = ms(random.below(4000));
+                world.now += stop;
+                slack += stop;
+                certain = true;
+                world.machine.handle_timeout(world.now);
+            }
+            _ => {}
+        }
+        world.drain();
+        for (at, output) in &world.outputs[before..] {
+            if let Output::Release(reason) = output {
+                assert!(
+                    certain || *reason == Reason::Contended || *reason == Reason::SignallingLost,
+                    "seed {seed}: {output:?} at {at:?} by itself"
+                );
+            }
+        }
+        let longest = [50, 500, 5000, 40_000][random.below(4) as usize];
+        let step = ms(1 + random.below(longest));
+        let end = world.now + step;
+        while world.now < end && !world.closed {
+            let quantum = ms(20).min(end - world.now);
+            let heard = world.machine.last_heard();
+            let seen = world.outputs.len();
+            world.run(quantum);
+            let silent = world.now.saturating_duration_since(heard);
+            for (at, output) in &world.outputs[seen..] {
+                match output {
+                    Output::Release(Reason::ConnectTimeout | Reason::Contended) => {}
+                    Output::Release(reason) => assert!(
+                        silent >= timers.hint_window,
+                        "seed {seed}: {reason} at {at:?} after {silent:?}"
+                    ),
+                    Output::Close(Reason::ConnectTimeout) => {}
+                    Output::Close(reason) if !excused => assert!(
+                        silent + ms(20) >= timers.silence_min + timers.parked,
+                        "seed {seed}: {reason} at {at:?} after {silent:?}"
+                    ),
+                    _ => {}
+                }
+            }
+            // Silence always ends in a release.
+            let bound = timers.silence_max + slack + ms(40);
+            if !world.there && world.machine.is_established() && silent > bound {
+                assert!(
+                    !world.held,
+                    "seed {seed}: held after {silent:?} of silence: {:?}",
+                    world.machine
+                );
+            }
+        }
+    }
+    // In the end everything is let go.
+    world.vanish();
+    world.run(ms(400_000));
+    assert!(!world.held && world.closed, "seed {seed}");
+    assert_eq!(world.machine.deadline(world.now), None, "seed {seed}");
+}

@@ -1,0 +1,174 @@
+//! The session's side of its liveness: hints and proofs in, what the machine
+//! wants out.
+
+use std::time::Instant;
+
+use tracing::debug;
+
+use super::{CloseReason, Event, Session, State, Transmit};
+use crate::liveness::{self, Counts, Hint, Reason, Report};
+
+impl Session {
+    /// A sign that the viewer may be gone: it gets a moment to answer.
+    pub fn handle_hint(&mut self, hint: Hint, now: Instant) {
+        self.advance(now);
+        self.liveness.hint(hint, now);
+    }
+
+    /// An ICMP message that names the viewer's address, with what it quotes of
+    /// a datagram. `closed`: the port is closed; else the way is. Says whether
+    /// the quote proves that its sender saw the datagram.
+    pub fn handle_rejection(&mut self, closed: bool, quote: &[u8], now: Instant) -> bool {
+        self.advance(now);
+        let proven = self.prober.is_quoted(quote);
+        let hint = match (closed, proven) {
+            (true, true) => Hint::Icmp,
+            (true, false) => Hint::IcmpUnverified,
+            (false, _) => Hint::Unreachable,
+        };
+        self.liveness.hint(hint, now);
+        proven
+    }
+
+    /// The viewer is gone for certain, or is to be. Ends the session with a goodbye.
+    pub fn close(&mut self, reason: Reason, detail: &str, now: Instant) {
+        self.advance(now);
+        self.detail = detail.to_owned();
+        self.liveness.proof(reason, now);
+    }
+
+    /// The viewer's page is hidden: the camera is let go, the session stays.
+    pub fn park(&mut self, now: Instant) {
+        self.advance(now);
+        self.liveness.park(now);
+    }
+
+    /// The viewer's page is visible again.
+    pub fn resume(&mut self, now: Instant) {
+        self.advance(now);
+        self.liveness.resume(now);
+    }
+
+    /// Somebody waits for a camera that this viewer holds.
+    pub fn contended(&mut self, now: Instant) {
+        self.advance(now);
+        self.liveness.contended(now);
+    }
+
+    /// This server's own way out is doubted until then.
+    pub fn doubt_uplink(&mut self, until: Instant, now: Instant) {
+        self.advance(now);
+        self.liveness.doubt_uplink(until, now);
+    }
+
+    /// Since when the viewer is suspected for its silence.
+    pub fn silent_since(&self) -> Option<Instant> {
+        self.liveness.silent_since()
+    }
+
+    /// Connected and not ended.
+    pub const fn is_established(&self) -> bool {
+        self.liveness.is_established()
+    }
+
+    /// Whether anything authentic of the viewer has arrived.
+    pub const fn is_reached(&self) -> bool {
+        self.liveness.is_reached()
+    }
+
+    /// When something authentic was heard last; the time of the answer before that.
+    pub const fn last_heard(&self) -> Instant {
+        self.liveness.last_heard()
+    }
+
+    /// Counts since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        self.liveness.take_counts()
+    }
+
+    /// The state, for people.
+    pub fn report(&mut self, now: Instant) -> Report {
+        self.liveness.report(now)
+    }
+
+    /// The camera's sources were opened again, or will not be; for the timeline.
+    pub fn mark(&mut self, name: &'static str, detail: &str, now: Instant) {
+        self.liveness.mark(name, detail, now);
+    }
+
+    /// Does what the machine wants.
+    pub(super) fn act(&mut self) {
+        while let Some(output) = self.liveness.poll() {
+            match output {
+                liveness::Output::Probe => self.probe(),
+                liveness::Output::Hold => self.events.push_back(Event::Hold),
+                liveness::Output::Release(reason) => {
+                    self.hold_media_back();
+                    let heard = self.liveness.last_heard();
+                    self.events.push_back(Event::Release { reason, heard });
+                }
+                liveness::Output::Keyframe => {
+                    for track in 0..self.outgoing.len() {
+                        if self.needs_keyframe(track) {
+                            self.events.push_back(Event::Resync(track));
+                        }
+                    }
+                }
+                liveness::Output::Close(reason) => {
+                    let detail = match reason {
+                        Reason::ConnectTimeout if self.liveness.is_reached() => {
+                            self.unreached("no DTLS handshake")
+                        }
+                        Reason::ConnectTimeout => self.unreached("no check arrived"),
+                        _ => std::mem::take(&mut self.detail),
+                    };
+                    self.end(CloseReason { reason, detail });
+                }
+            }
+        }
+    }
+
+    fn probe(&mut self) {
+        let serial = self.liveness.probe_sent(self.now);
+        let Some(pair) = self.pair else { return };
+        if let Some(contents) = self.prober.probe(serial) {
+            self.probes.push_back(Transmit {
+                protocol: pair.protocol,
+                source: pair.local,
+                destination: pair.remote,
+                contents,
+            });
+        }
+    }
+
+    /// What comes next can only be decoded from a keyframe on.
+    pub(super) fn hold_media_back(&mut self) {
+        self.liveness.media_missed();
+        for track in self.outgoing.iter_mut().flatten() {
+            track.skip_to_keyframe();
+        }
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        if matches!(self.state, State::Closing(_) | State::Finished) {
+            return;
+        }
+        debug!(%reason, "session ends");
+        self.state = State::Closing(self.now + super::DRAIN);
+        self.events.push_back(Event::Closed(reason));
+        if let Err(error) = self.rtc.close() {
+            debug!(%error, "no goodbye");
+            self.state = State::Finished;
+        }
+    }
+
+    /// What was tried, for whoever has to open a port.
+    fn unreached(&self, what: &str) -> String {
+        let local: Vec<String> =
+            self.local.iter().map(|c| format!("{} {}", c.protocol, c.address)).collect();
+        let list = |texts: &[String]| {
+            if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+        };
+        format!("{what}; our candidates: {}; the viewer's: {}", list(&local), list(&self.remote))
+    }
+}
