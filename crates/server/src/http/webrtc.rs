@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
-use rs2rtc_endpoints::outputs::webrtc::{Gateway, Signalling};
+use rs2rtc_endpoints::outputs::webrtc::{Gateway, Goodbye, Signalling};
 use serde_json::{Value, json};
 
 use super::call::{
@@ -51,7 +51,7 @@ async fn end(api: &Api, call: &Call) -> Reply {
     }
     match gateway(api).await.and_then(|gateway| gateway.session(id)) {
         Some(session) => {
-            session.close("the viewer said goodbye");
+            session.goodbye(Goodbye::Delete);
             empty()
         }
         None => error(StatusCode::NOT_FOUND, ""),

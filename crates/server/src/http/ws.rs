@@ -13,7 +13,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use rs2rtc_endpoints::outputs::webrtc::{SessionHandle, Signalling};
+use rs2rtc_endpoints::outputs::webrtc::{SessionHandle, Signalling, SignallingEnd};
 use rs2rtc_streams::{CancellationToken, Stream};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -125,7 +125,7 @@ impl Client {
             }
         }
         for session in &self.sessions {
-            session.signalling_lost();
+            session.signalling_lost(SignallingEnd::Fin);
         }
         let _ = timeout(Duration::from_millis(200), socket.send(Message::Close(None))).await;
     }
@@ -213,7 +213,7 @@ impl Client {
             };
             if done.send(result).await.is_err() {
                 if let Some(session) = session {
-                    session.signalling_lost();
+                    session.signalling_lost(SignallingEnd::Fin);
                 }
                 return;
             }

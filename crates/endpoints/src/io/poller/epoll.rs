@@ -11,17 +11,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::{Ready, Token};
 
 /// Most that is reported at once.
-const EVENTS: usize = 256;
+const EVENTS: usize = 64;
 
 pub(super) struct Poller {
     epoll: OwnedFd,
-    events: Vec<Event>,
 }
 
 impl Poller {
     pub(super) fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, events: Vec::with_capacity(EVENTS) })
+        Ok(Self { epoll })
     }
 
     pub(super) fn add(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
@@ -37,11 +36,11 @@ impl Poller {
         if !timeout.is_zero() {
             self.sleep(timeout);
         }
-        self.events.clear();
+        let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         // Interrupted: nothing is ready, and the caller comes back.
-        let _ = epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&now));
-        ready.extend(self.events.iter().map(|event| {
+        let _ = epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&now));
+        ready.extend(events.iter().map(|event| {
             let flags = event.flags;
             Ready {
                 token: Token(event.data.u64()),

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use rs2rtc_media::{Direction, Kind};
 use rs2rtc_streams::{AttachedTrack, Connection};
-use rs2rtc_webrtc::{Pair, Protocol, Session};
+use rs2rtc_webrtc::liveness::Reason;
+use rs2rtc_webrtc::{CloseReason, Pair, Protocol, Session};
 use tokio::sync::watch;
 use tracing::{debug, info};
 
-use super::NewSession;
 use super::talk::Talk;
+use super::{Departed, Hold, NewSession, SessionReport};
+use crate::io::udp::Connected;
 
 /// A viewer that asks for keyframes gets the cached one again at most this often.
 const REBURST: Duration = Duration::from_millis(500);
@@ -20,8 +22,14 @@ const REBURST: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) session: Session,
-    /// Emptied when the session ends: the camera is let go then.
+    /// Empty while the camera is let go.
     pub(super) tracks: Vec<Shown>,
+    /// The viewer can be sent media.
+    pub(super) connected: bool,
+    /// Receives from the viewer's address, with the ICMP errors of what is sent there.
+    pub(super) socket: Option<Connected>,
+    /// It was silent when it was looked at last.
+    pub(super) silent: bool,
     /// Addresses whose datagrams are this session's.
     pub(super) peers: Vec<(Protocol, SocketAddr)>,
     /// When the session wants to be called.
@@ -32,7 +40,8 @@ pub(super) struct Entry {
     pub(super) epoch: Instant,
     connection: Arc<Connection>,
     signalling: String,
-    closed: watch::Sender<Option<String>>,
+    hold: watch::Sender<Hold>,
+    created: Instant,
 }
 
 /// A track of a session.
@@ -45,14 +54,12 @@ pub(super) struct Shown {
 
 impl Entry {
     pub(super) fn new(new: NewSession, now: Instant) -> Self {
-        let shown = |attached: AttachedTrack| {
-            let talk = (attached.direction == Direction::RecvOnly)
-                .then(|| Talk::new(Arc::clone(&attached.track), attached.wanted.clone()));
-            Shown { attached, last_burst: None, talk }
-        };
         Self {
             session: new.session,
-            tracks: new.tracks.into_iter().map(shown).collect(),
+            tracks: new.tracks.into_iter().map(Shown::new).collect(),
+            connected: false,
+            socket: None,
+            silent: false,
             peers: Vec::new(),
             deadline: now,
             queued: None,
@@ -60,8 +67,18 @@ impl Entry {
             epoch: new.epoch,
             connection: new.connection,
             signalling: new.signalling,
-            closed: new.closed,
+            hold: new.hold,
+            created: now,
         }
+    }
+
+    /// The camera was taken again. False if it was let go meanwhile.
+    pub(super) fn show(&mut self, tracks: Vec<AttachedTrack>) -> bool {
+        let wanted = matches!(*self.hold.borrow(), Hold::Held);
+        if wanted {
+            self.tracks = tracks.into_iter().map(Shown::new).collect();
+        }
+        wanted
     }
 
     /// Ids of the tracks that it shows, with their numbers.
@@ -72,11 +89,11 @@ impl Entry {
     }
 
     /// Sends the cached group of pictures, so that the viewer sees something
-    /// before the next keyframe.
-    pub(super) fn burst(&mut self, index: usize, now: Instant) {
+    /// before the next keyframe; `asked`: on its wish, not too often.
+    pub(super) fn burst(&mut self, index: usize, asked: bool, now: Instant) {
         let Some(shown) = self.tracks.get_mut(index) else { return };
         let recent = shown.last_burst.is_some_and(|t| now.saturating_duration_since(t) < REBURST);
-        if recent || shown.attached.track.kind != Kind::Video {
+        if recent && asked || shown.attached.track.kind != Kind::Video {
             return;
         }
         let frames = shown.attached.track.cached_gop();
@@ -84,6 +101,11 @@ impl Entry {
             shown.last_burst = Some(now);
             self.session.write_burst(index, &frames, now);
         }
+    }
+
+    /// Whether this is the socket of the pair in use.
+    pub(super) fn is_at(&self, socket: &Connected) -> bool {
+        self.session.pair().is_some_and(|pair| pair.remote == socket.remote())
     }
 
     pub(super) fn heard(&mut self, packet: &rs2rtc_webrtc::Received, now: Instant) {
@@ -128,12 +150,63 @@ impl Entry {
         });
     }
 
-    /// Lets go of the stream and tells the reason.
-    pub(super) fn end(&mut self, reason: &str) {
-        if self.closed.borrow().is_none() {
-            info!(stream = self.stream, reason, "viewer gone");
-            self.closed.send_replace(Some(reason.to_owned()));
-        }
+    /// Lets go of the camera; the session stays.
+    pub(super) fn park(&mut self, reason: Reason, heard: Instant, now: Instant) {
         self.tracks.clear();
+        let text = reason.code().to_owned();
+        let departed = Departed { reason, text, decided: now, heard, report: None };
+        self.hold.send_replace(Hold::Parked(departed));
+    }
+
+    /// Asks for the camera again.
+    pub(super) fn want(&self) {
+        if !matches!(*self.hold.borrow(), Hold::Closed(_)) {
+            self.hold.send_replace(Hold::Held);
+        }
+    }
+
+    /// Lets go of the stream and tells the reason.
+    pub(super) fn end(&mut self, reason: &CloseReason, now: Instant) {
+        self.tracks.clear();
+        if matches!(*self.hold.borrow(), Hold::Closed(_)) {
+            return;
+        }
+        let text = reason.to_string();
+        info!(stream = self.stream, reason = text, "viewer gone");
+        let mut report = self.report(now);
+        let heard = self.session.last_heard();
+        report.detect = Some(now.saturating_duration_since(heard));
+        let reason = reason.reason;
+        let report = Some(Box::new(report));
+        let departed = Departed { reason, text, decided: now, heard, report };
+        self.hold.send_replace(Hold::Closed(departed));
+    }
+
+    /// The state, for people.
+    pub(super) fn report(&mut self, now: Instant) -> SessionReport {
+        let report = self.session.report(now);
+        SessionReport {
+            viewer: self.connection.id,
+            stream: self.stream.clone(),
+            state: report.state,
+            profile: report.profile,
+            age: now.saturating_duration_since(self.created),
+            silent: report.silent,
+            limit: report.limit,
+            loss: report.loss,
+            rtt: report.rtt,
+            expected_wrong_parks: report.expected_wrong_parks,
+            reason: report.reason,
+            detect: None,
+            timeline: report.timeline,
+        }
+    }
+}
+
+impl Shown {
+    fn new(attached: AttachedTrack) -> Self {
+        let talk = (attached.direction == Direction::RecvOnly)
+            .then(|| Talk::new(Arc::clone(&attached.track), attached.wanted.clone()));
+        Self { attached, last_burst: None, talk }
     }
 }

@@ -17,6 +17,8 @@ const CONTROL_LIMIT: usize = 4096;
 struct Waker {
     fd: OwnedFd,
     sleeping: AtomicBool,
+    /// Something is to be looked at that is in no queue.
+    raised: AtomicBool,
 }
 
 impl Waker {
@@ -70,6 +72,12 @@ impl<M, C> Inbox<M, C> {
         }
     }
 
+    /// Makes the shard look at its tracks. Never waits.
+    pub(crate) fn raise(&self) {
+        self.waker.raised.store(true, Ordering::SeqCst);
+        self.waker.wake();
+    }
+
     /// Queues a command. Gives it back if the shard has ended.
     pub(crate) fn control(&self, item: C) -> Result<(), C> {
         let result = self.control.send(item);
@@ -92,6 +100,16 @@ impl<M, C> Outlet<M, C> {
 
     pub(super) fn next_control(&self) -> Option<C> {
         self.control.try_recv().ok()
+    }
+
+    /// Whether [`Inbox::raise`] was called since the last time.
+    pub(super) fn is_raised(&self) -> bool {
+        self.waker.raised.load(Ordering::Relaxed) && self.waker.raised.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether [`Self::is_raised`] would say so.
+    pub(super) fn peek_raised(&self) -> bool {
+        self.waker.raised.load(Ordering::SeqCst)
     }
 
     /// Announces that the thread is about to wait. It must look at the queues
@@ -120,7 +138,11 @@ impl<M, C> Outlet<M, C> {
 /// Makes the queues of a shard.
 pub(super) fn channel<M, C>() -> io::Result<(Inbox<M, C>, Outlet<M, C>)> {
     let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-    let waker = std::sync::Arc::new(Waker { fd, sleeping: AtomicBool::new(false) });
+    let waker = std::sync::Arc::new(Waker {
+        fd,
+        sleeping: AtomicBool::new(false),
+        raised: AtomicBool::new(false),
+    });
     let (media, media_out) = sync_channel(MEDIA_LIMIT);
     let (control, control_out) = sync_channel(CONTROL_LIMIT);
     let inbox = Inbox { media, control, waker: std::sync::Arc::clone(&waker) };

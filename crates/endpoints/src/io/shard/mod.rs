@@ -17,18 +17,23 @@ use std::{fmt, io};
 use bytes::Bytes;
 use rs2rtc_media::Frame;
 use rs2rtc_streams::{AttachedTrack, Connection};
+use rs2rtc_webrtc::liveness::{Hint, Reason};
 use rs2rtc_webrtc::{Protocol, Session};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::io::poller::Poller;
 use crate::io::udp::UdpPort;
 
 mod batch;
 mod entry;
 mod inbox;
+mod report;
 mod talk;
 mod worker;
 
 use inbox::Inbox;
+
+pub use report::{Counters, Departed, Hold, SessionReport};
 
 /// Most shards: each has a letter.
 pub const MAX_SHARDS: usize = 26;
@@ -52,8 +57,8 @@ pub struct NewSession {
     pub signalling: String,
     /// Name of its stream, for the log.
     pub stream: String,
-    /// Told the reason of the end.
-    pub closed: watch::Sender<Option<String>>,
+    /// Told when the camera is to be let go or taken again, and of the end.
+    pub hold: watch::Sender<Hold>,
     /// The zero of the stream's timeline.
     pub epoch: std::time::Instant,
 }
@@ -71,9 +76,17 @@ pub(crate) enum Media {
 pub(crate) enum Control {
     Add(SessionKey, Box<NewSession>),
     Candidate(SessionKey, String),
-    Close(SessionKey, String),
-    /// Ends the session if no check of its viewer has arrived.
-    SignallingLost(SessionKey),
+    /// Ends the session; the text says more.
+    Close(SessionKey, Reason, String),
+    Hint(SessionKey, Hint),
+    /// The page is hidden (true) or visible again.
+    Hidden(SessionKey, bool),
+    /// Somebody waits for the camera.
+    Contended(SessionKey),
+    /// The camera was taken again: its tracks, as numbered at the beginning.
+    Tracks(SessionKey, Vec<AttachedTrack>),
+    /// Asks for the state of all sessions.
+    Report(oneshot::Sender<Vec<SessionReport>>),
     /// A TCP connection, our address on it, and its first message.
     Tcp(TcpPath, SocketAddr, Bytes),
     TcpClosed(SocketAddr),
@@ -96,6 +109,7 @@ pub(crate) type ShardInbox = Inbox<Media, Control>;
 struct Shard {
     inbox: ShardInbox,
     sessions: Arc<AtomicUsize>,
+    counters: Arc<Counters>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -124,6 +138,8 @@ impl Shards {
         let mut shards = Vec::new();
         for (index, (inbox, outlet)) in ends.into_iter().enumerate() {
             let sessions = Arc::new(AtomicUsize::new(0));
+            let counters = Arc::new(Counters::default());
+            let poller = Poller::new()?;
             let setup = worker::Setup {
                 index,
                 inbox: inbox.clone(),
@@ -132,11 +148,12 @@ impl Shards {
                 udp: Arc::clone(&udp),
                 routes: Arc::clone(&routes),
                 sessions: Arc::clone(&sessions),
+                counters: Arc::clone(&counters),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("media-{index}"))
-                .spawn(move || worker::run(setup))?;
-            shards.push(Shard { inbox, sessions, thread: Mutex::new(Some(thread)) });
+                .spawn(move || worker::run(setup, poller))?;
+            shards.push(Shard { inbox, sessions, counters, thread: Mutex::new(Some(thread)) });
         }
         Ok(Self { shards, keys: AtomicU64::new(1) })
     }
@@ -184,14 +201,47 @@ impl Shards {
     }
 
     /// Ends a session.
-    pub fn close(&self, shard: usize, key: SessionKey, reason: &str) {
-        self.control(shard, Control::Close(key, reason.to_owned()));
+    pub fn close(&self, shard: usize, key: SessionKey, reason: Reason, detail: &str) {
+        self.control(shard, Control::Close(key, reason, detail.to_owned()));
     }
 
-    /// The way to the viewer of a session is gone: if none of its checks has
-    /// arrived, none will.
-    pub fn signalling_lost(&self, shard: usize, key: SessionKey) {
-        self.control(shard, Control::SignallingLost(key));
+    /// A sign that the viewer of a session may be gone.
+    pub fn hint(&self, shard: usize, key: SessionKey, hint: Hint) {
+        self.control(shard, Control::Hint(key, hint));
+    }
+
+    /// The viewer's page is hidden, or visible again.
+    pub fn hidden(&self, shard: usize, key: SessionKey, hidden: bool) {
+        self.control(shard, Control::Hidden(key, hidden));
+    }
+
+    /// Somebody waits for the camera that a session holds.
+    pub fn contended(&self, shard: usize, key: SessionKey) {
+        self.control(shard, Control::Contended(key));
+    }
+
+    /// The camera of a session was taken again.
+    pub fn tracks(&self, shard: usize, key: SessionKey, tracks: Vec<AttachedTrack>) {
+        self.control(shard, Control::Tracks(key, tracks));
+    }
+
+    /// The state of all sessions, oldest first.
+    pub async fn reports(&self) -> Vec<SessionReport> {
+        let mut all = Vec::new();
+        for index in 0..self.shards.len() {
+            let (sender, receiver) = oneshot::channel();
+            self.control(index, Control::Report(sender));
+            all.extend(receiver.await.unwrap_or_default());
+        }
+        all.sort_by_key(|report| report.viewer);
+        all
+    }
+
+    /// What was counted, of all shards.
+    pub fn counters(&self) -> Counters {
+        let sum = Counters::default();
+        self.shards.iter().for_each(|shard| sum.add_all(&shard.counters));
+        sum
     }
 
     /// The shard of a user name fragment.

@@ -11,22 +11,33 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rs2rtc_media::{Frame, Kind};
 use rs2rtc_streams::{AttachedTrack, Sink, Subscription};
-use rs2rtc_webrtc::{Event, Output, Protocol, Transmit, framing, stun};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rs2rtc_webrtc::liveness::Reason;
+use rs2rtc_webrtc::{CloseReason, Event, Output, Pair, Protocol, Transmit, framing, stun};
 use tracing::{debug, error};
 
 use super::batch::Batch;
 use super::entry::Entry;
 use super::inbox::Outlet;
 use super::{
-    Control, IDLE, Media, NewSession, Routes, SessionKey, ShardInbox, TCP_QUEUE, TcpPath, shard_of,
+    Control, Counters, IDLE, Media, NewSession, Routes, SessionKey, ShardInbox, TCP_QUEUE, TcpPath,
+    shard_of,
 };
-use crate::io::udp::{Receiver, UdpPort};
+use crate::io::poller::{Poller, Ready, Token};
+use crate::io::udp::{Connected, Receiver, Rejection, RejectionKind, UdpPort};
 
 /// Items of a queue taken in a row before the others get their turn.
 const ROUND: usize = 256;
+/// What a shard waits for: its waker, the port, and the sockets of its viewers.
+const WAKER: Token = Token(0);
+const PORT: Token = Token(1);
+const FIRST_SESSION: u64 = 2;
 /// Receive calls per socket in a row.
 const RECEIVE_CALLS: usize = 8;
+/// So many viewers that fall silent within so long, if they are more than half,
+/// make this server doubt its own way out, and wait so much longer.
+const UPLINK_MIN: usize = 3;
+const UPLINK_WINDOW: Duration = Duration::from_secs(1);
+const UPLINK_DOUBT: Duration = Duration::from_secs(20);
 /// Addresses kept per session.
 const MAX_PEERS: usize = 64;
 /// TCP connections kept per session.
@@ -45,15 +56,24 @@ pub(super) struct Setup {
     pub(super) udp: Arc<UdpPort>,
     pub(super) routes: Arc<Routes>,
     pub(super) sessions: Arc<AtomicUsize>,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// Runs a shard until it is stopped.
-pub(super) fn run(setup: Setup) {
-    let reads = setup.index == 0;
-    let mut receiver = reads.then(Receiver::new);
+pub(super) fn run(setup: Setup, mut poller: Poller) {
     let udp = Arc::clone(&setup.udp);
+    let reads = setup.index == 0;
+    // A descriptor that cannot be waited for would make this thread deaf.
+    let mut waits = poller.add(setup.outlet.fd(), WAKER);
+    for fd in udp.fds().filter(|_| reads) {
+        waits = waits.and_then(|()| poller.add(fd, PORT));
+    }
+    if let Err(error) = waits {
+        error!(%error, "WebRTC cannot wait for its port");
+    }
     let mut worker = Worker {
         setup,
+        poller,
         sessions: HashMap::new(),
         by_ufrag: HashMap::new(),
         by_address: HashMap::new(),
@@ -64,47 +84,34 @@ pub(super) fn run(setup: Setup) {
         tcp_out: None,
         stopping: false,
     };
+    let mut receiver = Receiver::new();
+    let mut ready = Vec::new();
     loop {
-        if let Some(receiver) = &mut receiver {
-            let now = Instant::now();
-            receiver.receive(&udp, RECEIVE_CALLS, |source, destination, datagram| {
-                worker.datagram(Protocol::Udp, source, destination, datagram, now);
-            });
+        for item in ready.drain(..) {
+            worker.input(item, &mut receiver);
         }
         let mut more = worker.take_round();
         worker.run_due(Instant::now());
+        if worker.setup.outlet.is_raised() {
+            worker.end_tracks(Instant::now());
+        }
         if worker.stopping && worker.sessions.is_empty() {
             return;
         }
         if !more {
             worker.setup.outlet.about_to_sleep();
-            more = worker.take_round();
+            more = worker.take_round() || worker.setup.outlet.peek_raised();
         }
         let timeout = if more { Duration::ZERO } else { worker.time_left(Instant::now()) };
-        let outlet = &worker.setup.outlet;
-        wait(outlet, reads.then_some(&*udp), timeout);
-        outlet.awake();
-    }
-}
-
-fn wait(outlet: &Outlet<Media, Control>, udp: Option<&UdpPort>, timeout: Duration) {
-    let fds = std::iter::once(outlet.fd()).chain(udp.into_iter().flat_map(UdpPort::fds));
-    let mut fds: Vec<PollFd<'_>> =
-        fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-    let timeout = Timespec {
-        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
-    };
-    // Interrupted or not: the caller looks at everything again.
-    let _ = poll(&mut fds, Some(&timeout));
-    if fds.first().is_some_and(|fd| !fd.revents().is_empty()) {
-        outlet.clear();
+        worker.poller.wait(timeout, &mut ready);
+        worker.setup.outlet.awake();
     }
 }
 
 /// The sessions that show a track, and the subscription they share.
 struct Fan {
     sessions: Vec<(SessionKey, usize)>,
+    sink: Arc<TrackSink>,
     _subscription: Subscription,
 }
 
@@ -115,6 +122,8 @@ struct TrackSink {
     inbox: ShardInbox,
     /// Frames were dropped: only a keyframe can follow.
     lost: AtomicBool,
+    /// The track has ended for good.
+    ended: AtomicBool,
 }
 
 impl Sink for TrackSink {
@@ -125,10 +134,16 @@ impl Sink for TrackSink {
         let taken = self.inbox.media(Media::Frame(self.id, Arc::clone(frame)));
         self.lost.store(!taken, Ordering::Relaxed);
     }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.inbox.raise();
+    }
 }
 
 struct Worker {
     setup: Setup,
+    poller: Poller,
     sessions: HashMap<SessionKey, Box<Entry>>,
     by_ufrag: HashMap<String, SessionKey>,
     by_address: HashMap<(Protocol, SocketAddr), SessionKey>,
@@ -142,6 +157,54 @@ struct Worker {
 }
 
 impl Worker {
+    /// Takes what has arrived at a descriptor.
+    fn input(&mut self, ready: Ready, receiver: &mut Receiver) {
+        let now = Instant::now();
+        match ready.token {
+            WAKER => self.setup.outlet.clear(),
+            PORT => {
+                let udp = Arc::clone(&self.setup.udp);
+                receiver.receive(&udp, RECEIVE_CALLS, |source, destination, datagram| {
+                    self.datagram(Protocol::Udp, source, destination, datagram, now);
+                });
+            }
+            Token(number) => {
+                let key = SessionKey(number - FIRST_SESSION);
+                let taken = self.sessions.get_mut(&key).and_then(|entry| entry.socket.take());
+                let Some(socket) = taken else { return };
+                socket.receive(receiver, RECEIVE_CALLS, |source, destination, datagram| {
+                    self.datagram(Protocol::Udp, source, destination, datagram, now);
+                });
+                if ready.error {
+                    socket.errors(|rejection| self.rejection(key, &rejection, now));
+                }
+                match self.sessions.get_mut(&key) {
+                    // Unless its datagrams brought another pair, and another socket.
+                    Some(entry) if entry.socket.is_none() && entry.is_at(&socket) => {
+                        entry.socket = Some(socket);
+                    }
+                    _ => self.poller.remove(&socket),
+                }
+            }
+        }
+    }
+
+    /// ICMP says that a datagram of ours did not arrive.
+    fn rejection(&mut self, key: SessionKey, rejection: &Rejection<'_>, now: Instant) {
+        use RejectionKind::{HostUnreachable, NetUnreachable, PortUnreachable, Prohibited};
+        let closed = rejection.kind == PortUnreachable;
+        if !closed && !matches!(rejection.kind, HostUnreachable | NetUnreachable | Prohibited) {
+            return;
+        }
+        let counters = Arc::clone(&self.setup.counters);
+        self.drive(key, now, |entry| {
+            let proven = entry.session.handle_rejection(closed, rejection.quote, now);
+            if closed && !proven {
+                counters.rejected_quotes.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+
     /// Takes what is in the queues. Says whether there may be more.
     fn take_round(&mut self) -> bool {
         let mut taken = 0;
@@ -174,14 +237,22 @@ impl Worker {
             Control::Candidate(key, text) => {
                 self.drive(key, now, |entry| entry.session.add_remote_candidate(&text, now));
             }
-            Control::Close(key, reason) => {
-                self.drive(key, now, |entry| entry.session.close(&reason, now));
+            Control::Close(key, reason, detail) => {
+                self.drive(key, now, |entry| entry.session.close(reason, &detail, now));
             }
-            Control::SignallingLost(key) => self.drive(key, now, |entry| {
-                if !entry.session.is_reached() {
-                    entry.session.close("signalling lost", now);
-                }
-            }),
+            Control::Hint(key, hint) => {
+                self.drive(key, now, |entry| entry.session.handle_hint(hint, now));
+            }
+            Control::Hidden(key, true) => self.drive(key, now, |entry| entry.session.park(now)),
+            Control::Hidden(key, false) => self.drive(key, now, |entry| entry.session.resume(now)),
+            Control::Contended(key) => {
+                self.drive(key, now, |entry| entry.session.contended(now));
+            }
+            Control::Tracks(key, tracks) => self.show(key, tracks, now),
+            Control::Report(sender) => {
+                let reports = self.sessions.values_mut().map(|entry| entry.report(now)).collect();
+                let _ = sender.send(reports);
+            }
             Control::Tcp(path, local, first) => {
                 // An unknown fragment drops the path, which closes the connection.
                 let same = self.tcp.values().filter(|p| p.ufrag == path.ufrag).count();
@@ -202,7 +273,7 @@ impl Worker {
                 self.stopping = true;
                 let keys: Vec<SessionKey> = self.sessions.keys().copied().collect();
                 for key in keys {
-                    self.drive(key, now, |entry| entry.session.close("server stops", now));
+                    self.stop_session(key, now);
                 }
             }
         }
@@ -212,9 +283,42 @@ impl Worker {
         self.by_ufrag.insert(new.session.ufrag().to_owned(), key);
         self.sessions.insert(key, Box::new(Entry::new(new, now)));
         if self.stopping {
-            self.drive(key, now, |entry| entry.session.close("server stops", now));
+            self.stop_session(key, now);
         } else {
             self.drive(key, now, |entry| entry.session.handle_timeout(now));
+        }
+    }
+
+    fn stop_session(&mut self, key: SessionKey, now: Instant) {
+        self.drive(key, now, |entry| entry.session.close(Reason::Shutdown, "server stops", now));
+    }
+
+    /// The camera of a session was taken again.
+    fn show(&mut self, key: SessionKey, tracks: Vec<AttachedTrack>, now: Instant) {
+        let Some(mut entry) = self.sessions.remove(&key) else { return };
+        if entry.show(tracks) && entry.connected {
+            self.join_all(key, &mut entry, now);
+        }
+        self.sessions.insert(key, entry);
+        self.drive(key, now, |entry| entry.session.mark("camera_back", "", now));
+    }
+
+    /// Half of the viewers fell silent within a second: it is this server that
+    /// is cut off, or stuck.
+    fn doubt_uplink(&mut self, now: Instant) {
+        let established = self.sessions.values().filter(|e| e.session.is_established()).count();
+        let recent = |e: &&Box<Entry>| {
+            let since = e.session.silent_since();
+            since.is_some_and(|since| now.saturating_duration_since(since) < UPLINK_WINDOW)
+        };
+        let silent = self.sessions.values().filter(recent).count();
+        if silent < UPLINK_MIN || silent * 2 <= established {
+            return;
+        }
+        let keys: Vec<SessionKey> = self.sessions.keys().copied().collect();
+        for key in keys {
+            let until = now + UPLINK_DOUBT;
+            self.drive(key, now, |entry| entry.session.doubt_uplink(until, now));
         }
     }
 
@@ -231,6 +335,18 @@ impl Worker {
         fan.sessions.retain(|(key, _)| alive.get(key).is_some_and(|e| !e.tracks.is_empty()));
         if !fan.sessions.is_empty() {
             self.fans.insert(track, fan);
+        }
+    }
+
+    /// Ends the sessions of tracks that have ended: their players ask again and
+    /// get what the source gives now.
+    fn end_tracks(&mut self, now: Instant) {
+        let ended = |fan: &&Fan| fan.sink.ended.load(Ordering::SeqCst);
+        let sessions = self.fans.values().filter(ended).flat_map(|fan| &fan.sessions);
+        let keys: Vec<SessionKey> = sessions.map(|(key, _)| *key).collect();
+        for key in keys {
+            let text = "the source does not give this track any more";
+            self.drive(key, now, |entry| entry.session.close(Reason::SourceFailed, text, now));
         }
     }
 
@@ -291,6 +407,7 @@ impl Worker {
 
     /// Calls the sessions whose time has come.
     fn run_due(&mut self, now: Instant) {
+        let mut fell_silent = false;
         while let Some(Reverse((time, key))) = self.due.peek().copied() {
             if time > now {
                 break;
@@ -305,8 +422,18 @@ impl Worker {
             if entry.deadline > now {
                 self.schedule(key);
             } else {
-                self.drive(key, now, |entry| entry.session.handle_timeout(now));
+                let counters = Arc::clone(&self.setup.counters);
+                self.drive(key, now, |entry| {
+                    entry.session.handle_timeout(now);
+                    counters.add(&entry.session.take_counts());
+                    let silent = entry.session.silent_since().is_some();
+                    fell_silent |= silent && !entry.silent;
+                    entry.silent = silent;
+                });
             }
+        }
+        if fell_silent {
+            self.doubt_uplink(now);
         }
     }
 
@@ -339,7 +466,9 @@ impl Worker {
         }
         if result.is_err() {
             error!(stream = entry.stream, "a WebRTC session failed and was ended");
-            self.leave(key, &mut entry, "internal error");
+            let detail = "internal error".to_owned();
+            let reason = CloseReason { reason: Reason::DtlsFatal, detail };
+            self.end(key, &mut entry, &reason, now);
         }
         if result.is_err() || entry.session.is_finished() {
             self.remove(key, &entry);
@@ -420,16 +549,47 @@ impl Worker {
                 self.route(place);
             }
             Event::Connected => {
-                for (index, track) in entry.shows() {
-                    self.join(key, index, &track);
-                    entry.burst(index, now);
-                }
+                entry.connected = true;
+                self.join_all(key, entry, now);
             }
-            Event::PairChanged(pair) => entry.pair_changed(&pair),
-            Event::KeyframeRequest(track) => entry.burst(track, now),
+            Event::PairChanged(pair) => {
+                entry.pair_changed(&pair);
+                self.open_socket(key, entry, &pair);
+            }
+            Event::KeyframeRequest(track) => entry.burst(track, true, now),
+            Event::Resync(track) => entry.burst(track, false, now),
             Event::Received(packet) => entry.heard(&packet, now),
-            Event::Closed(reason) => self.leave(key, entry, &reason.to_string()),
+            Event::Hold => entry.want(),
+            Event::Release { reason, heard } => {
+                self.leave(key, entry);
+                entry.park(reason, heard, now);
+            }
+            Event::Closed(reason) => self.end(key, entry, &reason, now),
             _ => {}
+        }
+    }
+
+    /// Gives a viewer a socket of its own, for its ICMP errors.
+    fn open_socket(&mut self, key: SessionKey, entry: &mut Entry, pair: &Pair) {
+        if let Some(old) = entry.socket.take() {
+            self.poller.remove(&old);
+        }
+        if pair.protocol != Protocol::Udp {
+            return;
+        }
+        match Connected::open(&self.setup.udp, pair.local, pair.remote) {
+            Ok(socket) => match self.poller.add(&socket, Token(key.0 + FIRST_SESSION)) {
+                Ok(()) => entry.socket = Some(socket),
+                Err(error) => debug!(%error, "a viewer's socket cannot be waited for"),
+            },
+            Err(error) => debug!(%error, remote = %pair.remote, "no socket of its own"),
+        }
+    }
+
+    fn join_all(&mut self, key: SessionKey, entry: &mut Entry, now: Instant) {
+        for (index, track) in entry.shows() {
+            self.join(key, index, &track);
+            entry.burst(index, false, now);
         }
     }
 
@@ -450,14 +610,24 @@ impl Worker {
                 video: track.kind == Kind::Video,
                 inbox: self.setup.inbox.clone(),
                 lost: AtomicBool::new(false),
+                ended: AtomicBool::new(false),
             };
-            Fan { sessions: Vec::new(), _subscription: track.subscribe(Arc::new(sink)) }
+            let sink = Arc::new(sink);
+            let subscription = track.subscribe(Arc::clone(&sink) as Arc<dyn Sink>);
+            Fan { sessions: Vec::new(), sink, _subscription: subscription }
         });
         fan.sessions.push((key, index));
     }
 
     /// The session ended: it shows nothing any more and holds nothing.
-    fn leave(&mut self, key: SessionKey, entry: &mut Entry, reason: &str) {
+    fn end(&mut self, key: SessionKey, entry: &mut Entry, reason: &CloseReason, now: Instant) {
+        self.leave(key, entry);
+        self.setup.counters.add(&entry.session.take_counts());
+        entry.end(reason, now);
+    }
+
+    /// The session shows nothing any more.
+    fn leave(&mut self, key: SessionKey, entry: &Entry) {
         for (_, attached) in entry.shows() {
             let id = attached.track.id;
             if let Some(fan) = self.fans.get_mut(&id) {
@@ -467,11 +637,13 @@ impl Worker {
                 }
             }
         }
-        entry.end(reason);
     }
 
     /// Forgets a session that needs nothing more.
     fn remove(&mut self, key: SessionKey, entry: &Entry) {
+        if let Some(socket) = &entry.socket {
+            self.poller.remove(socket);
+        }
         self.by_ufrag.remove(entry.session.ufrag());
         for place in &entry.peers {
             if self.by_address.get(place) == Some(&key) {

@@ -1,8 +1,10 @@
 //! Settings of the WebRTC output (`spec/protocols-standard.md` 8.1).
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_webrtc::liveness::Timers;
 
 /// Settings of the WebRTC output.
 #[derive(Clone, Debug)]
@@ -16,6 +18,10 @@ pub struct Config {
     pub filters: Filters,
     /// Threads that own sessions; `None`: one for every two processors.
     pub shards: Option<usize>,
+    /// How quickly a silent viewer is let go.
+    pub liveness: Timers,
+    /// The same for the viewers of single streams, by name.
+    pub liveness_of: HashMap<String, Timers>,
 }
 
 impl Default for Config {
@@ -26,6 +32,8 @@ impl Default for Config {
             candidates: Vec::new(),
             filters: Filters::default(),
             shards: None,
+            liveness: Timers::default(),
+            liveness_of: HashMap::new(),
         }
     }
 }

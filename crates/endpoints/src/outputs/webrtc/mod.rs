@@ -7,7 +7,7 @@
 //!
 //! Flow and texts: `spec/api.md` 6 and 7, `spec/protocols-standard.md` 8.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,24 +18,30 @@ use rs2rtc_media::{Direction, Media};
 use rs2rtc_streams::{
     Attached, AttachedTrack, CancellationToken, Connection, Description, Request, Stream, Tasks,
 };
+use rs2rtc_webrtc::liveness::Timers;
 use rs2rtc_webrtc::{
-    Accept, Accepted, Certificate, Limits, LocalCandidate, Protocol, Selected, Session,
+    Accept, Accepted, Certificate, LocalCandidate, Protocol, Selected, Session,
     configured_candidates,
 };
 use tokio::sync::watch;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::io::ice_tcp::TcpPort;
-use crate::io::shard::{self, NewSession, SessionKey, Shards};
+use crate::io::shard::{self, Hold, NewSession, Shards};
 use crate::io::sys;
 use crate::io::udp::UdpPort;
 
 mod addresses;
 mod config;
+mod session;
 
 use addresses::Port;
 
 pub use config::{Config, Filters, Listen};
+pub use session::{Goodbye, SessionHandle, SignallingEnd};
+
+pub use crate::io::shard::{Counters, SessionReport};
+pub use rs2rtc_webrtc::liveness;
 pub use rs2rtc_webrtc::{Offer, Role};
 
 /// How an offer came, for the API and for the choice of addresses.
@@ -65,62 +71,6 @@ pub struct Answer {
     pub session: SessionHandle,
 }
 
-/// A session as its signalling sees it. Dropping it changes nothing: the
-/// session lives by its own connection.
-#[derive(Clone)]
-pub struct SessionHandle {
-    /// 128 random bits in hex: who knows it may end the session.
-    pub id: Arc<str>,
-    gateway: std::sync::Weak<Inner>,
-    shard: usize,
-    key: SessionKey,
-    closed: watch::Receiver<Option<String>>,
-}
-
-impl SessionHandle {
-    /// Passes a candidate of the viewer on; an empty text means that no more follow.
-    pub fn add_remote_candidate(&self, text: &str) {
-        if let Some(gateway) = self.gateway.upgrade() {
-            gateway.shards.add_remote_candidate(self.shard, self.key, text);
-        }
-    }
-
-    /// Ends the session with a goodbye.
-    pub fn close(&self, reason: &str) {
-        if let Some(gateway) = self.gateway.upgrade() {
-            gateway.shards.close(self.shard, self.key, reason);
-        }
-    }
-
-    /// The signalling connection is gone. A viewer that is on its way by then
-    /// stays; one that has not sent a check is given up at once.
-    pub fn signalling_lost(&self) {
-        if let Some(gateway) = self.gateway.upgrade() {
-            gateway.shards.signalling_lost(self.shard, self.key);
-        }
-    }
-
-    /// Waits for the end and gives its reason.
-    pub async fn closed(&self) -> String {
-        let mut closed = self.closed.clone();
-        match closed.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "internal error".to_owned(),
-        }
-    }
-
-    /// The reason of the end, if it has come.
-    pub fn close_reason(&self) -> Option<String> {
-        self.closed.borrow().clone()
-    }
-}
-
-impl fmt::Debug for SessionHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionHandle").field("key", &self.key).finish_non_exhaustive()
-    }
-}
-
 struct Inner {
     config: Config,
     session_config: rs2rtc_webrtc::Config,
@@ -130,6 +80,8 @@ struct Inner {
     tasks: Tasks,
     cancel: CancellationToken,
     sessions: Mutex<HashMap<Arc<str>, SessionHandle>>,
+    /// The sessions that ended last, newest first.
+    ended: Mutex<VecDeque<SessionReport>>,
     problems: Vec<String>,
 }
 
@@ -148,6 +100,7 @@ impl Gateway {
     /// If no UDP port at all can be bound or no thread started.
     pub fn start(config: Config, tasks: &Tasks, cancel: &CancellationToken) -> Result<Self, Error> {
         let mut problems = Vec::new();
+        sys::raise_descriptor_limit();
         let udp = bind_udp(&config, &mut problems)?;
         let tcp = config.listen.tcp.then(|| bind_tcp(&config.listen, &mut problems)).flatten();
         for problem in &problems {
@@ -181,7 +134,7 @@ impl Gateway {
         if let Some(tcp) = tcp {
             tcp.serve(&shards, tasks, cancel);
         }
-        let session_config = rs2rtc_webrtc::Config { certificate, limits: Limits::default() };
+        let session_config = rs2rtc_webrtc::Config { certificate };
         let inner = Inner {
             config,
             session_config,
@@ -190,6 +143,7 @@ impl Gateway {
             tasks: tasks.clone(),
             cancel: cancel.clone(),
             sessions: Mutex::default(),
+            ended: Mutex::default(),
             problems,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -213,6 +167,31 @@ impl Gateway {
     /// Sessions that run.
     pub fn sessions(&self) -> usize {
         self.inner.shards.sessions()
+    }
+
+    /// The state of all sessions, oldest first.
+    pub async fn reports(&self) -> Vec<SessionReport> {
+        self.inner.shards.reports().await
+    }
+
+    /// The sessions that ended last, newest first, at most 100.
+    pub fn ended(&self) -> Vec<SessionReport> {
+        let ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.iter().cloned().collect()
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> Counters {
+        self.inner.shards.counters()
+    }
+
+    /// Ends a session by the id of its consumer. Says whether it was there.
+    pub fn kick(&self, viewer: u64) -> bool {
+        let handle = self.inner.lock().values().find(|s| s.viewer() == viewer).cloned();
+        handle.is_some_and(|session| {
+            session.goodbye(Goodbye::Admin);
+            true
+        })
     }
 
     /// A session by its id.
@@ -254,7 +233,7 @@ impl Gateway {
             medias,
             connection: Arc::clone(&connection),
             source_tag: None,
-            may_sleep: false,
+            may_sleep: true,
         };
         let attached = stream.attach(request).await?;
         let inner = &self.inner;
@@ -293,6 +272,11 @@ impl Inner {
         addresses::candidates(&addresses, &self.config.filters, &self.ports)
     }
 
+    /// Times of the liveness for a stream's viewers.
+    fn timers(&self, stream: &str) -> Timers {
+        self.config.liveness_of.get(stream).copied().unwrap_or(self.config.liveness)
+    }
+
     fn port(&self, protocol: Protocol) -> Option<u16> {
         self.ports.iter().find(|p| p.protocol == protocol).map(|p| p.port)
     }
@@ -310,10 +294,13 @@ impl Inner {
         let selected: Vec<Selected> =
             attached.tracks.iter().map(|t| selection(t, origins)).collect();
         let epoch = attached.stream().epoch().0;
+        let timers = self.timers(attached.stream().name());
+        let held = !attached.is_parked();
         let inner = Arc::clone(self);
         let work = move || {
             let ufrag = format!("{}{}", shard::letter(shard), random_text::<11>()?);
             let password = random_text::<32>()?;
+            let seed = random::<32>()?;
             let tcp = inner.port(Protocol::Tcp).is_some();
             let listed = inner.config.candidates.iter().map(String::as_str);
             let configured = configured_candidates(listed, tcp, inner.config.listen.udp);
@@ -326,6 +313,9 @@ impl Inner {
                 configured: &configured,
                 complete,
                 epoch,
+                timers,
+                held,
+                seed,
             };
             Session::accept(&inner.session_config, request, Instant::now()).map_err(refused)
         };
@@ -343,20 +333,24 @@ impl Inner {
     ) -> Result<SessionHandle, Error> {
         let stopped = || Error::new(ErrorKind::Ended, "webrtc: the server stops");
         let id: Arc<str> = random_hex()?.into();
-        let (closed, watcher) = watch::channel(None);
+        let (hold, watcher) = watch::channel(Hold::Held);
+        let profile = self.timers(attached.stream().name()).profile.name();
+        let asleep = attached.is_parked();
         let name = attached.stream().name().to_owned();
         let new = NewSession {
             session,
-            tracks: attached.tracks.clone(),
+            tracks: if asleep { Vec::new() } else { attached.tracks.clone() },
             connection: Arc::clone(attached.connection()),
             signalling,
             stream: name.clone(),
-            closed,
+            hold,
             epoch: attached.stream().epoch().0,
         };
         let key = self.shards.add(shard, new).ok_or_else(stopped)?;
         let gateway = Arc::downgrade(self);
-        let handle = SessionHandle { id: Arc::clone(&id), gateway, shard, key, closed: watcher };
+        let viewer = attached.connection().id;
+        let handle =
+            SessionHandle::new(Arc::clone(&id), gateway, (shard, key), &name, viewer, watcher);
         self.lock().insert(id, handle.clone());
         let (inner, keeper) = (Arc::clone(self), handle.clone());
         let span =
@@ -364,33 +358,12 @@ impl Inner {
         self.tasks.spawn(
             "webrtc viewer",
             async move {
-                keep(&inner, &keeper, attached).await;
+                session::keep(&inner, &keeper, attached, asleep, profile).await;
             }
             .instrument(span),
         );
         Ok(handle)
     }
-}
-
-/// Holds the stream until the session ends; ends the session when the stream
-/// or the program does.
-async fn keep(inner: &Inner, session: &SessionHandle, attached: Attached) {
-    let kicked = attached.kicked();
-    let reason = tokio::select! {
-        reason = session.closed() => reason,
-        () = kicked.cancelled() => {
-            let reason = attached.kick_reason().unwrap_or_else(|| "ended by the server".to_owned());
-            session.close(&reason);
-            session.closed().await
-        }
-        () = inner.cancel.cancelled() => {
-            session.close("server stops");
-            session.closed().await
-        }
-    };
-    drop(attached);
-    inner.lock().remove(&session.id);
-    debug!(reason, "stream let go");
 }
 
 /// What to ask of the stream, and the offer's media of each: everything but the

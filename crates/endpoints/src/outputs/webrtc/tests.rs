@@ -330,8 +330,8 @@ async fn our_end_of_a_session_is_heard() {
     let scene = Scene::new(1);
     let (mut client, session) = scene.viewer(Client::udp()).await;
     client.until(|c| c.connected.is_some());
-    session.close("kicked");
-    assert_eq!(session.closed().await, "kicked");
+    session.goodbye(Goodbye::Admin);
+    assert_eq!(session.closed().await, "admin");
     client.until(|c| c.closed);
     released(&scene).await;
 }
@@ -347,16 +347,18 @@ async fn a_deleted_stream_ends_its_viewers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_signalling_ends_only_who_has_not_come() {
+async fn lost_signalling_lets_go_only_for_who_has_not_come() {
     let scene = Scene::new(1);
     let (mut came, session) = scene.viewer(Client::udp()).await;
     came.until(|c| c.connected.is_some());
-    session.signalling_lost();
-    let (_absent, other) = scene.viewer(Client::udp()).await;
-    other.signalling_lost();
-    assert_eq!(other.closed().await, "signalling lost");
-    assert_eq!(session.close_reason(), None);
-    session.close("done");
+    session.signalling_lost(SignallingEnd::Fin);
+    let (_absent, mut other) = scene.viewer(Client::udp()).await;
+    other.signalling_lost(SignallingEnd::Fin);
+    while other.parked() != Some("signalling_lost") {
+        other.changed().await;
+    }
+    assert_eq!((session.close_reason(), session.parked()), (None, None));
+    session.goodbye(Goodbye::Delete);
     released(&scene).await;
 }
 

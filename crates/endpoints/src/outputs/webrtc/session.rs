@@ -1,0 +1,281 @@
+//! A session beside its shard: its handle for the signalling, and its keeper,
+//! which holds the stream for it, lets go, and takes it again.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+use rs2rtc_streams::{Attached, Departure};
+use rs2rtc_webrtc::liveness::{Hint, Reason};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::Inner;
+use crate::io::shard::{Departed, Hold, SessionKey};
+
+/// Ended sessions that are remembered.
+const ENDED: usize = 100;
+/// How often a viewer is told that others wait for its camera.
+const CONTENTION: Duration = Duration::from_millis(100);
+
+/// A goodbye that is certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Goodbye {
+    /// DELETE of the session's own address.
+    Delete,
+    /// The page is going away.
+    Pagehide,
+    /// The same player has come again.
+    Superseded,
+    /// A person ended it.
+    Admin,
+}
+
+/// How a session's signalling connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignallingEnd {
+    /// Closed, with or without a close frame.
+    Fin,
+    /// Reset, or it did not answer.
+    Reset,
+}
+
+/// A session as its signalling sees it. Dropping it changes nothing: the
+/// session lives by its own connection.
+#[derive(Clone)]
+pub struct SessionHandle {
+    /// 128 random bits in hex: who knows it may end the session.
+    pub id: Arc<str>,
+    gateway: Weak<Inner>,
+    shard: usize,
+    key: SessionKey,
+    stream: Arc<str>,
+    viewer: u64,
+    hold: watch::Receiver<Hold>,
+}
+
+impl SessionHandle {
+    pub(super) fn new(
+        id: Arc<str>,
+        gateway: Weak<Inner>,
+        (shard, key): (usize, SessionKey),
+        stream: &str,
+        viewer: u64,
+        hold: watch::Receiver<Hold>,
+    ) -> Self {
+        Self { id, gateway, shard, key, stream: stream.into(), viewer, hold }
+    }
+
+    /// Name of its stream.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// Id of its consumer, as the API shows it.
+    pub const fn viewer(&self) -> u64 {
+        self.viewer
+    }
+
+    /// Passes a candidate of the viewer on; an empty text means that no more follow.
+    pub fn add_remote_candidate(&self, text: &str) {
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.shards.add_remote_candidate(self.shard, self.key, text);
+        }
+    }
+
+    /// Ends the session: the viewer is gone, or is to be.
+    pub fn goodbye(&self, goodbye: Goodbye) {
+        let reason = match goodbye {
+            Goodbye::Delete => Reason::HttpDelete,
+            Goodbye::Pagehide => Reason::Pagehide,
+            Goodbye::Superseded => Reason::Superseded,
+            Goodbye::Admin => Reason::Admin,
+        };
+        self.close(reason, "");
+    }
+
+    fn close(&self, reason: Reason, detail: &str) {
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.shards.close(self.shard, self.key, reason, detail);
+        }
+    }
+
+    /// The signalling connection is gone. A viewer that has not come yet lets go
+    /// of the camera; another one has to answer a probe in the next moment.
+    pub fn signalling_lost(&self, how: SignallingEnd) {
+        let hint = match how {
+            SignallingEnd::Fin => Hint::WsFin,
+            SignallingEnd::Reset => Hint::WsReset,
+        };
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.shards.hint(self.shard, self.key, hint);
+        }
+    }
+
+    /// The page is hidden: the camera is let go, the session stays.
+    pub fn park(&self) {
+        self.hidden(true);
+    }
+
+    /// The page is visible again.
+    pub fn resume(&self) {
+        self.hidden(false);
+    }
+
+    fn hidden(&self, hidden: bool) {
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.shards.hidden(self.shard, self.key, hidden);
+        }
+    }
+
+    /// Whether the camera is let go while the session stays, and why.
+    pub fn parked(&self) -> Option<&'static str> {
+        match &*self.hold.borrow() {
+            Hold::Parked(departed) => Some(departed.reason.code()),
+            _ => None,
+        }
+    }
+
+    /// Waits until [`Self::parked`] or [`Self::close_reason`] would say something new.
+    pub async fn changed(&mut self) {
+        if self.hold.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits for the end and gives its reason in words.
+    pub async fn closed(&self) -> String {
+        let mut hold = self.hold.clone();
+        match hold.wait_for(|hold| matches!(hold, Hold::Closed(_))).await {
+            Ok(hold) => text(&hold).unwrap_or_default(),
+            Err(_) => "internal error".to_owned(),
+        }
+    }
+
+    /// The reason of the end in words, if it has come.
+    pub fn close_reason(&self) -> Option<String> {
+        text(&self.hold.borrow())
+    }
+
+    /// The code of that reason.
+    pub fn close_code(&self) -> Option<&'static str> {
+        match &*self.hold.borrow() {
+            Hold::Closed(departed) => Some(departed.reason.code()),
+            _ => None,
+        }
+    }
+}
+
+fn text(hold: &Hold) -> Option<String> {
+    match hold {
+        Hold::Closed(departed) => Some(departed.text.clone()),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionHandle").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+fn departure(departed: &Departed, profile: &'static str) -> Departure {
+    Departure {
+        reason: departed.reason.code().into(),
+        decided: departed.decided,
+        heard: Some(departed.heard),
+        profile,
+    }
+}
+
+/// Resolves when somebody waits for a camera of this viewer, not before `quiet` is over.
+async fn contended(attached: &Attached, quiet: Instant) {
+    tokio::time::sleep_until(quiet).await;
+    attached.contended().await;
+}
+
+/// Holds the stream as long as the session wants it, and ends the session when
+/// the stream or the program ends. `asleep`: the session has to ask first.
+pub(super) async fn keep(
+    inner: &Inner,
+    session: &SessionHandle,
+    mut attached: Attached,
+    asleep: bool,
+    profile: &'static str,
+) {
+    let mut hold = session.hold.clone();
+    let kicked = attached.kicked();
+    let mut asked = !asleep;
+    let mut told = false;
+    let mut quiet = Instant::now();
+    let departed = loop {
+        let now = hold.borrow_and_update().clone();
+        match &now {
+            Hold::Closed(departed) => break Some(departed.clone()),
+            Hold::Parked(departed) => {
+                asked = true;
+                if !attached.is_parked() {
+                    attached.park(departure(departed, profile));
+                }
+            }
+            Hold::Held if attached.is_parked() && asked => {
+                let resumed = tokio::select! {
+                    biased;
+                    _ = hold.changed() => continue,
+                    () = kicked.cancelled(), if !told => None,
+                    () = inner.cancel.cancelled(), if !told => None,
+                    resumed = attached.resume() => Some(resumed),
+                };
+                match resumed {
+                    Some(Ok(())) => {
+                        inner.shards.tracks(session.shard, session.key, attached.tracks.clone());
+                    }
+                    Some(Err(error)) => {
+                        session.close(Reason::SourceFailed, &error.to_string());
+                        told = true;
+                        asked = false;
+                    }
+                    None => {}
+                }
+            }
+            Hold::Held => {}
+        }
+        tokio::select! {
+            biased;
+            changed = hold.changed() => {
+                if changed.is_err() {
+                    break None;
+                }
+                asked = true;
+            }
+            () = kicked.cancelled(), if !told => {
+                told = true;
+                let reason = attached.kick_reason();
+                session.close(Reason::Admin, reason.as_deref().unwrap_or("ended by the server"));
+            }
+            () = inner.cancel.cancelled(), if !told => {
+                told = true;
+                session.close(Reason::Shutdown, "server stops");
+            }
+            () = contended(&attached, quiet), if !attached.is_parked() => {
+                inner.shards.contended(session.shard, session.key);
+                quiet = Instant::now() + CONTENTION;
+            }
+        }
+    };
+    match departed {
+        Some(departed) => {
+            attached.detach(departure(&departed, profile));
+            if let Some(report) = departed.report {
+                let mut ended = inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
+                ended.truncate(ENDED - 1);
+                ended.push_front(*report);
+            }
+            debug!(reason = departed.text, "stream let go");
+        }
+        None => drop(attached),
+    }
+    inner.lock().remove(&session.id);
+}
