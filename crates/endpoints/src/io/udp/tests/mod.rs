@@ -1,7 +1,7 @@
 //! Sockets on the loopback.
 
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::io::poller::{Poller, Ready, Token};
@@ -296,4 +296,44 @@ fn addresses_that_do_not_suit_the_port_are_refused() {
     let error = Connected::open(&port, foreign, viewer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
     assert_eq!(port.connected(), 0);
+}
+
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stderr)]
+fn cost_of_a_thousand_viewers() {
+    const DATAGRAMS: u32 = 100_000;
+    crate::io::sys::raise_descriptor_limit();
+    for viewers in [1, 100, 1000] {
+        let mut server = Server::new(None);
+        let here = server.at(V4);
+        // One socket with many addresses: all of 127/8 is ours.
+        let peers = UdpPort::bind(None, 0).unwrap();
+        let ip = |n: u32| IpAddr::from([127, 1, n.to_be_bytes()[2], n.to_be_bytes()[3]]);
+        let begin = Instant::now();
+        for viewer in 0..viewers {
+            server.connect(V4, SocketAddr::new(ip(viewer), peers.port()));
+        }
+        let opened = begin.elapsed() / viewers;
+        let (mut waits, mut ready) = (Duration::ZERO, Vec::new());
+        let begin = Instant::now();
+        for number in 0..DATAGRAMS {
+            let viewer = number * 7 % viewers;
+            peers.send(ip(viewer), here, b"x", 1);
+            let before = Instant::now();
+            server.poller.wait(LIMIT, &mut ready);
+            waits += before.elapsed();
+            let expected = Token(u64::from(viewer));
+            assert_eq!(ready, [Ready { token: expected, input: true, error: false }]);
+            let mut own = 0;
+            let connected = &server.viewers[viewer as usize];
+            connected.receive(&mut server.receiver, 8, |_, _, _| own += 1);
+            assert_eq!(own, 1);
+        }
+        eprintln!(
+            "{viewers} viewers: opened in {opened:?} each; {:?} per datagram, of it {:?} waiting",
+            begin.elapsed() / DATAGRAMS,
+            waits / DATAGRAMS,
+        );
+    }
 }
