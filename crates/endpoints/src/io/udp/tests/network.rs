@@ -5,7 +5,6 @@
 #![allow(clippy::print_stderr)]
 
 use std::fs::File;
-use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
