@@ -313,6 +313,19 @@ async fn a_guard_is_small() {
     assert!(rss < 2500, "{rss} KiB");
 }
 
+#[tokio::test]
+async fn a_program_may_open_as_many_files_as_we_at_our_start() {
+    use rs2rtc_endpoints::io::sys;
+    let soft = sys::descriptor_limit() - 1;
+    sys::set_descriptor_limit(soft).unwrap();
+    assert!(sys::raise_descriptor_limit() > soft);
+    let mut process = start("ulimit -Sn; ulimit -n 20; ulimit -Sn").await;
+    let mut lines = Lines::of(&mut process);
+    assert_eq!(lines.next().await, soft.to_string());
+    assert_eq!(lines.next().await, "20");
+    lines.end().await;
+}
+
 /// Our own program, to be killed: starts a tree and tells its processes.
 #[tokio::test]
 #[ignore = "run by the tests below in a process of its own"]

@@ -3,7 +3,7 @@
 //!
 //! `SIGKILL` leaves a process no time to clean up, and the kernel's
 //! parent-death signal reaches direct children only. So each program is started
-//! by a guard, which is our own executable run as `rs2rtc --guard program args…`:
+//! by a guard, which is our own executable run as `rs2rtc --guard limit program args…`:
 //!
 //! 1. Standard input is one end of a socket whose other end only we hold.
 //! 2. The guard is the *subreaper* of the program: whoever loses its parent
@@ -15,6 +15,9 @@
 //!
 //! If the guard itself is killed, the program dies of its parent-death signal,
 //! which cannot misfire: a guard has only one thread.
+//!
+//! `limit` is how many descriptors the program may open (`-`: as many as we):
+//! ours may have been raised ([`crate::io::sys::raise_descriptor_limit`]).
 //!
 //! The guard reports on the same socket, each time five bytes: a letter and an
 //! `i32` in native order. `S`: started, process id; `E`: could not be started,
@@ -34,7 +37,7 @@ use rustix::process::{
     set_child_subreaper, wait, waitid,
 };
 
-use crate::io::sys::child;
+use crate::io::sys::{self, child};
 
 /// First argument of a guard.
 pub(super) const ARGUMENT: &str = "--guard";
@@ -93,7 +96,16 @@ impl Report {
     }
 }
 
+/// The guard's argument about the limit of descriptors.
+pub(super) fn descriptor_limit() -> String {
+    sys::original_descriptor_limit().map_or_else(|| "-".to_owned(), |limit| limit.to_string())
+}
+
 fn run(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
+    let limit = arguments.next().ok_or(io::ErrorKind::InvalidInput)?;
+    if let Some(limit) = limit.to_str().and_then(|limit| limit.parse().ok()) {
+        let _ = sys::set_descriptor_limit(limit);
+    }
     let program = arguments.next().ok_or(io::ErrorKind::InvalidInput)?;
     let control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let signals = child::block_signals()?;

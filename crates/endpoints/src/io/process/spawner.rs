@@ -76,8 +76,8 @@ fn spawn_guarded(command: &Command) -> io::Result<Spawned> {
     ours.set_nonblocking(true)?;
     // Also right after an update: the link leads to the file we were started from.
     let mut guard = tokio::process::Command::new("/proc/self/exe");
-    guard.arg0("rs2rtc-guard").arg(guard::ARGUMENT).arg(&command.program);
-    guard.args(&command.arguments).process_group(0);
+    guard.arg0("rs2rtc-guard").arg(guard::ARGUMENT).arg(guard::descriptor_limit());
+    guard.arg(&command.program).args(&command.arguments).process_group(0);
     guard.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(Spawned { child: guard.spawn()?, control: Some(ours) })
 }

@@ -32,24 +32,29 @@ pub fn block_signals() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Makes a child lead a process group of its own, take all signals, and die
-/// with the thread that starts it.
+/// Makes a child lead a process group of its own, take all signals, have the
+/// limit of descriptors that we were started with, and die with the thread that
+/// starts it.
 pub fn die_with_parent(command: &mut Command) {
     let parent = rustix::process::getpid();
+    let descriptors = super::original_descriptor_limit();
     command.process_group(0);
     // SAFETY: between fork and exec the closure makes only system calls that
     // are async-signal-safe; it does not allocate.
     unsafe {
-        command.pre_exec(move || set_up(parent));
+        command.pre_exec(move || set_up(parent, descriptors));
     }
 }
 
-fn set_up(parent: Pid) -> io::Result<()> {
+fn set_up(parent: Pid, descriptors: Option<u64>) -> io::Result<()> {
     let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the set is written by `sigemptyset` before it is used.
     unsafe {
         libc::sigemptyset(none.as_mut_ptr());
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
+    if let Some(descriptors) = descriptors {
+        let _ = super::set_descriptor_limit(descriptors);
     }
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // The parent may have died before the line above.

@@ -42,6 +42,14 @@ pub fn original_descriptor_limit() -> Option<u64> {
     ORIGINAL.get().copied()
 }
 
+/// Sets the soft limit back to what it was before [`raise_descriptor_limit`]:
+/// before this process becomes another program by exec(2).
+pub fn restore_descriptor_limit() {
+    if let Some(soft) = original_descriptor_limit() {
+        let _ = set_descriptor_limit(soft);
+    }
+}
+
 /// Sets the soft limit of this process. Makes only system calls, so that it can
 /// run between fork and exec.
 ///
@@ -50,4 +58,29 @@ pub fn original_descriptor_limit() -> Option<u64> {
 pub fn set_descriptor_limit(soft: u64) -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(soft), maximum })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::io::sys::child;
+
+    #[test]
+    fn a_raised_limit_is_not_for_programs_that_we_start() {
+        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(PLENTY);
+        let soft = hard - 1;
+        set_descriptor_limit(soft).unwrap();
+        assert_eq!(raise_descriptor_limit(), hard);
+        assert_eq!(descriptor_limit(), hard);
+        // Once more: still the first one counts.
+        assert_eq!(raise_descriptor_limit(), hard);
+        assert_eq!(original_descriptor_limit(), Some(soft));
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -Sn"]);
+        child::die_with_parent(&mut command);
+        let output = command.output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), soft.to_string());
+    }
 }

@@ -12,7 +12,8 @@ pub(crate) mod netns;
 pub(crate) mod poll;
 
 pub use limits::{
-    descriptor_limit, original_descriptor_limit, raise_descriptor_limit, set_descriptor_limit,
+    descriptor_limit, original_descriptor_limit, raise_descriptor_limit, restore_descriptor_limit,
+    set_descriptor_limit,
 };
 
 use std::ffi::CStr;

@@ -1,7 +1,7 @@
 //! Sockets on the loopback.
 
-use std::io::ErrorKind;
-use std::time::Duration;
+use std::io::{ErrorKind, Write as _};
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::io::poller::{Poller, Ready, Token};
@@ -107,6 +107,18 @@ impl Server {
     }
 }
 
+/// IPv4, and IPv6 where there is one.
+fn families() -> impl Iterator<Item = IpAddr> {
+    let v6 = match UdpSocket::bind((V6, 0)) {
+        Ok(_) => Some(V6),
+        Err(error) => {
+            let _ = io::stderr().write_all(format!("SKIPPED IPv6: {error}\n").as_bytes());
+            None
+        }
+    };
+    std::iter::once(V4).chain(v6)
+}
+
 fn peer(ip: IpAddr) -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind((ip, 0)).unwrap();
     socket.set_read_timeout(Some(LIMIT)).unwrap();
@@ -136,7 +148,7 @@ fn segments_arrive_one_by_one_with_their_addresses() {
 
 #[test]
 fn a_used_port_is_an_error() {
-    for ip in [None, Some(V4), Some(V6)] {
+    for ip in std::iter::once(None).chain(families().map(Some)) {
         let mut server = Server::new(None);
         let (_peer, address) = peer(V4);
         for _ in 0..2 {
@@ -150,7 +162,7 @@ fn a_used_port_is_an_error() {
 
 #[test]
 fn a_viewer_has_its_own_socket_and_all_others_the_main_one() {
-    for (ip, bound) in [(V4, None), (V6, None), (V4, Some(V4)), (V6, Some(V6))] {
+    for (ip, bound) in families().flat_map(|ip| [(ip, None), (ip, Some(ip))]) {
         let mut server = Server::new(bound);
         let here = server.at(ip);
         let peers = [peer(ip), peer(ip), peer(ip)];
@@ -181,7 +193,7 @@ fn a_viewer_has_its_own_socket_and_all_others_the_main_one() {
 
 #[test]
 fn a_closed_viewer_is_reported_to_its_socket_and_nobody_loses_anything() {
-    for ip in [V4, V6] {
+    for ip in families() {
         let mut server = Server::new(None);
         let here = server.at(ip);
         let (gone, gone_address) = peer(ip);
@@ -252,7 +264,7 @@ fn an_unread_error_does_not_keep_datagrams_back() {
 
 #[test]
 fn datagrams_of_others_that_arrive_while_it_opens_come_with_their_source() {
-    for ip in [V4, V6] {
+    for ip in families() {
         let mut server = Server::new(None);
         let here = server.at(ip);
         let (viewer, address) = peer(ip);
@@ -280,7 +292,7 @@ fn datagrams_of_others_that_arrive_while_it_opens_come_with_their_source() {
 fn addresses_that_do_not_suit_the_port_are_refused() {
     let port = UdpPort::bind(Some(V4), 0).unwrap();
     let (_viewer, viewer) = peer(V4);
-    let (_other, other) = peer(V6);
+    let other = SocketAddr::new(V6, 5000);
     let ours = port.port();
     let open = |ip: &str, port_number, remote| {
         let local = SocketAddr::new(ip.parse().unwrap(), port_number);
@@ -296,4 +308,44 @@ fn addresses_that_do_not_suit_the_port_are_refused() {
     let error = Connected::open(&port, foreign, viewer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
     assert_eq!(port.connected(), 0);
+}
+
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stderr)]
+fn cost_of_a_thousand_viewers() {
+    const DATAGRAMS: u32 = 100_000;
+    crate::io::sys::raise_descriptor_limit();
+    for viewers in [1, 100, 1000] {
+        let mut server = Server::new(None);
+        let here = server.at(V4);
+        // One socket with many addresses: all of 127/8 is ours.
+        let peers = UdpPort::bind(None, 0).unwrap();
+        let ip = |n: u32| IpAddr::from([127, 1, n.to_be_bytes()[2], n.to_be_bytes()[3]]);
+        let begin = Instant::now();
+        for viewer in 0..viewers {
+            server.connect(V4, SocketAddr::new(ip(viewer), peers.port()));
+        }
+        let opened = begin.elapsed() / viewers;
+        let (mut waits, mut ready) = (Duration::ZERO, Vec::new());
+        let begin = Instant::now();
+        for number in 0..DATAGRAMS {
+            let viewer = number * 7 % viewers;
+            peers.send(ip(viewer), here, b"x", 1);
+            let before = Instant::now();
+            server.poller.wait(LIMIT, &mut ready);
+            waits += before.elapsed();
+            let expected = Token(u64::from(viewer));
+            assert_eq!(ready, [Ready { token: expected, input: true, error: false }]);
+            let mut own = 0;
+            let connected = &server.viewers[viewer as usize];
+            connected.receive(&mut server.receiver, 8, |_, _, _| own += 1);
+            assert_eq!(own, 1);
+        }
+        eprintln!(
+            "{viewers} viewers: opened in {opened:?} each; {:?} per datagram, of it {:?} waiting",
+            begin.elapsed() / DATAGRAMS,
+            waits / DATAGRAMS,
+        );
+    }
 }
