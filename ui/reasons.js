@@ -31,7 +31,7 @@ const CAUSES = [
 /** Why a session is paused or over, by the server's code. @type {Record<string, [ErrorClass, string]>} */
 const ENDS = {
     hidden: ['ended', 'Paused while it cannot be seen.'],
-    contended: ['busy', 'Paused: somebody else needs the camera.'],
+    contended: ['busy', 'Somebody else needs the camera.'],
     superseded: ['config', 'This player has been opened again and goes on there.'],
     admin: ['config', 'An administrator has ended this session.'],
     kicked: ['config', 'An administrator has ended this session.'],

@@ -18,6 +18,7 @@ class FakeElement extends EventTarget {
     append(...nodes) { this.children.push(...nodes); }
     appendChild(node) { this.append(node); return node; }
     setAttribute(name, value) { this.attributes.set(name, value); }
+    getAttribute(name) { return this.attributes.get(name) ?? null; }
     hasAttribute(name) { return this.attributes.has(name); }
     removeAttribute(name) { this.attributes.delete(name); }
     querySelector(name) { return this.children.flatMap(c => c.children?.length ? [c, ...c.children] : [c]).find(c => `.${c.className}` === name) ?? null; }

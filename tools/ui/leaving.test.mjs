@@ -114,7 +114,7 @@ test('paused by the server: the last frame, the reason and a button', {skip}, as
             painted: !canvas.hidden && Math.max(...[...pixel].slice(0, 3)) > 30,
         };
     });
-    assert.deepEqual(seen, {text: ['Paused, camera is off', 'Paused: somebody else needs the camera.', 'Resume'], painted: true});
+    assert.deepEqual(seen, {text: ['Paused, camera is off', 'Somebody else needs the camera.', 'Resume'], painted: true});
     await page.click('.act');
     await phase(page, 'live');
     assert.equal(await page.$eval('canvas.last', node => /** @type {HTMLElement} */ (node).hidden), true);

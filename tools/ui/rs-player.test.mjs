@@ -332,7 +332,7 @@ test('the server pauses it: says why, keeps the frame, and goes on when asked to
     ws.receive('state', {state: 'parked', reason: 'contended'});
     assert.equal(element.phase, 'parked');
     assert.equal(part(element, 'title').textContent, 'Paused, camera is off');
-    assert.equal(part(element, 'status').textContent, 'Paused: somebody else needs the camera.');
+    assert.equal(part(element, 'status').textContent, 'Somebody else needs the camera.');
     assert.equal(part(element, 'last').hidden, false);
     // To look away and back does not take it from the other.
     see(false);
@@ -429,6 +429,21 @@ test('the socket alone is lost: the picture goes on, the socket comes back witho
     await remove(element);
     assert.deepEqual(calls.slice(0, 4), ['pc.close', `DELETE keepalive ${BYE}`, 'DELETE keepalive http://cam.local:1984/base/api/rs/bye/ffff', 'socket.close']);
     assert.equal(FakePeer.all.length, 1);
+});
+
+test('the socket cannot be opened again, and no frame comes: it is lost, seconds before the browser says so', async () => {
+    for (const frames of [true, false]) {
+        const element = make();
+        const {ws, pc} = await playing(element);
+        ws.closed();
+        tick(500);
+        FakeSocket.last.closed();
+        tick(999);
+        if (frames) frame(element);
+        tick(1001);
+        assert.equal(element.pc === pc, frames);
+        await remove(element);
+    }
 });
 
 test('the server was started again: the old session is gone, a new one is made', async () => {
@@ -635,4 +650,9 @@ test('the countdown is shown', async () => {
     tick(1000);
     assert.equal(part(element, 'wait').textContent, 'Next try in 3 s.');
     assert.equal(part(element, 'mode').textContent, 'error');
+    tick(3000);
+    assert.deepEqual(['mode', 'status', 'wait'].map(name => part(element, name).textContent), ['loading', 'The server cannot be reached.', 'Trying…']);
+    await playing(element);
+    assert.deepEqual(['mode', 'status', 'wait'].map(name => part(element, name).textContent), ['RTC', '', '']);
+    assert.equal(part(element, 'panel').hidden, true);
 });

@@ -31,7 +31,7 @@ rs-player > .info > .panel {
 rs-player > .info > .panel[hidden] { display: none; }
 rs-player .title { font-size: 15px; font-weight: 600; }
 rs-player .title::before { margin-inline-end: 8px; }
-rs-player [data-phase=parked] .title::before { content: "\\23F8\\FE0E"; }
+rs-player [data-phase=parked] .title::before { content: ""; display: inline-block; width: 3px; height: 11px; border-inline: 3px solid; }
 rs-player [data-phase=retrying] .title { color: #f2b84b; }
 rs-player [data-phase=retrying] .title::before { content: "\\21BB"; }
 rs-player [data-phase=failed] .title { color: #ff8a80; }
@@ -104,8 +104,16 @@ export class Overlay {
 
     /** @param {View} view */
     show(view) {
-        this.#view = view;
         const {phase} = view;
+        // During an attempt after a failure the failure stays, or it would only flicker.
+        const again = (phase === 'dialling' || phase === 'connecting') && this.#info.getAttribute('data-phase') === 'retrying';
+        this.#view = view;
+        if (again) {
+            this.#mode.textContent = 'loading';
+            this.#tick();
+            this.#wait.textContent = 'Trying…';
+            return;
+        }
         this.#info.setAttribute('data-phase', phase);
         this.#mode.textContent = phase === 'live' ? view.mode : phase === 'dialling' || phase === 'connecting' ? 'loading'
             : phase === 'retrying' || phase === 'failed' ? 'error' : '';

@@ -43,8 +43,9 @@ export class LastPicture {
         this.canvas.setAttribute('aria-hidden', 'true');
     }
 
-    /** Takes the frame that is shown now; keeps the older one if there is none. */
+    /** Takes the frame that is shown now, once until `hide`; keeps the older one if there is none. */
     grab() {
+        if (!this.canvas.hidden) return;
         const {videoWidth: width, videoHeight: height} = this.video;
         if (!width || this.video.readyState < 2) return;
         try {

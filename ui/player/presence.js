@@ -25,6 +25,8 @@ import {onFrame} from './picture.js';
 const FRAME_AFTER_SHOW = 1000;
 /** The same if the camera was off: until the server answers `resume`, and after that. */
 const ANSWER_AFTER_RESUME = 3000, FRAME_AFTER_RESUME = 10_000;
+/** The same while the socket cannot be opened again. */
+const FRAME_WITHOUT_SERVER = 2000;
 
 export class Presence {
     /** @type {PageWatch|null} */
@@ -101,7 +103,7 @@ export class Presence {
         element.play();
         status.enter(run.mode ? 'connecting' : 'dialling');
         // Without a picture before it is an attempt like any other.
-        if (run.liveSince) this.#expectFrame(wasOff ? ANSWER_AFTER_RESUME : FRAME_AFTER_SHOW);
+        if (run.liveSince) this.expectFrame(wasOff ? ANSWER_AFTER_RESUME : FRAME_AFTER_SHOW);
     }
 
     /** The server has let the camera go. @param {string} reason a code, or why it cannot be had again */
@@ -123,7 +125,7 @@ export class Presence {
         run.parkedBy = '';
         if (this.away || !run.liveSince || status.phase === 'live') return;
         status.enter('connecting');
-        this.#expectFrame(FRAME_AFTER_RESUME);
+        this.expectFrame(FRAME_AFTER_RESUME);
     }
 
     /** Waits for the next frame. @param {() => void} callback */
@@ -133,8 +135,14 @@ export class Presence {
         if (video) run.unframe = onFrame(video, callback);
     }
 
-    /** @param {number} limit milliseconds */
-    #expectFrame(limit) {
+    /** Is it still a picture? Asked when the server cannot be reached otherwise. */
+    doubt() {
+        const {status} = this.player, run = this.player.run();
+        if (status.phase === 'live' && !document.hidden && !run.isTimed('frame')) this.expectFrame(FRAME_WITHOUT_SERVER);
+    }
+
+    /** Without a frame until then the connection is made anew. @param {number} limit milliseconds */
+    expectFrame(limit) {
         const run = this.player.run();
         // The pictures of these two do not pass through the video.
         if (run.mode === 'mjpeg' || run.mode === 'mp4') return this.player.live();

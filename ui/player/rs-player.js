@@ -17,7 +17,7 @@
  * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
  */
 import {VideoRTC} from '../video-rtc.js';
-import {classOfEnd, classOfError, explainEnd, explainError, explainPath} from '../reasons.js';
+import {classOfEnd, explainEnd, explainPath} from '../reasons.js';
 import {returnIdentity, takeIdentity} from './identity.js';
 import {sayGoodbye} from './leaving.js';
 import {Overlay} from './overlay.js';
@@ -25,10 +25,10 @@ import {LastPicture} from './picture.js';
 import {Presence} from './presence.js';
 import {Retry, stops} from './retry.js';
 import {Run} from './run.js';
-import {hello, isAboutOurs, Link, Session, wantsPassword} from './signalling.js';
+import {hello, wantsPassword} from './signalling.js';
+import {Hearing, RIVALS} from './socket.js';
 import {Status} from './status.js';
 
-/** @typedef {import('../video-rtc.js').Message} Message */
 /** @typedef {import('../reasons.js').ErrorClass} ErrorClass */
 /** @typedef {import('./status.js').Phase} Phase */
 /** @typedef {import('./status.js').StateDetail} StateDetail */
@@ -40,8 +40,6 @@ const REASON_AFTER_GOODBYE = 250;
 const STABLE = 5000;
 /** Milliseconds for the socket to open, and then for the server and its camera to answer. */
 const OPEN_LIMIT = 10_000, ANSWER_LIMIT = 40_000;
-/** The modes that race against WebRTC. */
-const RIVALS = ['mse', 'hls', 'mp4'];
 
 export class RsPlayer extends VideoRTC {
     static observedAttributes = ['src', 'mode', 'media', 'background'];
@@ -52,19 +50,23 @@ export class RsPlayer extends VideoRTC {
     #retry = new Retry(() => this.onconnect());
     /** @type {LastPicture|null} */
     #picture = null;
-    #presence = new Presence({
+    #parts = {
         element: this,
         status: this.#status,
         run: () => this.#run,
         grab: () => this.#picture?.grab(),
         live: () => this.#live(),
-        lose: (reason, cls, atOnce) => this.#lose(reason, cls, atOnce),
-        leave: (phase, beacon) => this.#leave(phase, beacon),
+        playing: (/** @type {Mode} */ mode) => this.#playing(mode),
+        ended: () => this.#ended(),
+        lose: (/** @type {string} */ reason, /** @type {ErrorClass} */ cls, atOnce = false) => this.#lose(reason, cls, atOnce),
+        leave: (/** @type {'idle'|'parked'} */ phase, beacon = false) => this.#leave(phase, beacon),
         online: () => {
             this.#run.link?.now();
             if (this.#retry.waiting) this.#retry.now();
         },
-    });
+    };
+    #presence = new Presence(this.#parts);
+    #hearing = new Hearing({...this.#parts, presence: this.#presence});
 
     /** What the player does now. @returns {Phase} */
     get phase() {
@@ -148,7 +150,7 @@ export class RsPlayer extends VideoRTC {
         this.send(hello(this.#cid));
         const run = this.#run, modes = super.onopen();
         run.open = new Set(modes);
-        this.onmessage['rs-player'] = msg => this.#hear(msg, modes[0]);
+        this.onmessage['rs-player'] = msg => this.#hearing.hear(msg, modes[0]);
         this.#answerWithin(ANSWER_LIMIT);
         if (!modes.length) queueMicrotask(() => this.#lose(`This browser can play none of: ${this.mode}.`, 'config'));
         return modes;
@@ -160,7 +162,7 @@ export class RsPlayer extends VideoRTC {
         const opened = this.wsState === WebSocket.OPEN, run = this.#run;
         this.ws = null;
         if (run.isTimed('reason')) this.#ended();
-        else if (run.won && this.pc) this.#relink();
+        else if (run.won && this.pc) this.#hearing.relink();
         else if (opened) this.#lose('The server has ended the connection.', run.liveSince ? 'ended' : 'network', true);
         else this.#lose('The server cannot be reached.', 'network');
         if (!opened) this.#askWhy();
@@ -198,7 +200,7 @@ export class RsPlayer extends VideoRTC {
         if (!run.won) return;
         for (const mode of [...RIVALS, 'mjpeg']) delete this.onmessage[mode];
         run.open = new Set(['webrtc']);
-        if (keep && rival) this.#stopRival();
+        if (keep && rival) this.#hearing.stopRival();
         this.#playing('webrtc');
     }
 
@@ -216,56 +218,6 @@ export class RsPlayer extends VideoRTC {
         if (report.lost || this.phase !== 'retrying') return;
         const pairs = report.pairs.length ? report.pairs : this.#status.pairs;
         this.#status.enter('retrying', explainPath({...report, pairs}), {nextTry: this.#status.nextTry});
-    }
-
-    /** @param {Message} msg @param {string} [first] the mode that MJPEG stands in for */
-    #hear(msg, first) {
-        const run = this.#run;
-        switch (msg.type) {
-            case 'session': {
-                const session = run.session ??= new Session(this.wsURL);
-                if (!session.heard(msg.value)) this.#lose(explainEnd('shutdown'), 'ended', true);
-                else this.#presence.hide();
-                break;
-            }
-            case 'state':
-                if (msg.value?.state === 'parked') this.#presence.parked(String(msg.value.reason ?? ''));
-                else this.#presence.alive();
-                break;
-            case 'released':
-                run.released = String(msg.value?.reason ?? '') || 'ended';
-                this.#status.tell('released', msg.value ?? {});
-                this.#ended();
-                break;
-            case 'webrtc/answer':
-                run.stop('answer');
-                if (this.phase === 'dialling') this.#status.enter('connecting');
-                break;
-            case 'mse':
-                if (run.won) this.#stopRival();
-                else this.#playing(run.open.has('mp4') ? 'mp4' : 'mse');
-                break;
-            case 'hls':
-            case 'mp4':
-            case 'mjpeg':
-                if (!run.won) this.#playing(msg.type);
-                break;
-            case 'error':
-                if (!isAboutOurs(msg.value)) this.#refused(String(msg.value), first);
-                break;
-        }
-    }
-
-    /** A mode does not play. @param {string} text @param {string} [first] */
-    #refused(text, first) {
-        const run = this.#run;
-        if (run.won) return;
-        const mode = text.match(/^(webrtc|mse|hls|mp4|mjpeg)\b/)?.[1] ?? '';
-        run.open.delete(mode);
-        if (mode && mode === first && mode !== 'mjpeg' && this.onmessage.mjpeg) run.open.add('mjpeg');
-        // That of WebRTC says most, the others often only repeat it.
-        if (!run.error || mode === 'webrtc') run.error = text;
-        if (!run.open.size || !mode) this.#lose(explainError(run.error, this.wsURL), classOfError(run.error));
     }
 
     /** A mode has begun; its picture comes. @param {Mode} mode */
@@ -299,42 +251,12 @@ export class RsPlayer extends VideoRTC {
         this.#picture?.hide();
     }
 
-    /** Brings the socket back beside the picture; a server of another kind has nothing to say over it. */
-    #relink() {
-        this.wsState = WebSocket.CLOSED;
-        const run = this.#run;
-        if (!run.session || run.link) return;
-        run.link = new Link(this.wsURL, {
-            onopen: ws => {
-                this.ws = ws;
-                this.wsState = WebSocket.OPEN;
-                this.send(hello(this.#cid));
-            },
-            onmessage: msg => this.#hear(msg),
-            onlost: () => {
-                this.ws = null;
-                this.wsState = WebSocket.CLOSED;
-                if (run.isTimed('reason')) this.#ended();
-            },
-        });
-    }
-
-    /** The server goes on sending what is not shown. */
-    #stopRival() {
-        if (this.#run.session?.caps.has('stop')) {
-            this.send({type: 'stop', value: 'mse'});
-            return;
-        }
-        const ws = this.ws;
-        this.ws = null;
-        ws?.close();
-        this.#relink();
-    }
-
     /** The server has let go of the media path; why comes over the socket. */
     #letGo() {
         const run = this.#run;
         if (run.isTimed('reason')) return;
+        // Soon the browser takes the frame away.
+        this.#picture?.grab();
         if (this.ws && run.session?.caps.has('released')) run.after('reason', REASON_AFTER_GOODBYE, () => this.#ended());
         else this.#ended();
     }

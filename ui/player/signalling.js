@@ -80,6 +80,7 @@ export class Link {
      * @param {(ws: WebSocket) => void} to.onopen
      * @param {(msg: Message) => void} to.onmessage
      * @param {() => void} to.onlost it was open and is closed again; the next one is planned
+     * @param {() => void} to.onrefused it was not opened; the next one is planned
      */
     constructor(url, to) {
         this.url = url;
@@ -119,6 +120,7 @@ export class Link {
             this.#ws = null;
             this.#retry.plan('network');
             if (opened) this.to.onlost();
+            else this.to.onrefused();
         });
     }
 }
