@@ -2,10 +2,10 @@
  * The first page: every stream with the state of its source and its viewers; a click
  * plays it here with sound. Opening the page starts no camera.
  */
-import './video-stream.js';
+import './player/rs-player.js';
 import {describe} from './stream-state.js';
 
-/** @typedef {import('./video-stream.js').VideoStream} VideoStream */
+/** @typedef {import('./player/rs-player.js').RsPlayer} RsPlayer */
 
 /** Milliseconds between two looks at the streams while the page is visible. */
 const REFRESH = 2000;
@@ -73,10 +73,9 @@ function row(name) {
 
 /** Plays a stream in the dialog. @param {string} name */
 function open(name) {
-    const video = /** @type {VideoStream} */ (document.createElement('video-stream'));
+    const video = /** @type {RsPlayer} */ (document.createElement('rs-player'));
     video.mode = 'webrtc,mse,mjpeg';
     video.pcConfig = {bundlePolicy: 'max-bundle', iceServers: []};
-    video.RECONNECT_TIMEOUT = 5000;
     video.src = new URL(`api/ws?src=${encodeURIComponent(name)}`, location.href);
     byId('viewer-title').textContent = name;
     /** @type {HTMLAnchorElement} */ (byId('viewer-page')).href = pageOf(name);
@@ -85,10 +84,8 @@ function open(name) {
 }
 
 viewer.addEventListener('close', () => {
-    // At once, not after the time an element may be away.
-    const video = viewer.querySelector('video-stream');
-    /** @type {VideoStream|null} */ (video)?.ondisconnect();
-    video?.remove();
+    // The player leaves with its element.
+    viewer.querySelector('rs-player')?.remove();
     refresh();
 });
 viewer.addEventListener('click', ev => {

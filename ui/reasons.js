@@ -6,21 +6,79 @@
 /** @typedef {import('./video-rtc.js').Candidate} Candidate */
 /** @typedef {import('./video-rtc.js').PathReport} PathReport */
 
-/** The first that fits explains the error. @type {[RegExp, string][]} */
+/**
+ * What to do about it: `network` try again soon, `busy` try again later, `auth` and `config`
+ * need a person, `ended` the session is over and another may begin.
+ * @typedef {'network'|'busy'|'auth'|'config'|'ended'} ErrorClass
+ */
+
+/** The first that fits explains the error. @type {[RegExp, ErrorClass, string][]} */
 const CAUSES = [
-    [/no network path/i, 'No network path between this browser and the server: a firewall, or the wrong address in "candidates".'],
-    [/\b401\b|unauthori[sz]ed|wrong user|wrong password|user\/pass|credential|\bauth/i, 'The camera refuses the user name or the password.'],
-    [/\b403\b|forbidden/i, 'The camera does not allow this.'],
-    [/refused/i, 'The camera refuses the connection: it is off, or the port is wrong.'],
-    [/no route|unreachable|host is down/i, 'There is no way to the camera in the network: it is off, or the address is wrong.'],
-    [/timed? ?-?out|deadline/i, 'The camera does not answer.'],
-    [/lookup|resolve|no such host|name or service|unknown host/i, 'The name of the camera is not known in the network.'],
-    [/codecs? not matched|no common codec|unsupported codec/i, 'The stream has no format that this way of playing can carry.'],
-    [/\b404\b|not found/i, 'The camera has no such stream.'],
-    [/\b453\b|busy|too many|not enough bandwidth/i, 'The camera has no free place for another viewer.'],
-    [/\beof\b|reset by peer|broken pipe|closed/i, 'The camera has ended the connection.'],
-    [/not implemented|not available|unsupported|unknown (mode|type|request)/i, 'The server cannot play it this way.'],
+    [/no network path/i, 'network', 'No network path between this browser and the server: a firewall, or the wrong address in "candidates".'],
+    [/\b401\b|unauthori[sz]ed|wrong user|wrong password|user\/pass|credential|\bauth/i, 'auth', 'The camera refuses the user name or the password.'],
+    [/\b403\b|forbidden/i, 'auth', 'The camera does not allow this.'],
+    [/refused/i, 'network', 'The camera refuses the connection: it is off, or the port is wrong.'],
+    [/no route|unreachable|host is down/i, 'network', 'There is no way to the camera in the network: it is off, or the address is wrong.'],
+    [/timed? ?-?out|deadline/i, 'network', 'The camera does not answer.'],
+    [/lookup|resolve|no such host|name or service|unknown host/i, 'network', 'The name of the camera is not known in the network.'],
+    [/codecs? not matched|no common codec|unsupported codec/i, 'config', 'The stream has no format that this way of playing can carry.'],
+    [/\b404\b|not found/i, 'network', 'The camera has no such stream.'],
+    [/\b453\b|busy|too many|not enough bandwidth/i, 'busy', 'The camera has no free place for another viewer.'],
+    [/\beof\b|reset by peer|broken pipe|closed/i, 'network', 'The camera has ended the connection.'],
+    [/not implemented|not available|unsupported|unknown (mode|type|request)/i, 'config', 'The server cannot play it this way.'],
 ];
+
+/** Why a session is paused or over, by the server's code. @type {Record<string, [ErrorClass, string]>} */
+const ENDS = {
+    hidden: ['ended', 'Paused while it cannot be seen.'],
+    contended: ['busy', 'Somebody else needs the camera.'],
+    superseded: ['config', 'This player has been opened again and goes on there.'],
+    admin: ['config', 'An administrator has ended this session.'],
+    kicked: ['config', 'An administrator has ended this session.'],
+    deleted: ['config', 'The stream has been removed.'],
+    shutdown: ['network', 'The server is stopping.'],
+    silence: ['ended', 'The server has not heard from this browser.'],
+    'ws_fin+silence': ['ended', 'The server has not heard from this browser.'],
+    icmp_verified: ['ended', 'The server could not reach this browser.'],
+    tcp_rst: ['ended', 'The network has cut the connection.'],
+    dtls_fatal: ['ended', 'The encrypted connection has failed.'],
+    connect_timeout: ['network', 'The connection was not made in time.'],
+    signalling_lost: ['network', 'The connection to the server was lost.'],
+    ended: ['ended', 'The camera has changed; starting again.'],
+};
+
+/**
+ * Words for the code of a pause or an end; an unknown one may be the text of an error.
+ * @param {string} code
+ * @param {string} [url] address of the socket, for the name of the stream
+ */
+export function explainEnd(code, url = '') {
+    if (!code) return 'The server has ended the connection.';
+    return Object.hasOwn(ENDS, code) ? ENDS[code][1] : /^[a-z_+]+$/.test(code) ? `The server has ended the connection: ${code}.` : explainError(code, url);
+}
+
+/** @param {string} code @returns {ErrorClass} */
+export function classOfEnd(code) {
+    return Object.hasOwn(ENDS, code) ? ENDS[code][0] : /^[a-z_+]*$/.test(code) ? 'ended' : classOfError(code);
+}
+
+/** Is it a code of a pause or an end, and not the text of an error? @param {string} code */
+export const isEnd = code => /^[a-z_+]*$/.test(code);
+
+/** Without the request that it answers. @param {string} value */
+const bare = value => value.replace(/^(webrtc|mse|hls|mp4|mjpeg)(\/offer|\/candidate)?: */, '');
+const UNKNOWN_STREAM = /^(streams?: )?stream not found$/i;
+
+/**
+ * What to do about an error message of the server.
+ * @param {string} value
+ * @returns {ErrorClass}
+ */
+export function classOfError(value) {
+    const text = bare(value);
+    if (UNKNOWN_STREAM.test(text)) return 'config';
+    return CAUSES.find(([pattern]) => pattern.test(text))?.[1] ?? 'network';
+}
 
 /**
  * Words for an error message of the server, `webrtc/offer: text`.
@@ -28,12 +86,12 @@ const CAUSES = [
  * @param {string} url address of the socket, for the name of the stream
  */
 export function explainError(value, url) {
-    const text = value.replace(/^(webrtc|mse|hls|mp4|mjpeg)(\/offer|\/candidate)?: */, '');
-    if (/^(streams?: )?stream not found$/i.test(text)) {
+    const text = bare(value);
+    if (UNKNOWN_STREAM.test(text)) {
         return `There is no stream named "${streamName(url)}".`;
     }
     const cause = CAUSES.find(([pattern]) => pattern.test(text));
-    return cause ? `${cause[1]}\n${text}` : text || 'The server gives no reason.';
+    return cause ? `${cause[2]}\n${text}` : text || 'The server gives no reason.';
 }
 
 /**

@@ -5,7 +5,7 @@
  * filled up with its first item. `background` is on unless it is `false`: a screen on
  * the wall goes on playing.
  */
-import './video-stream.js';
+import './player/rs-player.js';
 
 const params = new URLSearchParams(location.search);
 const sources = params.getAll('src').filter(Boolean);
@@ -25,13 +25,12 @@ const width = params.get('width') || '320px';
 main.style.setProperty('--tile', /^\d+$/.test(width) ? `${width}px` : width);
 
 for (let i = 0; sources.length && i < Math.max(sources.length, modes.length); i++) {
-    const video = /** @type {import('./video-stream.js').VideoStream} */ (document.createElement('video-stream'));
+    const video = /** @type {import('./player/rs-player.js').RsPlayer} */ (document.createElement('rs-player'));
     video.background = params.get('background') !== 'false';
     video.mode = modes[i] || modes[0] || video.mode;
     video.media = params.get('media') || video.media;
     // No outside host is asked; the server knows its addresses.
     video.pcConfig = {bundlePolicy: 'max-bundle', iceServers: []};
-    video.RECONNECT_TIMEOUT = 5000;
     video.src = new URL(`api/ws?src=${encodeURIComponent(sources[i] || sources[0])}`, location.href);
     main.append(video);
 }

@@ -85,9 +85,9 @@ export class VideoRTC extends HTMLElement {
             iceServers: [{urls: ['stun:stun.cloudflare.com:3478', 'stun:stun.l.google.com:19302']}],
         };
 
-        /** State of the socket, one of the constants of `WebSocket`. */
+        /** State of the socket, one of the constants of `WebSocket`. @type {number} */
         this.wsState = WebSocket.CLOSED;
-        /** State of the peer connection, in the same constants. */
+        /** State of the peer connection, in the same constants. @type {number} */
         this.pcState = WebSocket.CLOSED;
         /** @type {HTMLVideoElement|null} */
         this.video = null;
@@ -474,6 +474,18 @@ export class VideoRTC extends HTMLElement {
      */
     onpcfailed(_report) {}
 
+    /**
+     * The peer connection is gone: goes on with what is left, or plans the next attempt.
+     * To be overridden by who plans otherwise.
+     */
+    onpclost() {
+        this.#failed('webrtc');
+        // While the socket is there another mode runs, or its end leads to the next attempt.
+        if (this.ws || this.reconnectTID) return;
+        if (Date.now() - this.connectTS >= 1000) this.onconnect();
+        else this.#reconnect(1000);
+    }
+
     /** Starts HLS, played by the browser itself. */
     onhls() {
         const video = /** @type {HTMLVideoElement} */ (this.video);
@@ -672,11 +684,7 @@ export class VideoRTC extends HTMLElement {
             release(pc);
             this.onpcfailed(report);
         });
-        this.#failed('webrtc');
-        // While the socket is there another mode runs, or its end leads to the next attempt.
-        if (this.ws || this.reconnectTID) return;
-        if (Date.now() - this.connectTS >= 1000) this.onconnect();
-        else this.#reconnect(1000);
+        this.onpclost();
     }
 
     /** Pictures have nothing to pause. */

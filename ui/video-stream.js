@@ -5,11 +5,12 @@
  */
 import {VideoRTC} from './video-rtc.js';
 import {explainError, explainPath, pathText} from './reasons.js';
+import {adopt} from './adopt.js';
 
 /** Milliseconds without a network path until the status tells what is tried. */
 const PATIENCE = 3000;
 
-const CSS = `
+const SHEET = {text: `
 video-stream { position: relative; display: block; background: #000; }
 video-stream > .info {
     position: absolute; inset: 0 0 auto 0; z-index: 1; padding: 8px 12px; display: flex; gap: 4px 12px;
@@ -26,7 +27,7 @@ video-stream > button.unmute {
     font: 15px/1.5 system-ui, sans-serif; cursor: pointer;
 }
 video-stream > button.unmute[hidden] { display: none; }
-`;
+`};
 
 export class VideoStream extends VideoRTC {
     /** @type {HTMLElement|null} */
@@ -68,7 +69,7 @@ export class VideoStream extends VideoRTC {
 
     oninit() {
         super.oninit();
-        adopt(this.getRootNode());
+        adopt(this.getRootNode(), SHEET);
 
         const info = document.createElement('div');
         info.className = 'info';
@@ -200,22 +201,5 @@ export class VideoStream extends VideoRTC {
         }
     }
 }
-
-/**
- * Styles the document or shadow tree that holds the element; works under a strict
- * content security policy.
- * @param {Node} root
- */
-function adopt(root) {
-    if (!(root instanceof Document || root instanceof ShadowRoot) || styled.has(root)) return;
-    styled.add(root);
-    sheet ??= new CSSStyleSheet();
-    sheet.replaceSync(CSS);
-    root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
-}
-/** @type {CSSStyleSheet|undefined} */
-let sheet;
-/** @type {WeakSet<Node>} */
-const styled = new WeakSet();
 
 customElements.define('video-stream', VideoStream);

@@ -4,6 +4,9 @@
  */
 import {mock} from 'node:test';
 
+/** What was said to the server and closed, in this order. @type {string[]} */
+export const calls = [];
+
 class FakeElement extends EventTarget {
     children = [];
     style = {};
@@ -15,10 +18,13 @@ class FakeElement extends EventTarget {
     append(...nodes) { this.children.push(...nodes); }
     appendChild(node) { this.append(node); return node; }
     setAttribute(name, value) { this.attributes.set(name, value); }
+    getAttribute(name) { return this.attributes.get(name) ?? null; }
     hasAttribute(name) { return this.attributes.has(name); }
     removeAttribute(name) { this.attributes.delete(name); }
     querySelector(name) { return this.children.flatMap(c => c.children?.length ? [c, ...c.children] : [c]).find(c => `.${c.className}` === name) ?? null; }
     getRootNode() { return document; }
+    getContext() { return {drawImage: () => calls.push('drawImage')}; }
+    click() { this.dispatchEvent(new Event('click')); }
 }
 
 class FakeVideo extends FakeElement {
@@ -28,6 +34,8 @@ class FakeVideo extends FakeElement {
     readyState = 0;
     srcObject = null;
     muted = false;
+    videoWidth = 640;
+    videoHeight = 360;
     plays = 0;
     refuse = '';
     get src() { return this.attributes.get('src') ?? ''; }
@@ -56,7 +64,10 @@ export class FakeSocket extends EventTarget {
         FakeSocket.all.push(this);
     }
     send(text) { this.sent.push(JSON.parse(text)); }
-    close() { this.readyState = FakeSocket.CLOSING; }
+    close() {
+        if (this.readyState < FakeSocket.CLOSING) calls.push('socket.close');
+        this.readyState = FakeSocket.CLOSING;
+    }
     open() { this.readyState = FakeSocket.OPEN; this.dispatchEvent(new Event('open')); }
     closed() { this.readyState = FakeSocket.CLOSED; this.dispatchEvent(new Event('close')); }
     receive(type, value) { this.dispatchEvent(new MessageEvent('message', {data: JSON.stringify({type, value})})); }
@@ -71,6 +82,7 @@ export class FakePeer extends EventTarget {
     connectionState = 'new';
     transceivers = [];
     candidates = [];
+    channels = [];
     remoteDescription = null;
     stats = new Map();
     constructor(config) {
@@ -89,7 +101,15 @@ export class FakePeer extends EventTarget {
     async setRemoteDescription(description) { this.remoteDescription = description; }
     async addIceCandidate(candidate) { this.candidates.push(candidate.candidate); }
     async getStats() { return this.stats; }
-    close() { this.connectionState = 'closed'; }
+    createDataChannel(label) {
+        const channel = Object.assign(new EventTarget(), {label});
+        this.channels.push(channel);
+        return channel;
+    }
+    close() {
+        if (this.connectionState !== 'closed') calls.push('pc.close');
+        this.connectionState = 'closed';
+    }
     become(state) { this.connectionState = state; this.dispatchEvent(new Event('connectionstatechange')); }
     gather(candidate) {
         this.dispatchEvent(Object.assign(new Event('icecandidate'), {candidate: candidate && {candidate}}));
@@ -110,18 +130,35 @@ class FakeMediaSource extends EventTarget {
     }
 }
 
+/** A `Storage`. */
+export class FakeStorage {
+    items = new Map();
+    getItem(name) { return this.items.get(name) ?? null; }
+    setItem(name, value) { this.items.set(name, String(value)); }
+    removeItem(name) { this.items.delete(name); }
+}
+
 /** Puts the fakes in place; before the player is imported. */
 export function install() {
     const document = Object.assign(new EventTarget(), {
         hidden: false, baseURI: 'http://cam.local:1984/base/stream.html', adoptedStyleSheets: [],
+        pictureInPictureElement: null,
         createElement: tag => tag === 'video' ? new FakeVideo() : Object.assign(new FakeElement(), {tag}),
     });
-    const defined = new Map();
+    const defined = new Map(), fetched = {status: 204};
     const globals = {
         HTMLElement: FakeElement, WebSocket: FakeSocket, RTCPeerConnection: FakePeer, MediaStream: FakeStream,
         document, window: globalThis, location: {href: document.baseURI},
         customElements: {define: (name, type) => defined.set(name, type)},
-        navigator: {userAgent: 'Mozilla/5.0 Chrome/156.0.0.0 Safari/537.36'},
+        navigator: {
+            userAgent: 'Mozilla/5.0 Chrome/156.0.0.0 Safari/537.36',
+            sendBeacon: url => calls.push(`beacon ${url}`) > 0,
+        },
+        sessionStorage: new FakeStorage(),
+        fetch: async (url, {method = 'GET', keepalive = false} = {}) => {
+            calls.push(`${method}${keepalive ? ' keepalive' : ''} ${url}`);
+            return {status: fetched.status};
+        },
         Document: class {}, ShadowRoot: class {}, CSSStyleSheet: class {}, MediaSource: FakeMediaSource,
         URL: Object.assign(URL, {createObjectURL: () => 'blob:fake', revokeObjectURL() {}}),
     };
@@ -131,7 +168,7 @@ export function install() {
     const events = new EventTarget();
     for (const name of ['addEventListener', 'removeEventListener', 'dispatchEvent']) globalThis[name] = events[name].bind(events);
     mock.timers.enable({apis: ['setTimeout', 'Date'], now: 1_000_000});
-    return {document, defined, tick: ms => mock.timers.tick(ms)};
+    return {document, defined, fetched, tick: ms => mock.timers.tick(ms)};
 }
 
 /** Lets everything that is already decided happen. */

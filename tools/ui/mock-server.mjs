@@ -22,10 +22,11 @@ export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img
  * @param {Record<string, object>} options.streams JSON of `api/streams`
  * @param {Record<string, string>} [options.errors] by stream name: the answer to any request
  * @param {string} [options.base] path in front of everything, with both slashes
- * @returns {Promise<{url: string, requests: string[], close: () => void}>}
+ * @returns {Promise<{url: string, requests: string[], goodbyes: string[], close: () => void}>} goodbyes: method and the
+ *     end of the address of each
  */
 export async function mockServer({streams, errors = {}, base = '/'}) {
-    const requests = /** @type {string[]} */ ([]);
+    const requests = /** @type {string[]} */ ([]), goodbyes = /** @type {string[]} */ ([]);
     const server = createServer(async (request, response) => {
         const url = new URL(request.url ?? '/', 'http://localhost');
         requests.push(url.pathname);
@@ -36,6 +37,11 @@ export async function mockServer({streams, errors = {}, base = '/'}) {
         };
         if (path === 'api') return json({config_path: '/config/rs2rtc.yaml', version: '0.0.0', host: request.headers.host});
         if (path === 'api/streams') return json(streams);
+        if (path?.startsWith('api/rs/bye/')) {
+            goodbyes.push(`${request.method} ${path.slice('api/rs/bye/'.length)}`);
+            response.statusCode = 204;
+            return response.end();
+        }
         try {
             if (path === null) throw new Error('elsewhere');
             const name = normalize(path || 'index.html');
@@ -61,7 +67,7 @@ export async function mockServer({streams, errors = {}, base = '/'}) {
             for (const message of textFrames(data)) {
                 if (message === null) return socket.end(Buffer.from([0x88, 0]));
                 const {type} = JSON.parse(message);
-                if (type === 'webrtc/candidate') continue;
+                if (type === 'webrtc/candidate' || type === 'hello') continue;
                 const text = Buffer.from(JSON.stringify({type: 'error', value: `${type}: ${error}`}));
                 const head = text.length < 126 ? [0x81, text.length] : [0x81, 126, text.length >> 8, text.length & 255];
                 socket.write(Buffer.concat([Buffer.from(head), text]));
@@ -73,6 +79,7 @@ export async function mockServer({streams, errors = {}, base = '/'}) {
     return {
         url: `http://127.0.0.1:${port}${base}`,
         requests,
+        goodbyes,
         close() {
             for (const socket of sockets) socket.destroy();
             server.closeAllConnections();

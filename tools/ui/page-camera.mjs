@@ -1,7 +1,8 @@
 /**
  * A camera inside the page: answers the player's offer with a second peer connection that
  * sends a drawn picture with the strip, and a tone. It stands in for socket and server, so
- * the player and the measuring can be tested by themselves.
+ * the player and the measuring can be tested by themselves. With `__session` set in the
+ * page it answers `hello` with that and pauses and resumes as our server does.
  */
 
 /**
@@ -12,6 +13,9 @@ export function pageCamera(stripCells) {
     const Peer = window.RTCPeerConnection;
     const open = [];
     Object.defineProperty(window, '__camera', {value: open});
+    /** Every socket of the page. */
+    const sockets = [];
+    Object.defineProperty(window, '__sockets', {value: sockets});
 
     const media = () => {
         const canvas = document.createElement('canvas'), pen = canvas.getContext('2d');
@@ -44,7 +48,14 @@ export function pageCamera(stripCells) {
         constructor(url) {
             super();
             this.url = url;
+            this.sent = [];
+            sockets.push(this);
             setTimeout(() => {
+                if (window.__down) {
+                    this.readyState = 3;
+                    this.dispatchEvent(new CloseEvent('close'));
+                    return;
+                }
                 this.readyState = 1;
                 this.dispatchEvent(new Event('open'));
             });
@@ -54,12 +65,18 @@ export function pageCamera(stripCells) {
         }
         async send(text) {
             const {type, value} = JSON.parse(text);
-            if (type === 'webrtc/offer') {
+            this.sent.push(type);
+            if (type === 'hello' && window.__session) {
+                setTimeout(() => this.answer('session', window.__session));
+            } else if (type === 'park' || type === 'resume') {
+                for (const sender of this.pc?.getSenders() ?? []) await sender.replaceTrack(type === 'park' ? null : sender.was);
+                this.answer('state', type === 'park' ? {state: 'parked', reason: 'hidden'} : {state: 'alive'});
+            } else if (type === 'webrtc/offer') {
                 const pc = this.pc = new Peer();
                 open.push(pc);
                 pc.addEventListener('icecandidate', ev => this.answer('webrtc/candidate', ev.candidate?.candidate ?? ''));
                 await pc.setRemoteDescription({type: 'offer', sdp: value});
-                for (const track of media()) pc.addTrack(track);
+                for (const track of media()) pc.addTrack(track).was = track;
                 await pc.setLocalDescription();
                 this.answer('webrtc/answer', pc.localDescription.sdp);
                 for (const early of this.early ?? []) pc.addIceCandidate(early);
@@ -69,7 +86,7 @@ export function pageCamera(stripCells) {
                 const candidate = {candidate: value, sdpMid: '0'};
                 if (this.ready) this.pc.addIceCandidate(candidate);
                 else (this.early ??= []).push(candidate);
-            } else {
+            } else if (type !== 'hello') {
                 this.answer('error', `${type}: not implemented`);
             }
         }

@@ -113,15 +113,15 @@ test('the dialog lets the camera go when it is closed', {skip}, async () => {
     assert.ok(opened.ok);
     await page.keyboard.press('Escape');
     await page.waitForFunction(() => /** @type {any} */ (window).__probe.pcs.every(pc => pc.connectionState === 'closed'), {timeout: 2000});
-    assert.equal(await page.$('video-stream'), null);
+    assert.equal(await page.$('rs-player'), null);
     await page.close();
 });
 
 test('one player per source and mode', {skip}, async () => {
     const page = await chromium.browser.newPage();
     await page.goto(`${server.url}stream.html?src=a&src=b&src=c&mode=webrtc&mode=mse&width=200px&background=false`);
-    await page.waitForSelector('video-stream');
-    const players = await page.$$eval('video-stream', nodes => nodes.map(n => [new URL(n.wsURL).searchParams.get('src'), n.mode, n.background]));
+    await page.waitForSelector('rs-player');
+    const players = await page.$$eval('rs-player', nodes => nodes.map(n => [new URL(n.wsURL).searchParams.get('src'), n.mode, n.background]));
     assert.deepEqual(players, [['a', 'webrtc', false], ['b', 'mse', false], ['c', 'webrtc', false]]);
     assert.equal(await page.title(), 'a, b, c – rs2rtc');
     await page.close();
@@ -136,7 +136,7 @@ test('errors of the server stand on the picture', {skip}, async () => {
         const page = await chromium.browser.newPage();
         await page.goto(`${server.url}stream.html?src=${src}&mode=${mode}`);
         await page.waitForFunction(() => document.querySelector('.mode')?.textContent === 'error'
-            && document.querySelector('.status')?.textContent.includes('Next try'));
+            && document.querySelector('.act')?.textContent === 'Retry now');
         assert.match(await page.$eval('.status', node => node.textContent ?? ''), text);
         await page.close();
     }

@@ -97,7 +97,7 @@ export async function openPlayer(page, options) {
         return {
             marks: Object.fromEntries(Object.entries(marks).map(([name, at]) => [name, Math.round((at - zero) * 10) / 10])),
             errors,
-            status: [...document.querySelectorAll('video-stream .info')].map(n => ({
+            status: [...document.querySelectorAll(':is(rs-player, video-stream) .info')].map(n => ({
                 mode: n.querySelector('.mode')?.textContent ?? '', text: n.querySelector('.status')?.textContent ?? '',
             })),
         };

@@ -1,0 +1,658 @@
+import assert from 'node:assert/strict';
+import {beforeEach, test} from 'node:test';
+import {calls, FakePeer, FakeSocket, install, settle} from './fake-dom.mjs';
+
+const {document, defined, fetched, tick} = install();
+console.warn = () => {};
+// Full jitter at its longest, so that times are exact.
+Math.random = () => 1;
+await import('../../ui/player/rs-player.js');
+const RsPlayer = defined.get('rs-player');
+
+const BYE = 'http://cam.local:1984/base/api/rs/bye/0123456789abcdef0123456789abcdef';
+const SESSION = {id: '7', bye: 'api/rs/bye/0123456789abcdef0123456789abcdef', boot: 'b1', caps: ['park', 'bye', 'released']};
+
+const elements = [];
+beforeEach(async () => {
+    for (const element of elements.splice(0)) await remove(element);
+    FakeSocket.all.length = FakePeer.all.length = calls.length = 0;
+    document.hidden = false;
+    document.pictureInPictureElement = null;
+    fetched.status = 204;
+});
+
+/** A player in the document, connecting; its events are in `seen`. */
+function make(fields = {}) {
+    const element = Object.assign(new RsPlayer(), {mode: 'webrtc'}, fields);
+    element.seen = [];
+    for (const type of ['state', 'mode', 'firstframe', 'released']) {
+        element.addEventListener(type, ev => {
+            assert.equal(ev.bubbles, true);
+            element.seen.push([type, ev.detail]);
+        });
+    }
+    element.src = 'api/ws?src=cam';
+    element.isConnected = true;
+    element.connectedCallback();
+    elements.push(element);
+    return element;
+}
+
+async function remove(element) {
+    element.isConnected = false;
+    element.disconnectedCallback();
+    await settle();
+}
+
+const states = element => element.seen.filter(([type]) => type === 'state').map(([, detail]) => detail.state);
+const lastState = element => element.seen.filter(([type]) => type === 'state').at(-1)[1];
+const part = (element, name) => find(element, name);
+function find(node, name) {
+    for (const child of node.children ?? []) {
+        const found = child.className === name ? child : find(child, name);
+        if (found) return found;
+    }
+    return null;
+}
+
+/** The server answers, with or without a session. */
+async function answered(session = SESSION) {
+    const ws = FakeSocket.last;
+    ws.open();
+    await settle();
+    if (session) ws.receive('session', session);
+    ws.receive('webrtc/answer', 'v=0 answer');
+    await settle();
+    return ws;
+}
+
+/** Goes on until there is a picture. */
+async function playing(element, session = SESSION) {
+    const ws = await answered(session);
+    FakePeer.last.become('connected');
+    FakePeer.last.channels[0].dispatchEvent(new Event('open'));
+    element.video.readyState = 4;
+    element.video.dispatchEvent(new Event('loadeddata'));
+    return {ws, pc: FakePeer.last};
+}
+
+const frame = element => element.video.dispatchEvent(new Event('timeupdate'));
+function see(visible) {
+    document.hidden = !visible;
+    document.dispatchEvent(new Event('visibilitychange'));
+}
+
+test('hello comes first, the channel is in the offer, and the socket stays', async () => {
+    const element = make();
+    const {ws, pc} = await playing(element);
+    assert.deepEqual(ws.sent.map(m => m.type), ['hello', 'webrtc/offer']);
+    assert.deepEqual(ws.sent[0].value, {v: 1, cid: element.cid});
+    assert.match(element.cid, /^[0-9a-f]{32}$/);
+    assert.deepEqual(pc.channels.map(c => c.label), ['ctl']);
+    assert.deepEqual(states(element), ['dialling', 'connecting', 'live']);
+    assert.deepEqual(element.seen.filter(([type]) => type !== 'state').map(([type, detail]) => [type, Object.keys(detail)]), [
+        ['mode', ['mode']], ['firstframe', ['ms']],
+    ]);
+    assert.equal(element.ws, ws);
+    assert.equal(element.wsState, WebSocket.OPEN);
+    assert.equal(element.pcState, WebSocket.OPEN);
+    assert.deepEqual(calls, []);
+});
+
+test('a server without hello is used like go2rtc\'s', async () => {
+    const element = make();
+    const {ws, pc} = await playing(element, null);
+    assert.equal(element.ws, null);
+    assert.equal(ws.readyState, WebSocket.CLOSING);
+    ws.closed();
+    tick(60_000);
+    assert.equal(FakeSocket.all.length, 1);
+    // Hidden: nothing to say, so it ends after the time of go2rtc's player.
+    see(false);
+    tick(4999);
+    assert.equal(element.pc, pc);
+    tick(1);
+    assert.equal(element.pc, null);
+    assert.equal(pc.connectionState, 'closed');
+    see(true);
+    assert.equal(FakeSocket.all.length, 2);
+    assert.equal(calls.some(c => /bye/.test(c)), false);
+});
+
+test('an older server\'s error about hello says nothing', async () => {
+    const element = make();
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('error', 'hello: unknown type');
+    assert.equal(element.phase, 'dialling');
+    await playing(element, null);
+    assert.equal(element.phase, 'live');
+});
+
+test('pagehide: connection, request, beacon, socket, in this order; then the frame is kept', async () => {
+    for (const persisted of [false, true]) {
+        const element = make({background: true});
+        await playing(element);
+        calls.length = 0;
+        dispatchEvent(Object.assign(new Event('pagehide'), {persisted}));
+        assert.deepEqual(calls, ['pc.close', `DELETE keepalive ${BYE}`, `beacon ${BYE}/bye`, 'socket.close', 'drawImage']);
+        assert.equal(element.phase, 'idle');
+        await remove(element);
+    }
+});
+
+test('back from the cache: a new session of the same identity at once, the last frame until the first', async () => {
+    const element = make();
+    await playing(element);
+    const {cid} = element, last = part(element, 'last');
+    assert.equal(last.hidden, true);
+    document.hidden = false;
+    dispatchEvent(Object.assign(new Event('pagehide'), {persisted: true}));
+    see(false);
+    document.dispatchEvent(new Event('freeze'));
+    tick(3_600_000);
+    assert.equal(FakeSocket.all.length, 1);
+    document.dispatchEvent(new Event('resume'));
+    see(true);
+    dispatchEvent(Object.assign(new Event('pageshow'), {persisted: true}));
+    assert.equal(FakeSocket.all.length, 2);
+    assert.equal(last.hidden, false);
+    const {ws} = await playing(element);
+    assert.equal(ws.sent[0].value.cid, cid);
+    assert.equal(last.hidden, true);
+});
+
+test('nobody listens to unload', async () => {
+    const heard = [];
+    const add = globalThis.addEventListener;
+    globalThis.addEventListener = (type, ...rest) => { heard.push(type); add(type, ...rest); };
+    make();
+    globalThis.addEventListener = add;
+    assert.deepEqual(heard.filter(type => /unload/.test(type)), []);
+    assert.ok(heard.includes('pagehide'));
+});
+
+test('removed: it leaves at once; moved: it stays', async () => {
+    const element = make();
+    const {pc} = await playing(element);
+    element.isConnected = false;
+    element.disconnectedCallback();
+    element.isConnected = true;
+    element.connectedCallback();
+    await settle();
+    assert.equal(element.pc, pc);
+    assert.deepEqual(calls, []);
+    await remove(element);
+    assert.deepEqual(calls.slice(0, 3), ['pc.close', `DELETE keepalive ${BYE}`, 'socket.close']);
+    assert.equal(element.phase, 'idle');
+    see(false);
+    see(true);
+    tick(60_000);
+    assert.equal(FakeSocket.all.length, 1);
+});
+
+test('removed while it dials or waits', async () => {
+    const element = make();
+    FakeSocket.last.closed();
+    assert.equal(element.phase, 'retrying');
+    await remove(element);
+    tick(60_000);
+    assert.equal(FakeSocket.all.length, 1);
+});
+
+test('hidden: park at once, everything stays; seen: resume, and the next frame is live', async () => {
+    const element = make();
+    const {ws, pc} = await playing(element);
+    see(false);
+    assert.deepEqual(ws.types().slice(2), ['park']);
+    assert.equal(element.phase, 'parked');
+    ws.receive('state', {state: 'parked', reason: 'hidden'});
+    tick(600_000);
+    assert.equal(element.pc, pc);
+    assert.equal(element.ws, ws);
+    see(true);
+    assert.deepEqual(ws.types().slice(2), ['park', 'resume']);
+    assert.equal(element.phase, 'connecting');
+    ws.receive('state', {state: 'alive'});
+    assert.equal(part(element, 'last').hidden, false);
+    frame(element);
+    assert.equal(element.phase, 'live');
+    assert.equal(part(element, 'last').hidden, true);
+    tick(60_000);
+    assert.equal(FakeSocket.all.length, 1);
+});
+
+test('frozen is as hidden', async () => {
+    const element = make();
+    const {ws} = await playing(element);
+    document.dispatchEvent(new Event('freeze'));
+    assert.equal(ws.types().at(-1), 'park');
+    document.dispatchEvent(new Event('resume'));
+    assert.equal(ws.types().at(-1), 'resume');
+});
+
+test('no frame in a second after it is seen: everything anew', async () => {
+    const element = make();
+    const {ws, pc} = await playing(element);
+    see(false);
+    see(true);
+    assert.deepEqual(ws.types().slice(2), ['park', 'resume']);
+    tick(999);
+    assert.equal(element.pc, pc);
+    tick(1);
+    assert.equal(pc.connectionState, 'closed');
+    tick(0);
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('a camera that was off has time to start, but its server has to answer', async () => {
+    for (const answers of [true, false]) {
+        const element = make();
+        const {ws, pc} = await playing(element);
+        see(false);
+        ws.receive('state', {state: 'parked', reason: 'hidden'});
+        see(true);
+        if (answers) ws.receive('state', {state: 'resuming'});
+        tick(2999);
+        assert.equal(element.pc, pc);
+        tick(1);
+        assert.equal(element.pc === pc, answers);
+        tick(7000);
+        assert.notEqual(element.pc, pc);
+        await remove(element);
+    }
+});
+
+test('a camera that cannot be had again says why', async () => {
+    const element = make();
+    const {ws} = await playing(element);
+    see(false);
+    see(true);
+    ws.receive('state', {state: 'parked', reason: 'webrtc: dial 10.0.0.5:554: connection refused'});
+    assert.equal(element.phase, 'retrying');
+    assert.match(lastState(element).reason, /^The camera refuses the connection/);
+});
+
+test('hidden in a window of its own, or in the background: nothing happens', async () => {
+    for (const how of ['background', 'window']) {
+        const element = make({background: how === 'background'});
+        const {ws, pc} = await playing(element);
+        if (how === 'window') document.pictureInPictureElement = element.video;
+        see(false);
+        document.dispatchEvent(new Event('freeze'));
+        tick(60_000);
+        assert.equal(element.pc, pc);
+        assert.equal(ws.types().includes('park'), false);
+        assert.equal(element.phase, 'live');
+        if (how === 'window') {
+            document.pictureInPictureElement = null;
+            element.video.dispatchEvent(new Event('leavepictureinpicture'));
+            assert.equal(ws.types().at(-1), 'park');
+        }
+        await remove(element);
+        document.hidden = false;
+    }
+});
+
+test('a page that is opened hidden starts no camera until it is seen', async () => {
+    document.hidden = true;
+    const element = make();
+    assert.equal(FakeSocket.all.length, 0);
+    assert.equal(element.phase, 'parked');
+    see(true);
+    assert.equal(FakeSocket.all.length, 1);
+});
+
+test('hidden while it dials: parks as soon as the server is known', async () => {
+    const element = make();
+    see(false);
+    const ws = FakeSocket.last;
+    ws.open();
+    ws.receive('session', SESSION);
+    assert.equal(ws.types().at(-1), 'park');
+    tick(30_000);
+    assert.equal(element.ws, ws);
+});
+
+test('lost while hidden: waits until it is seen', async () => {
+    const element = make();
+    const {pc} = await playing(element);
+    see(false);
+    pc.channels[0].dispatchEvent(new Event('close'));
+    tick(600_000);
+    assert.equal(element.phase, 'parked');
+    assert.equal(FakeSocket.all.length, 1);
+    see(true);
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('the server pauses it: says why, keeps the frame, and goes on when asked to', async () => {
+    const element = make();
+    const {ws} = await playing(element);
+    ws.receive('state', {state: 'parked', reason: 'contended'});
+    assert.equal(element.phase, 'parked');
+    assert.equal(part(element, 'title').textContent, 'Paused, camera is off');
+    assert.equal(part(element, 'status').textContent, 'Somebody else needs the camera.');
+    assert.equal(part(element, 'last').hidden, false);
+    // To look away and back does not take it from the other.
+    see(false);
+    see(true);
+    assert.deepEqual(ws.types().slice(2), []);
+    assert.equal(part(element, 'act').textContent, 'Resume');
+    part(element, 'act').click();
+    assert.deepEqual(ws.types().slice(2), ['resume']);
+    ws.receive('state', {state: 'alive'});
+    frame(element);
+    assert.equal(element.phase, 'live');
+});
+
+test('the channel closes: the server has let go, and it connects again at once', async () => {
+    const element = make();
+    const {pc} = await playing(element, {...SESSION, caps: ['park', 'bye']});
+    tick(6000);
+    pc.channels[0].dispatchEvent(new Event('close'));
+    assert.equal(element.phase, 'retrying');
+    tick(0);
+    assert.equal(element.phase, 'dialling');
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('a channel that was only refused says nothing', async () => {
+    const element = make();
+    await answered();
+    FakePeer.last.channels[0].dispatchEvent(new Event('close'));
+    assert.equal(element.phase, 'connecting');
+});
+
+test('the reason of the end decides what comes after it', async () => {
+    for (const [reason, phase, ms] of [
+        ['silence', 'dialling', 0], ['admin', 'failed', 60_000], ['superseded', 'failed', 60_000], ['shutdown', 'dialling', 500],
+        ['contended', 'dialling', 2000],
+    ]) {
+        for (const first of ['channel', 'reason']) {
+            const element = make();
+            const {ws, pc} = await playing(element);
+            tick(6000);
+            calls.length = FakeSocket.all.length = 0;
+            const close = () => pc.channels[0].dispatchEvent(new Event('close'));
+            const tell = () => ws.receive('released', {reason, detectMs: 3, releaseMs: 20});
+            if (first === 'channel') close(), tell();
+            else tell(), close();
+            tick(ms);
+            assert.equal(element.phase, phase, `${reason}, ${first} first`);
+            assert.deepEqual(element.seen.filter(([type]) => type === 'released'), [['released', {reason, detectMs: 3, releaseMs: 20}]]);
+            assert.equal(calls.some(c => c.startsWith('DELETE')), false, 'it is over already');
+            if (phase === 'failed') {
+                see(false);
+                see(true);
+                dispatchEvent(new Event('online'));
+                assert.equal(FakeSocket.all.length, 0);
+                part(element, 'act').click();
+                assert.equal(FakeSocket.all.length, 1);
+            }
+            await remove(element);
+        }
+    }
+});
+
+test('the reason is not waited for long', async () => {
+    const element = make();
+    const {pc} = await playing(element);
+    pc.channels[0].dispatchEvent(new Event('close'));
+    tick(249);
+    assert.equal(element.phase, 'live');
+    tick(1);
+    assert.equal(element.phase, 'dialling');
+});
+
+test('the socket alone is lost: the picture goes on, the socket comes back without an offer', async () => {
+    const element = make();
+    const {ws, pc} = await playing(element);
+    ws.closed();
+    assert.equal(element.phase, 'live');
+    assert.equal(element.pc, pc);
+    tick(499);
+    assert.equal(FakeSocket.all.length, 1);
+    tick(1);
+    FakeSocket.last.closed();
+    tick(999);
+    assert.equal(FakeSocket.all.length, 2);
+    tick(1);
+    const third = FakeSocket.last;
+    assert.notEqual(third, ws);
+    third.open();
+    assert.deepEqual(third.sent, [{type: 'hello', value: {v: 1, cid: element.cid}}]);
+    third.receive('session', {...SESSION, bye: 'api/rs/bye/ffff'});
+    see(false);
+    assert.equal(third.types().at(-1), 'park');
+    calls.length = 0;
+    await remove(element);
+    assert.deepEqual(calls.slice(0, 4), ['pc.close', `DELETE keepalive ${BYE}`, 'DELETE keepalive http://cam.local:1984/base/api/rs/bye/ffff', 'socket.close']);
+    assert.equal(FakePeer.all.length, 1);
+});
+
+test('the socket cannot be opened again, and no frame comes: it is lost, seconds before the browser says so', async () => {
+    for (const frames of [true, false]) {
+        const element = make();
+        const {ws, pc} = await playing(element);
+        ws.closed();
+        tick(500);
+        FakeSocket.last.closed();
+        tick(999);
+        if (frames) frame(element);
+        tick(1001);
+        assert.equal(element.pc === pc, frames);
+        await remove(element);
+    }
+});
+
+test('the server was started again: the old session is gone, a new one is made', async () => {
+    const element = make();
+    const {ws} = await playing(element);
+    tick(6000);
+    ws.closed();
+    tick(500);
+    FakeSocket.last.open();
+    FakeSocket.last.receive('session', {...SESSION, boot: 'b2'});
+    tick(0);
+    assert.equal(FakeSocket.all.length, 3);
+    assert.equal(FakePeer.all[0].connectionState, 'closed');
+    await playing(element);
+    assert.equal(element.phase, 'live');
+});
+
+test('attempts: doubled up to 15 s, never two at a time', async () => {
+    const element = make();
+    const waits = [];
+    for (let i = 0; i < 8; i++) {
+        FakeSocket.last.closed();
+        await settle();
+        const {state, nextTryMs} = lastState(element);
+        assert.equal(state, 'retrying');
+        waits.push(nextTryMs);
+        tick(nextTryMs - 1);
+        assert.equal(FakeSocket.all.length, i + 1);
+        tick(1);
+        assert.equal(FakeSocket.all.length, i + 2);
+        // While one is under way nothing starts another.
+        dispatchEvent(new Event('online'));
+        see(false);
+        see(true);
+        element.retry();
+        element.onconnect();
+        element.connectedCallback();
+        assert.equal(FakeSocket.all.length, i + 2);
+    }
+    assert.deepEqual(waits, [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
+});
+
+test('online, seen and the button do not wait', async () => {
+    const element = make();
+    for (const hurry of [
+        () => dispatchEvent(new Event('online')), () => { see(false); see(true); }, () => part(element, 'act').click(),
+    ]) {
+        FakeSocket.last.closed();
+        await settle();
+        assert.equal(element.phase, 'retrying');
+        const before = FakeSocket.all.length;
+        hurry();
+        assert.equal(FakeSocket.all.length, before + 1);
+        tick(60_000 - 50_001);
+        assert.equal(FakeSocket.all.length, before + 1, 'the planned one is off');
+    }
+});
+
+test('what only a person can mend stops it, and says so', async () => {
+    for (const text of ['stream not found', 'rtsp: 401 Unauthorized', 'streams: codecs not matched: video:H265 => H264']) {
+        const element = make();
+        FakeSocket.last.open();
+        await settle();
+        FakeSocket.last.receive('error', `webrtc/offer: ${text}`);
+        assert.equal(element.phase, 'failed', text);
+        assert.ok(lastState(element).reason);
+        assert.equal(part(element, 'act').textContent, 'Retry now');
+        const before = FakeSocket.all.length;
+        FakeSocket.last.closed();
+        tick(120_000);
+        assert.equal(FakeSocket.all.length, before);
+        part(element, 'act').click();
+        assert.equal(FakeSocket.all.length, before + 1);
+        await remove(element);
+    }
+});
+
+test('a busy camera is asked less often', async () => {
+    const element = make(), waits = [];
+    for (let i = 0; i < 6; i++) {
+        FakeSocket.last.open();
+        await settle();
+        FakeSocket.last.receive('error', 'webrtc/offer: rtsp: 453 Not Enough Bandwidth');
+        waits.push(lastState(element).nextTryMs);
+        tick(waits[i]);
+    }
+    assert.deepEqual(waits, [2000, 4000, 8000, 16000, 30000, 30000]);
+});
+
+test('a server that wants a password', async () => {
+    fetched.status = 401;
+    const element = make();
+    FakeSocket.last.closed();
+    await settle();
+    assert.equal(element.phase, 'failed');
+    assert.match(lastState(element).reason, /sign in/);
+    tick(60_000);
+    assert.equal(FakeSocket.all.length, 1);
+    assert.deepEqual(calls, ['GET http://cam.local:1984/base/api']);
+});
+
+test('a server that does not answer is given up, and tried again', async () => {
+    const element = make();
+    tick(9999);
+    assert.equal(element.phase, 'dialling');
+    tick(1);
+    assert.equal(element.phase, 'retrying');
+    tick(500);
+    FakeSocket.last.open();
+    tick(39_999);
+    assert.equal(element.phase, 'dialling');
+    tick(1);
+    assert.equal(element.phase, 'retrying');
+});
+
+test('no network path: in words, and tried again', async () => {
+    const element = make();
+    await answered();
+    FakePeer.last.become('failed');
+    await settle();
+    assert.equal(element.phase, 'retrying');
+    assert.match(part(element, 'status').textContent, /^The server offers no address/);
+    tick(500);
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('webrtc beats mse: what is not shown is stopped, and the socket stays or comes back', async () => {
+    for (const caps of [['park', 'stop'], ['park']]) {
+        const element = make({mode: 'webrtc,mse'});
+        const ws = FakeSocket.last;
+        ws.open();
+        await settle();
+        ws.receive('session', {...SESSION, caps});
+        ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
+        ws.receive('webrtc/answer', 'a=rtpmap:96 H264/90000');
+        await settle();
+        FakePeer.last.become('connected');
+        element.video.readyState = 4;
+        const video2 = document.createElement('video');
+        video2.srcObject = new MediaStream([{kind: 'video'}, {kind: 'audio'}]);
+        element.onpcvideo(video2);
+        assert.equal(element.phase, 'live');
+        assert.deepEqual(element.seen.filter(([type]) => type === 'mode').map(([, d]) => d.mode), ['mse', 'webrtc']);
+        if (caps.includes('stop')) {
+            assert.deepEqual(ws.sent.at(-1), {type: 'stop', value: 'mse'});
+            assert.equal(element.ws, ws);
+        } else {
+            assert.equal(ws.readyState, WebSocket.CLOSING);
+            ws.closed();
+            tick(500);
+            FakeSocket.last.open();
+            assert.deepEqual(FakeSocket.last.types(), ['hello']);
+        }
+        await remove(element);
+    }
+});
+
+test('mse alone: its socket is the media, and is dialled again at once', async () => {
+    const element = make({mode: 'mse'});
+    const ws = FakeSocket.last;
+    ws.open();
+    ws.receive('session', SESSION);
+    ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
+    assert.equal(element.phase, 'connecting');
+    element.video.readyState = 4;
+    frame(element);
+    assert.equal(element.phase, 'live');
+    tick(6000);
+    ws.closed();
+    tick(0);
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('two players of a page have two identities; another address is another session', async () => {
+    const one = make(), two = make();
+    assert.notEqual(one.cid, two.cid);
+    await playing(two);
+    calls.length = 0;
+    two.src = 'api/ws?src=other';
+    assert.deepEqual(calls.slice(0, 3), ['pc.close', `DELETE keepalive ${BYE}`, 'socket.close']);
+    assert.match(FakeSocket.last.url, /src=other$/);
+});
+
+test('attributes are the properties', () => {
+    const element = new RsPlayer();
+    assert.deepEqual(RsPlayer.observedAttributes, ['src', 'mode', 'media', 'background']);
+    element.attributeChangedCallback('background', null, '');
+    element.attributeChangedCallback('mode', null, 'mse');
+    element.attributeChangedCallback('src', null, '/api/ws?src=x');
+    assert.deepEqual([element.background, element.mode, element.wsURL], [true, 'mse', 'ws://cam.local:1984/api/ws?src=x']);
+    element.attributeChangedCallback('background', '', 'false');
+    assert.equal(element.background, false);
+});
+
+test('the countdown is shown', async () => {
+    const element = make();
+    for (let i = 0; i < 3; i++) {
+        FakeSocket.last.closed();
+        tick(lastState(element).nextTryMs);
+    }
+    FakeSocket.last.closed();
+    assert.equal(part(element, 'status').textContent, 'The server cannot be reached.');
+    assert.equal(part(element, 'wait').textContent, 'Next try in 4 s.');
+    tick(1000);
+    assert.equal(part(element, 'wait').textContent, 'Next try in 3 s.');
+    assert.equal(part(element, 'mode').textContent, 'error');
+    tick(3000);
+    assert.deepEqual(['mode', 'status', 'wait'].map(name => part(element, name).textContent), ['loading', 'The server cannot be reached.', 'Trying…']);
+    await playing(element);
+    assert.deepEqual(['mode', 'status', 'wait'].map(name => part(element, name).textContent), ['RTC', '', '']);
+    assert.equal(part(element, 'panel').hidden, true);
+});

@@ -1,0 +1,152 @@
+/**
+ * Somebody looks, or nobody does. Hidden: the server is told at once and decides what
+ * becomes of the camera; peer connection and socket stay. Seen again: the server is told,
+ * and if no frame comes soon the connection is made anew.
+ */
+import {classOfEnd, explainEnd, isEnd} from '../reasons.js';
+import {inPicture, PageWatch} from './leaving.js';
+import {onFrame} from './picture.js';
+
+/** @typedef {import('../reasons.js').ErrorClass} ErrorClass */
+/**
+ * What it has of the player.
+ * @typedef {object} Player
+ * @property {import('./rs-player.js').RsPlayer} element
+ * @property {import('./status.js').Status} status
+ * @property {() => import('./run.js').Run} run
+ * @property {() => void} grab takes the last frame
+ * @property {() => void} live a frame is shown
+ * @property {(reason: string, cls: ErrorClass, atOnce?: boolean) => void} lose
+ * @property {(phase: 'idle'|'parked', beacon?: boolean) => void} leave
+ * @property {() => void} online
+ */
+
+/** Milliseconds from being seen again to a frame, or the connection is made anew. */
+const FRAME_AFTER_SHOW = 1000;
+/** The same if the camera was off: until the server answers `resume`, and after that. */
+const ANSWER_AFTER_RESUME = 3000, FRAME_AFTER_RESUME = 10_000;
+/** The same while the socket cannot be opened again. */
+const FRAME_WITHOUT_SERVER = 2000;
+
+export class Presence {
+    /** @type {PageWatch|null} */
+    #page = null;
+
+    /** @param {Player} player */
+    constructor(player) {
+        this.player = player;
+    }
+
+    /** Nobody can see it. */
+    get away() {
+        const {element} = this.player;
+        if (element.background || inPicture(element.video)) return false;
+        return element.visibilityCheck && document.hidden || this.#page?.frozen || this.#page?.offscreen || false;
+    }
+
+    /** The element is in the document. */
+    begin() {
+        const {element, leave, online} = this.player;
+        this.#page ??= new PageWatch(element, element.visibilityThreshold, {
+            onleave: () => leave('idle', true),
+            onreturn: () => element.onconnect(),
+            onhide: () => this.hide(),
+            onshow: () => this.show(),
+            ononline: online,
+        });
+    }
+
+    end() {
+        this.#page?.stop();
+        this.#page = null;
+    }
+
+    /** Nobody looks any more, unless it is not so. */
+    hide() {
+        if (!this.away) return;
+        const {element, status} = this.player, run = this.player.run();
+        if (status.phase === 'retrying') this.player.leave('parked');
+        // What the server has paused for a reason of its own stays so.
+        if (!element.ws && !element.pc || run.parkSent || run.parkedBy) return;
+        run.stop('frame');
+        if (run.session?.caps.has('park') && element.wsState === WebSocket.OPEN) {
+            run.stop('away');
+            element.send({type: 'park'});
+            run.parkSent = true;
+        } else if (!run.isTimed('away')) {
+            run.after('away', element.DISCONNECT_TIMEOUT, () => {
+                if (this.away) this.player.leave('parked');
+            });
+        }
+        if (status.phase === 'live') this.player.grab();
+        status.enter('parked', explainEnd('hidden'));
+    }
+
+    /** Somebody may look again. */
+    show() {
+        const {element, status} = this.player;
+        if (this.away || status.phase === 'failed') return;
+        const run = this.player.run();
+        run.stop('away');
+        if (!element.ws && !element.pc) element.onconnect();
+        else if (status.phase === 'parked' && (run.parkSent || !run.parkedBy)) this.resume();
+    }
+
+    /** The connection is there and shall show something again. */
+    resume() {
+        const {element, status} = this.player, run = this.player.run(), {video} = element;
+        if (run.parkSent || run.parkedBy) element.send({type: 'resume'});
+        const wasOff = run.parkedBy;
+        run.parkSent = false;
+        run.parkedBy = '';
+        if (video?.seekable.length && run.mode !== 'webrtc') video.currentTime = video.seekable.end(video.seekable.length - 1);
+        element.play();
+        status.enter(run.mode ? 'connecting' : 'dialling');
+        // Without a picture before it is an attempt like any other.
+        if (run.liveSince) this.expectFrame(wasOff ? ANSWER_AFTER_RESUME : FRAME_AFTER_SHOW);
+    }
+
+    /** The server has let the camera go. @param {string} reason a code, or why it cannot be had again */
+    parked(reason) {
+        if (!isEnd(reason)) return this.player.lose(explainEnd(reason, this.player.element.wsURL), classOfEnd(reason));
+        // It answers an older word of ours than the last.
+        if (reason === 'hidden' && !this.away) return;
+        const run = this.player.run(), {status} = this.player;
+        run.stop('frame');
+        run.unframe();
+        if (status.phase === 'live') this.player.grab();
+        run.parkedBy = reason || 'hidden';
+        status.enter('parked', explainEnd(run.parkedBy), {cameraOff: true});
+    }
+
+    /** The server has the camera again, or is about to. */
+    alive() {
+        const run = this.player.run(), {status} = this.player;
+        run.parkedBy = '';
+        if (this.away || !run.liveSince || status.phase === 'live') return;
+        status.enter('connecting');
+        this.expectFrame(FRAME_AFTER_RESUME);
+    }
+
+    /** Waits for the next frame. @param {() => void} callback */
+    onframe(callback) {
+        const run = this.player.run(), {video} = this.player.element;
+        run.unframe();
+        if (video) run.unframe = onFrame(video, callback);
+    }
+
+    /** Is it still a picture? Asked when the server cannot be reached otherwise. */
+    doubt() {
+        const {status} = this.player, run = this.player.run();
+        if (status.phase === 'live' && !document.hidden && !run.isTimed('frame')) this.expectFrame(FRAME_WITHOUT_SERVER);
+    }
+
+    /** Without a frame until then the connection is made anew. @param {number} limit milliseconds */
+    expectFrame(limit) {
+        const run = this.player.run();
+        // The pictures of these two do not pass through the video.
+        if (run.mode === 'mjpeg' || run.mode === 'mp4') return this.player.live();
+        run.after('frame', limit, () => this.player.lose('The picture did not come back.', 'ended', true));
+        this.onframe(this.player.live);
+    }
+}

@@ -1,0 +1,314 @@
+/**
+ * `<rs-player>`: the player of our own pages. It plays like `VideoRTC`, whose fields and
+ * hooks it keeps, and besides
+ *
+ * - tells the server at once when nobody looks any more (`park`), and leaves at once when
+ *   the page or the element goes, so that the camera is free within milliseconds,
+ * - keeps the socket beside WebRTC as a second path, and a data channel that tells when
+ *   the server has let go,
+ * - comes back at once when it can be seen, with the last frame on the screen meanwhile,
+ * - says in words what it waits for, and tries again by the class of the error.
+ *
+ * A server that does not answer `hello` is used like go2rtc's.
+ *
+ * @fires state detail: StateDetail, whenever the phase or its reason changes
+ * @fires mode detail: {mode: 'webrtc'|'mse'|'hls'|'mp4'|'mjpeg'}
+ * @fires firstframe detail: {ms: number} since the attempt began
+ * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
+ */
+import {VideoRTC} from '../video-rtc.js';
+import {classOfEnd, explainEnd, explainPath} from '../reasons.js';
+import {returnIdentity, takeIdentity} from './identity.js';
+import {sayGoodbye} from './leaving.js';
+import {Overlay} from './overlay.js';
+import {LastPicture} from './picture.js';
+import {Presence} from './presence.js';
+import {Retry, stops} from './retry.js';
+import {Run} from './run.js';
+import {hello, wantsPassword} from './signalling.js';
+import {Hearing, RIVALS} from './socket.js';
+import {Status} from './status.js';
+
+/** @typedef {import('../reasons.js').ErrorClass} ErrorClass */
+/** @typedef {import('./status.js').Phase} Phase */
+/** @typedef {import('./status.js').StateDetail} StateDetail */
+/** @typedef {import('./run.js').Mode} Mode */
+
+/** Milliseconds that the server's reason may come after its goodbye on the media path. */
+const REASON_AFTER_GOODBYE = 250;
+/** Milliseconds of picture after which the next failure counts as the first one. */
+const STABLE = 5000;
+/** Milliseconds for the socket to open, and then for the server and its camera to answer. */
+const OPEN_LIMIT = 10_000, ANSWER_LIMIT = 40_000;
+
+export class RsPlayer extends VideoRTC {
+    static observedAttributes = ['src', 'mode', 'media', 'background'];
+
+    #cid = '';
+    #run = new Run();
+    #status = new Status(this);
+    #retry = new Retry(() => this.onconnect());
+    /** @type {LastPicture|null} */
+    #picture = null;
+    #parts = {
+        element: this,
+        status: this.#status,
+        run: () => this.#run,
+        grab: () => this.#picture?.grab(),
+        live: () => this.#live(),
+        playing: (/** @type {Mode} */ mode) => this.#playing(mode),
+        ended: () => this.#ended(),
+        lose: (/** @type {string} */ reason, /** @type {ErrorClass} */ cls, atOnce = false) => this.#lose(reason, cls, atOnce),
+        leave: (/** @type {'idle'|'parked'} */ phase, beacon = false) => this.#leave(phase, beacon),
+        online: () => {
+            this.#run.link?.now();
+            if (this.#retry.waiting) this.#retry.now();
+        },
+    };
+    #presence = new Presence(this.#parts);
+    #hearing = new Hearing({...this.#parts, presence: this.#presence});
+
+    /** What the player does now. @returns {Phase} */
+    get phase() {
+        return this.#status.phase;
+    }
+
+    /** Identity of the player, which survives a reload. */
+    get cid() {
+        return this.#cid;
+    }
+
+    /** Another address than before ends what plays. @param {string|URL} value */
+    set src(value) {
+        const url = new URL(String(value), document.baseURI || location.href).href.replace(/^http/, 'ws');
+        if (this.wsURL && this.wsURL !== url) this.ondisconnect();
+        super.src = value;
+    }
+
+    /** @param {string} name @param {string|null} _old @param {string|null} value */
+    attributeChangedCallback(name, _old, value) {
+        if (name === 'background') this.background = value !== null && value !== 'false';
+        else if (name === 'src' && value) this.src = value;
+        else if (name === 'mode' && value) this.mode = value;
+        else if (name === 'media' && value) this.media = value;
+    }
+
+    /** Tries again now, or goes on after a pause; never a second attempt beside another. */
+    retry() {
+        if (!this.ws && !this.pc) this.#retry.now();
+        else if (this.phase === 'parked') this.#presence.resume();
+    }
+
+    connectedCallback() {
+        if (!this.video) this.oninit();
+        this.#cid ||= takeIdentity();
+        this.#presence.begin();
+        if (this.ws || this.pc) this.play();
+        this.onconnect();
+    }
+
+    disconnectedCallback() {
+        // Moved within the document it is back at once.
+        queueMicrotask(() => {
+            if (this.isConnected) return;
+            this.ondisconnect();
+            this.#presence.end();
+            returnIdentity(this.#cid);
+            this.#cid = '';
+        });
+    }
+
+    oninit() {
+        super.oninit();
+        const video = /** @type {HTMLVideoElement} */ (this.video);
+        this.#picture = new LastPicture(video);
+        this.append(this.#picture.canvas);
+        this.#status.overlay = new Overlay(this, video, () => this.retry());
+        video.addEventListener('leavepictureinpicture', () => this.#presence.hide());
+    }
+
+    onconnect() {
+        if (!this.isConnected || !this.wsURL || this.ws || this.pc) return false;
+        this.#retry.cancel();
+        if (this.#presence.away) {
+            this.#status.enter('parked', explainEnd('hidden'));
+            return false;
+        }
+        const begun = super.onconnect();
+        if (begun) {
+            this.#status.enter('dialling');
+            this.#answerWithin(OPEN_LIMIT);
+        }
+        return begun;
+    }
+
+    ondisconnect() {
+        this.#leave('idle');
+    }
+
+    onopen() {
+        this.send(hello(this.#cid));
+        const run = this.#run, modes = super.onopen();
+        run.open = new Set(modes);
+        this.onmessage['rs-player'] = msg => this.#hearing.hear(msg, modes[0]);
+        this.#answerWithin(ANSWER_LIMIT);
+        if (!modes.length) queueMicrotask(() => this.#lose(`This browser can play none of: ${this.mode}.`, 'config'));
+        return modes;
+    }
+
+    /** @param {CloseEvent} [_ev] */
+    onclose(_ev) {
+        if (this.wsState === WebSocket.CLOSED) return false;
+        const opened = this.wsState === WebSocket.OPEN, run = this.#run;
+        this.ws = null;
+        if (run.isTimed('reason')) this.#ended();
+        else if (run.won && this.pc) this.#hearing.relink();
+        else if (opened) this.#lose('The server has ended the connection.', run.liveSince ? 'ended' : 'network', true);
+        else this.#lose('The server cannot be reached.', 'network');
+        if (!opened) this.#askWhy();
+        return true;
+    }
+
+    /**
+     * Adds the channel that tells when the server has let go, seconds before the
+     * connection itself would.
+     * @param {RTCPeerConnection} pc
+     */
+    async createOffer(pc) {
+        const channel = pc.createDataChannel('ctl');
+        channel.addEventListener('open', () => {
+            // One that was never open was only refused.
+            channel.addEventListener('close', () => {
+                if (this.pc === pc) this.#letGo();
+            });
+        }, {once: true});
+        return super.createOffer(pc);
+    }
+
+    /** @param {HTMLVideoElement} video2 */
+    onpcvideo(video2) {
+        const {ws, pc} = this, run = this.#run, rival = RIVALS.some(mode => run.open.has(mode));
+        const keep = ws && run.session;
+        // The base closes the socket of the winner; a kept one is out of its sight meanwhile.
+        if (keep) this.ws = null;
+        super.onpcvideo(video2);
+        run.won = Boolean(pc) && this.pc === pc && this.pcState === WebSocket.OPEN;
+        if (keep) {
+            this.ws = ws;
+            this.wsState = WebSocket.OPEN;
+        }
+        if (!run.won) return;
+        for (const mode of [...RIVALS, 'mjpeg']) delete this.onmessage[mode];
+        run.open = new Set(['webrtc']);
+        if (keep && rival) this.#hearing.stopRival();
+        this.#playing('webrtc');
+    }
+
+    onpclost() {
+        const run = this.#run;
+        run.open.delete('webrtc');
+        if (run.won) this.#letGo();
+        else if (!run.open.size) this.#lose('There is no network path to the server.', 'network');
+        else super.onpclost();
+    }
+
+    /** @param {import('../video-rtc.js').PathReport} report */
+    onpcfailed(report) {
+        super.onpcfailed(report);
+        if (report.lost || this.phase !== 'retrying') return;
+        const pairs = report.pairs.length ? report.pairs : this.#status.pairs;
+        this.#status.enter('retrying', explainPath({...report, pairs}), {nextTry: this.#status.nextTry});
+    }
+
+    /** A mode has begun; its picture comes. @param {Mode} mode */
+    #playing(mode) {
+        const run = this.#run;
+        run.stop('answer');
+        if (run.mode !== mode) {
+            run.mode = mode;
+            this.#status.tell('mode', {mode});
+        }
+        if (this.phase === 'dialling') this.#status.enter('connecting');
+        const seen = () => {
+            const first = !run.liveSince;
+            run.liveSince ||= Date.now();
+            this.#live();
+            if (first) this.#status.tell('firstframe', {ms: Date.now() - this.connectTS});
+        };
+        // Pictures do not pass through the video, and of a hidden video no frame is told.
+        const untold = document.hidden || mode === 'mjpeg' || mode === 'mp4' || mode === 'webrtc' && this.video?.readyState !== 0;
+        if (untold) seen();
+        else this.#presence.onframe(seen);
+    }
+
+    /** A frame is shown. */
+    #live() {
+        const run = this.#run;
+        run.stop('frame');
+        run.unframe();
+        if (this.#presence.away || run.parkedBy) return;
+        this.#status.enter('live', '', {mode: run.mode});
+        this.#picture?.hide();
+    }
+
+    /** The server has let go of the media path; why comes over the socket. */
+    #letGo() {
+        const run = this.#run;
+        if (run.isTimed('reason')) return;
+        // Soon the browser takes the frame away.
+        this.#picture?.grab();
+        if (this.ws && run.session?.caps.has('released')) run.after('reason', REASON_AFTER_GOODBYE, () => this.#ended());
+        else this.#ended();
+    }
+
+    #ended() {
+        const reason = this.#run.released;
+        this.#lose(reason ? explainEnd(reason, this.wsURL) : 'The connection was lost.', reason ? classOfEnd(reason) : 'ended', true);
+    }
+
+    /**
+     * It plays no more, or did not begin.
+     * @param {string} reason
+     * @param {ErrorClass} cls
+     * @param {boolean} [atOnce] what has ended had worked
+     */
+    #lose(reason, cls, atOnce = false) {
+        const {liveSince} = this.#run;
+        if (liveSince && Date.now() - liveSince >= STABLE) this.#retry.reset();
+        this.#leave(null);
+        if (this.#presence.away) return this.#status.enter('parked', explainEnd('hidden'));
+        if (stops(cls)) return this.#status.enter('failed', reason);
+        const ms = this.#retry.plan(cls, atOnce && cls === 'ended');
+        this.#status.enter('retrying', reason, {nextTry: Date.now() + ms});
+    }
+
+    /**
+     * Closes everything, first of all towards the server.
+     * @param {'idle'|'parked'|null} phase to be in afterwards
+     * @param {boolean} [beacon] the page is going
+     */
+    #leave(phase, beacon = false) {
+        const run = this.#run;
+        sayGoodbye({pc: this.pc, ws: this.ws, byes: run.released ? [] : run.session?.byes ?? [], beacon});
+        if (run.liveSince) this.#picture?.grab();
+        run.end();
+        this.#run = new Run();
+        this.#retry.cancel();
+        super.ondisconnect();
+        if (phase) this.#status.enter(phase, phase === 'parked' ? explainEnd('hidden') : '');
+    }
+
+    /** @param {number} ms */
+    #answerWithin(ms) {
+        this.#run.after('answer', ms, () => this.#lose('The server does not answer.', 'network'));
+    }
+
+    /** The socket was not opened: perhaps for want of a password. */
+    async #askWhy() {
+        if (!await wantsPassword(this.wsURL) || this.phase !== 'retrying') return;
+        this.#retry.cancel();
+        this.#status.enter('failed', 'The server wants you to sign in.');
+    }
+}
+
+customElements.define('rs-player', RsPlayer);

@@ -1,0 +1,68 @@
+/**
+ * One connection of a player, from the socket that is dialled to the end: what is known
+ * about it and what is timed. The next one begins with a new one.
+ */
+
+/** @typedef {import('./signalling.js').Session} Session */
+/** @typedef {import('./signalling.js').Link} Link */
+/** @typedef {'webrtc'|'mse'|'hls'|'mp4'|'mjpeg'} Mode */
+
+export class Run {
+    /** What the server answered to `hello`. @type {Session|null} */
+    session = null;
+    /** Brings the socket back beside a picture. @type {Link|null} */
+    link = null;
+    /** WebRTC is what is shown. */
+    won = false;
+    /** The modes that may still play. @type {Set<string>} */
+    open = new Set();
+    /** The error to show if nothing plays. */
+    error = '';
+    /** What is shown, or about to be. @type {Mode|''} */
+    mode = '';
+    /** When the first frame was shown, as of `Date.now()`. */
+    liveSince = 0;
+    /** `park` was sent and not yet `resume`. */
+    parkSent = false;
+    /** The server's reason while it has let the camera go. */
+    parkedBy = '';
+    /** The server's reason for the end. */
+    released = '';
+    /** Forgets the frame that is waited for. */
+    unframe = () => {};
+    /** @type {Record<string, any>} */
+    #timers = {};
+
+    /**
+     * Starts a timer instead of the one of the same name.
+     * @param {'answer'|'away'|'frame'|'reason'} name
+     * @param {number} ms
+     * @param {() => void} callback
+     */
+    after(name, ms, callback) {
+        this.stop(name);
+        this.#timers[name] = setTimeout(() => {
+            delete this.#timers[name];
+            callback();
+        }, ms);
+    }
+
+    /** @param {string} name */
+    stop(name) {
+        clearTimeout(this.#timers[name]);
+        delete this.#timers[name];
+    }
+
+    /** @param {string} name */
+    isTimed(name) {
+        return name in this.#timers;
+    }
+
+    /** Nothing of it happens any more. */
+    end() {
+        for (const name of Object.keys(this.#timers)) this.stop(name);
+        this.unframe();
+        this.link?.close();
+        this.link = null;
+    }
+}

@@ -1,0 +1,112 @@
+/**
+ * What the server says to a player over its socket, and the socket beside a picture that
+ * plays without it.
+ */
+import {classOfError, explainEnd, explainError} from '../reasons.js';
+import {hello, isAboutOurs, Link, Session} from './signalling.js';
+
+/** @typedef {import('../video-rtc.js').Message} Message */
+/** @typedef {import('./run.js').Mode} Mode */
+/** @typedef {import('./presence.js').Player} Player */
+/**
+ * What it has of the player.
+ * @typedef {Player & {
+ *     presence: import('./presence.js').Presence,
+ *     playing: (mode: Mode) => void,
+ *     ended: () => void,
+ * }} Listener
+ */
+
+/** The modes that race against WebRTC. */
+export const RIVALS = ['mse', 'hls', 'mp4'];
+
+export class Hearing {
+    /** @param {Listener} player */
+    constructor(player) {
+        this.player = player;
+    }
+
+    /** @param {Message} msg @param {string} [first] the mode that MJPEG stands in for */
+    hear(msg, first) {
+        const {element, status, presence, playing, lose} = this.player, run = this.player.run();
+        switch (msg.type) {
+            case 'session': {
+                const session = run.session ??= new Session(element.wsURL);
+                if (!session.heard(msg.value)) lose(explainEnd('shutdown'), 'ended', true);
+                else presence.hide();
+                break;
+            }
+            case 'state':
+                if (msg.value?.state === 'parked') presence.parked(String(msg.value.reason ?? ''));
+                else presence.alive();
+                break;
+            case 'released':
+                run.released = String(msg.value?.reason ?? '') || 'ended';
+                status.tell('released', msg.value ?? {});
+                this.player.ended();
+                break;
+            case 'webrtc/answer':
+                run.stop('answer');
+                if (status.phase === 'dialling') status.enter('connecting');
+                break;
+            case 'mse':
+                if (run.won) this.stopRival();
+                else playing(run.open.has('mp4') ? 'mp4' : 'mse');
+                break;
+            case 'hls':
+            case 'mp4':
+            case 'mjpeg':
+                if (!run.won) playing(msg.type);
+                break;
+            case 'error':
+                if (!isAboutOurs(msg.value)) this.#refused(String(msg.value), first);
+                break;
+        }
+    }
+
+    /** A mode does not play. @param {string} text @param {string} [first] */
+    #refused(text, first) {
+        const {element, lose} = this.player, run = this.player.run();
+        if (run.won) return;
+        const mode = text.match(/^(webrtc|mse|hls|mp4|mjpeg)\b/)?.[1] ?? '';
+        run.open.delete(mode);
+        if (mode && mode === first && mode !== 'mjpeg' && element.onmessage.mjpeg) run.open.add('mjpeg');
+        // That of WebRTC says most, the others often only repeat it.
+        if (!run.error || mode === 'webrtc') run.error = text;
+        if (!run.open.size || !mode) lose(explainError(run.error, element.wsURL), classOfError(run.error));
+    }
+
+    /** Brings the socket back beside the picture; a server of another kind has nothing to say over it. */
+    relink() {
+        const {element, presence} = this.player, run = this.player.run();
+        element.wsState = WebSocket.CLOSED;
+        if (!run.session || run.link) return;
+        run.link = new Link(element.wsURL, {
+            onopen: ws => {
+                element.ws = ws;
+                element.wsState = WebSocket.OPEN;
+                element.send(hello(element.cid));
+            },
+            onmessage: msg => this.hear(msg),
+            onrefused: () => presence.doubt(),
+            onlost: () => {
+                element.ws = null;
+                element.wsState = WebSocket.CLOSED;
+                if (run.isTimed('reason')) this.player.ended();
+            },
+        });
+    }
+
+    /** The server goes on sending what is not shown. */
+    stopRival() {
+        const {element} = this.player;
+        if (this.player.run().session?.caps.has('stop')) {
+            element.send({type: 'stop', value: 'mse'});
+            return;
+        }
+        const ws = element.ws;
+        element.ws = null;
+        ws?.close();
+        this.relink();
+    }
+}
