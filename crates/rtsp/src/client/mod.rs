@@ -4,7 +4,7 @@
 //! ```text
 //! play:     describe() ─DESCRIBE→ Described ─ play(tracks) ─SETUP… PLAY→ Playing, Packet…
 //! publish:  announce() ─ANNOUNCE→ Announced ─ record(tracks) ─SETUP… RECORD→ Recording
-//! either:   teardown() ─TEARDOWN (not waited for)→ close the connection
+//! either:   teardown() ─TEARDOWN→ TornDown, close the connection; nobody has to wait for it
 //! ```
 //!
 //! The driver owns the connection. It calls a method or gives bytes or time,
@@ -124,6 +124,8 @@ pub enum Event {
     },
     /// The camera is elsewhere: connect there. The credentials are carried over.
     Redirect(Url),
+    /// The goodbye after `teardown` is over: answered, or the connection ended.
+    TornDown,
     /// The end, whatever the reason.
     Failed {
         /// Why; without any secret.

@@ -71,6 +71,9 @@ pub(super) enum State {
     Starting,
     /// Media flows.
     Running,
+    /// The session is being given back: TEARDOWN is sent, or will be once the
+    /// answer on SETUP tells the session's name.
+    Leaving,
     /// Nothing more is done.
     Closed,
 }
@@ -172,16 +175,31 @@ impl Session {
         self.send_setup(now, 0);
     }
 
-    /// Says goodbye if there is a session; the answer is not waited for. Nothing
-    /// follows but the bytes to send.
+    /// Says goodbye if there is a session, or may be one. [`Event::TornDown`]
+    /// follows once the other side has answered; who cannot wait sends the bytes
+    /// and closes the connection.
     pub fn teardown(&mut self, now: Instant) {
-        if self.state == State::Closed {
-            return;
+        match self.state {
+            State::Leaving | State::Closed => {}
+            State::SettingUp(_) if self.session.is_none() => {
+                self.rest();
+                self.state = State::Leaving;
+            }
+            State::SettingUp(_) | State::Starting | State::Running => self.send_teardown(now),
+            _ if self.session.is_some() => self.send_teardown(now),
+            _ => self.torn_down(),
         }
-        if self.session.is_some() || matches!(self.state, State::Starting | State::Running) {
-            self.send(now, Request::new(Method::Teardown, self.base.clone()));
-        }
+    }
+
+    pub(super) fn send_teardown(&mut self, now: Instant) {
+        self.rest();
+        self.state = State::Leaving;
+        self.send(now, Request::new(Method::Teardown, self.base.clone()));
+    }
+
+    pub(super) fn torn_down(&mut self) {
         self.close();
+        self.event(Event::TornDown);
     }
 
     /// Takes all complete messages off the buffer; what is left belongs to the next one.
@@ -261,7 +279,7 @@ impl Session {
         self.decoder.skipped()
     }
 
-    /// True after the end: `Failed`, `Redirect` or `teardown`.
+    /// True after the end: `Failed`, `Redirect` or `TornDown`.
     pub fn is_closed(&self) -> bool {
         self.state == State::Closed
     }
@@ -383,6 +401,10 @@ impl Session {
     }
 
     pub(super) fn redirect(&mut self, location: &str) {
+        if self.state == State::Leaving {
+            self.torn_down();
+            return;
+        }
         let location = location.trim();
         let absolute = match location.strip_prefix('/') {
             Some(path) => format!("{}/{path}", origin(&self.url)),
@@ -409,8 +431,10 @@ impl Session {
     }
 
     pub(super) fn fail(&mut self, error: Error) {
-        if self.state == State::Closed {
-            return;
+        match self.state {
+            State::Closed => return,
+            State::Leaving => return self.torn_down(),
+            _ => {}
         }
         let before_media = self.state != State::Running;
         let without_backchannel =
@@ -426,6 +450,11 @@ impl Session {
     fn close(&mut self) {
         self.state = State::Closed;
         self.pending = None;
+        self.rest();
+    }
+
+    /// No keep-alive any more.
+    fn rest(&mut self) {
         self.keep_alive = None;
         self.keep_alive_at = None;
     }
