@@ -9,8 +9,8 @@
 //!
 //! The driver owns the connection. It calls a method or gives bytes or time,
 //! then takes everything out of [`Session::poll_output`] up to `Timeout`. After
-//! [`Event::Failed`] or [`Event::Redirect`] nothing more comes: close the
-//! connection, and open another one if the event says so. Nothing is retried
+//! [`Event::Failed`] or [`Event::Redirect`] nothing more comes: send what came
+//! before it, perhaps a goodbye, close the connection, and open another one if the event says so. Nothing is retried
 //! here but an authentication.
 //!
 //! No OPTIONS comes first: some cameras close on it, all know DESCRIBE.

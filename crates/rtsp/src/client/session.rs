@@ -222,6 +222,8 @@ impl Session {
 
     /// The other side has closed the connection.
     pub fn handle_eof(&mut self) {
+        // Nobody to say goodbye to.
+        self.session = None;
         let text = match &self.pending {
             Some(p) => {
                 format!("RTSP connection closed instead of an answer on {}", p.request.method)
@@ -355,6 +357,13 @@ impl Session {
     }
 
     pub(super) fn transmit(&mut self, now: Instant, request: Request, repeated: bool) -> Pending {
+        let authorized = self.write(&request);
+        let deadline = now + self.config.timeout;
+        Pending { cseq: self.cseq, request, authorized, repeated, deadline }
+    }
+
+    /// Sends a request. Says whether it carries an answer to a challenge.
+    fn write(&mut self, request: &Request) -> bool {
         self.cseq = self.cseq.wrapping_add(1);
         tracing::trace!(method = %request.method, url = %request.url, "RTSP request");
         let mut sent = Request::new(request.method.clone(), request.url.clone())
@@ -381,8 +390,7 @@ impl Session {
         }
         sent.body = request.body.clone();
         self.outputs.push_back(Output::Transmit(sent.write()));
-        let deadline = now + self.config.timeout;
-        Pending { cseq: self.cseq, request, authorized, repeated, deadline }
+        authorized
     }
 
     /// Media flows from now on.
@@ -435,6 +443,10 @@ impl Session {
             State::Closed => return,
             State::Leaving => return self.torn_down(),
             _ => {}
+        }
+        if self.session.is_some() {
+            // What was set up so far must not linger at the camera.
+            self.write(&Request::new(Method::Teardown, self.base.clone()));
         }
         let before_media = self.state != State::Running;
         let without_backchannel =

@@ -20,6 +20,7 @@ use rs2rtc_streams::{AttachedTrack, Connection};
 use rs2rtc_webrtc::{Protocol, Session};
 use tokio::sync::{mpsc, watch};
 
+use crate::io::tcp::TcpEnd;
 use crate::io::udp::UdpPort;
 
 mod batch;
@@ -76,7 +77,10 @@ pub(crate) enum Control {
     SignallingLost(SessionKey),
     /// A TCP connection, our address on it, and its first message.
     Tcp(TcpPath, SocketAddr, Bytes),
-    TcpClosed(SocketAddr),
+    /// A TCP connection ended, and how.
+    TcpClosed(SocketAddr, TcpEnd),
+    /// The viewer of a TCP connection has taken nothing for a while.
+    TcpStalled(SocketAddr),
     Stop,
 }
 

@@ -194,7 +194,9 @@ impl Worker {
                     self.datagram(Protocol::Tcp, remote, local, &first, now);
                 }
             }
-            Control::TcpClosed(remote) => {
+            Control::TcpStalled(remote) => debug!(%remote, "a TCP path takes nothing"),
+            Control::TcpClosed(remote, how) => {
+                debug!(%remote, ?how, "a TCP path has ended");
                 self.tcp.remove(&remote);
                 self.by_address.remove(&(Protocol::Tcp, remote));
             }
