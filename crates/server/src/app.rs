@@ -251,6 +251,7 @@ impl App {
             listen: settings.listen.clone(),
             credentials,
             default_query: settings.default_query.clone(),
+            ..rtsp::Config::default()
         };
         let gate =
             rtsp_gate(Policy { compat: self.config.compat, ..Policy::default() }, with_login);

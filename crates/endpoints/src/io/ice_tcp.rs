@@ -3,7 +3,10 @@
 //!
 //! A connection that does not name a session of ours within 5 s is closed, and
 //! only so many may wait for that. The way out is a bounded queue: a viewer that
-//! does not read loses packets, and its connection when a write takes 5 s.
+//! does not read loses packets, and its connection when it takes nothing for 5 s.
+//!
+//! How a connection ends says something of its viewer, so it is passed on; so is
+//! a write that makes no progress for a second.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,15 +27,33 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::io::shard::{Control, Media, ShardInbox, Shards, TcpPath};
+use crate::io::tcp::{self, TcpEnd};
 
 /// From the connection to its first STUN check.
 const FIRST_CHECK: Duration = Duration::from_secs(5);
 /// Connections that may wait for that at a time.
 const MAX_WAITING: usize = 64;
-/// A write that takes longer means that the viewer is gone.
-const WRITE_LIMIT: Duration = Duration::from_secs(5);
-/// A connection that says nothing for so long is closed; viewers check every few seconds.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// Limits of a connection's silence.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// A viewer that takes not a byte for so long is reported.
+    hint: Duration,
+    /// One that takes nothing for so long is gone.
+    write: Duration,
+    /// One that says nothing for so long is gone; viewers check every few seconds.
+    silence: Duration,
+    /// What the system waits for acknowledgements, also after our end.
+    unacknowledged: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    hint: Duration::from_secs(1),
+    write: Duration::from_secs(5),
+    silence: Duration::from_secs(60),
+    unacknowledged: Duration::from_secs(20),
+};
+/// Unsent bytes that the system may hold: what is beyond is seen by our clock.
+const SYSTEM_QUEUE: u32 = 64 * 1024;
 /// Writes that may wait in the queue; their bytes are bounded by the shard.
 const QUEUE: usize = 1024;
 
@@ -176,6 +197,7 @@ async fn connection(
     place: tokio::sync::OwnedSemaphorePermit,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    tcp::watch(&stream, LIMITS.unacknowledged, SYSTEM_QUEUE);
     let local = stream.local_addr()?;
     let (half, out) = stream.into_split();
     let mut frames = Frames { half, deframer: Deframer::default() };
@@ -190,52 +212,234 @@ async fn connection(
     let (sender, receiver) = mpsc::channel(QUEUE);
     let queued = Arc::new(AtomicUsize::new(0));
     let path = TcpPath { remote, ufrag, sender, queued: Arc::clone(&queued) };
-    let _closed = Closed { inbox: &inbox, remote };
+    let mut closed = Closed { inbox: &inbox, remote, how: TcpEnd::Local };
     if inbox.control(Control::Tcp(path, local, first)).is_err() {
         return Ok(());
     }
-    tokio::select! {
-        result = read(&mut frames, &inbox, remote, local) => result,
-        result = write(out, receiver, &queued) => result,
-    }
+    let received = |frame| {
+        inbox.media(Media::Datagram(Protocol::Tcp, remote, local, frame));
+    };
+    let stalled = || {
+        let _ = inbox.control(Control::TcpStalled(remote));
+    };
+    let (how, result) = serve(frames, out, receiver, &queued, LIMITS, received, stalled).await;
+    closed.how = how;
+    result
 }
 
 /// Tells the shard when the connection ends, however it does.
 struct Closed<'a> {
     inbox: &'a ShardInbox,
     remote: SocketAddr,
+    how: TcpEnd,
 }
 
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
-        let _ = self.inbox.control(Control::TcpClosed(self.remote));
+        let _ = self.inbox.control(Control::TcpClosed(self.remote, self.how));
     }
 }
 
-async fn read(
-    frames: &mut Frames,
-    inbox: &ShardInbox,
-    remote: SocketAddr,
-    local: SocketAddr,
-) -> io::Result<()> {
+/// Moves frames both ways until the connection ends. Says how.
+async fn serve(
+    mut frames: Frames,
+    mut out: OwnedWriteHalf,
+    receiver: mpsc::Receiver<Vec<u8>>,
+    queued: &AtomicUsize,
+    limits: Limits,
+    received: impl Fn(Bytes),
+    stalled: impl Fn(),
+) -> (TcpEnd, io::Result<()>) {
+    let end = tokio::select! {
+        end = read(&mut frames, limits, received) => end,
+        end = write(&mut out, receiver, queued, limits, stalled) => end,
+    };
+    match end {
+        End::Closed => (TcpEnd::Local, Ok(())),
+        End::Took(how) => {
+            tcp::reset_when_closed(out.as_ref());
+            (how, Err(io::ErrorKind::TimedOut.into()))
+        }
+        End::Broke(error) => (TcpEnd::of(&error, out.as_ref(), limits.unacknowledged), Err(error)),
+    }
+}
+
+/// Why one direction ended.
+enum End {
+    /// The shard wants no more.
+    Closed,
+    /// It took too long.
+    Took(TcpEnd),
+    /// The connection broke.
+    Broke(io::Error),
+}
+
+async fn read(frames: &mut Frames, limits: Limits, received: impl Fn(Bytes)) -> End {
     loop {
-        let frame =
-            timeout(SILENCE_LIMIT, frames.next()).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        inbox.media(Media::Datagram(Protocol::Tcp, remote, local, frame));
+        match timeout(limits.silence, frames.next()).await {
+            Ok(Ok(frame)) => received(frame),
+            Ok(Err(error)) => return End::Broke(error),
+            Err(_) => return End::Took(TcpEnd::Silent),
+        }
     }
 }
 
 /// Writes what the shard queues; ends when it drops its side.
 async fn write(
-    mut out: OwnedWriteHalf,
+    out: &mut OwnedWriteHalf,
     mut receiver: mpsc::Receiver<Vec<u8>>,
     queued: &AtomicUsize,
-) -> io::Result<()> {
+    limits: Limits,
+    stalled: impl Fn(),
+) -> End {
     while let Some(bytes) = receiver.recv().await {
         queued.fetch_sub(bytes.len(), Ordering::Relaxed);
-        timeout(WRITE_LIMIT, out.write_all(&bytes))
-            .await
-            .map_err(|_| io::ErrorKind::TimedOut)??;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let written = {
+                let writing = out.write(rest);
+                tokio::pin!(writing);
+                match timeout(limits.hint, &mut writing).await {
+                    Ok(written) => Some(written),
+                    Err(_) => {
+                        stalled();
+                        timeout(limits.write.saturating_sub(limits.hint), writing).await.ok()
+                    }
+                }
+            };
+            match written {
+                Some(Ok(0)) => return End::Broke(io::ErrorKind::WriteZero.into()),
+                Some(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
+                Some(Err(error)) => return End::Broke(error),
+                None => {
+                    return End::Took(TcpEnd::without_progress((*out).as_ref(), limits.write));
+                }
+            }
+        }
     }
-    out.shutdown().await
+    match out.shutdown().await {
+        Ok(()) => End::Closed,
+        Err(error) => End::Broke(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use rs2rtc_webrtc::framing;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        hint: Duration::from_millis(100),
+        write: Duration::from_millis(400),
+        silence: Duration::from_secs(60),
+        unacknowledged: Duration::from_secs(20),
+    };
+
+    /// A served connection and its peer.
+    struct Pair {
+        peer: TcpStream,
+        sender: mpsc::Sender<Vec<u8>>,
+        received: mpsc::UnboundedReceiver<Bytes>,
+        stalled: Arc<Mutex<usize>>,
+        end: tokio::task::JoinHandle<TcpEnd>,
+    }
+
+    #[allow(clippy::disallowed_methods)] // tests own what they spawn
+    async fn pair(limits: Limits) -> Pair {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let peer = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        tcp::watch(&stream, limits.unacknowledged, 16 * 1024);
+        let (half, out) = stream.into_split();
+        let frames = Frames { half, deframer: Deframer::default() };
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (tell, received) = mpsc::unbounded_channel();
+        let stalled: Arc<Mutex<usize>> = Arc::default();
+        let count = Arc::clone(&stalled);
+        let end = tokio::spawn(async move {
+            let queued = AtomicUsize::new(usize::MAX / 2);
+            let heard = |frame| tell.send(frame).unwrap();
+            let hint = || *count.lock().unwrap() += 1;
+            serve(frames, out, receiver, &queued, limits, heard, hint).await.0
+        });
+        Pair { peer, sender, received, stalled, end }
+    }
+
+    impl Pair {
+        async fn end(self) -> TcpEnd {
+            timeout(Duration::from_secs(20), self.end).await.unwrap().unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_closed_connection_is_told_from_a_reset_one() {
+        let mut p = pair(LIMITS).await;
+        let frame = [&framing::prefix(b"check").unwrap()[..], b"check"].concat();
+        p.peer.write_all(&frame).await.unwrap();
+        assert_eq!(&p.received.recv().await.unwrap()[..], b"check");
+        p.peer.shutdown().await.unwrap();
+        assert_eq!(p.end().await, TcpEnd::Fin);
+
+        let mut p = pair(LIMITS).await;
+        tcp::reset_when_closed(&p.peer);
+        p.peer = pair(LIMITS).await.peer;
+        assert_eq!(p.end().await, TcpEnd::Reset);
+
+        let mut p = pair(LIMITS).await;
+        p.sender = mpsc::channel(1).0;
+        assert_eq!(p.end().await, TcpEnd::Local);
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_reported_and_ended() {
+        let p = pair(LIMITS).await;
+        for _ in 0..64 {
+            p.sender.send(vec![0; 64 * 1024]).await.unwrap();
+        }
+        let stalled = Arc::clone(&p.stalled);
+        assert_eq!(p.end().await, TcpEnd::Stalled);
+        assert_eq!(*stalled.lock().unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_end_is_seen_while_a_write_is_blocked() {
+        let slow = Limits { write: Duration::from_secs(60), ..LIMITS };
+        let mut p = pair(slow).await;
+        for _ in 0..64 {
+            p.sender.send(vec![0; 64 * 1024]).await.unwrap();
+        }
+        while *p.stalled.lock().unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        p.peer.shutdown().await.unwrap();
+        assert_eq!(p.end().await, TcpEnd::Fin);
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_is_ended() {
+        let p = pair(Limits { silence: Duration::from_millis(100), ..LIMITS }).await;
+        assert_eq!(p.end().await, TcpEnd::Silent);
+    }
+
+    #[tokio::test]
+    async fn who_takes_little_but_steadily_stays() {
+        let mut p = pair(Limits { write: Duration::from_secs(2), ..LIMITS }).await;
+        let mut buffer = vec![0; 16 * 1024];
+        let mut taken = 0;
+        let begin = tokio::time::Instant::now();
+        // Longer than the limit, with more waiting than the system holds.
+        while begin.elapsed() < Duration::from_secs(3) {
+            let _ = p.sender.try_send(vec![0; 64 * 1024]);
+            taken += p.peer.read(&mut buffer).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(taken > 0 && !p.end.is_finished());
+        drop(p.peer);
+        assert_ne!(timeout(Duration::from_secs(20), p.end).await.unwrap().unwrap(), TcpEnd::Local);
+    }
 }

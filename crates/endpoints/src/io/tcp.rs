@@ -1,4 +1,5 @@
-//! Outgoing TCP and TLS connections with deadlines and clear errors.
+//! Outgoing TCP and TLS connections with deadlines and clear errors; how
+//! connections end, and what makes the system notice it.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -49,6 +50,99 @@ impl Stream {
     pub fn remote_addr(&self) -> String {
         self.tcp().peer_addr().map(|a| a.to_string()).unwrap_or_default()
     }
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpEnd {
+    /// The peer closed it.
+    Fin,
+    /// The peer reset it: its program died, or closed without reading all.
+    Reset,
+    /// The peer is there but takes nothing.
+    Stalled,
+    /// Nothing comes back from the peer, not even acknowledgements.
+    Silent,
+    /// We closed it.
+    Local,
+}
+
+impl TcpEnd {
+    /// The code of a departure for this reason.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Fin => "tcp_fin",
+            Self::Reset => "tcp_rst",
+            Self::Stalled => "write_stall",
+            Self::Silent => "silence",
+            Self::Local => "left",
+        }
+    }
+
+    /// What an error on a connection means. `limit` is that of [`watch`].
+    pub fn of(error: &io::Error, connection: &TcpStream, limit: Duration) -> Self {
+        use io::ErrorKind as K;
+        match error.kind() {
+            K::UnexpectedEof => Self::Fin,
+            K::TimedOut => Self::without_progress(connection, limit),
+            K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown => Self::Silent,
+            _ => Self::Reset,
+        }
+    }
+
+    /// What it means that no byte could be sent for `limit`.
+    pub fn without_progress(connection: &TcpStream, limit: Duration) -> Self {
+        // Probes of a closed window are spaced by doubling intervals, so the
+        // last answer of a peer that is there may be half the time away.
+        match since_answer(connection) {
+            Some(since) if since > limit * 3 / 4 => Self::Silent,
+            _ => Self::Stalled,
+        }
+    }
+}
+
+/// How long ago the peer's system answered last; `None` where that is not known.
+pub fn since_answer(connection: &TcpStream) -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsFd as _;
+        super::sys::tcp::since_acknowledgement(connection.as_fd()).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = connection;
+        None
+    }
+}
+
+/// Has the system end a connection (`TimedOut`) whose peer acknowledges nothing
+/// for `limit`, be it data or, when there is none, keep-alive probes (RFC 5482,
+/// RFC 1122 4.2.3.6). A peer that announces no space for so long ends as well.
+///
+/// At most `unsent` bytes wait in the system's queue behind those under way, so
+/// that a peer which does not read is noticed by its writer, not hidden by
+/// megabytes of buffer.
+pub fn watch(connection: &TcpStream, limit: Duration, unsent: u32) {
+    let socket = socket2::SockRef::from(connection);
+    let half = (limit / 2).max(Duration::from_secs(1));
+    let keepalive = socket2::TcpKeepalive::new().with_time(half).with_interval(half);
+    let mut result = socket.set_tcp_keepalive(&keepalive);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        result = result
+            .and(socket.set_tcp_user_timeout(Some(limit)))
+            .and(socket.set_tcp_notsent_lowat(unsent));
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = unsent;
+    if let Err(error) = result {
+        tracing::debug!(%error, "the system does not watch a connection");
+    }
+}
+
+/// Has the connection's end throw away what its peer has not taken.
+pub fn reset_when_closed(connection: &TcpStream) {
+    let _ = socket2::SockRef::from(connection).set_linger(Some(Duration::ZERO));
 }
 
 /// Connects within `limit`, TLS handshake included.

@@ -27,7 +27,7 @@ use crate::table::Opening;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
-/// How long TEARDOWN may take to leave.
+/// How long the answer on TEARDOWN is awaited.
 const GOODBYE: Duration = Duration::from_millis(150);
 /// Receive buffer that is kept free.
 const READ_AHEAD: usize = 64 * 1024;
@@ -227,22 +227,21 @@ impl Link {
         }
     }
 
-    /// Says TEARDOWN without making anyone wait for the answer.
+    /// Says TEARDOWN and closes. What the camera still sends is taken meanwhile:
+    /// one that waits for us to read does not read either, and closing with
+    /// packets unread resets the connection before the goodbye is read.
     async fn goodbye(mut self) {
-        self.session.teardown(Instant::now());
-        loop {
-            match self.session.poll_output() {
-                Output::Transmit(bytes) => self.output.extend_from_slice(&bytes),
-                // Packets that came meanwhile stand before the goodbye.
-                Output::Event(_) => {}
-                Output::Timeout(_) => break,
+        let leave = async {
+            if self.session.is_closed() {
+                // It failed; what it said before that may still wait.
+                let _ = self.stream.write_all(&self.output).await;
+            } else {
+                self.session.teardown(Instant::now());
+                while !self.session.is_closed() && self.event().await.is_ok() {}
             }
-        }
-        let send = async {
-            let _ = self.stream.write_all(&self.output).await;
             let _ = self.stream.shutdown().await;
         };
-        let _ = tokio::time::timeout(GOODBYE, send).await;
+        let _ = tokio::time::timeout(GOODBYE, leave).await;
     }
 }
 

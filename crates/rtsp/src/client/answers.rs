@@ -31,6 +31,7 @@ impl Session {
         };
         match response.code {
             100..=199 => self.pending = Some(pending),
+            _ if self.state == State::Leaving => self.leaving(now, pending, response),
             200..=299 => self.succeeded(now, &pending.request.method, response),
             301 | 302 | 303 | 307 | 308 => match response.headers.get("Location") {
                 Some(location) => self.redirect(location),
@@ -41,6 +42,20 @@ impl Session {
                 self.run(now, Vec::new());
             }
             _ => self.refused(&pending.request.method, response),
+        }
+    }
+
+    /// An answer after `teardown`. One on SETUP tells which session is to be ended.
+    fn leaving(&mut self, now: Instant, pending: Pending, response: &Response) {
+        match (response.code, &pending.request.method) {
+            (200..=299, Method::Setup) => {
+                if let Some(value) = response.headers.get("Session") {
+                    self.session = Some(parse_session(value).0.to_owned());
+                }
+                self.send_teardown(now);
+            }
+            (401, Method::Teardown) => self.unauthorized(now, pending, response),
+            _ => self.torn_down(),
         }
     }
 

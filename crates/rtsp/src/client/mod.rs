@@ -4,13 +4,13 @@
 //! ```text
 //! play:     describe() ─DESCRIBE→ Described ─ play(tracks) ─SETUP… PLAY→ Playing, Packet…
 //! publish:  announce() ─ANNOUNCE→ Announced ─ record(tracks) ─SETUP… RECORD→ Recording
-//! either:   teardown() ─TEARDOWN (not waited for)→ close the connection
+//! either:   teardown() ─TEARDOWN→ TornDown, close the connection; nobody has to wait for it
 //! ```
 //!
 //! The driver owns the connection. It calls a method or gives bytes or time,
 //! then takes everything out of [`Session::poll_output`] up to `Timeout`. After
-//! [`Event::Failed`] or [`Event::Redirect`] nothing more comes: close the
-//! connection, and open another one if the event says so. Nothing is retried
+//! [`Event::Failed`] or [`Event::Redirect`] nothing more comes: send what came
+//! before it, perhaps a goodbye, close the connection, and open another one if the event says so. Nothing is retried
 //! here but an authentication.
 //!
 //! No OPTIONS comes first: some cameras close on it, all know DESCRIBE.
@@ -124,6 +124,8 @@ pub enum Event {
     },
     /// The camera is elsewhere: connect there. The credentials are carried over.
     Redirect(Url),
+    /// The goodbye after `teardown` is over: answered, or the connection ended.
+    TornDown,
     /// The end, whatever the reason.
     Failed {
         /// Why; without any secret.

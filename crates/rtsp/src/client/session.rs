@@ -71,6 +71,9 @@ pub(super) enum State {
     Starting,
     /// Media flows.
     Running,
+    /// The session is being given back: TEARDOWN is sent, or will be once the
+    /// answer on SETUP tells the session's name.
+    Leaving,
     /// Nothing more is done.
     Closed,
 }
@@ -172,16 +175,31 @@ impl Session {
         self.send_setup(now, 0);
     }
 
-    /// Says goodbye if there is a session; the answer is not waited for. Nothing
-    /// follows but the bytes to send.
+    /// Says goodbye if there is a session, or may be one. [`Event::TornDown`]
+    /// follows once the other side has answered; who cannot wait sends the bytes
+    /// and closes the connection.
     pub fn teardown(&mut self, now: Instant) {
-        if self.state == State::Closed {
-            return;
+        match self.state {
+            State::Leaving | State::Closed => {}
+            State::SettingUp(_) if self.session.is_none() => {
+                self.rest();
+                self.state = State::Leaving;
+            }
+            State::SettingUp(_) | State::Starting | State::Running => self.send_teardown(now),
+            _ if self.session.is_some() => self.send_teardown(now),
+            _ => self.torn_down(),
         }
-        if self.session.is_some() || matches!(self.state, State::Starting | State::Running) {
-            self.send(now, Request::new(Method::Teardown, self.base.clone()));
-        }
+    }
+
+    pub(super) fn send_teardown(&mut self, now: Instant) {
+        self.rest();
+        self.state = State::Leaving;
+        self.send(now, Request::new(Method::Teardown, self.base.clone()));
+    }
+
+    pub(super) fn torn_down(&mut self) {
         self.close();
+        self.event(Event::TornDown);
     }
 
     /// Takes all complete messages off the buffer; what is left belongs to the next one.
@@ -204,6 +222,8 @@ impl Session {
 
     /// The other side has closed the connection.
     pub fn handle_eof(&mut self) {
+        // Nobody to say goodbye to.
+        self.session = None;
         let text = match &self.pending {
             Some(p) => {
                 format!("RTSP connection closed instead of an answer on {}", p.request.method)
@@ -261,7 +281,7 @@ impl Session {
         self.decoder.skipped()
     }
 
-    /// True after the end: `Failed`, `Redirect` or `teardown`.
+    /// True after the end: `Failed`, `Redirect` or `TornDown`.
     pub fn is_closed(&self) -> bool {
         self.state == State::Closed
     }
@@ -337,6 +357,13 @@ impl Session {
     }
 
     pub(super) fn transmit(&mut self, now: Instant, request: Request, repeated: bool) -> Pending {
+        let authorized = self.write(&request);
+        let deadline = now + self.config.timeout;
+        Pending { cseq: self.cseq, request, authorized, repeated, deadline }
+    }
+
+    /// Sends a request. Says whether it carries an answer to a challenge.
+    fn write(&mut self, request: &Request) -> bool {
         self.cseq = self.cseq.wrapping_add(1);
         tracing::trace!(method = %request.method, url = %request.url, "RTSP request");
         let mut sent = Request::new(request.method.clone(), request.url.clone())
@@ -363,8 +390,7 @@ impl Session {
         }
         sent.body = request.body.clone();
         self.outputs.push_back(Output::Transmit(sent.write()));
-        let deadline = now + self.config.timeout;
-        Pending { cseq: self.cseq, request, authorized, repeated, deadline }
+        authorized
     }
 
     /// Media flows from now on.
@@ -383,6 +409,10 @@ impl Session {
     }
 
     pub(super) fn redirect(&mut self, location: &str) {
+        if self.state == State::Leaving {
+            self.torn_down();
+            return;
+        }
         let location = location.trim();
         let absolute = match location.strip_prefix('/') {
             Some(path) => format!("{}/{path}", origin(&self.url)),
@@ -409,8 +439,14 @@ impl Session {
     }
 
     pub(super) fn fail(&mut self, error: Error) {
-        if self.state == State::Closed {
-            return;
+        match self.state {
+            State::Closed => return,
+            State::Leaving => return self.torn_down(),
+            _ => {}
+        }
+        if self.session.is_some() {
+            // What was set up so far must not linger at the camera.
+            self.write(&Request::new(Method::Teardown, self.base.clone()));
         }
         let before_media = self.state != State::Running;
         let without_backchannel =
@@ -426,6 +462,11 @@ impl Session {
     fn close(&mut self) {
         self.state = State::Closed;
         self.pending = None;
+        self.rest();
+    }
+
+    /// No keep-alive any more.
+    fn rest(&mut self) {
         self.keep_alive = None;
         self.keep_alive_at = None;
     }

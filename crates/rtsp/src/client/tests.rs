@@ -181,8 +181,40 @@ fn plays_two_tracks_of_a_camera_with_digest() {
     let sent = t.sent();
     assert!(sent.starts_with("TEARDOWN rtsp://192.168.1.64:554/Streaming/Channels/101/ RTSP/1.0"));
     assert!(sent.contains("Session: 1185648567\r\n") && sent.contains("Authorization: Digest "));
+    t.bytes(&write_interleaved(8, b"late").unwrap());
+    assert!(t.events.is_empty(), "packets are of no interest any more");
+    t.answer("RTSP/1.0 200 OK\r\nCSeq: 99\r\n\r\n");
+    assert!(matches!(t.events.last(), Some(Event::TornDown)));
     assert_eq!(t.deadline, None);
     assert!(t.session.is_closed());
+}
+
+#[test]
+fn a_session_that_is_being_set_up_is_torn_down_by_its_name() {
+    let mut t = Test::playing("rtsp://h/a", &[SetupTrack::new("a"), SetupTrack::new("b")]);
+    t.sent();
+    t.session.teardown(t.now);
+    assert_eq!(t.sent(), "");
+    let setup = "RTSP/1.0 200 OK\r\nSession: 77;timeout=30\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n";
+    let sent = t.answer(setup);
+    assert!(sent.starts_with("TEARDOWN rtsp://h/a ") && sent.contains("Session: 77\r\n"), "{sent}");
+    assert!(!t.session.is_closed());
+    t.session.handle_eof();
+    t.sent();
+    assert!(matches!(t.events.last(), Some(Event::TornDown)), "{:?}", t.events);
+    // Refused: there is nothing to end.
+    let mut t = Test::playing("rtsp://h/a", &[SetupTrack::new("a")]);
+    t.session.teardown(t.now);
+    t.session.teardown(t.now);
+    t.sent();
+    t.answer("RTSP/1.0 453 Not Enough Bandwidth\r\n\r\n");
+    assert!(matches!(t.events.last(), Some(Event::TornDown)), "{:?}", t.events);
+    // Not even asked for.
+    let mut t = Test::describe("rtsp://h/a");
+    t.sent();
+    t.session.teardown(t.now);
+    assert_eq!(t.sent(), "");
+    assert!(matches!(t.events.last(), Some(Event::TornDown)) && t.session.is_closed());
 }
 
 #[test]

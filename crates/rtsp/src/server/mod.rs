@@ -15,6 +15,7 @@
 //! Only media over the RTSP connection; other transports are answered 461,
 //! after which clients ask again for this one.
 
+mod presence;
 mod requests;
 mod session;
 mod tracks;
@@ -42,9 +43,15 @@ pub struct Config {
     pub realm: String,
     /// How long the next request may take before media flows. Default 5 s.
     pub request_timeout: Duration,
-    /// How long a player may be silent. Default 60 s.
+    /// How long a player may be silent that has said something of its own
+    /// accord, or pauses: the time-out that clients are told. Default 60 s.
+    ///
+    /// One that reports regularly has less: 2.5 times the longest time between
+    /// its reports and requests. One that never says anything has no limit.
     pub play_timeout: Duration,
-    /// How long a publisher may be silent, unless its URL says `timeout=`. Default 15 s.
+    /// The least that a player has who reports often. Default 10 s.
+    pub report_timeout: Duration,
+    /// How long a publisher may send no packets, unless its URL says `timeout=`. Default 15 s.
     pub record_timeout: Duration,
 }
 
@@ -60,6 +67,7 @@ impl Config {
             realm: "rs2rtc".into(),
             request_timeout: Duration::from_secs(5),
             play_timeout: Duration::from_secs(60),
+            report_timeout: Duration::from_secs(10),
             record_timeout: Duration::from_secs(15),
         }
     }

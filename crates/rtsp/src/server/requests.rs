@@ -1,6 +1,6 @@
 //! The server machine: what requests mean.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rs2rtc_base::http::auth::{basic_challenge, check_basic, check_digest, digest_challenge};
 use rs2rtc_base::url::{percent_decode, query_pairs};
@@ -19,7 +19,7 @@ const MAX_UNAUTHORIZED: u32 = 10;
 const MAX_TIMEOUT: u64 = 86_400;
 
 impl Session {
-    pub(super) fn handle_request(&mut self, request: Request) {
+    pub(super) fn handle_request(&mut self, now: Instant, request: Request) {
         tracing::trace!(method = %request.method, url = %Redacted(&request.url), "RTSP request");
         if self.url.is_none() {
             self.url = Some(request.url.clone());
@@ -35,8 +35,8 @@ impl Session {
             Method::Describe => self.describe(request),
             Method::Announce => self.announce(request),
             Method::Setup => self.setup(&request),
-            Method::Play => self.play(&request),
-            Method::Record => self.record(&request),
+            Method::Play => self.play(now, &request),
+            Method::Record => self.record(now, &request),
             Method::Pause => self.pause(&request),
             Method::GetParameter | Method::SetParameter => self.ok(&request),
             Method::Teardown => {
@@ -161,7 +161,7 @@ impl Session {
         self.tracks.iter().position(|t| t.channel.is_none())
     }
 
-    fn play(&mut self, request: &Request) {
+    fn play(&mut self, now: Instant, request: &Request) {
         let tracks = self.set_up_tracks();
         match self.state {
             State::Init => {
@@ -170,21 +170,24 @@ impl Session {
             }
             State::Ready | State::Running if !self.record && !tracks.is_empty() => {
                 self.ok(request);
-                self.run(Event::Play { tracks });
+                self.run(now, Event::Play { tracks });
             }
             _ => self.wrong_state(request),
         }
     }
 
-    fn record(&mut self, request: &Request) {
+    fn record(&mut self, now: Instant, request: &Request) {
         let tracks = self.set_up_tracks();
         match self.state {
             State::Ready if self.record && !tracks.is_empty() => {
                 self.ok(request);
-                self.run(Event::Record { tracks });
+                self.run(now, Event::Record { tracks });
             }
-            // Said again: nothing changes.
-            State::Running if self.record => self.ok(request),
+            // Said again: after a pause, or for nothing.
+            State::Running if self.record => {
+                self.ok(request);
+                self.go_on(now);
+            }
             _ => self.wrong_state(request),
         }
     }
@@ -192,6 +195,7 @@ impl Session {
     fn pause(&mut self, request: &Request) {
         if self.state == State::Running {
             self.ok(request);
+            self.paused = true;
             self.event(Event::Pause);
         } else {
             self.wrong_state(request);

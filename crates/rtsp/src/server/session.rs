@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use rs2rtc_base::{Error, ErrorKind};
 
+use super::presence::Presence;
 use super::tracks::{self, Track};
 use super::{CloseReason, Config, Event, Output};
 use crate::decoder::{Decoder, Skipped};
@@ -26,6 +27,9 @@ pub struct Session {
     pub(super) state: State,
     /// A publisher.
     pub(super) record: bool,
+    /// Media rests until the next PLAY or RECORD.
+    pub(super) paused: bool,
+    presence: Presence,
     /// Requests without credentials so far.
     pub(super) unauthorized: u32,
     /// The request the driver has to answer.
@@ -40,6 +44,8 @@ pub struct Session {
     decoder: Decoder,
     /// Since when the client owes something.
     last_input: Instant,
+    /// The same for the packets of a publisher.
+    last_packet: Instant,
     pub(super) outputs: VecDeque<Output>,
 }
 
@@ -62,9 +68,11 @@ impl Session {
     /// For a connection accepted now.
     pub fn new(config: Config, now: Instant) -> Self {
         Self {
+            presence: Presence::new((config.report_timeout, config.play_timeout), now),
             config,
             state: State::Init,
             record: false,
+            paused: false,
             unauthorized: 0,
             asked: None,
             deferred: VecDeque::new(),
@@ -74,6 +82,7 @@ impl Session {
             user_agent: None,
             decoder: Decoder::strict(),
             last_input: now,
+            last_packet: now,
             outputs: VecDeque::new(),
         }
     }
@@ -85,8 +94,8 @@ impl Session {
                 Ok(Some(message)) => {
                     self.last_input = now;
                     match message {
-                        Message::Interleaved(packet) => self.handle_packet(packet),
-                        Message::Request(request) => self.take_request(request),
+                        Message::Interleaved(packet) => self.handle_packet(now, packet),
+                        Message::Request(request) => self.take_request(now, request),
                         // Nothing is ever asked of the client.
                         Message::Response(_) => {}
                     }
@@ -104,9 +113,24 @@ impl Session {
 
     /// Does what is due; any time is right to call it.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.next_deadline().is_some_and(|at| at <= now) {
-            self.close(CloseReason::Silent(self.silence_limit()));
+        let limit = match self.owed() {
+            Owed::Nothing => None,
+            Owed::By(at, limit) => (at <= now).then_some(limit),
+            Owed::Presence => self.presence.is_silent(now),
+        };
+        if let Some(limit) = limit {
+            self.close(CloseReason::Silent(limit));
         }
+    }
+
+    /// Tells that packets were sent to a player: only then it can be expected to report.
+    pub fn packets_sent(&mut self, now: Instant, bytes: usize) {
+        self.presence.sent(now, bytes);
+    }
+
+    /// When the client was last heard of: a whole message of its.
+    pub const fn last_heard(&self) -> Instant {
+        self.last_input
     }
 
     /// What to do next; call it until it says `Timeout`.
@@ -190,21 +214,29 @@ impl Session {
         self.state == State::Closed
     }
 
-    fn handle_packet(&mut self, packet: Interleaved) {
+    fn handle_packet(&mut self, now: Instant, packet: Interleaved) {
         let Interleaved { channel, payload } = packet;
+        self.presence.heard(now);
         if self.state != State::Running || payload.is_empty() {
             return;
         }
         let track = self.channels.get(usize::from(channel)).copied().unwrap_or(NO_TRACK);
         if let Some(set_up) = self.tracks.get(usize::from(track)) {
             let rtcp = set_up.channel != Some(channel);
+            self.last_packet = now;
+            if rtcp {
+                self.presence.sign(now);
+            }
             self.event(Event::Packet { track: usize::from(track), rtcp, payload });
         }
     }
 
-    fn take_request(&mut self, request: Request) {
+    fn take_request(&mut self, now: Instant, request: Request) {
+        if self.state == State::Running {
+            self.presence.sign(now);
+        }
         if self.state != State::Asked || request.method == Method::Teardown {
-            self.handle_request(request);
+            self.handle_request(now, request);
         } else if self.deferred.len() < MAX_DEFERRED {
             self.deferred.push_back(request);
         } else {
@@ -220,7 +252,7 @@ impl Session {
             && self.state != State::Closed
             && let Some(request) = self.deferred.pop_front()
         {
-            self.handle_request(request);
+            self.handle_request(now, request);
         }
     }
 
@@ -262,10 +294,18 @@ impl Session {
     }
 
     /// Media flows: garbage between packets is passed over from now on.
-    pub(super) fn run(&mut self, event: Event) {
+    pub(super) fn run(&mut self, now: Instant, event: Event) {
         self.state = State::Running;
+        self.go_on(now);
         self.decoder.set_strict(false);
         self.event(event);
+    }
+
+    /// Media flows (again).
+    pub(super) const fn go_on(&mut self, now: Instant) {
+        self.paused = false;
+        self.presence.begin(now);
+        self.last_packet = now;
     }
 
     pub(super) fn event(&mut self, event: Event) {
@@ -285,16 +325,31 @@ impl Session {
         }
     }
 
-    const fn silence_limit(&self) -> Duration {
+    fn owed(&self) -> Owed {
+        let by = |since: Instant, limit| Owed::By(since + limit, limit);
         match (self.state, self.record) {
-            (State::Running, false) => self.config.play_timeout,
-            (State::Running, true) => self.config.record_timeout,
-            _ => self.config.request_timeout,
+            (State::Asked | State::Closed, _) => Owed::Nothing,
+            (State::Running, _) if self.paused => by(self.last_input, self.config.play_timeout),
+            (State::Running, false) => Owed::Presence,
+            (State::Running, true) => by(self.last_packet, self.config.record_timeout),
+            _ => by(self.last_input, self.config.request_timeout),
         }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let owes = !matches!(self.state, State::Asked | State::Closed);
-        owes.then(|| self.last_input + self.silence_limit())
+        match self.owed() {
+            Owed::Nothing => None,
+            Owed::By(at, _) => Some(at),
+            Owed::Presence => self.presence.deadline(),
+        }
     }
+}
+
+/// What the client owes.
+enum Owed {
+    Nothing,
+    /// To be heard of by this time, the limit after it was last.
+    By(Instant, Duration),
+    /// To report, if that is its custom.
+    Presence,
 }

@@ -300,15 +300,103 @@ fn silence() {
     t.say("OPTIONS * RTSP");
     assert_eq!(t.deadline, deadline);
     let mut t = Test::playing();
-    t.now += Duration::from_secs(59);
-    t.bytes(&write_interleaved(1, b"rr").unwrap());
-    assert_eq!(t.deadline, Some(t.now + Duration::from_secs(60)));
-    t.events.clear();
-    t.wait();
-    assert_eq!(limit(&mut t), 60);
-    let mut t = Test::playing();
     t.session.handle_eof();
     assert!(matches!(t.closed(), CloseReason::Disconnected));
+}
+
+/// Plays for so many seconds; reports every `report` seconds, if at all.
+fn play(t: &mut Test, seconds: u64, report: Option<u64>, bytes: usize) {
+    for second in 1..=seconds {
+        t.now += Duration::from_secs(1);
+        t.session.packets_sent(t.now, bytes);
+        if report.is_some_and(|every| second % every == 0) {
+            t.bytes(&write_interleaved(1, b"rr").unwrap());
+        }
+        t.session.handle_timeout(t.now);
+        t.sent();
+    }
+    t.events.retain(|event| matches!(event, Event::Closed { .. }));
+}
+
+/// Seconds after which a player that is served but silent is ended.
+fn silent_for(t: &mut Test, bytes: usize) -> u64 {
+    let start = t.now;
+    while !t.session.is_closed() && t.now < start + Duration::from_secs(100) {
+        play(t, 1, None, bytes);
+    }
+    (t.now - start).as_secs()
+}
+
+#[test]
+fn who_never_reports_is_not_judged_by_its_silence() {
+    let mut t = Test::playing();
+    play(&mut t, 3600, None, 1000);
+    assert_eq!(t.deadline, None);
+    assert!(!t.session.is_closed());
+}
+
+#[test]
+fn who_reports_is_missed_after_a_multiple_of_its_custom() {
+    for (report, limit) in [(1, 10), (5, 13), (10, 25), (40, 60)] {
+        let mut t = Test::playing();
+        play(&mut t, 4 * report, Some(report), 1000);
+        let silent = silent_for(&mut t, 1000);
+        assert!(matches!(t.closed(), CloseReason::Silent(_)));
+        assert_eq!(silent, limit, "reports every {report} s");
+    }
+    // One word does not make a custom.
+    let mut t = Test::playing();
+    play(&mut t, 5, Some(5), 1000);
+    assert_eq!(silent_for(&mut t, 1000), 60);
+    // A request counts like a report, talk only shows that it lives.
+    let mut t = Test::playing();
+    for _ in 0..4 {
+        play(&mut t, 8, None, 1000);
+        t.say("GET_PARAMETER rtsp://h/cam RTSP/1.0\r\nCSeq: 9\r\n\r\n");
+        play(&mut t, 1, None, 1000);
+        t.bytes(&write_interleaved(0, b"talk").unwrap());
+    }
+    assert_eq!(silent_for(&mut t, 1000), 23, "2.5 times 9 s");
+}
+
+#[test]
+fn who_reports_by_bytes_is_not_missed_while_few_are_sent() {
+    let mut t = Test::playing();
+    play(&mut t, 20, Some(1), 100_000);
+    assert_eq!(silent_for(&mut t, 1000), 60);
+}
+
+#[test]
+fn a_camera_that_gives_nothing_is_not_the_players_silence() {
+    let mut t = Test::playing();
+    play(&mut t, 20, Some(1), 1000);
+    for _ in 0..300 {
+        t.now += Duration::from_secs(1);
+        t.session.handle_timeout(t.now);
+        t.sent();
+    }
+    assert!(!t.session.is_closed() && t.deadline.is_none());
+    assert_eq!(silent_for(&mut t, 1000), 11, "counted from the first packet");
+}
+
+#[test]
+fn a_pause_lasts_as_long_as_the_client_keeps_it_alive() {
+    let mut t = Test::playing();
+    play(&mut t, 20, Some(1), 1000);
+    let request = |method| format!("{method} rtsp://h/cam RTSP/1.0\r\nCSeq: 9\r\n\r\n");
+    t.say(&request("PAUSE"));
+    for _ in 0..10 {
+        assert_eq!(t.deadline, Some(t.now + Duration::from_secs(60)));
+        t.now += Duration::from_secs(59);
+        t.session.handle_timeout(t.now);
+        t.say(&request("OPTIONS"));
+    }
+    t.say(&request("PLAY"));
+    assert_eq!(t.deadline, None, "nothing is sent yet");
+    t.say(&request("PAUSE"));
+    t.events.clear();
+    t.wait();
+    assert!(matches!(t.closed(), CloseReason::Silent(limit) if limit.as_secs() == 60));
 }
 
 const ANNOUNCED: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=No Name\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
@@ -351,7 +439,16 @@ fn records_two_tracks() {
     assert!(matches!(t.event(), Event::Record { tracks } if tracks == [0, 1]));
     t.bytes(&write_interleaved(2, b"audio").unwrap());
     assert!(matches!(t.event(), Event::Packet { track: 1, rtcp: false, .. }));
+    let deadline = Some(t.now + Duration::from_secs(3));
+    assert_eq!(t.deadline, deadline);
+    t.now += Duration::from_secs(2);
+    t.say("OPTIONS * RTSP/1.0\r\nCSeq: 8\r\n\r\n");
+    assert_eq!(t.deadline, deadline, "only packets count");
+    t.say("PAUSE * RTSP/1.0\r\nCSeq: 8\r\n\r\n");
+    assert_eq!(t.deadline, Some(t.now + Duration::from_secs(60)));
+    t.say("RECORD * RTSP/1.0\r\nCSeq: 8\r\n\r\n");
     assert_eq!(t.deadline, Some(t.now + Duration::from_secs(3)));
+    t.events.clear();
     t.wait();
     assert!(matches!(t.closed(), CloseReason::Silent(_)));
 }

@@ -22,6 +22,7 @@ use rs2rtc_webrtc::{Protocol, Session};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::io::poller::Poller;
+use crate::io::tcp::TcpEnd;
 use crate::io::udp::UdpPort;
 
 mod batch;
@@ -89,7 +90,10 @@ pub(crate) enum Control {
     Report(oneshot::Sender<Vec<SessionReport>>),
     /// A TCP connection, our address on it, and its first message.
     Tcp(TcpPath, SocketAddr, Bytes),
-    TcpClosed(SocketAddr),
+    /// A TCP connection ended, and how.
+    TcpClosed(SocketAddr, TcpEnd),
+    /// The viewer of a TCP connection has taken nothing for a while.
+    TcpStalled(SocketAddr),
     Stop,
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rs2rtc_media::{Frame, Kind};
 use rs2rtc_streams::{AttachedTrack, Sink, Subscription};
-use rs2rtc_webrtc::liveness::Reason;
+use rs2rtc_webrtc::liveness::{Hint, Reason};
 use rs2rtc_webrtc::{CloseReason, Event, Output, Pair, Protocol, Transmit, framing, stun};
 use tracing::{debug, error};
 
@@ -23,6 +23,7 @@ use super::{
     shard_of,
 };
 use crate::io::poller::{Poller, Ready, Token};
+use crate::io::tcp::TcpEnd;
 use crate::io::udp::{Connected, Receiver, Rejection, RejectionKind, UdpPort};
 
 /// Items of a queue taken in a row before the others get their turn.
@@ -265,9 +266,22 @@ impl Worker {
                     self.datagram(Protocol::Tcp, remote, local, &first, now);
                 }
             }
-            Control::TcpClosed(remote) => {
+            Control::TcpStalled(remote) => {
+                if let Some(key) = self.by_address.get(&(Protocol::Tcp, remote)).copied() {
+                    self.tcp_hint(key, remote, Hint::TcpStalled, now);
+                }
+            }
+            Control::TcpClosed(remote, how) => {
+                debug!(%remote, ?how, "a TCP path has ended");
                 self.tcp.remove(&remote);
-                self.by_address.remove(&(Protocol::Tcp, remote));
+                let hint = match how {
+                    TcpEnd::Fin => Hint::TcpFin,
+                    TcpEnd::Reset => Hint::TcpReset,
+                    TcpEnd::Stalled | TcpEnd::Silent | TcpEnd::Local => Hint::TcpStalled,
+                };
+                if let Some(key) = self.by_address.remove(&(Protocol::Tcp, remote)) {
+                    self.tcp_hint(key, remote, hint, now);
+                }
             }
             Control::Stop => {
                 self.stopping = true;
@@ -291,6 +305,16 @@ impl Worker {
 
     fn stop_session(&mut self, key: SessionKey, now: Instant) {
         self.drive(key, now, |entry| entry.session.close(Reason::Shutdown, "server stops", now));
+    }
+
+    /// A TCP connection says something about its viewer, if it is the one in use.
+    fn tcp_hint(&mut self, key: SessionKey, remote: SocketAddr, hint: Hint, now: Instant) {
+        self.drive(key, now, |entry| {
+            let pair = entry.session.pair();
+            if pair.is_some_and(|p| p.protocol == Protocol::Tcp && p.remote == remote) {
+                entry.session.handle_hint(hint, now);
+            }
+        });
     }
 
     /// The camera of a session was taken again.

@@ -10,6 +10,8 @@ mod limits;
 pub(crate) mod netns;
 #[cfg(any(test, not(target_os = "linux")))]
 pub(crate) mod poll;
+#[cfg(target_os = "linux")]
+pub(crate) mod tcp;
 
 pub use limits::{
     descriptor_limit, original_descriptor_limit, raise_descriptor_limit, restore_descriptor_limit,

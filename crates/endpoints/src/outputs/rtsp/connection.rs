@@ -1,143 +1,28 @@
-//! One RTSP connection: drives the machine, the socket and the player.
+//! One RTSP connection: what a client asks for, and the player it becomes.
 
-use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rs2rtc_base::url::query_pairs;
 use rs2rtc_base::{Error, ErrorKind, Redacted};
 use rs2rtc_media::sdp::{self, Side};
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media, filter};
-use rs2rtc_rtsp::server::{Config as SessionConfig, Event, Output, Session};
+use rs2rtc_rtsp::server::{Config as SessionConfig, Event, Session};
 use rs2rtc_streams::{
-    Attached, CancellationToken, Connection as Info, Description, Request, Stream,
+    Attached, CancellationToken, Connection as Info, Departure, Description, Request, Stream,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::player::Player;
 use super::publisher::Publisher;
+use super::wire::{End, Wire, departure};
 use super::{Access, Shared};
-use crate::io::rtp::Pieces;
-use crate::sources::rtsp::{random_text, until};
-
-/// Receive buffer that is kept free.
-const READ_AHEAD: usize = 64 * 1024;
-/// Unsent bytes beyond which no further frame is taken from the queue.
-const MAX_UNSENT: usize = 1024 * 1024;
-/// A reader that takes nothing for so long is ended.
-const STALL: Duration = Duration::from_secs(10);
-/// How long the last bytes may take to leave.
-const GOODBYE: Duration = Duration::from_millis(500);
+use crate::sources::rtsp::random_text;
 
 type Dial = Pin<Box<dyn Future<Output = Result<Attached, Error>> + Send>>;
-
-/// Socket, machine and what waits to be sent.
-pub(super) struct Wire {
-    pub(super) reader: OwnedReadHalf,
-    pub(super) writer: OwnedWriteHalf,
-    pub(super) session: Session,
-    pub(super) input: BytesMut,
-    pub(super) output: Pieces,
-    progress: Instant,
-}
-
-/// Why a wire ended.
-#[derive(Debug)]
-pub(super) enum End {
-    /// The peer closed the connection.
-    Closed,
-    /// It takes nothing.
-    Stalled,
-    /// The connection broke.
-    Broken(std::io::Error),
-}
-
-impl Wire {
-    /// Moves bytes until the machine has an event. May be dropped and called
-    /// again: nothing is lost.
-    pub(super) async fn event(&mut self) -> Result<Event, End> {
-        loop {
-            let deadline = match self.session.poll_output() {
-                Output::Event(event) => return Ok(event),
-                Output::Transmit(bytes) => {
-                    self.push(bytes);
-                    continue;
-                }
-                Output::Timeout(at) => at,
-            };
-            let stalled = self.progress + STALL;
-            let sending = !self.output.is_empty();
-            let deadline = match deadline {
-                Some(at) if sending => Some(at.min(stalled)),
-                None if sending => Some(stalled),
-                other => other,
-            };
-            if self.input.capacity() - self.input.len() < READ_AHEAD / 4 {
-                self.input.reserve(READ_AHEAD);
-            }
-            // A peer that asks without reading our answers is not read either.
-            let may_read = self.output.len() < 4 * MAX_UNSENT;
-            tokio::select! {
-                read = self.reader.read_buf(&mut self.input), if may_read => match read {
-                    Ok(0) => return Err(End::Closed),
-                    Ok(_) => self.session.handle_input(Instant::now(), &mut self.input),
-                    Err(error) => return Err(End::Broken(error)),
-                },
-                written = write(&mut self.writer, &self.output), if sending => match written {
-                    Ok(count) => {
-                        self.output.advance(count);
-                        self.progress = Instant::now();
-                    }
-                    Err(error) => return Err(End::Broken(error)),
-                },
-                () = until(deadline) => {
-                    let now = Instant::now();
-                    if sending && now >= stalled {
-                        return Err(End::Stalled);
-                    }
-                    self.session.handle_timeout(now);
-                }
-            }
-        }
-    }
-
-    fn push(&mut self, bytes: Bytes) {
-        if self.output.is_empty() {
-            self.progress = Instant::now();
-        }
-        self.output.push(bytes);
-    }
-
-    /// Sends what is left and closes.
-    pub(super) async fn finish(mut self) {
-        loop {
-            match self.session.poll_output() {
-                Output::Transmit(bytes) => self.push(bytes),
-                Output::Event(_) => {}
-                Output::Timeout(_) => break,
-            }
-        }
-        let send = async {
-            while !self.output.is_empty() {
-                let Ok(count) = write(&mut self.writer, &self.output).await else { return };
-                self.output.advance(count);
-            }
-            let _ = self.writer.shutdown().await;
-        };
-        let _ = tokio::time::timeout(GOODBYE, send).await;
-    }
-}
-
-async fn write(writer: &mut OwnedWriteHalf, output: &Pieces) -> std::io::Result<usize> {
-    let mut slices: Vec<IoSlice<'_>> = Vec::new();
-    output.slices(&mut slices);
-    writer.write_vectored(&slices).await
-}
 
 /// A connection that was accepted.
 pub(super) struct Connection {
@@ -164,12 +49,14 @@ impl Connection {
         let mut config = SessionConfig::new(id, nonce);
         config.auth.clone_from(&shared.config.credentials);
         config.peer_is_loopback = peer.ip().to_canonical().is_loopback();
+        let timers = shared.config.timers;
+        config.request_timeout = timers.request;
+        config.play_timeout = timers.session;
+        config.report_timeout = timers.report;
+        config.record_timeout = timers.publisher;
         let now = Instant::now();
-        let (reader, writer) = stream.into_split();
-        let session = Session::new(config, now);
-        let (input, output) = (BytesMut::new(), Pieces::default());
         Self {
-            wire: Wire { reader, writer, session, input, output, progress: now },
+            wire: Wire::new(stream, Session::new(config, now), timers, now),
             peer,
             shared,
             dial: None,
@@ -180,45 +67,61 @@ impl Connection {
     }
 
     pub(super) async fn run(mut self, cancel: CancellationToken) {
-        let reason = loop {
-            let may_send = self.wire.output.len() < MAX_UNSENT;
+        let (departure, why, broke_off) = loop {
+            let may_send = self.wire.has_room();
             let step = tokio::select! {
                 biased;
-                () = cancel.cancelled() => break "server is shutting down".to_owned(),
-                reason = kicked(self.attached.as_ref(), self.player.as_ref()) => break reason,
-                attached = dialled(&mut self.dial) => Step::Dialled(attached),
+                () = cancel.cancelled() => Step::Shutdown,
+                reason = kicked(self.attached.as_ref(), self.player.as_ref()) => Step::Kicked(reason),
                 event = self.wire.event() => Step::Event(event),
+                attached = dialled(&mut self.dial) => Step::Dialled(attached),
                 frames = frame(self.player.as_ref()), if may_send => Step::Frame(frames),
             };
             match step {
+                Step::Shutdown => {
+                    let why = "server is shutting down".to_owned();
+                    break (Some(Departure::now("shutdown")), why, None);
+                }
+                // The stream knows the reason.
+                Step::Kicked(why) => break (None, why, None),
                 Step::Event(Ok(Event::Record { .. })) => return self.record(cancel).await,
-                Step::Event(Ok(Event::Closed { reason })) => break reason.to_string(),
+                Step::Event(Ok(Event::Closed { reason })) => {
+                    let departure = departure(&reason, &self.wire.session);
+                    break (Some(departure), reason.to_string(), None);
+                }
                 Step::Event(Ok(event)) => self.on_event(event),
-                Step::Event(Err(End::Closed)) => break "closed by the peer".to_owned(),
-                Step::Event(Err(End::Stalled)) => break "took nothing for 10 s".to_owned(),
-                Step::Event(Err(End::Broken(error))) => break error.to_string(),
+                Step::Event(Err(end)) => {
+                    break (Some(end.departure()), end.to_string(), Some(end.how));
+                }
                 Step::Dialled(result) => {
                     self.dial = None;
                     self.on_dialled(result);
                 }
-                Step::Frame(None) => break "the stream has ended".to_owned(),
+                Step::Frame(None) => {
+                    break (None, "the stream has ended".to_owned(), None);
+                }
                 Step::Frame(Some((index, frame))) => {
                     if let Some(player) = &mut self.player {
-                        let idle = self.wire.output.is_empty();
-                        player.frame(index, &frame, &mut self.wire.output);
-                        if idle {
-                            self.wire.progress = Instant::now();
+                        let sent = self.wire.send(|out| player.frame(index, &frame, out));
+                        if sent > 0 {
+                            self.wire.session.packets_sent(Instant::now(), sent);
                         }
                     }
                 }
             }
         };
-        tracing::debug!(target: "rtsp", peer = %self.peer, reason, "[rtsp] connection ended");
+        tracing::debug!(target: "rtsp", peer = %self.peer, why, "[rtsp] connection ended");
         // The camera first, the goodbye after.
         self.dial = None;
-        self.player = None;
-        self.attached = None;
-        self.wire.finish().await;
+        if let Some(attached) = self.attached.or_else(|| self.player.map(Player::into_attached)) {
+            if let Some(departure) = departure {
+                attached.detach(departure);
+            }
+        }
+        match broke_off {
+            None => self.wire.finish().await,
+            Some(how) => self.wire.abandon(how),
+        }
     }
 
     fn on_event(&mut self, event: Event) {
@@ -393,6 +296,8 @@ impl Connection {
 }
 
 enum Step {
+    Shutdown,
+    Kicked(String),
     Event(Result<Event, End>),
     Dialled(Result<Attached, Error>),
     Frame(Option<(usize, Arc<rs2rtc_media::Frame>)>),

@@ -6,6 +6,7 @@
 mod connection;
 mod player;
 mod publisher;
+mod wire;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -24,6 +25,46 @@ use crate::io::tcp;
 /// Connections at the same time.
 const MAX_CONNECTIONS: usize = 1000;
 
+/// Unsent bytes that the system may hold for a client; frames that it does not
+/// take wait in the stream's queue, where they can be skipped.
+const SYSTEM_QUEUE: u32 = 128 * 1024;
+
+/// After what times a client is held to be gone (`docs/outputs/rtsp.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// A client that takes not a byte for so long while there is something to
+    /// send. Default 10 s.
+    pub write_stall: Duration,
+    /// One whose system acknowledges nothing for so long. Default 10 s.
+    pub unacknowledged: Duration,
+    /// The least silence of a player that reports regularly (2.5 times the
+    /// longest time between its reports counts). Default 10 s.
+    pub report: Duration,
+    /// The longest silence of such a player, and that of one that pauses: the
+    /// time-out that clients are told. Default 60 s.
+    pub session: Duration,
+    /// A publisher that sends no packets, unless its URL says `timeout=`. Default 15 s.
+    pub publisher: Duration,
+    /// The next request before media flows. Default 5 s.
+    pub request: Duration,
+    /// How long the last bytes to a client may take. Default 500 ms.
+    pub goodbye: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            write_stall: Duration::from_secs(10),
+            unacknowledged: Duration::from_secs(10),
+            report: Duration::from_secs(10),
+            session: Duration::from_secs(60),
+            publisher: Duration::from_secs(15),
+            request: Duration::from_secs(5),
+            goodbye: Duration::from_millis(500),
+        }
+    }
+}
+
 /// Settings of the server (`rtsp:` in the configuration).
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -33,6 +74,8 @@ pub struct Config {
     pub credentials: Option<(String, Secret)>,
     /// Filters of a DESCRIBE that names none.
     pub default_query: String,
+    /// Limits of silence.
+    pub timers: Timers,
 }
 
 impl Default for Config {
@@ -41,6 +84,7 @@ impl Default for Config {
             listen: ":8554".to_owned(),
             credentials: None,
             default_query: "video&audio".to_owned(),
+            timers: Timers::default(),
         }
     }
 }
@@ -115,6 +159,8 @@ impl Server {
                 continue;
             };
             let _ = stream.set_nodelay(true);
+            let limit = self.shared.config.timers.unacknowledged;
+            tcp::watch(&stream, limit, SYSTEM_QUEUE);
             // IPv4 peers of a dual-stack socket are shown as what they are.
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             let connection = connection::Connection::new(stream, peer, Arc::clone(&self.shared));

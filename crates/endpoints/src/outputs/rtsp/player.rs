@@ -71,6 +71,11 @@ impl Player {
         &self.attached
     }
 
+    /// Ends the player; what it holds on the stream is left.
+    pub(super) fn into_attached(self) -> Attached {
+        self.attached
+    }
+
     pub(super) const fn queue(&self) -> &Arc<FrameQueue> {
         &self.queue
     }

@@ -8,8 +8,9 @@ use rs2rtc_media::Media;
 use rs2rtc_rtsp::server::{CloseReason, Event};
 use rs2rtc_streams::{BoxFuture, CancellationToken, Connection, Ended, Producer, Tracks};
 
-use super::connection::{End, Wire};
+use super::wire::Wire;
 use crate::io::rtp::Receiver;
+use crate::io::tcp::TcpEnd;
 
 /// A connection that was told to RECORD.
 pub(super) struct Publisher {
@@ -29,19 +30,28 @@ impl Producer for Publisher {
 
     fn run(mut self: Box<Self>, mut tracks: Tracks, cancel: CancellationToken) -> BoxFuture<Ended> {
         Box::pin(async move {
-            let ended = if cancel.is_cancelled() {
-                Ended::Cancelled
+            let (ended, broke_off) = if cancel.is_cancelled() {
+                (Ended::Cancelled, None)
             } else {
                 self.receive(&mut tracks, &cancel).await
             };
-            self.wire.finish().await;
+            // Who is gone is not waited for: its place becomes free at once.
+            match broke_off {
+                None => self.wire.finish().await,
+                Some(how) => self.wire.abandon(how),
+            }
             ended
         })
     }
 }
 
 impl Publisher {
-    async fn receive(&mut self, tracks: &mut Tracks, cancel: &CancellationToken) -> Ended {
+    /// Takes packets until the end. Says how the connection broke off, if it did.
+    async fn receive(
+        &mut self,
+        tracks: &mut Tracks,
+        cancel: &CancellationToken,
+    ) -> (Ended, Option<TcpEnd>) {
         let mut receiver = Receiver::new(Arc::clone(&self.connection));
         for (index, media) in self.medias.iter().enumerate() {
             // Medias without codecs keep their index; their packets are dropped.
@@ -55,26 +65,24 @@ impl Publisher {
         loop {
             tokio::select! {
                 biased;
-                () = cancel.cancelled() => return Ended::Cancelled,
+                () = cancel.cancelled() => return (Ended::Cancelled, None),
                 event = self.wire.event() => match event {
                     Ok(Event::Packet { track, rtcp: false, payload }) => {
                         receiver.rtp(track, &payload, Instant::now());
                     }
                     Ok(Event::Packet { track, rtcp: true, payload }) => receiver.rtcp(track, &payload),
                     Ok(Event::Closed { reason: CloseReason::Teardown | CloseReason::Disconnected }) => {
-                        return Ended::Finished;
+                        return (Ended::Finished, None);
                     }
                     Ok(Event::Closed { reason }) => {
-                        return Ended::Failed(Error::new(ErrorKind::Ended, format!("rtsp: {reason}")));
+                        let error = Error::new(ErrorKind::Ended, format!("rtsp: {reason}"));
+                        return (Ended::Failed(error), None);
                     }
                     Ok(_) => {}
-                    Err(End::Closed) => return Ended::Finished,
-                    Err(End::Stalled) => {
-                        let text = "rtsp: the publisher does not read our answers";
-                        return Ended::Failed(Error::new(ErrorKind::Ended, text));
-                    }
-                    Err(End::Broken(error)) => {
-                        return Ended::Failed(Error::caused(ErrorKind::Ended, "rtsp", error));
+                    Err(end) if end.how == TcpEnd::Fin => return (Ended::Finished, Some(end.how)),
+                    Err(end) => {
+                        let error = Error::new(ErrorKind::Ended, format!("rtsp: {end}"));
+                        return (Ended::Failed(error), Some(end.how));
                     }
                 },
                 () = tracks.changed() => {

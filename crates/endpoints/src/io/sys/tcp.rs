@@ -1,0 +1,27 @@
+//! What the kernel knows of a TCP connection (tcp(7), TCP_INFO).
+
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::time::Duration;
+
+/// How long ago the peer's kernel acknowledged something last. A peer whose
+/// program does not read still acknowledges; one that is away does not.
+pub(crate) fn since_acknowledgement(socket: BorrowedFd<'_>) -> io::Result<Duration> {
+    // SAFETY: the structure consists of integers, for which zero is a value.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: `info` is a valid place of `size` bytes, and the descriptor is open.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut size,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Duration::from_millis(info.tcpi_last_ack_recv.into()))
+}
