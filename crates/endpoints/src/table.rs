@@ -122,6 +122,11 @@ impl Opener for Table {
         (entry.check)(source)
     }
 
+    fn exclusive_group(&self, source: &str) -> Option<String> {
+        let text = source.strip_prefix("ffmpeg:")?;
+        ffmpeg::device(text)
+    }
+
     fn open(&self, request: OpenRequest) -> Opening {
         match entry(&request.source) {
             Some(entry) => (entry.open)(Arc::clone(&self.context), request),

@@ -18,6 +18,7 @@ mod cache;
 mod connection;
 mod counters;
 pub mod events;
+mod group;
 mod live;
 mod options;
 mod producer;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::Limits;
 use crate::counters::{Counters, Meter};
 use crate::events::Events;
+use crate::group::Groups;
 use crate::options::Options;
 use crate::producer::{BoxFuture, OpenRequest, Opener, Origin, Producer};
 use crate::relay;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) tasks: Tasks,
     pub(crate) events: Events,
     pub(crate) meter: Meter,
+    pub(crate) groups: Arc<Groups>,
     pub(crate) cancel: CancellationToken,
     opener: Arc<dyn Opener>,
     names: Mutex<BTreeMap<String, Arc<Stream>>>,
@@ -44,6 +46,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn names(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Stream>>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn exclusive_group(&self, source: &str) -> Option<String> {
+        self.opener.exclusive_group(source)
     }
 
     /// Opens a source: another stream by its name, else by its scheme.
@@ -71,6 +77,7 @@ impl Streams {
                 tasks: Tasks::new(),
                 events: Events::new(),
                 meter: Meter::default(),
+                groups: Arc::default(),
                 cancel: CancellationToken::new(),
                 opener,
                 names: Mutex::default(),
@@ -85,7 +92,7 @@ impl Streams {
 
     /// Figures for metrics.
     pub fn counters(&self) -> Counters {
-        self.shared.meter.read(0, self.shared.tasks.len())
+        self.shared.meter.read(self.shared.groups.waiting(), self.shared.tasks.len())
     }
 
     /// The stream of a name.

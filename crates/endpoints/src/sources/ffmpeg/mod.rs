@@ -52,6 +52,12 @@ pub fn risk(source: &str) -> Risk {
     risk::risk(source)
 }
 
+/// The capture device that a text without its scheme opens. The picture's, if
+/// it has picture and sound.
+pub fn device(text: &str) -> Option<String> {
+    input::device_path(rs2rtc_base::Fragment::split(text).0)
+}
+
 /// Checks an `ffmpeg:` source. Whether streams it names exist is not asked.
 ///
 /// # Errors
