@@ -146,15 +146,12 @@ impl Claim {
         let groups = self.groups.lock();
         let holder = groups.get(&self.name).and_then(|group| group.holders.first());
         let text = holder.map_or_else(
-            || format!("streams: {} is in use", self.name),
+            || format!("{} is in use", self.name),
             |holder| {
                 let viewers = holder.run.leases();
                 let plural = if viewers == 1 { "" } else { "s" };
                 let stream = holder.slot.stream();
-                format!(
-                    "streams: {} is in use by stream {stream} ({viewers} viewer{plural})",
-                    self.name
-                )
+                format!("{} is in use by stream {stream} ({viewers} viewer{plural})", self.name)
             },
         );
         Error::new(ErrorKind::Busy, text)

@@ -21,6 +21,7 @@ pub mod events;
 mod group;
 mod live;
 mod options;
+mod preload;
 mod producer;
 mod queue;
 mod registry;

@@ -162,12 +162,16 @@ async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
             slot.release_unused(run);
             return;
         }
-        if matches!(error.kind(), ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported)
-        {
-            slot.live.forget();
-        }
+        // What was known of it does not hold once nobody watches any more.
+        let hopeless = matches!(
+            error.kind(),
+            ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported
+        );
         let open = slot.state().breaker.ended(lasted, &error);
         if !connected {
+            if hopeless {
+                slot.live.forget();
+            }
             give_up(slot, run, error, open);
             return;
         }
@@ -191,7 +195,12 @@ async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
         };
         tokio::select! {
             biased;
-            () = run.cancel.cancelled() => return,
+            () = run.cancel.cancelled() => {
+                if hopeless {
+                    slot.live.forget();
+                }
+                return;
+            }
             _ = changed.changed() => retry = Retry::default(),
             () = timer => {}
             () = woken => {}
