@@ -123,8 +123,11 @@ impl Opener for Table {
     }
 
     fn exclusive_group(&self, source: &str) -> Option<String> {
-        let text = source.strip_prefix("ffmpeg:")?;
-        ffmpeg::device(text)
+        match source.split_once(':')? {
+            ("ffmpeg", text) => ffmpeg::device(text),
+            ("exec", text) => exec::device(text),
+            _ => None,
+        }
     }
 
     fn open(&self, request: OpenRequest) -> Opening {

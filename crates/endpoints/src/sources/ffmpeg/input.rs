@@ -149,7 +149,11 @@ fn stream_url(
 
 /// The device that an input captures.
 pub(super) fn device_path(text: &str) -> Option<String> {
-    let Input::Device(query) = Input::parse(text) else { return None };
+    let query = match Input::parse(text) {
+        Input::Device(query) => query,
+        Input::Other if text.starts_with("/dev/") => return Some(text.to_owned()),
+        _ => return None,
+    };
     let pairs: Vec<_> = query_pairs(query).collect();
     match value(&pairs, "video") {
         Some(video) => Some(video_path(video)),
