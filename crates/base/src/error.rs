@@ -12,6 +12,8 @@ pub enum ErrorKind {
     Auth,
     /// The other side has no free place at the moment.
     Busy,
+    /// The device is not there: unplugged, switched off.
+    Gone,
     /// Nobody answers: refused, no route, unknown host, time-out.
     Unreachable,
     /// The other side does not keep to the protocol.
@@ -30,6 +32,7 @@ impl fmt::Display for ErrorKind {
             Self::Config => "config",
             Self::Auth => "auth",
             Self::Busy => "busy",
+            Self::Gone => "gone",
             Self::Unreachable => "unreachable",
             Self::Protocol => "protocol",
             Self::Unsupported => "unsupported",

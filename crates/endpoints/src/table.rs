@@ -122,6 +122,14 @@ impl Opener for Table {
         (entry.check)(source)
     }
 
+    fn exclusive_group(&self, source: &str) -> Option<String> {
+        match source.split_once(':')? {
+            ("ffmpeg", text) => ffmpeg::device(text),
+            ("exec", text) => exec::device(text),
+            _ => None,
+        }
+    }
+
     fn open(&self, request: OpenRequest) -> Opening {
         match entry(&request.source) {
             Some(entry) => (entry.open)(Arc::clone(&self.context), request),

@@ -300,3 +300,49 @@ async fn ffmpeg_sources() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_last_words_of_a_program_decide_the_kind() {
+    for (words, kind) in [
+        ("x: Device or resource busy", ErrorKind::Busy),
+        ("x: No such device", ErrorKind::Gone),
+        ("method DESCRIBE failed: 401 Unauthorized", ErrorKind::Auth),
+        ("x: Connection refused", ErrorKind::Unreachable),
+        ("something else", ErrorKind::Ended),
+    ] {
+        let source = format!("exec:sh -c 'echo \"{words}\" >&2; exit 1'");
+        assert_eq!(failure(&source, false).await.kind(), kind, "{words}");
+    }
+}
+
+/// A dial that nobody waits for any more: the next one comes when the program is gone.
+#[tokio::test]
+async fn a_device_is_free_again_after_a_dial_that_was_given_up() {
+    let b = bench(false);
+    let folder = std::env::temp_dir().join(format!("rs2rtc-device-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (lock, log) = (folder.join("lock"), folder.join("log"));
+    // The lock is the device; flock waits for nobody.
+    let (shown_lock, shown_log) = (lock.display(), log.display());
+    let source = format!(
+        "exec:flock -n -E 9 {shown_lock} sh -c 'echo open /dev/video99 >> {shown_log}; sleep 1000'"
+    );
+    let stream = b.stream("cam", &source);
+    for round in 1..=3 {
+        let dial = view(&stream);
+        tokio::pin!(dial);
+        let opened = async {
+            while std::fs::read_to_string(&log).unwrap_or_default().lines().count() < round {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            result = &mut dial => panic!("ended: {:?}", result.err()),
+            () = opened => {}
+            () = tokio::time::sleep(Duration::from_secs(10)) => panic!("not opened"),
+        }
+    }
+    assert_eq!(b.streams.counters().busy_retries, 0, "it was free each time");
+    drop(b);
+    let _ = std::fs::remove_dir_all(folder);
+}

@@ -13,6 +13,7 @@ use rs2rtc_endpoints::Context;
 use rs2rtc_endpoints::outputs::{rtsp, webrtc};
 use rs2rtc_endpoints::sources::{exec, ffmpeg};
 use rs2rtc_endpoints::table::Table;
+use rs2rtc_media::filter;
 use rs2rtc_streams::{CancellationToken, Origin, Settings, Streams, Tasks};
 use tokio::sync::{SetOnce, mpsc};
 
@@ -151,6 +152,7 @@ impl App {
             self.api.tasks.spawn("rtsp listener", server.run(self.api.cancel.clone()));
         }
         self.start_webrtc();
+        start_preloads(&self.config, &self.api.streams);
         if self.tried > 0 && self.bound == 0 {
             tracing::error!(target: "app", "nothing could be started, see the errors above");
             outcome = Outcome::Exit(1);
@@ -391,6 +393,20 @@ fn create_streams(config: &Config, streams: &Streams) {
                 "linger, wake, exclusive and liveness are read but not applied in this version"
             );
         }
+    }
+}
+
+/// Sources that run before somebody asks.
+fn start_preloads(config: &Config, streams: &Streams) {
+    for (name, query) in &config.preload {
+        let query = if query.is_empty() { "video&audio" } else { query };
+        let pairs: Vec<(String, String)> = rs2rtc_base::url::query_pairs(query).collect();
+        let medias = filter::medias(pairs.iter().map(|(key, value)| (&**key, &**value)));
+        if medias.is_empty() {
+            tracing::error!(target: "streams", stream = name, query, "preload: use video, audio and microphone");
+            continue;
+        }
+        streams.preload(name, medias);
     }
 }
 

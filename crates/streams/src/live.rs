@@ -377,11 +377,9 @@ impl Tracks {
         self.run.as_ref()?.departure()
     }
 
-    /// Says that somebody waits for what this source holds in turn.
-    pub(crate) fn contend(&self) {
-        if let Some(run) = &self.run {
-            run.contended.send_replace(true);
-        }
+    /// What it shares with its run.
+    pub(crate) fn bond(&self) -> Option<Arc<Bond>> {
+        self.run.clone()
     }
 }
 

@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_media::Media;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Limits;
 use crate::counters::{Counters, Meter};
 use crate::events::Events;
+use crate::group::Groups;
 use crate::options::Options;
 use crate::producer::{BoxFuture, OpenRequest, Opener, Origin, Producer};
-use crate::relay;
 use crate::stream::Stream;
 use crate::tasks::Tasks;
+use crate::{preload, relay};
 
 /// Settings of the streams engine.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +39,11 @@ pub(crate) struct Shared {
     pub(crate) tasks: Tasks,
     pub(crate) events: Events,
     pub(crate) meter: Meter,
+    pub(crate) groups: Arc<Groups>,
     pub(crate) cancel: CancellationToken,
+    /// Counts changes of names and sources.
+    pub(crate) changed: watch::Sender<u64>,
+    preloads: Mutex<BTreeMap<String, CancellationToken>>,
     opener: Arc<dyn Opener>,
     names: Mutex<BTreeMap<String, Arc<Stream>>>,
 }
@@ -44,6 +51,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn names(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Stream>>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn exclusive_group(&self, source: &str) -> Option<String> {
+        self.opener.exclusive_group(source)
     }
 
     /// Opens a source: another stream by its name, else by its scheme.
@@ -71,7 +82,10 @@ impl Streams {
                 tasks: Tasks::new(),
                 events: Events::new(),
                 meter: Meter::default(),
+                groups: Arc::default(),
                 cancel: CancellationToken::new(),
+                changed: watch::Sender::new(0),
+                preloads: Mutex::default(),
                 opener,
                 names: Mutex::default(),
             }),
@@ -85,7 +99,7 @@ impl Streams {
 
     /// Figures for metrics.
     pub fn counters(&self) -> Counters {
-        self.shared.meter.read(0, self.shared.tasks.len())
+        self.shared.meter.read(self.shared.groups.waiting(), self.shared.tasks.len())
     }
 
     /// The stream of a name.
@@ -139,6 +153,7 @@ impl Streams {
         if let Some(old) = old {
             self.close_unnamed(&old, "stream was replaced");
         }
+        self.changed();
         Ok(stream)
     }
 
@@ -153,11 +168,13 @@ impl Streams {
             if let Some(old) = old.filter(|old| !Arc::ptr_eq(old, &target)) {
                 self.close_unnamed(&old, "stream was replaced");
             }
+            self.changed();
             return Ok(target);
         }
         self.check(source, origin)?;
         if let Some(stream) = self.get(name) {
             stream.set_source(source);
+            self.changed();
             return Ok(stream);
         }
         self.create(name, &[source.to_owned()], origin)
@@ -171,6 +188,35 @@ impl Streams {
             self.close_unnamed(&stream, "stream was deleted");
             true
         })
+    }
+
+    /// Keeps medias of a stream running although nobody watches: a viewer with
+    /// the format name `preload` that is attached again whenever it is lost, also
+    /// to a stream of that name that is created later. Replaces an earlier
+    /// preload of the name.
+    pub fn preload(&self, name: &str, medias: Vec<Media>) {
+        let cancel = self.shared.cancel.child_token();
+        if let Some(old) = self.preloads().insert(name.to_owned(), cancel.clone()) {
+            old.cancel();
+        }
+        let keep = preload::keep(Arc::clone(&self.shared), name.to_owned(), medias, cancel);
+        self.shared.tasks.spawn("preload", keep);
+    }
+
+    /// Ends a preload. Says whether there was one.
+    pub fn unload(&self, name: &str) -> bool {
+        self.preloads().remove(name).is_some_and(|cancel| {
+            cancel.cancel();
+            true
+        })
+    }
+
+    fn preloads(&self) -> MutexGuard<'_, BTreeMap<String, CancellationToken>> {
+        self.shared.preloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.shared.changed.send_modify(|changed| *changed += 1);
     }
 
     /// Stops everything: viewers are told, sources say goodbye. Waits at most

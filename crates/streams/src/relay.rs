@@ -98,6 +98,12 @@ impl Producer for Relay {
     fn run(mut self: Box<Self>, mut tracks: Tracks, cancel: CancellationToken) -> BoxFuture<Ended> {
         Box::pin(async move {
             let mut held: Option<(Attached, Vec<Subscription>)> = None;
+            let let_go = |held: Option<(Attached, Vec<Subscription>)>, tracks: &Tracks| {
+                if let (Some((attached, _)), Some(departure)) = (held, tracks.departure()) {
+                    attached.detach(departure);
+                }
+                Ended::Cancelled
+            };
             loop {
                 let wanted = tracks.wanted();
                 let medias: Vec<(usize, Media)> = wanted
@@ -111,7 +117,10 @@ impl Producer for Relay {
                     })
                     .collect();
                 if cancel.is_cancelled() {
-                    return Ended::Cancelled;
+                    if let Some(departure) = tracks.departure() {
+                        self.leases.drain(..).for_each(|lease| lease.release(&departure, 0));
+                    }
+                    return let_go(held, &tracks);
                 }
                 let request = Request {
                     medias: medias.iter().map(|(_, m)| m.clone()).collect(),
@@ -124,7 +133,7 @@ impl Producer for Relay {
                 };
                 let attached = tokio::select! {
                     biased;
-                    () = cancel.cancelled() => return Ended::Cancelled,
+                    () = cancel.cancelled() => return let_go(held, &tracks),
                     attached = self.origin.attach(request) => attached,
                 };
                 let attached = match attached {
@@ -146,10 +155,21 @@ impl Producer for Relay {
                 });
                 let subscriptions = subscriptions.collect();
                 let kicked = attached.kicked();
+                let contended = attached.contended();
                 held = Some((attached, subscriptions));
+                // Whoever waits for the inner source waits for our viewers.
+                let bond = tracks.bond();
+                let contended = async {
+                    contended.await;
+                    if let Some(bond) = bond {
+                        bond.contended.send_replace(true);
+                    }
+                    std::future::pending::<()>().await;
+                };
                 tokio::select! {
                     biased;
-                    () = cancel.cancelled() => return Ended::Cancelled,
+                    () = cancel.cancelled() => return let_go(held, &tracks),
+                    () = contended => {}
                     () = kicked.cancelled() => return Ended::Finished,
                     () = ended.cancelled() => return Ended::Finished,
                     () = tracks.changed() => {}

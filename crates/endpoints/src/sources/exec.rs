@@ -37,14 +37,14 @@ pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
         context.exec.allow(&plan.command)?;
-        tokio::select! {
-            biased;
-            () = request.cancel.cancelled() => {
-                Err(Error::new(ErrorKind::Ended, "exec: nobody waits for it any more"))
-            }
-            opened = plan.open(Arc::clone(&context)) => opened,
-        }
+        plan.open(Arc::clone(&context), &request.cancel).await
     })
+}
+
+/// The capture device that the command opens, if it names one.
+pub fn device(source: &str) -> Option<String> {
+    let words = source.split([' ', '\t', '\n', '"', '\'', '=', '#']);
+    words.filter(|word| word.starts_with("/dev/video")).map(str::to_owned).next()
 }
 
 impl Config {
@@ -116,6 +116,15 @@ mod tests {
             assert_eq!(check(bad).unwrap_err().kind(), ErrorKind::Config, "{bad}");
         }
         assert!(check("exec:a#backchannel=1").is_ok());
+    }
+
+    #[test]
+    fn devices() {
+        let found = |source| device(source);
+        let video1 = Some("/dev/video1".to_owned());
+        assert_eq!(found("exec:ffmpeg -f v4l2 -i /dev/video1 -f rtsp {output}"), video1);
+        assert_eq!(found("exec:gst-launch-1.0 v4l2src device=/dev/video1 ! x"), video1);
+        assert_eq!(found("exec:ffmpeg -i rtsp://cam/dev/video1 {output}"), None);
     }
 
     #[test]

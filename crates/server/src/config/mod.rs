@@ -348,11 +348,9 @@ impl Config {
                 root.report(Severity::Warning, node.at, section, text);
             }
         }
-        for (section, used) in [("publish", self.publish.len()), ("preload", self.preload.len())] {
-            if let Some(node) = root.any(section).filter(|_| used > 0) {
-                let text = "not available in this version, accepted but not started".to_owned();
-                root.report(Severity::Warning, node.at, section, text);
-            }
+        if let Some(node) = root.any("publish").filter(|_| !self.publish.is_empty()) {
+            let text = "not available in this version, accepted but not started".to_owned();
+            root.report(Severity::Warning, node.at, "publish", text);
         }
     }
 

@@ -24,14 +24,26 @@ use crate::Context;
 const READ: usize = 64 * 1024;
 
 /// Starts the program and waits until its output is recognised.
-pub(super) async fn open(context: &Context, plan: &Plan) -> Result<Box<dyn Producer>, Error> {
+pub(super) async fn open(
+    context: &Context,
+    plan: &Plan,
+    cancel: &CancellationToken,
+) -> Result<Box<dyn Producer>, Error> {
     let command = plan.command(None)?;
     let mut process = source::start(context, &command).await?;
     let Some(stdout) = process.take_stdout() else {
         return Err(Error::new(ErrorKind::Unsupported, "exec/pipe: no output"));
     };
     let mut reader = Reader { stdout, demuxer: Demuxer::new(), buffer: vec![0; READ] };
-    let found = tokio::time::timeout(plan.start_timeout, reader.codec()).await;
+    let found = tokio::select! {
+        biased;
+        () = cancel.cancelled() => None,
+        found = tokio::time::timeout(plan.start_timeout, reader.codec()) => Some(found),
+    };
+    let Some(found) = found else {
+        process.end(plan.stop, || drop(reader)).await;
+        return Err(source::unwanted());
+    };
     let codec = match found {
         Ok(Ok(codec)) => codec,
         Ok(Err(Broken::Format(container::Error::UnknownFormat))) => {

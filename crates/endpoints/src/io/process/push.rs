@@ -27,7 +27,11 @@ const AFTERWARDS: Duration = Duration::from_millis(150);
 const REST: Duration = Duration::from_millis(500);
 
 /// Starts the program and waits until it pushes.
-pub(super) async fn open(context: &Context, plan: &Plan) -> Result<Box<dyn Producer>, Error> {
+pub(super) async fn open(
+    context: &Context,
+    plan: &Plan,
+    cancel: &CancellationToken,
+) -> Result<Box<dyn Producer>, Error> {
     let disabled = || Error::new(ErrorKind::Config, "exec: rtsp module disabled");
     let port = context.rtsp_port().ok_or_else(disabled)?;
     let key = key(&plan.command)?;
@@ -37,6 +41,10 @@ pub(super) async fn open(context: &Context, plan: &Plan) -> Result<Box<dyn Produ
     let mut process = source::start(context, &command).await?;
     let inner = tokio::select! {
         biased;
+        () = cancel.cancelled() => {
+            process.end(plan.stop, || ()).await;
+            return Err(source::unwanted());
+        }
         inner = place.arrived() => inner,
         _ = process.exited() => {
             return Err(source::failed(&process, ErrorKind::Ended, "exec/rtsp").await);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind, Redacted, Url};
-use rs2rtc_streams::{Description, Producer};
+use rs2rtc_streams::{CancellationToken, Description, Producer};
 
 use super::{Command, Process, Stop, pipe, push, words};
 use crate::Context;
@@ -44,17 +44,22 @@ impl Plan {
         split(&self.command).map(|_| ())
     }
 
-    /// Starts the program and waits until it delivers. Dropping the future
-    /// kills it.
+    /// Starts the program and waits until it delivers. Once `cancel` fires the
+    /// program is ended as after a run, and gone when the future returns.
+    /// Dropping the future kills it.
     ///
     /// # Errors
     /// `Config` for what the configuration must change (no such program, no RTSP
     /// server), `Ended` and `Unreachable` for a program that does not deliver.
-    pub async fn open(self, context: Arc<Context>) -> Result<Box<dyn Producer>, Error> {
+    pub async fn open(
+        self,
+        context: Arc<Context>,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Producer>, Error> {
         if self.command.contains(OUTPUT) {
-            push::open(&context, &self).await
+            push::open(&context, &self, cancel).await
         } else {
-            pipe::open(&context, &self).await
+            pipe::open(&context, &self, cancel).await
         }
     }
 
@@ -111,9 +116,19 @@ pub(super) async fn start(context: &Context, command: &Command) -> Result<Proces
     })
 }
 
-/// The error for a program that did not deliver: what happened, then what it said.
+/// The error of a start that nobody waits for any more.
+pub(super) fn unwanted() -> Error {
+    Error::new(ErrorKind::Ended, "exec: nobody waits for it any more")
+}
+
+/// The error for a program that did not deliver: what happened, then what it
+/// said. For a program that ended its last words decide the kind.
 pub(super) async fn failed(process: &Process, kind: ErrorKind, text: &str) -> Error {
     let _ = tokio::time::timeout(LAST_WORDS, process.output().ended()).await;
+    let kind = match kind {
+        ErrorKind::Ended => classify(&process.output().last_lines(TELLING)).unwrap_or(kind),
+        kind => kind,
+    };
     let words = process.output().beginning();
     Error::new(kind, format!("{text}\n{}", words.trim_end()))
 }
@@ -128,7 +143,49 @@ pub(super) async fn ended(process: &mut Process) -> Option<Error> {
     let _ = tokio::time::timeout(LAST_WORDS, process.output().ended()).await;
     let words = process.output().last_lines(5);
     let text = format!("exec: the program ended: {status}\n{words}");
-    Some(Error::new(ErrorKind::Ended, text.trim_end()))
+    let kind = classify(&process.output().last_lines(TELLING)).unwrap_or(ErrorKind::Ended);
+    Some(Error::new(kind, text.trim_end()))
+}
+
+/// Lines at the end of a program's output that may tell why it ended.
+const TELLING: usize = 10;
+
+/// What programs say (the C library's and FFmpeg's texts, in lower case), and
+/// what it means for the next try.
+const TEXTS: [(&str, ErrorKind); 20] = [
+    ("device or resource busy", ErrorKind::Busy),
+    ("resource busy", ErrorKind::Busy),
+    ("ebusy", ErrorKind::Busy),
+    ("453 not enough bandwidth", ErrorKind::Busy),
+    ("503 service unavailable", ErrorKind::Busy),
+    ("no such device", ErrorKind::Gone),
+    ("enodev", ErrorKind::Gone),
+    ("401 unauthorized", ErrorKind::Auth),
+    ("403 forbidden", ErrorKind::Auth),
+    ("404 not found", ErrorKind::NotFound),
+    ("connection refused", ErrorKind::Unreachable),
+    ("no route to host", ErrorKind::Unreachable),
+    ("network is unreachable", ErrorKind::Unreachable),
+    ("timed out", ErrorKind::Unreachable),
+    ("connection timeout", ErrorKind::Unreachable),
+    ("name or service not known", ErrorKind::Unreachable),
+    ("temporary failure in name resolution", ErrorKind::Unreachable),
+    ("failed to resolve hostname", ErrorKind::Unreachable),
+    ("server returned 403", ErrorKind::Auth),
+    ("server returned 404", ErrorKind::NotFound),
+];
+
+/// Why a program ended, by its last words: the last line that tells counts.
+pub(super) fn classify(words: &str) -> Option<ErrorKind> {
+    words.lines().rev().find_map(|line| {
+        let line = line.to_ascii_lowercase();
+        // An unplugged device has no node.
+        let unplugged = line.contains("/dev/") && line.contains("no such file or directory");
+        if unplugged {
+            return Some(ErrorKind::Gone);
+        }
+        TEXTS.iter().find(|(text, _)| line.contains(text)).map(|(_, kind)| *kind)
+    })
 }
 
 /// Schemes whose other side keeps a session that wants a goodbye. HTTP has none:
@@ -165,6 +222,36 @@ mod tests {
         assert!(!goodbye("ffmpeg -i rtsp://127.0.0.1:8554/cam?video -f rtsp {output}"));
         assert!(!goodbye("ffmpeg -i http://cam/video.mjpg -f mjpeg -"));
         assert!(!goodbye("ffmpeg -f v4l2 -i /dev/video0 -f rtsp {output}"));
+    }
+
+    #[test]
+    fn last_words_tell_what_to_do() {
+        for (words, kind) in [
+            (
+                "[video4linux2,v4l2 @ 0x1] ioctl(VIDIOC_STREAMON): Device or resource busy\nError opening input file /dev/video0.",
+                Some(ErrorKind::Busy),
+            ),
+            ("cannot open audio device hw:1 (Device or resource busy)", Some(ErrorKind::Busy)),
+            (
+                "Cannot open video device /dev/video0: No such file or directory",
+                Some(ErrorKind::Gone),
+            ),
+            ("ioctl(VIDIOC_DQBUF): No such device", Some(ErrorKind::Gone)),
+            ("[rtsp @ 0x1] method DESCRIBE failed: 401 Unauthorized", Some(ErrorKind::Auth)),
+            ("[http @ 0x1] HTTP error 403 Forbidden", Some(ErrorKind::Auth)),
+            ("[rtsp @ 0x1] method DESCRIBE failed: 404 Not Found", Some(ErrorKind::NotFound)),
+            (
+                "[tcp @ 0x1] Connection to tcp://h:1 failed: Connection refused",
+                Some(ErrorKind::Unreachable),
+            ),
+            ("rtsp://h/: No route to host", Some(ErrorKind::Unreachable)),
+            ("rtsp://h/: Connection timed out", Some(ErrorKind::Unreachable)),
+            ("clip.mp4: No such file or directory", None),
+            ("Connection refused\n401 Unauthorized\nConversion failed!", Some(ErrorKind::Auth)),
+            ("", None),
+        ] {
+            assert_eq!(classify(words), kind, "{words}");
+        }
     }
 
     #[test]

@@ -147,16 +147,35 @@ fn stream_url(
     Ok(url)
 }
 
+/// The device that an input captures.
+pub(super) fn device_path(text: &str) -> Option<String> {
+    let query = match Input::parse(text) {
+        Input::Device(query) => query,
+        Input::Other if text.starts_with("/dev/") => return Some(text.to_owned()),
+        _ => return None,
+    };
+    let pairs: Vec<_> = query_pairs(query).collect();
+    match value(&pairs, "video") {
+        Some(video) => Some(video_path(video)),
+        None => value(&pairs, "audio").map(|audio| format!("alsa {audio}")),
+    }
+}
+
+/// A number is that of a Video4Linux device.
+fn video_path(video: &str) -> String {
+    if !video.is_empty() && video.bytes().all(|b| b.is_ascii_digit()) {
+        format!("/dev/video{video}")
+    } else {
+        video.to_owned()
+    }
+}
+
 /// A Video4Linux and/or ALSA device.
 fn device(query: &str) -> String {
     let pairs: Vec<_> = query_pairs(query).collect();
     let mut inputs = Vec::new();
     if let Some(video) = value(&pairs, "video") {
-        let path = if !video.is_empty() && video.bytes().all(|b| b.is_ascii_digit()) {
-            format!("/dev/video{video}")
-        } else {
-            video.to_owned()
-        };
+        let path = video_path(video);
         let mut options = "-f v4l2".to_owned();
         let known = ["video_size", "pixel_format", "input_format", "framerate", "use_libv4l2"];
         for (key, value) in &pairs {

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rs2rtc_base::{Error, ErrorKind};
-use rs2rtc_streams::{OpenRequest, Producer};
+use rs2rtc_streams::OpenRequest;
 
 use crate::Context;
 use crate::io::process::source::Plan;
@@ -52,6 +52,12 @@ pub fn risk(source: &str) -> Risk {
     risk::risk(source)
 }
 
+/// The capture device that a text without its scheme opens. The picture's, if
+/// it has picture and sound.
+pub fn device(text: &str) -> Option<String> {
+    input::device_path(rs2rtc_base::Fragment::split(text).0)
+}
+
 /// Checks an `ffmpeg:` source. Whether streams it names exist is not asked.
 ///
 /// # Errors
@@ -73,17 +79,19 @@ pub fn check(source: &str) -> Result<(), Error> {
 /// Builds the command, starts it and waits until it delivers.
 pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
     Box::pin(async move {
-        tokio::select! {
+        let plan = tokio::select! {
             biased;
             () = request.cancel.cancelled() => {
-                Err(Error::new(ErrorKind::Ended, "ffmpeg: nobody waits for it any more"))
+                let text = "ffmpeg: nobody waits for it any more";
+                return Err(Error::new(ErrorKind::Ended, text));
             }
-            opened = dial(&context, &request.source) => opened,
-        }
+            plan = plan(&context, &request.source) => plan?,
+        };
+        plan.open(context, &request.cancel).await
     })
 }
 
-async fn dial(context: &Arc<Context>, source: &str) -> Result<Box<dyn Producer>, Error> {
+async fn plan(context: &Arc<Context>, source: &str) -> Result<Plan, Error> {
     let config = &context.ffmpeg;
     let templates = Templates(&config.templates);
     let bin = templates.get("bin").unwrap_or_default();
@@ -99,7 +107,7 @@ async fn dial(context: &Arc<Context>, source: &str) -> Result<Box<dyn Producer>,
         source: text(source),
     })?;
     tracing::debug!(target: "ffmpeg", command = %rs2rtc_base::Redacted(&command), "[ffmpeg] run");
-    Plan::new(&command).open(Arc::clone(context)).await
+    Ok(Plan::new(&command))
 }
 
 fn text(source: &str) -> &str {

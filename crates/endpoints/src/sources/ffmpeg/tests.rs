@@ -308,3 +308,14 @@ fn wrong_parameters_are_named() {
     assert!(super::check("ffmpeg:camera#video=h264").is_ok());
     assert!(super::check("ffmpeg:a.mp4#raw='x").is_err());
 }
+
+#[test]
+fn devices_are_exclusive() {
+    let same = Some("/dev/video0".to_owned());
+    assert_eq!(super::device("device?video=0&video_size=1280x720#video=h264"), same);
+    assert_eq!(super::device("device?video=/dev/video0&audio=hw:1"), same);
+    assert_eq!(super::device("/dev/video0#input=-f v4l2 -i {input}"), same);
+    assert_eq!(super::device("device?audio=hw:1"), Some("alsa hw:1".to_owned()));
+    assert_eq!(super::device("rtsp://cam/1#video=copy"), None);
+    assert_eq!(super::device("virtual?video"), None);
+}

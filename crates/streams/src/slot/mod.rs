@@ -1,0 +1,319 @@
+//! One configured source of a stream: its runs and the leases on them.
+//!
+//! States: idle → opening → open → running, and back to idle the moment the
+//! last lease goes. A lease starts a *run* (a supervisor task, [`supervise`]) if
+//! there is none and shares it otherwise; the last one to go cancels it, at once
+//! or after the stream's linger, in which the next lease takes the run over.
+//! Nobody waits for a cancelled run unless the source is exclusive: the next
+//! lease starts a new one at once. Tracks and medias outlive the runs ([`Live`]).
+//!
+//! Lock order: slot, leases of a run, live, track.
+
+mod supervise;
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rs2rtc_base::{Error, ErrorKind, Redacted};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::next_id;
+use crate::live::{Bond, Live};
+use crate::options::{Departure, Options};
+use crate::registry::Shared;
+use crate::retry::Breaker;
+
+/// How long a source outlives a clean end of a viewer on a bad network.
+const TOLERANT_LINGER: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Opening,
+    Open,
+    Failed(Error),
+}
+
+#[derive(Debug, Default)]
+struct Leases {
+    held: usize,
+    /// Connection id of the last one that went.
+    last: u64,
+}
+
+/// One supervised life of a source, from the first lease to the last.
+pub(crate) struct Run {
+    number: u64,
+    bond: Arc<Bond>,
+    cancel: CancellationToken,
+    phase: watch::Sender<Phase>,
+    start: watch::Sender<bool>,
+    /// When it ends unless somebody takes it over.
+    linger: watch::Sender<Option<Instant>>,
+    wake: Notify,
+    leases: Mutex<Leases>,
+    last_error: Mutex<Option<Error>>,
+}
+
+impl Run {
+    fn lock(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many hold it.
+    pub(crate) fn leases(&self) -> usize {
+        self.lock().held
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// Whether somebody waits for the exclusive group that it holds.
+    pub(crate) fn set_contended(&self, contended: bool) {
+        self.bond.contended.send_if_modified(|old| std::mem::replace(old, contended) != contended);
+    }
+
+    fn set_error(&self, error: Option<Error>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Arc<Run>>,
+    breaker: Breaker,
+}
+
+/// A configured source.
+pub(crate) struct Slot {
+    shared: Arc<Shared>,
+    stream: String,
+    options: Arc<Options>,
+    /// What it offers and gives, over all runs.
+    pub(crate) live: Arc<Live>,
+    source: Mutex<String>,
+    /// Counts changes of the source.
+    changed: watch::Sender<u64>,
+    /// The configured text, with `{input}` if it is a template.
+    pub(crate) configured: String,
+    state: Mutex<State>,
+}
+
+/// Keeps a source open. Dropping the last one releases it at once.
+pub(crate) struct Lease {
+    slot: Arc<Slot>,
+    run: Arc<Run>,
+    departure: Option<(Departure, u64)>,
+}
+
+impl Slot {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        stream: &str,
+        epoch: std::time::Instant,
+        options: Arc<Options>,
+        configured: &str,
+    ) -> Arc<Self> {
+        let template = configured.contains("{input}");
+        let live = Live::new(epoch, shared.settings.cache);
+        Arc::new(Self {
+            shared,
+            stream: stream.to_owned(),
+            options,
+            live,
+            source: Mutex::new(if template { String::new() } else { configured.to_owned() }),
+            changed: watch::Sender::new(0),
+            configured: configured.to_owned(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Name of its stream.
+    pub(crate) fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// Whether both are sources of the same stream.
+    pub(crate) fn is_of_one_stream(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.options, &other.options)
+    }
+
+    /// The source text it opens; empty for a template that was not filled in.
+    pub(crate) fn source(&self) -> String {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets the source for the next dial: fills in a template, replaces anything
+    /// else. What was learned about the old one does not hold any more; a source
+    /// that waits for its next try is tried at once.
+    pub(crate) fn set_source(&self, source: &str) {
+        let filled = if self.configured.contains("{input}") {
+            self.configured.replacen("{input}", source, 1)
+        } else {
+            source.to_owned()
+        };
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = filled;
+        self.state().breaker = Breaker::default();
+        self.live.forget();
+        self.changed.send_modify(|changed| *changed += 1);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what it offers is known, from this dial or an earlier one.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.live.medias().is_empty()
+    }
+
+    /// Why the last try failed, while it is being retried.
+    pub(crate) fn last_error(&self) -> Option<Error> {
+        let state = self.state();
+        let run = state.current.as_ref()?;
+        let error = run.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        error.clone()
+    }
+
+    /// Takes a lease: joins the current run, a lingering one too, or starts one.
+    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
+        self.shared.meter.leases.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state();
+        if let Some(run) = state.current.as_ref().filter(|run| !run.is_cancelled()) {
+            run.lock().held += 1;
+            run.bond.depart(None);
+            run.linger.send_replace(None);
+            run.wake.notify_waiters();
+            return Lease { slot: Arc::clone(self), run: Arc::clone(run), departure: None };
+        }
+        let run = Arc::new(Run {
+            number: next_id(),
+            bond: Arc::default(),
+            cancel: self.shared.cancel.child_token(),
+            phase: watch::Sender::new(Phase::Opening),
+            start: watch::Sender::new(false),
+            linger: watch::Sender::new(None),
+            wake: Notify::new(),
+            leases: Mutex::new(Leases { held: 1, last: 0 }),
+            last_error: Mutex::new(None),
+        });
+        state.current = Some(Arc::clone(&run));
+        drop(state);
+        self.shared.meter.began(run.number);
+        let span = tracing::info_span!(
+            parent: None, "source", stream = %self.stream, source = %Redacted(&self.source())
+        );
+        let _entered = span.enter();
+        let supervisor = supervise::supervise(Arc::clone(self), Arc::clone(&run));
+        self.shared.tasks.spawn("source", supervisor);
+        Lease { slot: Arc::clone(self), run, departure: None }
+    }
+
+    /// Forgets a run, so that the next lease starts another.
+    fn forget(&self, run: &Arc<Run>) {
+        let mut state = self.state();
+        if state.current.as_ref().is_some_and(|c| Arc::ptr_eq(c, run)) {
+            state.current = None;
+        }
+    }
+
+    /// A lease went.
+    fn let_go(&self, run: &Arc<Run>, departure: Option<(Departure, u64)>) {
+        self.shared.meter.leases.fetch_sub(1, Ordering::Relaxed);
+        let mut state = self.state();
+        let mut leases = run.lock();
+        leases.held = leases.held.saturating_sub(1);
+        if leases.held > 0 {
+            return;
+        }
+        let (departure, viewer) = departure.unwrap_or_else(|| (Departure::now("left"), 0));
+        leases.last = viewer;
+        drop(leases);
+        let linger = self.linger(&departure);
+        run.bond.depart(Some(departure));
+        let running = matches!(*run.phase.borrow(), Phase::Open) && *run.start.borrow();
+        if linger.is_zero() || !running || *run.bond.contended.borrow() {
+            self.release(&mut state, run);
+        } else {
+            run.linger.send_replace(Some(Instant::now() + linger));
+        }
+    }
+
+    /// Ends a run that nobody wants: its supervisor does the rest on its own task.
+    fn release(&self, state: &mut State, run: &Arc<Run>) {
+        run.cancel.cancel();
+        self.shared.meter.released(run.number);
+        if state.current.as_ref().is_some_and(|c| Arc::ptr_eq(c, run)) {
+            state.current = None;
+            self.live.released();
+        }
+    }
+
+    /// Ends a run whose linger is over, unless somebody took it over meanwhile.
+    fn release_unused(&self, run: &Arc<Run>) {
+        let mut state = self.state();
+        if run.leases() == 0 && !run.is_cancelled() {
+            self.release(&mut state, run);
+        }
+    }
+
+    fn linger(&self, departure: &Departure) -> Duration {
+        let clean = departure.reason != "silence";
+        let tolerant = departure.profile == "tolerant" && clean;
+        let default = if tolerant { TOLERANT_LINGER } else { Duration::ZERO };
+        self.options.linger.unwrap_or(default)
+    }
+}
+
+impl Lease {
+    /// Waits until the source is open.
+    pub(crate) async fn opened(&self) -> Result<(), Error> {
+        let mut phase = self.run.phase.subscribe();
+        loop {
+            match &*phase.borrow_and_update() {
+                Phase::Open => return Ok(()),
+                Phase::Failed(error) => return Err(error.clone()),
+                Phase::Opening => {}
+            }
+            if phase.changed().await.is_err() {
+                return Err(Error::new(ErrorKind::Ended, "source closed"));
+            }
+        }
+    }
+
+    /// Lets the producer run; tracks can still be added.
+    pub(crate) fn start(&self) {
+        self.run.start.send_replace(true);
+    }
+
+    /// Resolves when somebody waits for the exclusive group that it holds.
+    pub(crate) fn contended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut contended = self.run.bond.contended.subscribe();
+        async move {
+            if contended.wait_for(|c| *c).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Drops it for a reason; `viewer` is the connection id of who held it.
+    pub(crate) fn release(mut self, departure: &Departure, viewer: u64) {
+        self.departure = Some((departure.clone(), viewer));
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.slot.let_go(&self.run, self.departure.take());
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("stream", &self.slot.stream).finish_non_exhaustive()
+    }
+}

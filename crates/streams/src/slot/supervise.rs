@@ -1,0 +1,427 @@
+//! The supervisor of a run: takes the exclusive group, dials, runs the producer,
+//! watches it and decides when it is tried again. Only this layer retries, and
+//! only while somebody holds a lease.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rs2rtc_base::{Error, ErrorKind, Redacted};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::{Phase, Run, Slot};
+use crate::events::Event;
+use crate::group::Claim;
+use crate::producer::{BoxFuture, Ended, OpenRequest, Producer};
+use crate::retry::{self, Retry};
+
+/// A running source without a frame for so long is opened again.
+const STALL: Duration = Duration::from_secs(15);
+/// What an exclusive source has to undo a dial that nobody waits for.
+const UNDO: Duration = Duration::from_secs(2);
+/// A producer that has not ended so long after it was told is dropped.
+const OVERDUE: Duration = Duration::from_secs(5);
+/// A tick that is later than this says that the machine slept.
+const LATE: Duration = Duration::from_secs(1);
+
+/// The end of a run, however it comes, a panic included: it is forgotten, who
+/// still waits for it is told.
+struct Over(Arc<Slot>, Arc<Run>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        let Self(slot, run) = self;
+        slot.forget(run);
+        slot.shared.meter.over(run.number);
+        let lost = run.phase.send_if_modified(|phase| {
+            let waits = !matches!(phase, Phase::Failed(_));
+            if waits {
+                *phase = Phase::Failed(Error::new(ErrorKind::Ended, "source closed"));
+            }
+            waits
+        });
+        if lost && run.leases() > 0 {
+            slot.live.end();
+        }
+        if run.is_cancelled() {
+            report(slot, run);
+        }
+    }
+}
+
+/// Tells that the source is free again, and how long that took.
+fn report(slot: &Slot, run: &Run) {
+    let Some(departure) = run.bond.departure() else { return };
+    let now = Instant::now().into_std();
+    let release = now.saturating_duration_since(departure.decided);
+    let detect = departure.detect();
+    let viewer = run.lock().last;
+    let stream = slot.stream.as_str();
+    let reason = departure.reason.as_ref();
+    let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    let release_ms = ms(release);
+    if viewer == 0 {
+        tracing::debug!(target: "streams", stream, release_ms, "closed: nobody took a track");
+    } else if let Some(detect_ms) = detect.map(ms) {
+        tracing::info!(
+            target: "streams", stream, reason, detect_ms, release_ms,
+            "released: the last viewer of {stream} left ({reason}), noticed after {detect_ms:.0} ms, camera free after {release_ms:.0} ms"
+        );
+    } else {
+        tracing::info!(
+            target: "streams", stream, reason, release_ms,
+            "released: the last viewer of {stream} left ({reason}), camera free after {release_ms:.0} ms"
+        );
+    }
+    slot.shared.events.emit(Event::SourceReleased {
+        stream: slot.stream.clone(),
+        source: slot.shown(),
+        viewer,
+        reason: departure.reason,
+        profile: departure.profile,
+        detect,
+        release,
+    });
+}
+
+pub(super) async fn supervise(slot: Arc<Slot>, run: Arc<Run>) {
+    let _over = Over(Arc::clone(&slot), Arc::clone(&run));
+    let work = pin!(work(&slot, &run));
+    let linger = pin!(linger(&slot, &run));
+    tokio::select! {
+        biased;
+        () = work => {}
+        () = linger => {}
+    }
+}
+
+/// Releases the run when its linger is over or somebody waits for its group. Never ends.
+async fn linger(slot: &Slot, run: &Arc<Run>) {
+    let mut until = run.linger.subscribe();
+    let mut contended = run.bond.contended.subscribe();
+    while !run.is_cancelled() {
+        let deadline = *until.borrow_and_update();
+        let over = async {
+            match deadline {
+                None => std::future::pending().await,
+                Some(at) => tokio::select! {
+                    () = sleep_until(at) => {}
+                    _ = contended.wait_for(|contended| *contended) => {}
+                },
+            }
+        };
+        tokio::select! {
+            _ = until.changed() => {}
+            () = over => {
+                until.mark_unchanged();
+                slot.release_unused(run);
+                // Taken over in the same moment: the change is seen next.
+                if !run.is_cancelled() {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// How a try ended.
+enum Tried {
+    /// Nobody wants it any more.
+    Unwanted,
+    /// It could not be opened, after so long.
+    NotOpened(Error, Duration),
+    /// It ran for so long; with frames?
+    Ran(Option<Error>, Duration, bool),
+}
+
+async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
+    let mut retry = Retry::default();
+    let mut connected = false;
+    let broken = slot.state().breaker.is_open();
+    if let Some((left, error)) = broken {
+        give_up(slot, run, error, Some(left));
+        return;
+    }
+    loop {
+        let mut changed = slot.changed.subscribe();
+        let (device, tried) = attempt(slot, run).await;
+        let (error, lasted) = match tried {
+            Tried::Unwanted => return,
+            Tried::NotOpened(error, lasted) => (error, lasted),
+            Tried::Ran(error, lasted, frames) => {
+                connected = true;
+                if frames {
+                    retry.ran(lasted);
+                }
+                (error.unwrap_or_else(|| Error::new(ErrorKind::Ended, "source ended")), lasted)
+            }
+        };
+        if run.leases() == 0 {
+            slot.release_unused(run);
+            return;
+        }
+        // What was known of it does not hold once nobody watches any more.
+        let hopeless = matches!(
+            error.kind(),
+            ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported
+        );
+        let open = slot.state().breaker.ended(lasted, &error);
+        if !connected {
+            if hopeless {
+                slot.live.forget();
+            }
+            give_up(slot, run, error, open);
+            return;
+        }
+        let wait = open.or_else(|| retry.next(Some(error.kind()), device));
+        let retry_ms = wait.map(|wait| wait.as_millis() as u64);
+        tracing::warn!(target: "streams", %error, retry_ms, "source failed");
+        slot.failed(&error, wait);
+        run.set_error(Some(error));
+        let woken = async {
+            match open {
+                // A source that crashes again and again is not started by viewers.
+                Some(_) => std::future::pending().await,
+                None => woken(run, wait).await,
+            }
+        };
+        let timer = async {
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => {
+                if hopeless {
+                    slot.live.forget();
+                }
+                return;
+            }
+            _ = changed.changed() => retry = Retry::default(),
+            () = timer => {}
+            () = woken => {}
+        }
+    }
+}
+
+/// The initial dial failed: those who wait get the error, the next viewer dials anew.
+fn give_up(slot: &Arc<Slot>, run: &Arc<Run>, error: Error, retry: Option<Duration>) {
+    tracing::warn!(target: "streams", %error, "can't open the source");
+    slot.failed(&error, retry);
+    slot.forget(run);
+    run.phase.send_replace(Phase::Failed(error));
+}
+
+/// A new viewer wakes a sleeping retry, at most once a second.
+async fn woken(run: &Run, wait: Option<Duration>) {
+    let floor = Duration::from_secs(1).min(wait.unwrap_or(Duration::from_secs(1)));
+    let asked_at = Instant::now();
+    run.wake.notified().await;
+    sleep_until(asked_at + floor).await;
+}
+
+/// One try: from the turn in the exclusive group to the end of the producer.
+/// Says also whether the source needs a device of its own.
+async fn attempt(slot: &Arc<Slot>, run: &Arc<Run>) -> (bool, Tried) {
+    let source = slot.source();
+    let claim = tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => return (false, Tried::Unwanted),
+        claim = turn(slot, run, &source) => claim,
+    };
+    let claim = match claim {
+        Ok(claim) => claim,
+        Err(error) => return (true, Tried::NotOpened(error, OVERDUE)),
+    };
+    let exclusive = claim.is_some();
+    let began = Instant::now();
+    slot.emit(|stream, source| Event::SourceOpening { stream, source });
+    let Some(opened) = dial(slot, run, &source, exclusive).await else {
+        return (exclusive, Tried::Unwanted);
+    };
+    let producer = match opened {
+        Ok(producer) => producer,
+        Err(error) => return (exclusive, Tried::NotOpened(error, began.elapsed())),
+    };
+    let tried = run_producer(slot, run, producer, began).await;
+    // Only now the next one may open it.
+    drop(claim);
+    (exclusive, tried)
+}
+
+/// Waits for the source's turn in its exclusive group, if it has one.
+async fn turn(slot: &Arc<Slot>, run: &Arc<Run>, source: &str) -> Result<Option<Claim>, Error> {
+    let Some((group, declared)) = slot.group(source) else { return Ok(None) };
+    let mut claim = slot.shared.groups.claim(&group, declared, slot, run);
+    if !claim.is_granted() {
+        if claim.waits_for_another(slot) {
+            tracing::debug!(target: "streams", group, "waits for its turn");
+            slot.emit(|stream, source| Event::SourceWaiting { stream, source, group });
+        }
+        claim.granted().await?;
+    }
+    Ok(Some(claim))
+}
+
+type Opened = Result<Box<dyn Producer>, Error>;
+
+/// Dials, unless the last lease goes first. A device that is in use is asked
+/// again and again for a while: who had it may be about to let it go.
+async fn dial(slot: &Arc<Slot>, run: &Run, source: &str, exclusive: bool) -> Option<Opened> {
+    let mut attempt = 0;
+    let mut first = None;
+    loop {
+        let opened = open(slot, run, source, exclusive).await?;
+        let busy = matches!(&opened, Err(error) if error.kind() == ErrorKind::Busy);
+        if !(busy && exclusive) {
+            return Some(opened);
+        }
+        let since = *first.get_or_insert_with(Instant::now);
+        if since.elapsed() >= retry::BUSY_BUDGET {
+            return Some(opened);
+        }
+        tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => return None,
+            () = sleep(retry::busy_wait(attempt)) => {}
+        }
+        attempt += 1;
+        slot.shared.meter.busy_retries.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn open(slot: &Arc<Slot>, run: &Run, source: &str, exclusive: bool) -> Option<Opened> {
+    let cancel = run.cancel.child_token();
+    let stream = slot.stream.clone();
+    let mut opening: BoxFuture<Opened> =
+        slot.shared.open(OpenRequest { source: source.to_owned(), stream, cancel });
+    tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => {}
+        opened = &mut opening => return Some(opened),
+    }
+    if exclusive && let Ok(Ok(producer)) = timeout(UNDO, opening).await {
+        // The next one must not come before it is closed.
+        let tracks = slot.live.tracks(0, None);
+        let _ = timeout(OVERDUE, producer.run(tracks, run.cancel.child_token())).await;
+    }
+    None
+}
+
+/// Runs an open producer once somebody took a track.
+async fn run_producer(
+    slot: &Arc<Slot>,
+    run: &Arc<Run>,
+    producer: Box<dyn Producer>,
+    began: Instant,
+) -> Tried {
+    let medias = producer.medias().to_vec();
+    let generation = slot.live.opened(run.number, medias, producer.connection());
+    run.set_error(None);
+    run.phase.send_replace(Phase::Open);
+    let took = began.elapsed();
+    slot.emit(|stream, source| Event::SourceOpened { stream, source, took });
+    let mut start = run.start.subscribe();
+    let started = tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => false,
+        r = start.wait_for(|s| *s) => r.is_ok(),
+    };
+    let began = Instant::now();
+    let frames = slot.live.frames();
+    let generation = generation.unwrap_or_default();
+    let cancel = run.cancel.child_token();
+    let tracks = slot.live.tracks(generation, Some(Arc::clone(&run.bond)));
+    // Without a start the token is cancelled: `run` only says goodbye.
+    let mut running = producer.run(tracks, cancel.clone());
+    let overdue = async {
+        cancel.cancelled().await;
+        sleep(OVERDUE).await;
+    };
+    let mut overdue = pin!(overdue);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut running => ended,
+        () = &mut overdue => late(),
+        silent = stalled(slot, run) => {
+            let text = format!("no frame for {:.1} s", silent.as_secs_f64());
+            slot.emit(|stream, source| Event::SourceStalled { stream, source, silent });
+            cancel.cancel();
+            tokio::select! {
+                biased;
+                _ = &mut running => {}
+                () = &mut overdue => { late(); }
+            }
+            Ended::Failed(Error::new(ErrorKind::Ended, text))
+        }
+    };
+    slot.live.lost(generation);
+    let lasted = began.elapsed();
+    let frames = slot.live.frames() != frames;
+    match ended {
+        _ if !started || run.is_cancelled() => Tried::Unwanted,
+        Ended::Cancelled => {
+            let text = "the source ended by itself";
+            Tried::Ran(Some(Error::new(ErrorKind::Ended, text)), lasted, frames)
+        }
+        Ended::Finished => Tried::Ran(None, lasted, frames),
+        Ended::Failed(error) => Tried::Ran(Some(error), lasted, frames),
+    }
+}
+
+fn late() -> Ended {
+    tracing::warn!(target: "streams", "the source did not end in time and is dropped");
+    Ended::Cancelled
+}
+
+/// Resolves when no frame came for too long although somebody wants some.
+async fn stalled(slot: &Slot, run: &Run) -> Duration {
+    let limit = slot.options.stall.unwrap_or(STALL);
+    if limit.is_zero() {
+        std::future::pending::<()>().await;
+    }
+    let tick = (limit / 8).clamp(Duration::from_millis(50), Duration::from_secs(1));
+    let mut last = (slot.live.frames(), Instant::now());
+    loop {
+        let asleep = Instant::now();
+        sleep(tick).await;
+        let frames = slot.live.frames();
+        let idle = !slot.live.wants_frames() || run.leases() == 0;
+        if frames != last.0 || idle || asleep.elapsed() > tick + LATE {
+            last = (frames, Instant::now());
+        } else if last.1.elapsed() >= limit {
+            return last.1.elapsed();
+        }
+    }
+}
+
+impl Slot {
+    /// Its exclusive group, and whether the stream declared it. Another stream
+    /// as the source takes care of its own.
+    fn group(&self, source: &str) -> Option<(String, bool)> {
+        if self.shared.names().contains_key(source) {
+            return None;
+        }
+        match &self.options.exclusive {
+            Some(declared) => Some((declared.clone(), true)),
+            None => self.shared.exclusive_group(source).map(|group| (group, false)),
+        }
+    }
+
+    fn shown(&self) -> String {
+        Redacted(&self.source()).to_string()
+    }
+
+    fn emit(&self, event: impl FnOnce(String, String) -> Event) {
+        self.shared.events.emit(event(self.stream.clone(), self.shown()));
+    }
+
+    fn failed(&self, error: &Error, retry: Option<Duration>) {
+        let (kind, error) = (error.kind(), error.to_string());
+        self.emit(|stream, source| Event::SourceFailed { stream, source, error, kind, retry });
+    }
+}
