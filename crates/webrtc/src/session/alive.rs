@@ -76,9 +76,12 @@ impl Session {
         self.liveness.is_reached()
     }
 
-    /// When something authentic was heard last; the time of the answer before that.
-    pub const fn last_heard(&self) -> Instant {
-        self.liveness.last_heard()
+    /// The last sign of life before an end for this reason: a goodbye is one itself.
+    pub fn heard(&self, reason: Reason) -> Instant {
+        match reason {
+            Reason::CloseNotify | Reason::SctpAbort => self.now,
+            _ => self.liveness.last_heard(),
+        }
     }
 
     /// Counts since the last call.
@@ -104,8 +107,7 @@ impl Session {
                 liveness::Output::Hold => self.events.push_back(Event::Hold),
                 liveness::Output::Release(reason) => {
                     self.hold_media_back();
-                    let heard = self.liveness.last_heard();
-                    self.events.push_back(Event::Release { reason, heard });
+                    self.events.push_back(Event::Release { reason, heard: self.heard(reason) });
                 }
                 liveness::Output::Keyframe => {
                     for track in 0..self.outgoing.len() {

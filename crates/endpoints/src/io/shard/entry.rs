@@ -174,7 +174,7 @@ impl Entry {
         let text = reason.to_string();
         info!(stream = self.stream, reason = text, "viewer gone");
         let mut report = self.report(now);
-        let heard = self.session.last_heard();
+        let heard = self.session.heard(reason.reason);
         report.detect = Some(now.saturating_duration_since(heard));
         let reason = reason.reason;
         let report = Some(Box::new(report));

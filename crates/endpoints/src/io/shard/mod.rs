@@ -27,8 +27,10 @@ use crate::io::udp::UdpPort;
 
 mod batch;
 mod entry;
+mod fans;
 mod inbox;
 mod report;
+mod sockets;
 mod talk;
 mod worker;
 

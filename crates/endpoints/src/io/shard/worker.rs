@@ -4,36 +4,35 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rs2rtc_media::{Frame, Kind};
-use rs2rtc_streams::{AttachedTrack, Sink, Subscription};
 use rs2rtc_webrtc::liveness::{Hint, Reason};
-use rs2rtc_webrtc::{CloseReason, Event, Output, Pair, Protocol, Transmit, framing, stun};
+use rs2rtc_webrtc::{CloseReason, Event, Output, Protocol, Transmit, framing, stun};
 use tracing::{debug, error};
 
 use super::batch::Batch;
 use super::entry::Entry;
+use super::fans::Fan;
 use super::inbox::Outlet;
 use super::{
     Control, Counters, IDLE, Media, NewSession, Routes, SessionKey, ShardInbox, TCP_QUEUE, TcpPath,
     shard_of,
 };
-use crate::io::poller::{Poller, Ready, Token};
+use crate::io::poller::{Poller, Token};
 use crate::io::tcp::TcpEnd;
-use crate::io::udp::{Connected, Receiver, Rejection, RejectionKind, UdpPort};
+use crate::io::udp::{Receiver, UdpPort};
 
 /// Items of a queue taken in a row before the others get their turn.
 const ROUND: usize = 256;
 /// What a shard waits for: its waker, the port, and the sockets of its viewers.
-const WAKER: Token = Token(0);
-const PORT: Token = Token(1);
-const FIRST_SESSION: u64 = 2;
+pub(super) const WAKER: Token = Token(0);
+pub(super) const PORT: Token = Token(1);
+pub(super) const FIRST_SESSION: u64 = 2;
 /// Receive calls per socket in a row.
-const RECEIVE_CALLS: usize = 8;
+pub(super) const RECEIVE_CALLS: usize = 8;
 /// So many viewers that fall silent within so long, if they are more than half,
 /// make this server doubt its own way out, and wait so much longer.
 const UPLINK_MIN: usize = 3;
@@ -109,46 +108,14 @@ pub(super) fn run(setup: Setup, mut poller: Poller) {
     }
 }
 
-/// The sessions that show a track, and the subscription they share.
-struct Fan {
-    sessions: Vec<(SessionKey, usize)>,
-    sink: Arc<TrackSink>,
-    _subscription: Subscription,
-}
-
-/// Passes frames of a track into the shard.
-struct TrackSink {
-    id: u64,
-    video: bool,
-    inbox: ShardInbox,
-    /// Frames were dropped: only a keyframe can follow.
-    lost: AtomicBool,
-    /// The track has ended for good.
-    ended: AtomicBool,
-}
-
-impl Sink for TrackSink {
-    fn push(&self, frame: &Arc<Frame>) {
-        if self.video && !frame.keyframe && self.lost.load(Ordering::Relaxed) {
-            return;
-        }
-        let taken = self.inbox.media(Media::Frame(self.id, Arc::clone(frame)));
-        self.lost.store(!taken, Ordering::Relaxed);
-    }
-
-    fn end(&self) {
-        self.ended.store(true, Ordering::SeqCst);
-        self.inbox.raise();
-    }
-}
-
-struct Worker {
-    setup: Setup,
-    poller: Poller,
-    sessions: HashMap<SessionKey, Box<Entry>>,
+/// The state of a shard's thread.
+pub(super) struct Worker {
+    pub(super) setup: Setup,
+    pub(super) poller: Poller,
+    pub(super) sessions: HashMap<SessionKey, Box<Entry>>,
     by_ufrag: HashMap<String, SessionKey>,
     by_address: HashMap<(Protocol, SocketAddr), SessionKey>,
-    fans: HashMap<u64, Fan>,
+    pub(super) fans: HashMap<u64, Fan>,
     tcp: HashMap<SocketAddr, TcpPath>,
     due: BinaryHeap<Reverse<(Instant, SessionKey)>>,
     batch: Batch,
@@ -158,54 +125,6 @@ struct Worker {
 }
 
 impl Worker {
-    /// Takes what has arrived at a descriptor.
-    fn input(&mut self, ready: Ready, receiver: &mut Receiver) {
-        let now = Instant::now();
-        match ready.token {
-            WAKER => self.setup.outlet.clear(),
-            PORT => {
-                let udp = Arc::clone(&self.setup.udp);
-                receiver.receive(&udp, RECEIVE_CALLS, |source, destination, datagram| {
-                    self.datagram(Protocol::Udp, source, destination, datagram, now);
-                });
-            }
-            Token(number) => {
-                let key = SessionKey(number - FIRST_SESSION);
-                let taken = self.sessions.get_mut(&key).and_then(|entry| entry.socket.take());
-                let Some(socket) = taken else { return };
-                socket.receive(receiver, RECEIVE_CALLS, |source, destination, datagram| {
-                    self.datagram(Protocol::Udp, source, destination, datagram, now);
-                });
-                if ready.error {
-                    socket.errors(|rejection| self.rejection(key, &rejection, now));
-                }
-                match self.sessions.get_mut(&key) {
-                    // Unless its datagrams brought another pair, and another socket.
-                    Some(entry) if entry.socket.is_none() && entry.is_at(&socket) => {
-                        entry.socket = Some(socket);
-                    }
-                    _ => self.poller.remove(&socket),
-                }
-            }
-        }
-    }
-
-    /// ICMP says that a datagram of ours did not arrive.
-    fn rejection(&mut self, key: SessionKey, rejection: &Rejection<'_>, now: Instant) {
-        use RejectionKind::{HostUnreachable, NetUnreachable, PortUnreachable, Prohibited};
-        let closed = rejection.kind == PortUnreachable;
-        if !closed && !matches!(rejection.kind, HostUnreachable | NetUnreachable | Prohibited) {
-            return;
-        }
-        let counters = Arc::clone(&self.setup.counters);
-        self.drive(key, now, |entry| {
-            let proven = entry.session.handle_rejection(closed, rejection.quote, now);
-            if closed && !proven {
-                counters.rejected_quotes.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-    }
-
     /// Takes what is in the queues. Says whether there may be more.
     fn take_round(&mut self) -> bool {
         let mut taken = 0;
@@ -307,26 +226,6 @@ impl Worker {
         self.drive(key, now, |entry| entry.session.close(Reason::Shutdown, "server stops", now));
     }
 
-    /// A TCP connection says something about its viewer, if it is the one in use.
-    fn tcp_hint(&mut self, key: SessionKey, remote: SocketAddr, hint: Hint, now: Instant) {
-        self.drive(key, now, |entry| {
-            let pair = entry.session.pair();
-            if pair.is_some_and(|p| p.protocol == Protocol::Tcp && p.remote == remote) {
-                entry.session.handle_hint(hint, now);
-            }
-        });
-    }
-
-    /// The camera of a session was taken again.
-    fn show(&mut self, key: SessionKey, tracks: Vec<AttachedTrack>, now: Instant) {
-        let Some(mut entry) = self.sessions.remove(&key) else { return };
-        if entry.show(tracks) && entry.connected {
-            self.join_all(key, &mut entry, now);
-        }
-        self.sessions.insert(key, entry);
-        self.drive(key, now, |entry| entry.session.mark("camera_back", "", now));
-    }
-
     /// Half of the viewers fell silent within a second: it is this server that
     /// is cut off, or stuck.
     fn doubt_uplink(&mut self, now: Instant) {
@@ -346,36 +245,8 @@ impl Worker {
         }
     }
 
-    fn frame(&mut self, track: u64, frame: &Arc<Frame>, now: Instant) {
-        // Taken out while the sessions are driven: some may leave or join it.
-        let Some(mut fan) = self.fans.remove(&track) else { return };
-        for (key, index) in &fan.sessions {
-            self.drive(*key, now, |entry| entry.session.write_frame(*index, frame, now));
-        }
-        if let Some(joined) = self.fans.remove(&track) {
-            fan.sessions.extend(joined.sessions);
-        }
-        let alive = &self.sessions;
-        fan.sessions.retain(|(key, _)| alive.get(key).is_some_and(|e| !e.tracks.is_empty()));
-        if !fan.sessions.is_empty() {
-            self.fans.insert(track, fan);
-        }
-    }
-
-    /// Ends the sessions of tracks that have ended: their players ask again and
-    /// get what the source gives now.
-    fn end_tracks(&mut self, now: Instant) {
-        let ended = |fan: &&Fan| fan.sink.ended.load(Ordering::SeqCst);
-        let sessions = self.fans.values().filter(ended).flat_map(|fan| &fan.sessions);
-        let keys: Vec<SessionKey> = sessions.map(|(key, _)| *key).collect();
-        for key in keys {
-            let text = "the source does not give this track any more";
-            self.drive(key, now, |entry| entry.session.close(Reason::SourceFailed, text, now));
-        }
-    }
-
     /// Finds the session of a datagram, here or in another shard.
-    fn datagram(
+    pub(super) fn datagram(
         &mut self,
         protocol: Protocol,
         source: SocketAddr,
@@ -478,7 +349,7 @@ impl Worker {
 
     /// Does something with a session and sends what comes of it. A panic ends
     /// this session only.
-    fn drive(&mut self, key: SessionKey, now: Instant, act: impl FnOnce(&mut Entry)) {
+    pub(super) fn drive(&mut self, key: SessionKey, now: Instant, act: impl FnOnce(&mut Entry)) {
         let Some(mut entry) = self.sessions.remove(&key) else { return };
         let result = catch_unwind(AssertUnwindSafe(|| {
             act(&mut entry);
@@ -593,30 +464,6 @@ impl Worker {
         }
     }
 
-    /// Gives a viewer a socket of its own, for its ICMP errors.
-    fn open_socket(&mut self, key: SessionKey, entry: &mut Entry, pair: &Pair) {
-        if let Some(old) = entry.socket.take() {
-            self.poller.remove(&old);
-        }
-        if pair.protocol != Protocol::Udp {
-            return;
-        }
-        match Connected::open(&self.setup.udp, pair.local, pair.remote) {
-            Ok(socket) => match self.poller.add(&socket, Token(key.0 + FIRST_SESSION)) {
-                Ok(()) => entry.socket = Some(socket),
-                Err(error) => debug!(%error, "a viewer's socket cannot be waited for"),
-            },
-            Err(error) => debug!(%error, remote = %pair.remote, "no socket of its own"),
-        }
-    }
-
-    fn join_all(&mut self, key: SessionKey, entry: &mut Entry, now: Instant) {
-        for (index, track) in entry.shows() {
-            self.join(key, index, &track);
-            entry.burst(index, false, now);
-        }
-    }
-
     /// Lets other shards know whose an address is.
     fn route(&self, (protocol, address): (Protocol, SocketAddr)) {
         if self.setup.inboxes.len() > 1 && protocol == Protocol::Udp {
@@ -625,42 +472,11 @@ impl Worker {
         }
     }
 
-    /// Adds a session to those that show a track; the first one subscribes.
-    fn join(&mut self, key: SessionKey, index: usize, attached: &AttachedTrack) {
-        let track = &attached.track;
-        let fan = self.fans.entry(track.id).or_insert_with(|| {
-            let sink = TrackSink {
-                id: track.id,
-                video: track.kind == Kind::Video,
-                inbox: self.setup.inbox.clone(),
-                lost: AtomicBool::new(false),
-                ended: AtomicBool::new(false),
-            };
-            let sink = Arc::new(sink);
-            let subscription = track.subscribe(Arc::clone(&sink) as Arc<dyn Sink>);
-            Fan { sessions: Vec::new(), sink, _subscription: subscription }
-        });
-        fan.sessions.push((key, index));
-    }
-
     /// The session ended: it shows nothing any more and holds nothing.
     fn end(&mut self, key: SessionKey, entry: &mut Entry, reason: &CloseReason, now: Instant) {
         self.leave(key, entry);
         self.setup.counters.add(&entry.session.take_counts());
         entry.end(reason, now);
-    }
-
-    /// The session shows nothing any more.
-    fn leave(&mut self, key: SessionKey, entry: &Entry) {
-        for (_, attached) in entry.shows() {
-            let id = attached.track.id;
-            if let Some(fan) = self.fans.get_mut(&id) {
-                fan.sessions.retain(|(k, _)| *k != key);
-                if fan.sessions.is_empty() {
-                    self.fans.remove(&id);
-                }
-            }
-        }
     }
 
     /// Forgets a session that needs nothing more.
