@@ -149,7 +149,7 @@ impl FromStr for Profile {
     /// | `reorder`, `blackhole` | none |
     /// | `loss` | 0 to 1 |
     /// | `burst` | mean length of the bad periods that `loss` then comes in |
-    /// | `stall`, `hold` | length/period; what is sent meanwhile is lost, or held |
+    /// | `stall`, `hold` | length/period, first after half a period; what is sent meanwhile is lost, or held |
     /// | `rate` | kbit/s, and the queue as a time: `2000/300ms` |
     /// | `drop` | `stun`, `alerts`, `dtls`, `media`, `control`, `other`, with commas |
     fn from_str(text: &str) -> Result<Self, ProfileError> {
@@ -174,7 +174,7 @@ impl FromStr for Profile {
                             "{word}: length/period, such as 10s/600s"
                         )));
                     }
-                    let first = period.saturating_sub(length);
+                    let first = period / 2;
                     profile.stall = Some(Stall { length, period, first, keeps: word == "hold" });
                 }
                 "rate" => {
