@@ -9,12 +9,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use rs2rtc_media::{Codec, CodecId, Frame};
+use rs2rtc_testkit::netem::{Link, Profile};
 use rs2rtc_webrtc::liveness::Timers;
 use rs2rtc_webrtc::{
     Accept, Accepted, Certificate, CloseReason, Config, Event, LocalCandidate, Offer, Output,
     Protocol, Selected, Session, configured_candidates, stun,
 };
-use rs2rtc_testkit::netem::{Link, Profile};
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::Receive;
@@ -84,12 +84,20 @@ pub(crate) struct Net {
     pub(crate) candidates: Vec<String>,
     pub(crate) client: Rtc,
     pub(crate) local: SocketAddr,
+    remote: SocketAddr,
     mids: Vec<Mid>,
     /// To the client and to the session.
     pub(crate) down: Link<Datagram>,
     pub(crate) up: Link<Datagram>,
     /// Where the client's packets other than STUN seem to come from.
     pub(crate) moved: Option<SocketAddr>,
+    /// Where everything of the client comes from, as if a NAT had forgotten it;
+    /// what goes to its former address is lost.
+    pub(crate) rebound: Option<SocketAddr>,
+    /// The session is not run: its server is stopped.
+    pub(crate) frozen: bool,
+    /// Addresses whose datagrams find the session.
+    peers: Vec<SocketAddr>,
     /// Where media went last.
     pub(crate) media_to: Option<SocketAddr>,
     session_due: Instant,
@@ -182,7 +190,8 @@ impl Net {
     pub(crate) fn build(setup: Setup<'_>) -> Self {
         let now = Instant::now();
         let remote: SocketAddr = "10.0.0.2:5000".parse().unwrap();
-        let mut client = RtcConfig::new().set_rtp_mode(true).enable_raw_packets(setup.reports).build(now);
+        let mut client =
+            RtcConfig::new().set_rtp_mode(true).enable_raw_packets(setup.reports).build(now);
         client.add_local_candidate(Candidate::host(remote, "udp").unwrap());
         client.add_local_candidate(Candidate::host(OTHER.parse().unwrap(), "udp").unwrap());
         let mut api = client.sdp_api();
@@ -193,12 +202,10 @@ impl Net {
         }
         let (sdp, pending) = api.apply().unwrap();
         let offer = Offer::parse(&sdp.to_sdp_string()).unwrap();
-        let selected: Vec<_> = setup
-            .selected
-            .into_iter()
-            .map(|(media, codec)| Selected { media, codec })
-            .collect();
-        let Accepted { session, answer, candidates } = accept_at(&offer, &selected, false, setup.timers, now);
+        let selected: Vec<_> =
+            setup.selected.into_iter().map(|(media, codec)| Selected { media, codec }).collect();
+        let Accepted { session, answer, candidates } =
+            accept_at(&offer, &selected, false, setup.timers, now);
         let parsed =
             SdpAnswer::from_sdp_string(&answer).unwrap_or_else(|e| panic!("{e}: {answer}"));
         client.sdp_api().accept_answer(pending, parsed).unwrap();
@@ -215,10 +222,14 @@ impl Net {
             candidates,
             client,
             local: "10.0.0.1:8555".parse().unwrap(),
+            remote,
             mids: vec![video, audio],
             down: Link::new(network.clone(), 2 * setup.seed, now),
             up: Link::new(network, 2 * setup.seed + 1, now),
             moved: None,
+            rebound: None,
+            frozen: false,
+            peers: Vec::new(),
             media_to: None,
             session_due: now,
             client_due: now,
@@ -256,9 +267,9 @@ impl Net {
         loop {
             let next = [
                 self.down.next_due(),
-                self.up.next_due(),
-                Some(self.session_due),
                 Some(self.client_due),
+                self.up.next_due().filter(|_| !self.frozen),
+                Some(self.session_due).filter(|_| !self.frozen),
             ];
             let next = next.into_iter().flatten().min().unwrap();
             if next > end {
@@ -266,16 +277,26 @@ impl Net {
             }
             self.now = self.now.max(next);
             while let Some(Datagram(to, bytes)) = self.down.pop_due(self.now) {
+                let to = match self.rebound {
+                    Some(outside) if to == outside => self.remote,
+                    Some(_) => continue,
+                    None => to,
+                };
                 let receive =
                     Receive::new(str0m::net::Protocol::Udp, self.local, to, &bytes).unwrap();
                 self.client.handle_input(Input::Receive(self.now, receive)).unwrap();
                 self.drain_client();
             }
-            while let Some(Datagram(from, bytes)) = self.up.pop_due(self.now) {
+            while !self.frozen
+                && let Some(Datagram(from, bytes)) = self.up.pop_due(self.now)
+            {
+                if stun::kind(&bytes).is_none() && !self.peers.contains(&from) {
+                    continue;
+                }
                 self.session.handle_datagram(Protocol::Udp, from, self.local, &bytes, self.now);
                 self.drain_session();
             }
-            if self.session_due <= self.now {
+            if !self.frozen && self.session_due <= self.now {
                 self.session.handle_timeout(self.now);
                 self.drain_session();
             }
@@ -312,7 +333,12 @@ impl Net {
                         self.down.push(self.now, Datagram(t.destination, t.contents));
                     }
                 }
-                Output::Event(event) => self.events.push(event),
+                Output::Event(event) => {
+                    if let Event::Peer(_, address) = event {
+                        self.peers.push(address);
+                    }
+                    self.events.push(event);
+                }
                 Output::Timeout(t) => break t,
             }
         };
@@ -326,7 +352,8 @@ impl Net {
                         !self.deaf && (!self.stun_only || stun::kind(&t.contents).is_some());
                     if heard && t.destination == self.local {
                         let stun = stun::kind(&t.contents).is_some();
-                        let from = self.moved.filter(|_| !stun).unwrap_or(t.source);
+                        let from = self.moved.filter(|_| !stun).or(self.rebound);
+                        let from = from.unwrap_or(t.source);
                         self.up.push(self.now, Datagram(from, t.contents.to_vec()));
                     }
                 }
