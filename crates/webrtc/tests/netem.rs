@@ -308,3 +308,26 @@ fn a_server_that_was_stopped_blames_nobody() {
         }
     }
 }
+
+#[test]
+fn forged_rejections_release_nothing_even_on_a_bad_network() {
+    for network in ["", "loss 0.03 burst 100ms", "loss 0.3 burst 200ms"] {
+        for profile in Profile::ALL {
+            let mut viewer = Viewer::new(profile);
+            viewer.net.network(network);
+            let quote = [0x80, 96, 1, 2, 0, 0, 0, 0, 9, 9, 9, 9];
+            for _ in 0..6000 {
+                viewer.watch(ms(50));
+                let now = viewer.net.now;
+                assert!(!viewer.net.session.handle_rejection(true, &quote, now));
+            }
+            assert_eq!(viewer.net.closed(), None);
+            let expected = usize::from(network.contains("0.3"));
+            assert!(
+                viewer.releases.len() <= expected,
+                "{network} {profile:?} {:?}",
+                viewer.releases
+            );
+        }
+    }
+}
