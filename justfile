@@ -22,6 +22,10 @@ deny:
 fuzz seconds="60" target="":
     tools/fuzz.sh {{seconds}} {{target}}
 
+# Days of bad networks in virtual time: dead sessions and wrong parks per hour.
+soak:
+    cargo test -p rs2rtc-webrtc --release --locked --test soak -- --ignored --nocapture --test-threads=1
+
 # Start-up, join and delay figures against a running demo in a real browser.
 bench-start runs="20":
     cargo build --release --locked

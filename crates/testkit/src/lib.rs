@@ -1,6 +1,9 @@
-//! For tests only: the bodies of the fuzz targets.
+//! For tests only: the bodies of the fuzz targets, an emulated
+//! network, and a UDP relay that puts it between real programs.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 pub mod fuzz;
+pub mod netem;
+pub mod relay;

@@ -1,11 +1,15 @@
-//! The other end and the network between: one millisecond each way, time jumps.
+//! The other end and the network between: by default one millisecond each way,
+//! time jumps.
 
-use std::collections::VecDeque;
+// Each file of tests uses a part of it.
+#![allow(dead_code)]
+
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use rs2rtc_media::{Codec, CodecId, Frame};
+use rs2rtc_testkit::netem::{Link, Profile};
 use rs2rtc_webrtc::liveness::Timers;
 use rs2rtc_webrtc::{
     Accept, Accepted, Certificate, CloseReason, Config, Event, LocalCandidate, Offer, Output,
@@ -15,7 +19,7 @@ use str0m::change::SdpAnswer;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::Receive;
 use str0m::rtp::{RtpWrite, SeqNo};
-use str0m::{Candidate, Input, Rtc, RtcConfig};
+use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 
 pub(crate) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -23,7 +27,45 @@ pub(crate) fn ms(n: u64) -> Duration {
 
 /// The client's second address.
 pub(crate) const OTHER: &str = "10.0.0.3:5000";
-const LATENCY: Duration = Duration::from_millis(1);
+/// The network of tests that ask for no other.
+const QUICK: &str = "delay 1ms";
+
+/// A viewer and its network.
+pub(crate) struct Setup<'a> {
+    /// Index of the offered media and codec.
+    pub(crate) selected: Vec<(usize, Codec)>,
+    pub(crate) direction: Direction,
+    pub(crate) channel: bool,
+    pub(crate) timers: Timers,
+    /// Sender reports are noted.
+    pub(crate) reports: bool,
+    /// As in [`Profile::from_str`](std::str::FromStr), both ways.
+    pub(crate) network: &'a str,
+    pub(crate) seed: u64,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self {
+            selected: vec![(0, h264()), (1, opus())],
+            direction: Direction::RecvOnly,
+            channel: false,
+            timers: Timers::default(),
+            reports: true,
+            network: QUICK,
+            seed: 1,
+        }
+    }
+}
+
+/// On its way: the client's address and what is sent.
+pub(crate) struct Datagram(SocketAddr, Vec<u8>);
+
+impl AsRef<[u8]> for Datagram {
+    fn as_ref(&self) -> &[u8] {
+        &self.1
+    }
+}
 
 #[derive(Clone)]
 pub(crate) struct Packet {
@@ -42,11 +84,20 @@ pub(crate) struct Net {
     pub(crate) candidates: Vec<String>,
     pub(crate) client: Rtc,
     pub(crate) local: SocketAddr,
+    remote: SocketAddr,
     mids: Vec<Mid>,
-    to_client: VecDeque<(Instant, SocketAddr, Vec<u8>)>,
-    to_session: VecDeque<(Instant, SocketAddr, Vec<u8>)>,
+    /// To the client and to the session.
+    pub(crate) down: Link<Datagram>,
+    pub(crate) up: Link<Datagram>,
     /// Where the client's packets other than STUN seem to come from.
     pub(crate) moved: Option<SocketAddr>,
+    /// Where everything of the client comes from, as if a NAT had forgotten it;
+    /// what goes to its former address is lost.
+    pub(crate) rebound: Option<SocketAddr>,
+    /// The session is not run: its server is stopped.
+    pub(crate) frozen: bool,
+    /// Addresses whose datagrams find the session.
+    peers: Vec<SocketAddr>,
     /// Where media went last.
     pub(crate) media_to: Option<SocketAddr>,
     session_due: Instant,
@@ -55,6 +106,8 @@ pub(crate) struct Net {
     reports: Vec<(usize, f64, u32, Instant)>,
     pub(crate) events: Vec<Event>,
     pub(crate) client_closed: bool,
+    /// How often the client's own ICE gave up.
+    pub(crate) client_lost: usize,
     pub(crate) channel_open: bool,
     /// Nothing of the client arrives.
     pub(crate) deaf: bool,
@@ -72,10 +125,16 @@ fn config() -> Config {
 }
 
 pub(crate) fn accept(offer: &Offer, selected: &[Selected], complete: bool) -> Accepted {
-    accept_at(offer, selected, complete, Instant::now())
+    accept_at(offer, selected, complete, Timers::default(), Instant::now())
 }
 
-fn accept_at(offer: &Offer, selected: &[Selected], complete: bool, now: Instant) -> Accepted {
+fn accept_at(
+    offer: &Offer,
+    selected: &[Selected],
+    complete: bool,
+    timers: Timers,
+    now: Instant,
+) -> Accepted {
     let address = "10.0.0.1:8555".parse().unwrap();
     let request = Accept {
         offer,
@@ -93,7 +152,7 @@ fn accept_at(offer: &Offer, selected: &[Selected], complete: bool, now: Instant)
         },
         complete,
         epoch: now.checked_sub(ms(1000)).unwrap(),
-        timers: Timers::default(),
+        timers,
         held: true,
         seed: [7; 32],
     };
@@ -111,41 +170,42 @@ fn opus() -> Codec {
 impl Net {
     /// A viewer of picture and sound.
     pub(crate) fn viewer() -> Self {
-        Self::with(&[(0, h264()), (1, opus())])
+        Self::build(Setup::default())
     }
 
     pub(crate) fn with(selected: &[(usize, Codec)]) -> Self {
-        Self::build(selected, Direction::RecvOnly, false)
+        Self::build(Setup { selected: selected.to_vec(), ..Setup::default() })
     }
 
     /// A viewer that only speaks.
     pub(crate) fn talker() -> Self {
-        Self::build(&[(1, opus())], Direction::SendOnly, false)
+        let selected = vec![(1, opus())];
+        Self::build(Setup { selected, direction: Direction::SendOnly, ..Setup::default() })
     }
 
     pub(crate) fn with_channel() -> Self {
-        Self::build(&[(0, h264()), (1, opus())], Direction::RecvOnly, true)
+        Self::build(Setup { channel: true, ..Setup::default() })
     }
 
-    fn build(selected: &[(usize, Codec)], direction: Direction, channel: bool) -> Self {
+    pub(crate) fn build(setup: Setup<'_>) -> Self {
         let now = Instant::now();
         let remote: SocketAddr = "10.0.0.2:5000".parse().unwrap();
-        let mut client = RtcConfig::new().set_rtp_mode(true).enable_raw_packets(true).build(now);
+        let mut client =
+            RtcConfig::new().set_rtp_mode(true).enable_raw_packets(setup.reports).build(now);
         client.add_local_candidate(Candidate::host(remote, "udp").unwrap());
         client.add_local_candidate(Candidate::host(OTHER.parse().unwrap(), "udp").unwrap());
         let mut api = client.sdp_api();
-        let audio = api.add_media(MediaKind::Audio, direction, None, None, None);
-        let video = api.add_media(MediaKind::Video, direction, None, None, None);
-        if channel {
+        let audio = api.add_media(MediaKind::Audio, setup.direction, None, None, None);
+        let video = api.add_media(MediaKind::Video, setup.direction, None, None, None);
+        if setup.channel {
             api.add_channel("alive".to_owned());
         }
         let (sdp, pending) = api.apply().unwrap();
         let offer = Offer::parse(&sdp.to_sdp_string()).unwrap();
-        let selected: Vec<_> = selected
-            .iter()
-            .map(|(media, codec)| Selected { media: *media, codec: codec.clone() })
-            .collect();
-        let Accepted { session, answer, candidates } = accept_at(&offer, &selected, false, now);
+        let selected: Vec<_> =
+            setup.selected.into_iter().map(|(media, codec)| Selected { media, codec }).collect();
+        let Accepted { session, answer, candidates } =
+            accept_at(&offer, &selected, false, setup.timers, now);
         let parsed =
             SdpAnswer::from_sdp_string(&answer).unwrap_or_else(|e| panic!("{e}: {answer}"));
         client.sdp_api().accept_answer(pending, parsed).unwrap();
@@ -154,6 +214,7 @@ impl Net {
                 client.add_remote_candidate(Candidate::from_sdp_string(line).unwrap());
             }
         }
+        let network: Profile = setup.network.parse().unwrap();
         Self {
             now,
             session,
@@ -161,10 +222,14 @@ impl Net {
             candidates,
             client,
             local: "10.0.0.1:8555".parse().unwrap(),
+            remote,
             mids: vec![video, audio],
-            to_client: VecDeque::new(),
-            to_session: VecDeque::new(),
+            down: Link::new(network.clone(), 2 * setup.seed, now),
+            up: Link::new(network, 2 * setup.seed + 1, now),
             moved: None,
+            rebound: None,
+            frozen: false,
+            peers: Vec::new(),
             media_to: None,
             session_due: now,
             client_due: now,
@@ -172,6 +237,7 @@ impl Net {
             reports: Vec::new(),
             events: Vec::new(),
             client_closed: false,
+            client_lost: 0,
             channel_open: false,
             deaf: false,
             stun_only: false,
@@ -196,40 +262,57 @@ impl Net {
     /// Lets time pass.
     pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
+        self.drain_session();
+        self.drain_client();
         loop {
-            self.drain_session();
-            self.drain_client();
             let next = [
-                self.to_client.front().map(|(t, ..)| *t),
-                self.to_session.front().map(|(t, ..)| *t),
-                Some(self.session_due),
+                self.down.next_due(),
                 Some(self.client_due),
+                self.up.next_due().filter(|_| !self.frozen),
+                Some(self.session_due).filter(|_| !self.frozen),
             ];
             let next = next.into_iter().flatten().min().unwrap();
             if next > end {
                 break;
             }
             self.now = self.now.max(next);
-            while self.to_client.front().is_some_and(|(t, ..)| *t <= self.now) {
-                let (_, to, bytes) = self.to_client.pop_front().unwrap();
+            while let Some(Datagram(to, bytes)) = self.down.pop_due(self.now) {
+                let to = match self.rebound {
+                    Some(outside) if to == outside => self.remote,
+                    Some(_) => continue,
+                    None => to,
+                };
                 let receive =
                     Receive::new(str0m::net::Protocol::Udp, self.local, to, &bytes).unwrap();
                 self.client.handle_input(Input::Receive(self.now, receive)).unwrap();
                 self.drain_client();
             }
-            while self.to_session.front().is_some_and(|(t, ..)| *t <= self.now) {
-                let (_, from, bytes) = self.to_session.pop_front().unwrap();
+            while !self.frozen
+                && let Some(Datagram(from, bytes)) = self.up.pop_due(self.now)
+            {
+                if stun::kind(&bytes).is_none() && !self.peers.contains(&from) {
+                    continue;
+                }
                 self.session.handle_datagram(Protocol::Udp, from, self.local, &bytes, self.now);
                 self.drain_session();
             }
-            if self.session_due <= self.now {
+            if !self.frozen && self.session_due <= self.now {
                 self.session.handle_timeout(self.now);
+                self.drain_session();
             }
             if self.client_due <= self.now {
                 self.client.handle_input(Input::Timeout(self.now)).unwrap();
+                self.drain_client();
             }
         }
         self.now = end;
+    }
+
+    /// Changes the network, both ways.
+    pub(crate) fn network(&mut self, words: &str) {
+        let profile: Profile = words.parse().unwrap();
+        self.up.set(profile.clone(), self.now);
+        self.down.set(profile, self.now);
     }
 
     fn drain_session(&mut self) {
@@ -247,10 +330,15 @@ impl Net {
                     if media && self.lose > 0 {
                         self.lose -= 1;
                     } else {
-                        self.to_client.push_back((self.now + LATENCY, t.destination, t.contents));
+                        self.down.push(self.now, Datagram(t.destination, t.contents));
                     }
                 }
-                Output::Event(event) => self.events.push(event),
+                Output::Event(event) => {
+                    if let Event::Peer(_, address) = event {
+                        self.peers.push(address);
+                    }
+                    self.events.push(event);
+                }
                 Output::Timeout(t) => break t,
             }
         };
@@ -264,8 +352,9 @@ impl Net {
                         !self.deaf && (!self.stun_only || stun::kind(&t.contents).is_some());
                     if heard && t.destination == self.local {
                         let stun = stun::kind(&t.contents).is_some();
-                        let from = self.moved.filter(|_| !stun).unwrap_or(t.source);
-                        self.to_session.push_back((self.now + LATENCY, from, t.contents.to_vec()));
+                        let from = self.moved.filter(|_| !stun).or(self.rebound);
+                        let from = from.unwrap_or(t.source);
+                        self.up.push(self.now, Datagram(from, t.contents.to_vec()));
                     }
                 }
                 str0m::Output::Event(event) => self.client_event(event),
@@ -303,6 +392,9 @@ impl Net {
                 }
             }
             str0m::Event::Closed => self.client_closed = true,
+            str0m::Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+                self.client_lost += 1;
+            }
             str0m::Event::ChannelOpen(..) => self.channel_open = true,
             _ => {}
         }
@@ -310,6 +402,11 @@ impl Net {
 
     pub(crate) fn write(&mut self, track: usize, frame: &Arc<Frame>) {
         self.session.write_frame(track, frame, self.now);
+    }
+
+    /// Forgets the packets so far and tells how many there were.
+    pub(crate) fn take_packets(&mut self) -> usize {
+        std::mem::take(&mut self.packets).len()
     }
 
     pub(crate) fn packets(&self, track: usize) -> Vec<Packet> {
