@@ -190,9 +190,13 @@ impl Attached {
     /// then, and after an error too.
     ///
     /// # Errors
-    /// What the dial says; `Ended` if one of the tracks did not come back.
+    /// What the dial says; `Ended` if one of the tracks did not come back, or
+    /// the consumer was kicked.
     pub async fn resume(&mut self) -> Result<(), Error> {
         let Some(since) = self.parked else { return Ok(()) };
+        if let Some(kick) = self.consumer.why() {
+            return Err(Error::new(ErrorKind::Ended, kick.words));
+        }
         // All at once, then wait for each: dropped together if one fails.
         let leases: Vec<Lease> = self.holds.iter().map(|hold| hold.slot.lease()).collect();
         for lease in &leases {
@@ -236,6 +240,11 @@ impl Attached {
                 Poll::Pending
             }
         })
+    }
+
+    /// Whether somebody waits for such a group now.
+    pub(crate) fn is_contended(&self) -> bool {
+        self.holds.iter().filter_map(|hold| hold.lease.as_ref()).any(Lease::is_contended)
     }
 
     fn release(&mut self, departure: &Departure) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Direction, Frame, Media};
@@ -15,6 +16,9 @@ use crate::registry::not_found;
 use crate::slot::Lease;
 use crate::stream::{Source, Stream};
 use crate::track::{Sink, Subscription};
+
+/// How long it takes at most to learn that nobody waits for the inner source any more.
+const CONTENDED: Duration = Duration::from_millis(500);
 
 struct Relay {
     origin: Arc<Stream>,
@@ -155,21 +159,27 @@ impl Producer for Relay {
                 });
                 let subscriptions = subscriptions.collect();
                 let kicked = attached.kicked();
-                let contended = attached.contended();
-                held = Some((attached, subscriptions));
-                // Whoever waits for the inner source waits for our viewers.
                 let bond = tracks.bond();
+                let (attached, _) = held.insert((attached, subscriptions));
+                // Whoever waits for the inner source waits for our viewers.
                 let contended = async {
-                    contended.await;
-                    if let Some(bond) = bond {
-                        bond.contended.send_replace(true);
+                    loop {
+                        attached.contended().await;
+                        if let Some(bond) = &bond {
+                            let awaited = attached.is_contended();
+                            bond.contended
+                                .send_if_modified(|old| std::mem::replace(old, awaited) != awaited);
+                        }
+                        tokio::time::sleep(CONTENDED).await;
+                        if let (Some(bond), false) = (&bond, attached.is_contended()) {
+                            bond.contended.send_replace(false);
+                        }
                     }
-                    std::future::pending::<()>().await;
                 };
                 tokio::select! {
                     biased;
                     () = cancel.cancelled() => return let_go(held, &tracks),
-                    () = contended => {}
+                    () = contended => return Ended::Finished,
                     () = kicked.cancelled() => return Ended::Finished,
                     () = ended.cancelled() => return Ended::Finished,
                     () = tracks.changed() => {}

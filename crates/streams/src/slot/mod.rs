@@ -261,6 +261,11 @@ impl Slot {
         }
     }
 
+    /// Whether its source is another stream.
+    fn is_relay(&self, source: &str) -> bool {
+        self.shared.names().contains_key(source)
+    }
+
     fn linger(&self, departure: &Departure) -> Duration {
         let clean = departure.reason != "silence";
         let tolerant = departure.profile == "tolerant" && clean;
@@ -298,6 +303,10 @@ impl Lease {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    pub(crate) fn is_contended(&self) -> bool {
+        *self.run.bond.contended.borrow()
     }
 
     /// Drops it for a reason; `viewer` is the connection id of who held it.

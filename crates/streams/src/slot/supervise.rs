@@ -381,7 +381,8 @@ fn late() -> Ended {
 /// Resolves when no frame came for too long although somebody wants some.
 async fn stalled(slot: &Slot, run: &Run) -> Duration {
     let limit = slot.options.stall.unwrap_or(STALL);
-    if limit.is_zero() {
+    // Another stream watches its own source.
+    if limit.is_zero() || slot.is_relay(&slot.source()) {
         std::future::pending::<()>().await;
     }
     let tick = (limit / 8).clamp(Duration::from_millis(50), Duration::from_secs(1));
@@ -403,7 +404,7 @@ impl Slot {
     /// Its exclusive group, and whether the stream declared it. Another stream
     /// as the source takes care of its own.
     fn group(&self, source: &str) -> Option<(String, bool)> {
-        if self.shared.names().contains_key(source) {
+        if self.is_relay(source) {
             return None;
         }
         match &self.options.exclusive {
