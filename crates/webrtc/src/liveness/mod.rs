@@ -341,7 +341,7 @@ impl Machine {
             self.suspect(now);
         }
         if self.window.is_none() {
-            let until = now + self.hint_window();
+            let until = now + self.hint_window(now);
             self.window = Some(Window { hint, opened: now, until });
             self.outputs.push_back(Output::Probe);
         }
@@ -561,8 +561,17 @@ impl Machine {
         }
     }
 
-    fn hint_window(&self) -> Duration {
-        let Timers { hint_window, hint_spacing, hint_probes, .. } = self.timers;
+    /// How long a viewer may be silent after a hint: enough probes for the loss
+    /// that was measured, longer than the gaps that this network has anyway, and
+    /// a round trip more.
+    fn hint_window(&mut self, now: Instant) -> Duration {
+        let Timers { hint_window, hint_spacing, hint_probes, silence_min, .. } = self.timers;
+        let longest = self.gaps.longest(now);
+        // Without its packets a gap is only the distance of our own probes.
+        let flows = self.media_heard.is_some_and(|at| now < at + SETTLING);
+        let counts = flows && longest > hint_window / 2;
+        let usual = if counts { longest * 3 / 2 } else { Duration::ZERO };
+        let hint_window = hint_window.max(usual.min(silence_min));
         let probes = self.probes.needed().max(hint_probes);
         let path = self.probes.timeout() + hint_spacing;
         hint_window.max(hint_spacing * probes).max(PARDON_AFTER + path) + path
@@ -645,7 +654,10 @@ impl Machine {
         let park = self.silence_deadline(limit);
         match self.window {
             Some(window) if window.until > now => park.min(window.until),
-            Some(_) => park.min(self.silence_deadline(self.hint_window())),
+            Some(_) => {
+                let needed = self.hint_window(now);
+                park.min(self.silence_deadline(needed))
+            }
             None => park,
         }
     }
@@ -654,7 +666,7 @@ impl Machine {
         if let Some(window) = self.window
             && now >= window.until
         {
-            let needed = self.hint_window();
+            let needed = self.hint_window(now);
             let flight = PARDON_AFTER + self.probes.timeout();
             if self.heard >= window.opened + flight.max(needed / 2) {
                 // Its own packets go on, even if it does not answer.

@@ -127,9 +127,10 @@ impl Hint {
         self as usize
     }
 
-    /// Weak ones say that a path is dead, not a viewer: they ask for a probe.
+    /// Weak ones say that a path is dead, not a viewer, or can be made by
+    /// anybody: they ask for a probe.
     pub(super) const fn is_strong(self) -> bool {
-        !matches!(self, Self::Unreachable | Self::TcpStalled)
+        !matches!(self, Self::Unreachable | Self::TcpStalled | Self::IcmpUnverified)
     }
 
     pub(super) const fn is_websocket(self) -> bool {

@@ -197,7 +197,8 @@ fn forgers_cause_a_burst_per_mute_and_never_a_release() {
         let mut world = World::connected(profile);
         let before = world.probes;
         for i in 0..60_000 {
-            let hint = if i % 2 == 0 { Hint::IcmpUnverified } else { Hint::Unreachable };
+            let hint =
+                [Hint::IcmpUnverified, Hint::Unreachable, Hint::WsFin, Hint::TcpReset][i % 4];
             world.machine.hint(hint, world.now);
             world.run(if i % 10 == 0 { ms(1) } else { ms(0) });
         }
