@@ -251,7 +251,7 @@ impl Attached {
         let viewer = self.consumer.connection.id;
         for hold in &mut self.holds {
             if let Some(lease) = hold.lease.take() {
-                lease.release(departure, viewer);
+                lease.release(departure, viewer, self.parked.is_some());
             }
         }
     }

@@ -122,7 +122,7 @@ impl Producer for Relay {
                     .collect();
                 if cancel.is_cancelled() {
                     if let Some(departure) = tracks.departure() {
-                        self.leases.drain(..).for_each(|lease| lease.release(&departure, 0));
+                        self.leases.drain(..).for_each(|lease| lease.release(&departure, 0, false));
                     }
                     return let_go(held, &tracks);
                 }

@@ -343,6 +343,25 @@ async fn a_lingering_source_is_adopted_without_a_gap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_viewer_on_a_bad_network_may_come_back_within_two_seconds() {
+    let b = bench();
+    let stream = b.stream("cam", "cam:1", Options::default());
+    let tolerant = || Departure { profile: "tolerant", ..Departure::now("close_notify") };
+    let mut viewer = stream.attach(h264()).await.unwrap();
+    sleep(S).await;
+    viewer.park(tolerant());
+    sleep(100 * MS).await;
+    assert_eq!(b.lab.open_now(), 0, "not after a park");
+    viewer.resume().await.unwrap();
+    sleep(S).await;
+    viewer.detach(tolerant());
+    sleep(1900 * MS).await;
+    assert_eq!(b.lab.open_now(), 1);
+    sleep(200 * MS).await;
+    assert_eq!(b.lab.open_now(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_exclusive_group_is_served_in_order_and_ends_a_linger() {
     let b = bench();
     let hub = |linger| Options { exclusive: Some("hub".into()), linger, ..Options::default() };

@@ -107,7 +107,16 @@ pub(crate) struct Slot {
 pub(crate) struct Lease {
     slot: Arc<Slot>,
     run: Arc<Run>,
-    departure: Option<(Departure, u64)>,
+    departure: Option<Gone>,
+}
+
+/// Who let go of a lease, and why.
+struct Gone {
+    departure: Departure,
+    /// Its connection id.
+    viewer: u64,
+    /// It stays attached.
+    parked: bool,
 }
 
 impl Slot {
@@ -222,7 +231,7 @@ impl Slot {
     }
 
     /// A lease went.
-    fn let_go(&self, run: &Arc<Run>, departure: Option<(Departure, u64)>) {
+    fn let_go(&self, run: &Arc<Run>, gone: Option<Gone>) {
         self.shared.meter.leases.fetch_sub(1, Ordering::Relaxed);
         let mut state = self.state();
         let mut leases = run.lock();
@@ -230,11 +239,12 @@ impl Slot {
         if leases.held > 0 {
             return;
         }
-        let (departure, viewer) = departure.unwrap_or_else(|| (Departure::now("left"), 0));
-        leases.last = viewer;
+        let unused = || Gone { departure: Departure::now("left"), viewer: 0, parked: false };
+        let gone = gone.unwrap_or_else(unused);
+        leases.last = gone.viewer;
         drop(leases);
-        let linger = self.linger(&departure);
-        run.bond.depart(Some(departure));
+        let linger = self.linger(&gone);
+        run.bond.depart(Some(gone.departure));
         let running = matches!(*run.phase.borrow(), Phase::Open) && *run.start.borrow();
         if linger.is_zero() || !running || *run.bond.contended.borrow() {
             self.release(&mut state, run);
@@ -266,9 +276,8 @@ impl Slot {
         self.shared.names().contains_key(source)
     }
 
-    fn linger(&self, departure: &Departure) -> Duration {
-        let clean = departure.reason != "silence";
-        let tolerant = departure.profile == "tolerant" && clean;
+    fn linger(&self, gone: &Gone) -> Duration {
+        let tolerant = gone.departure.profile == "tolerant" && !gone.parked;
         let default = if tolerant { TOLERANT_LINGER } else { Duration::ZERO };
         self.options.linger.unwrap_or(default)
     }
@@ -309,9 +318,10 @@ impl Lease {
         *self.run.bond.contended.borrow()
     }
 
-    /// Drops it for a reason; `viewer` is the connection id of who held it.
-    pub(crate) fn release(mut self, departure: &Departure, viewer: u64) {
-        self.departure = Some((departure.clone(), viewer));
+    /// Drops it for a reason; `viewer` is the connection id of who held it, and
+    /// `parked` says that it stays attached.
+    pub(crate) fn release(mut self, departure: &Departure, viewer: u64, parked: bool) {
+        self.departure = Some(Gone { departure: departure.clone(), viewer, parked });
     }
 }
 
