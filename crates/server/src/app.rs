@@ -15,12 +15,14 @@ use rs2rtc_endpoints::sources::{exec, ffmpeg};
 use rs2rtc_endpoints::table::Table;
 use rs2rtc_media::filter;
 use rs2rtc_streams::{CancellationToken, Origin, Settings, Streams, Tasks};
-use tokio::sync::{SetOnce, mpsc};
+use tokio::sync::{Semaphore, SetOnce, mpsc};
 
+use crate::boot::Boot;
 use crate::config::sources::Process;
 use crate::config::{Config, ConfigFile, Problem, Severity};
 use crate::http::listener::Listener;
-use crate::http::{Api, Class, Control, Peer, Policy, RtspInfo, access};
+use crate::http::players::Players;
+use crate::http::{Api, Class, Control, MAX_READERS, Peer, Policy, RtspInfo, access};
 use crate::logging::Log;
 use crate::process::{Came, Signals, complain};
 use crate::secrets::Secrets;
@@ -90,6 +92,10 @@ impl App {
         context.set_streams(streams.clone());
         create_streams(&config, &streams);
         let (control, receiver) = mpsc::channel(4);
+        let boot = Boot::new().unwrap_or_else(|error| {
+            tracing::error!(target: "app", %error, "this start has no name of its own");
+            Boot::default()
+        });
         let api = Arc::new(Api {
             policy: policy(&config),
             file: Arc::new(ConfigFile::new(sources.path)),
@@ -106,6 +112,12 @@ impl App {
             tasks: Tasks::new(),
             cancel: CancellationToken::new(),
             modules: config.modules.clone(),
+            defaults: config.defaults.engine(&config.defaults),
+            boot,
+            players: Players::default(),
+            ledger: Arc::default(),
+            context: Arc::clone(&context),
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
             config: config.api.clone(),
         });
         let mut app = Self {
@@ -151,6 +163,9 @@ impl App {
         if let Some(server) = self.rtsp.take() {
             self.api.tasks.spawn("rtsp listener", server.run(self.api.cancel.clone()));
         }
+        let ledger = Arc::clone(&self.api.ledger);
+        let streams = self.api.streams.clone();
+        self.api.tasks.spawn("ledger", ledger.follow(streams, self.api.cancel.clone()));
         self.start_webrtc();
         start_preloads(&self.config, &self.api.streams);
         if self.tried > 0 && self.bound == 0 {
@@ -370,6 +385,8 @@ fn webrtc_config(config: &Config) -> Result<webrtc::Config, Error> {
             networks: filters.networks.clone().unwrap_or_default(),
             udp_ports: filters.udp_ports,
         },
+        liveness: config.liveness.timers,
+        liveness_of: config.liveness.of_streams.clone(),
         ..webrtc::Config::default()
     })
 }
@@ -383,15 +400,10 @@ fn create_streams(config: &Config, streams: &Streams) {
                 tracing::error!(target: "streams", stream = name, source, %error, "this source cannot work");
             }
         }
-        if let Err(error) = streams.create(name, &entry.sources, Origin::Config) {
+        let options = entry.options.engine(&config.defaults);
+        let created = streams.create_with(name, &entry.sources, options, Origin::Config);
+        if let Err(error) = created {
             tracing::error!(target: "streams", stream = name, %error, "stream is left out");
-        }
-        if !entry.options.is_empty() {
-            tracing::warn!(
-                target: "streams",
-                stream = entry.name,
-                "linger, wake, exclusive and liveness are read but not applied in this version"
-            );
         }
     }
 }

@@ -8,10 +8,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod app;
+pub mod boot;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod ledger;
 pub mod logging;
+pub mod metrics;
 pub mod process;
 pub mod secrets;
 pub mod version;

@@ -31,6 +31,20 @@ pub fn parse(text: &str) -> Option<Duration> {
     if text.is_empty() { None } else { bounded(total, LONGEST) }
 }
 
+/// A duration as people write it, to the millisecond.
+pub fn show(duration: Duration) -> String {
+    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+    match (seconds, millis) {
+        (0, 0) => "0".to_owned(),
+        (0, _) => format!("{millis}ms"),
+        (_, 0) if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
+        (_, 0) if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        (_, 0) if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        (_, 0) => format!("{seconds}s"),
+        _ => format!("{}s", duration.as_secs_f64()),
+    }
+}
+
 fn bounded(seconds: f64, longest: f64) -> Option<Duration> {
     (seconds.is_finite() && (0.0..=longest).contains(&seconds))
         .then(|| Duration::from_secs_f64(seconds))
@@ -57,6 +71,13 @@ mod tests {
         ];
         for (text, millis) in vectors {
             assert_eq!(parse(text), millis.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn shown_as_written() {
+        for text in ["0", "250ms", "1.5s", "3s", "90s", "2m", "1h", "2d"] {
+            assert_eq!(show(parse(text).unwrap()), text);
         }
     }
 }

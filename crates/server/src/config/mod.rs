@@ -13,6 +13,7 @@ use rs2rtc_base::Secret;
 mod document;
 pub mod duration;
 pub mod file;
+pub mod liveness;
 pub mod node;
 pub mod patch;
 pub mod problem;
@@ -131,6 +132,8 @@ pub struct Config {
     pub exec_allow_paths: Option<Vec<String>>,
     /// Section `ffmpeg`: templates.
     pub ffmpeg: BTreeMap<String, String>,
+    /// How quickly silent viewers are let go, from all sections together.
+    pub liveness: liveness::Resolved,
     /// What is wrong, in the order it was found.
     pub problems: Vec<Problem>,
 }
@@ -201,6 +204,10 @@ pub struct Webrtc {
     pub ice_servers: Option<Vec<IceServer>>,
     /// Section `webrtc.filters`.
     pub filters: Filters,
+    /// How quickly silent viewers are let go.
+    pub liveness: liveness::Liveness,
+    /// The same in the words of other servers.
+    pub timeouts: liveness::Timeouts,
 }
 
 /// A STUN or TURN server.
@@ -267,6 +274,8 @@ impl Default for Config {
                 candidates: Vec::new(),
                 ice_servers: None,
                 filters: Filters::default(),
+                liveness: liveness::Liveness::default(),
+                timeouts: liveness::Timeouts::default(),
             },
             streams: streams::Entries::default(),
             defaults: streams::Options::default(),
@@ -274,6 +283,7 @@ impl Default for Config {
             preload: BTreeMap::new(),
             exec_allow_paths: None,
             ffmpeg: BTreeMap::new(),
+            liveness: liveness::Resolved::default(),
             problems: Vec::new(),
         }
     }
@@ -298,6 +308,7 @@ impl Config {
                 options: streams::Options::default(),
             });
         }
+        config.resolve();
         (config, sources)
     }
 
@@ -309,7 +320,19 @@ impl Config {
         let node = document::parse(&document, &mut problems);
         config.problems = problems;
         config.read(name, &node);
+        config.resolve();
         config
+    }
+
+    /// Puts together what stands in several sections.
+    fn resolve(&mut self) {
+        self.liveness = liveness::Resolved::new(
+            &self.webrtc.liveness,
+            &self.webrtc.timeouts,
+            &self.defaults.liveness,
+            &self.streams,
+            &mut self.problems,
+        );
     }
 
     /// Whether a module of this version is switched on.
@@ -477,6 +500,8 @@ impl Webrtc {
             }
         }
         with(section, "filters", |s| self.filters.read(s));
+        self.liveness.read(section, "liveness");
+        with(section, "timeouts", |s| self.timeouts.read(s));
     }
 }
 

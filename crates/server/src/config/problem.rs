@@ -28,6 +28,25 @@ pub struct Problem {
     pub text: String,
 }
 
+/// A place in a configuration, for problems that show only when all is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, or the command line item.
+    pub file: String,
+    /// Where in it.
+    pub at: Position,
+    /// The key.
+    pub path: String,
+}
+
+impl Place {
+    /// A problem at this place.
+    pub fn problem(&self, severity: Severity, text: String) -> Problem {
+        let Self { file, at, path } = self.clone();
+        Problem { severity, file, at, path, text }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: ", self.file, self.at.line, self.at.column)?;

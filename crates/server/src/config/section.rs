@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::duration;
 use super::node::{Node, Position, Value};
-use super::problem::{Problem, Severity, nearest};
+use super::problem::{Place, Problem, Severity, nearest};
 
 /// A mapping while it is read.
 #[derive(Debug)]
@@ -92,6 +92,53 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Asks for a duration within limits.
+    pub fn duration_between(
+        &mut self,
+        key: &'static str,
+        min: Duration,
+        max: Duration,
+        into: &mut Option<Duration>,
+    ) {
+        let mut value = None;
+        self.duration(key, &mut value);
+        let Some((value, node)) = value.zip(self.any(key)) else { return };
+        if (min..=max).contains(&value) {
+            *into = Some(value);
+            return;
+        }
+        let show = duration::show;
+        let text = format!(
+            "must be between {} and {}, not {}; the default is used",
+            show(min),
+            show(max),
+            show(value)
+        );
+        let path = self.child(key);
+        self.report(Severity::Error, node.at, &path, text);
+    }
+
+    /// Asks for one of some words.
+    pub fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+        into: &mut Option<T>,
+    ) {
+        let Some(node) = self.any(key) else { return };
+        let found = choices.iter().find(|(name, _)| node.text() == Some(name));
+        match found {
+            Some((_, value)) => *into = Some(*value),
+            None => {
+                let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+                let text = node.text().map_or_else(|| node.kind().to_owned(), |t| format!("{t:?}"));
+                let text = format!("must be {}, not {text}; the default is used", names.join(" or "));
+                let path = self.child(key);
+                self.report(Severity::Error, node.at, &path, text);
+            }
+        }
+    }
+
     /// Asks for a list of texts; a single text counts as a list of one.
     pub fn list(&mut self, key: &'static str, into: &mut Option<Vec<String>>) {
         if let Some(node) = self.any(key) {
@@ -162,6 +209,11 @@ impl<'d> Section<'d> {
     pub fn wrong(&mut self, key: &str, node: &Node, wanted: &str) {
         let path = self.child(key);
         self.report(Severity::Error, node.at, &path, wrong(node, wanted));
+    }
+
+    /// The place of a key's value, for later.
+    pub fn place(&self, key: &str, node: &Node) -> Place {
+        Place { file: self.file.to_owned(), at: node.at, path: self.child(key) }
     }
 
     /// Reports a problem at a full path.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rs2rtc_streams::Wake;
+
+use super::liveness::Liveness;
 use super::node::{Node, Value};
 use super::problem::Severity;
 use super::section::Section;
@@ -11,26 +14,60 @@ use super::section::Section;
 pub struct Options {
     /// How long a source is held after its last viewer.
     pub linger: Option<Duration>,
-    /// When the source is opened: `offer` or `viewer`.
-    pub wake: Option<String>,
+    /// When the source is opened.
+    pub wake: Option<Wake>,
     /// Group of sources of which only one may be open.
     pub exclusive: Option<String>,
-    /// How quickly a silent viewer is let go: `default` or `fast`.
-    pub liveness: Option<String>,
+    /// How long a viewer whose page is hidden keeps the source.
+    pub hidden_linger: Option<Duration>,
+    /// A running source without a frame for so long is opened again; zero: never.
+    pub stall: Option<Duration>,
+    /// How quickly a silent viewer is let go.
+    pub liveness: Liveness,
 }
 
 impl Options {
     /// Reads the keys of a mapping.
     pub fn read(&mut self, section: &mut Section<'_>) {
-        section.duration("linger", &mut self.linger);
-        section.optional_text("wake", &mut self.wake);
-        section.optional_text("exclusive", &mut self.exclusive);
-        section.optional_text("liveness", &mut self.liveness);
+        let (zero, hour) = (Duration::ZERO, Duration::from_secs(3600));
+        section.duration_between("linger", zero, hour, &mut self.linger);
+        section.choice(
+            "wake",
+            &[("offer", Wake::Offer), ("viewer", Wake::Viewer)],
+            &mut self.wake,
+        );
+        self.read_exclusive(section);
+        section.duration_between("hidden_linger", zero, hour, &mut self.hidden_linger);
+        let mut stall = None;
+        section.duration("stall", &mut stall);
+        if stall == Some(zero) {
+            self.stall = stall;
+        } else {
+            let (min, max) = (Duration::from_secs(1), Duration::from_secs(600));
+            section.duration_between("stall", min, max, &mut self.stall);
+        }
+        self.liveness.read(section, "liveness");
     }
 
-    /// True if nothing is set.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+    /// For the streams engine; what is not set here comes from `defaults`.
+    pub fn engine(&self, defaults: &Self) -> rs2rtc_streams::Options {
+        rs2rtc_streams::Options {
+            linger: self.linger.or(defaults.linger),
+            wake: self.wake.or(defaults.wake).unwrap_or_default(),
+            exclusive: self.exclusive.clone().or_else(|| defaults.exclusive.clone()),
+            hidden_linger: self.hidden_linger.or(defaults.hidden_linger),
+            stall: self.stall.or(defaults.stall),
+        }
+    }
+
+    fn read_exclusive(&mut self, section: &mut Section<'_>) {
+        let Some(node) = section.any("exclusive") else { return };
+        match node.text().map(str::trim) {
+            Some(group) if (1..=64).contains(&group.len()) => {
+                self.exclusive = Some(group.to_owned());
+            }
+            _ => section.wrong("exclusive", node, "the name of a group, at most 64 bytes"),
+        }
     }
 }
 

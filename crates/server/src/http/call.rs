@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
 use rs2rtc_base::url::query_pairs;
+use rs2rtc_streams::CancellationToken;
 use serde_json::Value;
 
 use super::access::Peer;
@@ -31,6 +32,8 @@ pub struct Call {
     pub query: Query,
     /// May write the configuration and see secrets.
     pub admin: bool,
+    /// Drops the whole connection when it fires.
+    pub connection: CancellationToken,
     /// Locked only because a body is not `Sync` and calls are shared.
     body: Mutex<Body>,
 }
@@ -68,9 +71,9 @@ impl Query {
 
 impl Call {
     /// A request from a peer.
-    pub fn new(parts: Parts, body: Body, peer: Peer) -> Self {
+    pub fn new(parts: Parts, body: Body, peer: Peer, connection: CancellationToken) -> Self {
         let query = Query::parse(parts.uri.query().unwrap_or_default());
-        Self { parts, peer, query, admin: false, body: Mutex::new(body) }
+        Self { parts, peer, query, admin: false, connection, body: Mutex::new(body) }
     }
 
     /// Its method.

@@ -12,6 +12,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rs2rtc_base::Error;
+use rs2rtc_streams::CancellationToken;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
@@ -23,6 +26,8 @@ const MAX_CONNECTIONS: usize = 4096;
 /// How long a client may take for the head of a request; also how long a
 /// connection may rest between two.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
+/// A client that takes nothing of what was sent to it for so long is gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// How long running answers may go on at shutdown.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -101,6 +106,8 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 let _ = stream.set_nodelay(true);
+                #[cfg(any(target_os = "linux", target_os = "android"))]
+                let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_LIMIT));
                 Ok((Stream::Tcp(stream), Peer::Ip(address)))
             }
             Self::Unix(listener) => {
@@ -121,11 +128,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let cancel = api.cancel.clone();
+    let dropped = CancellationToken::new();
+    let drop_it = dropped.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let api = Arc::clone(&api);
+        let (api, drop_it) = (Arc::clone(&api), drop_it.clone());
         async move {
             let (parts, body) = request.into_parts();
-            Ok::<_, Infallible>(api.answer(Call::new(parts, Body::new(body), peer)).await)
+            let call = Call::new(parts, Body::new(body), peer, drop_it);
+            Ok::<_, Infallible>(api.answer(call).await)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -138,6 +148,7 @@ where
         let mut connection = Box::pin(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = dropped.cancelled() => return,
             () = cancel.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 match tokio::time::timeout(GOODBYE, connection).await {

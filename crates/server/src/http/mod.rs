@@ -12,18 +12,25 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rs2rtc_endpoints::outputs::webrtc::Gateway;
 use rs2rtc_streams::{CancellationToken, Streams, Tasks};
-use tokio::sync::{SetOnce, mpsc};
+use tokio::sync::{Semaphore, SetOnce, mpsc};
 
+use crate::boot::Boot;
 use crate::config::{self, ConfigFile};
+use crate::ledger::Ledger;
 use crate::logging::Log;
 use crate::secrets::Secrets;
 
 pub mod access;
 mod assets;
+mod bye;
 pub mod call;
 mod config_api;
 mod dot;
+mod events;
 pub mod listener;
+mod metrics;
+pub mod players;
+mod sessions;
 mod stream_json;
 mod streams_api;
 mod system;
@@ -32,6 +39,7 @@ mod ws;
 
 pub use access::{Class, Peer, Policy};
 pub use call::{Call, Reply};
+pub use events::MAX_READERS;
 
 /// What the API asks of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,14 +88,30 @@ pub struct Api {
     pub cancel: CancellationToken,
     /// `app.modules`.
     pub modules: Option<Vec<String>>,
+    /// Settings of streams that name none, `defaults`.
+    pub defaults: rs2rtc_streams::Options,
+    /// Names this run of the program; numbers of events begin there.
+    pub boot: Boot,
+    /// The players' sockets.
+    pub players: players::Players,
+    /// Who watches, who left, and how long that took.
+    pub ledger: Arc<Ledger>,
+    /// Tasks of sources and outputs.
+    pub context: Arc<rs2rtc_endpoints::Context>,
+    /// Places for readers of `api/rs/events`.
+    pub readers: Arc<Semaphore>,
 }
 
 type Handling = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// An entry of the route table.
 pub struct Route {
-    /// Relative to `base_path`, or from the root with a leading slash.
+    /// Relative to `base_path`, or from the root with a leading slash. One that
+    /// ends with a slash stands for everything below it.
     pub pattern: &'static str,
+    /// The pattern that `api.allow_paths` has to list: its own, or that of the
+    /// call it belongs to.
+    pub listed: &'static str,
     /// The module that must be on.
     pub module: &'static str,
     /// What a call of it may change.
@@ -103,9 +127,13 @@ impl std::fmt::Debug for Route {
 }
 
 macro_rules! route {
-    ($pattern:literal, $module:literal, $class:expr, $handler:path) => {
+    ($pattern:literal, $module:literal, $class:expr, $handler:expr) => {
+        route!($pattern in $pattern, $module, $class, $handler)
+    };
+    ($pattern:literal in $listed:literal, $module:literal, $class:expr, $handler:expr) => {
         Route {
             pattern: $pattern,
+            listed: $listed,
             module: $module,
             class: $class,
             handle: |api, call| Box::pin($handler(api, call)),
@@ -126,6 +154,11 @@ pub static ROUTES: &[Route] = &[
     route!("api/ws", "ws", ws::class, ws::handle),
     route!("api/webrtc", "webrtc", webrtc::class, webrtc::handle),
     route!("api/webrtc/bye", "webrtc", |_, _| Class::Own, webrtc::bye),
+    route!("api/rs/bye/" in "api/ws", "ws", |_, _| Class::Own, bye::handle),
+    route!("api/rs/events", "api", |_, _| Class::View, events::handle),
+    route!("api/rs/sessions", "api", sessions::class, sessions::handle),
+    route!("api/rs/metrics", "api", |_, _| Class::View, metrics::handle),
+    route!("metrics" in "api/rs/metrics", "api", |_, _| Class::View, metrics::handle),
     route!("/static", "api", |_, _| Class::View, system::ok_payload),
     route!("/streams", "api", |_, _| Class::View, system::ok_payload),
 ];
@@ -137,10 +170,10 @@ impl Api {
             let uri = self.secrets.mask(&call.parts.uri.to_string());
             tracing::trace!(target: "api", "[api] {} {uri} {}", call.method(), call.peer);
         }
-        let cross_origin = self.config.origin == "*";
-        if cross_origin && is_preflight(&call) {
+        let cross_origin = self.cross_origin(&call);
+        if let Some(origin) = cross_origin.as_ref().filter(|_| is_preflight(&call)) {
             let mut reply = call::status(StatusCode::NO_CONTENT);
-            allow_origin(reply.headers_mut());
+            allow_origin(reply.headers_mut(), origin);
             return reply;
         }
         let found = self.find(call.parts.uri.path());
@@ -175,10 +208,22 @@ impl Api {
             }
             Err(denied) => refuse(&denied),
         };
-        if cross_origin {
-            allow_origin(reply.headers_mut());
+        if let Some(origin) = &cross_origin {
+            allow_origin(reply.headers_mut(), origin);
         }
         reply
+    }
+
+    /// The value of `Access-Control-Allow-Origin`, if pages of the caller's
+    /// origin may use the API.
+    fn cross_origin(&self, call: &Call) -> Option<HeaderValue> {
+        let allowed = self.config.origin.as_str();
+        let origin = call.parts.headers.get(header::ORIGIN);
+        match allowed {
+            "" => None,
+            "*" => Some(HeaderValue::from_static("*")),
+            _ => origin.filter(|o| o.as_bytes().eq_ignore_ascii_case(allowed.as_bytes())).cloned(),
+        }
     }
 
     fn find(&self, path: &str) -> Found {
@@ -191,11 +236,20 @@ impl Api {
         }
         let under = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
         for route in ROUTES {
-            let (hit, full) = match route.pattern.strip_prefix('/') {
-                Some(_) => (path == route.pattern, route.pattern.to_owned()),
-                None => (under == Some(route.pattern), format!("{base}/{}", route.pattern)),
+            let absolute = route.pattern.starts_with('/');
+            let relative = if absolute { Some(path) } else { under };
+            let hit = relative.is_some_and(|path| match route.pattern.ends_with('/') {
+                true => path.len() > route.pattern.len() && path.starts_with(route.pattern),
+                false => path == route.pattern,
+            });
+            if !hit {
+                continue;
+            }
+            let full = match absolute {
+                true => route.listed.to_owned(),
+                false => format!("{base}/{}", route.listed),
             };
-            if hit && self.allows(&full) && self.has_module(route.module) {
+            if self.allows(&full) && self.has_module(route.module) {
                 return Found::Route(route);
             }
         }
@@ -274,15 +328,22 @@ fn is_preflight(call: &Call) -> bool {
         && !call.header("access-control-request-method").is_empty()
 }
 
-fn allow_origin(headers: &mut HeaderMap) {
+fn allow_origin(headers: &mut HeaderMap, origin: &HeaderValue) {
     const ALLOWED: [(&str, &str); 3] = [
-        ("access-control-allow-origin", "*"),
         ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-        ("access-control-allow-headers", "Authorization, Content-Type"),
+        ("access-control-allow-headers", "Authorization, Content-Type, If-Match, Last-Event-ID"),
+        // Where a WHEP client finds its session.
+        ("access-control-expose-headers", "Location, ETag"),
     ];
     for (name, value) in ALLOWED {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    if origin != "*" {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        let yes = HeaderValue::from_static("true");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
 }
 
 /// Names to values, for forms.

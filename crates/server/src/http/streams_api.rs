@@ -95,7 +95,10 @@ fn put(api: &Api, call: &Call, src: &str) -> Reply {
         return error(StatusCode::BAD_REQUEST, "streams: source not supported");
     }
     let unchanged = api.streams.get(name).is_some_and(|s| sources_of(&s) == sources);
-    if !unchanged && let Err(problem) = api.streams.create(name, &sources, Origin::Api) {
+    let options = api.streams.get(name).map_or_else(|| api.defaults.clone(), |s| s.options());
+    if !unchanged
+        && let Err(problem) = api.streams.create_with(name, &sources, options, Origin::Api)
+    {
         return failed(api, StatusCode::BAD_REQUEST, &problem);
     }
     saved(api, api.file.set_stream(name, &Edit::List(sources)))

@@ -12,9 +12,13 @@ use super::call::{
 };
 use super::{Api, Class, Peer, form, streams_api};
 
+/// Candidates that one request may bring.
+const MAX_CANDIDATES: usize = 64;
+
 pub(crate) fn class(_: &Api, call: &Call) -> Class {
     match *call.method() {
         Method::DELETE => Class::Own,
+        Method::PATCH if call.query.has("id") => Class::Own,
         _ if !call.query.get("dst").is_empty() => Class::Stream,
         _ => Class::View,
     }
@@ -30,7 +34,8 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
             }
         }
         Method::POST => error(StatusCode::BAD_REQUEST, ""),
-        Method::DELETE => end(&api, &call).await,
+        Method::DELETE => end(&api, &call, Goodbye::Delete).await,
+        Method::PATCH if call.query.has("id") => trickle(&api, call).await,
         Method::OPTIONS => status(StatusCode::NO_CONTENT),
         _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
     }
@@ -39,23 +44,55 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
 /// The goodbye of a page that is going away (`sendBeacon` can only POST).
 pub(crate) async fn bye(api: Arc<Api>, call: Call) -> Reply {
     match *call.method() {
-        Method::POST | Method::DELETE => end(&api, &call).await,
+        Method::POST => end(&api, &call, Goodbye::Pagehide).await,
+        Method::DELETE => end(&api, &call, Goodbye::Delete).await,
         _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
     }
 }
 
-async fn end(api: &Api, call: &Call) -> Reply {
+async fn end(api: &Api, call: &Call, goodbye: Goodbye) -> Reply {
     let id = call.query.get("id");
     if id.is_empty() {
         return error(StatusCode::BAD_REQUEST, "");
     }
     match gateway(api).await.and_then(|gateway| gateway.session(id)) {
         Some(session) => {
-            session.goodbye(Goodbye::Delete);
+            session.goodbye(goodbye);
             empty()
         }
         None => error(StatusCode::NOT_FOUND, ""),
     }
+}
+
+/// Candidates of a WHEP client that come after its offer (RFC 9725 4.3.1). ICE
+/// restarts are not available.
+async fn trickle(api: &Api, mut call: Call) -> Reply {
+    let content_type = call.header("content-type").to_ascii_lowercase();
+    if !content_type.starts_with("application/trickle-ice-sdpfrag") {
+        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "use application/trickle-ice-sdpfrag");
+    }
+    let body = match call.body().await {
+        Ok(body) => body,
+        Err(reply) => return *reply,
+    };
+    let id = call.query.get("id");
+    let Some(session) = gateway(api).await.and_then(|gateway| gateway.session(id)) else {
+        return error(StatusCode::NOT_FOUND, "");
+    };
+    for candidate in candidates(&String::from_utf8_lossy(&body)) {
+        session.add_remote_candidate(candidate);
+    }
+    status(StatusCode::NO_CONTENT)
+}
+
+/// The candidates of a fragment of SDP; an empty one ends the list.
+fn candidates(fragment: &str) -> impl Iterator<Item = &str> {
+    let attributes = fragment.lines().filter_map(|line| line.trim_end().strip_prefix("a="));
+    let candidates = attributes.filter_map(|attribute| match attribute {
+        "end-of-candidates" => Some(""),
+        candidate => candidate.starts_with("candidate:").then_some(candidate),
+    });
+    candidates.take(MAX_CANDIDATES)
 }
 
 /// The gateway once it has started; `None` if it could not.
@@ -175,6 +212,16 @@ async fn view(api: Arc<Api>, mut call: Call) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn candidates_of_a_fragment() {
+        let fragment = "a=ice-ufrag:x\r\na=ice-pwd:y\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n\
+            a=candidate:1 1 UDP 2130706431 192.0.2.1 5000 typ host\r\na=end-of-candidates\r\n";
+        let all: Vec<&str> = candidates(fragment).collect();
+        assert_eq!(all, ["candidate:1 1 UDP 2130706431 192.0.2.1 5000 typ host", ""]);
+        let many = "a=candidate:1\n".repeat(1000);
+        assert_eq!(candidates(&many).count(), MAX_CANDIDATES);
+    }
 
     #[test]
     fn forms_of_offers() {

@@ -10,6 +10,9 @@ use tokio::net::TcpStream;
 
 use crate::app::{App, Options, Outcome};
 
+mod feed;
+mod players;
+
 struct Server {
     addr: SocketAddr,
     dir: PathBuf,
@@ -330,9 +333,13 @@ fn frame(text: &str) -> Vec<u8> {
 }
 
 async fn open_socket(server: &Server, headers: &str) -> (u16, TcpStream) {
+    open_socket_to(server, "nosuch", headers).await
+}
+
+async fn open_socket_to(server: &Server, src: &str, headers: &str) -> (u16, TcpStream) {
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
     let request = format!(
-        "GET /api/ws?src=nosuch HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET /api/ws?src={src} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n",
         server.addr
     );
@@ -347,7 +354,7 @@ async fn open_socket(server: &Server, headers: &str) -> (u16, TcpStream) {
 
 async fn read_text(stream: &mut TcpStream) -> String {
     let head = stream.read_u16().await.unwrap();
-    assert_eq!(head >> 8, 0x81);
+    assert_eq!(head >> 8, 0x81, "not a text frame");
     let len = match head & 0x7F {
         126 => usize::from(stream.read_u16().await.unwrap()),
         len => usize::from(len),

@@ -1,0 +1,141 @@
+//! The messages of the socket: `{"type":…,"value":…}` in text frames.
+
+use axum::extract::ws::Message;
+use serde_json::{Map, Value, json};
+
+use crate::http::Api;
+
+/// Longest name of a player that is taken.
+const MAX_PLAYER: usize = 64;
+
+/// A message of the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// `webrtc/offer`, or `webrtc` with an object: its type and the SDP.
+    Offer(String, Option<String>),
+    /// `webrtc/candidate`; an empty text ends the list.
+    Candidate(String),
+    /// `hello`: the player's id of itself.
+    Hello(String),
+    /// The page is hidden (true) or visible again.
+    Hidden(bool),
+    /// A way of playing that this version does not have.
+    Missing(String),
+    /// A type of newer players.
+    Unknown,
+}
+
+/// Reads a frame. `None` if it is none of ours.
+pub(super) fn read(bytes: &[u8]) -> Option<Heard> {
+    let Ok(Value::Object(message)) = serde_json::from_slice(bytes) else { return None };
+    let kind = message.get("type").and_then(Value::as_str).unwrap_or_default();
+    let value = message.get("value").unwrap_or(&Value::Null);
+    Some(match kind {
+        "webrtc/offer" | "webrtc" => {
+            let sdp = match value {
+                Value::Object(inner) => inner.get("sdp").and_then(Value::as_str),
+                other => other.as_str(),
+            };
+            Heard::Offer(kind.to_owned(), sdp.map(str::to_owned))
+        }
+        "webrtc/candidate" => Heard::Candidate(value.as_str().unwrap_or_default().to_owned()),
+        "hello" => Heard::Hello(player(value)),
+        "park" => Heard::Hidden(true),
+        "resume" => Heard::Hidden(false),
+        "mse" | "mp4" | "hls" | "mjpeg" => Heard::Missing(kind.to_owned()),
+        _ => Heard::Unknown,
+    })
+}
+
+/// The player's id; empty if it gives none that can be used.
+fn player(value: &Value) -> String {
+    let id = value.get("cid").and_then(Value::as_str).unwrap_or_default();
+    let good = (16..=MAX_PLAYER).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if good { id.to_owned() } else { String::new() }
+}
+
+pub(super) fn message(kind: &str, value: &Value) -> Message {
+    let mut text = json!({ "type": kind, "value": value }).to_string();
+    text.push('\n');
+    Message::Text(text.into())
+}
+
+/// `{"type":"error","value":"<request type>: <masked text>"}`; players read the prefix.
+pub(super) fn failure(api: &Api, kind: &str, text: &str) -> Message {
+    let text = api.secrets.mask(text);
+    tracing::debug!(target: "ws", kind, error = %text, "refused");
+    message("error", &Value::String(format!("{kind}: {text}")))
+}
+
+/// The answer to `hello`.
+pub(super) fn session(api: &Api, id: u64, secret: &str) -> Message {
+    let value = json!({
+        "id": id.to_string(),
+        "bye": format!("api/rs/bye/{secret}"),
+        "boot": api.boot.to_string(),
+        "caps": ["park", "bye", "released"],
+    });
+    message("session", &value)
+}
+
+/// `state`: whether the camera is let go while the session stays.
+pub(super) fn state(parked: Option<&str>) -> Message {
+    let value = match parked {
+        Some(reason) => json!({ "state": "parked", "reason": reason }),
+        None => json!({ "state": "alive" }),
+    };
+    message("state", &value)
+}
+
+/// `released`: the session has ended, and how long that took.
+pub(super) fn released(
+    api: &Api,
+    code: &str,
+    text: &str,
+    detect: Option<f64>,
+    release: Option<f64>,
+) -> Message {
+    let mut value = Map::new();
+    value.insert("reason".into(), code.into());
+    if text != code && !text.is_empty() {
+        value.insert("text".into(), api.secrets.mask(text).into());
+    }
+    value.insert("detectMs".into(), detect.into());
+    value.insert("releaseMs".into(), release.into());
+    message("released", &Value::Object(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_players() {
+        let text = |s: &str| read(s.as_bytes());
+        assert_eq!(
+            text(r#"{"type":"webrtc","value":{"type":"offer","sdp":"v=0"}}"#),
+            Some(Heard::Offer("webrtc".into(), Some("v=0".into())))
+        );
+        assert_eq!(
+            text(r#"{"type":"webrtc/offer","value":5}"#),
+            Some(Heard::Offer("webrtc/offer".into(), None))
+        );
+        assert_eq!(text(r#"{"type":"webrtc/candidate"}"#), Some(Heard::Candidate(String::new())));
+        let cid = "000102030405060708090a0b0c0d0e0f";
+        assert_eq!(
+            text(&format!(r#"{{"type":"hello","value":{{"v":1,"cid":"{cid}"}}}}"#)),
+            Some(Heard::Hello(cid.into()))
+        );
+        for odd in [r#""x""#, "null", r#"{"cid":7}"#, r#"{"cid":"short"}"#, r#"{"cid":"<script>alert(1)"}"#] {
+            let hello = text(&format!(r#"{{"type":"hello","value":{odd}}}"#));
+            assert_eq!(hello, Some(Heard::Hello(String::new())), "{odd}");
+        }
+        assert_eq!(text(r#"{"type":"park"}"#), Some(Heard::Hidden(true)));
+        assert_eq!(text(r#"{"type":"resume","value":1}"#), Some(Heard::Hidden(false)));
+        assert_eq!(text(r#"{"type":"mse","value":"avc1"}"#), Some(Heard::Missing("mse".into())));
+        assert_eq!(text("{}"), Some(Heard::Unknown));
+        assert_eq!(text("[]"), None);
+        assert_eq!(text("no json"), None);
+    }
+}

@@ -1,0 +1,352 @@
+//! `/api/ws`: signalling over a WebSocket (`spec/api.md` 7).
+//!
+//! Text frames are `{"type":…,"value":…}`. Offers are answered in tasks of their
+//! own, a few at a time; candidates that come earlier than the answer wait for
+//! it. The socket is a second path to the player: its end is a sign, no proof,
+//! that the player is gone; while a source is dialled it ends the dial.
+//!
+//! Beyond the contract (`docs/api-rs.md`): a player that says `hello` gets an
+//! address for its goodbye, may `park` and `resume`, and learns the `state` of
+//! its session and why it was `released`.
+
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts as _;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::IntoResponse as _;
+use bytes::Bytes;
+use rs2rtc_endpoints::outputs::webrtc::SignallingEnd;
+use rs2rtc_streams::Stream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::call::{Call, Reply, error};
+use super::players::Socket;
+use super::{Api, Class, access, webrtc};
+
+mod message;
+mod session;
+
+use message::{Heard, failure};
+use session::{Offer, Told, View, follow};
+
+/// Longest frame from a client.
+const MAX_FRAME: usize = 256 * 1024;
+/// Offers that are answered at the same time on one socket.
+const MAX_OFFERS: usize = 8;
+/// Candidates that are kept for an answer that has not come.
+const MAX_WAITING: usize = 64;
+/// Messages to the client that are not sent yet.
+const QUEUE: usize = 64;
+/// A client that does not take a message for so long is gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// How often the client is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// Pings without a sign of life after which it is gone.
+const MISSED: u32 = 2;
+
+pub(crate) fn class(api: &Api, call: &Call) -> Class {
+    let src = call.query.get("src");
+    let adds = !src.is_empty() && api.streams.get(src).is_none() && src.contains(':');
+    if adds || !call.query.get("dst").is_empty() { Class::Stream } else { Class::View }
+}
+
+pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
+    let (origin, host) = (call.header("origin"), call.header("host"));
+    if call.header("upgrade").eq_ignore_ascii_case("websocket")
+        && !access::allows_socket(origin, &api.config.origin, host)
+    {
+        return error(StatusCode::FORBIDDEN, "Forbidden");
+    }
+    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut call.parts, &()).await else {
+        let mut reply = error(StatusCode::BAD_REQUEST, "Bad Request");
+        let version = HeaderValue::from_static("13");
+        reply.headers_mut().insert("sec-websocket-version", version);
+        return reply;
+    };
+    let player = match api.players.open() {
+        Ok(player) => player,
+        Err(problem) => return error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
+    };
+    let tasks = api.tasks.clone();
+    let upgrade = upgrade.max_frame_size(MAX_FRAME).max_message_size(MAX_FRAME);
+    let (give, take) = tokio::sync::oneshot::channel();
+    // The socket is served by a task of ours, so that shutdown waits for it.
+    tasks.spawn("websocket", async move {
+        if let Ok(socket) = take.await {
+            Client::new(api, call, player).run(socket).await;
+        }
+    });
+    upgrade
+        .on_upgrade(move |socket| async move {
+            let _ = give.send(socket);
+        })
+        .into_response()
+}
+
+struct Client {
+    api: Arc<Api>,
+    call: Call,
+    player: Arc<Socket>,
+    views: Vec<View>,
+    waiting: Vec<String>,
+    /// Offers that are being answered.
+    running: usize,
+    /// Since when the page is hidden.
+    hidden: Option<Instant>,
+    tell: mpsc::Sender<Told>,
+    told: mpsc::Receiver<Told>,
+}
+
+/// How a socket ends.
+enum End {
+    /// By the client.
+    Client(SignallingEnd),
+    /// By the server.
+    Server,
+}
+
+impl Client {
+    fn new(api: Arc<Api>, call: Call, player: Socket) -> Self {
+        let (tell, told) = mpsc::channel(QUEUE);
+        Self {
+            api,
+            call,
+            player: Arc::new(player),
+            views: Vec::new(),
+            waiting: Vec::new(),
+            running: 0,
+            hidden: None,
+            tell,
+            told,
+        }
+    }
+
+    async fn run(mut self, mut socket: WebSocket) {
+        let end = self.serve(&mut socket).await;
+        let how = match end {
+            End::Client(how) => how,
+            End::Server => SignallingEnd::Fin,
+        };
+        self.player.ended(how);
+        let _ = timeout(Duration::from_millis(200), socket.send(Message::Close(None))).await;
+    }
+
+    async fn serve(&mut self, socket: &mut WebSocket) -> End {
+        let cancel = self.api.cancel.clone();
+        let gone = self.player.gone();
+        let mut ping = interval(PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ping.reset();
+        let mut missed = 0;
+        loop {
+            let hide = self.next_hide();
+            let messages = tokio::select! {
+                frame = socket.recv() => {
+                    missed = 0;
+                    match frame {
+                        Some(Ok(Message::Close(_))) | None => return End::Client(SignallingEnd::Fin),
+                        Some(Ok(Message::Text(text))) => self.on_text(text.as_bytes()),
+                        Some(Ok(Message::Binary(bytes))) => self.on_text(&bytes),
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Some(Vec::new()),
+                        Some(Err(error)) => return End::Client(how(&error)),
+                    }
+                }
+                Some(told) = self.told.recv() => self.on_told(told),
+                _ = ping.tick() => {
+                    if missed >= MISSED {
+                        return End::Client(SignallingEnd::Reset);
+                    }
+                    missed += 1;
+                    Some(vec![Message::Ping(Bytes::new())])
+                }
+                () = tokio::time::sleep_until(hide.unwrap_or_else(Instant::now)), if hide.is_some() => {
+                    self.hide();
+                    Some(Vec::new())
+                }
+                () = gone.cancelled() => return End::Server,
+                () = cancel.cancelled() => return End::Server,
+            };
+            let Some(messages) = messages else { return End::Server };
+            for message in messages {
+                let is_last = matches!(message, Message::Close(_));
+                let sent = tokio::select! {
+                    sent = timeout(WRITE_LIMIT, socket.send(message)) => sent,
+                    () = cancel.cancelled() => return End::Server,
+                };
+                match sent {
+                    Ok(Ok(())) if is_last => return End::Server,
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return End::Client(how(&error)),
+                    Err(_) => return End::Client(SignallingEnd::Reset),
+                }
+            }
+        }
+    }
+
+    /// What to answer; `None` if the client speaks another protocol.
+    fn on_text(&mut self, bytes: &[u8]) -> Option<Vec<Message>> {
+        let answer = match message::read(bytes)? {
+            Heard::Offer(kind, None) => failure(&self.api, &kind, "offer has no sdp"),
+            Heard::Offer(kind, Some(_)) if self.running >= MAX_OFFERS => {
+                failure(&self.api, &kind, "too many offers at once")
+            }
+            Heard::Offer(kind, Some(sdp)) => {
+                self.start(kind, sdp);
+                return Some(Vec::new());
+            }
+            Heard::Candidate(candidate) => {
+                self.on_candidate(candidate);
+                return Some(Vec::new());
+            }
+            Heard::Hello(player) => self.on_hello(&player),
+            Heard::Hidden(hidden) => {
+                self.on_hidden(hidden);
+                return Some(Vec::new());
+            }
+            Heard::Missing(kind) => {
+                failure(&self.api, &kind, "not available in this version, use webrtc")
+            }
+            Heard::Unknown => return Some(Vec::new()),
+        };
+        Some(vec![answer])
+    }
+
+    fn on_candidate(&mut self, candidate: String) {
+        if self.running > 0 && self.waiting.len() < MAX_WAITING {
+            self.waiting.push(candidate);
+        } else if let Some(view) = self.views.last() {
+            view.session.add_remote_candidate(&candidate);
+        }
+    }
+
+    /// The player's running sessions of earlier sockets belong to this one now.
+    fn on_hello(&mut self, player: &str) -> Message {
+        let stream = self.api.streams.get(self.call.query.get("src"));
+        let name = stream.as_ref().map_or("", |s| s.name());
+        let player = match player {
+            // One that does not say who it is: nobody else's.
+            "" => format!("socket-{}", self.player.id),
+            player => player.to_owned(),
+        };
+        for session in self.player.introduce(&player, name) {
+            self.views.push(View::new(session.clone(), stream.as_deref()));
+            let (api, player) = (Arc::clone(&self.api), Arc::clone(&self.player));
+            let tell = self.tell.clone();
+            self.api.tasks.spawn("webrtc session", async move {
+                follow(&api, &player, session, "webrtc/offer", &tell).await;
+            });
+        }
+        message::session(&self.api, self.player.id, &self.player.secret())
+    }
+
+    fn on_hidden(&mut self, hidden: bool) {
+        if hidden {
+            self.hidden = self.hidden.or_else(|| Some(Instant::now()));
+            self.hide();
+        } else {
+            self.hidden = None;
+            for view in self.views.iter_mut().filter(|v| v.is_hidden) {
+                view.is_hidden = false;
+                view.session.resume();
+            }
+        }
+    }
+
+    /// When the next session is to let go of its camera because the page is hidden.
+    fn next_hide(&self) -> Option<Instant> {
+        let since = self.hidden?;
+        let waiting = self.views.iter().filter(|v| !v.is_hidden);
+        waiting.map(|v| since + v.hidden_linger).min()
+    }
+
+    fn hide(&mut self) {
+        let Some(since) = self.hidden else { return };
+        let now = Instant::now();
+        for view in self.views.iter_mut().filter(|v| !v.is_hidden) {
+            if since + view.hidden_linger <= now {
+                view.is_hidden = true;
+                view.session.park();
+            }
+        }
+    }
+
+    fn start(&mut self, kind: String, sdp: String) {
+        self.running += 1;
+        let offer = Offer {
+            api: Arc::clone(&self.api),
+            socket: Arc::clone(&self.player),
+            kind,
+            sdp,
+            stream: find_stream(&self.api, &self.call),
+            signalling: webrtc::signalling(&self.call, "webrtc", "ws"),
+            tell: self.tell.clone(),
+        };
+        self.api.tasks.spawn("webrtc session", offer.run());
+    }
+
+    fn on_told(&mut self, told: Told) -> Option<Vec<Message>> {
+        match told {
+            Told::Answered(messages, view) => {
+                self.running = self.running.saturating_sub(1);
+                for candidate in self.waiting.drain(..) {
+                    view.session.add_remote_candidate(&candidate);
+                }
+                self.views.retain(|v| v.session.close_reason().is_none());
+                self.views.push(view);
+                self.hide();
+                Some(messages)
+            }
+            Told::Failed(problem) => {
+                self.running = self.running.saturating_sub(1);
+                Some(vec![problem])
+            }
+            Told::News(message) => Some(vec![message]),
+            Told::Ended(message, is_over) => {
+                self.views.retain(|v| v.session.close_reason().is_none());
+                let mut messages = vec![message];
+                if is_over && self.views.is_empty() && self.running == 0 {
+                    messages.push(Message::Close(None));
+                }
+                Some(messages)
+            }
+        }
+    }
+}
+
+/// A reset, or an orderly end without a close frame.
+fn how(error: &axum::Error) -> SignallingEnd {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if inner.downcast_ref::<io::Error>().is_some_and(|e| e.kind() != io::ErrorKind::UnexpectedEof) {
+            return SignallingEnd::Reset;
+        }
+        source = inner.source();
+    }
+    SignallingEnd::Fin
+}
+
+/// The stream of the socket's address; a source is made a temporary stream.
+fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
+    let src = call.query.get("src");
+    if !call.query.get("dst").is_empty() {
+        return Err("publishing is not available in this version".to_owned());
+    }
+    if let Some(stream) = api.streams.get(src) {
+        return Ok(stream);
+    }
+    if !src.contains(':') {
+        return Err("stream not found".to_owned());
+    }
+    let open = api.policy.compat || !api.policy.username.is_empty();
+    access::check_source(src, call.peer, open)?;
+    let name = match call.query.get("name") {
+        "" => src,
+        name => name,
+    };
+    api.streams.patch(name, src, rs2rtc_streams::Origin::Api).map_err(|e| e.to_string())
+}

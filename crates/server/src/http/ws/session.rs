@@ -1,0 +1,154 @@
+//! One WebRTC session of a socket: answering its offer, and telling the player
+//! what becomes of it. Runs in a task of its own, as long as the session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::Message;
+use rs2rtc_endpoints::outputs::webrtc::{SessionHandle, Signalling};
+use rs2rtc_streams::Stream;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::message::{failure, message, released, state};
+use crate::http::players::Socket;
+use crate::http::{Api, webrtc};
+
+/// How long a page whose session has ended waits for the time that its camera took.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
+/// How long a hidden page keeps its camera if its source says nothing.
+const HIDDEN_LINGER: Duration = Duration::from_secs(5);
+
+/// What a session tells its socket.
+pub(super) enum Told {
+    /// Its offer was answered.
+    Answered(Vec<Message>, View),
+    /// Its offer was refused.
+    Failed(Message),
+    /// Something for the player.
+    News(Message),
+    /// It has ended: the last words, and whether the socket is of no more use.
+    Ended(Message, bool),
+}
+
+/// A session as its socket sees it.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) session: SessionHandle,
+    /// How long it keeps its camera while the page is hidden.
+    pub(super) hidden_linger: Duration,
+    /// It was told that the page is hidden.
+    pub(super) is_hidden: bool,
+}
+
+impl View {
+    pub(super) fn new(session: SessionHandle, stream: Option<&Stream>) -> Self {
+        let hidden_linger = stream.map_or(HIDDEN_LINGER, |stream| {
+            let options = stream.options();
+            let default = if options.exclusive.is_some() { Duration::ZERO } else { HIDDEN_LINGER };
+            options.hidden_linger.unwrap_or(default)
+        });
+        Self { session, hidden_linger, is_hidden: false }
+    }
+}
+
+/// An offer on its way.
+pub(super) struct Offer {
+    pub(super) api: Arc<Api>,
+    pub(super) socket: Arc<Socket>,
+    /// Type of the request: the answer has its form.
+    pub(super) kind: String,
+    pub(super) sdp: String,
+    pub(super) stream: Result<Arc<Stream>, String>,
+    pub(super) signalling: Signalling,
+    pub(super) tell: mpsc::Sender<Told>,
+}
+
+impl Offer {
+    /// Answers, unless the socket ends before.
+    pub(super) async fn run(self) {
+        let gone = self.socket.gone();
+        let result = tokio::select! {
+            biased;
+            () = gone.cancelled() => return,
+            result = self.answer() => result,
+        };
+        let (messages, view) = match result {
+            Ok(answered) => answered,
+            Err(text) => {
+                let problem = failure(&self.api, &self.kind, &text);
+                let _ = self.tell.send(Told::Failed(problem)).await;
+                return;
+            }
+        };
+        let session = view.session.clone();
+        self.socket.answered(&session);
+        let _ = self.tell.send(Told::Answered(messages, view)).await;
+        follow(&self.api, &self.socket, session, &self.kind, &self.tell).await;
+    }
+
+    async fn answer(&self) -> Result<(Vec<Message>, View), String> {
+        let stream = self.stream.clone()?;
+        let gateway = webrtc::gateway(&self.api).await.ok_or("not started, see the log")?;
+        let signalling = self.signalling.clone();
+        let answer = gateway.answer(&stream, &self.sdp, signalling, false).await;
+        let answer = answer.map_err(|e| e.to_string())?;
+        let (kind, value) = match self.kind.as_str() {
+            "webrtc" => ("webrtc", json!({ "type": "answer", "sdp": answer.sdp })),
+            _ => ("webrtc/answer", Value::String(answer.sdp)),
+        };
+        let mut messages = vec![message(kind, &value)];
+        let lines = answer.candidates.into_iter().map(Value::String);
+        messages.extend(lines.map(|line| message("webrtc/candidate", &line)));
+        Ok((messages, View::new(answer.session, Some(&stream))))
+    }
+}
+
+/// Tells the player of a session's changes and its end. Goes on after the
+/// socket: it keeps the socket's secret.
+pub(super) async fn follow(
+    api: &Api,
+    socket: &Socket,
+    mut session: SessionHandle,
+    kind: &str,
+    tell: &mpsc::Sender<Told>,
+) {
+    let mut parked = None;
+    let text = loop {
+        if let Some(text) = session.close_reason() {
+            break text;
+        }
+        let now = session.parked();
+        if now != parked {
+            parked = now;
+            if socket.is_introduced() {
+                let _ = tell.send(Told::News(state(parked))).await;
+            }
+        }
+        tokio::select! {
+            () = session.changed() => {}
+            () = api.cancel.cancelled() => return,
+        }
+    };
+    if tell.is_closed() {
+        return;
+    }
+    let code = session.close_code().unwrap_or("left");
+    let last = if !socket.is_introduced() {
+        if code == "close_notify" {
+            return;
+        }
+        // A page that waits for a picture learns why there will be none.
+        Told::Ended(failure(api, kind, &text), false)
+    } else if code == "connect_timeout" {
+        // It never played: another way of playing may.
+        Told::Ended(failure(api, kind, &text), false)
+    } else {
+        let gone = tokio::select! {
+            gone = api.ledger.gone(&api.streams, session.viewer(), RELEASE_LIMIT) => gone,
+            () = api.cancel.cancelled() => Default::default(),
+        };
+        Told::Ended(released(api, code, &text, gone.detect_ms, gone.release_ms), true)
+    };
+    let _ = tell.send(last).await;
+}
