@@ -350,6 +350,7 @@ pub(crate) const fn kind_name(kind: rs2rtc_base::ErrorKind) -> &'static str {
         ErrorKind::Config => "config",
         ErrorKind::Auth => "auth",
         ErrorKind::Busy => "busy",
+        ErrorKind::Gone => "gone",
         ErrorKind::Unreachable => "unreachable",
         ErrorKind::Protocol => "protocol",
         ErrorKind::Unsupported => "unsupported",
