@@ -1,0 +1,171 @@
+/**
+ * A laboratory of two network namespaces: the server in one, browsers in the other, a
+ * cable between them. Nothing outside is touched; all is gone at the end.
+ */
+import {execFileSync, spawn, spawnSync} from 'node:child_process';
+import {mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+export const ROOT = join(HERE, '..', '..');
+export const SERVER = '10.77.0.1';
+const BROWSER = '10.77.0.2';
+export const PORTS = {api: 1984, rtsp: 8554, webrtc: 8555, page: 1985};
+
+const run = (...args) => execFileSync(args[0], args.slice(1), {stdio: ['ignore', 'pipe', 'pipe']}).toString();
+const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+
+/** Names of this process's namespaces. */
+export const names = id => ({server: `rr-s-${id}`, browser: `rr-b-${id}`, cable: [`rrs${id}`, `rrb${id}`]});
+
+/** Makes namespaces and cable. @param {string} id */
+export function build(id) {
+    const {server, browser, cable} = names(id);
+    run('ip', 'netns', 'add', server);
+    run('ip', 'netns', 'add', browser);
+    run('ip', 'link', 'add', cable[0], 'netns', server, 'type', 'veth', 'peer', 'name', cable[1], 'netns', browser);
+    for (const [ns, link, address] of [[server, cable[0], SERVER], [browser, cable[1], BROWSER]]) {
+        run('ip', '-n', ns, 'addr', 'add', `${address}/24`, 'dev', link);
+        run('ip', '-n', ns, 'link', 'set', link, 'up');
+        run('ip', '-n', ns, 'link', 'set', 'lo', 'up');
+    }
+}
+
+/** Removes them, and whatever still runs in them. @param {string} id */
+export function destroy(id) {
+    for (const ns of [names(id).server, names(id).browser]) {
+        for (const pid of (spawnSync('ip', ['netns', 'pids', ns]).stdout ?? '').toString().split('\n').filter(Boolean)) {
+            if (Number(pid) !== process.pid) try { process.kill(Number(pid), 'SIGKILL'); } catch { /* gone */ }
+        }
+        spawnSync('ip', ['netns', 'del', ns]);
+    }
+}
+
+/** Plugs the browsers' cable in or out. */
+export const cable = (id, state) => run('ip', '-n', names(id).browser, 'link', 'set', names(id).cable[1], state);
+
+/** Lets the browsers' host say that a port is closed, or not. */
+export function icmp(id, on) {
+    // Without a token in its bucket the kernel sends no error; loopback is exempt.
+    const set = (name, value) => run('ip', 'netns', 'exec', names(id).browser, 'sysctl', '-qw', `net.ipv4.${name}=${value}`);
+    set('icmp_ratemask', on ? 0 : 8);
+    set('icmp_ratelimit', on ? 1000 : 2147483647);
+}
+
+/** A running server in its namespace; this process must be in it too. */
+export class Server {
+    /** @param {string} config */
+    static async start(config) {
+        const folder = mkdtempSync(join(tmpdir(), 'rs2rtc-release-'));
+        writeFileSync(join(folder, 'rs2rtc.yaml'), config);
+        const log = join(folder, 'log');
+        const out = openSync(log, 'w');
+        const binary = process.env.RS2RTC || join(ROOT, 'target/release/rs2rtc');
+        const child = spawn(binary, ['-config', join(folder, 'rs2rtc.yaml')], {stdio: ['ignore', out, out], cwd: folder});
+        const server = new Server(child, folder, log);
+        for (let i = 0; i < 200; i++) {
+            try {
+                await server.get('api');
+                server.feed = await Feed.open(server);
+                return server;
+            } catch { await sleep(50); }
+        }
+        throw new Error(`the server does not start:\n${server.log()}`);
+    }
+
+    constructor(child, folder, log) {
+        Object.assign(this, {child, folder, logFile: log, pid: child.pid, base: `http://${SERVER}:${PORTS.api}/`});
+    }
+
+    async get(path) {
+        const reply = await fetch(`http://127.0.0.1:${PORTS.api}/${path}`, {signal: AbortSignal.timeout(5000)});
+        if (!reply.ok) throw new Error(`${path}: ${reply.status}`);
+        return path.startsWith('api') ? reply.json() : reply.text();
+    }
+
+    log() { return readFileSync(this.logFile, 'utf8'); }
+
+    /** The session of a stream that is not gone. @param {string} stream */
+    async session(stream) {
+        const {sessions} = await this.get('api/rs/sessions');
+        return sessions.find(s => s.stream === stream && s.state !== 'gone');
+    }
+
+    /** Ids of all processes below the server. */
+    children(pid = this.pid, found = []) {
+        for (const task of list(`/proc/${pid}/task`)) {
+            for (const child of read(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean)) {
+                found.push(Number(child));
+                this.children(Number(child), found);
+            }
+        }
+        return found;
+    }
+
+    /** Descriptors in use. */
+    descriptors() { return list(`/proc/${this.pid}/fd`).length; }
+
+    async stop() {
+        this.feed?.close();
+        const ended = new Promise(resolve => this.child.once('exit', resolve));
+        this.child.kill('SIGTERM');
+        await Promise.race([ended, sleep(4000)]);
+        this.child.kill('SIGKILL');
+        rmSync(this.folder, {recursive: true, force: true});
+    }
+}
+
+const list = path => { try { return readdirSync(path); } catch { return []; } };
+const read = path => { try { return readFileSync(path, 'utf8').trim(); } catch { return ''; } };
+
+/** The server's live events. */
+class Feed {
+    /** @type {{name: string, data: any}[]} */
+    seen = [];
+    /** @type {Set<() => void>} */
+    #waiting = new Set();
+    #abort = new AbortController();
+
+    static async open(server) {
+        const feed = new Feed();
+        const reply = await fetch(`http://127.0.0.1:${PORTS.api}/api/rs/events?topics=streams,sessions`, {signal: feed.#abort.signal});
+        if (!reply.ok || !reply.body) throw new Error(`events: ${reply.status}`);
+        feed.#read(reply.body).catch(() => {});
+        return feed;
+    }
+
+    async #read(body) {
+        const decoder = new TextDecoder();
+        let text = '';
+        for await (const chunk of body) {
+            text += decoder.decode(chunk, {stream: true});
+            for (let end; (end = text.indexOf('\n\n')) >= 0; text = text.slice(end + 2)) {
+                const fields = Object.fromEntries(text.slice(0, end).split('\n').map(l => [l.slice(0, l.indexOf(':')), l.slice(l.indexOf(':') + 2)]));
+                if (fields.event) this.seen.push({name: fields.event, data: JSON.parse(fields.data)});
+            }
+            for (const wake of this.#waiting) wake();
+        }
+    }
+
+    /**
+     * The first event since `from` that fits; undefined after `limit` ms.
+     * @param {number} from index into `seen`
+     */
+    async find(from, fits, limit) {
+        const until = Date.now() + limit;
+        for (;;) {
+            const found = this.seen.slice(from).find(e => fits(e.name, e.data));
+            const left = until - Date.now();
+            if (found || left <= 0) return found;
+            await new Promise(resolve => {
+                const wake = () => { this.#waiting.delete(wake); clearTimeout(timer); resolve(undefined); };
+                const timer = setTimeout(wake, left);
+                this.#waiting.add(wake);
+            });
+        }
+    }
+
+    close() { this.#abort.abort(); }
+}

@@ -1,0 +1,222 @@
+/** One browser and one stream at a time; several lanes measure side by side. */
+import {createServer} from 'node:http';
+import {createRequire} from 'node:module';
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {launch} from '../../tools/ui/browser.mjs';
+import {names, PORTS, ROOT, SERVER, Server} from './lab.mjs';
+import {OFFER} from './offer.mjs';
+import {SLOW, SOURCES, Tools} from './sources.mjs';
+
+const {WebSocket} = createRequire(join(ROOT, 'tools/ui/package.json'))('ws');
+const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+/** Now in Unix milliseconds with fractions. */
+const now = () => performance.timeOrigin + performance.now();
+/** Longest wait for a picture and for a release. */
+const PATIENCE = 20_000;
+const LANES = 4;
+
+/** Server, cameras and the foreign player's page. @param {string} id */
+export async function startLab(id) {
+    const tools = await Tools.start();
+    const streams = [`  slow: ${JSON.stringify(SLOW)}`];
+    for (const [kind, source] of Object.entries(SOURCES)) {
+        for (let lane = 0; lane < LANES; lane++) {
+            for (const profile of ['', 'fast']) {
+                const url = JSON.stringify(source(lane, tools));
+                const exclusive = kind === 'device' ? ', exclusive: device' : '';
+                streams.push(`  ${kind}${lane}${profile}: {url: ${url}${profile && `, liveness: ${profile}`}${exclusive}}`);
+            }
+        }
+    }
+    const config = `api: {listen: ":${PORTS.api}", origin: "*"}\nrtsp: {listen: ":${PORTS.rtsp}"}\nwebrtc: {listen: ":${PORTS.webrtc}"}\n`
+        + `log: {format: text}\nstreams:\n${streams.join('\n')}\n`;
+    const server = await Server.start(config);
+    const html = readFileSync(join(ROOT, 'tests/release/page.html'));
+    const pages = createServer((_, reply) => reply.setHeader('content-type', 'text/html').end(html));
+    await new Promise(resolve => pages.listen(PORTS.page, SERVER, () => resolve(undefined)));
+    return {
+        id, server, tools,
+        async close() {
+            pages.close();
+            pages.closeAllConnections();
+            await server.stop();
+            tools.stop();
+        },
+    };
+}
+
+export class Lane {
+    /** @param {any} lab @param {number} number */
+    constructor(lab, number) {
+        Object.assign(this, {lab, id: lab.id, server: lab.server, number});
+    }
+
+    /** One run: play, wait a random time, leave, wait for the camera. */
+    async measure(row, source, resume) {
+        try {
+            return resume ? await this.#resume(row, source) : await this.#leave(row, source);
+        } catch (err) {
+            await this.#drop();
+            return {error: String(err.message).split('\n')[0].slice(0, 200)};
+        } finally {
+            await row.undo?.(this)?.catch(() => {});
+            if (row.undo || !row.keepsBrowser) await this.#drop();
+        }
+    }
+
+    async #leave(row, source) {
+        this.stream = `${source}${this.number}${row.profile ?? ''}`;
+        await this.#idle();
+        const from = this.server.feed.seen.length;
+        this.letGo = undefined;
+        this.begun = undefined;
+        const played = row.player !== 'none';
+        if (played) {
+            await this.#play(row.player);
+            await sleep(2000 + Math.random() * 3000);
+        }
+        const session = await this.server.session(this.stream);
+        if (played && !session) throw new Error('no session');
+        const before = this.server.children().length;
+        const t0 = now();
+        await row.act(this);
+        const start = this.begun ?? t0;
+        const released = await this.server.feed.find(from, (name, data) => name === 'source_released' && data.stream === this.stream, row.limit ?? PATIENCE);
+        if (!released) throw new Error('the camera was not let go');
+        const {at, reason, detect_ms, release_ms} = released.data;
+        // What the server says is checked: its child must be gone.
+        const late = source === 'exec' && played && this.server.children().length >= before;
+        if (late) throw new Error('the program still runs');
+        const letGo = this.letGo ?? (row.fromPage ? await this.#letGo() : undefined);
+        const result = {
+            total: at - start, detect: at - start - release_ms, release: release_ms, server: detect_ms, reason,
+            fromLetGo: letGo ? Math.max(0, at - letGo) : undefined, limit: session?.limit_ms,
+        };
+        if (played && row.keepsBrowser) await this.#leavePage();
+        return result;
+    }
+
+    /** Frozen and back: the picture must go on by itself. */
+    async #resume(row, source) {
+        this.stream = `${source}${this.number}`;
+        await this.#idle();
+        const from = this.server.feed.seen.length;
+        await this.#play('own');
+        await sleep(2000 + Math.random() * 1000);
+        await row.stop(this);
+        await sleep(row.seconds * 1000);
+        const t0 = now();
+        await row.goOn(this);
+        const moves = 'new Promise(done => { const v = document.querySelector("video"), t = v?.currentTime ?? 0;'
+            + ' const look = () => { const n = document.querySelector("video"); n && n.currentTime > 0.2 && n.currentTime !== t && !n.paused ? done(n.currentTime) : setTimeout(look, 20); }; look(); })';
+        await Promise.race([this.page.evaluate(moves), sleep(PATIENCE).then(() => { throw new Error('the picture does not come back'); })]);
+        const back = now() - t0;
+        const events = this.server.feed.seen.slice(from).filter(e => e.data.stream === this.stream).map(e => e.name);
+        return {total: back, reason: events.filter(n => /parked|resumed|joined/.test(n)).join('+')};
+    }
+
+    /** Sends an offer and nothing more. */
+    async offer() {
+        const reply = await fetch(`http://127.0.0.1:${PORTS.api}/api/webrtc?src=${this.stream}`, {
+            method: 'POST', headers: {'content-type': 'application/sdp'}, body: OFFER,
+        });
+        if (!reply.ok) throw new Error(`offer: ${reply.status} ${await reply.text()}`);
+        this.begun = now();
+    }
+
+    /** Sends an offer over a socket and closes it as soon as it is answered. */
+    async offerAndClose() {
+        await this.#socket(this.stream, async (socket, message) => {
+            await message('webrtc/answer');
+            this.begun = now();
+            socket.close();
+        });
+    }
+
+    /** Closes the socket while the camera is being dialled. */
+    async closeWhileDialling() {
+        this.stream = 'slow';
+        const running = () => this.server.children().length;
+        const before = running();
+        await this.#socket('slow', async socket => {
+            for (let i = 0; i < 400 && running() === before; i++) await sleep(10);
+            await sleep(200 + Math.random() * 300);
+            this.begun = now();
+            socket.close();
+        });
+    }
+
+    async #socket(stream, act) {
+        const socket = new WebSocket(`ws://127.0.0.1:${PORTS.api}/api/ws?src=${stream}`);
+        const seen = [];
+        socket.on('message', data => seen.push(JSON.parse(String(data))));
+        await new Promise((resolve, reject) => { socket.once('open', resolve); socket.once('error', reject); });
+        socket.send(JSON.stringify({type: 'webrtc/offer', value: OFFER}));
+        const message = async type => {
+            for (let i = 0; i < 1500; i++) {
+                if (seen.some(m => m.type === type)) return;
+                const error = seen.find(m => m.type === 'error');
+                if (error) throw new Error(error.value);
+                await sleep(10);
+            }
+            throw new Error(`no ${type}`);
+        };
+        await act(socket, message);
+    }
+
+    async #browser() {
+        if (!this.chromium) {
+            this.chromium = await launch({netns: names(this.id).browser, mdns: 'show'});
+            // A second tab keeps the browser, and reads what a page that left has noted.
+            this.helper = await this.chromium.browser.newPage();
+            await this.helper.goto(`${this.server.base}api`);
+        }
+        return this.chromium.browser;
+    }
+
+    async #play(player) {
+        const browser = await this.#browser();
+        await this.helper.evaluate('localStorage.removeItem("left")');
+        this.page = await browser.newPage();
+        await this.page.evaluateOnNewDocument('addEventListener("pagehide", () => localStorage.setItem("left", performance.timeOrigin + performance.now()))');
+        const own = `${this.server.base}stream.html?src=${this.stream}&background=true&mode=webrtc`;
+        const foreign = `http://${SERVER}:${PORTS.page}/?src=${this.stream}&server=${encodeURIComponent(this.server.base)}`;
+        await this.page.goto(player === 'own' ? own : foreign, {waitUntil: 'domcontentloaded'});
+        await this.page.waitForFunction('(document.querySelector("video")?.currentTime ?? 0) > 0.3', {timeout: PATIENCE, polling: 50});
+    }
+
+    /** When the page let go, by its own clock. */
+    async #letGo() {
+        for (let i = 0; i < 50; i++) {
+            const left = await this.helper.evaluate('localStorage.getItem("left")');
+            if (left) return Number(left);
+            await sleep(20);
+        }
+        return undefined;
+    }
+
+    async #leavePage() {
+        await this.page?.close().catch(() => {});
+        this.page = undefined;
+    }
+
+    /** Waits until the stream is let go. */
+    async #idle() {
+        for (let i = 0; i < 800; i++) {
+            const streams = await this.server.get('api/streams');
+            const mine = streams[this.stream];
+            if (!(mine?.consumers?.length) && !await this.server.session(this.stream)) return;
+            await sleep(50);
+        }
+        throw new Error('the stream is still in use');
+    }
+
+    async #drop() {
+        const {chromium} = this;
+        this.chromium = this.page = this.helper = undefined;
+        await chromium?.close().catch(() => {});
+    }
+
+    async close() { await this.#drop(); }
+}

@@ -1,0 +1,90 @@
+/**
+ * The ways of leaving, each with what the camera may take to be free.
+ *
+ * `bound` is the 99th percentile in ms from the action, or, with `fromPage`, from the
+ * moment at which the page let go. `silent` rows are judged by the session's own limit.
+ */
+import {readFileSync, readdirSync} from 'node:fs';
+import {cable, icmp} from './lab.mjs';
+
+
+/**
+ * @typedef {object} Row
+ * @property {string} name
+ * @property {'own'|'foreign'|'none'} [player] our player, one that knows nothing, or no page at all
+ * @property {number} bound
+ * @property {boolean} [fromPage]
+ * @property {boolean} [silent]
+ * @property {boolean} [keepsBrowser] the browser can be used again
+ * @property {string} [profile] of the stream's liveness
+ * @property {(lab: any) => Promise<void>} act
+ * @property {(lab: any) => Promise<void>} [undo]
+ * @property {boolean} [slow] lasts longer than a second
+ * @property {number} [limit] how long to wait for the release, ms
+ */
+
+const signal = (pid, name) => { try { process.kill(pid, name); } catch { /* gone */ } };
+
+/** Processes of a browser, by its profile's folder. */
+function processes(lab, kind = '') {
+    const profile = read(`/proc/${lab.chromium.pid}/cmdline`).match(/--user-data-dir=([^\0]*)/)?.[1] ?? 'none';
+    return readdirSync('/proc').filter(n => /^\d+$/.test(n)).map(Number).filter(pid => {
+        const line = read(`/proc/${pid}/cmdline`);
+        return (line.includes(profile) || isBelow(pid, lab.chromium.pid)) && line.includes(kind);
+    });
+}
+
+const read = path => { try { return readFileSync(path, 'utf8'); } catch { return ''; } };
+
+function isBelow(pid, ancestor) {
+    for (let next = pid, depth = 0; next > 1 && depth < 12; depth++) {
+        if (next === ancestor) return true;
+        next = Number(read(`/proc/${next}/stat`).match(/\) \S (\d+)/)?.[1] ?? 0);
+    }
+    return false;
+}
+
+const stop = async lab => signal(-lab.chromium.pid, 'SIGSTOP');
+const goOn = async lab => signal(-lab.chromium.pid, 'SIGCONT');
+const unplug = async lab => { cable(lab.id, 'down'); };
+const plug = async lab => { cable(lab.id, 'up'); };
+const tree = async lab => { const all = processes(lab); for (const pid of all) signal(pid, 'SIGKILL'); };
+const renderers = async lab => { for (const pid of processes(lab, '--type=renderer')) signal(pid, 'SIGKILL'); };
+const crash = async lab => { lab.page.goto('chrome://crash').catch(() => {}); };
+
+/** @type {Row[]} */
+export const ROWS = [
+    {name: 'pc.close()', player: 'foreign', bound: 50, fromPage: true, keepsBrowser: true,
+        act: async lab => { lab.letGo = await lab.page.evaluate('(() => { const at = performance.timeOrigin + performance.now(); pc.close(); return at; })()'); }},
+    {name: 'navigation', player: 'own', bound: 50, fromPage: true, keepsBrowser: true,
+        act: async lab => { lab.page.goto(`${lab.server.base}api`).catch(() => {}); }},
+    {name: 'reload', player: 'own', bound: 50, fromPage: true, keepsBrowser: true,
+        act: async lab => { lab.page.reload().catch(() => {}); }},
+    {name: 'tab closed', player: 'own', bound: 250, keepsBrowser: true, act: async lab => { lab.page.close().catch(() => {}); }},
+    {name: 'tab closed, foreign player', player: 'foreign', bound: 250, keepsBrowser: true,
+        act: async lab => { lab.page.close().catch(() => {}); }},
+    {name: 'tab crashed', player: 'own', bound: 250, keepsBrowser: true, act: crash},
+    {name: 'kill -9 renderers', player: 'own', bound: 250, act: renderers},
+    {name: 'kill -9 browser', player: 'own', bound: 250, act: async lab => signal(lab.chromium.pid, 'SIGKILL')},
+    {name: 'kill -9 all', player: 'own', bound: 250, act: tree},
+    {name: 'kill -9 all, foreign player', player: 'foreign', bound: 250, act: tree},
+    {name: 'kill -9 all, ICMP filtered', player: 'own', bound: 600,
+        act: async lab => { icmp(lab.id, false); await tree(lab); }, undo: async lab => icmp(lab.id, true)},
+    {name: 'tab crashed, ICMP filtered', player: 'own', bound: 600, keepsBrowser: true,
+        act: async lab => { icmp(lab.id, false); await crash(lab); }, undo: async lab => icmp(lab.id, true)},
+    {name: 'frozen', player: 'own', bound: 3200, silent: true, slow: true, act: stop, undo: goOn},
+    {name: 'frozen, fast', player: 'own', profile: 'fast', bound: 1200, silent: true, slow: true, act: stop, undo: goOn},
+    {name: 'cable pulled', player: 'own', bound: 3200, silent: true, slow: true, act: unplug, undo: plug},
+    {name: 'cable pulled, fast', player: 'own', profile: 'fast', bound: 1200, silent: true, slow: true, act: unplug, undo: plug},
+    {name: 'kill -9 all, ICMP filtered, foreign player', player: 'foreign', bound: 3200, silent: true, slow: true,
+        act: async lab => { icmp(lab.id, false); await tree(lab); }, undo: async lab => icmp(lab.id, true)},
+    {name: 'never connects', player: 'none', bound: 5200, slow: true, limit: 9000, act: async lab => { await lab.offer(); }},
+    {name: 'offer, then closed', player: 'none', bound: 250, limit: 9000, act: async lab => { await lab.offerAndClose(); }},
+    {name: 'closed while dialling', player: 'none', bound: 250, limit: 9000, act: async lab => { await lab.closeWhileDialling(); }},
+];
+
+/** Freezing for some time and going on: is the picture back without the page's help? */
+export const RESUMES = [2, 5, 10, 40].map(seconds => ({
+    name: `frozen for ${seconds} s, then back`, seconds, stop, goOn,
+}));
+

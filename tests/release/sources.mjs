@@ -1,0 +1,45 @@
+/** Cameras: what the streams of the laboratory are fed with. */
+import {spawn, spawnSync} from 'node:child_process';
+import {existsSync, mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {ROOT} from './lab.mjs';
+
+const TEST = '-f lavfi -i testsrc=size=320x180:rate=10 -c:v libx264 -preset ultrafast -tune zerolatency -profile:v baseline -pix_fmt yuv420p -g 10';
+
+/** The text of a source, by kind and lane. @type {Record<string, (lane: number, tools: any) => string>} */
+export const SOURCES = {
+    exec: lane => `exec:ffmpeg -hide_banner -v error -re ${TEST} -metadata lane=${lane} -f rtsp {output}`,
+    demo: () => 'demo:?width=320&height=180&fps=10',
+    rtsp: (_, tools) => `rtsp://127.0.0.1:${tools.rtspPort}/h264`,
+    device: (_, tools) => `exec:/usr/bin/python3 ${ROOT}/tests/release/device.py ${tools.folder}/lock ${tools.folder}/video.h264 {output}`,
+};
+
+/** A camera that takes its time: it never answers. */
+export const SLOW = 'exec:sleep 61';
+
+/** The camera of another maker, a video for the device. */
+export class Tools {
+    static async start() {
+        const tools = new Tools();
+        tools.folder = mkdtempSync(join(tmpdir(), 'rs2rtc-release-tools-'));
+        const video = join(tools.folder, 'video.h264');
+        spawnSync('ffmpeg', ['-v', 'error', '-t', '4', ...TEST.split(' '), '-f', 'h264', video]);
+        if (!existsSync(video)) throw new Error('ffmpeg makes no video');
+        tools.camera = spawn('/usr/bin/python3', [join(ROOT, 'crates/server/tests/tools/gst_rtsp_server.py')], {stdio: ['ignore', 'pipe', 'ignore']});
+        tools.rtspPort = await new Promise((resolve, reject) => {
+            tools.camera.once('exit', () => reject(new Error('the RTSP camera does not start')));
+            tools.camera.stdout.on('data', data => {
+                const port = String(data).match(/ready (\d+)/)?.[1];
+                if (port) resolve(Number(port));
+            });
+        });
+        return tools;
+    }
+
+    stop() {
+        this.camera.removeAllListeners('exit');
+        this.camera.kill('SIGKILL');
+        rmSync(this.folder, {recursive: true, force: true});
+    }
+}
