@@ -322,7 +322,10 @@ impl Client {
 fn how(error: &axum::Error) -> SignallingEnd {
     let mut source = error.source();
     while let Some(inner) = source {
-        if inner.downcast_ref::<io::Error>().is_some_and(|e| e.kind() != io::ErrorKind::UnexpectedEof) {
+        if inner
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() != io::ErrorKind::UnexpectedEof)
+        {
             return SignallingEnd::Reset;
         }
         source = inner.source();
@@ -349,4 +352,22 @@ fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
         name => name,
     };
     api.streams.patch(name, src, rs2rtc_streams::Origin::Api).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_is_told_from_an_end() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("wrapped")]
+        struct Wrapped(#[from] io::Error);
+        let end = |kind: io::ErrorKind| how(&axum::Error::new(Wrapped(kind.into())));
+        assert_eq!(end(io::ErrorKind::ConnectionReset), SignallingEnd::Reset);
+        assert_eq!(end(io::ErrorKind::TimedOut), SignallingEnd::Reset);
+        assert_eq!(end(io::ErrorKind::UnexpectedEof), SignallingEnd::Fin);
+        let other = axum::Error::new(std::fmt::Error);
+        assert_eq!(how(&other), SignallingEnd::Fin);
+    }
 }
