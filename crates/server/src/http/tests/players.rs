@@ -169,7 +169,17 @@ async fn the_same_player_supersedes_itself_from_another_socket() {
     .await;
     assert_eq!(all["ended"][0]["reason"], "superseded");
     assert_eq!(all["ended"][0]["id"], before["sessions"][0]["id"]);
-    // Both secrets of the player end what it has now.
+    // The old page learns it, the new one does not care.
+    assert_eq!(first.hear("released").await["reason"], "superseded");
+    first.ends().await;
+    second.say(&json!({ "type": "mse" })).await;
+    loop {
+        let next = soon("an answer", read_text(&mut second.socket)).await;
+        if next.contains("\"mse: ") {
+            break;
+        }
+        assert!(next.contains("webrtc/candidate"), "{next}");
+    }
     server.call("DELETE", &second.bye).await.is(204, "");
     until(&server, "only the stranger", |all| all["sessions"].as_array().unwrap().len() == 1).await;
     second.ends().await;
