@@ -88,7 +88,8 @@ impl App {
             },
             &format!("{}/{}", version::program(), version::COMPATIBLE),
         );
-        let streams = Streams::new(Arc::new(Table::new(Arc::clone(&context))), Settings::default());
+        let opener = Arc::new(Table::new(Arc::clone(&context)));
+        let streams = Streams::new(Arc::clone(&opener) as _, Settings::default());
         context.set_streams(streams.clone());
         create_streams(&config, &streams);
         let (control, receiver) = mpsc::channel(4);
@@ -117,6 +118,7 @@ impl App {
             players: Players::default(),
             ledger: Arc::default(),
             context: Arc::clone(&context),
+            opener,
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             config: config.api.clone(),
         });

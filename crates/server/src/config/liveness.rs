@@ -125,7 +125,8 @@ impl Timeouts {
     }
 
     fn on(&self, mut timers: Timers, problems: &mut Vec<Problem>) -> Timers {
-        let steps: [(&Option<(Duration, Place)>, fn(&mut Timers, Duration) -> _); 3] = [
+        type Set = fn(&mut Timers, Duration) -> Result<(), (&'static str, SetError)>;
+        let steps: [(&Option<(Duration, Place)>, Set); 3] = [
             (&self.disconnected, |t, d| t.set_timeouts(Some(d), None, None)),
             (&self.failed, |t, d| t.set_timeouts(None, Some(d), None)),
             (&self.keepalive, |t, d| t.set_timeouts(None, None, Some(d))),

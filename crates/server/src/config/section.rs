@@ -132,7 +132,8 @@ impl<'d> Section<'d> {
             None => {
                 let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
                 let text = node.text().map_or_else(|| node.kind().to_owned(), |t| format!("{t:?}"));
-                let text = format!("must be {}, not {text}; the default is used", names.join(" or "));
+                let text =
+                    format!("must be {}, not {text}; the default is used", names.join(" or "));
                 let path = self.child(key);
                 self.report(Severity::Error, node.at, &path, text);
             }

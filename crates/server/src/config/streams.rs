@@ -31,11 +31,7 @@ impl Options {
     pub fn read(&mut self, section: &mut Section<'_>) {
         let (zero, hour) = (Duration::ZERO, Duration::from_secs(3600));
         section.duration_between("linger", zero, hour, &mut self.linger);
-        section.choice(
-            "wake",
-            &[("offer", Wake::Offer), ("viewer", Wake::Viewer)],
-            &mut self.wake,
-        );
+        section.choice("wake", &[("offer", Wake::Offer), ("viewer", Wake::Viewer)], &mut self.wake);
         self.read_exclusive(section);
         section.duration_between("hidden_linger", zero, hour, &mut self.hidden_linger);
         let mut stall = None;

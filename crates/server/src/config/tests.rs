@@ -1,3 +1,6 @@
+use rs2rtc_endpoints::outputs::webrtc::liveness::{Profile, Timers};
+use rs2rtc_streams::Wake;
+
 use super::*;
 
 fn problems(config: &Config) -> Vec<String> {
@@ -140,4 +143,106 @@ fn a_broken_file_still_gives_its_good_parts() {
     assert_eq!(config.streams.len(), 1);
     assert_eq!(config.problems.len(), 2);
     assert!(problems(&config)[0].starts_with("f.yaml:3:"), "{:?}", problems(&config));
+}
+
+fn ms(millis: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(millis)
+}
+
+#[test]
+fn liveness_goes_from_the_general_to_the_particular() {
+    let text = r#"
+webrtc:
+  liveness: {profile: fast, silence_max: 7s}
+  timeouts: {disconnected: 2, failed: 20s, keepalive: 100ms}
+defaults:
+  liveness: {parked: 40s}
+  linger: 500ms
+streams:
+  plain: rtsp://h/1
+  named: {url: rtsp://h/2, liveness: tolerant}
+  single: {url: rtsp://h/3, liveness: {hint_window: 0.2}, linger: 0, wake: viewer, exclusive: hub1, hidden_linger: 1s, stall: 0}
+"#;
+    let config = Config::parse("f.yaml", text);
+    assert_eq!(problems(&config), Vec::<String>::new());
+    let all = config.liveness.timers;
+    assert_eq!(all.profile.name(), "fast");
+    assert_eq!((all.silence_min, all.silence_max), (ms(2000), ms(7000)));
+    assert_eq!((all.parked, all.probe_idle), (ms(40_000), ms(100)));
+    assert_eq!(config.liveness.of_streams.len(), 2);
+    let named = config.liveness.of_streams["named"];
+    assert_eq!(named, Profile::Tolerant.into());
+    let single = config.liveness.of_streams["single"];
+    assert_eq!((single.hint_window, single.parked), (ms(200), ms(40_000)));
+    let options = |name: &str| {
+        let entry = config.streams.iter().find(|e| e.name == name).unwrap();
+        entry.options.engine(&config.defaults)
+    };
+    assert_eq!(options("plain").linger, Some(ms(500)));
+    let single = options("single");
+    assert_eq!((single.linger, single.wake), (Some(ms(0)), Wake::Viewer));
+    assert_eq!(single.exclusive.as_deref(), Some("hub1"));
+    assert_eq!((single.hidden_linger, single.stall), (Some(ms(1000)), Some(ms(0))));
+}
+
+#[test]
+fn the_command_line_overrides_liveness() {
+    let items = ["{webrtc: {liveness: {profile: fast, parked: 5s}}}", "webrtc.liveness=tolerant"];
+    let (config, _) =
+        Config::load(&items.map(str::to_owned), &std::env::temp_dir(), &sources::Process);
+    assert_eq!(problems(&config), Vec::<String>::new());
+    assert_eq!(config.liveness.timers, Profile::Tolerant.into());
+}
+
+#[test]
+fn bad_times_are_told_with_their_range_and_not_used() {
+    let text = r#"
+webrtc:
+  liveness: quick
+  timeouts: {disconnected: 1ms, failed: 2s, keepalive: ten}
+defaults:
+  liveness: {silence_min: 1h, suspekt: 1s}
+streams:
+  a: {url: rtsp://h/1, liveness: {suspect: 20s}}
+  b: {url: rtsp://h/2, linger: 2h, wake: never, exclusive: [x], stall: 1ms}
+"#;
+    let config = Config::parse("f.yaml", text);
+    let expected = [
+        "f.yaml:3:13: webrtc.liveness: must be fast, default, tolerant or a mapping of timers, not a text",
+        "f.yaml:4:28: webrtc.timeouts.disconnected: must be between 200ms and 2m, not 1ms; the default is used",
+        "f.yaml:4:56: webrtc.timeouts.keepalive: must be a duration such as 10s or 250ms, not a text",
+        "f.yaml:6:27: defaults.liveness.silence_min: must be between 200ms and 2m, not 1h; the default is used",
+        "f.yaml:6:31: defaults.liveness.suspekt: unknown key, did you mean \"suspect\"?",
+        "f.yaml:9:32: streams.b.linger: must be between 0 and 1h, not 2h; the default is used",
+        "f.yaml:9:42: streams.b.wake: must be offer or viewer, not \"never\"; the default is used",
+        "f.yaml:9:60: streams.b.exclusive: must be the name of a group, at most 64 bytes, not a list",
+        "f.yaml:9:72: streams.b.stall: must be between 1s and 10m, not 1ms; the default is used",
+        "f.yaml:4:41: webrtc.timeouts.failed: must be between 4s and 603s with the other timers, not 2s; the profile's value is used",
+        "f.yaml:8:34: streams.a.liveness: suspect must be shorter than silence_min; these timers are not used",
+    ];
+    assert_eq!(problems(&config), expected);
+    assert_eq!(config.liveness.timers, Profile::Default.into());
+    assert_eq!(config.liveness.of_streams["a"], Profile::Default.into());
+}
+
+#[test]
+fn the_page_about_liveness_lists_every_timer() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration-liveness.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let show = duration::show;
+    for field in Timers::FIELDS {
+        let start = format!("| `{}` | ", field.name);
+        let line = page.lines().find(|l| l.starts_with(&start));
+        let line = line.unwrap_or_else(|| panic!("{} is not documented", field.name));
+        let of = |profile: Profile| show(field.get(&profile.into()));
+        let expected = format!(
+            "{start}{} - {} | {} | {} | {} | ",
+            show(field.min),
+            show(field.max),
+            of(Profile::Fast),
+            of(Profile::Default),
+            of(Profile::Tolerant)
+        );
+        assert!(line.starts_with(&expected), "{line}\n{expected}");
+    }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use axum::http::{Method, StatusCode};
 use rs2rtc_endpoints::outputs::webrtc::Goodbye;
 
-use super::call::{Call, Reply, error, status};
 use super::Api;
+use super::call::{Call, Reply, error, status};
 
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     let path = call.parts.uri.path();
@@ -43,8 +43,13 @@ mod tests {
 
     #[test]
     fn secrets_have_32_digits() {
-        assert_eq!(secret("000102030405060708090a0b0c0d0e0f"), Some(0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f));
-        for text in ["", "bye", "+0102030405060708090a0b0c0d0e0f0", "000102030405060708090a0b0c0d0e0f0"] {
+        assert_eq!(
+            secret("000102030405060708090a0b0c0d0e0f"),
+            Some(0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f)
+        );
+        for text in
+            ["", "bye", "+0102030405060708090a0b0c0d0e0f0", "000102030405060708090a0b0c0d0e0f0"]
+        {
             assert_eq!(secret(text), None, "{text}");
         }
     }

@@ -173,9 +173,9 @@ impl Reader {
             None => (last, self.position),
         };
         let seq = self.api.boot.seq(number.parse().ok()?)?;
-        let is_there = !self.api.streams.events().since(seq).missed
-            && !(self.topics.log && self.api.log.ring().since(position).missed);
-        is_there.then_some((seq, position))
+        let is_gone = self.api.streams.events().since(seq).missed
+            || self.topics.log && self.api.log.ring().since(position).missed;
+        (!is_gone).then_some((seq, position))
     }
 
     async fn run(mut self) {
@@ -240,8 +240,8 @@ impl Reader {
         let number = self.api.boot.number(self.seq);
         // Writing to a text does not fail.
         let _ = match self.topics.log {
-            true => write!(self.text, "id: {number}.{}\n", self.position),
-            false => write!(self.text, "id: {number}\n"),
+            true => writeln!(self.text, "id: {number}.{}", self.position),
+            false => writeln!(self.text, "id: {number}"),
         };
         let _ = write!(self.text, "event: {name}\ndata: {data}\n\n");
     }

@@ -53,9 +53,8 @@ async fn read(api: &Api) -> Reading {
         }
     }
     let counters = gateway.counters();
-    let load = |counter: &std::sync::atomic::AtomicU64| {
-        counter.load(std::sync::atomic::Ordering::Relaxed)
-    };
+    let load =
+        |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     reading.hints = Hint::ALL
         .iter()
         .map(|hint| {

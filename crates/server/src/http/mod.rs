@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rs2rtc_endpoints::outputs::webrtc::Gateway;
+use rs2rtc_endpoints::table::Table;
 use rs2rtc_streams::{CancellationToken, Streams, Tasks};
 use tokio::sync::{Semaphore, SetOnce, mpsc};
 
@@ -98,6 +99,8 @@ pub struct Api {
     pub ledger: Arc<Ledger>,
     /// Tasks of sources and outputs.
     pub context: Arc<rs2rtc_endpoints::Context>,
+    /// Knows the schemes of sources.
+    pub opener: Arc<Table>,
     /// Places for readers of `api/rs/events`.
     pub readers: Arc<Semaphore>,
 }

@@ -143,9 +143,8 @@ impl Socket {
         }
         let mut taken = Vec::new();
         for entry in all.values_mut().filter(|e| e.player == player) {
-            let is_theirs = |s: &Owned| {
-                s.session.stream() != stream || s.session.close_reason().is_some()
-            };
+            let is_theirs =
+                |s: &Owned| s.session.stream() != stream || s.session.close_reason().is_some();
             let (stay, go) = std::mem::take(&mut entry.sessions).into_iter().partition(is_theirs);
             entry.sessions = stay;
             let go: Vec<Owned> = go;

@@ -88,7 +88,8 @@ async fn list(api: &Api, call: &Call) -> Reply {
                 detect: None,
                 release: None,
             };
-            sessions.push((consumer.id, session(None, Some(&viewer), consumer.id, stream.name(), now)));
+            sessions
+                .push((consumer.id, session(None, Some(&viewer), consumer.id, stream.name(), now)));
         }
     }
     sessions.sort_by_key(|(id, _)| *id);

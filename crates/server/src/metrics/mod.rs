@@ -21,8 +21,8 @@ const PREFIX: &str = "rs2rtc";
 
 /// Upper ends of the buckets in seconds; the stated bounds of a release are among them.
 const BUCKETS: [f64; 20] = [
-    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0, 1.2, 2.0, 3.2, 5.0, 10.0,
-    15.0, 20.0, 30.0,
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0, 1.2, 2.0, 3.2, 5.0,
+    10.0, 15.0, 20.0, 30.0,
 ];
 
 /// Reason codes; anything else counts as `other`, so that no text of a stranger
@@ -211,7 +211,11 @@ pub enum Form {
 impl Form {
     /// The form that a client takes, by its `Accept`.
     pub fn of(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Plain }
+        if accept.contains("application/openmetrics-text") {
+            Self::OpenMetrics
+        } else {
+            Self::Plain
+        }
     }
 
     /// Its content type.
@@ -355,6 +359,7 @@ pub(crate) const fn kind_name(kind: rs2rtc_base::ErrorKind) -> &'static str {
         ErrorKind::Protocol => "protocol",
         ErrorKind::Unsupported => "unsupported",
         ErrorKind::NotFound => "not_found",
+        ErrorKind::Gone => "gone",
         ErrorKind::Ended => "ended",
     }
 }

@@ -90,6 +90,21 @@ fn filled() -> (Metrics, Reading) {
         viewer: 1,
         parked: Duration::from_secs(1),
     });
+    metrics.event(&Event::ViewerParked {
+        stream: "cam".into(),
+        viewer: 1,
+        reason: "silence".into(),
+        detect: None,
+        profile: "fast",
+    });
+    metrics.event(&Event::ViewerLeft {
+        stream: "cam".into(),
+        viewer: 1,
+        format: "webrtc".into(),
+        reason: "silence".into(),
+        detect: None,
+        profile: "fast",
+    });
     metrics.event(&Event::SourceFailed {
         stream: "cam".into(),
         source: "x".into(),
@@ -151,7 +166,10 @@ fn every_metric_is_described_and_has_its_form() {
 fn the_older_form_names_counters_as_their_samples() {
     let (metrics, reading) = filled();
     let text = metrics.text(&reading, Form::Plain);
-    assert!(text.contains("# TYPE rs2rtc_resumes_total counter\nrs2rtc_resumes_total 1\n"), "{text}");
+    assert!(
+        text.contains("# TYPE rs2rtc_resumes_total counter\nrs2rtc_resumes_total 1\n"),
+        "{text}"
+    );
     assert!(text.contains("# HELP rs2rtc_resumes_total "));
     assert!(!text.contains("# UNIT") && !text.contains("# EOF"));
     assert!(text.contains("# TYPE rs2rtc_release_total_seconds histogram\n"));

@@ -7,8 +7,7 @@ use tokio::net::TcpStream;
 use super::Server;
 use super::players::soon;
 
-const STREAMS: &str =
-    "streams:\n  demo: 'demo:'\n  broken: rtsp://user:secret@127.0.0.1:1/none\n";
+const STREAMS: &str = "streams:\n  demo: 'demo:'\n  broken: rtsp://user:secret@127.0.0.1:1/none\n";
 
 /// A reader of the feed.
 struct Feed {
@@ -19,10 +18,8 @@ struct Feed {
 impl Feed {
     async fn open(server: &Server, query: &str, headers: &str) -> Self {
         let mut stream = TcpStream::connect(server.addr).await.unwrap();
-        let request = format!(
-            "GET /api/rs/events{query} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n",
-            server.addr
-        );
+        let request =
+            format!("GET /api/rs/events{query} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", server.addr);
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut feed = Self { lines: BufReader::new(stream), last: String::new() };
         let mut head = String::new();
@@ -59,7 +56,8 @@ impl Feed {
     async fn until(&mut self, wanted: &str) -> (Value, Vec<String>) {
         let mut before = Vec::new();
         loop {
-            let (name, data) = self.next().await.unwrap_or_else(|| panic!("no {wanted}: {before:?}"));
+            let (name, data) =
+                self.next().await.unwrap_or_else(|| panic!("no {wanted}: {before:?}"));
             if name == wanted {
                 return (data, before);
             }
@@ -84,7 +82,10 @@ async fn what_happens_is_told_as_it_happens() {
     assert_eq!(server.call("GET", "/api/streams?src=demo&video=all").await.status, 200);
     let (opened, before) = feed.until("source_opened").await;
     assert_eq!(before.first().map(String::as_str), Some("source_opening"));
-    assert_eq!((opened["stream"].as_str(), opened["source"].as_str()), (Some("demo"), Some("demo:")));
+    assert_eq!(
+        (opened["stream"].as_str(), opened["source"].as_str()),
+        (Some("demo"), Some("demo:"))
+    );
     assert!(opened["at"].as_f64().unwrap() > 1.7e12 && opened["took_ms"].is_number(), "{opened}");
     let (joined, _) = feed.until("viewer_joined").await;
     assert_eq!(joined["format"], "probe");
@@ -179,7 +180,11 @@ async fn figures_for_scrapers() {
     let plain = server.call("GET", "/metrics").await;
     assert_eq!(plain.status, 200);
     assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(plain.body.contains("rs2rtc_viewers_left_total{reason=\"left\",profile=\"\"} 1\n"), "{}", plain.body);
+    assert!(
+        plain.body.contains("rs2rtc_viewers_left_total{reason=\"left\",profile=\"\"} 1\n"),
+        "{}",
+        plain.body
+    );
     let accept = "Accept: application/openmetrics-text; version=1.0.0\r\n";
     let open = server.send("GET", "/api/rs/metrics", accept, "").await;
     assert!(open.header("content-type").unwrap().starts_with("application/openmetrics-text"));

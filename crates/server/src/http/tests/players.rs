@@ -169,7 +169,17 @@ async fn the_same_player_supersedes_itself_from_another_socket() {
     .await;
     assert_eq!(all["ended"][0]["reason"], "superseded");
     assert_eq!(all["ended"][0]["id"], before["sessions"][0]["id"]);
-    // Both secrets of the player end what it has now.
+    // The old page learns it, the new one does not care.
+    assert_eq!(first.hear("released").await["reason"], "superseded");
+    first.ends().await;
+    second.say(&json!({ "type": "mse" })).await;
+    loop {
+        let next = soon("an answer", read_text(&mut second.socket)).await;
+        if next.contains("\"mse: ") {
+            break;
+        }
+        assert!(next.contains("webrtc/candidate"), "{next}");
+    }
     server.call("DELETE", &second.bye).await.is(204, "");
     until(&server, "only the stranger", |all| all["sessions"].as_array().unwrap().len() == 1).await;
     second.ends().await;
@@ -191,7 +201,10 @@ async fn a_socket_that_comes_again_takes_the_session_over() {
     assert!(released["detectMs"].is_number(), "{released}");
     second.ends().await;
     server.call("DELETE", &kick).await.is(404, "no such session\n");
-    server.call("DELETE", "/api/rs/sessions?id=x").await.is(400, "id must be the number of a session\n");
+    server
+        .call("DELETE", "/api/rs/sessions?id=x")
+        .await
+        .is(400, "id must be the number of a session\n");
     let evil = "Origin: http://evil.example\r\nSec-Fetch-Site: cross-site\r\n";
     assert_eq!(server.send("DELETE", &kick, evil, "").await.status, 403);
     server.stop().await;
@@ -305,7 +318,8 @@ async fn whep_in_its_own_words() {
     assert_eq!(created.header("access-control-expose-headers"), Some("Location, ETag"));
     let location = format!("/api/{}", created.header("location").unwrap());
     assert_eq!(location.len(), "/api/webrtc?id=".len() + 32);
-    let fragment = "a=candidate:1 1 UDP 2130706431 127.0.0.1 5000 typ host\r\na=end-of-candidates\r\n";
+    let fragment =
+        "a=candidate:1 1 UDP 2130706431 127.0.0.1 5000 typ host\r\na=end-of-candidates\r\n";
     let trickle = format!("{page}Content-Type: application/trickle-ice-sdpfrag\r\n");
     server.send("PATCH", &location, &trickle, fragment).await.is(204, "");
     assert_eq!(server.send("PATCH", &location, page, fragment).await.status, 415);
@@ -322,7 +336,9 @@ async fn whep_in_its_own_words() {
 
 #[tokio::test]
 async fn goodbyes_need_only_the_socket_in_the_list_of_paths() {
-    let file = format!("{DEMO}api:\n  listen: 127.0.0.1:0\n  base_path: /rtc\n  allow_paths: [/rtc/api/ws]\n");
+    let file = format!(
+        "{DEMO}api:\n  listen: 127.0.0.1:0\n  base_path: /rtc\n  allow_paths: [/rtc/api/ws]\n"
+    );
     let server = Server::start("paths-bye", &file);
     let missing = "/rtc/api/rs/bye/ffffffffffffffffffffffffffffffff";
     server.call("DELETE", missing).await.is(404, "\n");

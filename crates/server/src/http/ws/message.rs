@@ -127,7 +127,13 @@ mod tests {
             text(&format!(r#"{{"type":"hello","value":{{"v":1,"cid":"{cid}"}}}}"#)),
             Some(Heard::Hello(cid.into()))
         );
-        for odd in [r#""x""#, "null", r#"{"cid":7}"#, r#"{"cid":"short"}"#, r#"{"cid":"<script>alert(1)"}"#] {
+        for odd in [
+            r#""x""#,
+            "null",
+            r#"{"cid":7}"#,
+            r#"{"cid":"short"}"#,
+            r#"{"cid":"<script>alert(1)"}"#,
+        ] {
             let hello = text(&format!(r#"{{"type":"hello","value":{odd}}}"#));
             assert_eq!(hello, Some(Heard::Hello(String::new())), "{odd}");
         }

@@ -20,7 +20,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use rs2rtc_endpoints::outputs::webrtc::SignallingEnd;
-use rs2rtc_streams::Stream;
+use rs2rtc_streams::{CancellationToken, Stream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -98,6 +98,8 @@ struct Client {
     running: usize,
     /// Since when the page is hidden.
     hidden: Option<Instant>,
+    /// Fires with the first offer: a session of an earlier socket says no more here.
+    offered: CancellationToken,
     tell: mpsc::Sender<Told>,
     told: mpsc::Receiver<Told>,
 }
@@ -121,6 +123,7 @@ impl Client {
             waiting: Vec::new(),
             running: 0,
             hidden: None,
+            offered: CancellationToken::new(),
             tell,
             told,
         }
@@ -234,11 +237,14 @@ impl Client {
             player => player.to_owned(),
         };
         for session in self.player.introduce(&player, name) {
-            self.views.push(View::new(session.clone(), stream.as_deref()));
+            self.views.push(View::new(&self.api, session.clone(), stream.as_deref()));
             let (api, player) = (Arc::clone(&self.api), Arc::clone(&self.player));
-            let tell = self.tell.clone();
+            let (tell, offered) = (self.tell.clone(), self.offered.clone());
             self.api.tasks.spawn("webrtc session", async move {
-                follow(&api, &player, session, "webrtc/offer", &tell).await;
+                tokio::select! {
+                    () = follow(&api, &player, session, "webrtc/offer", &tell) => {}
+                    () = offered.cancelled() => {}
+                }
             });
         }
         message::session(&self.api, self.player.id, &self.player.secret())
@@ -277,6 +283,10 @@ impl Client {
 
     fn start(&mut self, kind: String, sdp: String) {
         self.running += 1;
+        if !self.offered.is_cancelled() {
+            self.offered.cancel();
+            self.views.clear();
+        }
         let offer = Offer {
             api: Arc::clone(&self.api),
             socket: Arc::clone(&self.player),
@@ -305,14 +315,19 @@ impl Client {
                 self.running = self.running.saturating_sub(1);
                 Some(vec![problem])
             }
-            Told::News(message) => Some(vec![message]),
+            Told::News(viewer, message) => {
+                let is_current = self.views.last().is_some_and(|v| v.session.viewer() == viewer);
+                Some(if is_current { vec![message] } else { Vec::new() })
+            }
             Told::Ended(message, is_over) => {
                 self.views.retain(|v| v.session.close_reason().is_none());
-                let mut messages = vec![message];
-                if is_over && self.views.is_empty() && self.running == 0 {
-                    messages.push(Message::Close(None));
-                }
-                Some(messages)
+                let is_alone = self.views.is_empty() && self.running == 0;
+                Some(match (is_over, is_alone) {
+                    (false, _) => vec![message],
+                    (true, true) => vec![message, Message::Close(None)],
+                    // Another session has taken its place.
+                    (true, false) => Vec::new(),
+                })
             }
         }
     }
@@ -322,7 +337,10 @@ impl Client {
 fn how(error: &axum::Error) -> SignallingEnd {
     let mut source = error.source();
     while let Some(inner) = source {
-        if inner.downcast_ref::<io::Error>().is_some_and(|e| e.kind() != io::ErrorKind::UnexpectedEof) {
+        if inner
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() != io::ErrorKind::UnexpectedEof)
+        {
             return SignallingEnd::Reset;
         }
         source = inner.source();
@@ -349,4 +367,22 @@ fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
         name => name,
     };
     api.streams.patch(name, src, rs2rtc_streams::Origin::Api).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_is_told_from_an_end() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("wrapped")]
+        struct Wrapped(#[from] io::Error);
+        let end = |kind: io::ErrorKind| how(&axum::Error::new(Wrapped(kind.into())));
+        assert_eq!(end(io::ErrorKind::ConnectionReset), SignallingEnd::Reset);
+        assert_eq!(end(io::ErrorKind::TimedOut), SignallingEnd::Reset);
+        assert_eq!(end(io::ErrorKind::UnexpectedEof), SignallingEnd::Fin);
+        let other = axum::Error::new(std::fmt::Error);
+        assert_eq!(how(&other), SignallingEnd::Fin);
+    }
 }

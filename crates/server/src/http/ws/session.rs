@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::ws::Message;
 use rs2rtc_endpoints::outputs::webrtc::{SessionHandle, Signalling};
-use rs2rtc_streams::Stream;
+use rs2rtc_streams::{Opener as _, Stream};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -25,8 +25,8 @@ pub(super) enum Told {
     Answered(Vec<Message>, View),
     /// Its offer was refused.
     Failed(Message),
-    /// Something for the player.
-    News(Message),
+    /// Something for the player about the session of a viewer.
+    News(u64, Message),
     /// It has ended: the last words, and whether the socket is of no more use.
     Ended(Message, bool),
 }
@@ -42,14 +42,21 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn new(session: SessionHandle, stream: Option<&Stream>) -> Self {
-        let hidden_linger = stream.map_or(HIDDEN_LINGER, |stream| {
-            let options = stream.options();
-            let default = if options.exclusive.is_some() { Duration::ZERO } else { HIDDEN_LINGER };
-            options.hidden_linger.unwrap_or(default)
-        });
+    pub(super) fn new(api: &Api, session: SessionHandle, stream: Option<&Stream>) -> Self {
+        let hidden_linger = stream.map_or(HIDDEN_LINGER, |stream| hidden_linger(api, stream));
         Self { session, hidden_linger, is_hidden: false }
     }
+}
+
+/// What others may wait for is let go at once, unless the stream says otherwise.
+fn hidden_linger(api: &Api, stream: &Stream) -> Duration {
+    let options = stream.options();
+    options.hidden_linger.unwrap_or_else(|| {
+        let sources = stream.snapshot().producers.unwrap_or_default();
+        let is_exclusive = options.exclusive.is_some()
+            || sources.iter().any(|p| api.opener.exclusive_group(&p.source).is_some());
+        if is_exclusive { Duration::ZERO } else { HIDDEN_LINGER }
+    })
 }
 
 /// An offer on its way.
@@ -100,7 +107,7 @@ impl Offer {
         let mut messages = vec![message(kind, &value)];
         let lines = answer.candidates.into_iter().map(Value::String);
         messages.extend(lines.map(|line| message("webrtc/candidate", &line)));
-        Ok((messages, View::new(answer.session, Some(&stream))))
+        Ok((messages, View::new(&self.api, answer.session, Some(&stream))))
     }
 }
 
@@ -122,7 +129,7 @@ pub(super) async fn follow(
         if now != parked {
             parked = now;
             if socket.is_introduced() {
-                let _ = tell.send(Told::News(state(parked))).await;
+                let _ = tell.send(Told::News(session.viewer(), state(parked))).await;
             }
         }
         tokio::select! {
