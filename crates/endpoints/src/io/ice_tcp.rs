@@ -42,16 +42,15 @@ struct Limits {
     write: Duration,
     /// One that says nothing for so long is gone; viewers check every few seconds.
     silence: Duration,
-    /// What the system waits for acknowledgements, also after our end.
-    unacknowledged: Duration,
 }
 
 const LIMITS: Limits = Limits {
     hint: Duration::from_secs(1),
     write: Duration::from_secs(5),
     silence: Duration::from_secs(60),
-    unacknowledged: Duration::from_secs(20),
 };
+/// The system's keep-alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Unsent bytes that the system may hold: what is beyond is seen by our clock.
 const SYSTEM_QUEUE: u32 = 64 * 1024;
 /// Writes that may wait in the queue; their bytes are bounded by the shard.
@@ -197,7 +196,7 @@ async fn connection(
     place: tokio::sync::OwnedSemaphorePermit,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    tcp::watch(&stream, LIMITS.unacknowledged, SYSTEM_QUEUE);
+    tcp::watch(&stream, KEEP_ALIVE, SYSTEM_QUEUE);
     let local = stream.local_addr()?;
     let (half, out) = stream.into_split();
     let mut frames = Frames { half, deframer: Deframer::default() };
@@ -260,7 +259,7 @@ async fn serve(
             tcp::reset_when_closed(out.as_ref());
             (how, Err(io::ErrorKind::TimedOut.into()))
         }
-        End::Broke(error) => (TcpEnd::of(&error, out.as_ref(), limits.unacknowledged), Err(error)),
+        End::Broke(error) => (TcpEnd::of(&error), Err(error)),
     }
 }
 
@@ -335,7 +334,6 @@ mod tests {
         hint: Duration::from_millis(100),
         write: Duration::from_millis(400),
         silence: Duration::from_secs(60),
-        unacknowledged: Duration::from_secs(20),
     };
 
     /// A served connection and its peer.
@@ -354,7 +352,7 @@ mod tests {
         socket.set_recv_buffer_size(4096).unwrap();
         let peer = socket.connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        tcp::watch(&stream, limits.unacknowledged, 16 * 1024);
+        tcp::watch(&stream, KEEP_ALIVE, 16 * 1024);
         let (half, out) = stream.into_split();
         let frames = Frames { half, deframer: Deframer::default() };
         let (sender, receiver) = mpsc::channel(QUEUE);

@@ -4,9 +4,17 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::time::Duration;
 
-/// How long ago the peer's kernel acknowledged something last. A peer whose
-/// program does not read still acknowledges; one that is away does not.
-pub(crate) fn since_acknowledgement(socket: BorrowedFd<'_>) -> io::Result<Duration> {
+/// What the kernel knows of the peer's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Info {
+    /// Packets under way that are not acknowledged.
+    pub(crate) unacknowledged: u32,
+    /// How long ago the peer's kernel acknowledged something last. A peer whose
+    /// program does not read still acknowledges; one that is away does not.
+    pub(crate) since_acknowledgement: Duration,
+}
+
+pub(crate) fn info(socket: BorrowedFd<'_>) -> io::Result<Info> {
     // SAFETY: the structure consists of integers, for which zero is a value.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
@@ -23,5 +31,8 @@ pub(crate) fn since_acknowledgement(socket: BorrowedFd<'_>) -> io::Result<Durati
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(Duration::from_millis(info.tcpi_last_ack_recv.into()))
+    Ok(Info {
+        unacknowledged: info.tcpi_unacked,
+        since_acknowledgement: Duration::from_millis(info.tcpi_last_ack_recv.into()),
+    })
 }

@@ -84,12 +84,13 @@ impl Connection {
                 }
                 // The stream knows the reason.
                 Step::Kicked(why) => break (None, why, None),
-                Step::Event(Ok(Event::Record { .. })) => return self.record(cancel).await,
-                Step::Event(Ok(Event::Closed { reason })) => {
+                Step::Event(Ok(None)) => {}
+                Step::Event(Ok(Some(Event::Record { .. }))) => return self.record(cancel).await,
+                Step::Event(Ok(Some(Event::Closed { reason }))) => {
                     let departure = departure(&reason, &self.wire.session);
                     break (Some(departure), reason.to_string(), None);
                 }
-                Step::Event(Ok(event)) => self.on_event(event),
+                Step::Event(Ok(Some(event))) => self.on_event(event),
                 Step::Event(Err(end)) => {
                     break (Some(end.departure()), end.to_string(), Some(end.how));
                 }
@@ -113,10 +114,10 @@ impl Connection {
         tracing::debug!(target: "rtsp", peer = %self.peer, why, "[rtsp] connection ended");
         // The camera first, the goodbye after.
         self.dial = None;
-        if let Some(attached) = self.attached.or_else(|| self.player.map(Player::into_attached)) {
-            if let Some(departure) = departure {
-                attached.detach(departure);
-            }
+        if let Some(attached) = self.attached.or_else(|| self.player.map(Player::into_attached))
+            && let Some(departure) = departure
+        {
+            attached.detach(departure);
         }
         match broke_off {
             None => self.wire.finish().await,
@@ -298,7 +299,7 @@ impl Connection {
 enum Step {
     Shutdown,
     Kicked(String),
-    Event(Result<Event, End>),
+    Event(Result<Option<Event>, End>),
     Dialled(Result<Attached, Error>),
     Frame(Option<(usize, Arc<rs2rtc_media::Frame>)>),
 }

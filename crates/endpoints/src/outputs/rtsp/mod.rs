@@ -27,7 +27,7 @@ const MAX_CONNECTIONS: usize = 1000;
 
 /// Unsent bytes that the system may hold for a client; frames that it does not
 /// take wait in the stream's queue, where they can be skipped.
-const SYSTEM_QUEUE: u32 = 128 * 1024;
+const SYSTEM_QUEUE: u32 = 64 * 1024;
 
 /// After what times a client is held to be gone (`docs/outputs/rtsp.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub struct Timers {
     /// A client that takes not a byte for so long while there is something to
     /// send. Default 10 s.
     pub write_stall: Duration,
-    /// One whose system acknowledges nothing for so long. Default 10 s.
+    /// One whose system acknowledges nothing for so long (and a tenth of it), or,
+    /// if nothing is sent, answers no keep-alive probe. Default 10 s.
     pub unacknowledged: Duration,
     /// The least silence of a player that reports regularly (2.5 times the
     /// longest time between its reports counts). Default 10 s.
@@ -181,3 +182,6 @@ impl fmt::Debug for Server {
         f.debug_struct("Server").field("listen", &self.shared.config.listen).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,14 +67,14 @@ impl Publisher {
                 biased;
                 () = cancel.cancelled() => return (Ended::Cancelled, None),
                 event = self.wire.event() => match event {
-                    Ok(Event::Packet { track, rtcp: false, payload }) => {
+                    Ok(Some(Event::Packet { track, rtcp: false, payload })) => {
                         receiver.rtp(track, &payload, Instant::now());
                     }
-                    Ok(Event::Packet { track, rtcp: true, payload }) => receiver.rtcp(track, &payload),
-                    Ok(Event::Closed { reason: CloseReason::Teardown | CloseReason::Disconnected }) => {
+                    Ok(Some(Event::Packet { track, rtcp: true, payload })) => receiver.rtcp(track, &payload),
+                    Ok(Some(Event::Closed { reason: CloseReason::Teardown | CloseReason::Disconnected })) => {
                         return (Ended::Finished, None);
                     }
-                    Ok(Event::Closed { reason }) => {
+                    Ok(Some(Event::Closed { reason })) => {
                         let error = Error::new(ErrorKind::Ended, format!("rtsp: {reason}"));
                         return (Ended::Failed(error), None);
                     }

@@ -20,6 +20,8 @@ use rs2rtc_streams::Departure;
 const READ_AHEAD: usize = 64 * 1024;
 /// Unsent bytes beyond which no further frame is taken from the queue.
 const MAX_UNSENT: usize = 1024 * 1024;
+/// So often within its time it is looked at whether acknowledgements come.
+const LOOKS: u32 = 10;
 /// Unsent answers beyond which nothing more is read from the client.
 const MAX_ANSWERS: usize = 1024 * 1024;
 
@@ -34,7 +36,17 @@ pub(super) struct Wire {
     answers: usize,
     /// When the system took bytes last, or since when there are some.
     progress: Instant,
+    /// Since when the client's system owes an acknowledgement, as far as known:
+    /// looked at now and then while bytes are sent.
+    owed: Option<Owed>,
     timers: Timers,
+}
+
+/// Acknowledgements that are owed.
+#[derive(Clone, Copy, Debug)]
+struct Owed {
+    since: Instant,
+    next_look: Instant,
 }
 
 /// How a connection broke off.
@@ -88,6 +100,7 @@ impl Wire {
             output: Pieces::default(),
             answers: 0,
             progress: now,
+            owed: None,
             timers,
         }
     }
@@ -97,12 +110,12 @@ impl Wire {
         self.output.len() < MAX_UNSENT
     }
 
-    /// Moves bytes until the machine has an event. May be dropped and called
-    /// again: nothing is lost.
-    pub(super) async fn event(&mut self) -> Result<Event, End> {
+    /// Moves bytes until the machine has an event, or, which is `None`, there is
+    /// room again for frames. May be dropped and called again: nothing is lost.
+    pub(super) async fn event(&mut self) -> Result<Option<Event>, End> {
         loop {
             let deadline = match self.session.poll_output() {
-                Output::Event(event) => return Ok(event),
+                Output::Event(event) => return Ok(Some(event)),
                 Output::Transmit(bytes) => {
                     self.answers += bytes.len();
                     self.send(|output| output.push(bytes));
@@ -112,11 +125,8 @@ impl Wire {
             };
             let stalled = self.progress + self.timers.write_stall;
             let sending = !self.output.is_empty();
-            let deadline = match deadline {
-                Some(at) if sending => Some(at.min(stalled)),
-                None if sending => Some(stalled),
-                other => other,
-            };
+            let look = self.owed.map(|owed| owed.next_look);
+            let deadline = [deadline, sending.then_some(stalled), look].into_iter().flatten().min();
             if self.input.capacity() - self.input.len() < READ_AHEAD / 4 {
                 self.input.reserve(READ_AHEAD);
             }
@@ -129,7 +139,13 @@ impl Wire {
                     Err(error) => return Err(self.broken(error)),
                 },
                 written = write(&mut self.writer, &self.output), if sending => match written {
-                    Ok(count) => self.written(count),
+                    Ok(count) => {
+                        let was_full = !self.has_room();
+                        self.written(count);
+                        if was_full && self.has_room() {
+                            return Ok(None);
+                        }
+                    }
                     Err(error) => {
                         if !self.has_last_words() {
                             return Err(self.broken(error));
@@ -142,6 +158,9 @@ impl Wire {
                         let limit = self.timers.write_stall;
                         let how = TcpEnd::without_progress(self.reader.as_ref(), limit);
                         return Err(self.end(how, None));
+                    }
+                    if self.is_silent(now) {
+                        return Err(self.end(TcpEnd::Silent, None));
                     }
                     self.session.handle_timeout(now);
                 }
@@ -161,10 +180,25 @@ impl Wire {
 
     fn written(&mut self, count: usize) {
         self.output.advance(count);
-        self.progress = Instant::now();
+        let now = Instant::now();
+        self.progress = now;
+        let next_look = now + self.timers.unacknowledged / LOOKS;
+        self.owed.get_or_insert(Owed { since: now, next_look });
         if self.output.is_empty() {
             self.answers = 0;
         }
+    }
+
+    /// Whether the client's system has acknowledged nothing for too long,
+    /// though there was something.
+    fn is_silent(&mut self, now: Instant) -> bool {
+        let Some(owed) = self.owed.filter(|owed| owed.next_look <= now) else { return false };
+        let answers = tcp::Answers::of(self.reader.as_ref()).filter(|answers| answers.owed);
+        self.owed = answers.map(|answers| Owed {
+            since: now.checked_sub(answers.since).map_or(owed.since, |at| at.max(owed.since)),
+            next_look: now + self.timers.unacknowledged / LOOKS,
+        });
+        self.owed.is_some_and(|owed| now >= owed.since + self.timers.unacknowledged)
     }
 
     /// Reads what had arrived before the connection broke. Says whether it was
@@ -177,8 +211,7 @@ impl Wire {
     }
 
     fn broken(&self, error: io::Error) -> End {
-        let how = TcpEnd::of(&error, self.reader.as_ref(), self.timers.unacknowledged);
-        self.end(how, Some(error))
+        self.end(TcpEnd::of(&error), Some(error))
     }
 
     fn end(&self, how: TcpEnd, error: Option<io::Error>) -> End {
@@ -187,8 +220,8 @@ impl Wire {
         let heard = match how {
             TcpEnd::Fin | TcpEnd::Reset | TcpEnd::Local => now,
             TcpEnd::Stalled => known,
-            TcpEnd::Silent => tcp::since_answer(self.reader.as_ref())
-                .and_then(|since| now.checked_sub(since))
+            TcpEnd::Silent => tcp::Answers::of(self.reader.as_ref())
+                .and_then(|answers| now.checked_sub(answers.since))
                 .unwrap_or(known),
         };
         End { how, heard, error }
