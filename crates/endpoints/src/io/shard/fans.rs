@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rs2rtc_media::{Frame, Kind};
 use rs2rtc_streams::{AttachedTrack, Sink, Subscription};
@@ -11,6 +11,9 @@ use rs2rtc_webrtc::liveness::Reason;
 use super::entry::Entry;
 use super::worker::Worker;
 use super::{Media, SessionKey, ShardInbox};
+
+/// How long a session outlives its track.
+const ENDING: Duration = Duration::from_millis(100);
 
 /// The sessions that show a track, and the subscription they share.
 pub(super) struct Fan {
@@ -72,13 +75,20 @@ impl Worker {
         }
     }
 
-    /// Ends the sessions of tracks that have ended: their players ask again and
-    /// get what the source gives now.
+    /// Notes the sessions of tracks that have ended: their players ask again and
+    /// get what the source gives now. A stream that was deleted tells them
+    /// better, in the next moment.
     pub(super) fn end_tracks(&mut self, now: Instant) {
         let ended = |fan: &&Fan| fan.sink.ended.load(Ordering::SeqCst);
         let sessions = self.fans.values().filter(ended).flat_map(|fan| &fan.sessions);
-        let keys: Vec<SessionKey> = sessions.map(|(key, _)| *key).collect();
-        for key in keys {
+        let later = sessions.map(|(key, _)| (now + ENDING, *key));
+        self.ending.extend(later);
+    }
+
+    /// Ends the sessions whose tracks have ended.
+    pub(super) fn run_ending(&mut self, now: Instant) {
+        while self.ending.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.ending.pop_front() else { return };
             let text = "the source does not give this track any more";
             self.drive(key, now, |entry| entry.session.close(Reason::SourceFailed, text, now));
         }

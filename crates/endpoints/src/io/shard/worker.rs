@@ -1,7 +1,7 @@
 //! The thread of a shard.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -78,6 +78,7 @@ pub(super) fn run(setup: Setup, mut poller: Poller) {
         by_ufrag: HashMap::new(),
         by_address: HashMap::new(),
         fans: HashMap::new(),
+        ending: VecDeque::new(),
         tcp: HashMap::new(),
         due: BinaryHeap::new(),
         batch: Batch::default(),
@@ -116,6 +117,8 @@ pub(super) struct Worker {
     by_ufrag: HashMap<String, SessionKey>,
     by_address: HashMap<(Protocol, SocketAddr), SessionKey>,
     pub(super) fans: HashMap<u64, Fan>,
+    /// Sessions whose tracks have ended, and when they end for that.
+    pub(super) ending: VecDeque<(Instant, SessionKey)>,
     tcp: HashMap<SocketAddr, TcpPath>,
     due: BinaryHeap<Reverse<(Instant, SessionKey)>>,
     batch: Batch,
@@ -194,11 +197,13 @@ impl Worker {
                 debug!(%remote, ?how, "a TCP path has ended");
                 self.tcp.remove(&remote);
                 let hint = match how {
-                    TcpEnd::Fin => Hint::TcpFin,
-                    TcpEnd::Reset => Hint::TcpReset,
-                    TcpEnd::Stalled | TcpEnd::Silent | TcpEnd::Local => Hint::TcpStalled,
+                    TcpEnd::Fin => Some(Hint::TcpFin),
+                    TcpEnd::Reset => Some(Hint::TcpReset),
+                    TcpEnd::Stalled | TcpEnd::Silent => Some(Hint::TcpStalled),
+                    TcpEnd::Local => None,
                 };
-                if let Some(key) = self.by_address.remove(&(Protocol::Tcp, remote)) {
+                let key = self.by_address.remove(&(Protocol::Tcp, remote));
+                if let (Some(key), Some(hint)) = (key, hint) {
                     self.tcp_hint(key, remote, hint, now);
                 }
             }
@@ -230,11 +235,9 @@ impl Worker {
     /// is cut off, or stuck.
     fn doubt_uplink(&mut self, now: Instant) {
         let established = self.sessions.values().filter(|e| e.session.is_established()).count();
-        let recent = |e: &&Box<Entry>| {
-            let since = e.session.silent_since();
-            since.is_some_and(|since| now.saturating_duration_since(since) < UPLINK_WINDOW)
-        };
-        let silent = self.sessions.values().filter(recent).count();
+        let since = self.sessions.values().filter_map(|e| e.session.silent_since());
+        let recent = since.filter(|at| now.saturating_duration_since(*at) < UPLINK_WINDOW);
+        let silent = recent.count();
         if silent < UPLINK_MIN || silent * 2 <= established {
             return;
         }
@@ -330,10 +333,13 @@ impl Worker {
         if fell_silent {
             self.doubt_uplink(now);
         }
+        self.run_ending(now);
     }
 
     fn time_left(&self, now: Instant) -> Duration {
-        let next = self.due.peek().map(|Reverse((time, _))| *time);
+        let due = self.due.peek().map(|Reverse((time, _))| *time);
+        let ending = self.ending.front().map(|(time, _)| *time);
+        let next = due.into_iter().chain(ending).min();
         next.map_or(IDLE, |time| time.saturating_duration_since(now).min(IDLE))
     }
 

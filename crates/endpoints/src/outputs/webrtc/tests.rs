@@ -232,7 +232,7 @@ impl Client {
             }
             Link::Tcp(stream, deframer) => {
                 stream.set_read_timeout(Some(wait)).unwrap();
-                let from = stream.peer_addr().unwrap();
+                let Ok(from) = stream.peer_addr() else { return };
                 if let Ok(count) = stream.read(&mut buffer) {
                     deframer.push(&buffer[..count]);
                 }
