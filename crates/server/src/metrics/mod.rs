@@ -359,7 +359,6 @@ pub(crate) const fn kind_name(kind: rs2rtc_base::ErrorKind) -> &'static str {
         ErrorKind::Protocol => "protocol",
         ErrorKind::Unsupported => "unsupported",
         ErrorKind::NotFound => "not_found",
-        ErrorKind::Gone => "gone",
         ErrorKind::Ended => "ended",
     }
 }
