@@ -54,14 +54,16 @@ async fn list(api: &Api, call: &Call) -> Reply {
         Some(gateway) => timeout(LIMIT, gateway.reports()).await.unwrap_or_default(),
         None => Vec::new(),
     };
+    // One that says its goodbye has left.
+    let reports = reports.into_iter().filter(|report| report.state != "gone");
     let now = SystemTime::now();
     let mut sessions: Vec<(u64, Value)> = Vec::new();
     let mut seen: HashSet<u64> = HashSet::new();
-    for report in &reports {
+    for report in reports {
         seen.insert(report.viewer);
         if is_wanted(&report.stream) {
             let viewer = api.ledger.viewer(&api.streams, report.viewer);
-            let value = session(Some(report), viewer.as_ref(), report.viewer, &report.stream, now);
+            let value = session(Some(&report), viewer.as_ref(), report.viewer, &report.stream, now);
             sessions.push((report.viewer, value));
         }
     }

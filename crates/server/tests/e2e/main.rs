@@ -8,5 +8,6 @@
 mod bad_input;
 mod browser;
 mod harness;
+mod players;
 mod processes;
 mod sources;
