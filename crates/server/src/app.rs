@@ -22,7 +22,7 @@ use crate::config::sources::Process;
 use crate::config::{Config, ConfigFile, Problem, Severity};
 use crate::http::listener::Listener;
 use crate::http::players::Players;
-use crate::http::{Api, Class, Control, MAX_READERS, Peer, Policy, RtspInfo, access};
+use crate::http::{Api, Class, Control, MAX_READERS, Peer, Policy, RtspInfo, access, advice};
 use crate::logging::Log;
 use crate::process::{Came, Signals, complain};
 use crate::secrets::Secrets;
@@ -168,6 +168,7 @@ impl App {
         let ledger = Arc::clone(&self.api.ledger);
         let streams = self.api.streams.clone();
         self.api.tasks.spawn("ledger", ledger.follow(streams, self.api.cancel.clone()));
+        self.api.tasks.spawn("liveness advice", advice::run(Arc::clone(&self.api)));
         self.start_webrtc();
         start_preloads(&self.config, &self.api.streams);
         if self.tried > 0 && self.bound == 0 {

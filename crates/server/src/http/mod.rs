@@ -22,6 +22,7 @@ use crate::logging::Log;
 use crate::secrets::Secrets;
 
 pub mod access;
+pub(crate) mod advice;
 mod assets;
 mod bye;
 pub mod call;
