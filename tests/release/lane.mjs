@@ -15,6 +15,15 @@ const now = () => performance.timeOrigin + performance.now();
 /** Longest wait for a picture and for a release. */
 const PATIENCE = 20_000;
 const LANES = 4;
+/** Longest run, with the browser's start. */
+const RUN = 120_000;
+
+/** A promise's value, or an error after some ms. */
+function within(ms, promise) {
+    let timer;
+    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`nothing happens for ${ms / 1000} s`)), ms); });
+    return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
 
 /** Server, cameras and the foreign player's page. @param {string} id */
 export async function startLab(id) {
@@ -55,7 +64,7 @@ export class Lane {
     /** One run: play, wait a random time, leave, wait for the camera. */
     async measure(row, source, resume) {
         try {
-            return resume ? await this.#resume(row, source) : await this.#leave(row, source);
+            return await within(RUN, resume ? this.#resume(row, source) : this.#leave(row, source));
         } catch (err) {
             await this.#drop();
             return {error: String(err.message).split('\n')[0].slice(0, 200)};
@@ -197,8 +206,14 @@ export class Lane {
     }
 
     async #leavePage() {
-        await this.page?.close().catch(() => {});
-        this.page = undefined;
+        const {page, moving} = this;
+        this.page = this.moving = undefined;
+        await within(5000, moving ?? Promise.resolve()).catch(() => {});
+        try {
+            await within(5000, page?.isClosed() ? Promise.resolve() : page?.close());
+        } catch {
+            await this.#drop();
+        }
     }
 
     /** Waits until the stream is let go. */

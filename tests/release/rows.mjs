@@ -47,7 +47,8 @@ function isBelow(pid, ancestor) {
 const stop = async lab => signal(-lab.chromium.pid, 'SIGSTOP');
 const goOn = async lab => signal(-lab.chromium.pid, 'SIGCONT');
 const unplug = async lab => { cable(lab.id, 'down'); };
-const plug = async lab => { cable(lab.id, 'up'); };
+// Browsers drop what they load while a network appears.
+const plug = async lab => { cable(lab.id, 'up'); await new Promise(resolve => setTimeout(resolve, 1500)); };
 const tree = async lab => { const all = processes(lab); for (const pid of all) signal(pid, 'SIGKILL'); };
 const renderers = async lab => { for (const pid of processes(lab, '--type=renderer')) signal(pid, 'SIGKILL'); };
 const crash = async lab => { lab.page.goto('chrome://crash').catch(() => {}); };
@@ -57,9 +58,9 @@ export const ROWS = [
     {name: 'pc.close()', player: 'foreign', bound: 50, fromPage: true, keepsBrowser: true,
         act: async lab => { lab.letGo = await lab.page.evaluate('(() => { const at = performance.timeOrigin + performance.now(); pc.close(); return at; })()'); }},
     {name: 'navigation', player: 'own', bound: 50, fromPage: true, keepsBrowser: true,
-        act: async lab => { lab.page.goto(`${lab.server.base}api`).catch(() => {}); }},
+        act: async lab => { lab.moving = lab.page.goto(`${lab.server.base}api`).catch(() => {}); }},
     {name: 'reload', player: 'own', bound: 50, fromPage: true, keepsBrowser: true,
-        act: async lab => { lab.page.reload().catch(() => {}); }},
+        act: async lab => { lab.moving = lab.page.reload({waitUntil: 'domcontentloaded'}).catch(() => {}); }},
     {name: 'tab closed', player: 'own', bound: 250, keepsBrowser: true, act: async lab => { lab.page.close().catch(() => {}); }},
     {name: 'tab closed, foreign player', player: 'foreign', bound: 250, keepsBrowser: true,
         act: async lab => { lab.page.close().catch(() => {}); }},

@@ -582,6 +582,9 @@ impl Machine {
             self.timers;
         let spacing = match self.state {
             State::Connecting | State::Gone => return None,
+            // It would come from another address; and its host has only so many
+            // ICMP messages for us, which others may need.
+            State::Parked { .. } if self.unreachable.is_some() => return None,
             State::Alive => {
                 let last = self.last_probe.unwrap_or(self.created);
                 if !self.probes.is_known() {

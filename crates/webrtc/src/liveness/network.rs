@@ -12,6 +12,8 @@ const MAX_OUTCOMES: u32 = 64;
 /// Probes after which the loss is known well enough: none of ten lost means
 /// that at most a fifth is, and ten probes decide.
 const FIRST_OUTCOMES: u32 = 10;
+/// Silences before a rate is told from them.
+const FIRST_GAPS: u32 = 5;
 /// Silences longer than this are counted for the expected rate.
 const COUNTED: Duration = Duration::from_millis(200);
 /// Longest round trip that extends a limit.
@@ -55,9 +57,10 @@ impl Gaps {
     /// Silences longer than `limit` to expect in an hour, if their lengths are
     /// spread exponentially (fast-release 4.4); `over`: since when they were counted.
     pub(super) fn expected_per_hour(&self, limit: Duration, over: Duration) -> f64 {
-        if self.count == 0 || over.is_zero() {
+        if self.count < FIRST_GAPS {
             return 0.0;
         }
+        let over = over.max(MEMORY);
         let mean = self.sum.as_secs_f64() / f64::from(self.count);
         let beyond = limit.saturating_sub(COUNTED).as_secs_f64();
         f64::from(self.count) * 3600.0 / over.as_secs_f64() * (-beyond / mean.max(1e-3)).exp()
