@@ -118,7 +118,7 @@ export class Lane {
         const t0 = now();
         await row.goOn(this);
         const moves = 'new Promise(done => { const v = document.querySelector("video"), t = v?.currentTime ?? 0;'
-            + ' const look = () => { const n = document.querySelector("video"); n && n.currentTime > 0.2 && n.currentTime !== t && !n.paused ? done(n.currentTime) : setTimeout(look, 20); }; look(); })';
+            + ' const look = () => { const n = document.querySelector("video"); n && n.currentTime > 0.2 && (n.currentTime < t ? n.currentTime : n.currentTime - t) > 0.5 && !n.paused ? done(n.currentTime) : setTimeout(look, 20); }; look(); })';
         await Promise.race([this.page.evaluate(moves), sleep(PATIENCE).then(() => { throw new Error('the picture does not come back'); })]);
         const back = now() - t0;
         const events = this.server.feed.seen.slice(from).filter(e => e.data.stream === this.stream).map(e => e.name);

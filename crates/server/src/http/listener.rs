@@ -12,9 +12,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rs2rtc_base::Error;
+use rs2rtc_endpoints::io::tcp;
 use rs2rtc_streams::CancellationToken;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
@@ -26,8 +25,11 @@ const MAX_CONNECTIONS: usize = 4096;
 /// How long a client may take for the head of a request; also how long a
 /// connection may rest between two.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
-/// A client that takes nothing of what was sent to it for so long is gone.
-const WRITE_LIMIT: Duration = Duration::from_secs(30);
+/// A client whose computer says nothing for so long, not even to the system's
+/// own questions, is gone.
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+/// Bytes that wait in the system for a client that reads slowly.
+const UNSENT: u32 = 256 << 10;
 /// How long running answers may go on at shutdown.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -46,7 +48,7 @@ impl Listener {
     /// # Errors
     /// Kind `Config`, naming the address and what to do.
     pub fn tcp(address: &str) -> Result<Self, Error> {
-        rs2rtc_endpoints::io::tcp::listen(address).map(Self::Tcp)
+        tcp::listen(address).map(Self::Tcp)
     }
 
     /// Binds a unix socket; an old socket file is removed first.
@@ -106,8 +108,7 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 let _ = stream.set_nodelay(true);
-                #[cfg(any(target_os = "linux", target_os = "android"))]
-                let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_LIMIT));
+                tcp::watch(&stream, SILENCE_LIMIT, UNSENT);
                 Ok((Stream::Tcp(stream), Peer::Ip(address)))
             }
             Self::Unix(listener) => {
