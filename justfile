@@ -26,6 +26,16 @@ fuzz seconds="60" target="":
 soak:
     cargo test -p rs2rtc-webrtc --release --locked --test soak -- --ignored --nocapture --test-threads=1
 
+# How fast cameras are let go, with real browsers: a few runs of every row (needs root).
+release-short:
+    cargo build --release --locked
+    node tests/release/run.mjs
+
+# The same with 200 and 20 runs; goes on where it was stopped. `--report` prints the table.
+release-long *args:
+    cargo build --release --locked
+    node tests/release/run.mjs --long {{args}}
+
 # Start-up, join and delay figures against a running demo in a real browser.
 bench-start runs="20":
     cargo build --release --locked

@@ -10,3 +10,5 @@ node --test tools/ui/*.test.mjs
 cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --release --locked --quiet
 echo "fuzz targets: checked"
 cargo nextest run --workspace --release --locked
+# Not timed by a test: a real browser, a real network, wide bounds.
+node tests/release/run.mjs

@@ -39,6 +39,7 @@ async fn read(api: &Api) -> Reading {
         overdue_runs: streams.overdue_runs,
         tasks: streams.tasks + (api.tasks.len() + api.context.tasks.len()) as u64,
         open_fds: open_fds(),
+        kills: rs2rtc_endpoints::io::process::kills(),
         sockets: api.players.len() as u64,
         event_readers: events::readers(api) as u64,
         ..Reading::default()

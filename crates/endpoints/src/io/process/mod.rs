@@ -22,6 +22,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rs2rtc_streams::Tasks;
@@ -108,6 +109,14 @@ enum Leash {
     Group(Pid),
 }
 
+/// Programs that were ended with SIGKILL since the start.
+static KILLS: AtomicU64 = AtomicU64::new(0);
+
+/// How many programs were ended with SIGKILL since the start.
+pub fn kills() -> u64 {
+    KILLS.load(Ordering::Relaxed)
+}
+
 impl Process {
     /// Starts a program.
     ///
@@ -189,6 +198,9 @@ impl Process {
 
     /// Sends a signal to its process group.
     pub fn signal(&self, signal: Signal) {
+        if signal == Signal::KILL && *self.state.borrow() == State::Running {
+            KILLS.fetch_add(1, Ordering::Relaxed);
+        }
         match &self.leash {
             Leash::Guard(control) => {
                 // A guard that does not read has ended, or is about to.
