@@ -67,7 +67,7 @@ export class Lane {
             return await within(RUN, resume ? this.#resume(row, source) : this.#leave(row, source));
         } catch (err) {
             await this.#drop();
-            return {error: String(err.message).split('\n')[0].slice(0, 200)};
+            return {error: String(err.message).split('\n')[0].slice(0, 200), begun: this.acted};
         } finally {
             await row.undo?.(this)?.catch(() => {});
             if (row.undo || !row.keepsBrowser) await this.#drop();
@@ -78,6 +78,7 @@ export class Lane {
         this.stream = `${source}${this.number}${row.profile ?? ''}`;
         await this.#idle();
         const from = this.server.feed.seen.length;
+        this.acted = false;
         this.letGo = undefined;
         this.begun = undefined;
         const played = row.player !== 'none';
@@ -88,6 +89,7 @@ export class Lane {
         const session = await this.server.session(this.stream);
         if (played && !session) throw new Error('no session');
         const before = this.server.children().length;
+        this.acted = true;
         const t0 = now();
         await row.act(this);
         const start = this.begun ?? t0;
@@ -115,6 +117,7 @@ export class Lane {
         await sleep(2000 + Math.random() * 1000);
         await row.stop(this);
         await sleep(row.seconds * 1000);
+        this.acted = true;
         const t0 = now();
         await row.goOn(this);
         const moves = 'new Promise(done => { const v = document.querySelector("video"), t = v?.currentTime ?? 0;'

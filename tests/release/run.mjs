@@ -86,7 +86,12 @@ async function main() {
             await Promise.all(Array.from({length: lanes}, async (_, number) => {
                 const lane = new Lane(lab, number);
                 while (next++ < left) {
-                    const result = await lane.measure(item.row, item.source, item.resume ?? false);
+                    let result = await lane.measure(item.row, item.source, item.resume ?? false);
+                    // A page that did not come to play measures nothing; it is told, and tried once more.
+                    if (result.error && !result.begun) {
+                        console.log(`${item.row.name}, ${item.source}: not begun (${result.error}), once more`);
+                        result = await lane.measure(item.row, item.source, item.resume ?? false);
+                    }
                     const record = {row: item.row.name, source: item.source, ...result, load: Math.round(loadavg()[0] * 10) / 10};
                     results.push(record);
                     if (values.long) appendFileSync(values.results, `${JSON.stringify(record)}\n`);
