@@ -67,7 +67,7 @@ export class Lane {
             return await within(RUN, resume ? this.#resume(row, source) : this.#leave(row, source));
         } catch (err) {
             await this.#drop();
-            return {error: String(err.message).split('\n')[0].slice(0, 200), begun: this.acted};
+            return {error: String(err.message).split('\n')[0].slice(0, 400), begun: this.acted};
         } finally {
             await row.undo?.(this)?.catch(() => {});
             if (row.undo || !row.keepsBrowser) await this.#drop();
@@ -195,7 +195,13 @@ export class Lane {
         const own = `${this.server.base}stream.html?src=${this.stream}&background=true&mode=webrtc`;
         const foreign = `http://${SERVER}:${PORTS.page}/?src=${this.stream}&server=${encodeURIComponent(this.server.base)}`;
         await this.page.goto(player === 'own' ? own : foreign, {waitUntil: 'domcontentloaded'});
-        await this.page.waitForFunction('(document.querySelector("video")?.currentTime ?? 0) > 0.3', {timeout: PATIENCE, polling: 50});
+        try {
+            await this.page.waitForFunction('(document.querySelector("video")?.currentTime ?? 0) > 0.3', {timeout: PATIENCE, polling: 50});
+        } catch (err) {
+            const shown = await within(3000, this.page.evaluate('`${document.querySelector("rs-player")?.phase} ${document.body.innerText}`')).catch(() => '');
+            const session = await this.server.session(this.stream).catch(() => null);
+            throw new Error(`no picture: ${String(shown).replace(/\s+/g, ' ').trim()}; session ${session?.state} ${JSON.stringify(session?.timeline?.slice(-3))}`, {cause: err});
+        }
     }
 
     /** When the page let go, by its own clock. */

@@ -332,6 +332,13 @@ impl Machine {
         if matches!(self.state, State::Parked { .. }) {
             return;
         }
+        if self.agrees(hint) {
+            // Two ways of knowing, and no packet since.
+            self.counts.confirmed[hint.index()] += 1;
+            self.window = None;
+            self.park_for(Reason::IcmpVerified, now);
+            return;
+        }
         if !hint.is_strong() {
             self.mutes.heeded(hint, now);
             self.outputs.push_back(Output::Probe);
@@ -345,6 +352,14 @@ impl Machine {
             self.window = Some(Window { hint, opened: now, until });
             self.outputs.push_back(Output::Probe);
         }
+    }
+
+    /// A verified ICMP message and the end of the WebSocket in one window.
+    fn agrees(&self, hint: Hint) -> bool {
+        let Some(window) = self.window else { return false };
+        let pair = (hint == Hint::Icmp && window.hint.is_websocket())
+            || (hint.is_websocket() && window.hint == Hint::Icmp);
+        pair && self.rejections > 0
     }
 
     /// The viewer is gone for certain: the session ends.

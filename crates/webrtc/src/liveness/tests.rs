@@ -182,6 +182,21 @@ fn two_verified_icmp_messages_are_enough() {
 }
 
 #[test]
+fn one_icmp_message_and_the_end_of_the_websocket_are_enough() {
+    for hints in [[Hint::WsFin, Hint::Icmp], [Hint::Icmp, Hint::WsReset]] {
+        let mut world = World::connected(Profile::Default);
+        world.machine.hint(hints[0], world.now);
+        world.run(ms(if hints[0] == Hint::WsFin { 30 } else { 0 }));
+        world.vanish();
+        world.run(ms(20));
+        let second = world.now;
+        world.machine.hint(hints[1], second);
+        world.run(ms(500));
+        assert_eq!(world.since(second), [(0, Output::Release(Reason::IcmpVerified))]);
+    }
+}
+
+#[test]
 fn an_icmp_message_between_packets_is_no_second_one() {
     let mut world = World::connected(Profile::Fast);
     for _ in 0..20 {
@@ -365,7 +380,7 @@ fn random_life(seed: u64) {
             3 | 4 => {
                 let hint = Hint::ALL[random.below(8) as usize];
                 // A second verified message lets go at once, whatever was heard before it.
-                certain = hint == Hint::Icmp;
+                certain = hint == Hint::Icmp || matches!(hint, Hint::WsFin | Hint::WsReset);
                 excused |= hint == Hint::Icmp;
                 world.machine.hint(hint, world.now);
             }
