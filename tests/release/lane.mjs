@@ -88,7 +88,7 @@ export class Lane {
         }
         const session = await this.server.session(this.stream);
         if (played && !session) throw new Error('no session');
-        const before = this.server.children().length;
+        const before = this.#programs();
         this.acted = true;
         const t0 = now();
         await row.act(this);
@@ -97,8 +97,8 @@ export class Lane {
         if (!released) throw new Error('the camera was not let go');
         const {at, reason, detect_ms, release_ms} = released.data;
         // What the server says is checked: its child must be gone.
-        const late = source === 'exec' && played && this.server.children().length >= before;
-        if (late) throw new Error('the program still runs');
+        const after = source === 'exec' ? this.#programs() : [];
+        if (after.some(pid => before.includes(pid))) throw new Error('the program still runs');
         const letGo = this.letGo ?? (row.fromPage ? await this.#letGo() : undefined);
         const result = {
             total: at - start, detect: at - start - release_ms, release: release_ms, server: detect_ms, reason,
@@ -106,6 +106,12 @@ export class Lane {
         };
         if (played && row.keepsBrowser) await this.#leavePage();
         return result;
+    }
+
+    /** The server's programs for this lane. */
+    #programs() {
+        const mine = pid => { try { return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`lane=${this.number}`); } catch { return false; } };
+        return this.server.children().filter(mine);
     }
 
     /** Frozen and back: the picture must go on by itself. */
