@@ -25,6 +25,10 @@ export function build(id) {
     const {server, browser, cable} = names(id);
     run('ip', 'netns', 'add', server);
     run('ip', 'netns', 'add', browser);
+    // Addresses that appear late make browsers drop what they load.
+    for (const ns of [server, browser]) {
+        for (const scope of ['all', 'default']) run('ip', 'netns', 'exec', ns, 'sysctl', '-qw', `net.ipv6.conf.${scope}.disable_ipv6=1`);
+    }
     run('ip', 'link', 'add', cable[0], 'netns', server, 'type', 'veth', 'peer', 'name', cable[1], 'netns', browser);
     for (const [ns, link, address] of [[server, cable[0], SERVER], [browser, cable[1], BROWSER]]) {
         run('ip', '-n', ns, 'addr', 'add', `${address}/24`, 'dev', link);
@@ -80,7 +84,8 @@ export class Server {
     }
 
     async get(path) {
-        const reply = await fetch(`http://127.0.0.1:${PORTS.api}/${path}`, {signal: AbortSignal.timeout(5000)});
+        // A connection of its own: one that rests may be closed just when it is used again.
+        const reply = await fetch(`http://127.0.0.1:${PORTS.api}/${path}`, {signal: AbortSignal.timeout(5000), headers: {connection: 'close'}});
         if (!reply.ok) throw new Error(`${path}: ${reply.status}`);
         return path.startsWith('api') ? reply.json() : reply.text();
     }

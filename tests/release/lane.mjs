@@ -197,6 +197,9 @@ export class Lane {
         const browser = await this.#browser();
         await this.helper.evaluate('localStorage.removeItem("left")');
         this.page = await browser.newPage();
+        const failed = [];
+        this.page.on('requestfailed', request => failed.push(`${request.url()} ${request.failure()?.errorText}`));
+        this.page.on('pageerror', err => failed.push(String(err)));
         await this.page.evaluateOnNewDocument('addEventListener("pagehide", () => localStorage.setItem("left", performance.timeOrigin + performance.now()))');
         const own = `${this.server.base}stream.html?src=${this.stream}&background=true&mode=webrtc`;
         const foreign = `http://${SERVER}:${PORTS.page}/?src=${this.stream}&server=${encodeURIComponent(this.server.base)}`;
@@ -204,9 +207,9 @@ export class Lane {
         try {
             await this.page.waitForFunction('(document.querySelector("video")?.currentTime ?? 0) > 0.3', {timeout: PATIENCE, polling: 50});
         } catch (err) {
-            const shown = await within(3000, this.page.evaluate('`${document.querySelector("rs-player")?.phase} ${document.body.innerText}`')).catch(() => '');
+            const shown = await within(3000, this.page.evaluate('`${location.href} ${document.readyState} ${document.querySelector("rs-player")?.phase} ${document.body.innerText} ${performance.getEntriesByType("resource").map(r => `${r.name} ${r.responseStatus} ${Math.round(r.duration)}`)}`')).catch(() => '');
             const session = await this.server.session(this.stream).catch(() => null);
-            throw new Error(`no picture: ${String(shown).replace(/\s+/g, ' ').trim()}; session ${session?.state} ${JSON.stringify(session?.timeline?.slice(-3))}`, {cause: err});
+            throw new Error(`no picture: ${failed.join(', ')} ${String(shown).replace(/\s+/g, ' ').trim()}; session ${session?.state} ${JSON.stringify(session?.timeline?.slice(-3))}`, {cause: err});
         }
     }
 

@@ -80,7 +80,7 @@ async function main() {
             const left = item.runs - before;
             if (left <= 0) continue;
             const shared = !item.row.undo && item.row.player !== 'none' && !item.resume && item.source !== 'device';
-            const lanes = Math.min(left, shared ? Number(values.lanes ?? (values.long ? 3 : 1)) : 1);
+            const lanes = Math.min(left, shared ? Number(values.lanes ?? 1) : 1);
             let next = 0;
             const results = [];
             await Promise.all(Array.from({length: lanes}, async (_, number) => {
