@@ -122,6 +122,10 @@ impl Opener for Table {
         (entry.check)(source)
     }
 
+    fn undoes(&self, source: &str) -> bool {
+        matches!(source.split_once(':'), Some(("ffmpeg" | "exec", _)))
+    }
+
     fn exclusive_group(&self, source: &str) -> Option<String> {
         match source.split_once(':')? {
             ("ffmpeg", text) => ffmpeg::device(text),

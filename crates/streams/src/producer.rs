@@ -81,6 +81,13 @@ pub trait Opener: Send + Sync + 'static {
         None
     }
 
+    /// Whether a dial that is cancelled has something to undo, such as a program
+    /// to end, and does so by itself. Other dials are dropped.
+    fn undoes(&self, source: &str) -> bool {
+        let _ = source;
+        false
+    }
+
     /// Dials it. Errors name what failed, without secrets.
     fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>>;
 }

@@ -57,6 +57,10 @@ impl Shared {
         self.opener.exclusive_group(source)
     }
 
+    pub(crate) fn undoes(&self, source: &str) -> bool {
+        self.opener.undoes(source)
+    }
+
     /// Opens a source: another stream by its name, else by its scheme.
     pub(crate) fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
         let other = self.names().get(&request.source).cloned();

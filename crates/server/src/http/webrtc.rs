@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::call::{
     Call, Reply, empty, error, json as reply_json, no_stream, not_yet, status, typed,
 };
-use super::{Api, Class, Peer, form, streams_api};
+use super::{Api, Class, Peer, access, form, streams_api};
 
 /// Candidates that one request may bring.
 const MAX_CANDIDATES: usize = 64;
@@ -79,7 +79,8 @@ async fn trickle(api: &Api, mut call: Call) -> Reply {
     let Some(session) = gateway(api).await.and_then(|gateway| gateway.session(id)) else {
         return error(StatusCode::NOT_FOUND, "");
     };
-    for candidate in candidates(&String::from_utf8_lossy(&body)) {
+    let text = String::from_utf8_lossy(&body);
+    for candidate in candidates(&text).filter(|line| line.len() <= 1024).take(64) {
         session.add_remote_candidate(candidate);
     }
     status(StatusCode::NO_CONTENT)
@@ -188,6 +189,13 @@ impl Form {
 }
 
 async fn view(api: Arc<Api>, mut call: Call) -> Reply {
+    // Any page can send this, and it starts a camera.
+    let (origin, host) = (call.header("origin"), call.header("host"));
+    if !access::allows_socket(origin, &api.config.origin, host)
+        && !access::is_configured(&api.policy, origin)
+    {
+        return error(StatusCode::FORBIDDEN, "Forbidden: set api.origin to let this page in");
+    }
     let Some(stream) = api.streams.get(call.query.get("src")) else { return no_stream() };
     let content_type = call.header("content-type").to_owned();
     let form = Form::of(&content_type);

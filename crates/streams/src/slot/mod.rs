@@ -264,11 +264,13 @@ impl Slot {
     }
 
     /// Ends a run whose linger is over, unless somebody took it over meanwhile.
-    fn release_unused(&self, run: &Arc<Run>) {
+    fn release_unused(&self, run: &Arc<Run>) -> bool {
         let mut state = self.state();
-        if run.leases() == 0 && !run.is_cancelled() {
+        let unused = run.leases() == 0;
+        if unused && !run.is_cancelled() {
             self.release(&mut state, run);
         }
+        unused
     }
 
     /// Whether its source is another stream.

@@ -158,8 +158,7 @@ async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
                 (error.unwrap_or_else(|| Error::new(ErrorKind::Ended, "source ended")), lasted)
             }
         };
-        if run.leases() == 0 {
-            slot.release_unused(run);
+        if run.leases() == 0 && slot.release_unused(run) {
             return;
         }
         // What was known of it does not hold once nobody watches any more.
@@ -304,8 +303,11 @@ async fn open(slot: &Arc<Slot>, run: &Run, source: &str, exclusive: bool) -> Opt
         () = run.cancel.cancelled() => {}
         opened = &mut opening => return Some(opened),
     }
-    if exclusive && let Ok(Ok(producer)) = timeout(UNDO, opening).await {
-        // The next one must not come before it is closed.
+    // What was begun is undone politely; nobody but an exclusive group waits for it.
+    if (exclusive || slot.shared.undoes(source))
+        && !slot.is_relay(source)
+        && let Ok(Ok(producer)) = timeout(UNDO, opening).await
+    {
         let tracks = slot.live.tracks(0, None);
         let _ = timeout(OVERDUE, producer.run(tracks, run.cancel.child_token())).await;
     }

@@ -52,6 +52,8 @@ const LEARNING: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(100);
 /// Without SRTCP for so long, although probes are answered and media flows.
 const STALLED: Duration = Duration::from_secs(10);
+/// A wish for the camera is forgotten unless it is repeated.
+const WANTED: Duration = Duration::from_millis(500);
 /// Probes whose answer is awaited.
 const MAX_OUTSTANDING: usize = 64;
 /// A probe without an answer counts as lost after this, or the round trip time.
@@ -170,7 +172,12 @@ pub struct Machine {
     websocket_lost: bool,
     /// The end of a parked session whose port is closed.
     unreachable: Option<Instant>,
-    wanted_by_others: bool,
+    /// When somebody was last said to wait for the camera.
+    wanted: Option<Instant>,
+    /// The page was hidden before it was connected.
+    hidden: bool,
+    /// When something came that cannot be a recording of an earlier packet.
+    fresh: Instant,
     stalled: bool,
     /// When the next wake-up was promised.
     promised: Option<Instant>,
@@ -209,7 +216,9 @@ impl Machine {
             rejections: 0,
             websocket_lost: false,
             unreachable: None,
-            wanted_by_others: false,
+            wanted: None,
+            hidden: false,
+            fresh: now,
             stalled: false,
             promised: None,
             outputs: VecDeque::new(),
@@ -226,9 +235,14 @@ impl Machine {
         }
         self.connected = Some(now);
         self.heard = self.heard.max(now);
-        self.state = State::Alive;
         self.timeline.mark("connected", "", now);
-        self.hold(now);
+        if std::mem::take(&mut self.hidden) {
+            self.state = State::Parked { since: now, asked: true };
+            self.release(Reason::Hidden, now);
+        } else {
+            self.state = State::Alive;
+            self.hold(now);
+        }
     }
 
     /// Something authenticated came from the viewer.
@@ -240,6 +254,21 @@ impl Machine {
             self.reached = true;
             self.timeline.mark("reached", "", now);
         }
+        if what == Heard::Check && self.connected.is_some() {
+            // Anybody who recorded a check can send it again: it asks for an
+            // answer that only the viewer has.
+            if self.state != State::Alive {
+                if !self.outputs.contains(&Output::Probe) && self.may_probe(now) {
+                    self.outputs.push_back(Output::Probe);
+                }
+                return;
+            }
+            if now > self.fresh + self.timers.silence_max {
+                return;
+            }
+        } else {
+            self.fresh = now;
+        }
         self.alive_sign(now);
         if what == Heard::Media {
             self.media_heard = Some(now);
@@ -248,7 +277,7 @@ impl Machine {
             }
         }
         match self.state {
-            State::Connecting => self.hold(now),
+            State::Connecting if !self.hidden => self.hold(now),
             State::Suspect => {
                 self.packets += 1;
                 self.acquit(now);
@@ -256,6 +285,20 @@ impl Machine {
             State::Parked { asked: false, .. } => self.resume_now(now),
             _ => {}
         }
+    }
+
+    /// This process was not scheduled for so long: silence is not the viewer's.
+    pub fn late(&mut self, by: Duration, now: Instant) {
+        if self.state == State::Gone {
+            return;
+        }
+        self.promised = None;
+        self.counts.late += 1;
+        self.excused += by;
+        if let Some(window) = &mut self.window {
+            window.until += by;
+        }
+        self.timeline.mark("server_late", format!("{} ms", by.as_millis()), now);
     }
 
     /// A probe went out; gives its number. Call it for every [`Output::Probe`].
@@ -284,6 +327,7 @@ impl Machine {
             return;
         }
         self.counts.answers += 1;
+        self.fresh = now;
         self.probes.answered(now.saturating_duration_since(sent));
         self.alive_sign(now);
         self.unanswered = 0;
@@ -304,6 +348,7 @@ impl Machine {
 
     /// A sign that the viewer may be gone.
     pub fn hint(&mut self, hint: Hint, now: Instant) {
+        self.websocket_lost |= hint.is_websocket();
         match self.state {
             State::Gone => return,
             State::Connecting => {
@@ -315,7 +360,6 @@ impl Machine {
             }
             _ => {}
         }
-        self.websocket_lost |= hint.is_websocket();
         if self.mutes.is_muted(hint, now) {
             return;
         }
@@ -376,12 +420,19 @@ impl Machine {
                 self.release(Reason::Hidden, now);
             }
             State::Parked { since, .. } => self.state = State::Parked { since, asked: true },
-            State::Connecting | State::Gone => {}
+            State::Connecting => {
+                self.hidden = true;
+                self.release(Reason::Hidden, now);
+            }
+            State::Gone => {}
         }
     }
 
     /// The player's page is visible again.
     pub fn resume(&mut self, now: Instant) {
+        if std::mem::take(&mut self.hidden) && self.state == State::Connecting {
+            self.hold(now);
+        }
         if let State::Parked { asked: true, .. } = self.state {
             self.alive_sign(now);
             self.resume_now(now);
@@ -390,7 +441,7 @@ impl Machine {
 
     /// Somebody waits for a camera that this viewer holds.
     pub fn contended(&mut self, now: Instant) {
-        self.wanted_by_others = true;
+        self.wanted = Some(now);
         self.yield_to_others(now);
     }
 
@@ -408,12 +459,7 @@ impl Machine {
         if let Some(promised) = self.promised.take()
             && let Some(late) = now.checked_duration_since(promised).filter(|late| *late > LATE)
         {
-            self.counts.late += 1;
-            self.excused += late;
-            if let Some(window) = &mut self.window {
-                window.until += late;
-            }
-            self.timeline.mark("server_late", format!("{} ms", late.as_millis()), now);
+            self.late(late, now);
         }
         self.forget_probes(now);
         match self.state {
@@ -615,6 +661,11 @@ impl Machine {
         Some(self.last_probe.unwrap_or(self.created) + spacing)
     }
 
+    /// Probes that others can cause are limited.
+    fn may_probe(&self, now: Instant) -> bool {
+        self.last_probe.is_none_or(|last| now >= last + self.timers.probe_suspect)
+    }
+
     fn forget_probes(&mut self, now: Instant) {
         let patience = self.probes.timeout().max(PROBE_LOST);
         // While nothing at all comes back the network is not measured.
@@ -757,7 +808,8 @@ impl Machine {
 
     /// Somebody waits: a viewer that may be gone does not keep the camera.
     fn yield_to_others(&mut self, now: Instant) {
-        if !self.wanted_by_others || !self.held {
+        let waits = self.wanted.is_some_and(|at| now.saturating_duration_since(at) < WANTED);
+        if !waits || !self.held {
             return;
         }
         let doubtful = match self.state {
@@ -787,7 +839,6 @@ impl Machine {
     fn hold(&mut self, now: Instant) {
         if !self.held && self.state != State::Gone {
             self.held = true;
-            self.wanted_by_others = false;
             self.reason = None;
             self.timeline.mark("camera_taken", "", now);
             self.outputs.push_back(Output::Hold);

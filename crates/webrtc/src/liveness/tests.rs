@@ -260,6 +260,47 @@ fn a_hidden_page_lets_go_and_comes_back() {
 }
 
 #[test]
+fn a_page_that_is_hidden_before_it_connects_does_not_keep_the_camera() {
+    let mut world = World::new(Timers::default());
+    world.machine.park(world.now);
+    world.run(ms(10));
+    world.machine.heard(Heard::Check, world.now);
+    world.machine.connected(world.now);
+    world.run(ms(20_000));
+    assert_eq!(world.since(world.start), [(0, Output::Release(Reason::Hidden))]);
+    let visible = world.now;
+    world.machine.resume(visible);
+    world.run(ms(100));
+    assert_eq!(world.since(visible), [(0, Output::Hold)]);
+}
+
+#[test]
+fn recorded_checks_keep_nobody_alive() {
+    let mut world = World::connected(Profile::Default);
+    world.vanish();
+    let gone = world.now;
+    for _ in 0..600 {
+        world.machine.heard(Heard::Check, world.now);
+        world.run(ms(100));
+    }
+    let seen = world.since(gone);
+    let [(parked, Output::Release(Reason::Silence)), (closed, Output::Close(_))] = seen[..] else {
+        panic!("{seen:?}");
+    };
+    assert!(parked <= 12_000 + 3100 && closed <= parked + 33_100, "{seen:?}");
+}
+
+#[test]
+fn a_wish_for_the_camera_is_forgotten() {
+    let mut world = World::connected(Profile::Tolerant);
+    world.machine.contended(world.now);
+    world.run(ms(2000));
+    world.vanish();
+    world.run(ms(5000));
+    assert_eq!(world.outputs, []);
+}
+
+#[test]
 fn a_suspect_makes_way_for_others() {
     let mut world = World::connected(Profile::Tolerant);
     world.vanish();

@@ -1,7 +1,7 @@
 //! The session's side of its liveness: hints and proofs in, what the machine
 //! wants out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::debug;
 
@@ -59,6 +59,12 @@ impl Session {
     pub fn doubt_uplink(&mut self, until: Instant, now: Instant) {
         self.advance(now);
         self.liveness.doubt_uplink(until, now);
+    }
+
+    /// This process was not scheduled for so long.
+    pub fn late(&mut self, by: Duration, now: Instant) {
+        self.advance(now);
+        self.liveness.late(by, now);
     }
 
     /// Since when the viewer is suspected for its silence.

@@ -1,5 +1,6 @@
 //! Frames of tracks to the sessions that show them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 use rs2rtc_media::{Frame, Kind};
 use rs2rtc_streams::{AttachedTrack, Sink, Subscription};
 use rs2rtc_webrtc::liveness::Reason;
+
+use tracing::error;
 
 use super::entry::Entry;
 use super::worker::Worker;
@@ -52,10 +55,20 @@ impl Worker {
     /// The camera of a session was taken again.
     pub(super) fn show(&mut self, key: SessionKey, tracks: Vec<AttachedTrack>, now: Instant) {
         let Some(mut entry) = self.sessions.remove(&key) else { return };
-        if entry.show(tracks) && entry.connected {
-            self.join_all(key, &mut entry, now);
-        }
+        // Unless it has them: then it never let go.
+        let shows = entry.tracks.is_empty() && entry.show(tracks) && entry.connected;
+        let joined = catch_unwind(AssertUnwindSafe(|| {
+            if shows {
+                self.join_all(key, &mut entry, now);
+            }
+        }));
         self.sessions.insert(key, entry);
+        if joined.is_err() {
+            error!("a WebRTC session failed and was ended");
+            let text = "internal error";
+            self.drive(key, now, |entry| entry.session.close(Reason::DtlsFatal, text, now));
+            return;
+        }
         self.drive(key, now, |entry| entry.session.mark("camera_back", "", now));
     }
 

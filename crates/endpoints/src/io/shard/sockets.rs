@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rs2rtc_webrtc::liveness::Hint;
-use rs2rtc_webrtc::{Pair, Protocol};
+use rs2rtc_webrtc::{Pair, Protocol, stun};
 use tracing::debug;
 
 use super::SessionKey;
@@ -32,8 +32,25 @@ impl Worker {
                 let key = SessionKey(number - FIRST_SESSION);
                 let taken = self.sessions.get_mut(&key).and_then(|entry| entry.socket.take());
                 let Some(socket) = taken else { return };
+                let remote = socket.remote();
                 socket.receive(receiver, RECEIVE_CALLS, |source, destination, datagram| {
-                    self.datagram(Protocol::Udp, source, destination, datagram, now);
+                    let check = stun::kind(datagram) == Some(stun::Kind::Request);
+                    if source == remote && !check {
+                        // Whoever claims this address, the socket is this viewer's.
+                        self.drive(key, now, |entry| {
+                            entry.received(datagram.len());
+                            let session = &mut entry.session;
+                            session.handle_datagram(
+                                Protocol::Udp,
+                                source,
+                                destination,
+                                datagram,
+                                now,
+                            );
+                        });
+                    } else {
+                        self.datagram(Protocol::Udp, source, destination, datagram, now);
+                    }
                 });
                 if ready.error {
                     socket.errors(|rejection| self.rejection(key, &rejection, now));

@@ -33,6 +33,8 @@ pub(super) const PORT: Token = Token(1);
 pub(super) const FIRST_SESSION: u64 = 2;
 /// Receive calls per socket in a row.
 pub(super) const RECEIVE_CALLS: usize = 8;
+/// A thread that wakes up so much later than planned was not scheduled.
+const LATE: Duration = Duration::from_millis(100);
 /// So many viewers that fall silent within so long, if they are more than half,
 /// make this server doubt its own way out, and wait so much longer.
 const UPLINK_MIN: usize = 3;
@@ -104,8 +106,13 @@ pub(super) fn run(setup: Setup, mut poller: Poller) {
             more = worker.take_round() || worker.setup.outlet.peek_raised();
         }
         let timeout = if more { Duration::ZERO } else { worker.time_left(Instant::now()) };
+        let planned = Instant::now() + timeout;
         worker.poller.wait(timeout, &mut ready);
         worker.setup.outlet.awake();
+        let now = Instant::now();
+        if let Some(late) = now.checked_duration_since(planned).filter(|late| *late > LATE) {
+            worker.late(late, now);
+        }
     }
 }
 
@@ -224,6 +231,15 @@ impl Worker {
             self.stop_session(key, now);
         } else {
             self.drive(key, now, |entry| entry.session.handle_timeout(now));
+        }
+    }
+
+    /// This thread was not scheduled: what was not heard meanwhile is not the
+    /// viewers' silence.
+    fn late(&mut self, by: Duration, now: Instant) {
+        let keys: Vec<SessionKey> = self.sessions.keys().copied().collect();
+        for key in keys {
+            self.drive(key, now, |entry| entry.session.late(by, now));
         }
     }
 

@@ -209,6 +209,7 @@ pub(super) async fn keep(
     let kicked = attached.kicked();
     let mut asked = !asleep;
     let mut told = false;
+    let mut changed = false;
     let mut quiet = Instant::now();
     let departed = loop {
         let now = hold.borrow_and_update().clone();
@@ -223,7 +224,10 @@ pub(super) async fn keep(
             Hold::Held if attached.is_parked() && asked => {
                 let resumed = tokio::select! {
                     biased;
-                    _ = hold.changed() => continue,
+                    changed = hold.changed() => match changed {
+                        Ok(()) => continue,
+                        Err(_) => break None,
+                    },
                     () = kicked.cancelled(), if !told => None,
                     () = inner.cancel.cancelled(), if !told => None,
                     resumed = attached.resume() => Some(resumed),
@@ -240,15 +244,19 @@ pub(super) async fn keep(
                     None => {}
                 }
             }
+            // It let go and asked again before we looked: its tracks are where they were.
+            Hold::Held if changed && !attached.is_parked() => {
+                inner.shards.tracks(session.shard, session.key, attached.tracks.clone());
+            }
             Hold::Held => {}
         }
         tokio::select! {
             biased;
-            changed = hold.changed() => {
-                if changed.is_err() {
+            result = hold.changed() => {
+                if result.is_err() {
                     break None;
                 }
-                asked = true;
+                (asked, changed) = (true, true);
             }
             () = kicked.cancelled(), if !told => {
                 told = true;

@@ -276,7 +276,7 @@ pub fn allows_socket(origin: &str, allowed: &str, host: &str) -> bool {
     allowed.is_empty() && without_port.eq_ignore_ascii_case(host)
 }
 
-fn is_configured(policy: &Policy, origin: &str) -> bool {
+pub(crate) fn is_configured(policy: &Policy, origin: &str) -> bool {
     !policy.origin.is_empty() && policy.origin.eq_ignore_ascii_case(origin)
 }
 

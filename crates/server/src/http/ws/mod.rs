@@ -38,6 +38,8 @@ use session::{Offer, Told, View, follow};
 const MAX_FRAME: usize = 256 * 1024;
 /// Offers that are answered at the same time on one socket.
 const MAX_OFFERS: usize = 8;
+/// Longest candidate line that is passed on.
+const MAX_CANDIDATE: usize = 1024;
 /// Candidates that are kept for an answer that has not come.
 const MAX_WAITING: usize = 64;
 /// Messages to the client that are not sent yet.
@@ -220,6 +222,9 @@ impl Client {
     }
 
     fn on_candidate(&mut self, candidate: String) {
+        if candidate.len() > MAX_CANDIDATE {
+            return;
+        }
         if self.running > 0 && self.waiting.len() < MAX_WAITING {
             self.waiting.push(candidate);
         } else if let Some(view) = self.views.last() {
@@ -256,7 +261,8 @@ impl Client {
             self.hide();
         } else {
             self.hidden = None;
-            for view in self.views.iter_mut().filter(|v| v.is_hidden) {
+            // Those of an earlier socket too; who is not hidden takes no notice.
+            for view in &mut self.views {
                 view.is_hidden = false;
                 view.session.resume();
             }
