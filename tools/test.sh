@@ -10,5 +10,8 @@ node --test tools/ui/*.test.mjs
 cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --release --locked --quiet
 echo "fuzz targets: checked"
 cargo nextest run --workspace --release --locked
-# Not timed by a test: a real browser, a real network, wide bounds.
+# Real browsers in network namespaces: nothing is left of many viewers, a bad network
+# ends no session, and cameras are let go in time (wide bounds, a few runs a row).
+node tests/release/cycles.mjs --cycles 100 --chromium 5
+node tests/release/relay.mjs --seconds 15
 node tests/release/run.mjs
