@@ -92,10 +92,10 @@ export class Server {
 
     log() { return readFileSync(this.logFile, 'utf8'); }
 
-    /** The session of a stream that is not gone. @param {string} stream */
+    /** The newest session of a stream that may hold its camera. @param {string} stream */
     async session(stream) {
         const {sessions} = await this.get('api/rs/sessions');
-        return sessions.find(s => s.stream === stream && s.state !== 'gone');
+        return sessions.filter(s => s.stream === stream && !['gone', 'parked'].includes(s.state)).at(-1);
     }
 
     /** Ids of all processes below the server. */
