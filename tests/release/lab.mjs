@@ -1,6 +1,7 @@
 /**
- * A laboratory of two network namespaces: the server in one, browsers in the other, a
- * cable between them. Nothing outside is touched; all is gone at the end.
+ * A laboratory of network namespaces: the server in one, browsers in another (one for
+ * each lane), a switch and cables between them. Nothing outside is touched; all is gone at
+ * the end.
  */
 import {execFileSync, spawn, spawnSync} from 'node:child_process';
 import {mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
@@ -10,36 +11,48 @@ import {fileURLToPath} from 'node:url';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 export const ROOT = join(HERE, '..', '..');
-export const SERVER = '10.77.0.1';
-const BROWSER = '10.77.0.2';
+const NETWORK = '10.77.0', FIRST_BROWSER = 2;
+export const SERVER = `${NETWORK}.1`;
 export const PORTS = {api: 1984, rtsp: 8554, webrtc: 8555, page: 1985};
 
 const run = (...args) => execFileSync(args[0], args.slice(1), {stdio: ['ignore', 'pipe', 'pipe']}).toString();
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-/** Names of this process's namespaces. */
-export const names = id => ({server: `rr-s-${id}`, browser: `rr-b-${id}`, cable: [`rrs${id}`, `rrb${id}`]});
+/** Names of the server's namespace, and of a lane's with its cable: browser's end, server's end. */
+export const names = (id, lane = 0) => ({server: `rr-s-${id}`, browser: `rr-b-${id}-${lane}`, cable: [`rrb${id}${lane}`, `rrs${id}${lane}`]});
 
-/** Makes namespaces and cable. @param {string} id */
-export function build(id) {
-    const {server, browser, cable} = names(id);
-    run('ip', 'netns', 'add', server);
-    run('ip', 'netns', 'add', browser);
-    // Addresses that appear late make browsers drop what they load.
-    for (const ns of [server, browser]) {
-        for (const scope of ['all', 'default']) run('ip', 'netns', 'exec', ns, 'sysctl', '-qw', `net.ipv6.conf.${scope}.disable_ipv6=1`);
-    }
-    run('ip', 'link', 'add', cable[0], 'netns', server, 'type', 'veth', 'peer', 'name', cable[1], 'netns', browser);
-    for (const [ns, link, address] of [[server, cable[0], SERVER], [browser, cable[1], BROWSER]]) {
+const sysctl = (ns, name, value) => run('ip', 'netns', 'exec', ns, 'sysctl', '-qw', `net.${name}=${value}`);
+
+/** Makes namespaces: the server's with a switch, and one for each lane's browsers, plugged in. @param {string} id */
+export function build(id, lanes = 1) {
+    const {server} = names(id);
+    const add = ns => {
+        run('ip', 'netns', 'add', ns);
+        // Addresses that appear late make browsers drop what they load.
+        for (const scope of ['all', 'default']) sysctl(ns, `ipv6.conf.${scope}.disable_ipv6`, 1);
+        run('ip', '-n', ns, 'link', 'set', 'lo', 'up');
+    };
+    const plug = (ns, link, address) => {
         run('ip', '-n', ns, 'addr', 'add', `${address}/24`, 'dev', link);
         run('ip', '-n', ns, 'link', 'set', link, 'up');
-        run('ip', '-n', ns, 'link', 'set', 'lo', 'up');
+    };
+    add(server);
+    run('ip', '-n', server, 'link', 'add', 'switch', 'type', 'bridge');
+    plug(server, 'switch', SERVER);
+    for (let lane = 0; lane < lanes; lane++) {
+        const {browser, cable} = names(id, lane);
+        add(browser);
+        run('ip', 'link', 'add', cable[0], 'netns', browser, 'type', 'veth', 'peer', 'name', cable[1], 'netns', server);
+        run('ip', '-n', server, 'link', 'set', cable[1], 'master', 'switch', 'up');
+        plug(browser, cable[0], `${NETWORK}.${FIRST_BROWSER + lane}`);
     }
 }
 
 /** Removes them, and whatever still runs in them. @param {string} id */
 export function destroy(id) {
-    for (const ns of [names(id).server, names(id).browser]) {
+    const ours = (spawnSync('ip', ['netns', 'list']).stdout ?? '').toString().split('\n')
+        .map(line => line.split(' ')[0]).filter(ns => ns === names(id).server || ns.startsWith(`rr-b-${id}-`));
+    for (const ns of ours) {
         for (const pid of (spawnSync('ip', ['netns', 'pids', ns]).stdout ?? '').toString().split('\n').filter(Boolean)) {
             if (Number(pid) !== process.pid) try { process.kill(Number(pid), 'SIGKILL'); } catch { /* gone */ }
         }
@@ -47,15 +60,15 @@ export function destroy(id) {
     }
 }
 
-/** Plugs the browsers' cable in or out. */
-export const cable = (id, state) => run('ip', '-n', names(id).browser, 'link', 'set', names(id).cable[1], state);
+/** Plugs a lane's cable in or out. */
+export const cable = ({id, number}, state) => run('ip', '-n', names(id, number).browser, 'link', 'set', names(id, number).cable[0], state);
 
-/** Lets the browsers' host say that a port is closed, or not. */
-export function icmp(id, on) {
-    // Without a token in its bucket the kernel sends no error; loopback is exempt.
-    const set = (name, value) => run('ip', 'netns', 'exec', names(id).browser, 'sysctl', '-qw', `net.ipv4.${name}=${value}`);
-    set('icmp_ratemask', on ? 0 : 8);
-    set('icmp_ratelimit', on ? 1000 : 2147483647);
+/** Lets a lane's host say that a port is closed, as Linux does by itself, or not. */
+export function icmp({id, number}, on) {
+    const {browser} = names(id, number);
+    // A host sends so many such messages a second, six in a row; none without a token.
+    sysctl(browser, 'ipv4.icmp_ratemask', on ? 6168 : 8);
+    sysctl(browser, 'ipv4.icmp_ratelimit', on ? 1000 : 2147483647);
 }
 
 /** A running server in its namespace; this process must be in it too. */

@@ -14,7 +14,8 @@ const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 const now = () => performance.timeOrigin + performance.now();
 /** Longest wait for a picture and for a release. */
 const PATIENCE = 20_000;
-const LANES = 4;
+/** Lanes for which there are streams. */
+export const LANES = 6;
 /** Longest run, with the browser's start. */
 const RUN = 120_000;
 
@@ -28,16 +29,17 @@ function within(ms, promise) {
 /** Server, cameras and the foreign player's page. @param {string} id */
 export async function startLab(id) {
     const tools = await Tools.start();
-    const streams = [`  slow: ${JSON.stringify(SLOW)}`];
+    const streams = [];
     for (const [kind, source] of Object.entries(SOURCES)) {
         for (let lane = 0; lane < LANES; lane++) {
             for (const profile of ['', 'fast']) {
                 const url = JSON.stringify(source(lane, tools));
-                const exclusive = kind === 'device' ? ', exclusive: device' : '';
+                const exclusive = kind === 'device' ? `, exclusive: device${lane}` : '';
                 streams.push(`  ${kind}${lane}${profile}: {url: ${url}${profile && `, liveness: ${profile}`}${exclusive}}`);
             }
         }
     }
+    for (let lane = 0; lane < LANES; lane++) streams.push(`  slow${lane}: ${JSON.stringify(SLOW(lane))}`);
     const config = `api: {listen: ":${PORTS.api}", origin: "*"}\nrtsp: {listen: ":${PORTS.rtsp}"}\nwebrtc: {listen: ":${PORTS.webrtc}"}\n`
         + `log: {format: text}\nstreams:\n${streams.join('\n')}\n`;
     const server = await Server.start(config);
@@ -154,11 +156,9 @@ export class Lane {
 
     /** Closes the socket while the camera is being dialled. */
     async closeWhileDialling() {
-        this.stream = 'slow';
-        const running = () => this.server.children().length;
-        const before = running();
-        await this.#socket('slow', async socket => {
-            for (let i = 0; i < 400 && running() === before; i++) await sleep(10);
+        this.stream = `slow${this.number}`;
+        await this.#socket(this.stream, async socket => {
+            for (let i = 0; i < 400 && !this.#programs().length; i++) await sleep(10);
             await sleep(200 + Math.random() * 300);
             this.begun = now();
             socket.close();
@@ -185,7 +185,7 @@ export class Lane {
 
     async #browser() {
         if (!this.chromium) {
-            this.chromium = await launch({netns: names(this.id).browser, mdns: 'show'});
+            this.chromium = await launch({netns: names(this.id, this.number).browser, mdns: 'show'});
             // A second tab keeps the browser, and reads what a page that left has noted.
             this.helper = await this.chromium.browser.newPage();
             await this.helper.goto(`${this.server.base}api`);

@@ -46,9 +46,9 @@ function isBelow(pid, ancestor) {
 
 const stop = async lab => signal(-lab.chromium.pid, 'SIGSTOP');
 const goOn = async lab => signal(-lab.chromium.pid, 'SIGCONT');
-const unplug = async lab => { cable(lab.id, 'down'); };
+const unplug = async lab => { cable(lab, 'down'); };
 // Browsers drop what they load while a network appears.
-const plug = async lab => { cable(lab.id, 'up'); await new Promise(resolve => setTimeout(resolve, 1500)); };
+const plug = async lab => { cable(lab, 'up'); await new Promise(resolve => setTimeout(resolve, 1500)); };
 const tree = async lab => { const all = processes(lab); for (const pid of all) signal(pid, 'SIGKILL'); };
 const renderers = async lab => { for (const pid of processes(lab, '--type=renderer')) signal(pid, 'SIGKILL'); };
 const crash = async lab => { lab.page.goto('chrome://crash').catch(() => {}); };
@@ -70,15 +70,15 @@ export const ROWS = [
     {name: 'kill -9 all', player: 'own', bound: 250, act: tree},
     {name: 'kill -9 all, foreign player', player: 'foreign', bound: 250, act: tree},
     {name: 'kill -9 all, ICMP filtered', player: 'own', bound: 600,
-        act: async lab => { icmp(lab.id, false); await tree(lab); }, undo: async lab => icmp(lab.id, true)},
+        act: async lab => { icmp(lab, false); await tree(lab); }, undo: async lab => icmp(lab, true)},
     {name: 'tab crashed, ICMP filtered', player: 'own', bound: 600, keepsBrowser: true,
-        act: async lab => { icmp(lab.id, false); await crash(lab); }, undo: async lab => icmp(lab.id, true)},
+        act: async lab => { icmp(lab, false); await crash(lab); }, undo: async lab => icmp(lab, true)},
     {name: 'frozen', player: 'own', bound: 3200, silent: true, slow: true, act: stop, undo: goOn},
     {name: 'frozen, fast', player: 'own', profile: 'fast', bound: 1200, silent: true, slow: true, act: stop, undo: goOn},
     {name: 'cable pulled', player: 'own', bound: 3200, silent: true, slow: true, act: unplug, undo: plug},
     {name: 'cable pulled, fast', player: 'own', profile: 'fast', bound: 1200, silent: true, slow: true, act: unplug, undo: plug},
     {name: 'kill -9 all, ICMP filtered, foreign player', player: 'foreign', bound: 3200, silent: true, slow: true,
-        act: async lab => { icmp(lab.id, false); await tree(lab); }, undo: async lab => icmp(lab.id, true)},
+        act: async lab => { icmp(lab, false); await tree(lab); }, undo: async lab => icmp(lab, true)},
     {name: 'never connects', player: 'none', bound: 5200, slow: true, limit: 9000, act: async lab => { await lab.offer(); }},
     {name: 'offer, then closed', player: 'none', bound: 250, limit: 9000, act: async lab => { await lab.offerAndClose(); }},
     {name: 'closed while dialling', player: 'none', bound: 250, limit: 9000, act: async lab => { await lab.closeWhileDialling(); }},

@@ -15,7 +15,7 @@ import {loadavg} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {build, destroy, names, ROOT} from './lab.mjs';
-import {Lane, startLab} from './lane.mjs';
+import {Lane, LANES, startLab} from './lane.mjs';
 import {ROWS, RESUMES} from './rows.mjs';
 import {SOURCES} from './sources.mjs';
 
@@ -29,6 +29,8 @@ const {values} = parseArgs({options: {
 
 /** Rows that everybody's camera shows are measured most. */
 const MANY = 200, FEW = 20;
+/** Browsers side by side, each on a host of its own. */
+const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? 1) || 1, 1), LANES);
 
 /** What is to be measured: row, source, how often. */
 function plan() {
@@ -60,7 +62,7 @@ async function main() {
         // The same program again, inside the server's namespace.
         const id = String(process.pid % 100_000);
         for (const sign of ['SIGINT', 'SIGTERM']) process.on(sign, () => { destroy(id); process.exit(1); });
-        build(id);
+        build(id, LANES_WANTED);
         try {
             const again = spawnSync('ip', ['netns', 'exec', names(id).server, process.execPath, FILE, ...process.argv.slice(2), '--inside', id], {stdio: 'inherit'});
             process.exitCode = again.status ?? 1;
@@ -74,13 +76,11 @@ async function main() {
     const records = [];
     const lab = await startLab(values.inside);
     try {
-        // Rows that touch the whole network have it for themselves.
         for (const item of plan()) {
             const before = done.filter(r => r.row === item.row.name && r.source === item.source).length;
             const left = item.runs - before;
             if (left <= 0) continue;
-            const shared = !item.row.undo && item.row.player !== 'none' && !item.resume && item.source !== 'device';
-            const lanes = Math.min(left, shared ? Number(values.lanes ?? 1) : 1);
+            const lanes = Math.min(left, LANES_WANTED);
             let next = 0;
             const results = [];
             await Promise.all(Array.from({length: lanes}, async (_, number) => {

@@ -12,11 +12,11 @@ export const SOURCES = {
     exec: lane => `exec:ffmpeg -hide_banner -v error -re ${TEST} -metadata lane=${lane} -f rtsp {output}`,
     demo: () => 'demo:?width=320&height=180&fps=10',
     rtsp: (_, tools) => `rtsp://127.0.0.1:${tools.rtspPort}/h264`,
-    device: (_, tools) => `exec:/usr/bin/python3 ${ROOT}/tests/release/device.py ${tools.folder}/lock ${tools.folder}/video.h264 {output}`,
+    device: (lane, tools) => `exec:/usr/bin/python3 ${ROOT}/tests/release/device.py ${tools.folder}/lock${lane} ${tools.folder}/video.h264 {output}`,
 };
 
 /** A camera that takes its time: it never answers. */
-export const SLOW = 'exec:sleep 61';
+export const SLOW = lane => `exec:/bin/sh -c "sleep 61" lane=${lane}`;
 
 /** The camera of another maker, a video for the device. */
 export class Tools {

@@ -303,8 +303,15 @@ fn two_proven_icmp_messages_let_go_at_once_forged_ones_never() {
     }
     net.run(ms(1));
     assert_eq!(holds(&net), [(false, Some(Reason::IcmpVerified))]);
+    // Its host answers every datagram with another such message, of which it
+    // sends a few only: it is left alone.
+    let viewer = net.session.pair().unwrap().remote;
+    net.sent.clear();
     net.run(ms(3100));
     assert_eq!(net.closed().unwrap().reason, Reason::IcmpVerified);
+    net.run(ms(500));
+    assert!(!net.sent.contains(&viewer));
+    assert!(net.session.is_finished());
 }
 
 #[test]

@@ -527,6 +527,11 @@ impl Machine {
         self.reached
     }
 
+    /// Whether the viewer's port is closed, as far as is known.
+    pub const fn is_refused(&self) -> bool {
+        self.unreachable.is_some()
+    }
+
     /// When something authenticated was heard; the beginning before that.
     pub const fn last_heard(&self) -> Instant {
         self.heard

@@ -312,6 +312,9 @@ impl Session {
                         contents: transmit.contents.into(),
                     };
                     self.observe(&mut transmit);
+                    if self.is_refused(&transmit) {
+                        continue;
+                    }
                     return Output::Transmit(transmit);
                 }
                 Ok(str0m::Output::Event(event)) => self.translate(event),
@@ -465,6 +468,19 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Whether this would only be refused: the viewer's host said that the port is
+    /// closed, and says so of every datagram. It does that a few times a second at
+    /// most, which other viewers on that host may need. Answers still go out: what
+    /// they answer has just come from there.
+    fn is_refused(&self, transmit: &Transmit) -> bool {
+        let there = |pair: Pair| {
+            (pair.protocol, pair.remote) == (transmit.protocol, transmit.destination)
+        };
+        self.liveness.is_refused()
+            && self.pair.is_some_and(there)
+            && stun::kind(&transmit.contents) != Some(stun::Kind::Success)
     }
 
     fn pair_changed(&mut self, (protocol, local, remote): Route) {

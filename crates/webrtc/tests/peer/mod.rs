@@ -116,6 +116,8 @@ pub(crate) struct Net {
     lose: usize,
     /// The last STUN request of the session.
     pub(crate) last_probe: Option<Vec<u8>>,
+    /// Where the session's datagrams went.
+    pub(crate) sent: Vec<SocketAddr>,
 }
 
 fn config() -> Config {
@@ -243,6 +245,7 @@ impl Net {
             stun_only: false,
             lose: 0,
             last_probe: None,
+            sent: Vec::new(),
         }
     }
 
@@ -320,6 +323,7 @@ impl Net {
             match self.session.poll_output() {
                 Output::Transmit(t) => {
                     assert_eq!(t.source, self.local);
+                    self.sent.push(t.destination);
                     if stun::kind(&t.contents) == Some(stun::Kind::Request) {
                         self.last_probe = Some(t.contents.clone());
                     }
