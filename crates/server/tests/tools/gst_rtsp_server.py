@@ -15,7 +15,7 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 VIDEO = (
     "videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=25/1 ! "
-    "timeoverlay ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=800 key-int-max=50 "
+    "x264enc tune=zerolatency speed-preset=ultrafast bitrate=800 key-int-max=50 "
     "option-string=slices=4 ! video/x-h264,profile=baseline ! rtph264pay name=pay0 pt=96 config-interval=0"
 )
 VIDEO_265 = (
