@@ -233,6 +233,48 @@ fn silence_lets_go_of_the_camera_and_later_ends_the_session() {
 }
 
 #[test]
+fn a_recorded_report_keeps_nobody_alive() {
+    let mut net = Net::viewer();
+    net.connect();
+    for i in 0..50 {
+        net.write(0, &picture(&net, true, 3000 * i, 500));
+        net.run(ms(100));
+    }
+    let recorded = net.last_control.clone().unwrap();
+    let from = net.session.pair().unwrap().remote;
+    net.deaf = true;
+    let replay = |net: &mut Net, seconds: i64| {
+        for _ in 0..seconds * 10 {
+            let now = net.now;
+            net.session.handle_datagram(Protocol::Udp, from, net.local, &recorded, now);
+            net.run(ms(100));
+        }
+    };
+    replay(&mut net, 4);
+    assert_eq!(holds(&net), [(false, Some(Reason::Silence))]);
+    // It does not turn the camera on again either.
+    replay(&mut net, 40);
+    assert_eq!(holds(&net).len(), 1);
+    assert_eq!(net.closed().unwrap().reason, Reason::Silence);
+}
+
+#[test]
+fn a_data_channels_packets_are_signs_of_life() {
+    let mut net = Net::with_channel();
+    net.connect();
+    net.run(ms(2000));
+    assert!(net.channel_open);
+    // No probe is sent earlier than half a second after the last sign.
+    let silent = |net: &mut Net| net.session.report(net.now).silent;
+    while silent(&mut net) < ms(200) {
+        net.run(ms(10));
+    }
+    net.say("still here");
+    net.run(ms(20));
+    assert!(silent(&mut net) < ms(30), "{:?}", silent(&mut net));
+}
+
+#[test]
 fn a_viewer_that_wakes_up_takes_the_camera_again_and_goes_on() {
     let mut net = Net::viewer();
     net.connect();

@@ -52,6 +52,9 @@ const LEARNING: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(100);
 /// Without SRTCP for so long, although probes are answered and media flows.
 const STALLED: Duration = Duration::from_secs(10);
+/// The end of a WebSocket says something about what else happens within this.
+/// Later it is old news: many players close theirs as soon as they play.
+const WEBSOCKET_NEWS: Duration = Duration::from_secs(5);
 /// A wish for the camera is forgotten unless it is repeated.
 const WANTED: Duration = Duration::from_millis(500);
 /// Probes whose answer is awaited.
@@ -66,6 +69,9 @@ pub enum Heard {
     Check,
     /// SRTP or SRTCP.
     Media,
+    /// A data channel's packet (SCTP in DTLS): it comes from the viewer's
+    /// browser, whether its page still plays or not.
+    Data,
 }
 
 /// What to do. Comes from [`Machine::poll`] until it gives `None`.
@@ -130,12 +136,23 @@ enum State {
     Connecting,
     Alive,
     Suspect,
-    /// Let go; `asked`: on the player's wish, not for silence.
+    /// The camera is let go.
     Parked {
         since: Instant,
-        asked: bool,
+        cause: Cause,
     },
     Gone,
+}
+
+/// Why a session is parked, which says how it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// It was not heard: any packet brings it back.
+    Silence,
+    /// Its page is hidden: only the player's word does.
+    Asked,
+    /// Somebody else waited for the camera.
+    Contended,
 }
 
 /// The machine of one session.
@@ -169,7 +186,8 @@ pub struct Machine {
     mutes: Mutes,
     /// Verified ICMP messages since the last packet.
     rejections: u32,
-    websocket_lost: bool,
+    /// When its WebSocket ended, if that was not pardoned.
+    websocket_lost: Option<Instant>,
     /// The end of a parked session whose port is closed.
     unreachable: Option<Instant>,
     /// When somebody was last said to wait for the camera.
@@ -214,7 +232,7 @@ impl Machine {
             window: None,
             mutes: Mutes::default(),
             rejections: 0,
-            websocket_lost: false,
+            websocket_lost: None,
             unreachable: None,
             wanted: None,
             hidden: false,
@@ -237,7 +255,7 @@ impl Machine {
         self.heard = self.heard.max(now);
         self.timeline.mark("connected", "", now);
         if std::mem::take(&mut self.hidden) {
-            self.state = State::Parked { since: now, asked: true };
+            self.state = State::Parked { since: now, cause: Cause::Asked };
             self.release(Reason::Hidden, now);
         } else {
             self.state = State::Alive;
@@ -282,7 +300,7 @@ impl Machine {
                 self.packets += 1;
                 self.acquit(now);
             }
-            State::Parked { asked: false, .. } => self.resume_now(now),
+            State::Parked { cause, .. } => self.come_back(cause, now),
             _ => {}
         }
     }
@@ -341,14 +359,16 @@ impl Machine {
                 self.answers += 1;
                 self.acquit(now);
             }
-            State::Parked { asked: false, .. } => self.resume_now(now),
+            State::Parked { cause, .. } => self.come_back(cause, now),
             _ => {}
         }
     }
 
     /// A sign that the viewer may be gone.
     pub fn hint(&mut self, hint: Hint, now: Instant) {
-        self.websocket_lost |= hint.is_websocket();
+        if hint.is_websocket() {
+            self.websocket_lost = Some(now);
+        }
         match self.state {
             State::Gone => return,
             State::Connecting => {
@@ -416,10 +436,12 @@ impl Machine {
         match self.state {
             State::Alive | State::Suspect => {
                 self.window = None;
-                self.state = State::Parked { since: now, asked: true };
+                self.state = State::Parked { since: now, cause: Cause::Asked };
                 self.release(Reason::Hidden, now);
             }
-            State::Parked { since, .. } => self.state = State::Parked { since, asked: true },
+            State::Parked { since, .. } => {
+                self.state = State::Parked { since, cause: Cause::Asked };
+            }
             State::Connecting => {
                 self.hidden = true;
                 self.release(Reason::Hidden, now);
@@ -433,7 +455,7 @@ impl Machine {
         if std::mem::take(&mut self.hidden) && self.state == State::Connecting {
             self.hold(now);
         }
-        if let State::Parked { asked: true, .. } = self.state {
+        if let State::Parked { cause: Cause::Asked, .. } = self.state {
             self.alive_sign(now);
             self.resume_now(now);
         }
@@ -588,7 +610,10 @@ impl Machine {
     /// A packet came: the silence is over.
     fn alive_sign(&mut self, now: Instant) {
         let gap = now.saturating_duration_since(self.heard).saturating_sub(self.excused);
-        if self.connected.is_some() {
+        // A viewer that is sent nothing has little to say: what lies between its
+        // words then is the distance of our own probes.
+        let quiet = matches!(self.state, State::Parked { cause, .. } if cause != Cause::Silence);
+        if self.connected.is_some() && !quiet {
             self.gaps.add(gap, now);
         }
         self.excused = Duration::ZERO;
@@ -718,6 +743,7 @@ impl Machine {
 
     fn pardon(&mut self, window: Window, now: Instant) {
         self.window = None;
+        self.websocket_lost = self.websocket_lost.filter(|_| !window.hint.is_websocket());
         self.counts.pardoned[window.hint.index()] += 1;
         self.mutes.pardon(window.hint, window.opened, now);
         self.timeline.mark("pardoned", window.hint.name(), now);
@@ -749,7 +775,7 @@ impl Machine {
             } else if now >= self.silence_deadline(needed) {
                 self.counts.confirmed[window.hint.index()] += 1;
                 self.window = None;
-                let both = self.websocket_lost && self.rejections > 0;
+                let both = self.lost_websocket_lately(now) && self.rejections > 0;
                 let reason = window.hint.reason();
                 if both {
                     self.gone(reason, now);
@@ -771,7 +797,9 @@ impl Machine {
     /// Lets go of the camera because of a suspicion.
     fn park_for(&mut self, reason: Reason, now: Instant) {
         self.counts.parks += 1;
-        self.state = State::Parked { since: now, asked: false };
+        let contended = reason == Reason::Contended;
+        let cause = if contended { Cause::Contended } else { Cause::Silence };
+        self.state = State::Parked { since: now, cause };
         self.release(reason, now);
     }
 
@@ -780,11 +808,15 @@ impl Machine {
         self.counts.confirmed[Hint::Icmp.index()] += 1;
         self.window = None;
         self.unreachable = Some(now + self.timers.unreachable);
-        if self.websocket_lost {
+        if self.lost_websocket_lately(now) {
             self.gone(Reason::IcmpVerified, now);
         } else if !matches!(self.state, State::Parked { .. }) {
             self.park_for(Reason::IcmpVerified, now);
         }
+    }
+
+    fn lost_websocket_lately(&self, now: Instant) -> bool {
+        self.websocket_lost.is_some_and(|at| now.saturating_duration_since(at) < WEBSOCKET_NEWS)
     }
 
     fn parked_deadline(&mut self, since: Instant, now: Instant) -> Instant {
@@ -795,13 +827,28 @@ impl Machine {
 
     fn judge_parked(&mut self, since: Instant, now: Instant) {
         if now >= self.parked_deadline(since, now) {
-            let reason = self.reason.filter(|r| *r != Reason::Hidden).unwrap_or(Reason::Silence);
+            let reason = match self.reason {
+                _ if self.unreachable.is_some_and(|at| at <= now) => Reason::IcmpVerified,
+                None | Some(Reason::Hidden | Reason::Contended) => Reason::Silence,
+                Some(reason) => reason,
+            };
             self.gone(reason, now);
         }
     }
 
+    /// A parked viewer was heard.
+    fn come_back(&mut self, cause: Cause, now: Instant) {
+        match cause {
+            Cause::Silence => self.resume_now(now),
+            // A page that hangs gave way to somebody who watches. Its browser
+            // answers for it, which is no reason to stand in line again.
+            Cause::Contended if !self.stalled => self.resume_now(now),
+            Cause::Contended | Cause::Asked => {}
+        }
+    }
+
     fn resume_now(&mut self, now: Instant) {
-        if let State::Parked { asked: false, .. } = self.state {
+        if !matches!(self.state, State::Parked { cause: Cause::Asked, .. }) {
             self.counts.resumes += 1;
         }
         self.state = State::Alive;

@@ -324,6 +324,81 @@ fn a_page_that_hangs_makes_way_for_others_only() {
     world.machine.contended(world.now);
     world.run(ms(10));
     assert!(matches!(world.outputs[..], [(_, Output::Release(Reason::Contended))]));
+    // Its browser goes on answering; that is no reason to ask for the camera again.
+    world.run(ms(20_000));
+    assert_eq!(world.outputs.len(), 1, "{:?}", world.outputs);
+    let back = world.now;
+    world.media_every = ms(60);
+    world.run(ms(1000));
+    assert!(matches!(world.since(back)[..], [(0..=100, Output::Hold)]), "{:?}", world.outputs);
+}
+
+#[test]
+fn who_gave_way_and_answers_stands_in_line_again() {
+    let mut world = World::connected(Profile::Tolerant);
+    world.vanish();
+    world.run(ms(3000));
+    world.machine.contended(world.now);
+    world.run(ms(10));
+    world.there = true;
+    let back = world.now;
+    world.run(ms(2000));
+    assert!(matches!(world.since(back)[..], [(0..=1100, Output::Hold)]), "{:?}", world.outputs);
+}
+
+#[test]
+fn a_websocket_that_ended_long_ago_is_no_second_sign() {
+    // Many players close theirs as soon as they play. Later a NAT forgets them.
+    for wait in [ms(1000), ms(60_000)] {
+        let mut world = World::connected(Profile::Default);
+        world.machine.hint(Hint::WsFin, world.now);
+        world.run(wait);
+        world.vanish();
+        world.run(ms(50));
+        world.machine.hint(Hint::Icmp, world.now);
+        world.run(ms(20));
+        let second = world.now;
+        world.machine.hint(Hint::Icmp, second);
+        world.run(ms(2000));
+        assert_eq!(world.since(second), [(0, Output::Release(Reason::IcmpVerified))]);
+    }
+}
+
+#[test]
+fn the_distance_of_our_own_probes_is_no_gap_of_the_network() {
+    for profile in Profile::ALL {
+        let mut world = World::connected(profile);
+        let limit = world.machine.report(world.now).limit;
+        for _ in 0..5 {
+            world.machine.park(world.now);
+            world.media_every = ms(0);
+            world.run(ms(30_000));
+            world.media_every = ms(60);
+            world.machine.resume(world.now);
+            world.run(ms(10_000));
+        }
+        let report = world.machine.report(world.now);
+        assert_eq!(report.limit, limit, "{profile:?}");
+        assert!(report.expected_wrong_parks < 0.01, "{profile:?} {}", report.expected_wrong_parks);
+    }
+}
+
+#[test]
+fn a_hidden_viewer_whose_port_is_closed_ends_for_that() {
+    let mut world = World::connected(Profile::Default);
+    world.machine.park(world.now);
+    world.run(ms(2000));
+    world.vanish();
+    for _ in 0..2 {
+        world.run(ms(1100));
+        world.machine.hint(Hint::Icmp, world.now);
+    }
+    world.run(ms(3100));
+    assert!(
+        matches!(world.outputs.last(), Some((_, Output::Close(Reason::IcmpVerified)))),
+        "{:?}",
+        world.outputs
+    );
 }
 
 #[test]
@@ -399,10 +474,19 @@ fn random_life(seed: u64) {
     let profile = Profile::ALL[random.below(3) as usize];
     let timers = Timers::from(profile);
     let mut world = World::new(timers);
+    // Some take the camera with their first check only, some are hidden before that.
+    if random.below(4) == 0 {
+        world.machine = Machine::new(timers, false, world.now);
+        world.held = false;
+    }
     world.there = random.below(10) > 0;
     if world.there {
+        if random.below(8) == 0 {
+            world.machine.park(world.now);
+        }
         world.machine.heard(Heard::Check, world.now);
         world.machine.connected(world.now);
+        world.drain();
     }
     world.round_trip = ms(1 + random.below(400));
     // When something authentic was heard last, and what excuses a release.
@@ -414,7 +498,10 @@ fn random_life(seed: u64) {
         }
         let before = world.outputs.len();
         let mut certain = false;
-        match random.below(20) {
+        match random.below(22) {
+            // Checks, the viewer's own or recorded ones, and its data channel.
+            20 if world.there => world.machine.heard(Heard::Data, world.now),
+            20 | 21 => world.machine.heard(Heard::Check, world.now),
             0 => world.there = true,
             1 => world.vanish(),
             2 => world.media_every = ms(random.below(3) * 200),
@@ -483,6 +570,7 @@ fn random_life(seed: u64) {
                 }
             }
             // Silence always ends in a release.
+            // (A recorded check of an alive viewer counts for one such time more.)
             let bound = timers.silence_max + slack + ms(40);
             if !world.there && world.machine.is_established() && silent > bound {
                 assert!(

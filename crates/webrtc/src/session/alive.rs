@@ -139,13 +139,12 @@ impl Session {
     fn probe(&mut self) {
         let serial = self.liveness.probe_sent(self.now);
         let Some(pair) = self.pair else { return };
+        // A viewer that is silent here and checks from there has moved.
+        let moved = self.checked.filter(|(_, at)| *at > self.liveness.last_heard());
+        let pair = (pair.protocol, pair.local, pair.remote);
+        let (protocol, source, destination) = moved.map_or(pair, |(route, _)| route);
         if let Some(contents) = self.prober.probe(serial) {
-            self.probes.push_back(Transmit {
-                protocol: pair.protocol,
-                source: pair.local,
-                destination: pair.remote,
-                contents,
-            });
+            self.probes.push_back(Transmit { protocol, source, destination, contents });
         }
     }
 

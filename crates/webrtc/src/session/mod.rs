@@ -29,6 +29,7 @@ use crate::{CandidateKind, Certificate, LocalCandidate, Protocol, stun};
 mod accept;
 mod alive;
 mod authentic;
+mod order;
 mod outgoing;
 mod output;
 mod prober;
@@ -38,6 +39,7 @@ mod timeline;
 pub use accept::{Accept, Selected};
 pub use output::{CloseReason, Event, Output, Pair, Received, Transmit};
 
+use order::Order;
 use outgoing::{Out, Outgoing};
 use prober::Prober;
 use sender::MediaSender;
@@ -110,6 +112,10 @@ pub struct Session {
     /// Where the viewer's own packets came from, if not from there.
     followed: Option<Route>,
     pair: Option<Pair>,
+    /// Where the last check came from, and when.
+    checked: Option<(Route, Instant)>,
+    /// Tells new control packets from recorded ones.
+    order: Order,
     now: Instant,
     /// First byte of the datagram that came last.
     last_kind: u8,
@@ -152,6 +158,8 @@ impl Session {
             nominated: None,
             followed: None,
             pair: None,
+            checked: None,
+            order: Order::default(),
             now,
             last_kind: 0,
             dirty: false,
@@ -190,21 +198,33 @@ impl Session {
         };
         if let Some(answered) = self.prober.answer(datagram) {
             if let Some(serial) = answered {
+                if self.pair.is_some_and(|p| (p.protocol, p.remote) != (protocol, source)) {
+                    // It was asked there because it is not heard from the old address.
+                    self.followed = Some((protocol, destination, source));
+                }
                 self.liveness.probe_answered(serial, self.now);
             }
             return;
         }
         self.last_kind = datagram.first().copied().unwrap_or(0);
         authentic::take();
-        if stun::kind(datagram).is_none() && self.peers.contains(&(protocol, source)) {
-            self.followed = Some((protocol, destination, source));
-        }
         if let Err(error) = self.rtc.handle_input(Input::Receive(self.now, receive)) {
             // Unauthenticated bytes must not end a session; if it is broken, silence does.
             debug!(%source, %error, "datagram refused");
         }
-        if authentic::take() {
+        let seen = authentic::take();
+        let heard = seen.opened.is_some_and(|opened| self.order.is_new(datagram, opened));
+        if heard {
             self.liveness.heard(Heard::Media, self.now);
+        }
+        // Before the handshake is over, an address that was checked is all there is.
+        let authentic = heard || self.state == State::Connecting && stun::kind(datagram).is_none();
+        if authentic && self.peers.contains(&(protocol, source)) {
+            self.followed = Some((protocol, destination, source));
+        }
+        if seen.fatal_alert && self.state == State::Connected {
+            self.detail = "fatal DTLS alert".to_owned();
+            self.liveness.proof(Reason::DtlsFatal, self.now);
         }
     }
 
@@ -303,7 +323,12 @@ impl Session {
             if self.state == State::Finished {
                 return Output::Timeout(self.now + Duration::from_secs(3600));
             }
-            match self.rtc.poll_output() {
+            authentic::take();
+            let output = self.rtc.poll_output();
+            if authentic::take().data {
+                self.liveness.heard(Heard::Data, self.now);
+            }
+            match output {
                 Ok(str0m::Output::Transmit(transmit)) => {
                     let mut transmit = Transmit {
                         protocol: Protocol::from_str0m(transmit.proto),
@@ -447,6 +472,8 @@ impl Session {
         match stun::kind(&transmit.contents) {
             Some(stun::Kind::Success) => {
                 self.liveness.heard(Heard::Check, self.now);
+                let route = (transmit.protocol, transmit.source, transmit.destination);
+                self.checked = Some((route, self.now));
                 let peer = (transmit.protocol, transmit.destination);
                 if !self.peers.contains(&peer) && self.peers.len() < MAX_CANDIDATES {
                     self.peers.push(peer);
@@ -475,9 +502,8 @@ impl Session {
     /// most, which other viewers on that host may need. Answers still go out: what
     /// they answer has just come from there.
     fn is_refused(&self, transmit: &Transmit) -> bool {
-        let there = |pair: Pair| {
-            (pair.protocol, pair.remote) == (transmit.protocol, transmit.destination)
-        };
+        let there =
+            |pair: Pair| (pair.protocol, pair.remote) == (transmit.protocol, transmit.destination);
         self.liveness.is_refused()
             && self.pair.is_some_and(there)
             && stun::kind(&transmit.contents) != Some(stun::Kind::Success)

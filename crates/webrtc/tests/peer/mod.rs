@@ -16,6 +16,7 @@ use rs2rtc_webrtc::{
     Protocol, Selected, Session, configured_candidates, stun,
 };
 use str0m::change::SdpAnswer;
+use str0m::channel::ChannelId;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::Receive;
 use str0m::rtp::{RtpWrite, SeqNo};
@@ -109,6 +110,7 @@ pub(crate) struct Net {
     /// How often the client's own ICE gave up.
     pub(crate) client_lost: usize,
     pub(crate) channel_open: bool,
+    channel: Option<ChannelId>,
     /// Nothing of the client arrives.
     pub(crate) deaf: bool,
     /// Only STUN arrives.
@@ -116,6 +118,8 @@ pub(crate) struct Net {
     lose: usize,
     /// The last STUN request of the session.
     pub(crate) last_probe: Option<Vec<u8>>,
+    /// The client's last control packet (SRTCP).
+    pub(crate) last_control: Option<Vec<u8>>,
     /// Where the session's datagrams went.
     pub(crate) sent: Vec<SocketAddr>,
 }
@@ -241,10 +245,12 @@ impl Net {
             client_closed: false,
             client_lost: 0,
             channel_open: false,
+            channel: None,
             deaf: false,
             stun_only: false,
             lose: 0,
             last_probe: None,
+            last_control: None,
             sent: Vec::new(),
         }
     }
@@ -354,6 +360,9 @@ impl Net {
                 str0m::Output::Transmit(t) => {
                     let heard =
                         !self.deaf && (!self.stun_only || stun::kind(&t.contents).is_some());
+                    if matches!(t.contents[..], [128..192, 192..224, ..]) {
+                        self.last_control = Some(t.contents.to_vec());
+                    }
                     if heard && t.destination == self.local {
                         let stun = stun::kind(&t.contents).is_some();
                         let from = self.moved.filter(|_| !stun).or(self.rebound);
@@ -399,7 +408,10 @@ impl Net {
             str0m::Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 self.client_lost += 1;
             }
-            str0m::Event::ChannelOpen(..) => self.channel_open = true,
+            str0m::Event::ChannelOpen(id, _) => {
+                self.channel_open = true;
+                self.channel = Some(id);
+            }
             _ => {}
         }
     }
@@ -444,6 +456,14 @@ impl Net {
     }
 
     /// Drops the next media packets on their way to the client.
+    /// Says something over the data channel.
+    pub(crate) fn say(&mut self, text: &str) {
+        let mut channel = self.client.channel(self.channel.unwrap()).unwrap();
+        channel.write(false, text.as_bytes()).unwrap();
+        self.client.handle_input(Input::Timeout(self.now)).unwrap();
+        self.drain_client();
+    }
+
     pub(crate) fn lose(&mut self, packets: usize) {
         self.lose = packets;
     }

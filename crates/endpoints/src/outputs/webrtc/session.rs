@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use rs2rtc_base::ErrorKind;
 use rs2rtc_streams::{Attached, Departure};
 use rs2rtc_webrtc::liveness::{Hint, Reason};
 use tokio::sync::watch;
@@ -16,6 +17,8 @@ use crate::io::shard::{Departed, Hold, SessionKey};
 
 /// Ended sessions that are remembered.
 const ENDED: usize = 100;
+/// A viewer whose camera was given to somebody else asks for it again after this.
+const TURN: Duration = Duration::from_secs(1);
 /// How often a viewer is told that others wait for its camera.
 const CONTENTION: Duration = Duration::from_millis(100);
 
@@ -235,6 +238,17 @@ pub(super) async fn keep(
                 match resumed {
                     Some(Ok(())) => {
                         inner.shards.tracks(session.shard, session.key, attached.tracks.clone());
+                    }
+                    // Somebody else has the camera: it waits for its turn.
+                    Some(Err(error)) if error.kind() == ErrorKind::Busy => {
+                        debug!(%error, "waits for its camera");
+                        tokio::select! {
+                            biased;
+                            _ = hold.changed() => hold.mark_changed(),
+                            () = kicked.cancelled(), if !told => {}
+                            () = inner.cancel.cancelled(), if !told => {}
+                            () = tokio::time::sleep(TURN) => continue,
+                        }
                     }
                     Some(Err(error)) => {
                         session.close(Reason::SourceFailed, &error.to_string());
