@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::call::{Call, Reply, error, typed};
 use super::{Api, events};
-use crate::metrics::{Form, Reading};
+use crate::metrics::{Form, Link, Reading};
 
 /// How long the media threads may take to tell their state.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -51,6 +51,15 @@ async fn read(api: &Api) -> Reading {
     for report in timeout(LIMIT, gateway.reports()).await.unwrap_or_default() {
         if let Some((_, count)) = reading.sessions.iter_mut().find(|(s, _)| *s == report.state) {
             *count += 1;
+        }
+        if matches!(report.state, "alive" | "suspect" | "parked") {
+            reading.links.push(Link {
+                stream: report.stream,
+                viewer: report.viewer,
+                limit: report.limit.as_secs_f64(),
+                loss: report.loss,
+                rtt: report.rtt.map(|rtt| rtt.as_secs_f64()),
+            });
         }
     }
     let counters = gateway.counters();

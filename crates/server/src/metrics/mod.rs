@@ -5,10 +5,11 @@
 //! themselves is read when somebody asks.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
+use prometheus_client::encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -61,6 +62,20 @@ struct Labels<const N: usize>([(&'static str, &'static str); N]);
 impl<const N: usize> EncodeLabelSet for Labels<N> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
         self.0.as_slice().encode(encoder)
+    }
+}
+
+/// Labels of what belongs to one session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Whose {
+    stream: String,
+    viewer: u64,
+}
+
+impl EncodeLabelSet for Whose {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        ("stream", self.stream.as_str()).encode(encoder.encode_label())?;
+        ("viewer", self.viewer).encode(encoder.encode_label())
     }
 }
 
@@ -232,6 +247,8 @@ impl Form {
 pub struct Reading {
     /// Sessions by state.
     pub sessions: Vec<(&'static str, u64)>,
+    /// The network of each session that is connected.
+    pub links: Vec<Link>,
     /// Hints by source: confirmed, pardoned.
     pub hints: Vec<(&'static str, u64, u64)>,
     /// Parked viewers that were there all the time.
@@ -268,6 +285,46 @@ pub struct Reading {
     pub event_readers: u64,
 }
 
+/// What one session has learned of its network.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Name of the stream.
+    pub stream: String,
+    /// Id of the viewer.
+    pub viewer: u64,
+    /// The silence that lets go of the camera, in seconds.
+    pub limit: f64,
+    /// Share of probes without an answer.
+    pub loss: f64,
+    /// Smoothed round trip time in seconds, once it is known.
+    pub rtt: Option<f64>,
+}
+
+impl Link {
+    fn register(links: &[Self], registry: &mut Registry) {
+        type Measured = Family<Whose, Gauge<f64, AtomicU64>>;
+        let gauges: [(&str, &str, fn(&Self) -> Option<f64>); 3] = [
+            (
+                "session_silence_limit_seconds",
+                "The silence that lets go of the camera, as it is now",
+                |link| Some(link.limit),
+            ),
+            ("session_probe_loss", "Share of probes without an answer", |link| Some(link.loss)),
+            ("session_rtt_seconds", "Smoothed round trip time of probes", |link| link.rtt),
+        ];
+        for (name, help, value) in gauges {
+            let family = Measured::default();
+            for link in links {
+                if let Some(value) = value(link) {
+                    let whose = Whose { stream: link.stream.clone(), viewer: link.viewer };
+                    family.get_or_create(&whose).set(value);
+                }
+            }
+            registry.register(name, help, family);
+        }
+    }
+}
+
 impl Reading {
     fn register(&self, registry: &mut Registry) {
         let sessions = Family::<Labels<1>, Gauge>::default();
@@ -275,6 +332,7 @@ impl Reading {
             sessions.get_or_create(&Labels([("state", state)])).set(signed(*count));
         }
         registry.register("sessions", "WebRTC sessions by state", sessions);
+        Link::register(&self.links, registry);
         let hints = Family::<Labels<2>, Counter>::default();
         for (source, confirmed, pardoned) in &self.hints {
             for (outcome, count) in [("confirmed", confirmed), ("pardoned", pardoned)] {

@@ -191,3 +191,17 @@ fn every_metric_is_in_the_documents() {
     let real: BTreeSet<String> = all.into_keys().collect();
     assert_eq!(documented, real);
 }
+
+#[test]
+fn sessions_tell_what_they_know_of_their_network() {
+    let link = |rtt| Link { stream: "a \"b\"\\\nc".into(), viewer: 7, limit: 3.0, loss: 0.25, rtt };
+    let reading = Reading { links: vec![link(None)], ..Reading::default() };
+    let text = filled().0.text(&reading, Form::Plain);
+    let labels = r#"{stream="a \"b\"\\\nc",viewer="7"}"#;
+    assert!(text.contains(&format!("rs2rtc_session_silence_limit_seconds{labels} 3.0\n")), "{text}");
+    assert!(text.contains(&format!("rs2rtc_session_probe_loss{labels} 0.25\n")), "{text}");
+    assert!(!text.contains("rs2rtc_session_rtt_seconds{"), "{text}");
+    let reading = Reading { links: vec![link(Some(0.5))], ..Reading::default() };
+    let text = filled().0.text(&reading, Form::Plain);
+    assert!(text.contains(&format!("rs2rtc_session_rtt_seconds{labels} 0.5\n")), "{text}");
+}

@@ -796,9 +796,9 @@ impl Machine {
 
     /// Lets go of the camera because of a suspicion.
     fn park_for(&mut self, reason: Reason, now: Instant) {
-        self.counts.parks += 1;
         let contended = reason == Reason::Contended;
         let cause = if contended { Cause::Contended } else { Cause::Silence };
+        self.counts.parks += u64::from(!contended);
         self.state = State::Parked { since: now, cause };
         self.release(reason, now);
     }
@@ -848,7 +848,7 @@ impl Machine {
     }
 
     fn resume_now(&mut self, now: Instant) {
-        if !matches!(self.state, State::Parked { cause: Cause::Asked, .. }) {
+        if matches!(self.state, State::Parked { cause: Cause::Silence, .. }) {
             self.counts.resumes += 1;
         }
         self.state = State::Alive;

@@ -21,8 +21,8 @@
 //!
 //! The guard reports on the same socket, each time five bytes: a letter and an
 //! `i32` in native order. `S`: started, process id; `E`: could not be started,
-//! error number; `X`: the program ended, its wait status. The socket ends when
-//! all is gone.
+//! error number; `X`: the program ended, its wait status; `G`: nothing of it is
+//! left, and the guard is about to end too.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
@@ -72,6 +72,8 @@ pub(super) enum Report {
     Failed(i32),
     /// It ended: wait status.
     Exited(i32),
+    /// Nothing of its tree is left.
+    Gone,
 }
 
 impl Report {
@@ -81,6 +83,7 @@ impl Report {
             b'S' => Some(Self::Started(value)),
             b'E' => Some(Self::Failed(value)),
             b'X' => Some(Self::Exited(value)),
+            b'G' => Some(Self::Gone),
             _ => None,
         }
     }
@@ -90,6 +93,7 @@ impl Report {
             Self::Started(value) => (b'S', value),
             Self::Failed(value) => (b'E', value),
             Self::Exited(value) => (b'X', value),
+            Self::Gone => (b'G', 0),
         };
         let [a, b, c, d] = value.to_ne_bytes();
         [letter, a, b, c, d]
@@ -221,7 +225,10 @@ impl Guard {
                     report(&self.control, Report::Exited(status.as_raw()));
                 }
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return,
+                Err(_) => {
+                    report(&self.control, Report::Gone);
+                    return;
+                }
             }
         }
     }
@@ -261,7 +268,7 @@ mod tests {
 
     #[test]
     fn reports_round_trip() {
-        for report in [Report::Started(7), Report::Failed(-1), Report::Exited(0x0f00)] {
+        for report in [Report::Started(7), Report::Failed(-1), Report::Exited(0x0f00), Report::Gone] {
             assert_eq!(Report::parse(report.write()), Some(report));
         }
         assert_eq!(Report::parse([b'?', 0, 0, 0, 0]), None);

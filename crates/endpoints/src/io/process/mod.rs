@@ -19,6 +19,8 @@ pub mod words;
 
 use std::fmt;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -95,6 +97,9 @@ enum State {
 pub struct Process {
     pid: u32,
     leash: Leash,
+    /// The program itself, to kill it without asking the guard to.
+    #[cfg(target_os = "linux")]
+    handle: Option<OwnedFd>,
     stdout: Option<ChildStdout>,
     output: Arc<Output>,
     state: watch::Receiver<State>,
@@ -156,7 +161,16 @@ impl Process {
         if let Some(stderr) = stderr {
             output.drain(tasks, pid, stderr);
         }
-        let mut process = Self { pid, leash, stdout, output, state: changes, tasks: tasks.clone() };
+        let mut process = Self {
+            pid,
+            leash,
+            #[cfg(target_os = "linux")]
+            handle: handle(pid),
+            stdout,
+            output,
+            state: changes,
+            tasks: tasks.clone(),
+        };
         if !command.pipe
             && let Some(stdout) = process.stdout.take()
         {
@@ -200,6 +214,11 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         if signal == Signal::KILL && *self.state.borrow() == State::Running {
             KILLS.fetch_add(1, Ordering::Relaxed);
+            // It is the program that holds the camera: the guard sees to the rest.
+            #[cfg(target_os = "linux")]
+            if let Some(handle) = &self.handle {
+                let _ = rustix::process::pidfd_send_signal(handle, signal);
+            }
         }
         match &self.leash {
             Leash::Guard(control) => {
@@ -284,6 +303,13 @@ impl fmt::Debug for Process {
     }
 }
 
+/// A descriptor that stands for a process, also when its id is somebody else's.
+#[cfg(target_os = "linux")]
+fn handle(pid: u32) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+}
+
 /// The status of a program whose guard could not tell.
 fn killed() -> ExitStatus {
     ExitStatus::from_raw(Signal::KILL.as_raw())
@@ -303,12 +329,21 @@ async fn watch_guard(
 ) {
     let mut status = None;
     while let Some(report) = next_report(&mut reports).await {
-        if let Report::Exited(raw) = report {
-            status = Some(ExitStatus::from_raw(raw));
-            state.send_replace(State::Exited(ExitStatus::from_raw(raw)));
+        match report {
+            Report::Exited(raw) => {
+                status = Some(ExitStatus::from_raw(raw));
+                state.send_replace(State::Exited(ExitStatus::from_raw(raw)));
+            }
+            Report::Gone => {
+                state.send_replace(State::Gone(status.unwrap_or_else(killed)));
+            }
+            Report::Started(_) | Report::Failed(_) => {}
         }
     }
     let _ = guard.wait().await;
+    if matches!(*state.borrow(), State::Gone(_)) {
+        return;
+    }
     if status.is_none()
         && let Some(group) = Pid::from_raw(pid)
     {
