@@ -79,10 +79,14 @@ function pages(browser, server) {
 /** What is there now. */
 async function count(server) {
     const metrics = await server.get('metrics');
-    const sum = name => [...metrics.matchAll(new RegExp(`^rs2rtc_${name}(?:{[^}]*})? (\\S+)$`, 'gm'))].reduce((all, m) => all + Number(m[1]), 0);
+    const sum = (name, labels = '') => {
+        const found = [...metrics.matchAll(new RegExp(`^rs2rtc_${name}${labels || '(?:{[^}]*})?'} (\\S+)$`, 'gm'))];
+        if (!found.length) throw new Error(`there is no rs2rtc_${name}${labels}`);
+        return found.reduce((all, m) => all + Number(m[1]), 0);
+    };
     const {sessions} = await server.get('api/rs/sessions');
     return {
-        sessions: sessions.length, consumers: sum('consumers'), leases: sum('leases_held'), waiting: sum('leases_waiting'),
+        sessions: sessions.length, consumers: sum('consumers'), leases: sum('leases', '{state="held"}'), waiting: sum('leases', '{state="waiting"}'),
         tasks: sum('tasks'), children: server.children().length, descriptors: server.descriptors(),
     };
 }

@@ -1,53 +1,25 @@
 #!/usr/bin/python3
-"""A fake camera that only one program can have, as a child of the server.
+"""Uses the fake camera that only one program can have (device.mjs), as a child of the server.
 
-    device.py LOCKFILE VIDEO URL
+    device.py SOCKET VIDEO URL
 
-While somebody has it, it says "Device or resource busy" and ends. Its frames
-come from an H.264 file, over and over, and are published at the URL by ffmpeg. After its end the device stays busy for
-0 to 300 ms, as real ones do: a holder outlives the program for so long. Times of
-opening, refusals and closing are appended to LOCKFILE.log, in Unix seconds.
+While somebody has the camera, it says "Device or resource busy" and ends. Its frames come from
+an H.264 file, over and over, and are published at the URL by ffmpeg, which keeps the
+connection: the camera is closed when the last process that has it is gone, however it ended.
 """
 
-import fcntl
 import os
-import random
-import select
+import socket
 import sys
-import time
 
-lock_path, video, url = sys.argv[1:4]
+path, video, url = sys.argv[1:4]
 
-
-def note(what: str) -> None:
-    with open(lock_path + ".log", "a", encoding="ascii") as log:
-        log.write(f"{time.time():.6f} {what} {os.getpid()}\n")
-
-
-lock = os.open(lock_path, os.O_RDWR | os.O_CREAT)
-try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-except OSError:
-    note("busy")
+camera = socket.socket(socket.AF_UNIX)
+camera.connect(path)
+if camera.makefile().readline().strip() != "free":
     print("/dev/fake: Device or resource busy", file=sys.stderr)
     sys.exit(1)
-note("open")
-
-alive, holder_end = os.pipe()
-if os.fork() == 0:
-    # The holder: in a session of its own, so that a killed group leaves it alone.
-    os.setsid()
-    os.close(holder_end)
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    select.select([alive], [], [])
-    time.sleep(random.uniform(0, float(os.environ.get("CLOSE_DELAY", "0.3"))))
-    note("close")
-    os._exit(0)
-os.close(alive)
-os.set_inheritable(holder_end, False)
-os.close(lock)
+os.set_inheritable(camera.fileno(), True)
 
 os.execvp(
     "ffmpeg",

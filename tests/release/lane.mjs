@@ -28,7 +28,7 @@ function within(ms, promise) {
 
 /** Server, cameras and the foreign player's page. @param {string} id */
 export async function startLab(id) {
-    const tools = await Tools.start();
+    const tools = await Tools.start(LANES);
     const streams = [];
     for (const [kind, source] of Object.entries(SOURCES)) {
         for (let lane = 0; lane < LANES; lane++) {

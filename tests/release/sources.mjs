@@ -3,6 +3,7 @@ import {spawn, spawnSync} from 'node:child_process';
 import {existsSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {Device} from './device.mjs';
 import {ROOT} from './lab.mjs';
 
 const TEST = '-f lavfi -i testsrc=size=320x180:rate=10 -c:v libx264 -preset ultrafast -tune zerolatency -profile:v baseline -pix_fmt yuv420p -g 10';
@@ -12,20 +13,22 @@ export const SOURCES = {
     exec: lane => `exec:ffmpeg -hide_banner -v error -re ${TEST} -metadata lane=${lane} -f rtsp {output}`,
     demo: () => 'demo:?width=320&height=180&fps=10',
     rtsp: (_, tools) => `rtsp://127.0.0.1:${tools.rtspPort}/h264`,
-    device: (lane, tools) => `exec:/usr/bin/python3 ${ROOT}/tests/release/device.py ${tools.folder}/lock${lane} ${tools.folder}/video.h264 {output}`,
+    device: (lane, tools) => `exec:/usr/bin/python3 ${ROOT}/tests/release/device.py ${tools.folder}/device${lane} ${tools.folder}/video.h264 {output}`,
 };
 
 /** A camera that takes its time: it never answers. */
 export const SLOW = lane => `exec:/bin/sh -c "sleep 61" lane=${lane}`;
 
-/** The camera of another maker, a video for the device. */
+/** The camera of another maker, the devices of the lanes and their video. */
 export class Tools {
-    static async start() {
+    /** @param {number} lanes */
+    static async start(lanes) {
         const tools = new Tools();
         tools.folder = mkdtempSync(join(tmpdir(), 'rs2rtc-release-tools-'));
         const video = join(tools.folder, 'video.h264');
         spawnSync('ffmpeg', ['-v', 'error', '-t', '4', ...TEST.split(' '), '-f', 'h264', video]);
         if (!existsSync(video)) throw new Error('ffmpeg makes no video');
+        tools.devices = await Promise.all(Array.from({length: lanes}, (_, lane) => Device.start(join(tools.folder, `device${lane}`))));
         tools.camera = spawn('/usr/bin/python3', [join(ROOT, 'crates/server/tests/tools/gst_rtsp_server.py')], {stdio: ['ignore', 'pipe', 'ignore']});
         tools.rtspPort = await new Promise((resolve, reject) => {
             tools.camera.once('exit', () => reject(new Error('the RTSP camera does not start')));
@@ -40,6 +43,7 @@ export class Tools {
     stop() {
         this.camera.removeAllListeners('exit');
         this.camera.kill('SIGKILL');
+        for (const device of this.devices) device.stop();
         rmSync(this.folder, {recursive: true, force: true});
     }
 }
