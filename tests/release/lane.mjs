@@ -112,7 +112,13 @@ export class Lane {
 
     /** The server's programs for this lane. */
     #programs() {
-        const mine = pid => { try { return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`lane=${this.number}`); } catch { return false; } };
+        const mine = pid => {
+            try {
+                const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+                // The guard names its program too, and holds nothing.
+                return !words.includes('--guard') && words.some(word => word.includes(`lane=${this.number}`));
+            } catch { return false; }
+        };
         return this.server.children().filter(mine);
     }
 

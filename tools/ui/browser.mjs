@@ -42,7 +42,10 @@ export async function launch(options = {}) {
     if (options.netns) {
         if (!/^[\w.-]+$/.test(options.netns)) throw new Error(`not the name of a namespace: ${options.netns}`);
         executablePath = join(folder, 'chromium-in-namespace');
-        writeFileSync(executablePath, `#!/bin/sh\nexec ip netns exec '${options.netns}' '${CHROMIUM}' "$@"\n`);
+        // Not even here may a browser put itself before others: as root it would run
+        // with a higher priority than the server on the same machine.
+        const meek = 'setpriv --bounding-set -sys_nice --inh-caps -sys_nice';
+        writeFileSync(executablePath, `#!/bin/sh\nexec ip netns exec '${options.netns}' ${meek} '${CHROMIUM}' "$@"\n`);
         chmodSync(executablePath, 0o755);
     }
     const args = [...ARGS, ...(options.args ?? [])];

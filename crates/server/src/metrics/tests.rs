@@ -114,6 +114,13 @@ fn filled() -> (Metrics, Reading) {
     });
     let reading = Reading {
         sessions: vec![("alive", 2), ("parked", 1)],
+        links: vec![Link {
+            stream: "cam".into(),
+            viewer: 1,
+            limit: 3.0,
+            loss: 0.0,
+            rtt: Some(0.001),
+        }],
         hints: vec![("icmp", 3, 1)],
         probes_sent: 10,
         open_fds: 17,
