@@ -150,6 +150,7 @@ fn session(
         "age_ms": age.map(millis),
         "left_at": left.and_then(|l| l.duration_since(UNIX_EPOCH).ok()).map(millis),
         "heard_ms_ago": live.map(|r| millis(r.silent)),
+        "sent_ms_ago": live.and_then(|r| r.sent).map(millis),
         "limit_ms": report.map(|r| millis(r.limit)),
         "loss": report.map(|r| round(r.loss)),
         "rtt_ms": report.and_then(|r| r.rtt).map(millis),

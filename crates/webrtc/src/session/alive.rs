@@ -90,6 +90,11 @@ impl Session {
         }
     }
 
+    /// When media or a report was sent last.
+    pub const fn last_sent(&self) -> Option<Instant> {
+        self.media_sent
+    }
+
     /// Counts since the last call.
     pub fn take_counts(&mut self) -> Counts {
         self.liveness.take_counts()

@@ -116,6 +116,8 @@ pub struct Session {
     checked: Option<(Route, Instant)>,
     /// Tells new control packets from recorded ones.
     order: Order,
+    /// When media was sent last.
+    media_sent: Option<Instant>,
     now: Instant,
     /// First byte of the datagram that came last.
     last_kind: u8,
@@ -160,6 +162,7 @@ impl Session {
             pair: None,
             checked: None,
             order: Order::default(),
+            media_sent: None,
             now,
             last_kind: 0,
             dirty: false,
@@ -487,7 +490,9 @@ impl Session {
                     self.nominated = Some(nominated);
                     self.followed = None;
                 }
-                self.prober.sent(&transmit.contents);
+                if self.prober.sent(&transmit.contents) {
+                    self.media_sent = Some(self.now);
+                }
                 let route = self.followed.unwrap_or(nominated);
                 (transmit.protocol, transmit.source, transmit.destination) = route;
                 if self.pair.is_none_or(|p| (p.protocol, p.local, p.remote) != route) {

@@ -101,14 +101,14 @@ impl Prober {
         Some(message.verify(self.password.as_bytes(), hmac).then_some(*number))
     }
 
-    /// Remembers a media packet on its way out.
-    pub(super) fn sent(&mut self, datagram: &[u8]) {
-        if let Some(key) = packet_key(datagram) {
-            if self.packets.len() >= MAX_PACKETS {
-                self.packets.pop_front();
-            }
-            self.packets.push_back(key);
+    /// Remembers a media packet on its way out. Says whether it is one.
+    pub(super) fn sent(&mut self, datagram: &[u8]) -> bool {
+        let Some(key) = packet_key(datagram) else { return false };
+        if self.packets.len() >= MAX_PACKETS {
+            self.packets.pop_front();
         }
+        self.packets.push_back(key);
+        true
     }
 
     /// Whether these bytes begin a datagram that we sent lately. Each counts once.

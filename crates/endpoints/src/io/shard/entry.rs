@@ -192,6 +192,7 @@ impl Entry {
             profile: report.profile,
             age: now.saturating_duration_since(self.created),
             silent: report.silent,
+            sent: self.session.last_sent().map(|at| now.saturating_duration_since(at)),
             limit: report.limit,
             loss: report.loss,
             rtt: report.rtt,

@@ -47,6 +47,8 @@ pub struct SessionReport {
     pub age: Duration,
     /// Since anything authentic was heard.
     pub silent: Duration,
+    /// Since media or a report was sent; `None` before that.
+    pub sent: Option<Duration>,
     /// The silence that lets go of the camera, as it is now.
     pub limit: Duration,
     /// Share of probes without an answer, 0 to 1.
