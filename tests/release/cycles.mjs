@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * Viewers come and go, many times, several at once, in every way. Afterwards nothing
- * is left of them: no session, lease, child, descriptor, task. Needs root.
+ * Viewers come and go, many times, several at once, in every way: native WebRTC viewers,
+ * RTSP and WebSocket viewers, pages in Chromium, and offers that nobody follows. Afterwards
+ * nothing is left of them: no session, lease, child, descriptor, task. Needs root.
  *
  *     node tests/release/cycles.mjs [--cycles 1000] [--chromium 50] [--at-once 10]
  */
@@ -16,6 +17,7 @@ import {build, destroy, names, PORTS, ROOT} from './lab.mjs';
 import {startLab} from './lane.mjs';
 import {OFFER} from './offer.mjs';
 import {watchRtsp} from './rtsp-viewer.mjs';
+import {Viewer} from './viewer.mjs';
 
 const {WebSocket} = createRequire(join(ROOT, 'tools/ui/package.json'))('ws');
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
@@ -30,7 +32,27 @@ const pick = list => list[Math.floor(Math.random() * list.length)];
 /** Streams to choose from; the device takes one viewer's stream at a time, so its users may be refused. */
 const STREAMS = ['demo0', 'demo1', 'exec0', 'exec1', 'rtsp0', 'device0'];
 
-async function whep() {
+/** How many native viewers were started, and how many of them got pictures. */
+const native = {started: 0, played: 0};
+
+/** Connects, sees pictures, and leaves with a goodbye, by its death, or by silence. */
+async function webrtc() {
+    native.started += 1;
+    const leave = pick(['close', 'delete', 'kill', '4s']);
+    const viewer = new Viewer({id: values.inside, number: 0}, pick(STREAMS), ['--for', `${Math.ceil(Math.random() * 600)}ms`, '--leave', leave]);
+    try {
+        await viewer.until('first');
+        native.played += 1;
+        // Some die in the middle.
+        if (Math.random() < 0.2) await viewer.kill();
+        else await viewer.until('end');
+    } finally {
+        await viewer.kill();
+    }
+}
+
+/** Offers and is never heard of. */
+async function offer() {
     const reply = await fetch(`${API}api/webrtc?src=${pick(STREAMS)}`, {
         method: 'POST', headers: {'content-type': 'application/sdp', connection: 'close'}, body: OFFER,
     });
@@ -108,12 +130,13 @@ async function inside() {
     const chromium = await launch({netns: names(values.inside).browser, mdns: 'show'});
     try {
         const page = pages(chromium.browser, server);
-        for (const kind of [whep, socket, rtsp, page]) await kind().catch(() => {});
+        for (const kind of [webrtc, offer, socket, rtsp, page]) await kind().catch(() => {});
+        native.started = native.played = 0;
         await settle(server, c => c.sessions === 0 && c.consumers === 0 && c.children === 0);
         await sleep(6000);
         const before = await count(server), kindsBefore = kinds(server.pid);
         const total = Number(values.cycles), began = Date.now();
-        const jobs = Array.from({length: total}, (_, i) => i < Number(values.chromium) ? page : pick([whep, socket, rtsp]));
+        const jobs = Array.from({length: total}, (_, i) => i < Number(values.chromium) ? page : pick([webrtc, webrtc, webrtc, socket, socket, rtsp, rtsp, offer]));
         jobs.sort(() => Math.random() - 0.5);
         const errors = new Map();
         await Promise.all(Array.from({length: Number(values['at-once'])}, async () => {
@@ -128,9 +151,15 @@ async function inside() {
         const same = c => Object.keys(before).every(key => c[key] <= before[key]);
         const after = await settle(server, same);
         console.log(`${total} cycles in ${took.toFixed(0)} s`);
+        console.log(`native WebRTC viewers: ${native.played} of ${native.started} got pictures`);
         for (const [text, times] of errors) console.log(`  refused ${times} times: ${text}`);
         console.log('before', JSON.stringify(before));
         console.log('after ', JSON.stringify(after));
+        // A stream may refuse some (a device that closes); most must play, or this says nothing.
+        if (native.played < native.started * 0.8) {
+            console.log('too few native viewers got pictures');
+            process.exitCode = 1;
+        }
         if (!same(after)) {
             console.log(`left over:\n  ${kindsBefore}\n  ${kinds(server.pid)}`);
             process.exitCode = 1;

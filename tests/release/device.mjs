@@ -52,16 +52,8 @@ export class Device {
     /** The last of a kind since some time. @param {string} what */
     last(what, since = 0) { return this.log.findLast(e => e.what === what && e.at >= since); }
 
-    /** Times at which somebody got it while another one had it: never. */
-    get overlaps() {
-        let open = false;
-        return this.log.filter(({what}) => {
-            const twice = what === 'open' && open;
-            if (what === 'open') open = true;
-            if (what === 'free') open = false;
-            return twice;
-        }).length;
-    }
+    /** Nobody has it, and it is closed. */
+    get isFree() { return !this.#user; }
 
     stop() {
         this.#server.close();

@@ -1,14 +1,12 @@
 /** One browser and one stream at a time; several lanes measure side by side. */
 import {createServer} from 'node:http';
-import {createRequire} from 'node:module';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {launch} from '../../tools/ui/browser.mjs';
 import {names, PORTS, ROOT, SERVER, Server} from './lab.mjs';
-import {OFFER} from './offer.mjs';
-import {SLOW, SOURCES, Tools} from './sources.mjs';
+import {OTHER, RARE_KEYFRAMES, SLOW, SOURCES, Tools} from './sources.mjs';
+import {Viewer} from './viewer.mjs';
 
-const {WebSocket} = createRequire(join(ROOT, 'tools/ui/package.json'))('ws');
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 /** Now in Unix milliseconds with fractions. */
 const now = () => performance.timeOrigin + performance.now();
@@ -39,12 +37,17 @@ export async function startLab(id) {
             }
         }
     }
-    for (let lane = 0; lane < LANES; lane++) streams.push(`  slow${lane}: ${JSON.stringify(SLOW(lane))}`);
+    for (let lane = 0; lane < LANES; lane++) {
+        streams.push(`  slow${lane}: ${JSON.stringify(SLOW(lane))}`);
+        streams.push(`  other${lane}: {url: ${JSON.stringify(OTHER(lane, tools))}, exclusive: device${lane}}`);
+    }
+    streams.push(`  rare: ${JSON.stringify(RARE_KEYFRAMES())}`);
     const config = `api: {listen: ":${PORTS.api}", origin: "*"}\nrtsp: {listen: ":${PORTS.rtsp}"}\nwebrtc: {listen: ":${PORTS.webrtc}"}\n`
         + `log: {format: text}\nstreams:\n${streams.join('\n')}\n`;
     const server = await Server.start(config);
-    const html = readFileSync(join(ROOT, 'tests/release/page.html'));
-    const pages = createServer((_, reply) => reply.setHeader('content-type', 'text/html').end(html));
+    const html = name => readFileSync(join(ROOT, 'tests/release', name));
+    const [player, offer] = [html('page.html'), html('offer.html')];
+    const pages = createServer((request, reply) => reply.setHeader('content-type', 'text/html').end(request.url?.startsWith('/offer') ? offer : player));
     await new Promise(resolve => pages.listen(PORTS.page, SERVER, () => resolve(undefined)));
     return {
         id, server, tools,
@@ -64,9 +67,10 @@ export class Lane {
     }
 
     /** One run: play, wait a random time, leave, wait for the camera. */
-    async measure(row, source, resume) {
+    async measure(row, source) {
         try {
-            return await within(RUN, resume ? this.#resume(row, source) : this.#leave(row, source));
+            const how = row.swap ? this.#swap() : row.seconds ? this.#resume(row, source) : this.#leave(row, source);
+            return await within(RUN, how);
         } catch (err) {
             await this.#drop();
             return {error: String(err.message).split('\n')[0].slice(0, 400), begun: this.acted};
@@ -106,7 +110,7 @@ export class Lane {
             total: at - start, detect: at - start - release_ms, release: release_ms, server: detect_ms, reason,
             fromLetGo: letGo ? Math.max(0, at - letGo) : undefined, limit: session?.limit_ms,
         };
-        if (played && row.keepsBrowser) await this.#leavePage();
+        if (row.keepsBrowser) await this.#leavePage();
         return result;
     }
 
@@ -142,51 +146,82 @@ export class Lane {
         return {total: back, reason: events.filter(n => /parked|resumed|joined/.test(n)).join('+')};
     }
 
-    /** Sends an offer and nothing more. */
-    async offer() {
-        const reply = await fetch(`http://127.0.0.1:${PORTS.api}/api/webrtc?src=${this.stream}`, {
-            method: 'POST', headers: {'content-type': 'application/sdp'}, body: OFFER,
-        });
-        if (!reply.ok) throw new Error(`offer: ${reply.status} ${await reply.text()}`);
-        this.begun = now();
-    }
-
-    /** Sends an offer over a socket and closes it as soon as it is answered. */
-    async offerAndClose() {
-        await this.#socket(this.stream, async (socket, message) => {
-            await message('webrtc/answer');
-            this.begun = now();
-            socket.close();
-        });
-    }
-
-    /** Closes the socket while the camera is being dialled. */
-    async closeWhileDialling() {
-        this.stream = `slow${this.number}`;
-        await this.#socket(this.stream, async socket => {
-            for (let i = 0; i < 400 && !this.#programs().length; i++) await sleep(10);
-            await sleep(200 + Math.random() * 300);
-            this.begun = now();
-            socket.close();
-        });
-    }
-
-    async #socket(stream, act) {
-        const socket = new WebSocket(`ws://127.0.0.1:${PORTS.api}/api/ws?src=${stream}`);
-        const seen = [];
-        socket.on('message', data => seen.push(JSON.parse(String(data))));
-        await new Promise((resolve, reject) => { socket.once('open', resolve); socket.once('error', reject); });
-        socket.send(JSON.stringify({type: 'webrtc/offer', value: OFFER}));
-        const message = async type => {
-            for (let i = 0; i < 1500; i++) {
-                if (seen.some(m => m.type === type)) return;
-                const error = seen.find(m => m.type === 'error');
-                if (error) throw new Error(error.value);
-                await sleep(10);
-            }
-            throw new Error(`no ${type}`);
+    /**
+     * One viewer leaves, another one comes at the same moment for the same device with other
+     * settings. What the device itself needs (its close, and its first picture after it was
+     * opened, as when it was free) is the minimum; the rest is ours.
+     */
+    async #swap() {
+        const device = this.lab.tools.devices[this.number];
+        const [old, next] = [`device${this.number}`, `other${this.number}`];
+        const free = async () => {
+            for (let i = 0; i < 800 && !device.isFree; i++) await sleep(10);
+            if (!device.isFree) throw new Error('the device is not closed');
         };
-        await act(socket, message);
+        const viewers = [];
+        const watch = (stream, ...options) => {
+            const viewer = new Viewer(this, stream, options);
+            viewers.push(viewer);
+            return viewer;
+        };
+        try {
+            // How long a free device takes, the slowest of three: the machine is shared.
+            this.cold ??= [];
+            while (this.cold.length < 3) {
+                await free();
+                const viewer = watch(next);
+                const {at} = await viewer.until('first');
+                this.cold.push(at - device.last('open').at);
+                viewer.tell('leave');
+                await viewer.ended;
+            }
+            await free();
+            const one = watch(old);
+            await one.until('first');
+            const other = watch(next, '--ask', 'later');
+            await sleep(1000 + Math.random() * 1000);
+            this.acted = true;
+            one.tell('leave');
+            other.tell('ask');
+            const t0 = (await one.until('left')).at;
+            const {at} = await other.until('first');
+            const [close, opened, unlocked] = ['close', 'open', 'free'].map(what => device.last(what, t0)?.at);
+            if (!close || !opened || !unlocked) throw new Error(`the device saw ${JSON.stringify(device.log.slice(-6))}`);
+            const [delay, first] = [unlocked - close, Math.max(...this.cold)];
+            return {
+                total: at - t0, minimum: delay + first, detect: close - t0, release: opened - unlocked, start: at - opened,
+                busy: device.log.filter(e => e.what === 'busy' && e.at >= t0).length, reason: 'swapped',
+            };
+        } finally {
+            await Promise.all(viewers.map(viewer => viewer.kill()));
+        }
+    }
+
+    /** A page that offers, over HTTP (`post`) or over a socket (`open`), and never connects. */
+    async offer(way) {
+        this.page = await (await this.#browser()).newPage();
+        await this.page.goto(`http://${SERVER}:${PORTS.page}/offer?src=${this.stream}&server=${encodeURIComponent(this.server.base)}`);
+        const answered = await within(PATIENCE, this.page.evaluate(`${way}()`));
+        this.begun = answered ?? now();
+    }
+
+    /** Closes the page's socket and lets the page be. */
+    async closeSocket() { this.begun = await this.page.evaluate('close()'); }
+
+    /** Our player waits for a camera that takes its time, until this is called off. */
+    async dial() {
+        this.stream = `slow${this.number}`;
+        this.page = await (await this.#browser()).newPage();
+        await this.page.goto(`${this.server.base}stream.html?src=${this.stream}&background=true&mode=webrtc`, {waitUntil: 'domcontentloaded'});
+        for (let i = 0; i < 1000 && !this.#programs().length; i++) await sleep(10);
+        if (!this.#programs().length) throw new Error('the camera is not dialled');
+        await sleep(200 + Math.random() * 300);
+    }
+
+    /** The tab is closed; the time begins now. */
+    closePage() {
+        this.begun = now();
+        this.page.close().catch(() => {});
     }
 
     async #browser() {

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /**
- * A real browser on a bad network: 30 % of the datagrams are lost, in bursts of 200 ms.
- * The picture freezes and comes back; the session stays the same. Needs root.
+ * A real browser on a bad network. First nothing reaches it for four seconds, more than can
+ * be sent again: it asks for a keyframe, and gets it from the cache long before the camera
+ * makes the next one. Then 30 % of the datagrams are lost, in bursts of 200 ms: the picture
+ * stands and comes back, each time. The session stays the same. Needs root.
  *
  *     node tests/release/relay.mjs [--seconds 20] [--network "loss 0.3 burst 200ms"]
  */
@@ -12,12 +14,21 @@ import {parseArgs} from 'node:util';
 import {launch} from '../../tools/ui/browser.mjs';
 import {build, destroy, names, PORTS, ROOT, SERVER} from './lab.mjs';
 import {startLab} from './lane.mjs';
+import {RARE} from './sources.mjs';
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 const {values} = parseArgs({options: {
     seconds: {type: 'string', default: '20'}, network: {type: 'string', default: 'loss 0.3 burst 200ms'}, inside: {type: 'string'},
 }});
-const STREAM = 'demo0';
+const STREAM = 'rare';
+/** The picture may stand so long, in seconds: browsers ask for a keyframe after 3 s; some requests, and some keyframes, are lost too. */
+const LONGEST_STAND = 8;
+/** Nothing reaches the browser for so long, in seconds: longer than packets are kept to be sent again. */
+const CUT = 4;
+/** It stands if no picture came for so long. */
+const STANDS = 0.5;
+/** Time between two looks, in seconds. */
+const LOOK = 0.1;
 
 async function inside() {
     const lab = await startLab(values.inside);
@@ -33,38 +44,65 @@ async function inside() {
         await page.waitForFunction('(document.querySelector("video")?.currentTime ?? 0) > 1', {timeout: 20_000, polling: 50});
         const first = await server.session(STREAM);
         const from = server.feed.seen.length;
-        relay.stdin.write(`profile ${values.network}\n`);
         const look = `pc.getStats().then(all => { for (const s of all.values()) if (s.type === 'inbound-rtp' && s.kind === 'video') return {frames: s.framesDecoded, keyframes: s.keyFramesDecoded, plis: s.pliCount, freezes: s.freezeCount, frozen: s.totalFreezesDuration, state: pc.connectionState}; })`;
-        const start = await page.evaluate(look);
-        let last = start.frames, still = 0, longest = 0;
-        const states = new Set();
-        for (let i = 0; i < Number(values.seconds) * 2; i++) {
-            await sleep(500);
-            const now = await page.evaluate(look);
-            states.add(now.state);
-            still = now.frames === last ? still + 0.5 : 0;
-            longest = Math.max(longest, still);
-            last = now.frames;
-        }
-        const bad = await page.evaluate(look);
+        const whole = await page.evaluate(look);
+        let last = whole.frames, since = performance.now();
+        const stands = [], states = new Set();
+        const stood = () => (performance.now() - since) / 1000;
+        const watch = async seconds => {
+            const until = performance.now() + seconds * 1000;
+            let now = await page.evaluate(look);
+            while (performance.now() < until && stood() < 2 * RARE) {
+                await sleep(LOOK * 1000);
+                now = await page.evaluate(look);
+                states.add(now.state);
+                if (now.frames === last) continue;
+                if (stood() >= STANDS) stands.push(stood());
+                [last, since] = [now.frames, performance.now()];
+            }
+            return now;
+        };
+        relay.stdin.write('down blackhole\n');
+        const began = performance.now();
+        await watch(CUT);
         relay.stdin.write('clear\n');
-        await sleep(3000);
-        const before = (await page.evaluate(look)).frames;
-        await sleep(2000);
-        const after = await page.evaluate(look);
+        let start = await watch(0.5);
+        while (start.keyframes === whole.keyframes && stood() < CUT + LONGEST_STAND) start = await watch(0.2);
+        start = await watch(0.5);
+        const cut = {plis: start.plis - whole.plis, keyframes: start.keyframes - whole.keyframes, seconds: Math.max(0, ...stands, stood())};
+        // The camera's first keyframe was before the first picture.
+        const late = (performance.now() - began) / 1000 + 5 > RARE;
+        stands.length = 0;
+        relay.stdin.write(`profile ${values.network}\n`);
+        const bad = await watch(Number(values.seconds));
+        relay.stdin.write('clear\n');
+        // A stand that lasts is over soon, too.
+        const before = (await watch(3)).frames;
+        const after = await watch(2);
         const session = await server.session(STREAM);
         const events = server.feed.seen.slice(from).filter(e => e.data.stream === STREAM).map(e => e.name);
         const count = name => events.filter(e => e === name).length;
         relay.stdin.end('stats\nquit\n');
         await sleep(200);
-        console.log(`${values.network} for ${values.seconds} s: ${bad.frames - start.frames} frames decoded, ${bad.keyframes - start.keyframes} keyframes, `
-            + `${bad.plis - start.plis} requests for one, ${bad.freezes - start.freezes} freezes of ${(bad.frozen - start.frozen).toFixed(1)} s in all, longest stand ${longest} s`);
-        console.log(`parks ${count('viewer_parked')}, resumes ${count('viewer_resumed')}, browser ${[...states].join(' ')}, limit then ${session?.limit_ms} ms, loss of probes ${session?.loss?.toFixed(2)}`);
-        console.log(`afterwards ${((after.frames - before) / 2).toFixed(1)} frames a second`);
-        console.log(said.trim().split('\n').at(-1));
-        const same = session?.id === first?.id && !count('viewer_left');
-        console.log(same ? 'the session is the same' : 'the session did not survive');
-        if (!same || after.frames - before < 10) process.exitCode = 1;
+        const lost = said.trim().split('\n').at(-1);
+        const [keyframes, plis] = [bad.keyframes - start.keyframes, bad.plis - start.plis];
+        const camera = Math.floor(Number(values.seconds) / RARE) + 1;
+        const longest = Math.max(0, ...stands, stood());
+        console.log(`  cut for ${CUT} s: stood for ${cut.seconds.toFixed(1)} s, ${cut.plis} requests for a keyframe, ${cut.keyframes} keyframes from the cache`);
+        console.log(`  ${bad.frames - start.frames} pictures; ${plis} requests for a keyframe, ${keyframes} keyframes, at most ${camera} of them the camera's next ones; `
+            + `stood ${stands.length} times, longest ${longest.toFixed(1)} s; parks ${count('viewer_parked')}, resumes ${count('viewer_resumed')}; browser ${[...states].join(' ')}; `
+            + `limit then ${session?.limit_ms} ms, loss of probes ${session?.loss?.toFixed(2)}; afterwards ${((after.frames - before) / 2).toFixed(1)} pictures a second`);
+        console.log(`  ${lost}`);
+        const faults = [];
+        if (late) faults.push('the cut came too late to tell whose keyframe it was');
+        if (!cut.plis || !cut.keyframes) faults.push('after the cut no keyframe came from the cache');
+        if (cut.seconds < CUT - 1 || cut.seconds > CUT + LONGEST_STAND) faults.push(`the cut stood for ${cut.seconds.toFixed(1)} s`);
+        if (session?.id !== first?.id || count('viewer_left')) faults.push('the session did not survive');
+        if (longest > LONGEST_STAND) faults.push(`the picture stood for ${longest.toFixed(1)} s`);
+        if (after.frames - before < 10) faults.push('the picture did not come back');
+        if (plis > 2 && keyframes === 0) faults.push('requests for keyframes were not answered');
+        console.log(`relay: ${values.network} for ${values.seconds} s: ${faults.join('; ') || `the same session, the picture came back ${stands.length} times (longest stand ${longest.toFixed(1)} s), ${keyframes} keyframes for ${plis} requests`}`);
+        if (faults.length) process.exitCode = 1;
     } finally {
         relay.kill('SIGKILL');
         await chromium.close();

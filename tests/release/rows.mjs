@@ -19,6 +19,7 @@ import {cable, icmp} from './lab.mjs';
  * @property {string} [profile] of the stream's liveness
  * @property {(lab: any) => Promise<void>} act
  * @property {(lab: any) => Promise<void>} [undo]
+ * @property {string[]} [sources] if it is measured with these only
  * @property {boolean} [slow] lasts longer than a second
  * @property {number} [limit] how long to wait for the release, ms
  */
@@ -79,10 +80,18 @@ export const ROWS = [
     {name: 'cable pulled, fast', player: 'own', profile: 'fast', bound: 1200, silent: true, slow: true, act: unplug, undo: plug},
     {name: 'kill -9 all, ICMP filtered, foreign player', player: 'foreign', bound: 3200, silent: true, slow: true,
         act: async lab => { icmp(lab, false); await tree(lab); }, undo: async lab => icmp(lab, true)},
-    {name: 'never connects', player: 'none', bound: 5200, slow: true, limit: 9000, act: async lab => { await lab.offer(); }},
-    {name: 'offer, then closed', player: 'none', bound: 250, limit: 9000, act: async lab => { await lab.offerAndClose(); }},
-    {name: 'closed while dialling', player: 'none', bound: 250, limit: 9000, act: async lab => { await lab.closeWhileDialling(); }},
+    {name: 'never connects', player: 'none', bound: 5200, slow: true, limit: 9000, keepsBrowser: true,
+        act: async lab => { await lab.offer('post'); }},
+    {name: 'offer, then tab closed', player: 'none', bound: 250, limit: 9000, keepsBrowser: true,
+        act: async lab => { await lab.offer('open'); lab.closePage(); }},
+    {name: 'offer, then socket closed', player: 'none', bound: 250, limit: 9000, keepsBrowser: true,
+        act: async lab => { await lab.offer('open'); await lab.closeSocket(); }},
+    {name: 'tab closed while dialling', player: 'none', sources: ['exec'], bound: 250, limit: 9000, keepsBrowser: true,
+        act: async lab => { await lab.dial(); lab.closePage(); }},
 ];
+
+/** One viewer leaves and the next one wants the same device otherwise: what we add to what it needs. */
+export const SWAP = {name: 'device swap', swap: true, bound: 50};
 
 /** Freezing for some time and going on: is the picture back without the page's help? */
 export const RESUMES = [2, 5, 10, 40].map(seconds => ({

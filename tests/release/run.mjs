@@ -16,7 +16,7 @@ import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {build, destroy, names, ROOT} from './lab.mjs';
 import {Lane, LANES, startLab} from './lane.mjs';
-import {ROWS, RESUMES} from './rows.mjs';
+import {ROWS, RESUMES, SWAP} from './rows.mjs';
 import {SOURCES} from './sources.mjs';
 
 const FILE = fileURLToPath(import.meta.url);
@@ -27,26 +27,29 @@ const {values} = parseArgs({options: {
     results: {type: 'string', default: join(ROOT, 'target/release-results.jsonl')},
 }});
 
-/** Rows that everybody's camera shows are measured most. */
-const MANY = 200, FEW = 20;
+/** Rows that end within a second are measured most, with the source that people have; those that take minutes least. */
+const MANY = 200, FEW = 20, FEWEST = 10;
 /** Browsers side by side, each on a host of its own. */
 const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? 1) || 1, 1), LANES);
 
-/** What is to be measured: row, source, how often. */
+/** What is to be measured, the most important first: row, source, how often. */
 function plan() {
     const sources = Object.keys(SOURCES);
-    const fits = (row, source) => row.name.includes(values.row) && source.includes(values.source);
-    const items = ROWS.flatMap((row, index) => {
+    const many = ({row, source}) => source === 'exec' && !row.slow;
+    const rows = ROWS.flatMap((row, index) => {
         const all = row.sources ?? sources;
         const some = values.long || values.source ? all : [all[index % all.length]];
-        return some.filter(s => fits(row, s)).map(source => {
-            const many = source === 'exec' && !row.slow;
-            return {row, source, runs: Number(values.runs ?? (values.long ? (many ? MANY : FEW) : 3))};
-        });
+        return some.map(source => ({row, source}));
     });
-    const resumes = RESUMES.filter(r => values.long || r.seconds === 5).filter(r => fits(r, 'exec'))
-        .map(row => ({row, source: 'exec', runs: Number(values.runs ?? (values.long ? 5 : 1)), resume: true}));
-    return [...items, ...resumes];
+    const swap = [{row: SWAP, source: 'device'}];
+    const resumes = RESUMES.filter(row => values.long || row.seconds === 5).map(row => ({row, source: 'exec'}));
+    const inOrder = [
+        ...rows.filter(many), ...swap, ...rows.filter(i => i.source === 'exec' && i.row.slow), ...resumes,
+        ...rows.filter(i => i.source !== 'exec'),
+    ];
+    const runs = item => values.long ? (item.row.seconds > 20 ? FEWEST : many(item) && item.row.act ? MANY : FEW) : item.row.seconds ? 1 : 3;
+    return inOrder.filter(({row, source}) => row.name.includes(values.row) && source.includes(values.source))
+        .map(item => ({...item, runs: Number(values.runs ?? runs(item))}));
 }
 
 const known = () => existsSync(values.results)
@@ -86,11 +89,11 @@ async function main() {
             await Promise.all(Array.from({length: lanes}, async (_, number) => {
                 const lane = new Lane(lab, number);
                 while (next++ < left) {
-                    let result = await lane.measure(item.row, item.source, item.resume ?? false);
+                    let result = await lane.measure(item.row, item.source);
                     // A page that did not come to play measures nothing; it is told, and tried once more.
                     if (result.error && !result.begun) {
                         console.log(`${item.row.name}, ${item.source}: not begun (${result.error}), once more`);
-                        result = await lane.measure(item.row, item.source, item.resume ?? false);
+                        result = await lane.measure(item.row, item.source);
                     }
                     const record = {row: item.row.name, source: item.source, ...result, load: Math.round(loadavg()[0] * 10) / 10};
                     results.push(record);
@@ -116,17 +119,25 @@ const percentile = (numbers, part) => {
 };
 const three = numbers => [0.5, 0.95, 0.99].map(p => percentile(numbers, p).toFixed(0)).join(' / ');
 
+/** Noticed, let go, both, where a row has them. */
+function measured(good) {
+    const of = name => good.map(r => r[name]).filter(n => n !== undefined && n !== null);
+    const judged = good.map(r => r.fromLetGo ?? r.total);
+    return [['noticed', of('detect')], ['released', of('release')], ['total', judged], ['of it the device', of('minimum')]];
+}
+
 /** One line for a row that was just measured. */
 function say(results, {row, source}) {
     const good = results.filter(r => r.total !== undefined);
-    const totals = good.map(r => r.total);
     const bad = results.length - good.length;
-    console.log(`${`${row.name}, ${source}`.padEnd(52)} ${String(results.length).padStart(3)} runs  total ${three(totals).padEnd(20)} ms`
+    const numbers = measured(good).filter(([, all]) => all.length).map(([name, all]) => `${name} ${three(all)}`.padEnd(25));
+    console.log(`${`${row.name}, ${source}`.padEnd(40)} ${String(results.length).padStart(3)} runs  ${numbers.join(' ')} ms`
         + `  ${[...new Set(good.map(r => r.reason))].join(' ')}${bad ? `  ${bad} FAILED: ${results.find(r => r.error)?.error}` : ''}  load ${results.at(-1)?.load}`);
 }
 
 /** The bound of a run: wide in the short form; silence is judged by the session's own limit. */
 function boundOf(row, record, short) {
+    if (row.swap) return record.minimum + (short ? 3 : 1) * row.bound;
     const asked = row.fromPage && record.source === 'rtsp' ? 100 : row.bound;
     if (!row.silent) return short ? 3 * asked : asked;
     const floor = row.profile === 'fast' ? 1000 : 3000;
@@ -137,7 +148,7 @@ function boundOf(row, record, short) {
 function verdicts(records, short) {
     const groups = Map.groupBy ? Map.groupBy(records, r => `${r.row}|${r.source}`) : group(records);
     return [...groups.values()].map(runs => {
-        const row = [...ROWS, ...RESUMES].find(r => r.name === runs[0].row);
+        const row = [...ROWS, SWAP, ...RESUMES].find(r => r.name === runs[0].row);
         const errors = runs.filter(r => r.error);
         // Each run against its own bound: what remains of it, as a share.
         const shares = runs.filter(r => r.total !== undefined && row?.bound).map(r => (r.fromLetGo ?? r.total) / boundOf(row, r, short));
@@ -162,10 +173,9 @@ function report(records) {
     console.log('| what happens | source | runs | noticed, ms | released, ms | total, ms | bound, ms | |\n|---|---|---|---|---|---|---|---|');
     for (const {runs, row, ok} of verdicts(records, false)) {
         const good = runs.filter(r => r.total !== undefined);
-        const of = name => good.map(r => r[name]).filter(n => n !== undefined && n !== null);
-        const judged = good.map(r => r.fromLetGo ?? r.total);
-        const bound = row?.bound ? boundOf(row, {...runs[0], limit: 0}, false) : '';
-        console.log(`| ${runs[0].row} | ${runs[0].source} | ${runs.length} | ${three(of('detect'))} | ${three(of('release'))} | ${three(judged)} | ${bound} | ${ok ? '' : 'missed'} |`);
+        const [detect, release, total, device] = measured(good).map(([, all]) => all.length ? three(all) : '');
+        const bound = row?.swap ? `device's ${device} + ${row.bound}` : row?.bound ? boundOf(row, {...runs[0], limit: 0}, false) : '';
+        console.log(`| ${runs[0].row} | ${runs[0].source} | ${runs.length} | ${detect} | ${release} | ${total} | ${bound} | ${ok ? '' : 'missed'} |`);
     }
 }
 

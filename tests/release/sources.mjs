@@ -13,11 +13,22 @@ export const SOURCES = {
     exec: lane => `exec:ffmpeg -hide_banner -v error -re ${TEST} -metadata lane=${lane} -f rtsp {output}`,
     demo: () => 'demo:?width=320&height=180&fps=10',
     rtsp: (_, tools) => `rtsp://127.0.0.1:${tools.rtspPort}/h264`,
-    device: (lane, tools) => `exec:/usr/bin/python3 ${ROOT}/tests/release/device.py ${tools.folder}/device${lane} ${tools.folder}/video.h264 {output}`,
+    device: (lane, tools) => device(lane, tools, 10),
 };
+
+/** The device with other settings: it must be closed before it can be opened so. */
+export const OTHER = (lane, tools) => device(lane, tools, 15);
+
+// Without what it imports by itself, Python starts in half the time.
+const device = (lane, tools, rate) => `exec:/usr/bin/python3 -I -S ${ROOT}/tests/release/device.py ${tools.folder}/device${lane} ${tools.folder}/video.h264 ${rate} {output}`;
 
 /** A camera that takes its time: it never answers. */
 export const SLOW = lane => `exec:/bin/sh -c "sleep 61" lane=${lane}`;
+
+/** Seconds between the keyframes of a camera that sends few. */
+export const RARE = 15;
+/** Such a camera. Nobody can ask it for a keyframe. */
+export const RARE_KEYFRAMES = () => `exec:ffmpeg -hide_banner -v error -re ${TEST} -g ${10 * RARE} -keyint_min ${10 * RARE} -sc_threshold 0 -f rtsp {output}`;
 
 /** The camera of another maker, the devices of the lanes and their video. */
 export class Tools {

@@ -1,5 +1,6 @@
 //! For tests only: the bodies of the fuzz targets, an emulated
-//! network, and a UDP relay that puts it between real programs.
+//! network, a UDP relay that puts it between real programs, and a WebRTC viewer
+//! without a browser.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
@@ -7,3 +8,4 @@
 pub mod fuzz;
 pub mod netem;
 pub mod relay;
+pub mod viewer;

@@ -29,17 +29,19 @@ const HOUR: Duration = Duration::from_secs(3600);
 const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 15);
 const FRAME_TICKS: i64 = 6000;
 const GROUP: u64 = 60;
+/// Six stalls an hour, each of which may park once.
+const PER_STALL: f64 = 6.0;
 /// The camera needs so long to start again.
 const CAMERA: Duration = Duration::from_millis(1500);
 
 #[test]
 fn two_hours_of_a_hard_network_fast() {
-    run(Profile::Fast, HARD, 2 * HOUR, 1).check(6.0, 0.5);
+    run(Profile::Fast, HARD, 2 * HOUR, 1).check(PER_STALL, 0.1);
 }
 
 #[test]
 fn two_hours_of_a_hard_network_default() {
-    run(Profile::Default, HARD, 2 * HOUR, 2).check(6.0, 0.1);
+    run(Profile::Default, HARD, 2 * HOUR, 2).check(PER_STALL, 0.0);
 }
 
 #[test]
@@ -50,13 +52,13 @@ fn two_hours_of_a_hard_network_tolerant() {
 #[test]
 #[ignore = "a minute: just soak"]
 fn a_day_of_a_hard_network_fast() {
-    run(Profile::Fast, HARD, 24 * HOUR, 4).check(6.0, 0.5);
+    run(Profile::Fast, HARD, 24 * HOUR, 4).check(PER_STALL, 0.1);
 }
 
 #[test]
 #[ignore = "a minute: just soak"]
 fn a_day_of_a_hard_network_default() {
-    run(Profile::Default, HARD, 24 * HOUR, 5).check(6.0, 0.1);
+    run(Profile::Default, HARD, 24 * HOUR, 5).check(PER_STALL, 0.0);
 }
 
 #[test]
@@ -83,7 +85,10 @@ fn other_networks() {
     for (seed, (network, limits)) in (100..).zip(table) {
         let network = format!("delay 5ms {network}");
         for (profile, limit) in Profile::ALL.into_iter().zip(limits) {
-            faults.extend(run(profile, &network, 10 * HOUR, seed).fault(limit, limit));
+            let outcome = run(profile, &network, 10 * HOUR, seed);
+            // The table is an estimate itself; counts of rare events spread by their root.
+            let spread = |rate: f64| rate + 2.0 * (rate / outcome.hours()).sqrt();
+            faults.extend(outcome.fault(spread(limit), spread(limit)));
         }
     }
     assert!(faults.is_empty(), "{faults:#?}");
@@ -98,8 +103,10 @@ struct Outcome {
     wall: Duration,
     /// Why sessions ended.
     ends: Vec<String>,
-    /// The camera was let go during a stall.
-    parks_in_stalls: usize,
+    /// Stalls that have begun.
+    stalls: usize,
+    /// Which stall it was each time that the camera was let go during one.
+    parks_in_stalls: Vec<u128>,
     other_parks: usize,
     /// Sum of the times between letting go and taking again.
     parked: Duration,
@@ -128,12 +135,13 @@ impl Outcome {
         if !self.ends.is_empty() {
             return Some(format!("{self}\n{}", self.ends.join("\n")));
         }
-        // Counts of rare events spread by their root.
-        let exceeds = |parks: usize, rate: f64| {
-            let expected = rate * self.hours();
-            parks as f64 > expected + 3.0 * expected.sqrt() + 1.0
-        };
-        let bad = exceeds(self.parks_in_stalls, stalls) || exceeds(self.other_parks, others);
+        // No spread: networks are the same each time, and one park too many is a regression.
+        let exceeds = |parks: usize, rate: f64| parks > (rate * self.hours()).floor() as usize;
+        let mut once = self.parks_in_stalls.clone();
+        once.dedup();
+        let bad = once.len() < self.parks_in_stalls.len()
+            || exceeds(once.len(), stalls)
+            || exceeds(self.other_parks, others);
         bad.then(|| self.to_string())
     }
 }
@@ -146,7 +154,7 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "{}: {:.1} h of [{}] in {:.1} s ({:.0} times as fast); ended {}; parked per hour \
-             {:.2} by stalls and {:.2} otherwise, {:.1} s each; limit {:.2} s; probes {:.2}/s, \
+             {:.2} ({} of {} stalls) and {:.2} otherwise ({}), {:.1} s each; limit {:.2} s; probes {:.2}/s, \
              answered {:.0} %; down {:.1}/s, lost {:.0} %, up {:.1}/s, lost {:.0} %; viewer's \
              ICE lost {}",
             self.profile.name(),
@@ -155,9 +163,13 @@ impl fmt::Display for Outcome {
             self.wall.as_secs_f64(),
             seconds / self.wall.as_secs_f64(),
             self.ends.len(),
-            per_hour(self.parks_in_stalls),
+            per_hour(self.parks_in_stalls.len()),
+            self.parks_in_stalls.len(),
+            self.stalls,
             per_hour(self.other_parks),
-            self.parked.as_secs_f64() / (self.parks_in_stalls + self.other_parks).max(1) as f64,
+            self.other_parks,
+            self.parked.as_secs_f64()
+                / (self.parks_in_stalls.len() + self.other_parks).max(1) as f64,
             self.limit.as_secs_f64(),
             self.probes as f64 / seconds,
             100.0 * self.answers as f64 / self.probes.max(1) as f64,
@@ -182,7 +194,8 @@ fn run(profile: Profile, network: &str, time: Duration, seed: u64) -> Outcome {
         time,
         wall: Duration::ZERO,
         ends: Vec::new(),
-        parks_in_stalls: 0,
+        stalls: 0,
+        parks_in_stalls: Vec::new(),
         other_parks: 0,
         parked: Duration::ZERO,
         probes: 0,
@@ -201,10 +214,9 @@ fn run(profile: Profile, network: &str, time: Duration, seed: u64) -> Outcome {
                 Event::Release { .. } => {
                     soak.camera = None;
                     parked = Some(now);
-                    if stall.is_some_and(|stall| is_in(stall, elapsed)) {
-                        outcome.parks_in_stalls += 1;
-                    } else {
-                        outcome.other_parks += 1;
+                    match stall.and_then(|stall| number(stall, elapsed)) {
+                        Some(number) => outcome.parks_in_stalls.push(number),
+                        None => outcome.other_parks += 1,
                     }
                 }
                 Event::Hold => {
@@ -232,15 +244,20 @@ fn run(profile: Profile, network: &str, time: Duration, seed: u64) -> Outcome {
     outcome.client_lost = soak.net.client_lost;
     outcome.limit = limits / samples.max(1);
     outcome.time = soak.elapsed();
+    outcome.stalls = stall
+        .and_then(|s| outcome.time.checked_sub(s.first).map(|t| (s, t)))
+        .map_or(0, |(s, t)| {
+            usize::try_from(t.as_nanos() / s.period.as_nanos()).unwrap_or(usize::MAX) + 1
+        });
     outcome.wall = wall.elapsed();
     outcome
 }
 
-/// Whether this is a time of a stall, or shortly after it, when nothing may
-/// have arrived yet.
-fn is_in(stall: Stall, elapsed: Duration) -> bool {
-    let since = elapsed.checked_sub(stall.first).map(|s| s.as_nanos() % stall.period.as_nanos());
-    since.is_some_and(|since| since < (stall.length + ms(2000)).as_nanos())
+/// Which stall this is a time of. Shortly after it nothing may have arrived yet.
+fn number(stall: Stall, elapsed: Duration) -> Option<u128> {
+    let since = elapsed.checked_sub(stall.first)?.as_nanos();
+    let (number, since) = (since / stall.period.as_nanos(), since % stall.period.as_nanos());
+    (since < (stall.length + ms(2000)).as_nanos()).then_some(number)
 }
 
 struct Soak {
