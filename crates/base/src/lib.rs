@@ -1,11 +1,12 @@
 //! What every layer shares (layer 0): error kinds, secrets, addresses, HTTP
-//! heads and authentication, checked readers, backoff. Pure: no IO, no clocks.
+//! heads and authentication, checked readers, backoff, replaceable settings. Pure: no IO, no clocks.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod backoff;
 pub mod bits;
+mod current;
 mod error;
 pub mod http;
 pub mod reader;
@@ -14,6 +15,7 @@ pub mod url;
 
 pub use backoff::Backoff;
 pub use bits::BitReader;
+pub use current::Current;
 pub use error::{Error, ErrorKind};
 pub use reader::{Reader, UnexpectedEnd};
 pub use secret::{Redacted, Secret, mask};

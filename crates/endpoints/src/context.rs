@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use rs2rtc_base::Current;
 use rs2rtc_streams::{Streams, Tasks};
 
 use crate::io::rendezvous::Rendezvous;
@@ -12,10 +13,10 @@ use crate::sources::{exec, ffmpeg};
 /// where children meet the server.
 #[derive(Debug)]
 pub struct Context {
-    /// Settings of `exec:`.
-    pub exec: exec::Config,
-    /// Settings of `ffmpeg:`.
-    pub ffmpeg: ffmpeg::Config,
+    /// Settings of `exec:`; a source that is opened takes those in force.
+    pub exec: Current<exec::Config>,
+    /// Settings of `ffmpeg:`, the same.
+    pub ffmpeg: Current<ffmpeg::Config>,
     /// Tasks that outlive a single connection; joined at shutdown.
     pub tasks: Tasks,
     /// Where children that push over RTSP are awaited.
@@ -30,8 +31,8 @@ impl Context {
     /// A context without a running RTSP server and without streams.
     pub fn new(exec: exec::Config, ffmpeg: ffmpeg::Config, user_agent: &str) -> Arc<Self> {
         Arc::new(Self {
-            exec,
-            ffmpeg,
+            exec: Current::new(exec),
+            ffmpeg: Current::new(ffmpeg),
             tasks: Tasks::new(),
             pushes: Rendezvous::default(),
             user_agent: user_agent.to_owned(),

@@ -8,21 +8,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rs2rtc_base::Error;
+use rs2rtc_base::{Current, Error};
 use rs2rtc_endpoints::Context;
 use rs2rtc_endpoints::outputs::{rtsp, webrtc};
 use rs2rtc_endpoints::sources::{exec, ffmpeg};
 use rs2rtc_endpoints::table::Table;
 use rs2rtc_media::filter;
-use rs2rtc_streams::{CancellationToken, Origin, Settings, Streams, Tasks};
+use rs2rtc_streams::{CancellationToken, Origin, Streams, Tasks};
 use tokio::sync::{Semaphore, SetOnce, mpsc};
 
 use crate::boot::Boot;
 use crate::config::sources::Process;
-use crate::config::{Config, ConfigFile, Problem, Severity};
+use crate::config::{self, Config, ConfigFile, Problem, Severity};
 use crate::http::listener::Listener;
 use crate::http::players::Players;
-use crate::http::{Api, Class, Control, MAX_READERS, Peer, Policy, RtspInfo, access, advice};
+use crate::http::{Api, Class, Control, MAX_READERS, Peer, Policy, Settings, access, advice};
 use crate::logging::Log;
 use crate::process::{Came, Signals, complain};
 use crate::secrets::Secrets;
@@ -89,7 +89,7 @@ impl App {
             &format!("{}/{}", version::program(), version::COMPATIBLE),
         );
         let opener = Arc::new(Table::new(Arc::clone(&context)));
-        let streams = Streams::new(Arc::clone(&opener) as _, Settings::default());
+        let streams = Streams::new(Arc::clone(&opener) as _, rs2rtc_streams::Settings::default());
         context.set_streams(streams.clone());
         create_streams(&config, &streams);
         let (control, receiver) = mpsc::channel(4);
@@ -97,30 +97,23 @@ impl App {
             tracing::error!(target: "app", %error, "this start has no name of its own");
             Boot::default()
         });
+        let settings = Settings::new(&config);
         let api = Arc::new(Api {
-            policy: policy(&config),
+            current: Arc::new(Current::new(settings)),
             file: Arc::new(ConfigFile::new(sources.path)),
             streams,
             log,
             secrets,
-            rtsp: config.has_module("rtsp").then(|| RtspInfo {
-                listen: config.rtsp.listen.clone(),
-                default_query: config.rtsp.default_query.clone(),
-                pkt_size: config.rtsp.pkt_size,
-            }),
             webrtc: SetOnce::new(),
             control,
             tasks: Tasks::new(),
             cancel: CancellationToken::new(),
-            modules: config.modules.clone(),
-            defaults: config.defaults.engine(&config.defaults),
             boot,
             players: Players::default(),
             ledger: Arc::default(),
             context: Arc::clone(&context),
             opener,
             readers: Arc::new(Semaphore::new(MAX_READERS)),
-            config: config.api.clone(),
         });
         let mut app = Self {
             config,
@@ -264,17 +257,8 @@ impl App {
     fn bind_rtsp(&mut self) {
         self.tried += 1;
         let settings = &self.config.rtsp;
-        let credentials = (!settings.username.is_empty())
-            .then(|| (settings.username.clone(), settings.password.clone()));
-        let with_login = credentials.is_some();
-        let config = rtsp::Config {
-            listen: settings.listen.clone(),
-            credentials,
-            default_query: settings.default_query.clone(),
-            ..rtsp::Config::default()
-        };
-        let gate =
-            rtsp_gate(Policy { compat: self.config.compat, ..Policy::default() }, with_login);
+        let config = rtsp_config(settings);
+        let gate = rtsp_gate(Arc::clone(&self.api.current));
         let streams = self.api.streams.clone();
         match rtsp::Server::bind(config, Arc::clone(&self.context), streams, gate) {
             Ok(server) => {
@@ -340,21 +324,23 @@ impl App {
     }
 }
 
-fn policy(config: &Config) -> Policy {
-    Policy {
-        username: config.api.username.clone(),
-        password: config.api.password.clone(),
-        local_auth: config.api.local_auth,
-        compat: config.compat,
-        origin: config.api.origin.clone(),
-        hosts: config.api.hosts.clone(),
+fn rtsp_config(settings: &config::Rtsp) -> rtsp::Config {
+    let login = (!settings.username.is_empty())
+        .then(|| (settings.username.clone(), settings.password.clone()));
+    rtsp::Config {
+        listen: settings.listen.clone(),
+        credentials: login,
+        default_query: settings.default_query.clone(),
+        pkt_size: settings.pkt_size,
+        ..rtsp::Config::default()
     }
 }
 
 /// Who may use RTSP: with a login the server asks for it, else by address.
-fn rtsp_gate(policy: Policy, with_login: bool) -> rtsp::Gate {
+fn rtsp_gate(current: Arc<Current<Settings>>) -> rtsp::Gate {
     Arc::new(move |ip: IpAddr, wanted: rtsp::Access| {
-        if with_login {
+        let settings = current.get();
+        if settings.rtsp_login {
             return Ok(());
         }
         let class = match wanted {
@@ -362,6 +348,8 @@ fn rtsp_gate(policy: Policy, with_login: bool) -> rtsp::Gate {
             rtsp::Access::Publish => Class::Stream,
         };
         let peer = Peer::Ip(SocketAddr::new(ip, 0));
+        // The login of the API is not that of RTSP.
+        let policy = Policy { compat: settings.policy.compat, ..Policy::default() };
         match access::decide(&policy, class, peer, &access::Facts::default()) {
             Ok(_) => Ok(()),
             Err(_) => Err(format!(

@@ -162,6 +162,7 @@ pub struct Packetiser {
     rate: u32,
     payload_type: u8,
     channels: (u8, u8),
+    class: SizeClass,
     ssrc: u32,
     seq: u16,
     offset: u32,
@@ -183,6 +184,8 @@ pub struct Outgoing {
     pub payload_type: u8,
     /// Interleaved channels for RTP and RTCP.
     pub channels: (u8, u8),
+    /// How large packets may be.
+    pub class: SizeClass,
     /// Wall-clock time of the stream's epoch, for sender reports.
     pub epoch: SystemTime,
     /// Random numbers for SSRC, first sequence number and timestamp offset.
@@ -192,7 +195,7 @@ pub struct Outgoing {
 impl Packetiser {
     /// A packetiser whose first packets carry a sender report.
     pub fn new(outgoing: Outgoing) -> Self {
-        let Outgoing { sender, kind, payload_type, channels, epoch, random } = outgoing;
+        let Outgoing { sender, kind, payload_type, channels, class, epoch, random } = outgoing;
         let [a, b, c, d, e, f, g, h, i, j] = random;
         let rate = sender.codec.timestamp_rate();
         Self {
@@ -201,6 +204,7 @@ impl Packetiser {
             rate,
             payload_type,
             channels,
+            class,
             ssrc: u32::from_be_bytes([a, b, c, d]),
             seq: u16::from_be_bytes([e, f]),
             offset: u32::from_be_bytes([g, h, i, j]),
@@ -213,7 +217,7 @@ impl Packetiser {
 
     /// Appends a frame's packets, and a sender report when one is due.
     pub fn frame(&mut self, frame: &Frame, now: Instant, out: &mut Pieces) {
-        let payloads = frame.rtp(SizeClass::Rtsp);
+        let payloads = frame.rtp(self.class);
         let timestamp = (frame.pts as u32).wrapping_add(self.offset);
         if self.next_report.is_none_or(|at| now >= at) {
             self.next_report = Some(now + REPORT_INTERVAL);

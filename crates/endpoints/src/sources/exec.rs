@@ -36,7 +36,7 @@ pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
             let text = "exec: backchannel is not supported yet";
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
-        context.exec.allow(&plan.command)?;
+        context.exec.get().allow(&plan.command)?;
         plan.open(Arc::clone(&context), &request.cancel).await
     })
 }

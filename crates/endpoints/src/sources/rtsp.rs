@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rs2rtc_base::{Error, ErrorKind, Url};
+use rs2rtc_media::frame::SizeClass;
 use rs2rtc_media::sdp::{self, Side};
 use rs2rtc_media::{Codec, Direction, Kind, Media};
 use rs2rtc_rtsp::client::{Config, Event, Output, Session, SetupTrack};
@@ -391,6 +392,7 @@ impl Talk {
                 kind: Kind::Audio,
                 payload_type: w.codec.payload_type.unwrap_or(8),
                 channels: (rtp, rtcp),
+                class: SizeClass::Rtsp,
                 epoch: std::time::SystemTime::now(),
                 random,
             }));

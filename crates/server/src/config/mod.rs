@@ -158,6 +158,12 @@ pub struct Log {
 pub struct Api {
     /// TCP address; empty: none. Default `:1984`.
     pub listen: String,
+    /// TCP address for HTTPS; empty: none.
+    pub tls_listen: String,
+    /// Certificate chain: path of a PEM file, or the PEM text itself.
+    pub tls_cert: String,
+    /// Its private key, the same way.
+    pub tls_key: Secret,
     /// Path of a unix socket; empty: none.
     pub unix_listen: String,
     /// Login name; empty: no login.
@@ -252,6 +258,9 @@ impl Default for Config {
             },
             api: Api {
                 listen: ":1984".into(),
+                tls_listen: String::new(),
+                tls_cert: String::new(),
+                tls_key: Secret::default(),
                 unix_listen: String::new(),
                 username: String::new(),
                 password: Secret::default(),
@@ -462,13 +471,9 @@ impl Api {
         let mut hosts = None;
         section.list("hosts", &mut hosts);
         self.hosts = hosts.unwrap_or_else(|| std::mem::take(&mut self.hosts));
-        let mut tls = String::new();
-        section.text("tls_listen", &mut tls);
-        if let Some(node) = section.any("tls_listen").filter(|_| !tls.is_empty()) {
-            let text = "HTTPS is not available in this version, ignored".to_owned();
-            section.report(Severity::Warning, node.at, "api.tls_listen", text);
-        }
-        let _ = (section.any("tls_cert"), section.any("tls_key"));
+        section.text("tls_listen", &mut self.tls_listen);
+        section.text("tls_cert", &mut self.tls_cert);
+        secret(section, "tls_key", &mut self.tls_key);
     }
 }
 

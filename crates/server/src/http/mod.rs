@@ -10,13 +10,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use rs2rtc_base::Current;
 use rs2rtc_endpoints::outputs::webrtc::Gateway;
 use rs2rtc_endpoints::table::Table;
 use rs2rtc_streams::{CancellationToken, Streams, Tasks};
 use tokio::sync::{Semaphore, SetOnce, mpsc};
 
 use crate::boot::Boot;
-use crate::config::{self, ConfigFile};
+use crate::config::ConfigFile;
 use crate::ledger::Ledger;
 use crate::logging::Log;
 use crate::secrets::Secrets;
@@ -33,6 +34,7 @@ pub mod listener;
 mod metrics;
 pub mod players;
 mod sessions;
+mod settings;
 mod stream_json;
 mod streams_api;
 mod system;
@@ -42,6 +44,7 @@ mod ws;
 pub use access::{Class, Peer, Policy};
 pub use call::{Call, Reply};
 pub use events::MAX_READERS;
+pub use settings::{RtspInfo, Settings};
 
 /// What the API asks of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,24 +55,11 @@ pub enum Control {
     Restart,
 }
 
-/// The RTSP server as `/api` shows it.
-#[derive(Clone, Debug)]
-pub struct RtspInfo {
-    /// `rtsp.listen`.
-    pub listen: String,
-    /// `rtsp.default_query`.
-    pub default_query: String,
-    /// `rtsp.pkt_size`.
-    pub pkt_size: u16,
-}
-
 /// What all calls share.
 #[derive(Debug)]
 pub struct Api {
-    /// Section `api`.
-    pub config: config::Api,
-    /// Who may call what.
-    pub policy: Policy,
+    /// What may change while the program runs; see [`Self::settings`].
+    pub current: Arc<Current<Settings>>,
     /// The configuration file.
     pub file: Arc<ConfigFile>,
     /// The streams.
@@ -78,8 +68,6 @@ pub struct Api {
     pub log: Log,
     /// Texts to mask.
     pub secrets: Secrets,
-    /// The RTSP server, if the module is on.
-    pub rtsp: Option<RtspInfo>,
     /// The WebRTC gateway; set once it has started, `None` if it could not.
     pub webrtc: SetOnce<Option<Gateway>>,
     /// Where wishes about the program go.
@@ -88,10 +76,6 @@ pub struct Api {
     pub tasks: Tasks,
     /// Fires at shutdown.
     pub cancel: CancellationToken,
-    /// `app.modules`.
-    pub modules: Option<Vec<String>>,
-    /// Settings of streams that name none, `defaults`.
-    pub defaults: rs2rtc_streams::Options,
     /// Names this run of the program; numbers of events begin there.
     pub boot: Boot,
     /// The players' sockets.
@@ -168,19 +152,25 @@ pub static ROUTES: &[Route] = &[
 ];
 
 impl Api {
+    /// The settings in force. A call takes them once and keeps them.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.current.get()
+    }
+
     /// Answers one call, whatever it is.
     pub async fn answer(self: Arc<Self>, mut call: Call) -> Reply {
         if tracing::enabled!(target: "api", tracing::Level::TRACE) {
             let uri = self.secrets.mask(&call.parts.uri.to_string());
             tracing::trace!(target: "api", "[api] {} {uri} {}", call.method(), call.peer);
         }
-        let cross_origin = self.cross_origin(&call);
+        let settings = self.settings();
+        let cross_origin = cross_origin(&settings, &call);
         if let Some(origin) = cross_origin.as_ref().filter(|_| is_preflight(&call)) {
             let mut reply = call::status(StatusCode::NO_CONTENT);
             allow_origin(reply.headers_mut(), origin);
             return reply;
         }
-        let found = self.find(call.parts.uri.path());
+        let found = find(&settings, call.parts.uri.path());
         let class = match &found {
             Found::Route(route) => (route.class)(&self, &call),
             _ => Class::View,
@@ -197,9 +187,9 @@ impl Api {
             host: call::header_text(headers, "host"),
             forwarded: (!forwarded.is_empty()).then_some(forwarded),
         };
-        let decision = access::decide(&self.policy, class, call.peer, &facts);
+        let decision = access::decide(&settings.policy, class, call.peer, &facts);
         let admin = class == Class::Admin
-            || access::decide(&self.policy, Class::Admin, call.peer, &facts) == Ok(true);
+            || access::decide(&settings.policy, Class::Admin, call.peer, &facts) == Ok(true);
         let mut reply = match decision {
             Ok(_) => {
                 call.admin = admin;
@@ -218,62 +208,55 @@ impl Api {
         reply
     }
 
-    /// The value of `Access-Control-Allow-Origin`, if pages of the caller's
-    /// origin may use the API.
-    fn cross_origin(&self, call: &Call) -> Option<HeaderValue> {
-        let allowed = self.config.origin.as_str();
-        let origin = call.parts.headers.get(header::ORIGIN);
-        match allowed {
-            "" => None,
-            "*" => Some(HeaderValue::from_static("*")),
-            _ => origin.filter(|o| o.as_bytes().eq_ignore_ascii_case(allowed.as_bytes())).cloned(),
-        }
-    }
-
-    fn find(&self, path: &str) -> Found {
-        if let Some(clean) = cleaned(path) {
-            return Found::Redirect(clean);
-        }
-        let base = self.config.base_path.as_str();
-        if !base.is_empty() && path == base {
-            return Found::Redirect(format!("{base}/"));
-        }
-        let under = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
-        for route in ROUTES {
-            let absolute = route.pattern.starts_with('/');
-            let relative = if absolute { Some(path) } else { under };
-            let hit = relative.is_some_and(|path| match route.pattern.ends_with('/') {
-                true => path.len() > route.pattern.len() && path.starts_with(route.pattern),
-                false => path == route.pattern,
-            });
-            if !hit {
-                continue;
-            }
-            let full = match absolute {
-                true => route.listed.to_owned(),
-                false => format!("{base}/{}", route.listed),
-            };
-            if self.allows(&full) && self.has_module(route.module) {
-                return Found::Route(route);
-            }
-        }
-        match under {
-            Some(rest) if self.allows(&format!("{base}/")) => Found::Asset(rest.to_owned()),
-            _ => Found::Nothing,
-        }
-    }
-
-    fn allows(&self, pattern: &str) -> bool {
-        self.config.allow_paths.as_ref().is_none_or(|list| list.iter().any(|p| p == pattern))
-    }
-
-    fn has_module(&self, name: &str) -> bool {
-        self.modules.as_ref().is_none_or(|list| list.iter().any(|m| m == name))
-    }
-
     /// Folder that replaces the built-in web interface.
     fn static_dir(&self) -> Option<PathBuf> {
-        (!self.config.static_dir.is_empty()).then(|| PathBuf::from(&self.config.static_dir))
+        let folder = &self.settings().api.static_dir;
+        (!folder.is_empty()).then(|| PathBuf::from(folder))
+    }
+}
+
+/// The value of `Access-Control-Allow-Origin`, if pages of the caller's origin
+/// may use the API.
+fn cross_origin(settings: &Settings, call: &Call) -> Option<HeaderValue> {
+    let allowed = settings.api.origin.as_str();
+    let origin = call.parts.headers.get(header::ORIGIN);
+    match allowed {
+        "" => None,
+        "*" => Some(HeaderValue::from_static("*")),
+        _ => origin.filter(|o| o.as_bytes().eq_ignore_ascii_case(allowed.as_bytes())).cloned(),
+    }
+}
+
+fn find(settings: &Settings, path: &str) -> Found {
+    if let Some(clean) = cleaned(path) {
+        return Found::Redirect(clean);
+    }
+    let base = settings.api.base_path.as_str();
+    if !base.is_empty() && path == base {
+        return Found::Redirect(format!("{base}/"));
+    }
+    let under = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
+    for route in ROUTES {
+        let absolute = route.pattern.starts_with('/');
+        let relative = if absolute { Some(path) } else { under };
+        let hit = relative.is_some_and(|path| match route.pattern.ends_with('/') {
+            true => path.len() > route.pattern.len() && path.starts_with(route.pattern),
+            false => path == route.pattern,
+        });
+        if !hit {
+            continue;
+        }
+        let full = match absolute {
+            true => route.listed.to_owned(),
+            false => format!("{base}/{}", route.listed),
+        };
+        if settings.allows(&full) && settings.has_module(route.module) {
+            return Found::Route(route);
+        }
+    }
+    match under {
+        Some(rest) if settings.allows(&format!("{base}/")) => Found::Asset(rest.to_owned()),
+        _ => Found::Nothing,
     }
 }
 

@@ -95,7 +95,8 @@ fn put(api: &Api, call: &Call, src: &str) -> Reply {
         return error(StatusCode::BAD_REQUEST, "streams: source not supported");
     }
     let unchanged = api.streams.get(name).is_some_and(|s| sources_of(&s) == sources);
-    let options = api.streams.get(name).map_or_else(|| api.defaults.clone(), |s| s.options());
+    let options =
+        api.streams.get(name).map_or_else(|| api.settings().defaults.clone(), |s| s.options());
     if !unchanged
         && let Err(problem) = api.streams.create_with(name, &sources, options, Origin::Api)
     {
@@ -151,7 +152,8 @@ fn post(api: &Api, call: &Call, src: &str) -> Reply {
 }
 
 fn may_name(api: &Api, call: &Call, sources: &[String]) -> Result<(), String> {
-    let compat = api.policy.compat || !api.policy.username.is_empty();
+    let policy = &api.settings().policy;
+    let compat = policy.compat || !policy.username.is_empty();
     sources.iter().try_for_each(|source| access::check_source(source, call.peer, compat))
 }
 

@@ -18,7 +18,7 @@ pub(crate) async fn info(api: Arc<Api>, call: Call) -> Reply {
     map.insert("host".into(), call.header("host").into());
     map.insert("revision".into(), version::REVISION.into());
     map.insert("rs2rtc".into(), json!({ "version": version::OWN }));
-    if let Some(rtsp) = &api.rtsp {
+    if let Some(rtsp) = &api.settings().rtsp {
         let mut about = Map::new();
         about.insert("listen".into(), rtsp.listen.clone().into());
         about.insert("default_query".into(), rtsp.default_query.clone().into());

@@ -190,9 +190,10 @@ impl Form {
 
 async fn view(api: Arc<Api>, mut call: Call) -> Reply {
     // Any page can send this, and it starts a camera.
+    let settings = api.settings();
     let (origin, host) = (call.header("origin"), call.header("host"));
-    if !access::allows_socket(origin, &api.config.origin, host)
-        && !access::is_configured(&api.policy, origin)
+    if !access::allows_socket(origin, &settings.api.origin, host)
+        && !access::is_configured(&settings.policy, origin)
     {
         return error(StatusCode::FORBIDDEN, "Forbidden: set api.origin to let this page in");
     }

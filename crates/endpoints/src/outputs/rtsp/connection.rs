@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use super::player::Player;
 use super::publisher::Publisher;
 use super::wire::{End, Wire, departure};
-use super::{Access, Shared};
+use super::{Access, Config, Shared};
 use crate::sources::rtsp::random_text;
 
 type Dial = Pin<Box<dyn Future<Output = Result<Attached, Error>> + Send>>;
@@ -29,6 +29,7 @@ pub(super) struct Connection {
     wire: Wire,
     peer: SocketAddr,
     shared: Arc<Shared>,
+    settings: Arc<Config>,
     dial: Option<Dial>,
     attached: Option<Attached>,
     player: Option<Player>,
@@ -47,9 +48,10 @@ impl Connection {
         let id = random_text().unwrap_or_default();
         let nonce = random_text().unwrap_or_default();
         let mut config = SessionConfig::new(id, nonce);
-        config.auth.clone_from(&shared.config.credentials);
+        let settings = shared.config.get();
+        config.auth.clone_from(&settings.credentials);
         config.peer_is_loopback = peer.ip().to_canonical().is_loopback();
-        let timers = shared.config.timers;
+        let timers = settings.timers;
         config.request_timeout = timers.request;
         config.play_timeout = timers.session;
         config.report_timeout = timers.report;
@@ -59,6 +61,7 @@ impl Connection {
             wire: Wire::new(stream, Session::new(config, now), timers, now),
             peer,
             shared,
+            settings,
             dial: None,
             attached: None,
             player: None,
@@ -138,7 +141,8 @@ impl Connection {
                             (session.channel(*track, false)?, session.channel(*track, true)?),
                         ))
                     });
-                    self.player = Some(Player::new(attached, &channels.collect()));
+                    let class = self.settings.size_class();
+                    self.player = Some(Player::new(attached, &channels.collect(), class));
                 }
                 (None, Some(player)) => player.resume(),
                 (None, None) => {}
@@ -178,7 +182,7 @@ impl Connection {
             medias = mp4_medias();
         }
         if medias.is_empty() {
-            let default: Vec<_> = query_pairs(&self.shared.config.default_query).collect();
+            let default: Vec<_> = query_pairs(&self.settings.default_query).collect();
             medias = filter::medias(default.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         }
         let may_talk = (self.shared.gate)(self.peer.ip(), Access::Publish).is_ok();

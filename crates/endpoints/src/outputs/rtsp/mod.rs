@@ -13,7 +13,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rs2rtc_base::{Error, ErrorKind, Secret};
+use rs2rtc_base::{Current, Error, ErrorKind, Secret};
+use rs2rtc_media::frame::SizeClass;
+use rs2rtc_media::rtp::pay;
 use rs2rtc_streams::{CancellationToken, Streams};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -75,6 +77,10 @@ pub struct Config {
     pub credentials: Option<(String, Secret)>,
     /// Filters of a DESCRIBE that names none.
     pub default_query: String,
+    /// Largest RTP packet in bytes that clients get, header included; 0: the
+    /// default of 1472. Packets come in two sizes: any smaller limit gives those
+    /// of WebRTC, at most 1180 bytes.
+    pub pkt_size: u16,
     /// Limits of silence.
     pub timers: Timers,
 }
@@ -85,7 +91,19 @@ impl Default for Config {
             listen: ":8554".to_owned(),
             credentials: None,
             default_query: "video&audio".to_owned(),
+            pkt_size: 0,
             timers: Timers::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The size of packets that keeps to `pkt_size`.
+    fn size_class(&self) -> SizeClass {
+        match usize::from(self.pkt_size) {
+            0 => SizeClass::Rtsp,
+            size if size >= pay::RTSP_PAYLOAD + 12 => SizeClass::Rtsp,
+            _ => SizeClass::WebRtc,
         }
     }
 }
@@ -109,7 +127,7 @@ pub struct Server {
 }
 
 pub(crate) struct Shared {
-    config: Config,
+    config: Arc<Current<Config>>,
     context: Arc<Context>,
     streams: Streams,
     gate: Gate,
@@ -127,6 +145,7 @@ impl Server {
         gate: Gate,
     ) -> Result<Self, Error> {
         let listener = tcp::listen(&config.listen).map_err(|e| e.context("rtsp.listen"))?;
+        let config = Arc::new(Current::new(config));
         let port = listener.local_addr().map(|a| a.port());
         let port = port.map_err(|e| Error::caused(ErrorKind::Config, "rtsp.listen", e))?;
         context.set_rtsp_port(port);
@@ -136,6 +155,12 @@ impl Server {
     /// Where it listens.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.listener.local_addr().ok()
+    }
+
+    /// The settings, to be replaced while it runs. Connections keep those they
+    /// began with; the address cannot change.
+    pub fn settings(&self) -> Arc<Current<Config>> {
+        Arc::clone(&self.shared.config)
     }
 
     /// Serves until cancelled.
@@ -160,7 +185,7 @@ impl Server {
                 continue;
             };
             let _ = stream.set_nodelay(true);
-            let limit = self.shared.config.timers.unacknowledged;
+            let limit = self.shared.config.get().timers.unacknowledged;
             tcp::watch(&stream, limit, SYSTEM_QUEUE);
             // IPv4 peers of a dual-stack socket are shown as what they are.
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
@@ -179,7 +204,9 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("listen", &self.shared.config.listen).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("listen", &self.shared.config.get().listen)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use rs2rtc_media::frame::SizeClass;
 use rs2rtc_media::rtp::{self, depay::Depacketiser};
 use rs2rtc_media::{Direction, Frame, Kind};
 use rs2rtc_streams::{Attached, FrameQueue, Subscription, Track};
@@ -27,7 +28,11 @@ pub(super) struct Player {
 
 impl Player {
     /// Starts the tracks that were set up, by index; the others are dropped.
-    pub(super) fn new(mut attached: Attached, channels: &BTreeMap<usize, (u8, u8)>) -> Self {
+    pub(super) fn new(
+        mut attached: Attached,
+        channels: &BTreeMap<usize, (u8, u8)>,
+        class: SizeClass,
+    ) -> Self {
         let queue = FrameQueue::new();
         let (mut packetisers, mut subscriptions, mut talk) = (Vec::new(), Vec::new(), Vec::new());
         let epoch = attached.stream().epoch().1;
@@ -45,6 +50,7 @@ impl Player {
                 kind: track.track.kind,
                 payload_type: 96 + u8::try_from(index.min(31)).unwrap_or(0),
                 channels,
+                class,
                 epoch,
                 random: random_bytes().unwrap_or_default(),
             });

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_base::{Current, Error, ErrorKind};
 use rs2rtc_media::{Direction, Media};
 use rs2rtc_streams::{
     Attached, AttachedTrack, CancellationToken, Connection, Description, Request, Stream, Tasks,
@@ -72,7 +72,10 @@ pub struct Answer {
 }
 
 struct Inner {
-    config: Config,
+    /// Addresses and liveness; replaced while it runs.
+    config: Current<Config>,
+    /// Where UDP is listened on as configured.
+    udp: bool,
     session_config: rs2rtc_webrtc::Config,
     shards: Arc<Shards>,
     /// UDP, and TCP if it is listened on.
@@ -136,7 +139,8 @@ impl Gateway {
         }
         let session_config = rs2rtc_webrtc::Config { certificate };
         let inner = Inner {
-            config,
+            udp: config.listen.udp,
+            config: Current::new(config),
             session_config,
             shards,
             ports,
@@ -147,6 +151,12 @@ impl Gateway {
             problems,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Puts other addresses and other liveness in force, for viewers that come
+    /// from now on. The ports stay.
+    pub fn reconfigure(&self, config: Config) {
+        self.inner.config.set(config);
     }
 
     /// What could not be done as configured, in words for the log and the API.
@@ -268,13 +278,15 @@ impl Inner {
             warn!(%error, "cannot list network addresses");
             Vec::new()
         });
-        let addresses = addresses::select(&interfaces, &self.config.filters, loopback);
-        addresses::candidates(&addresses, &self.config.filters, &self.ports)
+        let config = self.config.get();
+        let addresses = addresses::select(&interfaces, &config.filters, loopback);
+        addresses::candidates(&addresses, &config.filters, &self.ports)
     }
 
     /// Times of the liveness for a stream's viewers.
     fn timers(&self, stream: &str) -> Timers {
-        self.config.liveness_of.get(stream).copied().unwrap_or(self.config.liveness)
+        let config = self.config.get();
+        config.liveness_of.get(stream).copied().unwrap_or(config.liveness)
     }
 
     fn port(&self, protocol: Protocol) -> Option<u16> {
@@ -302,8 +314,9 @@ impl Inner {
             let password = random_text::<32>()?;
             let seed = random::<32>()?;
             let tcp = inner.port(Protocol::Tcp).is_some();
-            let listed = inner.config.candidates.iter().map(String::as_str);
-            let configured = configured_candidates(listed, tcp, inner.config.listen.udp);
+            let config = inner.config.get();
+            let listed = config.candidates.iter().map(String::as_str);
+            let configured = configured_candidates(listed, tcp, inner.udp);
             let request = Accept {
                 offer: &offer,
                 selected: &selected,

@@ -92,10 +92,10 @@ pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
 }
 
 async fn plan(context: &Arc<Context>, source: &str) -> Result<Plan, Error> {
-    let config = &context.ffmpeg;
+    let config = context.ffmpeg.get();
     let templates = Templates(&config.templates);
     let bin = templates.get("bin").unwrap_or_default();
-    context.exec.allow(bin)?;
+    context.exec.get().allow(bin)?;
     let libavformat = version::libavformat(bin, &context.tasks).await?;
     let is_stream = |name: &str| context.streams().is_some_and(|s| s.get(name).is_some());
     let command = command::build(&Environment {

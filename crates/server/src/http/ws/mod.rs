@@ -60,7 +60,7 @@ pub(crate) fn class(api: &Api, call: &Call) -> Class {
 pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     let (origin, host) = (call.header("origin"), call.header("host"));
     if call.header("upgrade").eq_ignore_ascii_case("websocket")
-        && !access::allows_socket(origin, &api.config.origin, host)
+        && !access::allows_socket(origin, &api.settings().api.origin, host)
     {
         return error(StatusCode::FORBIDDEN, "Forbidden");
     }
@@ -366,7 +366,8 @@ fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
     if !src.contains(':') {
         return Err("stream not found".to_owned());
     }
-    let open = api.policy.compat || !api.policy.username.is_empty();
+    let policy = &api.settings().policy;
+    let open = policy.compat || !policy.username.is_empty();
     access::check_source(src, call.peer, open)?;
     let name = match call.query.get("name") {
         "" => src,
