@@ -87,6 +87,7 @@ mod tests {
             profile: "fast",
             age: Duration::ZERO,
             silent: Duration::ZERO,
+            sent: None,
             limit: Duration::from_secs(1),
             loss: 0.3,
             rtt: None,

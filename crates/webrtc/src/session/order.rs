@@ -1,10 +1,10 @@
 //! Tells new control packets from recorded ones.
 //!
-//! SRTCP has no window against replays in the transport (RFC 3711 section 3.3.2
-//! leaves it to the receiver), and a packet that was recorded on the way stays
-//! authentic for ever. As a sign of life only one with a higher index than all
-//! before it counts; the index is part of what is authenticated. Media needs no
-//! such care: the transport opens every sequence number once.
+//! SRTCP has no replay list in the transport (RFC 3711 section 3.3.2 leaves it to
+//! the receiver), and a packet that was recorded on the way stays authentic for
+//! ever. As a sign of life each index counts once: it is part of what is
+//! authenticated. Media needs no such care: the transport opens every sequence
+//! number once.
 
 use super::authentic::Opened;
 
@@ -16,9 +16,32 @@ const SHA1_80_TAG: usize = 10;
 /// The bit beside the index: the packet is encrypted.
 const ENCRYPTED: u32 = 0x8000_0000;
 
-/// The highest index of each source.
+/// Packets that were heard, by their senders.
 #[derive(Debug, Default)]
-pub(super) struct Order(Vec<(u32, u32)>);
+pub(super) struct Order(Vec<(u32, Heard)>);
+
+/// The indices of one sender that were heard.
+#[derive(Debug)]
+struct Heard {
+    highest: u32,
+    /// Bit n: `highest - n` was heard. Older ones count as heard.
+    last: u64,
+}
+
+impl Heard {
+    /// Whether this index is heard for the first time.
+    fn hear(&mut self, index: u32) -> bool {
+        if let Some(ahead) = index.checked_sub(self.highest).filter(|ahead| *ahead > 0) {
+            self.last = self.last.checked_shl(ahead).unwrap_or(0) | 1;
+            self.highest = index;
+            return true;
+        }
+        let bit = 1_u64.checked_shl(self.highest - index).unwrap_or(0);
+        let new = bit != 0 && self.last & bit == 0;
+        self.last |= bit;
+        new
+    }
+}
 
 impl Order {
     /// Whether an authentic packet is no repetition of an earlier one.
@@ -27,14 +50,12 @@ impl Order {
             return true;
         }
         let Some((source, index)) = place(packet, opened) else { return false };
-        if let Some((_, highest)) = self.0.iter_mut().find(|(known, _)| *known == source) {
-            let new = index > *highest;
-            *highest = index.max(*highest);
-            return new;
+        if let Some((_, heard)) = self.0.iter_mut().find(|(known, _)| *known == source) {
+            return heard.hear(index);
         }
         let room = self.0.len() < MAX_SOURCES;
         if room {
-            self.0.push((source, index));
+            self.0.push((source, Heard { highest: index, last: 1 }));
         }
         room
     }
@@ -74,14 +95,18 @@ mod tests {
     fn a_recorded_report_is_not_new() {
         for (opened, tag) in [(Opened::CounterMode, 10), (Opened::Gcm, 0)] {
             let mut order = Order::default();
-            for index in [1, 2, 5] {
-                assert!(order.is_new(&report(1, index, tag), opened));
+            // The network may change their order.
+            for index in [101, 102, 105, 103] {
+                assert!(order.is_new(&report(1, index, tag), opened), "{index}");
             }
-            for index in 0..=5 {
+            for index in (0..40).chain([101, 102, 103, 105]) {
                 assert!(!order.is_new(&report(1, index, tag), opened), "{index}");
             }
+            assert!(order.is_new(&report(1, 104, tag), opened));
+            assert!(order.is_new(&report(1, 100_000, tag), opened));
+            assert!(!order.is_new(&report(1, 106, tag), opened), "too old to be known");
             assert!(order.is_new(&report(2, 3, tag), opened), "another source counts by itself");
-            assert!(order.is_new(&report(1, 6, tag), opened));
+            assert!(order.is_new(&report(1, 99_999, tag), opened));
         }
     }
 
