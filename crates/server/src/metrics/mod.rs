@@ -303,16 +303,22 @@ pub struct Link {
 impl Link {
     fn register(links: &[Self], registry: &mut Registry) {
         type Measured = Family<Whose, Gauge<f64, AtomicU64>>;
-        let gauges: [(&str, &str, fn(&Self) -> Option<f64>); 3] = [
+        type Value = fn(&Link) -> Option<f64>;
+        let gauges: [(&str, &str, Option<Unit>, Value); 3] = [
             (
-                "session_silence_limit_seconds",
+                "session_silence_limit",
                 "The silence that lets go of the camera, as it is now",
+                Some(Unit::Seconds),
                 |link| Some(link.limit),
             ),
-            ("session_probe_loss", "Share of probes without an answer", |link| Some(link.loss)),
-            ("session_rtt_seconds", "Smoothed round trip time of probes", |link| link.rtt),
+            ("session_probe_loss", "Share of probes without an answer", None, |link| {
+                Some(link.loss)
+            }),
+            ("session_rtt", "Smoothed round trip time of probes", Some(Unit::Seconds), |link| {
+                link.rtt
+            }),
         ];
-        for (name, help, value) in gauges {
+        for (name, help, unit, value) in gauges {
             let family = Measured::default();
             for link in links {
                 if let Some(value) = value(link) {
@@ -320,7 +326,10 @@ impl Link {
                     family.get_or_create(&whose).set(value);
                 }
             }
-            registry.register(name, help, family);
+            match unit {
+                Some(unit) => registry.register_with_unit(name, help, unit, family),
+                None => registry.register(name, help, family),
+            }
         }
     }
 }
