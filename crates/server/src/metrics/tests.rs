@@ -205,7 +205,10 @@ fn sessions_tell_what_they_know_of_their_network() {
     let reading = Reading { links: vec![link(None)], ..Reading::default() };
     let text = filled().0.text(&reading, Form::Plain);
     let labels = r#"{stream="a \"b\"\\\nc",viewer="7"}"#;
-    assert!(text.contains(&format!("rs2rtc_session_silence_limit_seconds{labels} 3.0\n")), "{text}");
+    assert!(
+        text.contains(&format!("rs2rtc_session_silence_limit_seconds{labels} 3.0\n")),
+        "{text}"
+    );
     assert!(text.contains(&format!("rs2rtc_session_probe_loss{labels} 0.25\n")), "{text}");
     assert!(!text.contains("rs2rtc_session_rtt_seconds{"), "{text}");
     let reading = Reading { links: vec![link(Some(0.5))], ..Reading::default() };
