@@ -36,11 +36,12 @@ release-long *args:
     cargo build --release --locked
     node tests/release/run.mjs --long {{args}}
 
-# A thousand viewers come and go; five minutes of a network that loses 30 % in bursts.
+# A thousand viewers come and go; five minutes of a network that loses 30 % in bursts; floods.
 release-stress:
     cargo build --release --locked --workspace
     node tests/release/cycles.mjs
     node tests/release/relay.mjs --seconds 300
+    node tests/release/floods.mjs --seconds 10
 
 # Start-up, join and delay figures against a running demo in a real browser.
 bench-start runs="20":

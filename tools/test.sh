@@ -11,7 +11,9 @@ cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --release -
 echo "fuzz targets: checked"
 cargo nextest run --workspace --release --locked
 # Real browsers in network namespaces: nothing is left of many viewers, a bad network
-# ends no session, and cameras are let go in time (wide bounds, a few runs a row).
+# ends no session, floods of forged packets disturb nobody, and cameras are let go in
+# time (wide bounds, a few runs a row).
 node tests/release/cycles.mjs --cycles 100 --chromium 5
 node tests/release/relay.mjs --seconds 15
+node tests/release/floods.mjs --seconds 2
 node tests/release/run.mjs

@@ -34,6 +34,8 @@ const STREAMS = ['demo0', 'demo1', 'exec0', 'exec1', 'rtsp0', 'device0'];
 
 /** How many native viewers were started, and how many of them got pictures. */
 const native = {started: 0, played: 0};
+/** How many pages got pictures. */
+let shown = 0;
 
 /** Connects, sees pictures, and leaves with a goodbye, by its death, or by silence. */
 async function webrtc() {
@@ -79,7 +81,13 @@ async function socket() {
     if (Math.random() < 0.3) ws.terminate(); else ws.close();
 }
 
-const rtsp = () => watchRtsp(PORTS.rtsp, pick(STREAMS), pick(['teardown', 'fin', 'reset']), Math.random() * 600);
+/** How many RTSP viewers came to the end, and how many packets they got. */
+const recorder = {ended: 0, packets: 0};
+
+async function rtsp() {
+    recorder.packets += await watchRtsp(PORTS.rtsp, pick(STREAMS), pick(['teardown', 'fin', 'reset']), Math.random() * 600);
+    recorder.ended += 1;
+}
 
 function pages(browser, server) {
     return async () => {
@@ -87,7 +95,7 @@ function pages(browser, server) {
         try {
             const url = `${server.base}stream.html?src=${pick(STREAMS.slice(0, 4))}&background=true&mode=webrtc`;
             await page.goto(url, {waitUntil: 'domcontentloaded'});
-            await page.waitForFunction('(document.querySelector("video")?.currentTime ?? 0) > 0', {timeout: 20_000, polling: 50}).catch(() => {});
+            await page.waitForFunction('(document.querySelector("video")?.currentTime ?? 0) > 0', {timeout: 20_000, polling: 50}).then(() => { shown += 1; }, () => {});
             await sleep(Math.random() * 500);
             const end = pick(['close', 'reload', 'navigate']);
             if (end === 'reload') await page.reload({waitUntil: 'domcontentloaded'});
@@ -131,7 +139,7 @@ async function inside() {
     try {
         const page = pages(chromium.browser, server);
         for (const kind of [webrtc, offer, socket, rtsp, page]) await kind().catch(() => {});
-        native.started = native.played = 0;
+        native.started = native.played = shown = recorder.ended = recorder.packets = 0;
         await settle(server, c => c.sessions === 0 && c.consumers === 0 && c.children === 0);
         await sleep(6000);
         const before = await count(server), kindsBefore = kinds(server.pid);
@@ -150,26 +158,21 @@ async function inside() {
         const took = (Date.now() - began) / 1000;
         const same = c => Object.keys(before).every(key => c[key] <= before[key]);
         const after = await settle(server, same);
-        console.log(`${total} cycles in ${took.toFixed(0)} s`);
-        console.log(`native WebRTC viewers: ${native.played} of ${native.started} got pictures`);
         for (const [text, times] of errors) console.log(`  refused ${times} times: ${text}`);
-        console.log('before', JSON.stringify(before));
-        console.log('after ', JSON.stringify(after));
-        // A stream may refuse some (a device that closes); most must play, or this says nothing.
-        if (native.played < native.started * 0.8) {
-            console.log('too few native viewers got pictures');
-            process.exitCode = 1;
-        }
+        console.log(`  before ${JSON.stringify(before)}\n  after  ${JSON.stringify(after)}`);
+        const faults = [];
         if (!same(after)) {
-            console.log(`left over:\n  ${kindsBefore}\n  ${kinds(server.pid)}`);
-            process.exitCode = 1;
-        } else {
-            console.log('nothing is left over');
+            faults.push('something is left over');
+            console.log(`  left over:\n  ${kindsBefore}\n  ${kinds(server.pid)}`);
         }
-        if (/panic/.test(server.log())) {
-            console.log(server.log().split('\n').filter(l => l.includes('panic')).join('\n'));
-            process.exitCode = 1;
-        }
+        // A stream may refuse some (a camera that still closes); most must play, or this says nothing.
+        if (native.played < native.started * 0.8) faults.push('too few native viewers got pictures');
+        if (recorder.packets < recorder.ended) faults.push('RTSP viewers got nothing');
+        const panics = server.log().split('\n').filter(line => line.includes('panic'));
+        if (panics.length) faults.push(panics.join('\n'));
+        console.log(`cycles: ${total} in ${took.toFixed(0)} s (${native.played} of ${native.started} native WebRTC viewers and `
+            + `${shown} of ${values.chromium} pages got pictures, ${recorder.ended} RTSP viewers ${recorder.packets} packets): ${faults.join('; ') || 'nothing is left over'}`);
+        if (faults.length) process.exitCode = 1;
     } finally {
         await chromium.close();
         await lab.close();
@@ -187,7 +190,7 @@ async function settle(server, fits) {
 }
 
 if (process.getuid?.() !== 0 || spawnSync('ip', ['netns']).status !== 0) {
-    console.log('SKIPPED: needs root and `ip netns`');
+    console.log('cycles: SKIPPED: needs root and `ip netns`');
 } else if (values.inside) {
     await inside();
 } else {

@@ -8,11 +8,12 @@
  *     node tests/release/floods.mjs [--seconds 5] [--rate 10000] [--kind TEXT]
  */
 import {execFile, spawnSync} from 'node:child_process';
+import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {parseArgs, promisify} from 'node:util';
 import {launch} from '../../tools/ui/browser.mjs';
-import {build, destroy, names, PORTS, ROOT, SERVER} from './lab.mjs';
+import {browserAddress, build, destroy, names, PORTS, ROOT, SERVER} from './lab.mjs';
 import {startLab} from './lane.mjs';
 import {Viewer} from './viewer.mjs';
 
@@ -49,8 +50,10 @@ async function inside() {
         await sleep(2000);
         const from = server.feed.seen.length;
         const sessions = await ids(server);
+        const sockets = dropped();
         for (const kind of KINDS) {
             const before = [await target.stats(), await other.stats(), await page.evaluate(lost)];
+            const taken = arrived(kind);
             const {stdout} = await run('ip', ['netns', 'exec', names(id, STRANGER).browser, here('flood.py'),
                 kind, values.seconds, values.rate, `${SERVER}:${PORTS.webrtc}`, address, ufrag, own, recorded]);
             const flood = JSON.parse(stdout);
@@ -61,6 +64,7 @@ async function inside() {
             const packets = after.map((now, i) => now.packets - before[i].packets);
             const missing = [after[0].gaps - before[0].gaps, after[1].gaps - before[1].gaps, after[2].lost - before[2].lost];
             console.log(`  ${kind.padEnd(14)} ${rate.toFixed(0)}/s for ${flood.seconds.toFixed(1)} s; received ${packets.join(' / ')} packets, lost ${missing.join(' / ')} (its target, another viewer, Chromium)`);
+            if (arrived(kind) - taken < flood.sent * REACHED) faults.push(`${kind}: only ${arrived(kind) - taken} of ${flood.sent} arrived`);
             if (rate < Number(values.rate) * REACHED) faults.push(`${kind}: only ${rate.toFixed(0)}/s were reached`);
             if (missing.some(Boolean)) faults.push(`${kind}: lost ${missing.join(' / ')} datagrams`);
             if (packets.some(n => n < Number(values.seconds) * 5)) faults.push(`${kind}: received ${packets.join(' / ')} packets`);
@@ -72,6 +76,10 @@ async function inside() {
         if (await ids(server) !== sessions) faults.push('other sessions than before');
         const metrics = await server.get('metrics');
         const sum = name => [...metrics.matchAll(new RegExp(`^rs2rtc_${name}(?:{[^}]*})? (\\S+)$`, 'gm'))].reduce((all, m) => all + Number(m[1]), 0);
+        const drops = dropped();
+        if (drops.others > sockets.others) faults.push(`${drops.others - sockets.others} datagrams of the others did not fit into their sockets`);
+        console.log(`  the server had no room for ${drops.all - sockets.all} datagrams, ${drops.others - sockets.others} of them the others'`);
+        if (KINDS.includes('icmp-right') && !sum('icmp_quotes_rejected_total')) faults.push('no ICMP message reached the viewer\'s session');
         console.log(`  ICMP quotes rejected ${sum('icmp_quotes_rejected_total')}, hints ${sum('hints_total')}, late ticks ${sum('late_ticks_total')}`);
         if (/panic/.test(server.log())) faults.push('the server panicked');
     } finally {
@@ -81,6 +89,28 @@ async function inside() {
     }
     console.log(`floods: ${KINDS.length} kinds, ${Math.min(...rates).toFixed(0)} to ${Math.max(...rates).toFixed(0)} a second: ${faults.join('; ') || 'nobody was let go, no datagram was lost'}`);
     if (faults.length) process.exitCode = 1;
+}
+
+/** Packets of this kind that have reached the server's host. */
+function arrived(kind) {
+    const [protocol, counter] = kind.startsWith('icmp') ? ['Icmp:', 'InDestUnreachs'] : ['Udp:', 'InDatagrams'];
+    const [heads, numbers] = readFileSync('/proc/net/snmp', 'utf8').split('\n').filter(line => line.startsWith(protocol)).map(line => line.split(' '));
+    return Number(numbers[heads.indexOf(counter)]);
+}
+
+/** Datagrams that the server's sockets had no room for: all, and those of the other viewers' own sockets. */
+function dropped() {
+    const found = {all: 0, others: 0};
+    const others = browserAddress(OTHERS).split('.').reverse().map(part => Number(part).toString(16).padStart(2, '0')).join('').toUpperCase();
+    for (const file of ['udp', 'udp6']) {
+        for (const line of readFileSync(`/proc/net/${file}`, 'utf8').trim().split('\n').slice(1)) {
+            const [, local, remote, ...rest] = line.trim().split(/\s+/);
+            if (parseInt(local.split(':')[1], 16) !== PORTS.webrtc) continue;
+            found.all += Number(rest.at(-1));
+            if (remote.split(':')[0].endsWith(others)) found.others += Number(rest.at(-1));
+        }
+    }
+    return found;
 }
 
 /** The sessions that hold their cameras. */

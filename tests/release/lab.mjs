@@ -21,6 +21,9 @@ const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 /** Names of the server's namespace, and of a lane's with its cable: browser's end, server's end. */
 export const names = (id, lane = 0) => ({server: `rr-s-${id}`, browser: `rr-b-${id}-${lane}`, cable: [`rrb${id}${lane}`, `rrs${id}${lane}`]});
 
+/** The address of a lane's browsers. */
+export const browserAddress = lane => `${NETWORK}.${FIRST_BROWSER + lane}`;
+
 const sysctl = (ns, name, value) => run('ip', 'netns', 'exec', ns, 'sysctl', '-qw', `net.${name}=${value}`);
 
 /** Makes namespaces: the server's with a switch, and one for each lane's browsers, plugged in. @param {string} id */
@@ -44,7 +47,7 @@ export function build(id, lanes = 1) {
         add(browser);
         run('ip', 'link', 'add', cable[0], 'netns', browser, 'type', 'veth', 'peer', 'name', cable[1], 'netns', server);
         run('ip', '-n', server, 'link', 'set', cable[1], 'master', 'switch', 'up');
-        plug(browser, cable[0], `${NETWORK}.${FIRST_BROWSER + lane}`);
+        plug(browser, cable[0], browserAddress(lane));
     }
 }
 

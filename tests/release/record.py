@@ -7,12 +7,14 @@ import sys
 import time
 
 interface, port = sys.argv[1], int(sys.argv[2])
-wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))  # all: one's own too
 wire.bind((interface, 0))
 wire.settimeout(15)
 end = time.monotonic() + 15
 while time.monotonic() < end:
-    packet = wire.recv(2048)
+    packet, (_, protocol, *_) = wire.recvfrom(2048)
+    if protocol != 0x0800:
+        continue
     head = (packet[0] & 15) * 4
     if packet[9] != 17 or struct.unpack("!H", packet[head:head + 2])[0] != port:
         continue

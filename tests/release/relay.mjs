@@ -111,7 +111,7 @@ async function inside() {
 }
 
 if (process.getuid?.() !== 0 || spawnSync('ip', ['netns']).status !== 0) {
-    console.log('SKIPPED: needs root and `ip netns`');
+    console.log('relay: SKIPPED: needs root and `ip netns`');
 } else if (values.inside) {
     await inside();
 } else {

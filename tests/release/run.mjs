@@ -58,7 +58,7 @@ const known = () => existsSync(values.results)
 async function main() {
     if (values.report) return report(known());
     if (process.getuid?.() !== 0 || spawnSync('ip', ['netns']).status !== 0) {
-        console.log('SKIPPED: measuring how fast cameras are let go needs root and `ip netns`');
+        console.log('release: SKIPPED: measuring how fast cameras are let go needs root and `ip netns`');
         return;
     }
     if (!values.inside) {
@@ -109,7 +109,7 @@ async function main() {
     }
     const failed = verdicts(values.long ? known() : records, !values.long).filter(v => !v.ok);
     for (const {text} of failed) console.log(text);
-    console.log(failed.length ? `${failed.length} rows are out of bounds` : 'all rows are within their bounds');
+    console.log(`release: ${failed.length ? `${failed.length} rows are out of bounds` : 'all rows are within their bounds'}`);
     process.exitCode = failed.length ? 1 : 0;
 }
 

@@ -107,7 +107,8 @@ struct Outcome {
     stalls: usize,
     /// Which stall it was each time that the camera was let go during one.
     parks_in_stalls: Vec<u128>,
-    other_parks: usize,
+    /// When it was let go else, and the silence before that.
+    other_parks: Vec<(Duration, Duration)>,
     /// Sum of the times between letting go and taking again.
     parked: Duration,
     probes: u64,
@@ -143,8 +144,8 @@ impl Outcome {
         once.dedup();
         let bad = once.len() < self.parks_in_stalls.len()
             || exceeds(once.len(), stalls)
-            || self.other_parks > most(others) + 1;
-        bad.then(|| self.to_string())
+            || self.other_parks.len() > most(others) + 1;
+        bad.then(|| format!("{self}\n{:?} {:?}", self.parks_in_stalls, self.other_parks))
     }
 }
 
@@ -168,10 +169,10 @@ impl fmt::Display for Outcome {
             per_hour(self.parks_in_stalls.len()),
             self.parks_in_stalls.len(),
             self.stalls,
-            per_hour(self.other_parks),
-            self.other_parks,
+            per_hour(self.other_parks.len()),
+            self.other_parks.len(),
             self.parked.as_secs_f64()
-                / (self.parks_in_stalls.len() + self.other_parks).max(1) as f64,
+                / (self.parks_in_stalls.len() + self.other_parks.len()).max(1) as f64,
             self.limit.as_secs_f64(),
             self.probes as f64 / seconds,
             100.0 * self.answers as f64 / self.probes.max(1) as f64,
@@ -198,7 +199,7 @@ fn run(profile: Profile, network: &str, time: Duration, seed: u64) -> Outcome {
         ends: Vec::new(),
         stalls: 0,
         parks_in_stalls: Vec::new(),
-        other_parks: 0,
+        other_parks: Vec::new(),
         parked: Duration::ZERO,
         probes: 0,
         answers: 0,
@@ -213,12 +214,12 @@ fn run(profile: Profile, network: &str, time: Duration, seed: u64) -> Outcome {
         let (now, elapsed) = (soak.net.now, soak.elapsed());
         for event in std::mem::take(&mut soak.net.events) {
             match event {
-                Event::Release { .. } => {
+                Event::Release { heard, .. } => {
                     soak.camera = None;
                     parked = Some(now);
                     match stall.and_then(|stall| number(stall, elapsed)) {
                         Some(number) => outcome.parks_in_stalls.push(number),
-                        None => outcome.other_parks += 1,
+                        None => outcome.other_parks.push((elapsed, now - heard)),
                     }
                 }
                 Event::Hold => {
