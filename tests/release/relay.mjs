@@ -21,8 +21,12 @@ const {values} = parseArgs({options: {
     seconds: {type: 'string', default: '20'}, network: {type: 'string', default: 'loss 0.3 burst 200ms'}, inside: {type: 'string'},
 }});
 const STREAM = 'rare';
-/** The picture may stand so long, in seconds: browsers ask for a keyframe after 3 s; some requests, and some keyframes, are lost too. */
-const LONGEST_STAND = 8;
+/**
+ * The picture may stand so long, in seconds: a browser asks for a keyframe after 3 s, some
+ * requests are lost, and some keyframes with what follows them. Still shorter than to wait for
+ * the camera.
+ */
+const LONGEST_STAND = 12;
 /** Nothing reaches the browser for so long, in seconds: longer than packets are kept to be sent again. */
 const CUT = 4;
 /** It stands if no picture came for so long. */
