@@ -292,7 +292,7 @@ async fn the_last_viewer_to_go_releases_the_source_and_is_named() {
     let decided = Instant::now().into_std();
     let heard = Some(decided - 70 * MS);
     let profile = "fast";
-    two.detach(Departure { reason: "close_notify".into(), decided, heard, profile });
+    two.detach(Departure { decided, heard, profile, ..Departure::now("close_notify") });
     let event = b.event(&mut 0, is_released).await;
     let Event::SourceReleased { viewer, reason, profile, detect, release, .. } = event else {
         unreachable!()
@@ -343,21 +343,27 @@ async fn a_lingering_source_is_adopted_without_a_gap() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_viewer_on_a_bad_network_may_come_back_within_two_seconds() {
+async fn a_goodbye_may_ask_for_a_linger() {
     let b = bench();
     let stream = b.stream("cam", "cam:1", Options::default());
-    let tolerant = || Departure { profile: "tolerant", ..Departure::now("close_notify") };
+    let asks = || Departure { linger: 2 * S, ..Departure::now("close_notify") };
     let mut viewer = stream.attach(h264()).await.unwrap();
     sleep(S).await;
-    viewer.park(tolerant());
+    viewer.park(asks());
     sleep(100 * MS).await;
     assert_eq!(b.lab.open_now(), 0, "not after a park");
     viewer.resume().await.unwrap();
     sleep(S).await;
-    viewer.detach(tolerant());
+    viewer.detach(asks());
     sleep(1900 * MS).await;
     assert_eq!(b.lab.open_now(), 1);
     sleep(200 * MS).await;
+    assert_eq!(b.lab.open_now(), 0);
+    // The profile alone asks for nothing.
+    let viewer = stream.attach(h264()).await.unwrap();
+    sleep(S).await;
+    viewer.detach(Departure { profile: "tolerant", ..Departure::now("connect_timeout") });
+    sleep(100 * MS).await;
     assert_eq!(b.lab.open_now(), 0);
 }
 

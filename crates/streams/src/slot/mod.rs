@@ -27,9 +27,6 @@ use crate::options::{Departure, Options};
 use crate::registry::Shared;
 use crate::retry::Breaker;
 
-/// How long a source outlives a clean end of a viewer on a bad network.
-const TOLERANT_LINGER: Duration = Duration::from_secs(2);
-
 #[derive(Clone, Debug)]
 enum Phase {
     Opening,
@@ -279,9 +276,8 @@ impl Slot {
     }
 
     fn linger(&self, gone: &Gone) -> Duration {
-        let tolerant = gone.departure.profile == "tolerant" && !gone.parked;
-        let default = if tolerant { TOLERANT_LINGER } else { Duration::ZERO };
-        self.options.linger.unwrap_or(default)
+        let asked = if gone.parked { Duration::ZERO } else { gone.departure.linger };
+        self.options.linger.unwrap_or(asked)
     }
 }
 

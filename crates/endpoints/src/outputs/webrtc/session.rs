@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rs2rtc_base::ErrorKind;
 use rs2rtc_streams::{Attached, Departure};
-use rs2rtc_webrtc::liveness::{Hint, Reason};
+use rs2rtc_webrtc::liveness::{Hint, Reason, Timers};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::debug;
@@ -184,13 +184,26 @@ impl fmt::Debug for SessionHandle {
     }
 }
 
-fn departure(departed: &Departed, profile: &'static str) -> Departure {
+fn departure(departed: &Departed, timers: &Timers) -> Departure {
     Departure {
         reason: departed.reason.code().into(),
         decided: departed.decided,
         heard: Some(departed.heard),
-        profile,
+        profile: timers.profile.name(),
+        linger: if is_goodbye(departed.reason) { timers.linger } else { Duration::ZERO },
     }
+}
+
+/// Whether the viewer, or its player, said that it goes: it may be about to come again.
+const fn is_goodbye(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::CloseNotify
+            | Reason::SctpAbort
+            | Reason::HttpDelete
+            | Reason::Pagehide
+            | Reason::Superseded
+    )
 }
 
 /// Resolves when somebody waits for a camera of this viewer, not before `quiet` is over.
@@ -206,7 +219,7 @@ pub(super) async fn keep(
     session: &SessionHandle,
     mut attached: Attached,
     asleep: bool,
-    profile: &'static str,
+    timers: Timers,
 ) {
     let mut hold = session.hold.clone();
     let kicked = attached.kicked();
@@ -221,7 +234,7 @@ pub(super) async fn keep(
             Hold::Parked(departed) => {
                 asked = true;
                 if !attached.is_parked() {
-                    attached.park(departure(departed, profile));
+                    attached.park(departure(departed, &timers));
                 }
             }
             Hold::Held if attached.is_parked() && asked => {
@@ -289,7 +302,7 @@ pub(super) async fn keep(
     };
     match departed {
         Some(departed) => {
-            attached.detach(departure(&departed, profile));
+            attached.detach(departure(&departed, &timers));
             if let Some(report) = departed.report {
                 let mut ended = inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
                 ended.truncate(ENDED - 1);
@@ -300,4 +313,28 @@ pub(super) async fn keep(
         None => drop(attached),
     }
     inner.lock().remove(&session.id);
+}
+
+#[cfg(test)]
+mod tests {
+    use rs2rtc_webrtc::liveness::Profile;
+
+    use super::*;
+
+    #[test]
+    fn only_a_goodbye_asks_for_a_linger() {
+        let timers = Timers::from(Profile::Tolerant);
+        let linger = |reason| {
+            let now = std::time::Instant::now();
+            let text = String::new();
+            let departed = Departed { reason, text, decided: now, heard: now, report: None };
+            departure(&departed, &timers).linger
+        };
+        for reason in [Reason::CloseNotify, Reason::Pagehide, Reason::Superseded] {
+            assert_eq!(linger(reason), timers.linger, "{reason}");
+        }
+        for reason in [Reason::ConnectTimeout, Reason::Silence, Reason::Admin, Reason::Hidden] {
+            assert_eq!(linger(reason), Duration::ZERO, "{reason}");
+        }
+    }
 }
