@@ -13,8 +13,9 @@ use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media, Payload};
 use rs2rtc_streams::events::Event;
 use rs2rtc_streams::{
-    Attached, BoxFuture, CancellationToken, Connection, Departure, Description, Ended, OpenRequest,
-    Opener, Options, Origin, Producer, Request, Settings, Sink, Stream, Streams, Tracks, Wake,
+    Attached, BoxFuture, CancellationToken, Change, Connection, Departure, Description, Ended,
+    OpenRequest, Opener, Options, Origin, Producer, Request, Settings, Sink, Stream, Streams,
+    Tracks, Wake,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -836,4 +837,52 @@ async fn random_schedules_leave_nothing_behind() {
         let left = (counters.leases_held, counters.leases_waiting, counters.runs, counters.tasks);
         assert_eq!(left, (0, 0, 0, 0), "seed {seed}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_a_retry_fails_is_not_forgotten() {
+    let b = bench();
+    b.lab.script("cam:1", |s| s.lives = Some(15 * S));
+    let stream = b.stream("cam", "cam:1", Options::default());
+    let _viewer = stream.attach(h264()).await.unwrap();
+    b.lab.script("cam:1", |s| {
+        s.dial = 500 * MS;
+        s.fail.push_back(ErrorKind::NotFound);
+    });
+    let mut seq = 0;
+    b.event(&mut seq, is_failed).await;
+    b.event(&mut seq, |e| matches!(e, Event::SourceOpening { .. })).await;
+    // This one is not tried again by itself.
+    let _another = stream.attach(h264()).await.unwrap();
+    b.event(&mut seq, is_failed).await;
+    let dials = b.lab.dials();
+    sleep(2 * S).await;
+    assert_eq!(b.lab.dials(), dials + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_comes_up_ends_the_wait_at_once() {
+    let b = bench();
+    let mut viewers = Vec::new();
+    for (name, source) in [("a", "cam:1"), ("b", "cam:2")] {
+        b.lab.script(source, |s| s.lives = Some(15 * S));
+        viewers.push(b.stream(name, source, Options::default()).attach(h264()).await.unwrap());
+    }
+    b.lab.script("cam:1", |s| s.fail.extend([ErrorKind::Unreachable; 1000]));
+    b.lab.script("cam:2", |s| s.fail.extend([ErrorKind::Auth; 1000]));
+    sleep(200 * S).await;
+    let dials = |source: &str| {
+        b.lab.dials.lock().unwrap().iter().filter(|(dialled, _)| dialled == source).count()
+    };
+    let mut woken = 0;
+    for _ in 0..20 {
+        let before = (dials("cam:1"), dials("cam:2"));
+        b.streams.wake_sleeping(Change::Device);
+        b.streams.wake_sleeping(Change::Network);
+        sleep(1100 * MS).await;
+        let tried = dials("cam:1") - before.0;
+        assert!((1..=2).contains(&tried), "at once, and at most once a second: {tried}");
+        woken += dials("cam:2") - before.1;
+    }
+    assert!(woken <= 3, "a camera that refuses a password is left alone: {woken}");
 }
