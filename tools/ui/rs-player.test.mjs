@@ -405,6 +405,49 @@ test('the reason is not waited for long', async () => {
     assert.equal(element.phase, 'dialling');
 });
 
+test('hidden, and the socket is lost: the next socket says so again', async () => {
+    const element = make();
+    const {ws} = await playing(element);
+    see(false);
+    assert.equal(ws.types().at(-1), 'park');
+    ws.closed();
+    tick(500);
+    const second = FakeSocket.last;
+    second.open();
+    second.receive('session', {...SESSION, bye: 'api/rs/bye/ffff'});
+    assert.deepEqual(second.types(), ['hello', 'park']);
+    assert.equal(element.phase, 'parked');
+    // Once it has let go of the camera it needs no word more.
+    second.receive('state', {state: 'parked', reason: 'hidden'});
+    second.closed();
+    tick(500);
+    const third = FakeSocket.last;
+    assert.notEqual(third, second);
+    third.open();
+    third.receive('session', {...SESSION, bye: 'api/rs/bye/eeee'});
+    assert.deepEqual(third.types(), ['hello']);
+    see(true);
+    assert.deepEqual(third.types(), ['hello', 'resume']);
+    await remove(element);
+});
+
+test('seen again while the socket is lost: the next socket says so', async () => {
+    const element = make();
+    const {ws} = await playing(element);
+    see(false);
+    ws.closed();
+    see(true);
+    frame(element);
+    assert.equal(element.phase, 'live');
+    tick(500);
+    const second = FakeSocket.last;
+    second.open();
+    second.receive('session', {...SESSION, bye: 'api/rs/bye/ffff'});
+    assert.deepEqual(second.types(), ['hello', 'resume']);
+    assert.equal(element.phase, 'live');
+    await remove(element);
+});
+
 test('the socket alone is lost: the picture goes on, the socket comes back without an offer', async () => {
     const element = make();
     const {ws, pc} = await playing(element);

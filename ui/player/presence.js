@@ -82,6 +82,15 @@ export class Presence {
         status.enter('parked', explainEnd('hidden'));
     }
 
+    /** The server knows us on this socket. On an earlier one it may not have heard our last word. */
+    introduced() {
+        const {element} = this.player, run = this.player.run();
+        if (!run.parkedBy) run.parkSent = false;
+        if (this.away) this.hide();
+        else if (run.resumeOwed) element.send({type: 'resume'});
+        run.resumeOwed = false;
+    }
+
     /** Somebody may look again. */
     show() {
         const {element, status} = this.player;
@@ -95,7 +104,10 @@ export class Presence {
     /** The connection is there and shall show something again. */
     resume() {
         const {element, status} = this.player, run = this.player.run(), {video} = element;
-        if (run.parkSent || run.parkedBy) element.send({type: 'resume'});
+        if (run.parkSent || run.parkedBy) {
+            element.send({type: 'resume'});
+            run.resumeOwed = element.wsState !== WebSocket.OPEN;
+        }
         const wasOff = run.parkedBy;
         run.parkSent = false;
         run.parkedBy = '';

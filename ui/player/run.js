@@ -24,6 +24,8 @@ export class Run {
     liveSince = 0;
     /** `park` was sent and not yet `resume`. */
     parkSent = false;
+    /** `resume` was due while the socket was lost. */
+    resumeOwed = false;
     /** The server's reason while it has let the camera go. */
     parkedBy = '';
     /** The server's reason for the end. */

@@ -33,7 +33,7 @@ export class Hearing {
             case 'session': {
                 const session = run.session ??= new Session(element.wsURL);
                 if (!session.heard(msg.value)) lose(explainEnd('shutdown'), 'ended', true);
-                else presence.hide();
+                else presence.introduced();
                 break;
             }
             case 'state':

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rs2rtc_base::{Current, Error};
 use rs2rtc_endpoints::Context;
+use rs2rtc_endpoints::io::changes;
 use rs2rtc_endpoints::outputs::{rtsp, webrtc};
 use rs2rtc_endpoints::sources::{exec, ffmpeg};
 use rs2rtc_endpoints::table::Table;
@@ -162,6 +163,9 @@ impl App {
         let streams = self.api.streams.clone();
         self.api.tasks.spawn("ledger", ledger.follow(streams, self.api.cancel.clone()));
         self.api.tasks.spawn("liveness advice", advice::run(Arc::clone(&self.api)));
+        let streams = self.api.streams.clone();
+        let tell = move |change| streams.wake_sleeping(change);
+        self.api.tasks.spawn("changes", changes::watch(tell, self.api.cancel.clone()));
         self.start_webrtc();
         start_preloads(&self.config, &self.api.streams);
         if self.tried > 0 && self.bound == 0 {

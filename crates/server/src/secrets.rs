@@ -41,6 +41,26 @@ impl Secrets {
     }
 }
 
+/// Digits of the ids that are secrets: who knows that of a session may end it.
+const ID_DIGITS: usize = 32;
+
+/// The text with every run of 32 and more hexadecimal digits as `***`: the ids
+/// of sessions and of players' sockets, which are made as they are needed.
+pub fn mask_ids(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_hexdigit()) {
+        let (before, found) = rest.split_at(at);
+        let end = found.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(found.len());
+        let (digits, after) = found.split_at(end);
+        masked.push_str(before);
+        masked.push_str(if digits.len() < ID_DIGITS { digits } else { "***" });
+        rest = after;
+    }
+    masked.push_str(rest);
+    masked
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +77,22 @@ mod tests {
         let mut json = serde_json::json!({"rtsp://u:p@h": ["admin", 5]});
         secrets.mask_json(&mut json);
         assert_eq!(json, serde_json::json!({"rtsp://***@h": ["***", 5]}));
+    }
+
+    #[test]
+    fn ids_of_sessions_are_masked() {
+        let id = "0123456789abcdef0123456789ABCDEF";
+        let vectors = [
+            (format!("/api/rs/bye/{id}/bye"), "/api/rs/bye/***/bye"),
+            (format!("/api/webrtc?id={id}&x=1"), "/api/webrtc?id=***&x=1"),
+            (
+                format!("/api/webrtc?id={}", &id[1..]),
+                "/api/webrtc?id=123456789abcdef0123456789ABCDEF",
+            ),
+            ("/api/streams?src=caf\u{e9}".to_owned(), "/api/streams?src=caf\u{e9}"),
+        ];
+        for (text, masked) in vectors {
+            assert_eq!(mask_ids(&text), masked);
+        }
     }
 }

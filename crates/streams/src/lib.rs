@@ -43,6 +43,7 @@ pub use options::{Departure, Options, Wake};
 pub use producer::{BoxFuture, Ended, OpenRequest, Opener, Origin, Producer};
 pub use queue::FrameQueue;
 pub use registry::{Settings, Streams};
+pub use retry::Change;
 pub use snapshot::{
     ConnectionSnapshot, ProducerSnapshot, ReceiverSnapshot, SenderSnapshot, StreamSnapshot,
 };

@@ -45,13 +45,16 @@ pub struct Departure {
     pub heard: Option<Instant>,
     /// Profile of the liveness judgement, empty if there is none.
     pub profile: &'static str,
+    /// How long the source is held after it, unless the stream has a linger of
+    /// its own; zero lets go at once.
+    pub linger: Duration,
 }
 
 impl Departure {
     /// A departure that is decided now.
     pub fn now(reason: impl Into<Cow<'static, str>>) -> Self {
         let decided = tokio::time::Instant::now().into_std();
-        Self { reason: reason.into(), decided, heard: None, profile: "" }
+        Self { reason: reason.into(), decided, heard: None, profile: "", linger: Duration::ZERO }
     }
 
     /// From the last sign of life to the decision.

@@ -16,6 +16,7 @@ use crate::events::Events;
 use crate::group::Groups;
 use crate::options::Options;
 use crate::producer::{BoxFuture, OpenRequest, Opener, Origin, Producer};
+use crate::retry::{Change, Changes};
 use crate::stream::Stream;
 use crate::tasks::Tasks;
 use crate::{preload, relay};
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) cancel: CancellationToken,
     /// Counts changes of names and sources.
     pub(crate) changed: watch::Sender<u64>,
+    /// Counts what happened to this machine.
+    pub(crate) changes: watch::Sender<Changes>,
     preloads: Mutex<BTreeMap<String, CancellationToken>>,
     opener: Arc<dyn Opener>,
     names: Mutex<BTreeMap<String, Arc<Stream>>>,
@@ -59,6 +62,15 @@ impl Shared {
 
     pub(crate) fn undoes(&self, source: &str) -> bool {
         self.opener.undoes(source)
+    }
+
+    /// Resolves when something has happened to this machine since `before` that
+    /// may help against an error.
+    pub(crate) async fn changed_for(&self, kind: ErrorKind, before: Changes) {
+        let mut changes = self.changes.subscribe();
+        if changes.wait_for(|now| now.helps(kind, before)).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Opens a source: another stream by its name, else by its scheme.
@@ -89,6 +101,7 @@ impl Streams {
                 groups: Arc::default(),
                 cancel: CancellationToken::new(),
                 changed: watch::Sender::new(0),
+                changes: watch::Sender::default(),
                 preloads: Mutex::default(),
                 opener,
                 names: Mutex::default(),
@@ -221,6 +234,18 @@ impl Streams {
 
     fn changed(&self) {
         self.shared.changed.send_modify(|changed| *changed += 1);
+    }
+
+    /// Something happened to this machine: sources that wait for their next try,
+    /// and that it may help, are tried at once; none more than once a second.
+    pub fn wake_sleeping(&self, change: Change) {
+        self.shared.changes.send_modify(|changes| changes.count(change));
+    }
+
+    /// What the parts of this crate share, for their tests.
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     /// Stops everything: viewers are told, sources say goodbye. Waits at most

@@ -22,6 +22,40 @@ const OPEN: Duration = Duration::from_secs(30);
 /// How long a device that is in use is asked for within one dial.
 pub(crate) const BUSY_BUDGET: Duration = Duration::from_secs(2);
 
+/// Something about this machine that may end what a source waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A network came up, or an address.
+    Network,
+    /// A device was plugged in.
+    Device,
+}
+
+/// How often each has happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    network: u64,
+    device: u64,
+}
+
+impl Changes {
+    pub(crate) const fn count(&mut self, change: Change) {
+        match change {
+            Change::Network => self.network += 1,
+            Change::Device => self.device += 1,
+        }
+    }
+
+    /// Whether something has happened since `before` that may help against an error.
+    pub(crate) const fn helps(self, kind: ErrorKind, before: Self) -> bool {
+        match kind {
+            ErrorKind::Unreachable | ErrorKind::Ended => self.network != before.network,
+            ErrorKind::Gone => self.device != before.device,
+            _ => false,
+        }
+    }
+}
+
 /// The waiting times of one source.
 #[derive(Debug, Default)]
 pub(crate) struct Retry {

@@ -13,8 +13,9 @@ use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media, Payload};
 use rs2rtc_streams::events::Event;
 use rs2rtc_streams::{
-    Attached, BoxFuture, CancellationToken, Connection, Departure, Description, Ended, OpenRequest,
-    Opener, Options, Origin, Producer, Request, Settings, Sink, Stream, Streams, Tracks, Wake,
+    Attached, BoxFuture, CancellationToken, Change, Connection, Departure, Description, Ended,
+    OpenRequest, Opener, Options, Origin, Producer, Request, Settings, Sink, Stream, Streams,
+    Tracks, Wake,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -292,7 +293,7 @@ async fn the_last_viewer_to_go_releases_the_source_and_is_named() {
     let decided = Instant::now().into_std();
     let heard = Some(decided - 70 * MS);
     let profile = "fast";
-    two.detach(Departure { reason: "close_notify".into(), decided, heard, profile });
+    two.detach(Departure { decided, heard, profile, ..Departure::now("close_notify") });
     let event = b.event(&mut 0, is_released).await;
     let Event::SourceReleased { viewer, reason, profile, detect, release, .. } = event else {
         unreachable!()
@@ -343,21 +344,27 @@ async fn a_lingering_source_is_adopted_without_a_gap() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_viewer_on_a_bad_network_may_come_back_within_two_seconds() {
+async fn a_goodbye_may_ask_for_a_linger() {
     let b = bench();
     let stream = b.stream("cam", "cam:1", Options::default());
-    let tolerant = || Departure { profile: "tolerant", ..Departure::now("close_notify") };
+    let asks = || Departure { linger: 2 * S, ..Departure::now("close_notify") };
     let mut viewer = stream.attach(h264()).await.unwrap();
     sleep(S).await;
-    viewer.park(tolerant());
+    viewer.park(asks());
     sleep(100 * MS).await;
     assert_eq!(b.lab.open_now(), 0, "not after a park");
     viewer.resume().await.unwrap();
     sleep(S).await;
-    viewer.detach(tolerant());
+    viewer.detach(asks());
     sleep(1900 * MS).await;
     assert_eq!(b.lab.open_now(), 1);
     sleep(200 * MS).await;
+    assert_eq!(b.lab.open_now(), 0);
+    // The profile alone asks for nothing.
+    let viewer = stream.attach(h264()).await.unwrap();
+    sleep(S).await;
+    viewer.detach(Departure { profile: "tolerant", ..Departure::now("connect_timeout") });
+    sleep(100 * MS).await;
     assert_eq!(b.lab.open_now(), 0);
 }
 
@@ -830,4 +837,52 @@ async fn random_schedules_leave_nothing_behind() {
         let left = (counters.leases_held, counters.leases_waiting, counters.runs, counters.tasks);
         assert_eq!(left, (0, 0, 0, 0), "seed {seed}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_a_retry_fails_is_not_forgotten() {
+    let b = bench();
+    b.lab.script("cam:1", |s| s.lives = Some(15 * S));
+    let stream = b.stream("cam", "cam:1", Options::default());
+    let _viewer = stream.attach(h264()).await.unwrap();
+    b.lab.script("cam:1", |s| {
+        s.dial = 500 * MS;
+        s.fail.push_back(ErrorKind::NotFound);
+    });
+    let mut seq = 0;
+    b.event(&mut seq, is_failed).await;
+    b.event(&mut seq, |e| matches!(e, Event::SourceOpening { .. })).await;
+    // This one is not tried again by itself.
+    let _another = stream.attach(h264()).await.unwrap();
+    b.event(&mut seq, is_failed).await;
+    let dials = b.lab.dials();
+    sleep(2 * S).await;
+    assert_eq!(b.lab.dials(), dials + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_comes_up_ends_the_wait_at_once() {
+    let b = bench();
+    let mut viewers = Vec::new();
+    for (name, source) in [("a", "cam:1"), ("b", "cam:2")] {
+        b.lab.script(source, |s| s.lives = Some(15 * S));
+        viewers.push(b.stream(name, source, Options::default()).attach(h264()).await.unwrap());
+    }
+    b.lab.script("cam:1", |s| s.fail.extend([ErrorKind::Unreachable; 1000]));
+    b.lab.script("cam:2", |s| s.fail.extend([ErrorKind::Auth; 1000]));
+    sleep(200 * S).await;
+    let dials = |source: &str| {
+        b.lab.dials.lock().unwrap().iter().filter(|(dialled, _)| dialled == source).count()
+    };
+    let mut woken = 0;
+    for _ in 0..20 {
+        let before = (dials("cam:1"), dials("cam:2"));
+        b.streams.wake_sleeping(Change::Device);
+        b.streams.wake_sleeping(Change::Network);
+        sleep(1100 * MS).await;
+        let tried = dials("cam:1") - before.0;
+        assert!((1..=2).contains(&tried), "at once, and at most once a second: {tried}");
+        woken += dials("cam:2") - before.1;
+    }
+    assert!(woken <= 3, "a camera that refuses a password is left alone: {woken}");
 }

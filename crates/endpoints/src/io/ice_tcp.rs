@@ -235,7 +235,7 @@ struct Closed<'a> {
 
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
-        let _ = self.inbox.control(Control::TcpClosed(self.remote, self.how));
+        let _ = self.inbox.must(Control::TcpClosed(self.remote, self.how));
     }
 }
 

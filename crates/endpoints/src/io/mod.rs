@@ -1,5 +1,6 @@
 //! What sources and outputs share: processes, sockets, media shards.
 
+pub mod changes;
 pub mod ice_tcp;
 pub mod poller;
 pub mod process;

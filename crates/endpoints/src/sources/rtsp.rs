@@ -91,26 +91,37 @@ fn parse(source: &str) -> Result<Address, Error> {
 /// Connects and asks the camera for its description.
 pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
     Box::pin(async move {
-        let mut address = parse(&request.source)?;
-        let mut redirects = 0;
-        loop {
-            match describe(&context, &address).await {
-                Ok((link, sdp)) => return camera(&context, &address, link, &sdp),
-                Err(Refusal::Redirect(to)) => {
-                    redirects += 1;
-                    if redirects > MAX_REDIRECTS {
-                        let text = "rtsp: the camera redirects in circles";
-                        return Err(Error::new(ErrorKind::Protocol, text));
-                    }
-                    address.url = *to;
-                }
-                Err(Refusal::Failed { without_backchannel: true, .. }) if address.backchannel => {
-                    address.backchannel = false;
-                }
-                Err(Refusal::Failed { error, .. }) => return Err(error),
+        tokio::select! {
+            biased;
+            // The camera has set up nothing yet: closing the connection is enough.
+            () = request.cancel.cancelled() => {
+                Err(Error::new(ErrorKind::Ended, "rtsp: nobody waits for the camera any more"))
             }
+            opened = dial(&context, &request.source) => opened,
         }
     })
+}
+
+async fn dial(context: &Context, source: &str) -> Result<Box<dyn Producer>, Error> {
+    let mut address = parse(source)?;
+    let mut redirects = 0;
+    loop {
+        match describe(context, &address).await {
+            Ok((link, sdp)) => return camera(context, &address, link, &sdp),
+            Err(Refusal::Redirect(to)) => {
+                redirects += 1;
+                if redirects > MAX_REDIRECTS {
+                    let text = "rtsp: the camera redirects in circles";
+                    return Err(Error::new(ErrorKind::Protocol, text));
+                }
+                address.url = *to;
+            }
+            Err(Refusal::Failed { without_backchannel: true, .. }) if address.backchannel => {
+                address.backchannel = false;
+            }
+            Err(Refusal::Failed { error, .. }) => return Err(error),
+        }
+    }
 }
 
 enum Refusal {
@@ -431,6 +442,23 @@ pub(crate) fn random_text() -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_dial_ends_when_nobody_waits_for_it() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let source = format!("rtsp://{}/x#timeout=600", listener.local_addr().unwrap());
+        let context = Context::new(<_>::default(), <_>::default(), "test");
+        let cancel = CancellationToken::new();
+        let request = OpenRequest { source, stream: "cam".to_owned(), cancel: cancel.clone() };
+        let dial = tokio::spawn(open(context, request));
+        let (mut camera, _) = listener.accept().await.unwrap();
+        cancel.cancel();
+        let limit = Duration::from_secs(10);
+        let opened = tokio::time::timeout(limit, dial).await.unwrap().unwrap();
+        assert_eq!(opened.err().map(|e| e.kind()), Some(ErrorKind::Ended));
+        let mut said = Vec::new();
+        camera.read_to_end(&mut said).await.unwrap();
+    }
 
     #[test]
     fn parameters_and_their_quirk() {

@@ -20,7 +20,7 @@ use crate::boot::Boot;
 use crate::config::ConfigFile;
 use crate::ledger::Ledger;
 use crate::logging::Log;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, mask_ids};
 
 pub mod access;
 pub(crate) mod advice;
@@ -160,7 +160,7 @@ impl Api {
     /// Answers one call, whatever it is.
     pub async fn answer(self: Arc<Self>, mut call: Call) -> Reply {
         if tracing::enabled!(target: "api", tracing::Level::TRACE) {
-            let uri = self.secrets.mask(&call.parts.uri.to_string());
+            let uri = mask_ids(&self.secrets.mask(&call.parts.uri.to_string()));
             tracing::trace!(target: "api", "[api] {} {uri} {}", call.method(), call.peer);
         }
         let settings = self.settings();

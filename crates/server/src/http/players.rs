@@ -6,6 +6,8 @@
 //! long as the socket or one of its sessions. A player names itself with an id
 //! that survives a reload of its page: its new session supersedes the old one,
 //! and a socket that it opens again beside a running session takes that over.
+//! A page that is hidden stays so when its socket is lost: its sessions let go of
+//! the camera in time, and a socket that comes again does not begin anew.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rs2rtc_base::Error;
 use rs2rtc_endpoints::outputs::webrtc::{Goodbye, SessionHandle, SignallingEnd};
 use rs2rtc_streams::CancellationToken;
+use tokio::time::Instant;
 
 use crate::boot::random;
 
@@ -35,6 +38,9 @@ struct Entry {
     /// Gives up dials; fires when the socket or the player is gone.
     gone: CancellationToken,
     end: Option<End>,
+    /// Since when the page is hidden, as it said over this socket or, before
+    /// that, over the one that its sessions come from.
+    hidden: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -142,19 +148,46 @@ impl Socket {
             return Vec::new();
         }
         let mut taken = Vec::new();
+        let mut hidden = None;
         for entry in all.values_mut().filter(|e| e.player == player) {
             let is_theirs =
                 |s: &Owned| s.session.stream() != stream || s.session.close_reason().is_some();
             let (stay, go) = std::mem::take(&mut entry.sessions).into_iter().partition(is_theirs);
             entry.sessions = stay;
             let go: Vec<Owned> = go;
+            if !go.is_empty() {
+                hidden = entry.hidden.take().or(hidden);
+            }
             taken.extend(go);
         }
         taken.truncate(MAX_SESSIONS);
         let Some(entry) = all.get_mut(&self.secret) else { return Vec::new() };
         player.clone_into(&mut entry.player);
+        entry.hidden = hidden;
         entry.sessions.extend(taken.iter().cloned());
         taken.into_iter().map(|s| s.session).collect()
+    }
+
+    /// The page is hidden. Says since when: it may have said so before this
+    /// socket was there.
+    pub fn hide(&self) -> Instant {
+        let now = Instant::now();
+        let mut all = self.players.lock();
+        all.get_mut(&self.secret).map_or(now, |entry| *entry.hidden.get_or_insert(now))
+    }
+
+    /// The page is visible.
+    pub fn show(&self) {
+        if let Some(entry) = self.players.lock().get_mut(&self.secret) {
+            entry.hidden = None;
+        }
+    }
+
+    /// Whether a session belongs to this socket, not to a later one.
+    pub fn holds(&self, session: &SessionHandle) -> bool {
+        let all = self.players.lock();
+        let entry = all.get(&self.secret);
+        entry.is_some_and(|e| e.sessions.iter().any(|s| s.session.id == session.id))
     }
 
     /// An offer that came over this socket was answered. If the socket has

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind, Redacted};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,9 +26,6 @@ use crate::live::{Bond, Live};
 use crate::options::{Departure, Options};
 use crate::registry::Shared;
 use crate::retry::Breaker;
-
-/// How long a source outlives a clean end of a viewer on a bad network.
-const TOLERANT_LINGER: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
 enum Phase {
@@ -53,7 +50,8 @@ pub(crate) struct Run {
     start: watch::Sender<bool>,
     /// When it ends unless somebody takes it over.
     linger: watch::Sender<Option<Instant>>,
-    wake: Notify,
+    /// Counts viewers that came to it.
+    joined: watch::Sender<u64>,
     leases: Mutex<Leases>,
     last_error: Mutex<Option<Error>>,
 }
@@ -196,7 +194,7 @@ impl Slot {
             run.lock().held += 1;
             run.bond.depart(None);
             run.linger.send_replace(None);
-            run.wake.notify_waiters();
+            run.joined.send_modify(|joined| *joined += 1);
             return Lease { slot: Arc::clone(self), run: Arc::clone(run), departure: None };
         }
         let run = Arc::new(Run {
@@ -206,7 +204,7 @@ impl Slot {
             phase: watch::Sender::new(Phase::Opening),
             start: watch::Sender::new(false),
             linger: watch::Sender::new(None),
-            wake: Notify::new(),
+            joined: watch::Sender::new(0),
             leases: Mutex::new(Leases { held: 1, last: 0 }),
             last_error: Mutex::new(None),
         });
@@ -279,9 +277,8 @@ impl Slot {
     }
 
     fn linger(&self, gone: &Gone) -> Duration {
-        let tolerant = gone.departure.profile == "tolerant" && !gone.parked;
-        let default = if tolerant { TOLERANT_LINGER } else { Duration::ZERO };
-        self.options.linger.unwrap_or(default)
+        let asked = if gone.parked { Duration::ZERO } else { gone.departure.linger };
+        self.options.linger.unwrap_or(asked)
     }
 }
 

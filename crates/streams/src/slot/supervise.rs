@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind, Redacted};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{Phase, Run, Slot};
@@ -44,7 +45,8 @@ impl Drop for Over {
         if lost && run.leases() > 0 {
             slot.live.end();
         }
-        if run.is_cancelled() {
+        // A dial that failed opened nothing that could be let go.
+        if lost && run.is_cancelled() {
             report(slot, run);
         }
     }
@@ -146,12 +148,16 @@ async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
     }
     loop {
         let mut changed = slot.changed.subscribe();
+        let mut joined = run.joined.subscribe();
+        let before = *slot.shared.changes.borrow();
         let (device, tried) = attempt(slot, run).await;
         let (error, lasted) = match tried {
             Tried::Unwanted => return,
             Tried::NotOpened(error, lasted) => (error, lasted),
             Tried::Ran(error, lasted, frames) => {
                 connected = true;
+                // Who came to what ran then is not asking for a retry.
+                joined.mark_unchanged();
                 if frames {
                     retry.ran(lasted);
                 }
@@ -178,12 +184,16 @@ async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
         let retry_ms = wait.map(|wait| wait.as_millis() as u64);
         tracing::warn!(target: "streams", %error, retry_ms, "source failed");
         slot.failed(&error, wait);
+        let kind = error.kind();
         run.set_error(Some(error));
         let woken = async {
             match open {
                 // A source that crashes again and again is not started by viewers.
                 Some(_) => std::future::pending().await,
-                None => woken(run, wait).await,
+                None => {
+                    let helped = slot.shared.changed_for(kind, before);
+                    woken(&mut joined, helped, wait).await;
+                }
             }
         };
         let timer = async {
@@ -215,11 +225,19 @@ fn give_up(slot: &Arc<Slot>, run: &Arc<Run>, error: Error, retry: Option<Duratio
     run.phase.send_replace(Phase::Failed(error));
 }
 
-/// A new viewer wakes a sleeping retry, at most once a second.
-async fn woken(run: &Run, wait: Option<Duration>) {
+/// A new viewer, or a change of the machine that may help, wakes a sleeping
+/// retry, at most once a second.
+async fn woken(
+    joined: &mut watch::Receiver<u64>,
+    helped: impl Future<Output = ()>,
+    wait: Option<Duration>,
+) {
     let floor = Duration::from_secs(1).min(wait.unwrap_or(Duration::from_secs(1)));
     let asked_at = Instant::now();
-    run.wake.notified().await;
+    tokio::select! {
+        _ = joined.changed() => {}
+        () = helped => {}
+    }
     sleep_until(asked_at + floor).await;
 }
 
@@ -426,5 +444,41 @@ impl Slot {
     fn failed(&self, error: &Error, retry: Option<Duration>) {
         let (kind, error) = (error.kind(), error.to_string());
         self.emit(|stream, source| Event::SourceFailed { stream, source, error, kind, retry });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use crate::producer::{Opener, Origin};
+    use crate::registry::{Settings, Streams};
+
+    struct Nothing;
+
+    impl Opener for Nothing {
+        fn check(&self, _: &str, _: Origin) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn open(&self, _: OpenRequest) -> BoxFuture<Opened> {
+            Box::pin(async { Err(Error::new(ErrorKind::Unreachable, "nothing there")) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_dial_released_nothing() {
+        let streams = Streams::new(Arc::new(Nothing), Settings::default());
+        let (epoch, options) = (std::time::Instant::now(), Arc::new(Options::default()));
+        let slot = Slot::new(streams.shared(), "cam", epoch, options, "cam:1");
+        let lease = slot.lease();
+        let run = Arc::clone(&lease.run);
+        let over = Over(Arc::clone(&slot), Arc::clone(&run));
+        give_up(&slot, &run, Error::new(ErrorKind::Unreachable, "nothing there"), None);
+        // Who waited has seen it and goes before the supervisor is through.
+        drop(lease);
+        drop(over);
+        let records = streams.events().since(0).records;
+        assert!(!records.iter().any(|r| matches!(r.event, Event::SourceReleased { .. })));
     }
 }

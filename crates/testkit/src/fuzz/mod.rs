@@ -7,6 +7,7 @@ pub mod depay_aac;
 pub mod depay_h264;
 pub mod depay_h265;
 mod packets;
+pub mod rtnetlink;
 pub mod rtp_rtcp;
 pub mod rtsp_client;
 pub mod rtsp_message;
@@ -23,6 +24,7 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("depay_aac", depay_aac::run),
     ("depay_h264", depay_h264::run),
     ("depay_h265", depay_h265::run),
+    ("rtnetlink", rtnetlink::run),
     ("rtp_rtcp", rtp_rtcp::run),
     ("rtsp_client", rtsp_client::run),
     ("rtsp_message", rtsp_message::run),

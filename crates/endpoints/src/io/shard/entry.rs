@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tracing::{debug, info};
 
 use super::talk::Talk;
+use super::uplink::Standing;
 use super::{Departed, Hold, NewSession, SessionReport};
 use crate::io::udp::Connected;
 
@@ -28,8 +29,10 @@ pub(super) struct Entry {
     pub(super) connected: bool,
     /// Receives from the viewer's address, with the ICMP errors of what is sent there.
     pub(super) socket: Option<Connected>,
-    /// It was silent when it was looked at last.
-    pub(super) silent: bool,
+    /// The camera is not let go.
+    pub(super) holds: bool,
+    /// What the judgement of our own way out knows of it.
+    pub(super) standing: Standing,
     /// Addresses whose datagrams are this session's.
     pub(super) peers: Vec<(Protocol, SocketAddr)>,
     /// When the session wants to be called.
@@ -59,7 +62,8 @@ impl Entry {
             tracks: new.tracks.into_iter().map(Shown::new).collect(),
             connected: false,
             socket: None,
-            silent: false,
+            holds: true,
+            standing: Standing::default(),
             peers: Vec::new(),
             deadline: now,
             queued: None,
@@ -153,13 +157,15 @@ impl Entry {
     /// Lets go of the camera; the session stays.
     pub(super) fn park(&mut self, reason: Reason, heard: Instant, now: Instant) {
         self.tracks.clear();
+        self.holds = false;
         let text = reason.code().to_owned();
         let departed = Departed { reason, text, decided: now, heard, report: None };
         self.hold.send_replace(Hold::Parked(departed));
     }
 
     /// Asks for the camera again.
-    pub(super) fn want(&self) {
+    pub(super) fn want(&mut self) {
+        self.holds = true;
         if !matches!(*self.hold.borrow(), Hold::Closed(_)) {
             self.hold.send_replace(Hold::Held);
         }

@@ -1,15 +1,18 @@
-//! The way into a shard: two bounded queues and a wake-up.
+//! The way into a shard: a queue of media, a queue of commands, and a wake-up.
+//! Nobody who writes to one ever waits.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError, sync_channel};
 use std::{fmt, io};
 
 use rustix::event::{EventfdFlags, eventfd};
 
 /// Frames and datagrams on their way into a shard; more are dropped.
 const MEDIA_LIMIT: usize = 4096;
-/// Commands on their way into a shard; more make their sender wait.
+/// Commands on their way into a shard, beyond which only those are taken that
+/// must not be lost.
 const CONTROL_LIMIT: usize = 4096;
 
 /// Wakes a thread that waits for a file descriptor.
@@ -36,8 +39,10 @@ impl Waker {
 /// The sending side. Cloning shares the queues.
 pub(crate) struct Inbox<M, C> {
     media: SyncSender<M>,
-    control: SyncSender<C>,
-    waker: std::sync::Arc<Waker>,
+    control: mpsc::Sender<C>,
+    /// Commands in the queue.
+    waiting: Arc<AtomicUsize>,
+    waker: Arc<Waker>,
 }
 
 impl<M, C> Clone for Inbox<M, C> {
@@ -45,7 +50,8 @@ impl<M, C> Clone for Inbox<M, C> {
         Self {
             media: self.media.clone(),
             control: self.control.clone(),
-            waker: std::sync::Arc::clone(&self.waker),
+            waiting: Arc::clone(&self.waiting),
+            waker: Arc::clone(&self.waker),
         }
     }
 }
@@ -78,8 +84,20 @@ impl<M, C> Inbox<M, C> {
         self.waker.wake();
     }
 
-    /// Queues a command. Gives it back if the shard has ended.
+    /// Queues a command. Gives it back if there is no room or the shard has ended.
     pub(crate) fn control(&self, item: C) -> Result<(), C> {
+        if self.waiting.load(Ordering::Relaxed) >= CONTROL_LIMIT {
+            self.waker.wake();
+            return Err(item);
+        }
+        self.must(item)
+    }
+
+    /// Queues a command that must not be lost. Its sender sees to it that only
+    /// so many of them can wait for each session or connection. Gives it back if
+    /// the shard has ended.
+    pub(crate) fn must(&self, item: C) -> Result<(), C> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         let result = self.control.send(item);
         self.waker.wake();
         result.map_err(|error| error.0)
@@ -90,7 +108,8 @@ impl<M, C> Inbox<M, C> {
 pub(super) struct Outlet<M, C> {
     media: Receiver<M>,
     control: Receiver<C>,
-    waker: std::sync::Arc<Waker>,
+    waiting: Arc<AtomicUsize>,
+    waker: Arc<Waker>,
 }
 
 impl<M, C> Outlet<M, C> {
@@ -99,7 +118,9 @@ impl<M, C> Outlet<M, C> {
     }
 
     pub(super) fn next_control(&self) -> Option<C> {
-        self.control.try_recv().ok()
+        let command = self.control.try_recv().ok()?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(command)
     }
 
     /// Whether [`Inbox::raise`] was called since the last time.
@@ -138,13 +159,29 @@ impl<M, C> Outlet<M, C> {
 /// Makes the queues of a shard.
 pub(super) fn channel<M, C>() -> io::Result<(Inbox<M, C>, Outlet<M, C>)> {
     let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-    let waker = std::sync::Arc::new(Waker {
-        fd,
-        sleeping: AtomicBool::new(false),
-        raised: AtomicBool::new(false),
-    });
+    let waker =
+        Arc::new(Waker { fd, sleeping: AtomicBool::new(false), raised: AtomicBool::new(false) });
     let (media, media_out) = sync_channel(MEDIA_LIMIT);
-    let (control, control_out) = sync_channel(CONTROL_LIMIT);
-    let inbox = Inbox { media, control, waker: std::sync::Arc::clone(&waker) };
-    Ok((inbox, Outlet { media: media_out, control: control_out, waker }))
+    let (control, control_out) = mpsc::channel();
+    let waiting = Arc::default();
+    let inbox = Inbox { media, control, waiting: Arc::clone(&waiting), waker: Arc::clone(&waker) };
+    Ok((inbox, Outlet { media: media_out, control: control_out, waiting, waker }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_makes_nobody_wait_and_loses_nothing_important() {
+        let (inbox, outlet) = channel::<(), usize>().unwrap();
+        for number in 0..CONTROL_LIMIT {
+            inbox.control(number).unwrap();
+        }
+        assert_eq!(inbox.control(CONTROL_LIMIT), Err(CONTROL_LIMIT));
+        inbox.must(CONTROL_LIMIT).unwrap();
+        let taken: Vec<usize> = std::iter::from_fn(|| outlet.next_control()).collect();
+        assert!(taken.into_iter().eq(0..=CONTROL_LIMIT));
+        inbox.control(0).unwrap();
+    }
 }

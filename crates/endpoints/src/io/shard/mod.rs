@@ -2,16 +2,17 @@
 //!
 //! A frame crosses into a shard once and is written there to every session that
 //! shows its track; a session's datagrams leave in segmented sends. Nothing on
-//! that way locks or awaits. The first shard reads the UDP port; datagrams of
-//! another shard's sessions are passed on: a session's user name fragment begins
-//! with its shard's letter, and addresses are learned from authenticated checks.
+//! that way locks or awaits. The first shard reads the UDP port, and every one
+//! the sockets of its viewers; datagrams of another shard's sessions are passed
+//! on: a session's user name fragment begins with its shard's letter, and
+//! addresses are learned from authenticated checks.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use crate::io::poller::Poller;
 use crate::io::tcp::TcpEnd;
 use crate::io::udp::UdpPort;
 
+mod addresses;
 mod batch;
 mod entry;
 mod fans;
@@ -32,9 +34,12 @@ mod inbox;
 mod report;
 mod sockets;
 mod talk;
+mod uplink;
 mod worker;
 
+use addresses::Owner;
 use inbox::Inbox;
+use uplink::Uplink;
 
 pub use report::{Counters, Departed, Hold, SessionReport};
 
@@ -63,7 +68,30 @@ pub struct NewSession {
     /// Told when the camera is to be let go or taken again, and of the end.
     pub hold: watch::Sender<Hold>,
     /// The zero of the stream's timeline.
-    pub epoch: std::time::Instant,
+    pub epoch: Instant,
+}
+
+/// What a viewer's page said last of itself, on its way into a shard: it may say
+/// it as often as it likes, but only the last word counts.
+#[derive(Debug, Default)]
+pub struct Page {
+    hidden: AtomicBool,
+    /// A command that tells of it is in the queue.
+    told: AtomicBool,
+}
+
+impl Page {
+    /// Notes a word. Says whether the shard is to be told.
+    pub fn set(&self, hidden: bool) -> bool {
+        self.hidden.store(hidden, Ordering::SeqCst);
+        !self.told.swap(true, Ordering::SeqCst)
+    }
+
+    /// The last word.
+    fn take(&self) -> bool {
+        self.told.store(false, Ordering::SeqCst);
+        self.hidden.load(Ordering::SeqCst)
+    }
 }
 
 /// Media on its way into a shard.
@@ -71,8 +99,12 @@ pub struct NewSession {
 pub(crate) enum Media {
     /// The next frame of a track.
     Frame(u64, Arc<Frame>),
-    /// A datagram from a TCP connection or from the shard that reads the port.
+    /// A datagram from a TCP connection or from another shard.
     Datagram(Protocol, SocketAddr, SocketAddr, Bytes),
+    /// A session of another shard was checked from an address of this one's.
+    Claim(SocketAddr, Owner),
+    /// An address that was another shard's is this session's now.
+    Granted(SocketAddr, SessionKey),
 }
 
 /// A command to a shard.
@@ -82,10 +114,12 @@ pub(crate) enum Control {
     /// Ends the session; the text says more.
     Close(SessionKey, Reason, String),
     Hint(SessionKey, Hint),
-    /// The page is hidden (true) or visible again.
-    Hidden(SessionKey, bool),
+    /// The page is hidden or visible again.
+    Hidden(SessionKey, Arc<Page>),
     /// Somebody waits for the camera.
     Contended(SessionKey),
+    /// The server's own way out is doubted until then.
+    DoubtUplink(Instant),
     /// The camera was taken again: its tracks, as numbered at the beginning.
     Tracks(SessionKey, Vec<AttachedTrack>),
     /// Asks for the state of all sessions.
@@ -119,8 +153,8 @@ struct Shard {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Addresses of authenticated viewers and their shards.
-pub(crate) type Routes = RwLock<HashMap<SocketAddr, usize>>;
+/// Addresses of viewers and whose they are.
+pub(crate) type Routes = RwLock<HashMap<SocketAddr, Owner>>;
 
 /// The shards of this process.
 pub struct Shards {
@@ -141,6 +175,7 @@ impl Shards {
         }
         let inboxes: Vec<ShardInbox> = ends.iter().map(|(inbox, _)| inbox.clone()).collect();
         let routes: Arc<Routes> = Arc::default();
+        let uplink: Arc<Uplink> = Arc::default();
         let mut shards = Vec::new();
         for (index, (inbox, outlet)) in ends.into_iter().enumerate() {
             let sessions = Arc::new(AtomicUsize::new(0));
@@ -153,6 +188,7 @@ impl Shards {
                 outlet,
                 udp: Arc::clone(&udp),
                 routes: Arc::clone(&routes),
+                uplink: Arc::clone(&uplink),
                 sessions: Arc::clone(&sessions),
                 counters: Arc::clone(&counters),
             };
@@ -192,7 +228,7 @@ impl Shards {
         let key = SessionKey(self.keys.fetch_add(1, Ordering::Relaxed));
         let shard = self.shards.get(shard)?;
         shard.sessions.fetch_add(1, Ordering::Relaxed);
-        match shard.inbox.control(Control::Add(key, Box::new(session))) {
+        match shard.inbox.must(Control::Add(key, Box::new(session))) {
             Ok(()) => Some(key),
             Err(_) => {
                 shard.sessions.fetch_sub(1, Ordering::Relaxed);
@@ -201,14 +237,14 @@ impl Shards {
         }
     }
 
-    /// Passes a remote candidate on.
+    /// Passes a remote candidate on, unless too much is on its way.
     pub fn add_remote_candidate(&self, shard: usize, key: SessionKey, text: &str) {
         self.control(shard, Control::Candidate(key, text.to_owned()));
     }
 
     /// Ends a session.
     pub fn close(&self, shard: usize, key: SessionKey, reason: Reason, detail: &str) {
-        self.control(shard, Control::Close(key, reason, detail.to_owned()));
+        self.must(shard, Control::Close(key, reason, detail.to_owned()));
     }
 
     /// A sign that the viewer of a session may be gone.
@@ -216,9 +252,10 @@ impl Shards {
         self.control(shard, Control::Hint(key, hint));
     }
 
-    /// The viewer's page is hidden, or visible again.
-    pub fn hidden(&self, shard: usize, key: SessionKey, hidden: bool) {
-        self.control(shard, Control::Hidden(key, hidden));
+    /// The viewer's page is hidden, or visible again: what it says of itself has
+    /// changed. To be called once until the shard has taken it.
+    pub fn hidden(&self, shard: usize, key: SessionKey, page: Arc<Page>) {
+        self.must(shard, Control::Hidden(key, page));
     }
 
     /// Somebody waits for the camera that a session holds.
@@ -228,7 +265,7 @@ impl Shards {
 
     /// The camera of a session was taken again.
     pub fn tracks(&self, shard: usize, key: SessionKey, tracks: Vec<AttachedTrack>) {
-        self.control(shard, Control::Tracks(key, tracks));
+        self.must(shard, Control::Tracks(key, tracks));
     }
 
     /// The state of all sessions, oldest first.
@@ -261,11 +298,17 @@ impl Shards {
         }
     }
 
+    fn must(&self, shard: usize, command: Control) {
+        if let Some(shard) = self.shards.get(shard) {
+            let _ = shard.inbox.must(command);
+        }
+    }
+
     /// Ends all sessions with a goodbye and all threads. Waits for them, some
     /// 50 ms; not for an async task.
     pub fn stop(&self) {
         for index in 0..self.shards.len() {
-            self.control(index, Control::Stop);
+            self.must(index, Control::Stop);
         }
         for shard in &self.shards {
             let thread = shard.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -279,7 +322,7 @@ impl Shards {
 impl Drop for Shards {
     fn drop(&mut self) {
         for index in 0..self.shards.len() {
-            self.control(index, Control::Stop);
+            self.must(index, Control::Stop);
         }
     }
 }

@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rs2rtc_webrtc::liveness::Hint;
-use rs2rtc_webrtc::{Pair, Protocol, stun};
+use rs2rtc_webrtc::{Pair, Protocol};
 use tracing::debug;
 
 use super::SessionKey;
+use super::addresses::Came;
 use super::entry::Entry;
 use super::worker::{FIRST_SESSION, PORT, RECEIVE_CALLS, WAKER, Worker};
 use crate::io::poller::{Ready, Token};
@@ -25,39 +26,26 @@ impl Worker {
             PORT => {
                 let udp = Arc::clone(&self.setup.udp);
                 receiver.receive(&udp, RECEIVE_CALLS, |source, destination, datagram| {
-                    self.datagram(Protocol::Udp, source, destination, datagram, now);
+                    let place = (Protocol::Udp, source);
+                    self.datagram(Came::Read, place, destination, datagram, now);
                 });
             }
             Token(number) => {
                 let key = SessionKey(number - FIRST_SESSION);
                 let taken = self.sessions.get_mut(&key).and_then(|entry| entry.socket.take());
                 let Some(socket) = taken else { return };
-                let remote = socket.remote();
                 socket.receive(receiver, RECEIVE_CALLS, |source, destination, datagram| {
-                    let check = stun::kind(datagram) == Some(stun::Kind::Request);
-                    if source == remote && !check {
-                        // Whoever claims this address, the socket is this viewer's.
-                        self.drive(key, now, |entry| {
-                            entry.received(datagram.len());
-                            let session = &mut entry.session;
-                            session.handle_datagram(
-                                Protocol::Udp,
-                                source,
-                                destination,
-                                datagram,
-                                now,
-                            );
-                        });
-                    } else {
-                        self.datagram(Protocol::Udp, source, destination, datagram, now);
-                    }
+                    let place = (Protocol::Udp, source);
+                    self.datagram(Came::Read, place, destination, datagram, now);
                 });
                 if ready.error {
                     socket.errors(|rejection| self.rejection(key, &rejection, now));
                 }
+                let owned = self.owns(key, (Protocol::Udp, socket.remote()));
                 match self.sessions.get_mut(&key) {
-                    // Unless its datagrams brought another pair, and another socket.
-                    Some(entry) if entry.socket.is_none() && entry.is_at(&socket) => {
+                    // Unless its datagrams brought another pair, and another
+                    // socket, or its address is another session's now.
+                    Some(entry) if owned && entry.socket.is_none() && entry.is_at(&socket) => {
                         entry.socket = Some(socket);
                     }
                     _ => self.poller.remove(&socket),
@@ -103,7 +91,7 @@ impl Worker {
         if let Some(old) = entry.socket.take() {
             self.poller.remove(&old);
         }
-        if pair.protocol != Protocol::Udp {
+        if pair.protocol != Protocol::Udp || !self.owns(key, (pair.protocol, pair.remote)) {
             return;
         }
         match Connected::open(&self.setup.udp, pair.local, pair.remote) {

@@ -4,28 +4,28 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rs2rtc_webrtc::liveness::{Hint, Reason};
 use rs2rtc_webrtc::{CloseReason, Event, Output, Protocol, Transmit, framing, stun};
 use tracing::{debug, error};
 
+use super::addresses::{Came, Place};
 use super::batch::Batch;
 use super::entry::Entry;
 use super::fans::Fan;
 use super::inbox::Outlet;
+use super::uplink::Uplink;
 use super::{
     Control, Counters, IDLE, Media, NewSession, Routes, SessionKey, ShardInbox, TCP_QUEUE, TcpPath,
-    shard_of,
 };
 use crate::io::poller::{Poller, Token};
 use crate::io::tcp::TcpEnd;
 use crate::io::udp::{Receiver, UdpPort};
 
-/// Items of a queue taken in a row before the others get their turn.
+/// Items taken in a row from each queue before the others get their turn.
 const ROUND: usize = 256;
 /// What a shard waits for: its waker, the port, and the sockets of its viewers.
 pub(super) const WAKER: Token = Token(0);
@@ -35,13 +35,6 @@ pub(super) const FIRST_SESSION: u64 = 2;
 pub(super) const RECEIVE_CALLS: usize = 8;
 /// A thread that wakes up so much later than planned was not scheduled.
 const LATE: Duration = Duration::from_millis(100);
-/// So many viewers that fall silent within so long, if they are more than half,
-/// make this server doubt its own way out, and wait so much longer.
-const UPLINK_MIN: usize = 3;
-const UPLINK_WINDOW: Duration = Duration::from_secs(1);
-const UPLINK_DOUBT: Duration = Duration::from_secs(20);
-/// Addresses kept per session.
-const MAX_PEERS: usize = 64;
 /// TCP connections kept per session.
 const MAX_SESSION_TCP: usize = 8;
 /// TCP connections kept per shard.
@@ -57,6 +50,7 @@ pub(super) struct Setup {
     pub(super) outlet: Outlet<Media, Control>,
     pub(super) udp: Arc<UdpPort>,
     pub(super) routes: Arc<Routes>,
+    pub(super) uplink: Arc<Uplink>,
     pub(super) sessions: Arc<AtomicUsize>,
     pub(super) counters: Arc<Counters>,
 }
@@ -85,6 +79,7 @@ pub(super) fn run(setup: Setup, mut poller: Poller) {
         due: BinaryHeap::new(),
         batch: Batch::default(),
         tcp_out: None,
+        fell_silent: false,
         stopping: false,
     };
     let mut receiver = Receiver::new();
@@ -121,8 +116,8 @@ pub(super) struct Worker {
     pub(super) setup: Setup,
     pub(super) poller: Poller,
     pub(super) sessions: HashMap<SessionKey, Box<Entry>>,
-    by_ufrag: HashMap<String, SessionKey>,
-    by_address: HashMap<(Protocol, SocketAddr), SessionKey>,
+    pub(super) by_ufrag: HashMap<String, SessionKey>,
+    pub(super) by_address: HashMap<Place, SessionKey>,
     pub(super) fans: HashMap<u64, Fan>,
     /// Sessions whose tracks have ended, and when they end for that.
     pub(super) ending: VecDeque<(Instant, SessionKey)>,
@@ -131,34 +126,38 @@ pub(super) struct Worker {
     batch: Batch,
     /// Framed datagrams of the session being driven.
     tcp_out: Option<(SocketAddr, Vec<u8>)>,
+    /// A viewer fell silent that was heard before.
+    pub(super) fell_silent: bool,
     stopping: bool,
 }
 
 impl Worker {
     /// Takes what is in the queues. Says whether there may be more.
     fn take_round(&mut self) -> bool {
-        let mut taken = 0;
-        while let Some(command) = self.setup.outlet.next_control() {
+        let mut commands = 0;
+        while commands < ROUND
+            && let Some(command) = self.setup.outlet.next_control()
+        {
             self.command(command, Instant::now());
-            taken += 1;
-            if taken >= ROUND {
-                return true;
-            }
+            commands += 1;
         }
-        while let Some(media) = self.setup.outlet.next_media() {
+        let mut taken = 0;
+        while taken < ROUND
+            && let Some(media) = self.setup.outlet.next_media()
+        {
             let now = Instant::now();
             match media {
                 Media::Frame(track, frame) => self.frame(track, &frame, now),
                 Media::Datagram(protocol, source, destination, datagram) => {
-                    self.datagram(protocol, source, destination, &datagram, now);
+                    let place = (protocol, source);
+                    self.datagram(Came::PassedOn, place, destination, &datagram, now);
                 }
+                Media::Claim(address, claimant) => self.claimed(address, claimant, now),
+                Media::Granted(address, key) => self.granted(address, key),
             }
             taken += 1;
-            if taken >= ROUND {
-                return true;
-            }
         }
-        false
+        commands == ROUND || taken == ROUND
     }
 
     fn command(&mut self, command: Control, now: Instant) {
@@ -173,11 +172,16 @@ impl Worker {
             Control::Hint(key, hint) => {
                 self.drive(key, now, |entry| entry.session.handle_hint(hint, now));
             }
-            Control::Hidden(key, true) => self.drive(key, now, |entry| entry.session.park(now)),
-            Control::Hidden(key, false) => self.drive(key, now, |entry| entry.session.resume(now)),
+            Control::Hidden(key, page) => {
+                let hidden = page.take();
+                self.drive(key, now, |entry| {
+                    if hidden { entry.session.park(now) } else { entry.session.resume(now) }
+                });
+            }
             Control::Contended(key) => {
                 self.drive(key, now, |entry| entry.session.contended(now));
             }
+            Control::DoubtUplink(until) => self.doubt_uplink(until, now),
             Control::Tracks(key, tracks) => self.show(key, tracks, now),
             Control::Report(sender) => {
                 let reports = self.sessions.values_mut().map(|entry| entry.report(now)).collect();
@@ -192,7 +196,7 @@ impl Worker {
                 {
                     let remote = path.remote;
                     self.tcp.insert(remote, path);
-                    self.datagram(Protocol::Tcp, remote, local, &first, now);
+                    self.datagram(Came::PassedOn, (Protocol::Tcp, remote), local, &first, now);
                 }
             }
             Control::TcpStalled(remote) => {
@@ -247,81 +251,8 @@ impl Worker {
         self.drive(key, now, |entry| entry.session.close(Reason::Shutdown, "server stops", now));
     }
 
-    /// Half of the viewers fell silent within a second: it is this server that
-    /// is cut off, or stuck.
-    fn doubt_uplink(&mut self, now: Instant) {
-        let established = self.sessions.values().filter(|e| e.session.is_established()).count();
-        let since = self.sessions.values().filter_map(|e| e.session.silent_since());
-        let recent = since.filter(|at| now.saturating_duration_since(*at) < UPLINK_WINDOW);
-        let silent = recent.count();
-        if silent < UPLINK_MIN || silent * 2 <= established {
-            return;
-        }
-        let keys: Vec<SessionKey> = self.sessions.keys().copied().collect();
-        for key in keys {
-            let until = now + UPLINK_DOUBT;
-            self.drive(key, now, |entry| entry.session.doubt_uplink(until, now));
-        }
-    }
-
-    /// Finds the session of a datagram, here or in another shard.
-    pub(super) fn datagram(
-        &mut self,
-        protocol: Protocol,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-    ) {
-        let key = if stun::kind(datagram) == Some(stun::Kind::Request) {
-            let Some(ufrag) = stun::local_ufrag(datagram) else { return };
-            match shard_of(ufrag) {
-                Some(shard) if shard != self.setup.index => {
-                    self.forward(shard, protocol, source, destination, datagram);
-                    return;
-                }
-                _ => self.by_ufrag.get(ufrag).copied(),
-            }
-        } else {
-            self.by_address.get(&(protocol, source)).copied()
-        };
-        match key {
-            Some(key) => self.drive(key, now, |entry| {
-                entry.received(datagram.len());
-                entry.session.handle_datagram(protocol, source, destination, datagram, now);
-            }),
-            None if self.setup.inboxes.len() > 1 && protocol == Protocol::Udp => {
-                let routes = self.setup.routes.read().unwrap_or_else(PoisonError::into_inner);
-                let shard = routes.get(&source).copied().filter(|s| *s != self.setup.index);
-                drop(routes);
-                if let Some(shard) = shard {
-                    self.forward(shard, protocol, source, destination, datagram);
-                }
-            }
-            None => {}
-        }
-    }
-
-    fn forward(
-        &self,
-        shard: usize,
-        protocol: Protocol,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-    ) {
-        // Only the shard that reads the port passes on; nothing goes in circles.
-        if self.setup.index == 0
-            && let Some(inbox) = self.setup.inboxes.get(shard)
-        {
-            let bytes = Bytes::copy_from_slice(datagram);
-            inbox.media(Media::Datagram(protocol, source, destination, bytes));
-        }
-    }
-
     /// Calls the sessions whose time has come.
     fn run_due(&mut self, now: Instant) {
-        let mut fell_silent = false;
         while let Some(Reverse((time, key))) = self.due.peek().copied() {
             if time > now {
                 break;
@@ -340,15 +271,10 @@ impl Worker {
                 self.drive(key, now, |entry| {
                     entry.session.handle_timeout(now);
                     counters.add(&entry.session.take_counts());
-                    let silent = entry.session.silent_since().is_some();
-                    fell_silent |= silent && !entry.silent;
-                    entry.silent = silent;
                 });
             }
         }
-        if fell_silent {
-            self.doubt_uplink(now);
-        }
+        self.judge_uplink(now);
         self.run_ending(now);
     }
 
@@ -390,6 +316,7 @@ impl Worker {
         if result.is_err() || entry.session.is_finished() {
             self.remove(key, &entry);
         } else {
+            self.note_standing(key, &mut entry);
             self.sessions.insert(key, entry);
             self.schedule(key);
         }
@@ -401,7 +328,7 @@ impl Worker {
             match entry.session.poll_output() {
                 Output::Transmit(transmit) => {
                     sent += transmit.contents.len();
-                    self.transmit(key, entry, &transmit);
+                    self.transmit(key, entry, &transmit, now);
                 }
                 Output::Event(event) => self.event(key, entry, event, now),
                 Output::Timeout(time) => {
@@ -414,16 +341,14 @@ impl Worker {
         entry.count();
     }
 
-    fn transmit(&mut self, key: SessionKey, entry: &mut Entry, transmit: &Transmit) {
+    fn transmit(&mut self, key: SessionKey, entry: &mut Entry, transmit: &Transmit, now: Instant) {
         let place = (transmit.protocol, transmit.destination);
-        if stun::kind(&transmit.contents) == Some(stun::Kind::Request)
-            && entry.peers.len() < MAX_PEERS
-            && !self.by_address.contains_key(&place)
-        {
+        match stun::kind(&transmit.contents) {
             // The answer to our check comes from there.
-            self.by_address.insert(place, key);
-            entry.peers.push(place);
-            self.route(place);
+            Some(stun::Kind::Request) => self.claim(key, entry, place, false, now),
+            // Only an authentic check is answered.
+            Some(stun::Kind::Success) => self.claim(key, entry, place, true, now),
+            _ => {}
         }
         match transmit.protocol {
             Protocol::Udp => self.batch.push(transmit, &self.setup.udp),
@@ -457,14 +382,6 @@ impl Worker {
 
     fn event(&mut self, key: SessionKey, entry: &mut Entry, event: Event, now: Instant) {
         match event {
-            Event::Peer(protocol, address) => {
-                let place = (protocol, address);
-                self.by_address.insert(place, key);
-                if !entry.peers.contains(&place) && entry.peers.len() < MAX_PEERS {
-                    entry.peers.push(place);
-                }
-                self.route(place);
-            }
             Event::Connected => {
                 entry.connected = true;
                 self.join_all(key, entry, now);
@@ -486,14 +403,6 @@ impl Worker {
         }
     }
 
-    /// Lets other shards know whose an address is.
-    fn route(&self, (protocol, address): (Protocol, SocketAddr)) {
-        if self.setup.inboxes.len() > 1 && protocol == Protocol::Udp {
-            let mut routes = self.setup.routes.write().unwrap_or_else(PoisonError::into_inner);
-            routes.insert(address, self.setup.index);
-        }
-    }
-
     /// The session ended: it shows nothing any more and holds nothing.
     fn end(&mut self, key: SessionKey, entry: &mut Entry, reason: &CloseReason, now: Instant) {
         self.leave(key, entry);
@@ -507,25 +416,12 @@ impl Worker {
             self.poller.remove(socket);
         }
         self.by_ufrag.remove(entry.session.ufrag());
-        for place in &entry.peers {
-            if self.by_address.get(place) == Some(&key) {
-                self.by_address.remove(place);
-                self.unroute(*place);
-            }
-        }
+        self.forget_standing(key, entry);
+        self.forget(key, &entry.peers);
         // Closes its connections once their queues are empty, also those that
         // were never authenticated.
         let ufrag = entry.session.ufrag();
         self.tcp.retain(|_, path| path.ufrag != ufrag);
         self.setup.sessions.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    fn unroute(&self, (protocol, address): (Protocol, SocketAddr)) {
-        if self.setup.inboxes.len() > 1 && protocol == Protocol::Udp {
-            let mut routes = self.setup.routes.write().unwrap_or_else(PoisonError::into_inner);
-            if routes.get(&address) == Some(&self.setup.index) {
-                routes.remove(&address);
-            }
-        }
     }
 }

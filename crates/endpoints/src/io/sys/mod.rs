@@ -12,11 +12,16 @@ pub(crate) mod netns;
 pub(crate) mod poll;
 #[cfg(target_os = "linux")]
 pub(crate) mod tcp;
+#[cfg(target_os = "linux")]
+mod watched;
 
 pub use limits::{
     descriptor_limit, original_descriptor_limit, raise_descriptor_limit, restore_descriptor_limit,
     set_descriptor_limit,
 };
+
+#[cfg(target_os = "linux")]
+pub(crate) use watched::watched;
 
 use std::ffi::CStr;
 use std::io;

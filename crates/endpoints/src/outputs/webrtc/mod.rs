@@ -347,7 +347,7 @@ impl Inner {
         let stopped = || Error::new(ErrorKind::Ended, "webrtc: the server stops");
         let id: Arc<str> = random_hex()?.into();
         let (hold, watcher) = watch::channel(Hold::Held);
-        let profile = self.timers(attached.stream().name()).profile.name();
+        let timers = self.timers(attached.stream().name());
         let asleep = attached.is_parked();
         let name = attached.stream().name().to_owned();
         let new = NewSession {
@@ -371,7 +371,7 @@ impl Inner {
         self.tasks.spawn(
             "webrtc viewer",
             async move {
-                session::keep(&inner, &keeper, attached, asleep, profile).await;
+                session::keep(&inner, &keeper, attached, asleep, timers).await;
             }
             .instrument(span),
         );

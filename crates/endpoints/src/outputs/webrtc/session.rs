@@ -2,23 +2,28 @@
 //! which holds the stream for it, lets go, and takes it again.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use rs2rtc_base::ErrorKind;
 use rs2rtc_streams::{Attached, Departure};
-use rs2rtc_webrtc::liveness::{Hint, Reason};
+use rs2rtc_webrtc::liveness::{Hint, Reason, Timers};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::Inner;
-use crate::io::shard::{Departed, Hold, SessionKey};
+use crate::io::shard::{Departed, Hold, Page, SessionKey};
 
 /// Ended sessions that are remembered.
 const ENDED: usize = 100;
 /// A viewer whose camera was given to somebody else asks for it again after this.
 const TURN: Duration = Duration::from_secs(1);
+/// Candidates of a viewer that are passed on, and the length of each in bytes: a
+/// session uses no more.
+const MAX_CANDIDATES: usize = 64;
+const MAX_CANDIDATE: usize = 1024;
 /// How often a viewer is told that others wait for its camera.
 const CONTENTION: Duration = Duration::from_millis(100);
 
@@ -57,6 +62,16 @@ pub struct SessionHandle {
     stream: Arc<str>,
     viewer: u64,
     hold: watch::Receiver<Hold>,
+    said: Arc<Said>,
+}
+
+/// What was passed on to the shard, so that a client cannot flood it.
+#[derive(Debug, Default)]
+struct Said {
+    candidates: AtomicUsize,
+    page: Arc<Page>,
+    /// Its end was asked for.
+    closed: AtomicBool,
 }
 
 impl SessionHandle {
@@ -68,7 +83,7 @@ impl SessionHandle {
         viewer: u64,
         hold: watch::Receiver<Hold>,
     ) -> Self {
-        Self { id, gateway, shard, key, stream: stream.into(), viewer, hold }
+        Self { id, gateway, shard, key, stream: stream.into(), viewer, hold, said: Arc::default() }
     }
 
     /// Name of its stream.
@@ -81,8 +96,13 @@ impl SessionHandle {
         self.viewer
     }
 
-    /// Passes a candidate of the viewer on; an empty text means that no more follow.
+    /// Passes a candidate of the viewer on; an empty text means that no more
+    /// follow. Long ones and those after the 64th are ignored.
     pub fn add_remote_candidate(&self, text: &str) {
+        let fits = !text.is_empty() && text.len() <= MAX_CANDIDATE;
+        if !fits || self.said.candidates.fetch_add(1, Ordering::Relaxed) >= MAX_CANDIDATES {
+            return;
+        }
         if let Some(gateway) = self.gateway.upgrade() {
             gateway.shards.add_remote_candidate(self.shard, self.key, text);
         }
@@ -100,6 +120,9 @@ impl SessionHandle {
     }
 
     fn close(&self, reason: Reason, detail: &str) {
+        if self.said.closed.swap(true, Ordering::Relaxed) {
+            return;
+        }
         if let Some(gateway) = self.gateway.upgrade() {
             gateway.shards.close(self.shard, self.key, reason, detail);
         }
@@ -128,8 +151,10 @@ impl SessionHandle {
     }
 
     fn hidden(&self, hidden: bool) {
-        if let Some(gateway) = self.gateway.upgrade() {
-            gateway.shards.hidden(self.shard, self.key, hidden);
+        if let Some(gateway) = self.gateway.upgrade()
+            && self.said.page.set(hidden)
+        {
+            gateway.shards.hidden(self.shard, self.key, Arc::clone(&self.said.page));
         }
     }
 
@@ -184,13 +209,26 @@ impl fmt::Debug for SessionHandle {
     }
 }
 
-fn departure(departed: &Departed, profile: &'static str) -> Departure {
+fn departure(departed: &Departed, timers: &Timers) -> Departure {
     Departure {
         reason: departed.reason.code().into(),
         decided: departed.decided,
         heard: Some(departed.heard),
-        profile,
+        profile: timers.profile.name(),
+        linger: if is_goodbye(departed.reason) { timers.linger } else { Duration::ZERO },
     }
+}
+
+/// Whether the viewer, or its player, said that it goes: it may be about to come again.
+const fn is_goodbye(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::CloseNotify
+            | Reason::SctpAbort
+            | Reason::HttpDelete
+            | Reason::Pagehide
+            | Reason::Superseded
+    )
 }
 
 /// Resolves when somebody waits for a camera of this viewer, not before `quiet` is over.
@@ -206,7 +244,7 @@ pub(super) async fn keep(
     session: &SessionHandle,
     mut attached: Attached,
     asleep: bool,
-    profile: &'static str,
+    timers: Timers,
 ) {
     let mut hold = session.hold.clone();
     let kicked = attached.kicked();
@@ -221,7 +259,7 @@ pub(super) async fn keep(
             Hold::Parked(departed) => {
                 asked = true;
                 if !attached.is_parked() {
-                    attached.park(departure(departed, profile));
+                    attached.park(departure(departed, &timers));
                 }
             }
             Hold::Held if attached.is_parked() && asked => {
@@ -289,7 +327,7 @@ pub(super) async fn keep(
     };
     match departed {
         Some(departed) => {
-            attached.detach(departure(&departed, profile));
+            attached.detach(departure(&departed, &timers));
             if let Some(report) = departed.report {
                 let mut ended = inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
                 ended.truncate(ENDED - 1);
@@ -300,4 +338,28 @@ pub(super) async fn keep(
         None => drop(attached),
     }
     inner.lock().remove(&session.id);
+}
+
+#[cfg(test)]
+mod tests {
+    use rs2rtc_webrtc::liveness::Profile;
+
+    use super::*;
+
+    #[test]
+    fn only_a_goodbye_asks_for_a_linger() {
+        let timers = Timers::from(Profile::Tolerant);
+        let linger = |reason| {
+            let now = std::time::Instant::now();
+            let text = String::new();
+            let departed = Departed { reason, text, decided: now, heard: now, report: None };
+            departure(&departed, &timers).linger
+        };
+        for reason in [Reason::CloseNotify, Reason::Pagehide, Reason::Superseded] {
+            assert_eq!(linger(reason), timers.linger, "{reason}");
+        }
+        for reason in [Reason::ConnectTimeout, Reason::Silence, Reason::Admin, Reason::Hidden] {
+            assert_eq!(linger(reason), Duration::ZERO, "{reason}");
+        }
+    }
 }

@@ -19,6 +19,8 @@ use str0m::{Candidate, Input, Rtc, RtcConfig};
 
 use super::*;
 
+mod shards;
+
 const LIMIT: Duration = Duration::from_secs(10);
 const RATE: i64 = 3000;
 
@@ -47,6 +49,10 @@ struct Scene {
 
 impl Scene {
     fn new(shards: usize) -> Self {
+        Self::with(shards, Timers::default())
+    }
+
+    fn with(shards: usize, liveness: Timers) -> Self {
         let streams = Streams::new(Arc::new(NoSources), Settings::default());
         let stream = streams.create("yard", &[], Origin::Config).unwrap();
         let medias = vec![
@@ -62,6 +68,7 @@ impl Scene {
         let config = Config {
             listen: Listen { ip: Some(Ipv4Addr::LOCALHOST.into()), port: 0, udp: true, tcp: true },
             shards: Some(shards),
+            liveness,
             ..Config::default()
         };
         let gateway = Gateway::start(config, &Tasks::new(), &cancel).unwrap();
@@ -142,7 +149,10 @@ struct Client {
 
 impl Client {
     fn udp() -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::at(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+    }
+
+    fn at(socket: UdpSocket) -> Self {
         let local = socket.local_addr().unwrap();
         Self::new(Link::Udp(socket), local, Candidate::host(local, "udp").unwrap())
     }
@@ -200,7 +210,13 @@ impl Client {
     }
 
     fn step(&mut self) {
-        let next = loop {
+        let next = self.send();
+        self.receive(next);
+    }
+
+    /// Sends what there is, and says until when there is no more.
+    fn send(&mut self) -> Instant {
+        loop {
             match self.rtc.poll_output().unwrap() {
                 str0m::Output::Transmit(t) => match &mut self.link {
                     Link::Udp(socket) => {
@@ -213,9 +229,12 @@ impl Client {
                     }
                 },
                 str0m::Output::Event(event) => self.event(event),
-                str0m::Output::Timeout(t) => break t,
+                str0m::Output::Timeout(t) => return t,
             }
-        };
+        }
+    }
+
+    fn receive(&mut self, next: Instant) {
         let wait = next.saturating_duration_since(Instant::now());
         let wait = wait.clamp(Duration::from_millis(1), Duration::from_millis(5));
         let mut buffer = [0; 4096];

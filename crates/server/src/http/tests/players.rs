@@ -288,6 +288,19 @@ async fn a_viewer_that_never_came_goes_with_its_socket() {
 }
 
 #[tokio::test]
+async fn a_hidden_page_lets_go_though_its_socket_is_lost() {
+    let server = Server::start("hidden", "streams:\n  demo: {url: 'demo:', hidden_linger: 2s}\n");
+    let mut player = Player::open(&server, "demo", CID).await;
+    player.play().await;
+    player.say(&json!({ "type": "park" })).await;
+    drop(player);
+    until(&server, "the socket is lost", |all| all["sessions"][0]["reason"] == "signalling_lost")
+        .await;
+    until(&server, "the page is hidden", |all| all["sessions"][0]["reason"] == "hidden").await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn odd_hellos_are_answered_too() {
     let server = Server::start("odd", DEMO);
     let mut one = Player::open(&server, "demo", "").await;

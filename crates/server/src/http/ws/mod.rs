@@ -138,6 +138,13 @@ impl Client {
             End::Server => SignallingEnd::Fin,
         };
         self.player.ended(how);
+        if let Some(since) = self.hidden {
+            // A page that does not come again lets go all the same.
+            let views = std::mem::take(&mut self.views);
+            let (cancel, player) = (self.api.cancel.clone(), Arc::clone(&self.player));
+            let hide = session::hide_later(cancel, player, views, since);
+            self.api.tasks.spawn("hidden page", hide);
+        }
         let _ = timeout(Duration::from_millis(200), socket.send(Message::Close(None))).await;
     }
 
@@ -257,10 +264,11 @@ impl Client {
 
     fn on_hidden(&mut self, hidden: bool) {
         if hidden {
-            self.hidden = self.hidden.or_else(|| Some(Instant::now()));
+            self.hidden = Some(self.player.hide());
             self.hide();
         } else {
             self.hidden = None;
+            self.player.show();
             // Those of an earlier socket too; who is not hidden takes no notice.
             for view in &mut self.views {
                 view.is_hidden = false;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use axum::extract::ws::Message;
 use rs2rtc_endpoints::outputs::webrtc::{SessionHandle, Signalling};
-use rs2rtc_streams::{Opener as _, Stream};
+use rs2rtc_streams::{CancellationToken, Opener as _, Stream};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 use super::message::{failure, message, released, state};
 use crate::http::players::Socket;
@@ -57,6 +58,29 @@ fn hidden_linger(api: &Api, stream: &Stream) -> Duration {
             || sources.iter().any(|p| api.opener.exclusive_group(&p.source).is_some());
         if is_exclusive { Duration::ZERO } else { HIDDEN_LINGER }
     })
+}
+
+/// The socket of a hidden page is gone: its sessions let go of the camera when
+/// they would have, unless the player has come again and says more.
+pub(super) async fn hide_later(
+    cancel: CancellationToken,
+    socket: Arc<Socket>,
+    mut views: Vec<View>,
+    since: Instant,
+) {
+    views.retain(|view| !view.is_hidden);
+    views.sort_by_key(|view| view.hidden_linger);
+    for view in views {
+        tokio::select! {
+            () = sleep_until(since + view.hidden_linger) => {
+                if socket.holds(&view.session) {
+                    view.session.park();
+                }
+            }
+            _ = view.session.closed() => {}
+            () = cancel.cancelled() => return,
+        }
+    }
 }
 
 /// An offer on its way.
