@@ -8,22 +8,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rs2rtc_base::{Current, Error};
+use rs2rtc_base::Current;
 use rs2rtc_endpoints::Context;
 use rs2rtc_endpoints::io::changes;
 use rs2rtc_endpoints::outputs::{rtsp, webrtc};
-use rs2rtc_endpoints::sources::{exec, ffmpeg};
 use rs2rtc_endpoints::table::Table;
-use rs2rtc_media::filter;
-use rs2rtc_streams::{CancellationToken, Origin, Streams, Tasks};
+use rs2rtc_streams::{CancellationToken, Streams, Tasks};
 use tokio::sync::{Semaphore, SetOnce, mpsc};
 
 use crate::boot::Boot;
 use crate::config::sources::Process;
-use crate::config::{self, Config, ConfigFile, Problem, Severity};
+use crate::config::{Config, ConfigFile, Problem, Severity};
 use crate::http::listener::Listener;
 use crate::http::players::Players;
 use crate::http::{Api, Class, Control, MAX_READERS, Peer, Policy, Settings, access, advice};
+use crate::live::{self, Live};
 use crate::logging::Log;
 use crate::process::{Came, Signals, complain};
 use crate::secrets::Secrets;
@@ -72,8 +71,8 @@ impl App {
         let secrets = Secrets::default();
         let (log, complaints) = Log::install(&config.log, &secrets);
         let secrets = log.secrets().clone();
-        secrets.add(sources.secrets);
-        secrets.add(passwords(&config));
+        secrets.add(sources.secrets.iter().cloned());
+        secrets.add(live::passwords(&config));
         first_records(sources.path.as_deref());
         for problem in &config.problems {
             report(problem);
@@ -82,17 +81,14 @@ impl App {
             tracing::warn!(target: "app", "{complaint}");
         }
         let context = Context::new(
-            exec::Config { allow_paths: config.exec_allow_paths.clone() },
-            ffmpeg::Config {
-                templates: config.ffmpeg.clone(),
-                log_level: config.log.modules.get("ffmpeg").cloned(),
-            },
+            live::exec_config(&config),
+            live::ffmpeg_config(&config),
             &format!("{}/{}", version::program(), version::COMPATIBLE),
         );
         let opener = Arc::new(Table::new(Arc::clone(&context)));
         let streams = Streams::new(Arc::clone(&opener) as _, rs2rtc_streams::Settings::default());
         context.set_streams(streams.clone());
-        create_streams(&config, &streams);
+        live::create_streams(&config, &streams);
         let (control, receiver) = mpsc::channel(4);
         let boot = Boot::new().unwrap_or_else(|error| {
             tracing::error!(target: "app", %error, "this start has no name of its own");
@@ -101,7 +97,8 @@ impl App {
         let settings = Settings::new(&config);
         let api = Arc::new(Api {
             current: Arc::new(Current::new(settings)),
-            file: Arc::new(ConfigFile::new(sources.path)),
+            file: Arc::new(ConfigFile::new(sources.path.clone())),
+            live: Live::new(options.config.clone(), dir, config.clone(), &sources),
             streams,
             log,
             secrets,
@@ -167,7 +164,8 @@ impl App {
         let tell = move |change| streams.wake_sleeping(change);
         self.api.tasks.spawn("changes", changes::watch(tell, self.api.cancel.clone()));
         self.start_webrtc();
-        start_preloads(&self.config, &self.api.streams);
+        live::start_preloads(&self.config, &self.api.streams);
+        self.api.tasks.spawn("configuration", live::watch::run(Arc::clone(&self.api)));
         if self.tried > 0 && self.bound == 0 {
             tracing::error!(target: "app", "nothing could be started, see the errors above");
             outcome = Outcome::Exit(1);
@@ -201,13 +199,15 @@ impl App {
                 return self.run(cancel).await;
             }
         };
+        let api = Arc::clone(&self.api);
         let mut run = std::pin::pin!(self.run(cancel.clone()));
         let mut ending = false;
         loop {
             tokio::select! {
                 outcome = &mut run => return outcome,
                 came = signals.next() => match came {
-                    Came::Reload => tracing::info!(target: "app", "reload: not available in this version, restart to read the configuration again"),
+                    // What is wrong is in the log.
+                    Came::Reload => drop(api.live.reload(&api, "SIGHUP")),
                     Came::End(_) if ending => std::process::exit(0),
                     Came::End(name) => {
                         complain(&format!("exit with signal: {name}"));
@@ -261,13 +261,14 @@ impl App {
     fn bind_rtsp(&mut self) {
         self.tried += 1;
         let settings = &self.config.rtsp;
-        let config = rtsp_config(settings);
+        let config = live::rtsp_config(settings);
         let gate = rtsp_gate(Arc::clone(&self.api.current));
         let streams = self.api.streams.clone();
         match rtsp::Server::bind(config, Arc::clone(&self.context), streams, gate) {
             Ok(server) => {
                 let port = server.local_addr().map_or(0, |a| a.port());
                 tracing::info!(target: "rtsp", addr = shown(&settings.listen, port), "listen");
+                self.api.live.set_rtsp(server.settings());
                 self.rtsp = Some(server);
                 self.bound += 1;
             }
@@ -282,7 +283,7 @@ impl App {
         }
         self.tried += 1;
         let listen = self.config.webrtc.listen.clone();
-        let started = webrtc_config(&self.config)
+        let started = live::webrtc_config(&self.config)
             .and_then(|config| webrtc::Gateway::start(config, &self.api.tasks, &self.api.cancel));
         match started {
             Ok(gateway) => {
@@ -328,18 +329,6 @@ impl App {
     }
 }
 
-fn rtsp_config(settings: &config::Rtsp) -> rtsp::Config {
-    let login = (!settings.username.is_empty())
-        .then(|| (settings.username.clone(), settings.password.clone()));
-    rtsp::Config {
-        listen: settings.listen.clone(),
-        credentials: login,
-        default_query: settings.default_query.clone(),
-        pkt_size: settings.pkt_size,
-        ..rtsp::Config::default()
-    }
-}
-
 /// Who may use RTSP: with a login the server asks for it, else by address.
 fn rtsp_gate(current: Arc<Current<Settings>>) -> rtsp::Gate {
     Arc::new(move |ip: IpAddr, wanted: rtsp::Access| {
@@ -361,69 +350,6 @@ fn rtsp_gate(current: Arc<Current<Settings>>) -> rtsp::Gate {
             )),
         }
     })
-}
-
-fn webrtc_config(config: &Config) -> Result<webrtc::Config, Error> {
-    let filters = &config.webrtc.filters;
-    let ips = |list: &Option<Vec<String>>| {
-        let texts = list.iter().flatten();
-        texts.filter_map(|text| text.parse::<IpAddr>().ok()).collect::<Vec<_>>()
-    };
-    Ok(webrtc::Config {
-        listen: webrtc::Listen::parse(&config.webrtc.listen)?,
-        candidates: config.webrtc.candidates.clone(),
-        filters: webrtc::Filters {
-            candidates: ips(&filters.candidates),
-            interfaces: filters.interfaces.clone().unwrap_or_default(),
-            ips: ips(&filters.ips),
-            loopback: filters.loopback,
-            networks: filters.networks.clone().unwrap_or_default(),
-            udp_ports: filters.udp_ports,
-        },
-        liveness: config.liveness.timers,
-        liveness_of: config.liveness.of_streams.clone(),
-        ..webrtc::Config::default()
-    })
-}
-
-/// A source that cannot work is reported; who watches its stream is told too.
-fn create_streams(config: &Config, streams: &Streams) {
-    for entry in config.streams.iter() {
-        let name = entry.name.as_str();
-        for source in &entry.sources {
-            if let Err(error) = streams.check(source, Origin::Config) {
-                tracing::error!(target: "streams", stream = name, source, %error, "this source cannot work");
-            }
-        }
-        let options = entry.options.engine(&config.defaults);
-        let created = streams.create_with(name, &entry.sources, options, Origin::Config);
-        if let Err(error) = created {
-            tracing::error!(target: "streams", stream = name, %error, "stream is left out");
-        }
-    }
-}
-
-/// Sources that run before somebody asks.
-fn start_preloads(config: &Config, streams: &Streams) {
-    for (name, query) in &config.preload {
-        let query = if query.is_empty() { "video&audio" } else { query };
-        let pairs: Vec<(String, String)> = rs2rtc_base::url::query_pairs(query).collect();
-        let medias = filter::medias(pairs.iter().map(|(key, value)| (&**key, &**value)));
-        if medias.is_empty() {
-            tracing::error!(target: "streams", stream = name, query, "preload: use video, audio and microphone");
-            continue;
-        }
-        streams.preload(name, medias);
-    }
-}
-
-fn passwords(config: &Config) -> Vec<String> {
-    let mut all =
-        vec![config.api.password.expose().to_owned(), config.rtsp.password.expose().to_owned()];
-    for server in config.webrtc.ice_servers.iter().flatten() {
-        all.push(server.credential.expose().to_owned());
-    }
-    all
 }
 
 fn first_records(path: Option<&std::path::Path>) {

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod ledger;
+pub mod live;
 pub mod logging;
 pub mod metrics;
 pub mod process;

@@ -50,9 +50,11 @@ fn main() -> ExitCode {
 
 fn check(items: &[String]) -> ExitCode {
     let dir = std::env::current_dir().unwrap_or_default();
-    let (config, _) = Config::load(items, &dir, &sources::Process);
-    for problem in &config.problems {
-        process::say(&problem.to_string());
-    }
-    if config.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let (config, sources) = Config::load(items, &dir, &sources::Process);
+    let missing = sources.files.iter().filter(|file| !items.is_empty() && !file.exists());
+    let missing = missing.map(|file| format!("{}: does not exist", file.display()));
+    let problems = config.problems.iter().map(ToString::to_string);
+    let all: Vec<String> = missing.chain(sources.unreadable).chain(problems).collect();
+    all.iter().for_each(|text| process::say(text));
+    if all.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

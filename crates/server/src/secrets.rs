@@ -11,10 +11,13 @@ impl Secrets {
     /// Adds texts to hide.
     pub fn add(&self, texts: impl IntoIterator<Item = String>) {
         let mut list = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        list.extend(texts.into_iter().filter(|t| !t.is_empty()).map(rs2rtc_base::Secret::new));
+        for text in texts.into_iter().filter(|text| !text.is_empty()) {
+            if !list.iter().any(|known| known.expose() == text) {
+                list.push(rs2rtc_base::Secret::new(text));
+            }
+        }
         // Longer ones first: one may contain another.
         list.sort_by_key(|s| std::cmp::Reverse(s.expose().len()));
-        list.dedup();
     }
 
     /// The text with user information of URLs and all secrets as `***`.

@@ -1,22 +1,34 @@
 //! The configuration file on disk: reading, and writing so that it is never seen
-//! half written.
+//! half written. Writers take turns; what was there before is kept as a version.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
+use tokio::sync::Notify;
+
+use super::merge::{MergeError, merge};
 use super::node::{Node, Value};
 use super::patch::{Edit, PatchError, patch};
+use super::versions::{self, Versions};
 
 /// The file that is written back to.
 #[derive(Debug)]
 pub struct ConfigFile {
     path: Option<PathBuf>,
-    guard: Mutex<()>,
+    guard: Mutex<State>,
+    changed: Arc<Notify>,
 }
 
-/// Why the file was not written.
+#[derive(Debug, Default)]
+struct State {
+    /// Why no version could be kept, to be said once.
+    no_versions: Option<String>,
+}
+
+/// Why the file was not written. The old text stands in it then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -26,6 +38,15 @@ pub enum WriteError {
     /// The change itself is not possible.
     #[error(transparent)]
     Patch(#[from] PatchError),
+    /// What is merged in does not fit.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// The file is not the one that the change was made for.
+    #[error("the file was changed meanwhile; its version is {current}")]
+    Conflict {
+        /// Names the text that is there.
+        current: String,
+    },
     /// The disk said no.
     #[error("{path}: {source}")]
     Io {
@@ -36,15 +57,27 @@ pub enum WriteError {
     },
 }
 
+impl WriteError {
+    /// Whether the file does not exist.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 impl ConfigFile {
     /// Write-back to this file; `None` disables it.
-    pub const fn new(path: Option<PathBuf>) -> Self {
-        Self { path, guard: Mutex::new(()) }
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self { path, guard: Mutex::default(), changed: Arc::default() }
     }
 
     /// The absolute path.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Told whenever the file was written.
+    pub fn changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
     }
 
     /// The raw bytes.
@@ -56,14 +89,45 @@ impl ConfigFile {
         fs::read(path).map_err(|source| io_error(path, source))
     }
 
+    /// The text; a missing file is empty.
+    ///
+    /// # Errors
+    /// Disabled, or what the system says.
+    pub fn text(&self) -> Result<String, WriteError> {
+        match self.read() {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.is_missing() => Ok(String::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What stood in the file before, if the system lets us keep it.
+    pub fn versions(&self) -> Option<Versions> {
+        self.path.as_deref().map(Versions::of)
+    }
+
+    /// Why no versions are kept at present.
+    pub fn no_versions(&self) -> Option<String> {
+        self.lock().no_versions.clone()
+    }
+
     /// Replaces the whole text. The caller has checked it.
     ///
     /// # Errors
     /// Disabled, or what the system says; the old text is kept then.
     pub fn write(&self, text: &str) -> Result<(), WriteError> {
-        let path = self.path.as_deref().ok_or(WriteError::Disabled)?;
-        let _guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        replace(path, text.as_bytes()).map_err(|source| io_error(path, source))
+        self.change(|_| Ok(text.to_owned()))
+    }
+
+    /// Replaces the whole text if the file is still the one of version `base`.
+    ///
+    /// # Errors
+    /// `Conflict`, or as [`Self::write`].
+    pub fn replace(&self, base: &str, text: &str) -> Result<(), WriteError> {
+        self.change(|old| match versions::id(old) {
+            current if current == base => Ok(text.to_owned()),
+            current => Err(WriteError::Conflict { current }),
+        })
     }
 
     /// Changes one key and leaves every other byte as it is. A missing file counts as empty.
@@ -71,7 +135,16 @@ impl ConfigFile {
     /// # Errors
     /// See [`WriteError`]; the file is untouched then.
     pub fn patch(&self, path: &[&str], edit: &Edit) -> Result<(), WriteError> {
-        self.change(|text| patch(text, path, edit))
+        self.change(|text| Ok(patch(text, path, edit)?))
+    }
+
+    /// Merges a document into the file; what it does not name stays as it is.
+    ///
+    /// # Errors
+    /// A missing file; else see [`WriteError`].
+    pub fn merge(&self, document: &Node) -> Result<(), WriteError> {
+        self.read()?;
+        self.change(|text| Ok(merge(text, document)?))
     }
 
     /// Writes the sources of a stream; of a stream in mapping form only its `url` changes.
@@ -80,33 +153,59 @@ impl ConfigFile {
     /// As [`Self::patch`].
     pub fn set_stream(&self, name: &str, edit: &Edit) -> Result<(), WriteError> {
         self.change(|text| {
-            let root = Node::parse(text)?;
+            let root = Node::parse(text).map_err(PatchError::from)?;
             let entry = root.get("streams").and_then(|s| s.node.get(name));
             let mapping = entry.is_some_and(|e| matches!(e.node.value, Value::Map(_)));
             if mapping && *edit != Edit::Remove {
-                patch(text, &["streams", name, "url"], edit)
+                Ok(patch(text, &["streams", name, "url"], edit)?)
             } else {
-                patch(text, &["streams", name], edit)
+                Ok(patch(text, &["streams", name], edit)?)
             }
         })
     }
 
     fn change(
         &self,
-        change: impl FnOnce(&str) -> Result<String, PatchError>,
+        change: impl FnOnce(&str) -> Result<String, WriteError>,
     ) -> Result<(), WriteError> {
         let path = self.path.as_deref().ok_or(WriteError::Disabled)?;
-        let _guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = match fs::read(path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(io_error(path, error)),
-        };
+        let mut state = self.lock();
+        let old = self.text()?;
         let new = change(&old)?;
-        if new == old {
+        if new == old && path.exists() {
             return Ok(());
         }
-        replace(path, new.as_bytes()).map_err(|source| io_error(path, source))
+        let saved = fs::metadata(path).and_then(|m| m.modified());
+        keep(&mut state, &Versions::of(path), &old, saved.unwrap_or_else(|_| SystemTime::now()));
+        replace(path, new.as_bytes()).map_err(|source| io_error(path, source))?;
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Keeps a text that somebody else replaced in the file.
+    pub fn keep(&self, text: &str, saved: SystemTime) {
+        if let Some(versions) = self.versions() {
+            keep(&mut self.lock(), &versions, text, saved);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A version that cannot be kept holds nothing up.
+fn keep(state: &mut State, versions: &Versions, text: &str, saved: SystemTime) {
+    match versions.keep(text, saved) {
+        Ok(()) => state.no_versions = None,
+        Err(error) => {
+            let text = format!("{}: {error}", versions.folder().display());
+            if state.no_versions.as_ref() != Some(&text) {
+                tracing::warn!(target: "config", "no earlier versions are kept: {text}");
+            }
+            state.no_versions = Some(text);
+        }
     }
 }
 
@@ -115,61 +214,235 @@ fn io_error(path: &Path, source: io::Error) -> WriteError {
 }
 
 /// Writes a temporary file beside, syncs it and renames it over the old one.
-/// Where that is not possible (a single file mounted into a container), the file
-/// is written in place.
+/// Where the folder does not let that happen (a single file mounted into a
+/// container, a folder of somebody else) the file itself is written.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let target = resolve(path);
     let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let temporary = target.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let renamed = write_beside(&temporary, &target, bytes);
-    if renamed.is_err() {
-        let _ = fs::remove_file(&temporary);
-        let mut file = File::create(&target)?;
-        file.write_all(bytes)?;
-        return file.sync_all();
+    let Err(error) = write_beside(&temporary, &target, bytes) else { return Ok(()) };
+    let _ = fs::remove_file(&temporary);
+    let folder_refuses = matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::ResourceBusy
+            | io::ErrorKind::CrossesDevices
+    );
+    if folder_refuses && target.exists() { write_in_place(&target, bytes) } else { Err(error) }
+}
+
+/// Where the links of a path lead, also if there is nothing yet.
+fn resolve(path: &Path) -> PathBuf {
+    let mut target = path.to_owned();
+    for _ in 0..8 {
+        let Ok(link) = fs::read_link(&target) else { break };
+        target = target.parent().unwrap_or(Path::new("")).join(link);
     }
-    Ok(())
+    target
 }
 
 fn write_beside(temporary: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(temporary)?;
+    // Left over by a process of the same number that was ended while writing.
+    let _ = fs::remove_file(temporary);
+    let mut file = OpenOptions::new().write(true).create_new(true).open(temporary)?;
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(target).map_or(0o644, |m| m.permissions().mode());
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+        let old = fs::metadata(target).ok();
+        if let Some(old) = &old {
+            // Only a privileged process can; the mode matters more.
+            let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
+        }
+        let mode = old.map_or(0o644, |m| m.permissions().mode());
         file.set_permissions(fs::Permissions::from_mode(mode))?;
     }
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(temporary, target)
+    fs::rename(temporary, target)?;
+    if let Some(folder) = target.parent() {
+        // Some file systems cannot; the file is there in any case.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    Ok(())
+}
+
+/// Puts the old text back if the new one does not fit.
+fn write_in_place(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let old = fs::read(target)?;
+    let mut file = OpenOptions::new().write(true).open(target)?;
+    let mut put = |bytes: &[u8]| {
+        file.rewind()?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    };
+    put(bytes).inspect_err(|_| {
+        let _ = put(&old);
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn folder(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("rs2rtc-file-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    fn list(values: &[&str]) -> Edit {
+        Edit::List(values.iter().map(|v| (*v).to_owned()).collect())
+    }
+
     #[test]
     fn writes_atomically_and_only_what_changed() {
-        let dir = std::env::temp_dir().join(format!("rs2rtc-file-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+        let dir = folder("write");
         let path = dir.join("go2rtc.yaml");
         let file = ConfigFile::new(Some(path.clone()));
-        file.set_stream("n", &Edit::List(vec!["rtsp://127.0.0.1:1/n".into()])).unwrap();
+        file.set_stream("n", &list(&["rtsp://127.0.0.1:1/n"])).unwrap();
         assert_eq!(
             fs::read_to_string(&path).unwrap(),
             "streams:\n  \"n\":\n    - rtsp://127.0.0.1:1/n\n"
         );
         file.write("streams:\n  m: {url: a, linger: 1s}\n  k:\n    url: b\n    linger: 1s\n")
             .unwrap();
-        file.set_stream("k", &Edit::List(vec!["c".into()])).unwrap();
+        file.set_stream("k", &list(&["c"])).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("    url:\n      - c\n    linger: 1s\n"), "{text}");
-        assert!(file.set_stream("m", &Edit::List(vec!["c".into()])).is_err());
+        assert!(file.set_stream("m", &list(&["c"])).is_err());
         file.set_stream("m", &Edit::Remove).unwrap();
         assert!(!fs::read_to_string(&path).unwrap().contains("m:"));
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+        let mut left: Vec<_> =
+            fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".rs2rtc", "go2rtc.yaml"]);
+        assert_eq!(file.versions().unwrap().list().unwrap().len(), 3);
         fs::remove_dir_all(&dir).unwrap();
         let error = ConfigFile::new(None).set_stream("a", &Edit::Remove).unwrap_err();
         assert_eq!(error.to_string(), "config file disabled");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn mode_and_links_stay() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let dir = folder("mode");
+        let (real, link) = (dir.join("real.yaml"), dir.join("link.yaml"));
+        symlink("real.yaml", &link).unwrap();
+        let file = ConfigFile::new(Some(link.clone()));
+        file.write("a: 1\n").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&real), 0o644);
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
+        file.write("a: 2\n").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!((fs::read_to_string(&real).unwrap().as_str(), mode(&real)), ("a: 2\n", 0o600));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn an_error_names_the_file_and_leaves_it_alone() {
+        let dir = folder("error");
+        let path = dir.join("folder.yaml");
+        fs::create_dir_all(&path).unwrap();
+        let error = ConfigFile::new(Some(path.clone())).write("a: 1\n").unwrap_err();
+        assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
+        let nowhere = dir.join("no").join("file.yaml");
+        let error = ConfigFile::new(Some(nowhere.clone())).write("a: 1\n").unwrap_err();
+        assert!(error.to_string().starts_with(&nowhere.display().to_string()), "{error}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn in_place_the_rest_of_a_longer_text_goes() {
+        let dir = folder("place");
+        let path = dir.join("a.yaml");
+        fs::write(&path, "a: 1234567890\n").unwrap();
+        write_in_place(&path, b"a: 1\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a: 1\n");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn only_the_expected_version_is_replaced() {
+        let dir = folder("base");
+        let file = ConfigFile::new(Some(dir.join("a.yaml")));
+        file.replace(&versions::id(""), "a: 1\n").unwrap();
+        let error = file.replace(&versions::id(""), "a: 2\n").unwrap_err();
+        assert!(
+            matches!(error, WriteError::Conflict { current } if current == versions::id("a: 1\n"))
+        );
+        assert_eq!(file.text().unwrap(), "a: 1\n");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn writers_at_once_lose_nothing_and_odd_names_stay_inside() {
+        let dir = folder("many");
+        let file = ConfigFile::new(Some(dir.join("a.yaml")));
+        file.write("# head\nstreams:\n  first: rtsp://127.0.0.1:1/x  # kept\n").unwrap();
+        let odd = [
+            "with space",
+            "Камера №1",
+            "a/b",
+            "../up",
+            "quo\"te",
+            "it's",
+            "a: b",
+            "#c",
+            "- d",
+            "{e}",
+            "yes",
+            "1984",
+            "0x1f",
+            "[f",
+            "&g",
+            "*h",
+            "!i",
+            "%j",
+            "@k",
+            "`l",
+            "| m",
+            "> n",
+            "tab\tx",
+            "new\nline",
+            " lead",
+            "trail ",
+            "null",
+            "~",
+            "<<",
+            "caf\u{e9}\u{301}",
+            "\u{feff}bom",
+            "\u{85}nel",
+            "\u{2028}sep",
+        ];
+        std::thread::scope(|scope| {
+            for name in odd {
+                let file = &file;
+                scope.spawn(move || {
+                    file.set_stream(name, &list(&[&format!("rtsp://127.0.0.1:1/{name}")])).unwrap();
+                });
+            }
+        });
+        let text = file.text().unwrap();
+        assert!(text.starts_with("# head\nstreams:\n  first: rtsp://127.0.0.1:1/x  # kept\n"));
+        let root = Node::parse(&text).unwrap();
+        let streams = &root.get("streams").unwrap().node;
+        for name in odd {
+            let entry = streams.get(name).unwrap_or_else(|| panic!("{name:?} is lost in\n{text}"));
+            let Value::List(items) = &entry.node.value else { panic!("{text}") };
+            assert_eq!(items[0].text().unwrap(), format!("rtsp://127.0.0.1:1/{name}"));
+        }
+        for name in odd {
+            file.set_stream(name, &Edit::Remove).unwrap();
+        }
+        assert_eq!(
+            file.text().unwrap(),
+            "# head\nstreams:\n  first: rtsp://127.0.0.1:1/x  # kept\n"
+        );
+        fs::remove_dir_all(&dir).unwrap();
     }
 }

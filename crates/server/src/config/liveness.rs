@@ -11,11 +11,17 @@ use std::time::Duration;
 
 use rs2rtc_endpoints::outputs::webrtc::liveness::{Profile, SetError, Timers};
 
+use serde_json::Value as Json;
+
 use super::duration::show;
+use super::key::Kind;
 use super::node::{Node, Value};
 use super::problem::{Place, Problem, Severity};
 use super::section::Section;
 use super::streams::Entries;
+
+/// Names of the profiles.
+const PROFILES: &[&str] = &["fast", "default", "tolerant"];
 
 /// Settings at one place of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +57,10 @@ pub struct Resolved {
 impl Liveness {
     /// Reads the name of a profile, or a mapping.
     pub fn read(&mut self, section: &mut Section<'_>, key: &'static str) {
+        if section.notes() {
+            self.note(section, key);
+            return;
+        }
         let Some(node) = section.any(key) else { return };
         self.place = Some(section.place(key, node));
         match &node.value {
@@ -65,6 +75,28 @@ impl Liveness {
                 }
             }
         }
+    }
+
+    fn note(&mut self, section: &mut Section<'_>, key: &'static str) {
+        section.about("How quickly silent viewers are let go: a profile, or single timers.");
+        section.note(key, Kind::ChoiceOrSection(PROFILES.to_vec()), || {
+            let profile = self.profile.map(|profile| profile.name());
+            let timers = self.timers.iter().map(|(name, value)| format!("{name}={}", show(*value)));
+            match (profile, self.timers.is_empty()) {
+                (None, true) => Json::Null,
+                (profile, true) => Json::from(profile),
+                (profile, false) => {
+                    Json::from_iter(profile.into_iter().map(str::to_owned).chain(timers))
+                }
+            }
+        });
+        let mut inner = section.noting_below(key);
+        inner.about("Profile to start from.");
+        inner.note("profile", Kind::Choice(PROFILES.to_vec()), || Json::Null);
+        for field in Timers::FIELDS {
+            inner.note(field.name, Kind::Duration(field.min, field.max), || Json::Null);
+        }
+        section.absorb(inner.finish());
     }
 
     /// True if nothing is set.
@@ -117,10 +149,13 @@ impl Timeouts {
         let field = |name: &str| Timers::FIELDS.iter().find(|f| f.name == name);
         let range = |name| field(name).map_or((Duration::ZERO, Duration::MAX), |f| (f.min, f.max));
         let (min, max) = range("silence_min");
+        section.about("Silence until the camera is let go.");
         placed(section, "disconnected", min, max, &mut self.disconnected);
         let (parked_min, parked_max) = range("parked");
+        section.about("Silence until the session ends.");
         placed(section, "failed", min + parked_min, max + parked_max, &mut self.failed);
         let (min, max) = range("probe_idle");
+        section.about("Distance of probes.");
         placed(section, "keepalive", min, max, &mut self.keepalive);
     }
 
@@ -186,9 +221,10 @@ fn placed(
     max: Duration,
     into: &mut Option<(Duration, Place)>,
 ) {
-    let mut value = None;
+    let before = into.as_ref().map(|(value, _)| *value);
+    let mut value = before;
     section.duration_between(key, min, max, &mut value);
-    if let Some((value, node)) = value.zip(section.any(key)) {
+    if let Some((value, node)) = value.filter(|v| Some(*v) != before).zip(section.any(key)) {
         *into = Some((value, section.place(key, node)));
     }
 }

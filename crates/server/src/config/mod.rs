@@ -9,22 +9,31 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rs2rtc_base::Secret;
+use rs2rtc_endpoints::outputs::webrtc::Listen as ListenOn;
+use serde_json::Value as Json;
 
+mod check;
 mod document;
 pub mod duration;
 pub mod file;
+pub mod key;
 pub mod liveness;
+pub mod mask;
+mod merge;
 pub mod node;
 pub mod patch;
 pub mod problem;
+pub mod schema;
 mod section;
 pub mod sources;
 pub mod streams;
+pub mod versions;
 
 pub use file::{ConfigFile, WriteError};
 pub use patch::Edit;
-pub use problem::{Problem, Severity};
+pub use problem::{Place, Problem, Severity};
 
+use key::{Key, Kind};
 use node::{Node, Value};
 use section::Section;
 use sources::{Environment, Sources};
@@ -128,6 +137,8 @@ pub struct Config {
     pub publish: BTreeMap<String, Vec<String>>,
     /// Section `preload`: stream to query.
     pub preload: BTreeMap<String, String>,
+    /// Where the entries of `preload` stand.
+    pub preload_places: Vec<(String, Place)>,
     /// `exec.allow_paths`: programs that may be run; `None` means any.
     pub exec_allow_paths: Option<Vec<String>>,
     /// Section `ffmpeg`: templates.
@@ -217,7 +228,7 @@ pub struct Webrtc {
 }
 
 /// A STUN or TURN server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IceServer {
     /// `stun:host:port`, `turn:host:port?transport=…`.
     pub urls: Vec<String>,
@@ -290,6 +301,7 @@ impl Default for Config {
             defaults: streams::Options::default(),
             publish: BTreeMap::new(),
             preload: BTreeMap::new(),
+            preload_places: Vec::new(),
             exec_allow_paths: None,
             ffmpeg: BTreeMap::new(),
             liveness: liveness::Resolved::default(),
@@ -302,7 +314,12 @@ impl Config {
     /// Reads the items of the command line (or the default file in `dir`).
     /// Without any configuration there is one stream, `demo`.
     pub fn load(items: &[String], dir: &Path, env: &dyn Environment) -> (Self, Sources) {
-        let sources = sources::read(items, dir, env);
+        let sources = sources::read(items, dir, env, None);
+        (Self::from_sources(&sources), sources)
+    }
+
+    /// Reads documents in order.
+    pub fn from_sources(sources: &Sources) -> Self {
         let mut config = Self::default();
         for document in &sources.documents {
             let mut problems = Vec::new();
@@ -315,10 +332,18 @@ impl Config {
                 name: "demo".into(),
                 sources: vec!["demo:".into()],
                 options: streams::Options::default(),
+                place: None,
             });
         }
         config.resolve();
-        (config, sources)
+        config
+    }
+
+    /// Every key that the readers know, with its value here.
+    pub fn keys(&self) -> Vec<Key> {
+        let mut root = Section::noting();
+        self.clone().read_root(&mut root);
+        root.finish_open().keys
     }
 
     /// Reads a text as the only document.
@@ -335,6 +360,7 @@ impl Config {
 
     /// Puts together what stands in several sections.
     fn resolve(&mut self) {
+        check::check(self);
         self.liveness = liveness::Resolved::new(
             &self.webrtc.liveness,
             &self.webrtc.timeouts,
@@ -352,29 +378,64 @@ impl Config {
     fn read(&mut self, file: &str, document: &Node) {
         let mut root = Section::new(file, "", document);
         self.read_root(&mut root);
-        self.problems.extend(root.finish());
+        self.problems.extend(root.finish().problems);
     }
 
     fn read_root(&mut self, root: &mut Section<'_>) {
+        root.about("Which modules run.");
         with(root, "app", |s| self.read_app(s));
-        if let Some(mut s) = root.section("log") {
-            self.log.read(&mut s);
-            root.absorb(s.finish_open());
-        }
+        root.about("Level, form and place of the log.").note("log", Kind::Section, || Json::Null);
+        open(root, "log", |s| self.log.read(s));
+        root.about("The HTTP API and the web interface.");
         with(root, "api", |s| self.api.read(s));
+        root.about("The RTSP server.");
         with(root, "rtsp", |s| self.rtsp.read(s));
+        root.about("Viewers over WebRTC.");
         with(root, "webrtc", |s| self.webrtc.read(s));
+        root.about("Settings of every stream that does not say otherwise.");
         with(root, "defaults", |s| self.defaults.read(s));
+        root.about("Cameras and other sources, by the name of the stream.");
+        root.note("streams", Kind::Section, || Json::Null);
         open(root, "streams", |s| self.streams.read(s));
+        root.about("Streams that are sent to other servers.");
+        root.note("publish", Kind::Section, || Json::Null);
         open(root, "publish", |s| read_publish(s, &mut self.publish));
-        open(root, "preload", |s| s.map(&mut self.preload));
-        open(root, "ffmpeg", |s| s.map(&mut self.ffmpeg));
+        root.about("Streams that run although nobody watches: name to `video`, `audio`, `microphone`, with codecs if wanted. Empty: video&audio.");
+        root.note("preload", Kind::Section, || Json::Null);
+        open(root, "preload", |s| {
+            s.about("What is kept running; empty: video&audio.");
+            s.map(&mut self.preload);
+            if let Value::Map(entries) = &s.node().value {
+                let places = entries.iter().map(|e| (e.key.clone(), s.place(&e.key, &e.node)));
+                self.preload_places.extend(places);
+            }
+        });
+        root.about(
+            "Templates of FFmpeg command lines: `bin`, `global`, codecs, inputs and outputs.",
+        );
+        root.note("ffmpeg", Kind::Section, || Json::Null);
+        open(root, "ffmpeg", |s| {
+            s.about("A piece of the command line.");
+            s.map(&mut self.ffmpeg);
+        });
+        root.about(
+            "Values for ${NAME} in this file; they are masked wherever they would be shown.",
+        );
+        root.note("env", Kind::Map, || Json::Null);
         open(root, "env", |_| {});
-        with(root, "exec", |s| s.list("allow_paths", &mut self.exec_allow_paths));
-        let mut compat = String::new();
-        root.text("compat", &mut compat);
-        self.compat |= compat == "go2rtc";
+        root.about("Sources that run a program.");
+        with(root, "exec", |s| {
+            s.about("Only these programs may be run, compared with the first word; without the key, any.");
+            s.list("allow_paths", &mut self.exec_allow_paths);
+        });
+        let words = [("go2rtc", true), ("off", false)];
+        let mut compat = Some(self.compat);
+        root.about("`go2rtc`: open to every address, as go2rtc is.");
+        root.choice("compat", &words, &mut compat);
+        self.compat = compat.unwrap_or(self.compat);
         for section in NOT_YET {
+            root.about("Not available in this version, ignored.");
+            root.note(section, Kind::NotYet, || Json::Null);
             if let Some(node) = root.any(section) {
                 let text = "not available in this version, the section is ignored".to_owned();
                 root.report(Severity::Warning, node.at, section, text);
@@ -387,7 +448,8 @@ impl Config {
     }
 
     fn read_app(&mut self, section: &mut Section<'_>) {
-        section.list("modules", &mut self.modules);
+        section.about("Only these modules run; without the key, all.").restart();
+        section.list_of("modules", ALL_MODULES, &mut self.modules);
         let Some(node) = section.any("modules") else { return };
         for module in self.modules.iter().flatten() {
             if !ALL_MODULES.contains(&module.as_str()) {
@@ -414,13 +476,22 @@ fn with(root: &mut Section<'_>, key: &'static str, read: impl FnOnce(&mut Sectio
 /// Reads a section whose keys are names; null clears it.
 fn open(root: &mut Section<'_>, key: &'static str, read: impl FnOnce(&mut Section<'_>)) {
     root.any(key);
-    let Some(entry) = root.node().get(key) else { return };
-    let mut section = root.below(key, &entry.node);
+    let mut section = match root.node().get(key) {
+        Some(entry) => root.below(key, &entry.node),
+        None if root.notes() => root.noting_below(key),
+        None => return,
+    };
     read(&mut section);
     root.absorb(section.finish_open());
 }
 
 fn read_publish(section: &mut Section<'_>, into: &mut BTreeMap<String, Vec<String>>) {
+    if section.notes() {
+        section.about("Where the stream is sent, one or a list.");
+        section
+            .note("*", Kind::List(Vec::new()), || serde_json::to_value(&*into).unwrap_or_default());
+        return;
+    }
     match &section.node().value {
         Value::Map(entries) => {
             for entry in entries {
@@ -435,106 +506,218 @@ fn read_publish(section: &mut Section<'_>, into: &mut BTreeMap<String, Vec<Strin
 
 impl Log {
     fn read(&mut self, section: &mut Section<'_>) {
-        section.text("level", &mut self.level);
+        section.about("Least level that is written: trace, debug, info, warn, error, fatal, panic or disabled.");
+        level(section, "level", &mut self.level);
+        section.about(
+            "Form on the output: `color`, `text`, `json`; empty: text, coloured on a terminal.",
+        );
         section.text("format", &mut self.format);
+        section.about(
+            "`stdout`, `stderr`, `file` or `file:path`; empty: only the last records in memory.",
+        );
         section.text("output", &mut self.output);
+        section.about("UNIXMS, UNIXMICRO, UNIXNANO or a layout as in Go; empty: no times.");
         section.text("time", &mut self.time);
+        if section.notes() {
+            section.about("The same for one module; `ffmpeg` also sets what FFmpeg itself says.");
+            section.note("*", Kind::Choice(LEVELS.to_vec()), || {
+                self.modules.clone().into_iter().collect()
+            });
+        }
         if let Value::Map(entries) = &section.node().value {
             for entry in entries {
                 if matches!(entry.key.as_str(), "level" | "format" | "output" | "time") {
                     continue;
                 }
-                match entry.node.text() {
-                    Some(level) => {
-                        self.modules.insert(entry.key.clone(), level.to_owned());
-                    }
-                    None => section.wrong(&entry.key, &entry.node, "a level such as debug"),
+                if let Some(text) = read_level(section, &entry.key, &entry.node) {
+                    self.modules.insert(entry.key.clone(), text);
                 }
             }
         }
     }
 }
 
+/// Names of levels.
+const LEVELS: &[&str] = &[
+    "", "trace", "debug", "info", "warn", "warning", "error", "fatal", "panic", "disabled", "off",
+];
+
+fn level(section: &mut Section<'_>, key: &'static str, into: &mut String) {
+    section.note(key, Kind::Choice(LEVELS.to_vec()), || Json::from(into.as_str()));
+    if let Some(node) = section.any(key)
+        && let Some(text) = read_level(section, key, node)
+    {
+        *into = text;
+    }
+}
+
+fn read_level(section: &mut Section<'_>, key: &str, node: &Node) -> Option<String> {
+    let Some(text) = node.text() else {
+        if !matches!(node.value, Value::Null) {
+            section.wrong(key, node, "a level such as debug");
+        }
+        return None;
+    };
+    let lower = text.to_ascii_lowercase();
+    if !LEVELS.contains(&lower.as_str()) {
+        let near = problem::nearest(&lower, LEVELS.iter().copied());
+        let hint = near.map(|n| format!(", did you mean {n:?}?")).unwrap_or_default();
+        let path = section.child(key);
+        let text = format!("unknown level {text:?}{hint}");
+        section.report(Severity::Warning, node.at, &path, text);
+        return None;
+    }
+    Some(lower)
+}
+
+/// Asks for a TCP address.
+fn address(section: &mut Section<'_>, key: &'static str, into: &mut String) {
+    section.text(key, into);
+    let Some(node) = section.any(key) else { return };
+    let port = into.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    if port.is_none() && !into.is_empty() && node.text().is_some() {
+        let path = section.child(key);
+        let text = format!("must be host:port or :port, not {into:?}");
+        section.report(Severity::Error, node.at, &path, text);
+    }
+}
+
 impl Api {
     fn read(&mut self, section: &mut Section<'_>) {
-        section.text("listen", &mut self.listen);
+        section.about("TCP address, `host:port` or `:port`; empty: none.").restart();
+        address(section, "listen", &mut self.listen);
+        section.about("Path of a unix socket; empty: none.").restart();
         section.text("unix_listen", &mut self.unix_listen);
+        section.about("Login name; empty: no login.");
         section.text("username", &mut self.username);
-        secret(section, "password", &mut self.password);
+        section.about("Password that goes with it.");
+        section.secret("password", &mut self.password);
+        section.about("Ask programs on this machine for the login too.");
         section.flag("local_auth", &mut self.local_auth);
+        section.about("Prefix of all paths, such as /rtc.");
         section.text("base_path", &mut self.base_path);
         let base = self.base_path.trim_matches('/');
         self.base_path = if base.is_empty() { String::new() } else { format!("/{base}") };
+        section.about("Folder that replaces the built-in web interface.");
         section.text("static_dir", &mut self.static_dir);
+        section.about("`*`: every web page may use the API; else the one origin that may.");
         section.text("origin", &mut self.origin);
+        section.about(
+            "Only these paths exist, compared exactly, with base_path; without the key, all.",
+        );
         section.list("allow_paths", &mut self.allow_paths);
-        let mut hosts = None;
-        section.list("hosts", &mut hosts);
-        self.hosts = hosts.unwrap_or_else(|| std::mem::take(&mut self.hosts));
-        section.text("tls_listen", &mut self.tls_listen);
+        section.about("Host names under which browsers may change things, beside local ones.");
+        section.plain_list("hosts", &mut self.hosts);
+        section.about("TCP address for HTTPS; needs tls_cert and tls_key.").restart();
+        address(section, "tls_listen", &mut self.tls_listen);
+        section.about("Certificate chain: a PEM file or the PEM text.").restart();
         section.text("tls_cert", &mut self.tls_cert);
-        secret(section, "tls_key", &mut self.tls_key);
+        section.about("Private key of the certificate: a PEM file or the PEM text.").restart();
+        section.secret("tls_key", &mut self.tls_key);
+        let complete = !self.tls_cert.is_empty() && !self.tls_key.expose().is_empty();
+        if let Some(node) = section.any("tls_listen").filter(|n| n.text() != Some("") && !complete)
+        {
+            let text = "HTTPS needs tls_cert and tls_key too".to_owned();
+            section.report(Severity::Warning, node.at, "api.tls_listen", text);
+        }
     }
 }
 
 impl Rtsp {
     fn read(&mut self, section: &mut Section<'_>) {
-        section.text("listen", &mut self.listen);
+        section.about("TCP address, `host:port` or `:port`; empty: no server.").restart();
+        address(section, "listen", &mut self.listen);
+        section.about("Login name, not asked from this machine; empty: no login.");
         section.text("username", &mut self.username);
-        secret(section, "password", &mut self.password);
+        section.about("Password that goes with it.");
+        section.secret("password", &mut self.password);
+        section.about("Codecs for clients that name none.");
         section.text("default_query", &mut self.default_query);
+        section.about("Largest RTP packet in bytes; 0: 1472. Any smaller value gives packets of at most 1180 bytes.");
         section.number("pkt_size", &mut self.pkt_size);
     }
 }
 
 impl Webrtc {
     fn read(&mut self, section: &mut Section<'_>) {
+        section
+            .about("`host:port`, with /tcp or /udp for one of them; empty: a random UDP port.")
+            .restart();
         section.text("listen", &mut self.listen);
-        let mut candidates = None;
-        section.list("candidates", &mut candidates);
-        if let Some(candidates) = candidates {
-            self.candidates = candidates;
+        if let Some(node) = section.any("listen")
+            && ListenOn::parse(&self.listen).is_err()
+        {
+            let text =
+                format!("must be host:port, host:port/tcp or host:port/udp, not {:?}", self.listen);
+            section.report(Severity::Error, node.at, "webrtc.listen", text);
         }
-        if let Some(node) = section.any("ice_servers") {
-            match &node.value {
-                Value::List(items) => {
-                    let read = items.iter().map(|item| IceServer::read(section, item));
-                    self.ice_servers = Some(read.collect());
-                }
-                _ => section.wrong("ice_servers", node, "a list of servers"),
-            }
-        }
+        section.about("Addresses `host:port` to tell viewers besides our own; `stun:port` asks for the public one.");
+        section.plain_list("candidates", &mut self.candidates);
+        self.read_ice_servers(section);
+        section.about("Which of our own addresses viewers are told.");
         with(section, "filters", |s| self.filters.read(s));
         self.liveness.read(section, "liveness");
+        section.about("How quickly silent viewers are let go, in the words of other servers.");
         with(section, "timeouts", |s| self.timeouts.read(s));
+    }
+
+    fn read_ice_servers(&mut self, section: &mut Section<'_>) {
+        if section.notes() {
+            section.about("STUN and TURN servers for viewers.");
+            section.note("ice_servers", Kind::Items, || {
+                let servers = self.ice_servers.iter().flatten();
+                servers.map(|s| format!("{s:?} {}", s.credential.expose())).collect()
+            });
+            let mut inner = section.noting_below("ice_servers.[]");
+            IceServer::default().read(&mut inner);
+            section.absorb(inner.finish());
+            return;
+        }
+        let Some(node) = section.any("ice_servers") else { return };
+        match &node.value {
+            Value::List(items) => {
+                let read = items.iter().map(|item| {
+                    let mut inner = section.below("webrtc.ice_servers", item);
+                    let mut server = IceServer::default();
+                    server.read(&mut inner);
+                    section.absorb(inner.finish());
+                    server
+                });
+                self.ice_servers = Some(read.collect());
+            }
+            _ => section.wrong("ice_servers", node, "a list of servers"),
+        }
     }
 }
 
 impl IceServer {
-    fn read<'d>(section: &mut Section<'d>, node: &'d Node) -> Self {
-        let mut inner = section.below("webrtc.ice_servers", node);
-        let mut urls = None;
-        inner.list("urls", &mut urls);
-        let mut server = Self {
-            urls: urls.unwrap_or_default(),
-            username: String::new(),
-            credential: Secret::default(),
-        };
-        inner.text("username", &mut server.username);
-        secret(&mut inner, "credential", &mut server.credential);
-        section.absorb(inner.finish());
-        server
+    fn read(&mut self, section: &mut Section<'_>) {
+        section.about("`stun:host:port` or `turn:host:port`, one or more.");
+        section.plain_list("urls", &mut self.urls);
+        section.about("User name, for TURN.");
+        section.text("username", &mut self.username);
+        section.about("Password, for TURN.");
+        section.secret("credential", &mut self.credential);
     }
 }
 
 impl Filters {
     fn read(&mut self, section: &mut Section<'_>) {
+        section.about("Only these addresses are told.");
         section.list("candidates", &mut self.candidates);
+        section.about("Tell loopback addresses too.");
         section.flag("loopback", &mut self.loopback);
+        section.about("Only addresses of these interfaces.");
         section.list("interfaces", &mut self.interfaces);
+        section.about("Only these addresses of our own.");
         section.list("ips", &mut self.ips);
-        section.list("networks", &mut self.networks);
-        let mut ports = None;
+        section.about("Only these kinds.");
+        section.list_of("networks", &["udp4", "udp6", "tcp4", "tcp6"], &mut self.networks);
+        let mut ports =
+            self.udp_ports.map(|(first, last)| vec![first.to_string(), last.to_string()]);
+        section
+            .about("First and last of the UDP ports that are tried when listen is empty.")
+            .restart();
         section.list("udp_ports", &mut ports);
         let Some((ports, node)) = ports.zip(section.any("udp_ports")) else { return };
         let numbers: Vec<u16> = ports.iter().filter_map(|p| p.trim().parse().ok()).collect();
@@ -543,12 +726,6 @@ impl Filters {
             _ => section.wrong("udp_ports", node, "two ports, first and last"),
         }
     }
-}
-
-fn secret(section: &mut Section<'_>, key: &'static str, into: &mut Secret) {
-    let mut text = into.expose().to_owned();
-    section.text(key, &mut text);
-    *into = Secret::new(text);
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Changing one key of a YAML text and nothing else: comments, order and spacing
 //! stay (`spec/core.md` 2.5).
 
+use serde_json::Value as Json;
+
 use super::node::{Entry, Node, ParseError, Value};
 
 /// A value to write.
@@ -10,6 +12,8 @@ pub enum Edit {
     Text(String),
     /// A list of texts, in block style.
     List(Vec<String>),
+    /// Any value, in block style.
+    Value(Json),
     /// Take the key out.
     Remove,
 }
@@ -42,7 +46,8 @@ pub enum PatchError {
     Unsafe(String),
 }
 
-/// Sets the key at `path` (two or three names) and gives the new text.
+/// Sets the key at `path` and gives the new text. Of a path whose parent is not
+/// there the section is made if the path has two names.
 ///
 /// # Errors
 /// The text is not changed then; see [`PatchError`].
@@ -52,12 +57,15 @@ pub fn patch(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchErro
         return Err(PatchError::NotAMapping);
     }
     let Some((key, parents)) = path.split_last() else { return Err(PatchError::NoPath) };
+    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+    if parents.is_empty() {
+        return at_root(text, &root, lines, key, edit);
+    }
     let Some(parent) = find(&root, parents) else {
         return append(text, path, edit);
     };
-    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     match &parent.node.value {
-        Value::Map(_) if is_flow(&lines, parent) => {
+        Value::Map(_) if is_flow(&lines, &parent.node) => {
             return Err(PatchError::Flow { line: parent.at.line, key: parent.key.clone() });
         }
         Value::Map(_) | Value::Null => {}
@@ -88,6 +96,30 @@ pub fn patch(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchErro
     verify(text, lines.concat(), path, edit)
 }
 
+/// Sets a key of the document itself.
+fn at_root(
+    text: &str,
+    root: &Node,
+    mut lines: Vec<String>,
+    key: &str,
+    edit: &Edit,
+) -> Result<String, PatchError> {
+    if matches!(root.value, Value::Map(_)) && is_flow(&lines, root) {
+        return Err(PatchError::Flow { line: root.at.line, key: "(all)".to_owned() });
+    }
+    if let Some(entry) = root.get(key) {
+        let first = entry.at.line.saturating_sub(1);
+        let new = (*edit != Edit::Remove).then(|| block(key, edit, 0));
+        lines.splice(first..end_of(&lines, entry), new);
+    } else if *edit != Edit::Remove {
+        if let Some(last) = lines.last_mut().filter(|line| !line.ends_with('\n')) {
+            last.push('\n');
+        }
+        lines.push(block(key, edit, 0));
+    }
+    verify(text, lines.concat(), &[key], edit)
+}
+
 fn append(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchError> {
     let [section, key] = path else { return Err(PatchError::NoPath) };
     if *edit == Edit::Remove {
@@ -108,11 +140,10 @@ fn verify(old: &str, new: String, path: &[&str], edit: &Edit) -> Result<String, 
     let mut expected = Node::parse(old)?.to_json();
     let result = Node::parse(&new)?.to_json();
     if expected.is_null() {
-        expected = serde_json::Value::Object(serde_json::Map::new());
+        expected = Json::Object(serde_json::Map::new());
     }
     let changed = set(&mut expected, path, edit);
-    let removed_all =
-        |v: &serde_json::Value| v.is_null() || v.as_object().is_some_and(|m| m.is_empty());
+    let removed_all = |v: &Json| v.is_null() || v.as_object().is_some_and(|m| m.is_empty());
     if changed
         && (normal(expected.clone()) == normal(result.clone())
             || (removed_all(&expected) && removed_all(&result)))
@@ -123,8 +154,8 @@ fn verify(old: &str, new: String, path: &[&str], edit: &Edit) -> Result<String, 
     }
 }
 
-fn set(value: &mut serde_json::Value, path: &[&str], edit: &Edit) -> bool {
-    use serde_json::Value as Json;
+/// Sets a key of a tree. `false` if a parent is no mapping.
+pub(super) fn set(value: &mut Json, path: &[&str], edit: &Edit) -> bool {
     let Some((key, rest)) = path.split_first() else { return false };
     if value.is_null() {
         *value = Json::Object(serde_json::Map::new());
@@ -133,24 +164,15 @@ fn set(value: &mut serde_json::Value, path: &[&str], edit: &Edit) -> bool {
     if !rest.is_empty() {
         return set(map.entry(*key).or_insert(Json::Null), rest, edit);
     }
-    match edit {
-        Edit::Remove => {
-            map.shift_remove(*key);
-        }
-        Edit::Text(text) => {
-            map.insert((*key).to_owned(), Json::String(text.clone()));
-        }
-        Edit::List(list) => {
-            let list = list.iter().cloned().map(Json::String).collect();
-            map.insert((*key).to_owned(), Json::Array(list));
-        }
-    }
+    match edit.value() {
+        None => map.shift_remove(*key),
+        Some(value) => map.insert((*key).to_owned(), value),
+    };
     true
 }
 
 /// An emptied mapping reads as nothing; the order of keys does not count.
-fn normal(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value as Json;
+fn normal(value: Json) -> Json {
     match value {
         Json::Object(map) if map.is_empty() => Json::Null,
         Json::Object(map) => {
@@ -172,10 +194,10 @@ fn find<'n>(root: &'n Node, path: &[&str]) -> Option<&'n Entry> {
     Some(entry)
 }
 
-/// True if the value of a key begins with a brace.
-fn is_flow(lines: &[String], entry: &Entry) -> bool {
-    let line = entry.node.at.line.checked_sub(1).and_then(|i| lines.get(i));
-    line.and_then(|l| l.chars().nth(entry.node.at.column.saturating_sub(1))) == Some('{')
+/// True if a value begins with a brace.
+fn is_flow(lines: &[String], node: &Node) -> bool {
+    let line = node.at.line.checked_sub(1).and_then(|i| lines.get(i));
+    line.and_then(|l| l.chars().nth(node.at.column.saturating_sub(1))) == Some('{')
 }
 
 /// The line after the last one that belongs to a key: lines indented deeper, and
@@ -199,25 +221,70 @@ fn end_of(lines: &[String], entry: &Entry) -> usize {
     end
 }
 
+impl Edit {
+    /// What stands at the key afterwards; `None`: nothing.
+    fn value(&self) -> Option<Json> {
+        match self {
+            Self::Text(text) => Some(Json::String(text.clone())),
+            Self::List(list) => Some(list.iter().cloned().map(Json::String).collect()),
+            Self::Value(value) => Some(value.clone()),
+            Self::Remove => None,
+        }
+    }
+}
+
+/// A whole document in block style.
+pub(super) fn document(value: &Json) -> String {
+    match value {
+        Json::Object(map) => map.iter().map(|(key, value)| entry(key, value, 0)).collect(),
+        _ => String::new(),
+    }
+}
+
 /// `key: value` at an indentation, with a newline at its end.
 fn block(key: &str, edit: &Edit, indent: usize) -> String {
+    edit.value().map(|value| entry(key, &value, indent)).unwrap_or_default()
+}
+
+fn entry(key: &str, value: &Json, indent: usize) -> String {
     let pad = " ".repeat(indent);
     let key = quote(key);
-    match edit {
-        Edit::Text(text) => format!("{pad}{key}: {}\n", quote(text)),
-        Edit::List(list) if list.is_empty() => format!("{pad}{key}: []\n"),
-        Edit::List(list) => {
-            let items = list.iter().map(|item| format!("{pad}  - {}\n", quote(item)));
-            format!("{pad}{key}:\n{}", items.collect::<String>())
+    match value {
+        Json::Object(map) if !map.is_empty() => {
+            let inner: String = map.iter().map(|(k, v)| entry(k, v, indent + 2)).collect();
+            format!("{pad}{key}:\n{inner}")
         }
-        Edit::Remove => String::new(),
+        Json::Array(list) if !list.is_empty() => {
+            let items: String = list.iter().map(|value| item(value, indent + 2)).collect();
+            format!("{pad}{key}:\n{items}")
+        }
+        _ => format!("{pad}{key}: {}\n", scalar(value)),
+    }
+}
+
+fn item(value: &Json, indent: usize) -> String {
+    let pad = " ".repeat(indent);
+    match value {
+        Json::Object(map) if !map.is_empty() => {
+            let inner: String = map.iter().map(|(k, v)| entry(k, v, indent + 2)).collect();
+            format!("{pad}- {}", inner.trim_start_matches(' '))
+        }
+        _ => format!("{pad}- {}\n", scalar(value)),
+    }
+}
+
+/// On one line; what is no scalar in the notation of JSON, which is YAML too.
+fn scalar(value: &Json) -> String {
+    match value {
+        Json::String(text) => quote(text),
+        _ => value.to_string(),
     }
 }
 
 /// A text as a YAML scalar: plain where that reads back as the same text.
 fn quote(text: &str) -> String {
-    if text.chars().any(|c| c.is_control() || c == '\u{feff}') {
-        return serde_json::Value::String(text.to_owned()).to_string();
+    if text.chars().any(must_escape) {
+        return escaped(text);
     }
     if is_word(text) || looks_like_a_number(text) || text.is_empty() {
         return format!("\"{text}\"");
@@ -231,6 +298,26 @@ fn quote(text: &str) -> String {
         && !text.starts_with("---")
         && !text.starts_with("...");
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+}
+
+/// Line breaks of any kind, and what editors do not show.
+fn must_escape(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if must_escape(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 fn is_word(text: &str) -> bool {

@@ -1,10 +1,17 @@
 //! Reading one mapping of a document into a typed section: known keys are asked
 //! for by name, what nobody asked for is an unknown key.
+//!
+//! The same readers can run against nothing and note the keys they ask for; see
+//! [`super::key`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rs2rtc_base::Secret;
+use serde_json::Value as Json;
+
 use super::duration;
+use super::key::{Key, Kind};
 use super::node::{Node, Position, Value};
 use super::problem::{Place, Problem, Severity, nearest};
 
@@ -15,18 +22,73 @@ pub struct Section<'d> {
     path: String,
     node: &'d Node,
     asked: Vec<&'static str>,
-    problems: Vec<Problem>,
+    found: Found,
+    /// Notes what is asked for instead of reading.
+    notes: bool,
+    about: &'static str,
+    restart: bool,
 }
+
+/// What reading a section gave.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// What was asked for, if the section notes that.
+    pub keys: Vec<Key>,
+}
+
+/// What a section without a document reads.
+static NOTHING: Node = Node { value: Value::Null, at: Position { line: 0, column: 0 } };
 
 impl<'d> Section<'d> {
     /// Begins to read a mapping that stands at `path` of `file`.
     pub fn new(file: &'d str, path: impl Into<String>, node: &'d Node) -> Self {
-        let mut section =
-            Self { file, path: path.into(), node, asked: Vec::new(), problems: Vec::new() };
+        let mut section = Self {
+            file,
+            path: path.into(),
+            node,
+            asked: Vec::new(),
+            found: Found::default(),
+            notes: false,
+            about: "",
+            restart: false,
+        };
         if !matches!(node.value, Value::Map(_) | Value::Null) {
             section.report(Severity::Error, node.at, "", wrong(node, "a mapping"));
         }
         section
+    }
+
+    /// Begins to note which keys are asked for.
+    pub fn noting() -> Self {
+        Self { notes: true, ..Self::new("", "", &NOTHING) }
+    }
+
+    /// Whether it notes keys; there is nothing to read then.
+    pub const fn notes(&self) -> bool {
+        self.notes
+    }
+
+    /// Explains the key that is asked for next.
+    pub const fn about(&mut self, text: &'static str) -> &mut Self {
+        self.about = text;
+        self
+    }
+
+    /// Says that a change of the key asked for next needs a new start.
+    pub const fn restart(&mut self) -> &mut Self {
+        self.restart = true;
+        self
+    }
+
+    /// Notes a key and its value.
+    pub fn note(&mut self, key: &str, kind: Kind, value: impl FnOnce() -> Json) {
+        let (about, restart) = (std::mem::take(&mut self.about), std::mem::take(&mut self.restart));
+        if self.notes {
+            let path = self.child(key);
+            self.found.keys.push(Key { path, kind, value: value(), about, restart });
+        }
     }
 
     /// The mapping itself.
@@ -43,6 +105,19 @@ impl<'d> Section<'d> {
 
     /// Asks for a text; numbers and flags count as the text they were written as.
     pub fn text(&mut self, key: &'static str, into: &mut String) {
+        self.note(key, Kind::Text, || Json::from(into.as_str()));
+        self.read_text(key, into);
+    }
+
+    /// Asks for a text that is not to be shown.
+    pub fn secret(&mut self, key: &'static str, into: &mut Secret) {
+        self.note(key, Kind::Secret, || Json::from(into.expose()));
+        let mut text = into.expose().to_owned();
+        self.read_text(key, &mut text);
+        *into = Secret::new(text);
+    }
+
+    fn read_text(&mut self, key: &'static str, into: &mut String) {
         if let Some(node) = self.any(key) {
             match node.text() {
                 Some(text) => text.clone_into(into),
@@ -51,17 +126,9 @@ impl<'d> Section<'d> {
         }
     }
 
-    /// Asks for an optional text.
-    pub fn optional_text(&mut self, key: &'static str, into: &mut Option<String>) {
-        let mut text = String::new();
-        if self.any(key).is_some() {
-            self.text(key, &mut text);
-            *into = Some(text);
-        }
-    }
-
     /// Asks for `true` or `false`.
     pub fn flag(&mut self, key: &'static str, into: &mut bool) {
+        self.note(key, Kind::Flag, || Json::from(*into));
         if let Some(node) = self.any(key) {
             match &node.value {
                 Value::Scalar(scalar) if scalar.flag.is_some() => {
@@ -73,21 +140,12 @@ impl<'d> Section<'d> {
     }
 
     /// Asks for a whole number.
-    pub fn number<T: std::str::FromStr>(&mut self, key: &'static str, into: &mut T) {
+    pub fn number(&mut self, key: &'static str, into: &mut u16) {
+        self.note(key, Kind::Whole(0, u64::from(u16::MAX)), || Json::from(*into));
         if let Some(node) = self.any(key) {
             match node.text().and_then(|text| text.trim().parse().ok()) {
                 Some(number) => *into = number,
                 None => self.wrong(key, node, "a whole number in range"),
-            }
-        }
-    }
-
-    /// Asks for a duration.
-    pub fn duration(&mut self, key: &'static str, into: &mut Option<Duration>) {
-        if let Some(node) = self.any(key) {
-            match node.text().and_then(duration::parse) {
-                Some(duration) => *into = Some(duration),
-                None => self.wrong(key, node, "a duration such as 10s or 250ms"),
             }
         }
     }
@@ -100,9 +158,11 @@ impl<'d> Section<'d> {
         max: Duration,
         into: &mut Option<Duration>,
     ) {
-        let mut value = None;
-        self.duration(key, &mut value);
-        let Some((value, node)) = value.zip(self.any(key)) else { return };
+        self.note(key, Kind::Duration(min, max), || into.map_or(Json::Null, shown));
+        let Some(node) = self.any(key) else { return };
+        let Some(value) = node.text().and_then(duration::parse) else {
+            return self.wrong(key, node, "a duration such as 10s or 250ms");
+        };
         if (min..=max).contains(&value) {
             *into = Some(value);
             return;
@@ -119,12 +179,16 @@ impl<'d> Section<'d> {
     }
 
     /// Asks for one of some words.
-    pub fn choice<T: Copy>(
+    pub fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
-        choices: &[(&str, T)],
+        choices: &[(&'static str, T)],
         into: &mut Option<T>,
     ) {
+        self.note(key, Kind::Choice(choices.iter().map(|(name, _)| *name).collect()), || {
+            let name = choices.iter().find(|(_, value)| Some(*value) == *into);
+            name.map_or(Json::Null, |(name, _)| Json::from(*name))
+        });
         let Some(node) = self.any(key) else { return };
         let found = choices.iter().find(|(name, _)| node.text() == Some(name));
         match found {
@@ -142,6 +206,24 @@ impl<'d> Section<'d> {
 
     /// Asks for a list of texts; a single text counts as a list of one.
     pub fn list(&mut self, key: &'static str, into: &mut Option<Vec<String>>) {
+        self.list_of(key, &[], into);
+    }
+
+    /// Asks for a list of texts that replaces the one before.
+    pub fn plain_list(&mut self, key: &'static str, into: &mut Vec<String>) {
+        let mut list = Some(std::mem::take(into));
+        self.list(key, &mut list);
+        *into = list.unwrap_or_default();
+    }
+
+    /// As [`Self::list`]; only `words` make sense, which the caller checks.
+    pub fn list_of(
+        &mut self,
+        key: &'static str,
+        words: &[&'static str],
+        into: &mut Option<Vec<String>>,
+    ) {
+        self.note(key, Kind::List(words.to_vec()), || Json::from(into.clone()));
         if let Some(node) = self.any(key) {
             let path = self.child(key);
             *into = Some(self.texts(&path, node));
@@ -150,6 +232,10 @@ impl<'d> Section<'d> {
 
     /// Asks for a mapping of texts. Keys are united with earlier documents; null clears.
     pub fn map(&mut self, into: &mut BTreeMap<String, String>) {
+        if self.notes {
+            self.note("*", Kind::Text, || into.clone().into_iter().collect());
+            return;
+        }
         match &self.node.value {
             Value::Map(entries) => {
                 for entry in entries {
@@ -170,18 +256,28 @@ impl<'d> Section<'d> {
 
     /// Asks for a mapping below this one.
     pub fn section(&mut self, key: &'static str) -> Option<Self> {
-        let node = self.any(key)?;
-        Some(Self::new(self.file, self.child(key), node))
+        self.note(key, Kind::Section, || Json::Null);
+        let node = match self.any(key) {
+            None if self.notes => &NOTHING,
+            node => node?,
+        };
+        Some(self.below(&self.child(key), node))
     }
 
     /// Begins to read a mapping below this one that was found otherwise.
     pub fn below(&self, path: &str, node: &'d Node) -> Self {
-        Self::new(self.file, path, node)
+        Self { notes: self.notes, ..Self::new(self.file, path, node) }
+    }
+
+    /// Begins to note the keys of a mapping below this one.
+    pub fn noting_below(&self, key: &str) -> Self {
+        self.below(&self.child(key), &NOTHING)
     }
 
     /// Takes what a section below found.
-    pub fn absorb(&mut self, problems: Vec<Problem>) {
-        self.problems.extend(problems);
+    pub fn absorb(&mut self, found: Found) {
+        self.found.problems.extend(found.problems);
+        self.found.keys.extend(found.keys);
     }
 
     /// The texts of a list, or of a single text; other items are reported and skipped.
@@ -220,11 +316,11 @@ impl<'d> Section<'d> {
     /// Reports a problem at a full path.
     pub fn report(&mut self, severity: Severity, at: Position, path: &str, text: String) {
         let path = if path.is_empty() { self.path.clone() } else { path.to_owned() };
-        self.problems.push(Problem { severity, file: self.file.to_owned(), at, path, text });
+        self.found.problems.push(Problem { severity, file: self.file.to_owned(), at, path, text });
     }
 
     /// Ends reading: keys that nobody asked for are unknown.
-    pub fn finish(mut self) -> Vec<Problem> {
+    pub fn finish(mut self) -> Found {
         if let Value::Map(entries) = &self.node.value {
             for entry in entries {
                 if !self.asked.contains(&entry.key.as_str()) {
@@ -237,18 +333,23 @@ impl<'d> Section<'d> {
                 }
             }
         }
-        self.problems
+        self.found
     }
 
     /// Ends reading where any key is allowed.
-    pub fn finish_open(self) -> Vec<Problem> {
-        self.problems
+    pub fn finish_open(self) -> Found {
+        self.found
     }
 
     /// The path of a key of this section.
     pub fn child(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
+}
+
+/// As people write it.
+fn shown(duration: Duration) -> Json {
+    duration::show(duration).into()
 }
 
 /// `- demo:` in a list of texts: YAML reads a mapping without a value.

@@ -22,6 +22,12 @@ pub struct Sources {
     pub documents: Vec<Document>,
     /// The file that is written back to, absolute; `None` disables write-back.
     pub path: Option<PathBuf>,
+    /// What stands in it; `None` if it does not exist.
+    pub text: Option<String>,
+    /// All files that were looked for, absolute.
+    pub files: Vec<PathBuf>,
+    /// Files that are there and cannot be read, with the reason.
+    pub unreadable: Vec<String>,
     /// Values that must never be shown.
     pub secrets: Vec<String>,
     /// True if no item was given and no default file exists.
@@ -46,7 +52,15 @@ impl Environment for Process {
 
 /// Reads the items of the command line, or the default file in `dir`:
 /// `rs2rtc.yaml` if it exists, else `go2rtc.yaml`. Missing files are empty.
-pub fn read(items: &[String], dir: &Path, environment: &dyn Environment) -> Sources {
+///
+/// With `instead`, that text counts as what stands in the file that is written
+/// back to.
+pub fn read(
+    items: &[String],
+    dir: &Path,
+    environment: &dyn Environment,
+    instead: Option<&str>,
+) -> Sources {
     let mut sources = Sources::default();
     let mut env = BTreeMap::new();
     let default;
@@ -72,11 +86,30 @@ pub fn read(items: &[String], dir: &Path, environment: &dyn Environment) -> Sour
             continue;
         }
         let path = dir.join(item);
-        if sources.path.is_none() {
+        let first = sources.path.is_none();
+        if first {
             sources.path = Some(path.clone());
         }
-        let Ok(bytes) = std::fs::read(&path) else { continue };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = match instead.filter(|_| first) {
+            Some(text) => {
+                sources.is_empty = false;
+                text.to_owned()
+            }
+            None => match std::fs::read(&path) {
+                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                Err(error) => {
+                    sources.files.push(path);
+                    if error.kind() != std::io::ErrorKind::NotFound {
+                        sources.unreadable.push(format!("{item}: {error}"));
+                    }
+                    continue;
+                }
+            },
+        };
+        sources.files.push(path);
+        if first {
+            sources.text = Some(text.clone());
+        }
         learn_env(&text, &mut env, &mut sources.secrets);
         let text = substitute(&text, |name| {
             let value = lookup(name, &env, environment)?;
@@ -202,7 +235,7 @@ mod tests {
         std::fs::write(dir.join("a.yaml"), file).unwrap();
         let items =
             ["", "{log: {level: info}}", "log.level=trace", "a.yaml", "b.yaml"].map(str::to_owned);
-        let sources = read(&items, &dir, &Fixed(&[]));
+        let sources = read(&items, &dir, &Fixed(&[]), None);
         let texts: Vec<&str> = sources.documents.iter().map(|d| d.text.as_str()).collect();
         assert_eq!(texts[0], "{log: {level: info}}");
         assert_eq!(texts[1], "{log: {level: trace}}");
@@ -211,11 +244,102 @@ mod tests {
         assert_eq!(sources.path, Some(dir.join("a.yaml")));
         assert_eq!(sources.secrets, ["geheim"]);
         assert!(!sources.is_empty);
-        let none = read(&[], &dir, &Fixed(&[]));
+        let none = read(&[], &dir, &Fixed(&[]), None);
         assert!(none.is_empty);
         assert_eq!(none.path, Some(dir.join("go2rtc.yaml")));
         std::fs::write(dir.join("rs2rtc.yaml"), "log:\n").unwrap();
-        assert_eq!(read(&[], &dir, &Fixed(&[])).path, Some(dir.join("rs2rtc.yaml")));
+        assert_eq!(read(&[], &dir, &Fixed(&[]), None).path, Some(dir.join("rs2rtc.yaml")));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("rs2rtc-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    fn texts(items: &[&str], dir: &Path, environment: &dyn Environment) -> (Vec<String>, Sources) {
+        let items: Vec<String> = items.iter().map(|item| (*item).to_owned()).collect();
+        let sources = read(&items, dir, environment, None);
+        (sources.documents.iter().map(|d| d.text.clone()).collect(), sources)
+    }
+
+    #[test]
+    fn what_an_item_is() {
+        let dir = folder("items");
+        std::fs::write(dir.join("log.level=trace"), "a file of this name").unwrap();
+        std::fs::write(dir.join("x=y"), "plain: ${V}\n").unwrap();
+        let environment = Fixed(&[("V", "v")]);
+        let items = [
+            "log.level=trace",
+            "rtsp.listen=\"\"",
+            "webrtc.candidates=[1.2.3.4:8555]",
+            "{a: ${V}, env: {V: w}}",
+            "{\"json\": {\"list\": [1]}}",
+            "missing.yaml",
+            "x=y",
+        ];
+        let (found, sources) = texts(&items, &dir, &environment);
+        let expected = [
+            "{log: {level: trace}}",
+            "{rtsp: {listen: \"\"}}",
+            "{webrtc: {candidates: [1.2.3.4:8555]}}",
+            // Neither replaced nor searched for `env`.
+            "{a: ${V}, env: {V: w}}",
+            "{\"json\": {\"list\": [1]}}",
+            "plain: v\n",
+        ];
+        assert_eq!(found, expected);
+        // The first file counts, also if it does not exist yet.
+        assert_eq!((sources.path, sources.text), (Some(dir.join("missing.yaml")), None));
+        assert_eq!(sources.files, [dir.join("missing.yaml"), dir.join("x=y")]);
+        let (_, none) = texts(&["log.level=info"], &dir, &environment);
+        assert!(none.path.is_none() && !none.is_empty);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn where_a_variable_is_looked_up() {
+        let dir = folder("variables");
+        std::fs::write(dir.join("A"), "from a file\n").unwrap();
+        std::fs::write(dir.join("EMPTY"), " \n").unwrap();
+        std::fs::write(dir.join("B"), "hidden").unwrap();
+        std::fs::write(
+            dir.join("1.yaml"),
+            "env: {B: first, C: 1}\nx: ${B} ${A} ${EMPTY} ${P} ${Q:d}\n",
+        )
+        .unwrap();
+        std::fs::write(
+            dir.join("2.yaml"),
+            "env:\n  B: second ${C}\nx: ${B} ${C} ${../1.yaml} ${R}\n",
+        )
+        .unwrap();
+        let name: &'static str = Box::leak(dir.display().to_string().into_boxed_str());
+        let variables: &'static [(&str, &str)] = Box::leak(Box::new([
+            ("CREDENTIALS_DIRECTORY", name),
+            ("A", "x"),
+            ("EMPTY", "e"),
+            ("P", ""),
+        ]));
+        let (found, sources) = texts(&["1.yaml", "2.yaml"], &dir, &Fixed(variables));
+        assert!(found[0].ends_with("x: first from a file e  d\n"), "{found:?}");
+        // `env` is read before anything is replaced in its own file.
+        assert!(found[1].ends_with("x: second ${C} 1 ${../1.yaml} ${R}\n"), "{found:?}");
+        let secrets = ["1", "e", "first", "from a file", "second ${C}"];
+        assert_eq!(sources.secrets, secrets, "a default is no secret");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_text_instead_of_the_file() {
+        let dir = folder("instead");
+        std::fs::write(dir.join("a.yaml"), "old: 1\n").unwrap();
+        let items = ["log.level=info", "a.yaml"].map(str::to_owned);
+        let sources = read(&items, &dir, &Fixed(&[("V", "v")]), Some("new: ${V}\n"));
+        assert_eq!(sources.documents[1].text, "new: v\n");
+        let sources = read(&[], &dir, &Fixed(&[]), Some("new: 1\n"));
+        assert_eq!((sources.is_empty, sources.documents.len()), (false, 1));
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

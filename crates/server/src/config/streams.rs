@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use rs2rtc_streams::Wake;
+use serde_json::Value as Json;
 
+use super::key::Kind;
 use super::liveness::Liveness;
 use super::node::{Node, Value};
-use super::problem::Severity;
+use super::problem::{Place, Severity};
 use super::section::Section;
 
 /// Settings of a stream beyond its sources; what is `None` comes from `defaults`.
@@ -30,18 +32,15 @@ impl Options {
     /// Reads the keys of a mapping.
     pub fn read(&mut self, section: &mut Section<'_>) {
         let (zero, hour) = (Duration::ZERO, Duration::from_secs(3600));
+        section.about("How long a source is held after its last viewer.");
         section.duration_between("linger", zero, hour, &mut self.linger);
+        section
+            .about("When a source is opened: as soon as a viewer asks, or when it is connected.");
         section.choice("wake", &[("offer", Wake::Offer), ("viewer", Wake::Viewer)], &mut self.wake);
         self.read_exclusive(section);
+        section.about("How long a viewer whose page is hidden keeps the source.");
         section.duration_between("hidden_linger", zero, hour, &mut self.hidden_linger);
-        let mut stall = None;
-        section.duration("stall", &mut stall);
-        if stall == Some(zero) {
-            self.stall = stall;
-        } else {
-            let (min, max) = (Duration::from_secs(1), Duration::from_secs(600));
-            section.duration_between("stall", min, max, &mut self.stall);
-        }
+        self.read_stall(section);
         self.liveness.read(section, "liveness");
     }
 
@@ -56,7 +55,26 @@ impl Options {
         }
     }
 
+    fn read_stall(&mut self, section: &mut Section<'_>) {
+        let (min, max) = (Duration::from_secs(1), Duration::from_secs(600));
+        section.about(
+            "A running source without a frame for so long is opened again, from 1s; 0: never.",
+        );
+        if section.notes() {
+            section.duration_between("stall", Duration::ZERO, max, &mut self.stall);
+            return;
+        }
+        let text = section.any("stall").and_then(|node| node.text());
+        if text.and_then(super::duration::parse) == Some(Duration::ZERO) {
+            self.stall = Some(Duration::ZERO);
+        } else {
+            section.duration_between("stall", min, max, &mut self.stall);
+        }
+    }
+
     fn read_exclusive(&mut self, section: &mut Section<'_>) {
+        section.about("Name of a group: of its sources only one is open at a time.");
+        section.note("exclusive", Kind::Text, || Json::from(self.exclusive.clone()));
         let Some(node) = section.any("exclusive") else { return };
         match node.text().map(str::trim) {
             Some(group) if (1..=64).contains(&group.len()) => {
@@ -76,6 +94,8 @@ pub struct Entry {
     pub sources: Vec<String>,
     /// Settings.
     pub options: Options,
+    /// Where it stands; `None`: nowhere.
+    pub place: Option<Place>,
 }
 
 /// Streams in the order of their first appearance.
@@ -86,6 +106,11 @@ impl Entries {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.0.iter()
+    }
+
+    /// The stream of a name.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.0.iter().find(|entry| entry.name == name)
     }
 
     /// How many.
@@ -108,11 +133,22 @@ impl Entries {
 
     /// Reads the section of one document.
     pub fn read(&mut self, section: &mut Section<'_>) {
+        if section.notes() {
+            section.about("Sources: one, a list, or a mapping with url and settings.");
+            section.note("*", Kind::Sources, || Json::Null);
+            let mut inner = section.noting_below("*");
+            Options::default().read(&mut inner);
+            inner.about("Sources, one or a list.");
+            inner.note("url", Kind::Sources, || Json::Null);
+            section.absorb(inner.finish());
+            return;
+        }
         match &section.node().value {
             Value::Map(entries) => {
                 for entry in entries {
                     let (sources, options) = read_entry(section, &entry.key, &entry.node);
-                    self.set(Entry { name: entry.key.clone(), sources, options });
+                    let place = Some(section.place(&entry.key, &entry.node));
+                    self.set(Entry { name: entry.key.clone(), sources, options, place });
                 }
             }
             Value::Null => self.0.clear(),

@@ -70,6 +70,89 @@ streams:
 }
 
 #[test]
+fn every_key_of_the_contract_is_known() {
+    let text = r#"
+app: {modules: [api, rtsp, webrtc, mpeg, mpegts, multitrans, wyze]}
+env: {NAME: value}
+log: {level: info, format: json, output: stderr, time: UNIXNANO, api: warn, ffmpeg: trace}
+api:
+  listen: ":1984"
+  username: u
+  password: p
+  local_auth: true
+  base_path: /rtc
+  static_dir: /www
+  origin: "*"
+  tls_listen: ":443"
+  tls_cert: /cert.pem
+  tls_key: /key.pem
+  unix_listen: /run/x.sock
+  allow_paths: [/api]
+rtsp: {listen: ":8554", username: u, password: p, default_query: video, pkt_size: 1200}
+webrtc:
+  listen: ":8555"
+  candidates: [1.2.3.4:8555, stun:8555]
+  ice_servers: [{urls: [stun:x:1], username: u, credential: c}]
+  filters: {candidates: [1.2.3.4], loopback: true, interfaces: [eth0], ips: [1.2.3.4], networks: [udp4], udp_ports: [1, 2]}
+streams: {a: rtsp://h/1, b: [rtsp://h/1], c: {url: rtsp://h/1}, d: {url: [rtsp://h/1]}, e: }
+preload: {a: video&audio, b: }
+ffmpeg: {bin: ffmpeg, h264: -c:v x}
+exec: {allow_paths: [ffmpeg]}
+"#;
+    let config = Config::parse("f.yaml", text);
+    let modules = ["mpeg", "mpegts", "multitrans", "wyze"].map(|m| {
+        format!("f.yaml:2:16: app.modules: module {m:?} is not available in this version")
+    });
+    assert_eq!(problems(&config), modules);
+    assert_eq!(
+        (config.api.tls_listen.as_str(), config.api.tls_cert.as_str()),
+        (":443", "/cert.pem")
+    );
+    assert_eq!(config.api.tls_key.expose(), "/key.pem");
+    let absent = r#"
+rtmp: {listen: ":1935"}
+srtp: {listen: ":8443"}
+publish: {a: rtmp://h/1, b: [rtmp://h/1]}
+echo: {allow_paths: [x]}
+hass: {config: /config}
+homekit: {a: {pin: 1, name: n, device_id: d, device_private: p, category_id: c, pairings: [x]}}
+ngrok: {command: x}
+pinggy: {tunnel: x}
+webtorrent: {trackers: [x], shares: {x: {pwd: p, src: s}}}
+wyoming: {a: {listen: x, name: n, mode: m, event: {a: b}, wake_uri: w, vad_threshold: 1.5}}
+wyze: {a@b: {api_key: k, api_id: i, password: p}}
+xiaomi: {"1": token}
+"#;
+    let config = Config::parse("f.yaml", absent);
+    let problems = problems(&config);
+    assert_eq!(problems.len(), 12, "{problems:#?}");
+    assert!(problems.iter().all(|p| p.contains("not available in this version")), "{problems:#?}");
+}
+
+#[test]
+fn addresses_levels_and_sources_that_cannot_work_are_told() {
+    let text = "api:\n  listen: 1984\n  tls_listen: :443\nlog:\n  level: loud\n  rtsp: debgu\nwebrtc:\n  listen: :8555/sctp\nstreams:\n  a: rtps://h/1\n  b: gate\n  c: demo:?widht=1\n  d: b\npreload:\n  z:\n";
+    let config = Config::parse("f.yaml", text);
+    let expected = [
+        "f.yaml:5:10: log.level: unknown level \"loud\"",
+        "f.yaml:6:9: log.rtsp: unknown level \"debgu\", did you mean \"debug\"?",
+        "f.yaml:2:11: api.listen: must be host:port or :port, not \"1984\"",
+        "f.yaml:3:15: api.tls_listen: HTTPS needs tls_cert and tls_key too",
+        "f.yaml:8:11: webrtc.listen: must be host:port, host:port/tcp or host:port/udp, not \":8555/sctp\"",
+        "f.yaml:10:6: streams.a: no source accepts \"rtps\", did you mean \"rtsp\"?",
+        "f.yaml:11:6: streams.b: \"gate\" is neither a source nor the name of a stream",
+    ];
+    let found = problems(&config);
+    assert_eq!(found[..7], expected);
+    assert!(
+        found[7].starts_with("f.yaml:12:6: streams.c: ") && found[7].contains("widht"),
+        "{found:?}"
+    );
+    assert_eq!(found[8], "f.yaml:15:4: preload.z: no stream of this name is configured");
+    assert_eq!(config.log.level, "info");
+}
+
+#[test]
 fn mistakes_are_reported_with_place_and_nearest_key() {
     let text = "api:\n  lisen: :1\n  local_auth: maybe\nrtsp:\n  listen: [1]\n  pkt_size: 99999\nstremas:\n  a: b\nhomekit:\n  cam:\nstreams:\n  n: 5\n  t: true\n  l: [rtsp://a, {x: 1}]\n  m: {url: rtsp://b, lingre: 1s}\n  d: {url: rtsp://c, linger: soon}\n";
     let config = Config::parse("f.yaml", text);

@@ -1,14 +1,14 @@
 //! `/api/config` (`spec/api.md` 2): the raw file, replacing it, merging into it.
+//! What is written takes effect at once, as far as it is valid.
 
-use std::io;
 use std::sync::Arc;
 
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 
 use super::call::{Call, Reply, empty, error, typed};
 use super::{Api, Class};
-use crate::config::WriteError;
 use crate::config::node::{Node, Value};
+use crate::config::{WriteError, mask, versions};
 
 pub(crate) fn class(_: &Api, call: &Call) -> Class {
     match *call.method() {
@@ -27,62 +27,42 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
             Ok(body) => post(&api, &body),
             Err(reply) => *reply,
         },
-        Method::PATCH => super::call::not_yet("config: merging into the file"),
+        Method::PATCH => match call.body().await {
+            Ok(body) => patch(&api, &body),
+            Err(reply) => *reply,
+        },
         _ => empty(),
     }
 }
 
-/// The file as it is; for anybody but an admin with secrets masked.
+/// The file as it is, with the name of its version; for anybody but an admin
+/// with secrets masked, and without that name, which depends on them.
 fn get(api: &Api, call: &Call) -> Reply {
     match api.file.read() {
-        Ok(bytes) if call.admin => typed("application/yaml", bytes),
+        Ok(bytes) if call.admin => {
+            let id = versions::id(&String::from_utf8_lossy(&bytes));
+            let mut reply = typed("application/yaml", bytes);
+            if let Ok(tag) = HeaderValue::from_str(&format!("\"{id}\"")) {
+                reply.headers_mut().insert(header::ETAG, tag);
+            }
+            reply
+        }
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes);
-            typed("application/yaml", masked(&api.secrets.mask(&text)))
+            typed("application/yaml", mask::masked(&text, |line| api.secrets.mask(line)))
         }
-        Err(WriteError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            error(StatusCode::NOT_FOUND, "")
-        }
+        Err(problem) if problem.is_missing() => error(StatusCode::NOT_FOUND, ""),
         Err(problem) => error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
     }
 }
 
-/// Values of keys that are secrets wherever they stand.
-fn masked(text: &str) -> String {
-    const KEYS: [&str; 6] = ["password", "credential", "pwd", "token", "secret", "device_private"];
-    let mut in_env = false;
-    let mut out = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let content = line.trim_start();
-        let indented = content.len() != line.len();
-        if !indented && !content.is_empty() && !content.starts_with('#') {
-            in_env = content.starts_with("env:");
-        }
-        let key = content.split_once(':').map(|(key, _)| key.trim_matches(['"', '\'', ' ']));
-        let secret = key.is_some_and(|key| {
-            let lower = key.to_ascii_lowercase();
-            KEYS.iter().any(|k| lower.ends_with(k)) || (in_env && indented)
-        });
-        match content.split_once(':') {
-            Some((key, value)) if secret && !value.trim().is_empty() => {
-                let pad = line.len() - content.len();
-                out.push_str(line.get(..pad).unwrap_or_default());
-                out.push_str(key);
-                out.push_str(": ***");
-                if line.ends_with('\n') {
-                    out.push('\n');
-                }
-            }
-            _ => out.push_str(line),
-        }
-    }
-    out
-}
-
 fn post(api: &Api, body: &[u8]) -> Reply {
     let refuse = |text: &str| error(StatusCode::INTERNAL_SERVER_ERROR, text);
-    let Ok(text) = std::str::from_utf8(body) else { return refuse("yaml: text is not UTF-8") };
-    match Node::parse(text) {
+    let text = match text_of(api, body) {
+        Ok(text) => text,
+        Err(problem) => return refuse(&problem),
+    };
+    match Node::parse(&text) {
         Ok(node) if matches!(node.value, Value::Map(_) | Value::Null) => {}
         Ok(node) => {
             let text = format!("yaml: line 1: must be a mapping of sections, not {}", node.kind());
@@ -90,22 +70,40 @@ fn post(api: &Api, body: &[u8]) -> Reply {
         }
         Err(problem) => return refuse(&problem.to_string()),
     }
-    match api.file.write(text) {
-        Ok(()) => empty(),
+    match api.file.write(&text) {
+        Ok(()) => in_force(api),
         Err(problem) => refuse(&problem.to_string()),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_of_the_file_are_masked() {
-        let text = "env:\n  A: b c\napi:\n  username: u\n  password: x: y # z\n  listen: :1\nstreams:\n  password: \n";
-        assert_eq!(
-            masked(text),
-            "env:\n  A: ***\napi:\n  username: u\n  password: ***\n  listen: :1\nstreams:\n  password: \n"
-        );
+fn patch(api: &Api, body: &[u8]) -> Reply {
+    let refuse = |text: &str| error(StatusCode::BAD_REQUEST, text);
+    let Ok(text) = std::str::from_utf8(body) else { return refuse("yaml: text is not UTF-8") };
+    let document = match Node::parse(text) {
+        Ok(document) => document,
+        Err(problem) => return refuse(&problem.to_string()),
+    };
+    match api.file.merge(&document) {
+        Ok(()) => in_force(api),
+        Err(problem @ WriteError::Io { .. }) if problem.is_missing() => {
+            let path = api.file.path().map(|p| p.display().to_string()).unwrap_or_default();
+            refuse(&format!("open {path}: no such file or directory"))
+        }
+        Err(problem) => refuse(&problem.to_string()),
     }
+}
+
+/// The answer to a written file. What is wrong in it is in the log.
+fn in_force(api: &Api) -> Reply {
+    let _ = api.live.reload(api, "api");
+    empty()
+}
+
+/// A text that was sent, with masks replaced by what they stand for.
+pub(super) fn text_of(api: &Api, body: &[u8]) -> Result<String, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "yaml: text is not UTF-8".to_owned())?;
+    let old = api.file.text().unwrap_or_default();
+    mask::unmasked(text, &old, |line| api.secrets.mask(line)).map_err(|line| {
+        format!("yaml: line {line}: a mask (***) stands for no value that was there before")
+    })
 }

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, SetOnce, mpsc};
 use crate::boot::Boot;
 use crate::config::ConfigFile;
 use crate::ledger::Ledger;
+use crate::live::Live;
 use crate::logging::Log;
 use crate::secrets::{Secrets, mask_ids};
 
@@ -28,6 +29,7 @@ mod assets;
 mod bye;
 pub mod call;
 mod config_api;
+mod config_rs;
 mod dot;
 mod events;
 pub mod listener;
@@ -62,6 +64,8 @@ pub struct Api {
     pub current: Arc<Current<Settings>>,
     /// The configuration file.
     pub file: Arc<ConfigFile>,
+    /// The configuration in force.
+    pub live: Live,
     /// The streams.
     pub streams: Streams,
     /// The log.
@@ -137,6 +141,12 @@ pub static ROUTES: &[Route] = &[
     route!("api/log", "api", system::log_class, system::log),
     route!("api/schemes", "api", |_, _| Class::View, system::schemes),
     route!("api/config", "api", config_api::class, config_api::handle),
+    route!("api/rs/config/check" in "api/config", "api", |_, _| Class::View, config_rs::check),
+    route!("api/rs/config/apply" in "api/config", "api", |_, _| Class::Admin, config_rs::apply),
+    route!("api/rs/config/versions" in "api/config", "api", |_, _| Class::Admin, config_rs::list),
+    route!("api/rs/config/versions/" in "api/config", "api", |_, _| Class::Admin, config_rs::list),
+    route!("api/rs/config/rollback" in "api/config", "api", |_, _| Class::Admin, config_rs::rollback),
+    route!("schema.json" in "", "api", |_, _| Class::View, config_rs::schema),
     route!("api/streams", "api", streams_api::class, streams_api::handle),
     route!("api/streams.dot", "api", |_, _| Class::View, dot::handle),
     route!("api/ws", "ws", ws::class, ws::handle),

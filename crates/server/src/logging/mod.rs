@@ -79,6 +79,13 @@ impl Log {
         (log.clone(), problems)
     }
 
+    /// Puts other settings in force. Gives what is wrong in them.
+    pub fn reconfigure(&self, settings: &config::Log) -> Vec<String> {
+        let mut problems = Vec::new();
+        self.configure(settings, &mut problems);
+        problems
+    }
+
     fn new(secrets: Secrets) -> Self {
         let settings = Settings {
             level: LevelFilter::INFO,

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod browser;
+mod config;
 mod harness;
 mod players;
 mod processes;

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::app::{App, Options, Outcome};
 
+mod config;
 mod feed;
 mod players;
 
@@ -18,6 +19,7 @@ struct Server {
     dir: PathBuf,
     cancel: CancellationToken,
     ended: tokio::sync::oneshot::Receiver<Outcome>,
+    streams: rs2rtc_streams::Streams,
 }
 
 struct Answer {
@@ -51,13 +53,14 @@ impl Server {
         }
         let app = App::load(&Options { config, dir: Some(dir.clone()) });
         let addr = app.http_addr().unwrap();
+        let streams = app.streams().clone();
         let cancel = CancellationToken::new();
         let (tell, ended) = tokio::sync::oneshot::channel();
         let run = app.run(cancel.clone());
         Tasks::new().spawn("server", async move {
             let _ = tell.send(run.await);
         });
-        Self { addr, dir, cancel, ended }
+        Self { addr, dir, cancel, ended, streams }
     }
 
     async fn call(&self, method: &str, path: &str) -> Answer {

@@ -1,0 +1,47 @@
+//! What can be said about values only when all is read: whether sources are of
+//! a kind that exists. Such a stream is kept; opening it tells its viewers why.
+
+use rs2rtc_base::Redacted;
+use rs2rtc_endpoints::table;
+
+use super::Config;
+use super::problem::{Severity, nearest};
+
+/// Reports what stands in a section and cannot work.
+pub(super) fn check(config: &mut Config) {
+    let mut problems = Vec::new();
+    for entry in config.streams.iter() {
+        let Some(place) = &entry.place else { continue };
+        for source in &entry.sources {
+            let named = |name: &str| config.streams.get(name).is_some();
+            if let Some(text) = wrong(source, named) {
+                problems.push(place.problem(Severity::Warning, text));
+            }
+        }
+    }
+    for (name, place) in &config.preload_places {
+        if config.preload.contains_key(name) && config.streams.get(name).is_none() {
+            let text = "no stream of this name is configured".to_owned();
+            problems.push(place.problem(Severity::Warning, text));
+        }
+    }
+    config.problems.append(&mut problems);
+}
+
+fn wrong(source: &str, is_stream: impl Fn(&str) -> bool) -> Option<String> {
+    if is_stream(source) {
+        return None;
+    }
+    let Some((scheme, _)) = source.split_once(':') else {
+        return Some(format!("{source:?} is neither a source nor the name of a stream"));
+    };
+    match table::entry(source) {
+        Some(entry) => (entry.check)(source).err().map(|e| Redacted(&e.to_string()).to_string()),
+        None => {
+            let schemes = table::SOURCES.iter().flat_map(|e| e.schemes.iter().copied());
+            let hint = nearest(scheme, schemes).map(|near| format!(", did you mean {near:?}?"));
+            let hint = hint.unwrap_or_else(|| " in this version".to_owned());
+            Some(format!("no source accepts {scheme:?}{hint}"))
+        }
+    }
+}

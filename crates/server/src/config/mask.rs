@@ -1,0 +1,197 @@
+//! The text of the configuration file without its secrets, and back: a mask
+//! that comes back unchanged stands for the old value.
+
+use super::document;
+use super::node::{Node, Value};
+use super::sources::Document;
+
+/// What stands for a secret.
+const MASK: &str = "***";
+/// Keys whose values are secrets wherever they stand: ends of their names.
+const KEYS: [&str; 8] =
+    ["password", "credential", "pwd", "token", "secret", "device_private", "tls_key", "api_key"];
+
+/// The text with the values of secret keys masked; `hide` masks known secrets
+/// in a line.
+pub fn masked(text: &str, hide: impl Fn(&str) -> String) -> String {
+    let nested = nested_secrets(text);
+    lines(text).map(|line| mask_line(&line, &nested, &hide)).collect()
+}
+
+/// The text with the masks of `old` replaced by what stands there in `old`.
+///
+/// # Errors
+/// The line of a mask that stands for nothing.
+pub fn unmasked(text: &str, old: &str, hide: impl Fn(&str) -> String) -> Result<String, usize> {
+    if !text.contains(MASK) {
+        return Ok(text.to_owned());
+    }
+    let nested = nested_secrets(old);
+    let mut known: Vec<(Vec<String>, String, &str)> = lines(old)
+        .filter_map(|line| {
+            let masked = mask_line(&line, &nested, &hide);
+            (masked != line.text).then(|| (line.path.clone(), plain(&masked), line.text))
+        })
+        .collect();
+    let mut out = String::with_capacity(text.len());
+    for line in lines(text) {
+        let wanted = plain(line.text);
+        let found = wanted.contains(MASK).then(|| {
+            known.iter().position(|(path, masked, _)| *path == line.path && *masked == wanted)
+        });
+        match found.flatten() {
+            Some(at) => {
+                // Two lines that look the same are taken in their order.
+                let (_, _, original) = known.remove(at);
+                out.push_str(&line.text[..line.indent]);
+                out.push_str(original.trim());
+                out.push_str(&line.text[line.text.trim_end().len()..]);
+            }
+            None => out.push_str(line.text),
+        }
+    }
+    let left = out.lines().position(is_masked);
+    left.map_or(Ok(out), |line| Err(line + 1))
+}
+
+/// The content of a line, with masks as they are written without quotes.
+fn plain(line: &str) -> String {
+    line.trim().replace("\"***\"", MASK).replace("'***'", MASK)
+}
+
+/// Whether a value of a line is a mask, or a URL with one.
+fn is_masked(line: &str) -> bool {
+    let content = plain(line);
+    let content = content.split(" #").next().unwrap_or_default();
+    let mut words = content.split([' ', ',', '{', '}', '[', ']']);
+    !content.starts_with('#') && words.any(|word| word == MASK || word.contains("://***@"))
+}
+
+/// Values of secret keys that do not have a line of their own (`{password: x}`),
+/// and those of `env` in any form.
+fn nested_secrets(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // Of a broken text, what can be read of it.
+    let document = Document { name: String::new(), text: text.to_owned() };
+    collect(&document::parse(&document, &mut Vec::new()), false, &mut found);
+    found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    found.dedup();
+    found
+}
+
+fn collect(node: &Node, secret: bool, found: &mut Vec<String>) {
+    match &node.value {
+        // A short one would hide half of the file.
+        Value::Scalar(scalar) if secret && scalar.text.chars().count() >= 3 => {
+            found.push(scalar.text.clone());
+        }
+        Value::Map(map) => {
+            for entry in map {
+                collect(&entry.node, secret || is_secret(&entry.key) || entry.key == "env", found);
+            }
+        }
+        Value::List(list) => list.iter().for_each(|item| collect(item, secret, found)),
+        _ => {}
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    KEYS.iter().any(|end| lower.ends_with(end))
+}
+
+struct Line<'t> {
+    text: &'t str,
+    /// Bytes before its content.
+    indent: usize,
+    /// Its own key, if it has one, and those around it.
+    path: Vec<String>,
+    /// Its value is a secret, or part of one.
+    secret: bool,
+}
+
+/// The lines of a block-style text with the keys they stand below.
+fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut open: Vec<(usize, String, bool)> = Vec::new();
+    text.split_inclusive('\n').map(move |text| {
+        let indent = text.len() - text.trim_start_matches(' ').len();
+        let content = text.trim();
+        let comment = content.is_empty() || content.starts_with('#');
+        if !comment {
+            let listed = content.starts_with("- ") || content == "-";
+            open.retain(|(at, _, _)| *at < indent || (listed && *at == indent));
+            let inside = open.last().is_some_and(|(_, _, secret)| *secret);
+            let body = content.strip_prefix("- ").unwrap_or(content);
+            if let Some(key) = key_of(body) {
+                let at = indent + content.len() - body.len();
+                let secret = inside || is_secret(key) || (at == 0 && key == "env");
+                open.push((at, key.to_owned(), secret));
+            }
+        }
+        let secret = !comment && open.last().is_some_and(|(_, _, secret)| *secret);
+        let path = open.iter().map(|(_, key, _)| key.clone()).collect();
+        Line { text, indent, path, secret }
+    })
+}
+
+/// The key of `key: value`.
+fn key_of(content: &str) -> Option<&str> {
+    let (key, rest) = content.split_once(':')?;
+    let ends = rest.is_empty() || rest.starts_with([' ', '\t']);
+    (ends && !key.starts_with(['{', '['])).then(|| key.trim_matches(['"', '\'', ' ']))
+}
+
+fn mask_line(line: &Line<'_>, nested: &[String], hide: &impl Fn(&str) -> String) -> String {
+    let content = line.text.trim();
+    let (pad, end) = (&line.text[..line.indent], &line.text[line.text.trim_end().len()..]);
+    let dash = if content.starts_with("- ") { "- " } else { "" };
+    let body = content.strip_prefix("- ").unwrap_or(content);
+    if line.secret {
+        let key = key_of(body).and_then(|_| body.split_once(':'));
+        return match key {
+            Some((_, value)) if value.trim().is_empty() => line.text.to_owned(),
+            Some((key, _)) => format!("{pad}{dash}{key}: \"{MASK}\"{end}"),
+            None if body.is_empty() => line.text.to_owned(),
+            None => format!("{pad}{dash}\"{MASK}\"{end}"),
+        };
+    }
+    let mut text = hide(line.text);
+    for secret in nested {
+        text = text.replace(secret.as_str(), MASK);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "env:\n  A: b c\napi:\n  username: u\n  password: x:y # z\n  listen: :1\nstreams:\n  password: \n  a:\n    - rtsp://u:p@h/1\n    - rtsp://v:q@h/1\n  b: rtsp://u:p@h/1 # note\nwebrtc:\n  ice_servers:\n    - {urls: turn:t, credential: geheim}\n    - urls: turn:s\n      credential: |\n        lines\n        more\n";
+
+    fn hide(text: &str) -> String {
+        rs2rtc_base::mask(text, [])
+    }
+
+    #[test]
+    fn secrets_of_the_file_are_masked() {
+        let expected = "env:\n  A: \"***\"\napi:\n  username: u\n  password: \"***\"\n  listen: :1\nstreams:\n  password: \n  a:\n    - rtsp://***@h/1\n    - rtsp://***@h/1\n  b: rtsp://***@h/1 # note\nwebrtc:\n  ice_servers:\n    - {urls: turn:t, credential: ***}\n    - urls: turn:s\n      credential: \"***\"\n        \"***\"\n        \"***\"\n";
+        assert_eq!(masked(FILE, hide), expected);
+    }
+
+    #[test]
+    fn masks_that_come_back_keep_the_old_values() {
+        let shown = masked(FILE, hide);
+        assert_eq!(unmasked(&shown, FILE, hide), Ok(FILE.to_owned()));
+        let edited = shown
+            .replace("listen: :1", "listen: :2")
+            .replace("env:\n  A: \"***\"\n", "")
+            .replace("\"***\"", "***");
+        let edited = format!("# *** my cameras ***\n{edited}");
+        let expected = FILE.replace("listen: :1", "listen: :2").replace("env:\n  A: b c\n", "");
+        assert_eq!(unmasked(&edited, FILE, hide), Ok(format!("# *** my cameras ***\n{expected}")));
+        assert_eq!(unmasked("a: 1\n", FILE, hide), Ok("a: 1\n".to_owned()));
+        // A mask at another place stands for nothing.
+        assert_eq!(unmasked("log:\n  password: ***\n", FILE, hide), Err(2));
+        assert_eq!(unmasked("streams:\n  z: rtsp://***@other/1\n", FILE, hide), Err(2));
+    }
+}

@@ -1,0 +1,190 @@
+//! `/api/rs/config/…` and `/schema.json` (`docs/api-rs.md`): checking a
+//! configuration, putting it in force, and going back to an earlier one.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::Api;
+use super::call::{Call, Reply, error, json as reply_json, typed};
+use super::config_api::text_of;
+use crate::config::{Problem, Severity, WriteError, schema, versions};
+use crate::live::{Applied, Refused};
+use crate::secrets::Secrets;
+
+pub(crate) async fn schema(_: Arc<Api>, _: Call) -> Reply {
+    let text = serde_json::to_string_pretty(&schema::schema()).unwrap_or_default();
+    typed("application/json", text + "\n")
+}
+
+/// What is wrong in a text, and for admins what it would change.
+pub(crate) async fn check(api: Arc<Api>, mut call: Call) -> Reply {
+    if call.method() != Method::POST {
+        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+    }
+    let body = match call.body().await {
+        Ok(body) => body,
+        Err(reply) => return *reply,
+    };
+    let text = match (call.admin, std::str::from_utf8(&body)) {
+        (_, Err(_)) => return error(StatusCode::BAD_REQUEST, "yaml: text is not UTF-8"),
+        // To others a mask is a value like any other: they learn nothing by it.
+        (false, Ok(text)) => text.to_owned(),
+        (true, Ok(_)) => match text_of(&api, &body) {
+            Ok(text) => text,
+            Err(problem) => return error(StatusCode::BAD_REQUEST, &problem),
+        },
+    };
+    let checked = api.live.check(&text);
+    let hidden = Secrets::default();
+    hidden.add(checked.secrets.iter().cloned());
+    let hide = |text: &str| api.secrets.mask(&hidden.mask(text));
+    let mut reply = Map::new();
+    reply.insert("problems".into(), problems(&checked.config.problems, &hide));
+    reply.insert("valid".into(), api.live.new_errors(&checked).is_empty().into());
+    if call.admin {
+        let preview = api.live.preview(&checked);
+        reply.insert("changes".into(), changes(&preview));
+        reply.insert("restart_required".into(), json!(preview.restart_required));
+    }
+    reply_json(&Value::Object(reply))
+}
+
+/// Writes a text and puts it in force.
+pub(crate) async fn apply(api: Arc<Api>, mut call: Call) -> Reply {
+    if call.method() != Method::POST {
+        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+    }
+    if api.file.path().is_none() {
+        return error(StatusCode::GONE, "");
+    }
+    let body = match call.body().await {
+        Ok(body) => body,
+        Err(reply) => return *reply,
+    };
+    let base = call.query.get("base");
+    if base.is_empty() {
+        return error(StatusCode::BAD_REQUEST, "base: name the version that was edited");
+    }
+    match text_of(&api, &body) {
+        Ok(text) => put(&api, base, &text),
+        Err(problem) => error(StatusCode::BAD_REQUEST, &problem),
+    }
+}
+
+/// All versions, or the text of one.
+pub(crate) async fn list(api: Arc<Api>, call: Call) -> Reply {
+    let Some(kept) = api.file.versions() else { return error(StatusCode::GONE, "") };
+    let last = call.parts.uri.path().rsplit('/').next().unwrap_or_default();
+    if last != "versions" {
+        let Ok(number) = last.parse() else {
+            return error(StatusCode::NOT_FOUND, "no such version");
+        };
+        return match kept.get(number) {
+            Ok(version) => typed("application/yaml", version.text),
+            Err(_) => error(StatusCode::NOT_FOUND, "no such version"),
+        };
+    }
+    let text = match api.file.text() {
+        Ok(text) => text,
+        Err(problem) => return error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
+    };
+    let (versions, unavailable) = match kept.list() {
+        Ok(versions) => (versions, api.file.no_versions()),
+        Err(problem) => (Vec::new(), Some(format!("{}: {problem}", kept.folder().display()))),
+    };
+    let list: Vec<Value> = versions
+        .iter()
+        .map(|v| {
+            json!({
+                "number": v.number,
+                "version": versions::id(&v.text),
+                "saved": millis(v.saved),
+                "bytes": v.text.len(),
+            })
+        })
+        .collect();
+    reply_json(&json!({
+        "version": versions::id(&text),
+        "path": api.file.path().map(|path| path.display().to_string()),
+        "versions": list,
+        "unavailable": unavailable,
+    }))
+}
+
+/// Puts an earlier version in force. It becomes the newest one.
+pub(crate) async fn rollback(api: Arc<Api>, call: Call) -> Reply {
+    if call.method() != Method::POST {
+        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+    }
+    let Some(kept) = api.file.versions() else { return error(StatusCode::GONE, "") };
+    let Ok(number) = call.query.get("number").parse() else {
+        return error(StatusCode::BAD_REQUEST, "number: which version?");
+    };
+    let Ok(version) = kept.get(number) else {
+        return error(StatusCode::NOT_FOUND, "no such version");
+    };
+    let base = match (call.query.get("base"), api.file.text()) {
+        ("", Ok(text)) => versions::id(&text),
+        ("", Err(problem)) => {
+            return error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string());
+        }
+        (base, _) => base.to_owned(),
+    };
+    put(&api, &base, &version.text)
+}
+
+fn put(api: &Api, base: &str, text: &str) -> Reply {
+    let hide = |text: &str| api.secrets.mask(text);
+    match api.live.apply(api, base, text) {
+        Ok(applied) => reply_json(&json!({
+            "version": versions::id(text),
+            "changes": changes(&applied),
+            "restart_required": applied.restart_required,
+            "problems": problems(&applied.problems, &hide),
+        })),
+        Err(Refused::Invalid(wrong)) => {
+            with_status(StatusCode::BAD_REQUEST, &json!({ "problems": problems(&wrong, &hide) }))
+        }
+        Err(Refused::Write(WriteError::Conflict { current })) => {
+            with_status(StatusCode::CONFLICT, &json!({ "version": current }))
+        }
+        Err(problem) => error(StatusCode::INTERNAL_SERVER_ERROR, &hide(&problem.to_string())),
+    }
+}
+
+fn with_status(code: StatusCode, value: &Value) -> Reply {
+    let mut reply = reply_json(value);
+    *reply.status_mut() = code;
+    reply
+}
+
+fn problems(list: &[Problem], hide: &impl Fn(&str) -> String) -> Value {
+    list.iter()
+        .map(|problem| {
+            json!({
+                "file": problem.file,
+                "line": problem.at.line,
+                "column": problem.at.column,
+                "path": hide(&problem.path),
+                "text": hide(&problem.text),
+                "severity": match problem.severity {
+                    Severity::Error => "error",
+                    Severity::Warning => "warning",
+                },
+            })
+        })
+        .collect()
+}
+
+fn changes(applied: &Applied) -> Value {
+    let all = applied.changes.iter();
+    all.map(|change| json!({ "path": change.path, "change": change.what.name() })).collect()
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,337 @@
+//! The configuration over the API: writing, checking, putting in force while
+//! somebody watches, and going back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rs2rtc_media::frame::Payload;
+use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media, filter};
+use rs2rtc_streams::{Attached, Connection, Description, Request, Sink, Streams};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::*;
+
+const FILE: &str = "# comment\nstreams:\n  a: rtsp://127.0.0.1:1/x  # inline\n  b:\n    - rtsp://127.0.0.1:1/y\n# tail\n";
+
+fn json_of(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{e}: {}", answer.body))
+}
+
+impl Server {
+    async fn version(&self) -> String {
+        let list = self.call("GET", "/api/rs/config/versions").await;
+        json_of(&list)["version"].as_str().unwrap().to_owned()
+    }
+
+    async fn apply(&self, text: &str) -> Value {
+        let path = format!("/api/rs/config/apply?base={}", self.version().await);
+        let answer = self.send("POST", &path, "", text).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        json_of(&answer)
+    }
+}
+
+#[tokio::test]
+async fn patch_merges_into_the_file() {
+    let server = Server::start("patch", FILE);
+    let patch = async |body: &str| server.send("PATCH", "/api/config", "", body).await;
+    let head = server.file();
+    let head = head.strip_suffix(FILE).unwrap().to_owned();
+    patch("streams:\n  c: rtsp://127.0.0.1:1/z\nlog:\n  level: debug\n").await.is(200, "");
+    let with_c = FILE.replace("# tail", "  c: rtsp://127.0.0.1:1/z\n# tail");
+    let expected = head.replace("output: \"\"\n", "output: \"\"\n  level: debug\n") + &with_c;
+    assert_eq!(server.file(), expected);
+    assert_eq!(server.call("GET", "/api/streams?src=c").await.status, 200);
+    patch("streams:\n  b:\n    - one:1\n    - two:2\n").await.is(200, "");
+    patch("{\"log\":{\"api\":\"trace\"}}").await.is(200, "");
+    patch("streams:\n  a:\n    - x:1\n").await.is(200, "");
+    let file = server.file();
+    assert!(file.contains("  level: debug\n  api: trace\n"), "{file}");
+    assert!(file.contains("  a:\n    - x:1\n  b:\n    - one:1\n    - two:2\n  c: "), "{file}");
+    for (body, text) in [
+        ("log: 5\n", "yaml: log holds a mapping and cannot be replaced by a number\n"),
+        ("streams:\n  b: why\n", "yaml: streams.b holds a list and cannot be replaced by a text\n"),
+        ("hello", "yaml: must be a mapping of sections, not a text\n"),
+    ] {
+        patch(body).await.is(400, text);
+    }
+    let broken = patch("a: [1, 2\nb: }").await;
+    assert_eq!(broken.status, 400);
+    assert!(broken.body.starts_with("yaml: line "), "{}", broken.body);
+    assert_eq!(server.file(), file);
+    server.send("POST", "/api/config", "Content-Length: 0\r\n", "").await.is(200, "");
+    patch("api: {origin: ''}\n").await.is(200, "");
+    assert_eq!(server.file(), "api:\n  origin: \"\"\n");
+    let path = server.dir.join("go2rtc.yaml");
+    std::fs::remove_file(&path).unwrap();
+    let text = format!("open {}: no such file or directory\n", path.display());
+    patch("a: 1\n").await.is(400, &text);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn writes_at_once_lose_nothing() {
+    let server = Server::start("parallel", FILE);
+    let names: Vec<String> = (0..24)
+        .map(|n| match n % 4 {
+            0 => format!("cam{n}"),
+            1 => format!("..%2F..%2Fetc%2F{n}"),
+            2 => format!("K%20%C3%A4%20%22{n}%22"),
+            _ => format!("a%3A%20b%23{n}"),
+        })
+        .collect();
+    let writes = names.iter().enumerate().map(|(number, name)| {
+        let path = format!("/api/streams?name={name}&src=rtsp://127.0.0.1:1/{number}");
+        let server = &server;
+        Box::pin(async move { server.call("PUT", &path).await.is(200, "") })
+    });
+    join_all(writes.collect()).await;
+    let file = server.file();
+    assert!(file.contains("  a: rtsp://127.0.0.1:1/x  # inline\n") && file.ends_with("# tail\n"));
+    let config = crate::config::Config::parse("f", &file);
+    assert_eq!(config.streams.len(), 26, "{file}");
+    let listed = json_of(&server.call("GET", "/api/streams").await);
+    for entry in config.streams.iter() {
+        assert!(listed.get(&entry.name).is_some(), "{}", entry.name);
+    }
+    for name in &names {
+        server.call("DELETE", &format!("/api/streams?src={name}")).await.is(200, "");
+    }
+    assert!(server.file().ends_with(FILE));
+    server.stop().await;
+}
+
+/// Runs futures at once on this task.
+async fn join_all<F: Future<Output = ()> + Unpin>(mut all: Vec<F>) {
+    std::future::poll_fn(|context| {
+        all.retain_mut(|f| std::pin::Pin::new(f).poll(context).is_pending());
+        if all.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn checked_applied_and_rolled_back() {
+    let server = Server::start("apply", FILE);
+    let first = server.file();
+    let text = "api:\n  lisen: :1\n  username: [a]\nstreams:\n  gate: rtps://127.0.0.1:1/x\n  b: rtsp://127.0.0.1:1/y\n";
+    let check = json_of(&server.send("POST", "/api/rs/config/check", "", text).await);
+    let problem = |index: usize| {
+        let p = &check["problems"][index];
+        (p["line"].as_u64().unwrap(), p["path"].as_str().unwrap().to_owned(), p["severity"].clone())
+    };
+    assert_eq!(problem(0), (3, "api.username".into(), json!("error")));
+    assert_eq!(problem(1), (2, "api.lisen".into(), json!("warning")));
+    assert_eq!(problem(2), (5, "streams.gate".into(), json!("warning")));
+    assert_eq!(check["problems"][2]["text"], "no source accepts \"rtps\", did you mean \"rtsp\"?");
+    assert_eq!(check["valid"], false);
+    assert!(
+        check["changes"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"path": "streams.gate", "change": "added"}))
+    );
+    let base = server.version().await;
+    let apply = format!("/api/rs/config/apply?base={base}");
+    let refused = server.send("POST", &apply, "", text).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(json_of(&refused)["problems"][0]["line"], 3);
+    assert_eq!(
+        (server.file(), server.call("GET", "/api/streams?src=gate").await.status),
+        (first.clone(), 404)
+    );
+
+    let second = first.replace("  a: ", "  gate: rtsp://127.0.0.1:1/g\n  a: ")
+        + "api:\n  listen: 127.0.0.1:1\n  origin: http://x\n";
+    let applied = server.send("POST", &apply, "", &second).await;
+    assert_eq!(applied.status, 200, "{}", applied.body);
+    let applied = json_of(&applied);
+    assert_eq!(
+        applied["changes"],
+        json!([{"path": "api.origin", "change": "changed"}, {"path": "streams.gate", "change": "added"}])
+    );
+    assert_eq!(server.call("GET", "/api/streams?src=gate").await.status, 200);
+    let origin = server.send("GET", "/api", "Origin: http://x\r\n", "").await;
+    assert_eq!(origin.header("access-control-allow-origin"), Some("http://x"));
+    let late = server.send("POST", &apply, "", &first).await;
+    assert_eq!((late.status, json_of(&late)["version"].clone()), (409, applied["version"].clone()));
+    assert_eq!(server.send("POST", "/api/rs/config/apply", "", &first).await.status, 400);
+
+    let list = json_of(&server.call("GET", "/api/rs/config/versions").await);
+    assert_eq!(
+        (&list["unavailable"], &list["versions"][0]["version"]),
+        (&Value::Null, &json!(base))
+    );
+    let number = list["versions"][0]["number"].as_u64().unwrap();
+    server.call("GET", &format!("/api/rs/config/versions/{number}")).await.is(200, &first);
+    server.call("GET", "/api/rs/config/versions/99").await.is(404, "no such version\n");
+    let back = server.call("POST", &format!("/api/rs/config/rollback?number={number}")).await;
+    assert_eq!(back.status, 200, "{}", back.body);
+    assert_eq!((server.file(), server.version().await), (first, base));
+    assert_eq!(server.call("GET", "/api/streams?src=gate").await.status, 404);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn masks_that_come_back_keep_the_values() {
+    let file = "streams:\n  a: rtsp://user:geheim@127.0.0.1:1/x\nrtsp:\n  listen: \"\"\n  password: sesam\nlog:\n  output: \"\"\n";
+    let server = Server::start("masks", "");
+    server.apply(file).await;
+    let masked = file.replace("user:geheim@", "***@").replace("sesam", "***");
+    let applied = server.apply(&masked.replace("127.0.0.1:1/x", "127.0.0.1:1/x")).await;
+    assert_eq!(applied["changes"], json!([]));
+    assert_eq!(server.file(), file);
+    let moved = masked.replace("  a: ", "  z: ");
+    let path = format!("/api/rs/config/apply?base={}", server.version().await);
+    let refused = server.send("POST", &path, "", &moved).await;
+    refused.is(400, "yaml: line 2: a mask (***) stands for no value that was there before\n");
+    // Nobody learns by checking whether a guess is right, nor what a variable holds.
+    let text = "env:\n  X: abcdef\nlog:\n  level: ${X}\n";
+    let check = server.send("POST", "/api/rs/config/check", "", text).await;
+    assert!(
+        check.body.contains("unknown level") && !check.body.contains("abcdef"),
+        "{}",
+        check.body
+    );
+    server.stop().await;
+}
+
+/// Tells the first byte of every frame.
+struct Numbers(mpsc::UnboundedSender<u8>);
+
+impl Sink for Numbers {
+    fn push(&self, frame: &Arc<Frame>) {
+        if let Payload::Data(data) = &frame.payload {
+            let _ = self.0.send(data[0]);
+        }
+    }
+
+    fn end(&self) {}
+}
+
+/// Tells that there was a frame.
+struct Frames(mpsc::UnboundedSender<()>);
+
+impl Sink for Frames {
+    fn push(&self, _: &Arc<Frame>) {
+        let _ = self.0.send(());
+    }
+
+    fn end(&self) {}
+}
+
+async fn watch(streams: &Streams, name: &str) -> Attached {
+    let medias = filter::medias([("video", "")].into_iter());
+    let connection = Arc::new(Connection::new(Description {
+        format_name: "test".into(),
+        medias: medias.clone(),
+        ..Description::default()
+    }));
+    let request = Request { medias, connection, source_tag: None, may_sleep: false };
+    streams.get(name).unwrap().attach(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn viewers_of_unchanged_streams_lose_no_frame() {
+    let start = "streams:\n  pushed:\n  demo: demo:?width=160&height=120&fps=10\n  other: rtsp://127.0.0.1:1/x\n";
+    let server = Server::start("gapless", start);
+    // One whose frames are numbered by hand, so that not even a busy machine loses one.
+    let media = Media::new(Kind::Video, Direction::RecvOnly, Codec::new(CodecId::H264));
+    let pushed = server.streams.get("pushed").unwrap();
+    let connection = Arc::new(Connection::new(Description::default()));
+    let publication = pushed.publish(vec![media], connection);
+    let mut tracks = publication.tracks();
+    let viewer = watch(&server.streams, "pushed").await;
+    let (tell, mut numbers) = mpsc::unbounded_channel();
+    let _numbered = viewer.tracks[0].track.subscribe(Arc::new(Numbers(tell)));
+    // And a camera.
+    let camera = watch(&server.streams, "demo").await;
+    let (tell, mut frames) = mpsc::unbounded_channel();
+    let _shown = camera.tracks[0].track.subscribe(Arc::new(Frames(tell)));
+    let producer = || server.streams.get("demo").unwrap().snapshot().producers.unwrap()[0].clone();
+    let before = producer().connection.map(|c| c.id);
+    assert!(before.is_some());
+    let base = server.file();
+    let mut number = 0;
+    let mut push = |count: u8| {
+        for _ in 0..count {
+            let payload = Payload::Data(vec![number].into());
+            let frame =
+                Frame::new(CodecId::H264, true, i64::from(number) * 3000, Instant::now(), payload);
+            tracks.writer(0).unwrap().write(frame);
+            number += 1;
+        }
+    };
+    for round in 0..10 {
+        let text = base
+            .replace("127.0.0.1:1/x", &format!("127.0.0.1:1/{round}"))
+            .replace("  other", &format!("  new{round}: demo:?width=160&height=120\n  other"));
+        let text =
+            format!("{text}api:\n  origin: http://host{round}\nexec:\n  allow_paths: [a{round}]\n");
+        push(2);
+        let applied = server.apply(&text).await;
+        push(2);
+        assert!(applied["changes"].as_array().unwrap().len() >= 4, "{applied}");
+        while frames.try_recv().is_ok() {}
+        frames.recv().await.unwrap();
+    }
+    for expected in 0..40 {
+        assert_eq!(numbers.try_recv(), Ok(expected));
+    }
+    assert!(!viewer.kicked().is_cancelled() && !camera.kicked().is_cancelled());
+    assert_eq!(producer().connection.map(|c| c.id), before, "it was not opened again");
+    drop((viewer, camera));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_goes_tells_its_viewers() {
+    let server = Server::start("goes", "streams:\n  watched: 'demo:'\n  other: 'demo:'\n");
+    let attached = watch(&server.streams, "watched").await;
+    let kicked = attached.kicked();
+    let text = server.file().replace("  watched: 'demo:'\n", "");
+    let applied = server.apply(&text).await;
+    assert_eq!(applied["changes"], json!([{"path": "streams.watched", "change": "removed"}]));
+    kicked.cancelled().await;
+    drop(attached);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_changed_file_is_read_and_a_broken_one_is_not() {
+    let server = Server::start("watch", FILE);
+    let path = server.dir.join("go2rtc.yaml");
+    let good = server.file();
+    std::fs::write(&path, good.replace("  a: ", "  c: rtsp://127.0.0.1:1/c\n  a: ")).unwrap();
+    while server.call("GET", "/api/streams?src=c").await.status != 200 {
+        tokio::task::yield_now().await;
+    }
+    std::fs::write(&path, "streams:\n  a: [\napi:\n  listen: nowhere\n").unwrap();
+    let refused =
+        |log: &str| log.contains("go2rtc.yaml:2:") && log.contains("go2rtc.yaml:4:11: api.listen");
+    while !refused(&server.call("GET", "/api/log").await.body) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.call("GET", "/api/streams?src=c").await.status, 200);
+    std::fs::remove_file(&path).unwrap();
+    while !server.call("GET", "/api/log").await.body.contains("does not exist any more") {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.call("GET", "/api/streams?src=c").await.status, 200);
+    std::fs::write(&path, good).unwrap();
+    while server.call("GET", "/api/streams?src=c").await.status != 404 {
+        tokio::task::yield_now().await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_schema_is_served() {
+    let server = Server::start("schema", "");
+    let schema = server.call("GET", "/schema.json").await;
+    assert_eq!((schema.status, schema.header("content-type")), (200, Some("application/json")));
+    let schema = json_of(&schema);
+    assert_eq!(schema["properties"]["api"]["properties"]["listen"]["default"], ":1984");
+    server.stop().await;
+}

@@ -1,0 +1,173 @@
+//! Puts the differences of a configuration in force.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rs2rtc_base::{Current, Error};
+use rs2rtc_endpoints::outputs::{rtsp, webrtc};
+use rs2rtc_endpoints::sources::{exec, ffmpeg};
+use rs2rtc_media::{Media, filter};
+use rs2rtc_streams::{Origin, Streams};
+
+use super::diff::{self, What};
+use crate::config::streams::Entry;
+use crate::config::{self, Config};
+use crate::http::{Api, RtspInfo, Settings};
+
+/// What a configuration is applied to.
+pub(super) struct Parts<'a> {
+    pub(super) api: &'a Api,
+    pub(super) rtsp: Option<&'a Arc<Current<rtsp::Config>>>,
+}
+
+/// Streams and preloads are touched only where they differ; everything else is
+/// put in place whole, for what begins from now on.
+pub(super) fn apply(parts: &Parts<'_>, started: &Config, old: &Config, new: &Config) {
+    let api = parts.api;
+    if old.log != new.log {
+        for complaint in api.log.reconfigure(&new.log) {
+            tracing::warn!(target: "config", "{complaint}");
+        }
+    }
+    let mut settings = Settings::new(new);
+    settings.modules.clone_from(&started.modules);
+    // Where it listens, and whether it does, is as at the start.
+    settings.rtsp = match (settings.rtsp.take(), api.settings().rtsp.clone()) {
+        (Some(rtsp), Some(now)) => Some(RtspInfo { listen: now.listen, ..rtsp }),
+        (_, now) => now,
+    };
+    api.current.set(settings);
+    api.context.exec.set(exec_config(new));
+    api.context.ffmpeg.set(ffmpeg_config(new));
+    if let Some(rtsp) = parts.rtsp {
+        rtsp.set(rtsp_config(&new.rtsp));
+    }
+    if let (Some(Some(gateway)), Ok(config)) = (api.webrtc.get(), webrtc_config(new)) {
+        gateway.reconfigure(config);
+    }
+    for (name, what) in diff::streams(old, new) {
+        match (what, new.streams.get(name)) {
+            (What::Removed, _) | (_, None) => {
+                api.streams.delete(name);
+            }
+            (_, Some(entry)) => put_stream(new, entry, &api.streams),
+        }
+    }
+    for name in old.preload.keys().filter(|name| !new.preload.contains_key(*name)) {
+        api.streams.unload(name);
+    }
+    for (name, query) in
+        new.preload.iter().filter(|(name, query)| old.preload.get(*name) != Some(*query))
+    {
+        preload(name, query, &api.streams);
+    }
+}
+
+/// Settings of `exec:`.
+pub(crate) fn exec_config(config: &Config) -> exec::Config {
+    exec::Config { allow_paths: config.exec_allow_paths.clone() }
+}
+
+/// Settings of `ffmpeg:`.
+pub(crate) fn ffmpeg_config(config: &Config) -> ffmpeg::Config {
+    ffmpeg::Config {
+        templates: config.ffmpeg.clone(),
+        log_level: config.log.modules.get("ffmpeg").cloned(),
+    }
+}
+
+/// Settings of the RTSP server.
+pub(crate) fn rtsp_config(settings: &config::Rtsp) -> rtsp::Config {
+    let login = (!settings.username.is_empty())
+        .then(|| (settings.username.clone(), settings.password.clone()));
+    rtsp::Config {
+        listen: settings.listen.clone(),
+        credentials: login,
+        default_query: settings.default_query.clone(),
+        pkt_size: settings.pkt_size,
+        ..rtsp::Config::default()
+    }
+}
+
+/// Settings of the WebRTC output.
+pub(crate) fn webrtc_config(config: &Config) -> Result<webrtc::Config, Error> {
+    let filters = &config.webrtc.filters;
+    let ips = |list: &Option<Vec<String>>| {
+        let texts = list.iter().flatten();
+        texts.filter_map(|text| text.parse::<IpAddr>().ok()).collect::<Vec<_>>()
+    };
+    Ok(webrtc::Config {
+        listen: webrtc::Listen::parse(&config.webrtc.listen)?,
+        candidates: config.webrtc.candidates.clone(),
+        filters: webrtc::Filters {
+            candidates: ips(&filters.candidates),
+            interfaces: filters.interfaces.clone().unwrap_or_default(),
+            ips: ips(&filters.ips),
+            loopback: filters.loopback,
+            networks: filters.networks.clone().unwrap_or_default(),
+            udp_ports: filters.udp_ports,
+        },
+        liveness: config.liveness.timers,
+        liveness_of: config.liveness.of_streams.clone(),
+        ..webrtc::Config::default()
+    })
+}
+
+/// All streams of a configuration.
+pub(crate) fn create_streams(config: &Config, streams: &Streams) {
+    for entry in config.streams.iter() {
+        put_stream(config, entry, streams);
+    }
+}
+
+/// A stream that is as wanted already (the API has changed it before it wrote
+/// the file) is left alone.
+fn put_stream(config: &Config, entry: &Entry, streams: &Streams) {
+    let name = entry.name.as_str();
+    let options = entry.options.engine(&config.defaults);
+    let same = streams.get(name).is_some_and(|stream| {
+        let sources = stream.snapshot().producers.unwrap_or_default().into_iter();
+        stream.options() == options && sources.map(|p| p.source).eq(entry.sources.iter().cloned())
+    });
+    if same {
+        return;
+    }
+    if let Err(error) = streams.create_with(name, &entry.sources, options, Origin::Config) {
+        tracing::error!(target: "streams", stream = name, %error, "stream is left out");
+    }
+}
+
+/// Sources that run before somebody asks.
+pub(crate) fn start_preloads(config: &Config, streams: &Streams) {
+    for (name, query) in &config.preload {
+        preload(name, query, streams);
+    }
+}
+
+fn preload(name: &str, query: &str, streams: &Streams) {
+    let medias = preload_medias(query);
+    if medias.is_empty() {
+        tracing::error!(target: "streams", stream = name, query, "preload: use video, audio and microphone");
+        streams.unload(name);
+        return;
+    }
+    streams.preload(name, medias);
+}
+
+fn preload_medias(query: &str) -> Vec<Media> {
+    let query = if query.is_empty() { "video&audio" } else { query };
+    let pairs: Vec<(String, String)> = rs2rtc_base::url::query_pairs(query).collect();
+    filter::medias(pairs.iter().map(|(key, value)| (&**key, &**value)))
+}
+
+/// What must never be shown.
+pub(crate) fn passwords(config: &Config) -> Vec<String> {
+    let mut all =
+        vec![config.api.password.expose().to_owned(), config.rtsp.password.expose().to_owned()];
+    for server in config.webrtc.ice_servers.iter().flatten() {
+        all.push(server.credential.expose().to_owned());
+    }
+    // The name of a file is no secret.
+    all.extend(Some(config.api.tls_key.expose().to_owned()).filter(|key| key.contains('\n')));
+    all
+}

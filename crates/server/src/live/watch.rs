@@ -1,0 +1,61 @@
+//! Looks whether a configuration file has changed.
+//!
+//! Asking the system for the times of a few files once a second works on every
+//! file system, also for files that are mounted or replaced by renaming.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::http::Api;
+
+/// How often files are looked at. A changed one is read when it has rested for
+/// as long, so that nothing half written is read.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// When a file was changed, how long it is, and which file it is.
+type Stamp = Option<(SystemTime, u64, u64)>;
+
+/// Puts changed files in force until shutdown. What the API writes is read at once.
+pub(crate) async fn run(api: Arc<Api>) {
+    let written = api.file.changed();
+    // Of what was read at the start nothing is known: it is read once more.
+    let mut known = Vec::new();
+    let mut resting = None;
+    loop {
+        tokio::select! {
+            biased;
+            () = api.cancel.cancelled() => return,
+            () = written.notified() => {
+                known = stamps(&api);
+                resting = None;
+                let _ = api.live.reload(&api, "api");
+                continue;
+            }
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+        let now = stamps(&api);
+        if now == known {
+            resting = None;
+        } else if resting.as_ref() == Some(&now) {
+            known = now;
+            resting = None;
+            // What is wrong is in the log.
+            let _ = api.live.reload(&api, "file");
+        } else {
+            resting = Some(now);
+        }
+    }
+}
+
+fn stamps(api: &Api) -> Vec<Stamp> {
+    api.live.files().iter().map(|path| stamp(path)).collect()
+}
+
+fn stamp(path: &std::path::Path) -> Stamp {
+    let meta = std::fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let id = std::os::unix::fs::MetadataExt::ino(&meta);
+    #[cfg(not(unix))]
+    let id = 0;
+    Some((meta.modified().ok()?, meta.len(), id))
+}
