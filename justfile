@@ -28,12 +28,12 @@ soak:
 
 # How fast cameras are let go, with real browsers: a few runs of every row (needs root).
 release-short:
-    cargo build --release --locked
+    cargo build --release --locked --workspace
     node tests/release/run.mjs
 
 # The same with 200 and 20 runs; goes on where it was stopped. `--report` prints the table.
 release-long *args:
-    cargo build --release --locked
+    cargo build --release --locked --workspace
     node tests/release/run.mjs --long {{args}}
 
 # A thousand viewers come and go; five minutes of a network that loses 30 % in bursts; floods.
