@@ -1,10 +1,11 @@
 //! The way into a shard: a queue of media, a queue of commands, and a wake-up.
 //! Nobody who writes to one ever waits.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -14,6 +15,27 @@ const MEDIA_LIMIT: usize = 4096;
 /// Commands on their way into a shard, beyond which only those are taken that
 /// must not be lost.
 const CONTROL_LIMIT: usize = 4096;
+/// The same for these: more than there can be sessions and connections.
+const MUST_LIMIT: usize = 1 << 20;
+
+/// Commands on their way; none once the shard has ended.
+struct Commands<C>(Mutex<Option<VecDeque<C>>>);
+
+impl<C> Commands<C> {
+    fn lock(&self) -> MutexGuard<'_, Option<VecDeque<C>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, item: C, limit: usize) -> Result<(), C> {
+        match self.lock().as_mut() {
+            Some(queue) if queue.len() < limit => {
+                queue.push_back(item);
+                Ok(())
+            }
+            _ => Err(item),
+        }
+    }
+}
 
 /// Wakes a thread that waits for a file descriptor.
 #[derive(Debug)]
@@ -39,9 +61,7 @@ impl Waker {
 /// The sending side. Cloning shares the queues.
 pub(crate) struct Inbox<M, C> {
     media: SyncSender<M>,
-    control: mpsc::Sender<C>,
-    /// Commands in the queue.
-    waiting: Arc<AtomicUsize>,
+    control: Arc<Commands<C>>,
     waker: Arc<Waker>,
 }
 
@@ -49,8 +69,7 @@ impl<M, C> Clone for Inbox<M, C> {
     fn clone(&self) -> Self {
         Self {
             media: self.media.clone(),
-            control: self.control.clone(),
-            waiting: Arc::clone(&self.waiting),
+            control: Arc::clone(&self.control),
             waker: Arc::clone(&self.waker),
         }
     }
@@ -86,29 +105,25 @@ impl<M, C> Inbox<M, C> {
 
     /// Queues a command. Gives it back if there is no room or the shard has ended.
     pub(crate) fn control(&self, item: C) -> Result<(), C> {
-        if self.waiting.load(Ordering::Relaxed) >= CONTROL_LIMIT {
-            self.waker.wake();
-            return Err(item);
-        }
-        self.must(item)
+        let result = self.control.push(item, CONTROL_LIMIT);
+        self.waker.wake();
+        result
     }
 
     /// Queues a command that must not be lost. Its sender sees to it that only
     /// so many of them can wait for each session or connection. Gives it back if
     /// the shard has ended.
     pub(crate) fn must(&self, item: C) -> Result<(), C> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let result = self.control.send(item);
+        let result = self.control.push(item, MUST_LIMIT);
         self.waker.wake();
-        result.map_err(|error| error.0)
+        result
     }
 }
 
 /// The receiving side.
 pub(super) struct Outlet<M, C> {
     media: Receiver<M>,
-    control: Receiver<C>,
-    waiting: Arc<AtomicUsize>,
+    control: Arc<Commands<C>>,
     waker: Arc<Waker>,
 }
 
@@ -118,9 +133,7 @@ impl<M, C> Outlet<M, C> {
     }
 
     pub(super) fn next_control(&self) -> Option<C> {
-        let command = self.control.try_recv().ok()?;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        Some(command)
+        self.control.lock().as_mut()?.pop_front()
     }
 
     /// Whether [`Inbox::raise`] was called since the last time.
@@ -156,16 +169,23 @@ impl<M, C> Outlet<M, C> {
     }
 }
 
+impl<M, C> Drop for Outlet<M, C> {
+    fn drop(&mut self) {
+        // Whoever waits for an answer to what is still in the queue gets none.
+        let rest = self.control.lock().take();
+        drop(rest);
+    }
+}
+
 /// Makes the queues of a shard.
 pub(super) fn channel<M, C>() -> io::Result<(Inbox<M, C>, Outlet<M, C>)> {
     let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
     let waker =
         Arc::new(Waker { fd, sleeping: AtomicBool::new(false), raised: AtomicBool::new(false) });
     let (media, media_out) = sync_channel(MEDIA_LIMIT);
-    let (control, control_out) = mpsc::channel();
-    let waiting = Arc::default();
-    let inbox = Inbox { media, control, waiting: Arc::clone(&waiting), waker: Arc::clone(&waker) };
-    Ok((inbox, Outlet { media: media_out, control: control_out, waiting, waker }))
+    let control = Arc::new(Commands(Mutex::new(Some(VecDeque::new()))));
+    let inbox = Inbox { media, control: Arc::clone(&control), waker: Arc::clone(&waker) };
+    Ok((inbox, Outlet { media: media_out, control, waker }))
 }
 
 #[cfg(test)]
@@ -183,5 +203,7 @@ mod tests {
         let taken: Vec<usize> = std::iter::from_fn(|| outlet.next_control()).collect();
         assert!(taken.into_iter().eq(0..=CONTROL_LIMIT));
         inbox.control(0).unwrap();
+        drop(outlet);
+        assert_eq!(inbox.must(0), Err(0), "the shard has ended");
     }
 }
