@@ -136,7 +136,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(20);
 
-    async fn next(changes: &mut mpsc::UnboundedReceiver<Change>) -> Change {
+    async fn next(changes: &mut mpsc::Receiver<Change>) -> Change {
         tokio::time::timeout(LIMIT, changes.recv()).await.expect("nothing was told").unwrap()
     }
 
@@ -144,10 +144,12 @@ mod tests {
     async fn a_node_that_appears_is_told() {
         let folder = std::env::temp_dir().join(format!("rs2rtc-devices-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let (sender, mut changes) = mpsc::unbounded_channel();
+        let (sender, mut changes) = mpsc::channel(64);
         let missing = folder.join("missing");
         let folders = [folder.as_path(), missing.as_path()];
-        let tell = move |change| sender.send(change).unwrap();
+        let tell = move |change| {
+            let _ = sender.try_send(change);
+        };
         let watch = linux::devices(&folders, &tell);
         let plug = async {
             // Whatever the order, one of them comes after the watch has begun.
@@ -183,8 +185,10 @@ mod tests {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (sender, mut changes) = mpsc::unbounded_channel();
-            let tell = move |change| sender.send(change).unwrap();
+            let (sender, mut changes) = mpsc::channel(64);
+            let tell = move |change| {
+                let _ = sender.try_send(change);
+            };
             let watch = linux::networks(&tell);
             let scene = async {
                 tokio::task::yield_now().await;
