@@ -25,7 +25,8 @@ fn read(stream: &[u8], size: usize) -> (&'static str, Vec<String>, Vec<Unit>) {
         units.push(unit);
     }
     let tracks = demuxer.tracks().unwrap().unwrap();
-    (demuxer.format_name(), tracks.iter().map(ToString::to_string).collect(), units)
+    let tracks = tracks.iter().map(ToString::to_string).collect();
+    (demuxer.format_name(), tracks, units)
 }
 
 fn of_track(units: &[Unit], track: usize) -> Vec<&Unit> {
@@ -49,14 +50,15 @@ fn formats_tracks_and_units() {
         ("pictures.hevc", "hevc", &["H265"], &[12]),
         ("sound.aac", "adts", &["MPEG4-GENERIC/16000"], &[20]),
         ("sound.wav", "wav", &["PCMU/8000"], &[5]),
-        ("pcma.flv", "flv", &["PCMA/8000"], &[1]),
+        ("pcma.flv", "flv", &["PCMA/8000"], &[4]),
         ("h264_aac.flv", "flv", &["H264", "MPEG4-GENERIC/16000"], &[12, 20]),
         ("h264_aac.ts", "mpegts", &["H264", "MPEG4-GENERIC/16000"], &[12, 20]),
         ("hevc_opus.ts", "mpegts", &["H265", "OPUS/48000/2"], &[12, 61]),
     ] {
         let stream = file(name);
         let whole = read(&stream, usize::MAX);
-        assert_eq!((whole.0, &whole.1[..]), (format, &tracks.map(str::to_owned)[..]), "{name}");
+        assert_eq!(whole.0, format, "{name}");
+        assert_eq!(whole.1, tracks, "{name}");
         for (track, count) in counts.iter().enumerate() {
             assert_eq!(of_track(&whole.2, track).len(), *count, "{name}, track {track}");
         }
@@ -133,10 +135,9 @@ fn cut_anywhere_they_give_units_or_errors() {
             .unwrap()
     {
         let stream = std::fs::read(entry.unwrap().path()).unwrap();
-        for at in 0..stream.len() {
+        // Every place in the headers, and some in each later packet.
+        for at in (0..stream.len()).filter(|at| *at < 600 || at % 97 == 0) {
             for part in [&stream[..at], &stream[at..]] {
-                // Each offset, a limited way.
-                let part = &part[..part.len().min(2500)];
                 let mut demuxer = Demuxer::new();
                 demuxer.push(part);
                 while let Ok(Some(_)) = demuxer.next_unit() {}

@@ -255,7 +255,8 @@ impl Demuxer {
     /// Tells the format by the beginning. Nothing while more is needed.
     fn recognise(&mut self) -> Result<Option<Format>, Error> {
         let Some(first) = self.buffer.first_chunk::<4>() else {
-            return if self.ended { Err(self.unknown()) } else { Ok(None) };
+            let some = self.ended && !self.buffer.is_empty();
+            return if some { Err(self.unknown()) } else { Ok(None) };
         };
         let format = match first {
             [0xff, 0xd8, ..] => Format::Mjpeg(mjpeg::Splitter::new(), "mjpeg"),

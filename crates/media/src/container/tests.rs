@@ -126,6 +126,9 @@ fn unknown_data_is_refused() {
     let error = demuxer.end().unwrap_err();
     assert_eq!(error.to_string(), "magic: unsupported header: 68656c6c");
     let mut demuxer = Demuxer::new();
+    demuxer.end().unwrap();
+    assert_eq!(demuxer.tracks(), Ok(None), "nothing came at all");
+    let mut demuxer = Demuxer::new();
     demuxer.push(&[b'x'; MAX_JUNK]);
     assert_eq!(demuxer.next_unit(), Err(Error::UnknownFormat(*b"xxxx")));
     let mut demuxer = Demuxer::new();

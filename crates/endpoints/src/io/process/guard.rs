@@ -275,7 +275,8 @@ mod tests {
 
     #[test]
     fn reports_round_trip() {
-        for report in [Report::Started(7), Report::Failed(-1), Report::Exited(0x0f00), Report::Gone] {
+        for report in [Report::Started(7), Report::Failed(-1), Report::Exited(0x0f00), Report::Gone]
+        {
             assert_eq!(Report::parse(report.write()), Some(report));
         }
         assert_eq!(Report::parse([b'?', 0, 0, 0, 0]), None);

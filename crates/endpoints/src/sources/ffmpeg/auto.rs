@@ -2,7 +2,7 @@
 //! (`spec/protocols-standard.md` 7.2).
 //!
 //! The source offers a list and starts nothing. Each codec that somebody takes is
-//! a conversion of its own, which runs as long as that codec is wanted. Its main
+//! a conversion of its own, which runs as long as the source is held. Its main
 //! use is playing to a camera, whose loudspeaker takes one codec of many.
 
 use std::future::poll_fn;
