@@ -11,7 +11,7 @@ use rs2rtc_endpoints::Context;
 use rs2rtc_endpoints::io::process::guard_main_if_asked;
 use rs2rtc_endpoints::outputs::rtsp::{Config, Server};
 use rs2rtc_endpoints::table::Table;
-use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media};
+use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media, Payload};
 use rs2rtc_streams::{
     Attached, CancellationToken, Connection, Description, FrameQueue, Opener, Origin, Request,
     Settings, Stream, Streams, Subscription,
@@ -35,6 +35,11 @@ struct Bench {
 
 /// Streams, with an RTSP server that programs can push to.
 fn bench(server: bool) -> Bench {
+    bench_with(server, false)
+}
+
+/// As above; `open` lets clients talk and publish.
+fn bench_with(server: bool, open: bool) -> Bench {
     let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
     let table: Arc<dyn Opener> = Arc::new(Table::new(Arc::clone(&context)));
     let streams = Streams::new(table, Settings::default());
@@ -43,8 +48,9 @@ fn bench(server: bool) -> Bench {
     if server {
         let config = Config { listen: "127.0.0.1:0".into(), ..Config::default() };
         // Nobody may publish but the programs that we started.
-        let gate = Arc::new(|_, access| match access {
+        let gate = Arc::new(move |_, access| match access {
             rs2rtc_endpoints::outputs::rtsp::Access::View => Ok(()),
+            rs2rtc_endpoints::outputs::rtsp::Access::Publish if open => Ok(()),
             rs2rtc_endpoints::outputs::rtsp::Access::Publish => Err("not here".to_owned()),
         });
         let server = Server::bind(config, Arc::clone(&context), streams.clone(), gate).unwrap();
@@ -107,10 +113,15 @@ async fn failure(source: &str, server: bool) -> Error {
 
 /// Processes whose command line has a mark, guards too.
 fn marked(mark: &str) -> Vec<OwnedFd> {
+    marked_all(&[mark])
+}
+
+fn marked_all(marks: &[&str]) -> Vec<OwnedFd> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
         let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
         let command = std::fs::read(entry.path().join("cmdline")).ok()?;
-        let has = String::from_utf8_lossy(&command).contains(mark);
+        let command = String::from_utf8_lossy(&command);
+        let has = marks.iter().all(|mark| command.contains(mark));
         if has { pidfd_open(pid, PidfdFlags::empty()).ok() } else { None }
     });
     processes.collect()
@@ -182,7 +193,18 @@ async fn what_fails_says_why() {
             ErrorKind::Ended,
             "exec/pipe: EOF\nbroken",
         ),
-        ("exec:echo hello", false, ErrorKind::Unsupported, "use {output} for everything else"),
+        (
+            "exec:echo hello",
+            false,
+            ErrorKind::Unsupported,
+            "exec/pipe: magic: unsupported header: 68656c6c (known over a pipe are",
+        ),
+        (
+            "exec:/bin/sh -c 'exit 3' {output}",
+            true,
+            ErrorKind::Ended,
+            "exec/rtsp\nthe program ended: exit status: 3",
+        ),
     ] {
         let error = failure(source, server).await;
         assert!(error.to_string().contains(text), "{source}: {error}");
@@ -345,4 +367,182 @@ async fn a_device_is_free_again_after_a_dial_that_was_given_up() {
     assert_eq!(b.streams.counters().busy_retries, 0, "it was free each time");
     drop(b);
     let _ = std::fs::remove_dir_all(folder);
+}
+
+/// Somebody who talks, in one codec.
+async fn talker(stream: &Arc<Stream>, codec: Codec) -> Result<Attached, Error> {
+    let request = Request {
+        medias: vec![Media::new(Kind::Audio, Direction::RecvOnly, codec)],
+        connection: Arc::new(Connection::new(Description::default())),
+        source_tag: None,
+        may_sleep: false,
+    };
+    stream.attach(request).await
+}
+
+fn say(attached: &Attached, n: i64, byte: u8, length: usize) {
+    let track = &attached.tracks[0].track;
+    let payload = Payload::Data(vec![byte; length].into());
+    track.push(&Arc::new(Frame::new(track.codec().id, true, n * 160, Instant::now(), payload)));
+}
+
+/// A pipe with a name, for a program to write to.
+fn ear(name: &str) -> (std::path::PathBuf, tokio::net::unix::pipe::Receiver) {
+    let path = std::env::temp_dir().join(format!("rs2rtc-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+    // Also open for writing: no end before the program begins.
+    let receiver = tokio::net::unix::pipe::OpenOptions::new().read_write(true).open_receiver(&path);
+    (path, receiver.unwrap())
+}
+
+async fn hear(ear: &mut tokio::net::unix::pipe::Receiver, length: usize) -> Vec<u8> {
+    let mut heard = vec![0; length];
+    let read = tokio::io::AsyncReadExt::read_exact(ear, &mut heard);
+    tokio::time::timeout(Duration::from_secs(20), read).await.expect("sound in time").unwrap();
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn talk_reaches_a_program_and_ends_it() {
+    let b = bench(false);
+    let (path, mut ear) = ear("talk");
+    let source = format!(
+        "exec:/bin/sh -c 'echo mark-talk >&2; exec cat > {}'#backchannel=1#audio=alaw/8000",
+        path.display()
+    );
+    let stream = b.stream("bell", &source);
+    let wrong = talker(&stream, Codec::new(CodecId::Opus).clock(48_000)).await.err().unwrap();
+    assert_eq!(wrong.kind(), ErrorKind::Unsupported, "{wrong}");
+    for round in 1..3_u8 {
+        assert!(marked(&path.display().to_string()).is_empty(), "nobody talks yet");
+        let attached = talker(&stream, Codec::new(CodecId::Pcma).clock(8000)).await.unwrap();
+        assert_eq!(attached.tracks[0].codec.to_string(), "PCMA/8000");
+        // What is said before the program runs is not for it: say it until it is heard.
+        let mut heard = Vec::new();
+        let mut said = 0;
+        while heard.len() < 800 {
+            say(&attached, said, round, 160);
+            said += 1;
+            let more = tokio::time::timeout(Duration::from_millis(20), hear(&mut ear, 160)).await;
+            heard.extend(more.unwrap_or_default());
+        }
+        assert!(heard.iter().all(|byte| *byte == round));
+        let snapshot = stream.snapshot().producers.unwrap();
+        let open = snapshot[0].connection.as_ref().unwrap();
+        assert_eq!((open.description.format_name.as_str(), open.senders.len()), ("pcm", 1));
+        assert!(open.bytes_send >= 800 && open.senders[0].bytes >= 800, "{open:?}");
+        let processes = marked(&path.display().to_string());
+        drop(attached);
+        ended(processes).await;
+        // What was on its way when it ended.
+        let mut rest = [0; 65536];
+        while ear.try_read(&mut rest).is_ok_and(|count| count > 0) {}
+    }
+    let _ = std::fs::remove_file(path);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_does_not_listen_blocks_nobody() {
+    let b = bench(false);
+    let stream = b.stream("deaf", "exec:sleep 1000.375#backchannel=1#audio=pcmu/8000");
+    let attached = talker(&stream, Codec::new(CodecId::Pcmu).clock(8000)).await.unwrap();
+    let dropped = async {
+        let mut n = 0;
+        loop {
+            for _ in 0..100 {
+                say(&attached, n, 1, 1600);
+                n += 1;
+            }
+            tokio::task::yield_now().await;
+            let snapshot = stream.snapshot().producers.unwrap();
+            let open = snapshot[0].connection.as_ref();
+            if open.is_some_and(|open| open.senders.iter().any(|sender| sender.drops > 0)) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), dropped).await.expect("it is dropped");
+    let processes = marked("1000.375");
+    assert!(!processes.is_empty());
+    drop(attached);
+    ended(processes).await;
+}
+
+/// A viewer talks over RTSP: our own source of one stream to our server's other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn talk_over_rtsp_reaches_a_program() {
+    let b = bench_with(true, true);
+    let (path, mut ear) = ear("rtsp-talk");
+    let program =
+        format!("exec:/bin/sh -c 'exec cat > {}'#backchannel=1#audio=alaw/8000", path.display());
+    let sources = ["demo:?width=320&height=240&fps=15&gop=15".to_owned(), program];
+    b.streams.create("door", &sources, Origin::Config).unwrap();
+    let port = server_port(&b).await;
+    let url = format!("rtsp://127.0.0.1:{port}/door?video&backchannel=1");
+    let via = b.stream("via", &url);
+    let attached = talker(&via, Codec::new(CodecId::Pcma).clock(8000)).await.unwrap();
+    let mut heard = Vec::new();
+    let mut said = 0;
+    while heard.len() < 800 {
+        say(&attached, said, 7, 160);
+        said += 1;
+        let more = tokio::time::timeout(Duration::from_millis(20), hear(&mut ear, 160)).await;
+        heard.extend(more.unwrap_or_default());
+        assert!(said < 1000, "nothing is heard");
+    }
+    assert!(heard.iter().all(|byte| *byte == 7));
+    let processes = marked(&path.display().to_string());
+    assert!(!processes.is_empty());
+    drop(attached);
+    ended(processes).await;
+    let _ = std::fs::remove_file(path);
+}
+
+/// The loudspeaker's codec decides what FFmpeg makes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sound_is_made_as_it_is_asked_for() {
+    if ffmpeg_is_missing("sound_is_made_as_it_is_asked_for") {
+        return;
+    }
+    let b = bench(true);
+    b.stream("demo", "demo:?width=320&height=240&fps=15&gop=15");
+    let stream = b.stream("auto", "ffmpeg:demo#audio=auto");
+    let listen = async |codec: Codec| {
+        let request = Request {
+            medias: vec![Media::new(Kind::Audio, Direction::SendOnly, codec)],
+            connection: Arc::new(Connection::new(Description::default())),
+            source_tag: None,
+            may_sleep: false,
+        };
+        let attached = stream.attach(request).await.unwrap();
+        let queue = FrameQueue::new();
+        let track = &attached.tracks[0];
+        let (_, sink) = queue.input(Kind::Audio, Arc::clone(&track.sender));
+        let _subscriptions = vec![track.track.subscribe(sink)];
+        Viewer { queue, attached, _subscriptions }
+    };
+    let any = listen(Codec::new(CodecId::Any)).await;
+    assert_eq!(any.codecs(), ["OPUS/48000/2"], "the best");
+    let alaw = listen(Codec::new(CodecId::Pcma).clock(8000)).await;
+    assert_eq!(alaw.codecs(), ["PCMA/8000"]);
+    let mut last = alaw.next().await.pts;
+    for _ in 0..10 {
+        let frame = alaw.next().await;
+        assert_eq!((frame.codec.clone(), frame.payload.len()), (CodecId::Pcma, 160));
+        assert_eq!(frame.pts - last, 160);
+        last = frame.pts;
+    }
+    assert_eq!(any.next().await.codec, CodecId::Opus, "both at once");
+    let running = |encoder| marked_all(&["demo%23audio%3Dauto", encoder]);
+    let processes = running("pcm_alaw");
+    assert_eq!(processes.len(), 2, "ffmpeg and its guard");
+    let others = running("libopus");
+    assert_eq!(others.len(), 2, "ffmpeg and its guard");
+    drop(alaw);
+    assert_eq!(any.next().await.codec, CodecId::Opus, "the other one goes on");
+    drop(any);
+    ended(processes).await;
+    ended(others).await;
 }

@@ -23,7 +23,12 @@ static ASK: extern "C" fn() = {
 };
 
 fn sh(script: &str) -> Command {
-    Command { program: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()], pipe: true }
+    Command {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), script.into()],
+        pipe: true,
+        stdin: false,
+    }
 }
 
 async fn start(script: &str) -> Process {
@@ -119,7 +124,8 @@ async fn tells_what_cannot_be_started() {
         ("no-such-program-anywhere", std::io::ErrorKind::NotFound),
         ("/etc/passwd", std::io::ErrorKind::PermissionDenied),
     ] {
-        let command = Command { program: program.into(), arguments: Vec::new(), pipe: false };
+        let command =
+            Command { program: program.into(), arguments: Vec::new(), pipe: false, stdin: false };
         let error = Process::start(&command, &Tasks::new()).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{program}");
     }
@@ -363,4 +369,33 @@ fn nothing_outlives_our_sigkill() {
 #[test]
 fn nothing_outlives_our_sigterm() {
     nothing_outlives_us(Signal::TERM);
+}
+
+#[tokio::test]
+async fn a_program_reads_what_it_is_given_and_sees_the_end() {
+    let script = "tr a-z A-Z; echo end >&2";
+    let mut process =
+        Process::start(&Command { stdin: true, ..sh(script) }, &Tasks::new()).await.unwrap();
+    let mut stdin = process.take_stdin().unwrap();
+    assert!(process.take_stdin().is_none());
+    let mut lines = Lines::of(&mut process);
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, b"hello\n").await.unwrap();
+    assert_eq!(lines.next().await, "HELLO");
+    drop(stdin);
+    lines.end().await;
+    assert!(process.exited().await.success());
+    process.output().ended().await;
+    assert_eq!(process.output().beginning(), "end\n");
+}
+
+#[tokio::test]
+async fn who_writes_to_a_program_that_is_gone_learns_it() {
+    let command = Command { stdin: true, ..sh("exec 0<&-; echo closed; exec sleep 1000") };
+    let mut process = Process::start(&command, &Tasks::new()).await.unwrap();
+    let mut stdin = process.take_stdin().unwrap();
+    let mut lines = Lines::of(&mut process);
+    assert_eq!(lines.next().await, "closed");
+    let written = tokio::io::AsyncWriteExt::write_all(&mut stdin, b"hello").await;
+    assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    process.end(Stop::KILL, || ()).await;
 }

@@ -38,12 +38,21 @@ fn the_network_names_no_program_and_no_file() {
         "ffmpeg:device?video=/dev/video0",
         "ffmpeg:rtsp://h/x#raw=-f null",
         "ffmpeg:rtsp://h/x#input=-i /etc/passwd",
+        "ffmpeg:rtsp://192.168.1.10/x#raw=-vf hflip -y /etc/passwd",
+        "ffmpeg:media/a b.mp4",
+        "rtsp://192.168.1.10/a b",
         "nonsense:x",
         "",
     ] {
         assert!(table.check(bad, Origin::Api).is_err(), "{bad}");
     }
-    for good in ["rtsp://192.168.1.10/x", "ffmpeg:rtsp://192.168.1.10/x#video=h264", "demo:"] {
+    for good in [
+        "rtsp://192.168.1.10/x",
+        "ffmpeg:rtsp://192.168.1.10/x#video=h264",
+        "ffmpeg:camera.door#audio=opus#query=log_level=debug",
+        "ffmpeg:rtsp://192.168.1.10/x#video=h264#audio=copy#raw=-vf hflip",
+        "demo:",
+    ] {
         table.check(good, Origin::Api).unwrap_or_else(|e| panic!("{good}: {e}"));
     }
     assert!(table.check("exec:reboot", Origin::Config).is_ok());

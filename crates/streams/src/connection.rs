@@ -1,7 +1,7 @@
 //! What the API shows of one connection: a producer's or a consumer's.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rs2rtc_media::Media;
 
@@ -42,6 +42,7 @@ pub struct Connection {
     description: Mutex<Description>,
     bytes_recv: AtomicU64,
     bytes_send: AtomicU64,
+    behind: OnceLock<Arc<Connection>>,
 }
 
 impl Connection {
@@ -52,11 +53,21 @@ impl Connection {
             description: Mutex::new(description),
             bytes_recv: AtomicU64::new(0),
             bytes_send: AtomicU64::new(0),
+            behind: OnceLock::new(),
         }
+    }
+
+    /// Shows another connection's description and counters from now on: that of
+    /// what a producer opened once it knew what is wanted. The first call counts.
+    pub fn show(&self, behind: Arc<Self>) {
+        let _ = self.behind.set(behind);
     }
 
     /// A copy of the description.
     pub fn description(&self) -> Description {
+        if let Some(behind) = self.behind.get() {
+            return behind.description();
+        }
         self.description.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -77,11 +88,13 @@ impl Connection {
 
     /// Bytes received so far.
     pub fn bytes_recv(&self) -> u64 {
-        self.bytes_recv.load(Ordering::Relaxed)
+        let behind = self.behind.get().map_or(0, |behind| behind.bytes_recv());
+        self.bytes_recv.load(Ordering::Relaxed) + behind
     }
 
     /// Bytes sent so far.
     pub fn bytes_send(&self) -> u64 {
-        self.bytes_send.load(Ordering::Relaxed)
+        let behind = self.behind.get().map_or(0, |behind| behind.bytes_send());
+        self.bytes_send.load(Ordering::Relaxed) + behind
     }
 }

@@ -29,6 +29,8 @@ pub struct Wanted {
     pub codec: Codec,
     /// The track.
     pub track: Arc<Track>,
+    /// `SendOnly`: counts what is sent, as the API shows it.
+    pub sender: Option<Arc<Sender>>,
 }
 
 #[derive(Debug)]
@@ -288,6 +290,7 @@ impl Live {
             generation,
             run,
             wanted: self.wanted.subscribe(),
+            only: None,
             clock: Arc::new(Mutex::new(SourceClock::new(self.epoch))),
             writers: HashMap::new(),
         }
@@ -300,6 +303,7 @@ impl Live {
                 direction: t.direction,
                 codec: t.codec.clone(),
                 track: Arc::clone(&t.track),
+                sender: t.feed.clone(),
             })
         });
         self.wanted.send_replace(wanted.collect());
@@ -334,6 +338,8 @@ pub struct Tracks {
     generation: u64,
     run: Option<Arc<Bond>>,
     wanted: watch::Receiver<Arc<[Wanted]>>,
+    /// Tracks of other codecs are not shown.
+    only: Option<Codec>,
     clock: Arc<Mutex<SourceClock>>,
     writers: HashMap<u64, TrackWriter>,
 }
@@ -341,7 +347,26 @@ pub struct Tracks {
 impl Tracks {
     /// What is wanted now.
     pub fn wanted(&mut self) -> Arc<[Wanted]> {
-        Arc::clone(&self.wanted.borrow_and_update())
+        let all = Arc::clone(&self.wanted.borrow_and_update());
+        match &self.only {
+            None => all,
+            Some(only) => all.iter().filter(|w| w.codec == *only).cloned().collect(),
+        }
+    }
+
+    /// The tracks of one codec, for a producer that gives each codec in another
+    /// way. Their time stays that of the whole.
+    #[must_use]
+    pub fn only(&self, codec: &Codec) -> Self {
+        Self {
+            live: Arc::clone(&self.live),
+            generation: self.generation,
+            run: self.run.clone(),
+            wanted: self.wanted.clone(),
+            only: Some(codec.clone()),
+            clock: Arc::clone(&self.clock),
+            writers: HashMap::new(),
+        }
     }
 
     /// Waits until [`Self::wanted`] would say something new.
@@ -355,8 +380,11 @@ impl Tracks {
     /// Where to write the frames of a media, if somebody wants it.
     pub fn writer(&mut self, media: usize) -> Option<TrackWriter> {
         let wanted = Arc::clone(&self.wanted.borrow());
-        let wanted =
-            wanted.iter().find(|w| w.media == media && w.direction == Direction::RecvOnly)?;
+        let wanted = wanted.iter().find(|w| {
+            w.media == media
+                && w.direction == Direction::RecvOnly
+                && self.only.as_ref().is_none_or(|only| w.codec == *only)
+        })?;
         let clock = &self.clock;
         let writer = self.writers.entry(wanted.track.id).or_insert_with(|| {
             let mut source = clock.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind, Fragment};
+use rs2rtc_media::Codec;
 use rs2rtc_streams::OpenRequest;
 use rustix::process::Signal;
 
@@ -31,13 +32,12 @@ pub fn check(source: &str) -> Result<(), Error> {
 /// Starts the program and waits until it delivers.
 pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
     Box::pin(async move {
-        let plan = parse(&request.source)?;
-        if Fragment::split(&request.source).1.has("backchannel") {
-            let text = "exec: backchannel is not supported yet";
-            return Err(Error::new(ErrorKind::Unsupported, text));
-        }
+        let Source { plan, talk } = parse(&request.source)?;
         context.exec.get().allow(&plan.command)?;
-        plan.open(Arc::clone(&context), &request.cancel).await
+        match talk {
+            Some(codec) => plan.talk(context, codec),
+            None => plan.open(context, &request.cancel).await,
+        }
     })
 }
 
@@ -65,7 +65,18 @@ impl Config {
     }
 }
 
-fn parse(source: &str) -> Result<Plan, Error> {
+/// What a program plays if nothing else is said.
+const TALK: &str = "s16le/16000";
+
+/// An `exec:` source.
+#[derive(Debug)]
+struct Source {
+    plan: Plan,
+    /// It plays what somebody says, in this codec.
+    talk: Option<Codec>,
+}
+
+fn parse(source: &str) -> Result<Source, Error> {
     let text = source.strip_prefix("exec:").unwrap_or(source);
     let (command, parameters) = Fragment::split(text);
     source::split(command)?;
@@ -85,7 +96,15 @@ fn parse(source: &str) -> Result<Plan, Error> {
     if let Some(seconds) = number(&parameters, "starttimeout")? {
         plan.start_timeout = Duration::from_secs(seconds.max(1));
     }
-    Ok(plan)
+    let talk = match parameters.get("backchannel") {
+        None | Some("0") => None,
+        Some(_) => {
+            let text = parameters.get("audio").filter(|text| !text.is_empty()).unwrap_or(TALK);
+            let unknown = || wrong("audio", "a codec such as alaw/8000 or s16le/16000");
+            Some(Codec::from_text(text).ok_or_else(unknown)?)
+        }
+    };
+    Ok(Source { plan, talk })
 }
 
 fn number(parameters: &Fragment, key: &str) -> Result<Option<u64>, Error> {
@@ -104,18 +123,34 @@ mod tests {
 
     #[test]
     fn parameters() {
-        let plan = parse("exec:ffmpeg -i rtsp://cam/ {output}").unwrap();
-        assert_eq!((plan.stop, plan.start_timeout), (Stop::GOODBYE, source::START_TIMEOUT));
-        let plan = parse("exec:a {output}#killsignal=15#killtimeout=5#starttimeout=15").unwrap();
-        assert_eq!(plan.command, "a {output}");
-        assert_eq!(plan.stop, Stop::custom(Signal::TERM, Duration::from_secs(5)));
-        assert_eq!(plan.start_timeout, Duration::from_secs(15));
-        let plan = parse("exec:ffmpeg -i rtsp://cam/ -#killtimeout=1").unwrap();
-        assert_eq!(plan.stop.signal, Signal::KILL);
+        let plan = |source| parse(source).unwrap().plan;
+        let default = plan("exec:ffmpeg -i rtsp://cam/ {output}");
+        assert_eq!((default.stop, default.start_timeout), (Stop::GOODBYE, source::START_TIMEOUT));
+        let set = plan("exec:a {output}#killsignal=15#killtimeout=5#starttimeout=15");
+        assert_eq!(set.command, "a {output}");
+        assert_eq!(set.stop, Stop::custom(Signal::TERM, Duration::from_secs(5)));
+        assert_eq!(set.start_timeout, Duration::from_secs(15));
+        let set = plan("exec:ffmpeg -i rtsp://cam/ -#killtimeout=1");
+        assert_eq!(set.stop.signal, Signal::KILL);
         for bad in ["exec:", "exec:a 'b", "exec:a#killsignal=999", "exec:a#killtimeout=x"] {
             assert_eq!(check(bad).unwrap_err().kind(), ErrorKind::Config, "{bad}");
         }
-        assert!(check("exec:a#backchannel=1").is_ok());
+    }
+
+    #[test]
+    fn backchannel() {
+        let talk = |source| parse(source).unwrap().talk.map(|codec| codec.to_string());
+        assert_eq!(talk("exec:aplay"), None);
+        assert_eq!(talk("exec:aplay#audio=alaw/8000"), None);
+        assert_eq!(talk("exec:aplay#backchannel=1").as_deref(), Some("PCML/16000"));
+        let alaw =
+            talk("exec:ffmpeg -f alaw -ar 8000 -i - -f null -#backchannel=1#audio=alaw/8000");
+        assert_eq!(alaw.as_deref(), Some("PCMA/8000"));
+        let error = check("exec:a#backchannel=1#audio=h264").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "exec: audio must be a codec such as alaw/8000 or s16le/16000"
+        );
     }
 
     #[test]

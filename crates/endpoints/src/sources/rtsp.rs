@@ -396,7 +396,10 @@ impl Talk {
             let channel = |rtcp| session.interleaved_header(track, rtcp, 0).map(|head| head[1]);
             let (Some(rtp), Some(rtcp)) = (channel(false), channel(true)) else { continue };
             let queue = self.queue.get_or_insert_with(FrameQueue::new);
-            let sender = Arc::new(Sender::new(w.codec.clone(), w.track.id));
+            let sender = match &w.sender {
+                Some(sender) => Arc::clone(sender),
+                None => Arc::new(Sender::new(w.codec.clone(), w.track.id)),
+            };
             let (_, sink) = queue.input(Kind::Audio, Arc::clone(&sender));
             self.packetisers.push(Packetiser::new(Outgoing {
                 sender,

@@ -15,6 +15,7 @@ pub mod h265;
 pub mod nal;
 pub mod opus;
 pub mod pcm;
+mod text;
 
 /// What a codec is, independent of its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,9 +1,9 @@
 //! AAC with ADTS headers (`-f adts`, ISO/IEC 14496-3 1.A.3): one access unit
 //! per header is what encoders write, and the only form read here.
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::{Error, Unit};
+use super::Error;
 use crate::codec::aac::AdtsHeader;
 use crate::codec::{Codec, CodecId};
 
@@ -23,18 +23,18 @@ pub fn codec(buffer: &[u8]) -> Result<Option<Codec>, Error> {
     }))
 }
 
-/// Takes one access unit from the front of the buffer.
+/// Takes one access unit from the front of the buffer, with its duration in samples.
 ///
 /// # Errors
 /// No header in front.
-pub fn take(buffer: &mut BytesMut) -> Result<Option<Unit>, Error> {
+pub fn take(buffer: &mut BytesMut) -> Result<Option<(Bytes, u32)>, Error> {
     let Some(header) = header(buffer)? else { return Ok(None) };
     if buffer.len() < header.frame_len {
         return Ok(None);
     }
     let mut frame = buffer.split_to(header.frame_len);
     frame.advance(header.header_len.min(frame.len()));
-    Ok(Some(Unit { data: frame.freeze(), duration: 1024 }))
+    Ok(Some((frame.freeze(), 1024)))
 }
 
 fn header(buffer: &[u8]) -> Result<Option<AdtsHeader>, Error> {

@@ -1,26 +1,42 @@
-//! Containers read from a byte stream, told apart by their first bytes.
+//! Containers read from a byte stream, told apart by their first bytes
+//! (`spec/media.md` 9).
 //!
-//! For programs that write to a pipe: [`mjpeg`] (bare or multipart), [`adts`]
-//! and [`wav`]. Each has one track. Input comes in pieces of any size.
+//! For programs that write to a pipe: pictures one after another ([`mjpeg`]),
+//! bare H.264 and H.265 ([`annexb`]), sound ([`adts`], [`wav`]), and both together
+//! ([`flv`], [`mpegts`]). Input comes in pieces of any size.
 
 pub mod adts;
+pub mod annexb;
+pub mod flv;
 pub mod mjpeg;
+pub mod mpegts;
+mod picture;
 pub mod wav;
 
-use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::codec::Codec;
+use crate::frame::Payload;
 
 /// Bytes that may pass before the format is recognised.
 const MAX_PROBE: usize = 64 * 1024;
+/// Bytes that may pass before the tracks are known, for formats that have several.
+const MAX_TRACKS: usize = 5 << 20;
+/// Bytes in which a picture may be found in front of which stands something else.
+const MAX_JUNK: usize = 4096;
 
 /// Why a stream cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// None of the formats known here.
-    #[error("unknown format of the data")]
-    UnknownFormat,
+    /// None of the formats known here; its first bytes.
+    #[error("magic: unsupported header: {:02x}{:02x}{:02x}{:02x}", .0[0], .0[1], .0[2], .0[3])]
+    UnknownFormat([u8; 4]),
+    /// A stream of NAL units that begins with neither H.264 nor H.265; its first byte.
+    #[error("bitstream: unsupported header: {0:02x}")]
+    UnknownBitstream(u8),
     /// A WAV file with something other than G.711 or 16 bit PCM.
     #[error("unsupported WAV codec {0}")]
     UnsupportedWav(u16),
@@ -30,30 +46,86 @@ pub enum Error {
     /// A unit that is larger than any sane one.
     #[error("{0} unit is too large")]
     TooLarge(&'static str),
+    /// The format is known, but nothing in it that can be used came in time.
+    #[error("{0} without pictures and sound that are supported")]
+    NoTracks(&'static str),
+}
+
+/// When a unit is to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// The format does not say: when it comes.
+    Arrival,
+    /// After the one before it, for so many ticks of the track's clock.
+    Lasts(u32),
+    /// On the timeline of the stream, which all its tracks share, in ticks of the
+    /// track's clock.
+    At {
+        /// Presentation.
+        pts: i64,
+        /// Decoding.
+        dts: i64,
+    },
 }
 
 /// One picture or one packet of sound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
+    /// Index of its track.
+    pub track: usize,
+    /// Decoding can begin here.
+    pub keyframe: bool,
+    /// When it is to be shown.
+    pub time: Time,
     /// Its bytes, without framing.
-    pub data: Bytes,
-    /// How long it lasts in ticks of the codec's clock; 0 if the format does not
-    /// say (pictures).
-    pub duration: u32,
+    pub payload: Payload,
+}
+
+impl Unit {
+    /// A packet of sound.
+    const fn sound(track: usize, time: Time, data: Bytes) -> Self {
+        Self { track, keyframe: true, time, payload: Payload::Data(data) }
+    }
+}
+
+/// What readers have found.
+#[derive(Debug, Default)]
+struct Found {
+    tracks: Vec<Codec>,
+    /// No other track is expected.
+    complete: bool,
+    units: VecDeque<Unit>,
+}
+
+impl Found {
+    /// Adds a track, once its codec is known; gives its index.
+    fn add(&mut self, codec: Option<Codec>) -> Option<usize> {
+        // Who was counted on is told already.
+        let codec = codec.filter(|_| !self.complete)?;
+        self.tracks.push(codec);
+        Some(self.tracks.len() - 1)
+    }
 }
 
 #[derive(Debug)]
 enum Format {
-    Mjpeg(mjpeg::Splitter),
+    Mjpeg(mjpeg::Splitter, &'static str),
     Adts,
     Wav(wav::Header),
+    AnnexB(annexb::Reader),
+    Flv(Box<flv::Reader>),
+    MpegTs(Box<mpegts::Reader>),
 }
 
 /// Reads a stream of one of the formats.
 #[derive(Debug, Default)]
 pub struct Demuxer {
     buffer: BytesMut,
-    open: Option<(Format, Codec)>,
+    format: Option<Format>,
+    found: Found,
+    /// Bytes that came so far.
+    total: usize,
+    ended: bool,
 }
 
 impl Demuxer {
@@ -64,132 +136,188 @@ impl Demuxer {
 
     /// Takes the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.total = self.total.saturating_add(bytes.len());
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The codec of the track, once enough has come to know it.
+    /// Nothing follows: what is left of the last unit counts as whole.
+    ///
+    /// # Errors
+    /// As [`Self::tracks`].
+    pub fn end(&mut self) -> Result<(), Error> {
+        self.ended = true;
+        self.read()?;
+        match &mut self.format {
+            Some(Format::AnnexB(reader)) => reader.end(&mut self.buffer, &mut self.found)?,
+            Some(Format::MpegTs(reader)) => reader.end(&mut self.found),
+            _ => {}
+        }
+        self.settle()
+    }
+
+    /// No track is waited for any more: those that were found are all.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        if self.found.tracks.is_empty() {
+            return match self.format {
+                Some(_) => Err(Error::NoTracks(self.format_name())),
+                None => Ok(()),
+            };
+        }
+        self.found.complete = true;
+        Ok(())
+    }
+
+    /// The codecs of the tracks, once enough has come to know them all.
     ///
     /// # Errors
     /// The format is none of those known here, or broken.
-    pub fn codec(&mut self) -> Result<Option<&Codec>, Error> {
-        if self.open.is_none() {
-            self.open = self.recognise()?;
-            if self.open.is_none() && self.buffer.len() > MAX_PROBE {
-                return Err(Error::UnknownFormat);
+    pub fn tracks(&mut self) -> Result<Option<&[Codec]>, Error> {
+        if !self.found.complete {
+            self.read()?;
+            if !self.found.complete && self.total > MAX_TRACKS {
+                self.settle()?;
             }
         }
-        Ok(self.open.as_ref().map(|(_, codec)| codec))
+        Ok(self.found.complete.then_some(self.found.tracks.as_slice()))
     }
 
-    fn recognise(&mut self) -> Result<Option<(Format, Codec)>, Error> {
-        let Some(first) = self.buffer.first_chunk::<4>() else { return Ok(None) };
-        match first {
-            [0xff, 0xd8, 0xff, _] => {
-                Ok(Some((Format::Mjpeg(mjpeg::Splitter::new()), mjpeg::codec())))
-            }
-            [b'-', b'-', ..] | [b'\r', b'\n', b'-', b'-'] => {
-                // Multipart: a picture must follow its header soon.
-                let picture = self.buffer.windows(3).any(|w| w == [0xff, 0xd8, 0xff]);
-                Ok(picture.then(|| (Format::Mjpeg(mjpeg::Splitter::new()), mjpeg::codec())))
-            }
-            b"RIFF" => Ok(wav::Header::take(&mut self.buffer)?
-                .map(|header| (Format::Wav(header), header.codec()))),
-            [0xff, second, ..] if second & 0xf6 == 0xf0 => {
-                Ok(adts::codec(&self.buffer)?.map(|codec| (Format::Adts, codec)))
-            }
-            _ => Err(Error::UnknownFormat),
-        }
+    /// Whether the format is known.
+    pub const fn is_recognised(&self) -> bool {
+        self.format.is_some()
     }
 
     /// Name of the format as FFmpeg says it; empty before it is known.
-    pub fn format_name(&self) -> &'static str {
-        match &self.open {
+    pub const fn format_name(&self) -> &'static str {
+        match &self.format {
             None => "",
-            Some((Format::Mjpeg(_), _)) => "mjpeg",
-            Some((Format::Adts, _)) => "adts",
-            Some((Format::Wav(_), _)) => "wav",
+            Some(Format::Mjpeg(_, name)) => name,
+            Some(Format::Adts) => "adts",
+            Some(Format::Wav(_)) => "wav",
+            Some(Format::AnnexB(reader)) => reader.name(),
+            Some(Format::Flv(_)) => "flv",
+            Some(Format::MpegTs(_)) => "mpegts",
         }
     }
 
-    /// The next unit, if a whole one has come.
+    /// The next unit, if a whole one has come and the tracks are known.
     ///
     /// # Errors
-    /// As [`Self::codec`], or a unit that is broken or too large.
+    /// As [`Self::tracks`], or a unit that is broken or too large.
     pub fn next_unit(&mut self) -> Result<Option<Unit>, Error> {
-        self.codec()?;
-        match &mut self.open {
-            None => Ok(None),
-            Some((Format::Mjpeg(splitter), _)) => {
-                let picture = splitter.take(&mut self.buffer)?;
-                Ok(picture.map(|data| Unit { data, duration: 0 }))
-            }
-            Some((Format::Adts, _)) => adts::take(&mut self.buffer),
-            Some((Format::Wav(header), _)) => Ok(header.take_samples(&mut self.buffer)),
+        if self.found.units.is_empty() {
+            self.read()?;
         }
+        if self.tracks()?.is_none() {
+            return Ok(None);
+        }
+        Ok(self.found.units.pop_front())
+    }
+
+    /// Reads what is in the buffer.
+    fn read(&mut self) -> Result<(), Error> {
+        if self.format.is_none() {
+            self.format = self.recognise()?;
+            if self.format.is_none() && self.buffer.len() > MAX_PROBE {
+                return Err(self.unknown());
+            }
+        }
+        let (buffer, found) = (&mut self.buffer, &mut self.found);
+        match &mut self.format {
+            None => Ok(()),
+            Some(Format::Mjpeg(splitter, _)) => {
+                while let Some(picture) = splitter.take(buffer)? {
+                    let (time, payload) = (Time::Arrival, Payload::Data(picture));
+                    found.units.push_back(Unit { track: 0, keyframe: true, time, payload });
+                }
+                Ok(())
+            }
+            Some(Format::Adts) => {
+                while let Some((data, duration)) = adts::take(buffer)? {
+                    found.units.push_back(Unit::sound(0, Time::Lasts(duration), data));
+                }
+                Ok(())
+            }
+            Some(Format::Wav(header)) => {
+                while let Some((data, duration)) = header.take_samples(buffer) {
+                    found.units.push_back(Unit::sound(0, Time::Lasts(duration), data));
+                }
+                Ok(())
+            }
+            Some(Format::AnnexB(reader)) => reader.read(buffer, found),
+            Some(Format::Flv(reader)) => reader.read(buffer, found),
+            Some(Format::MpegTs(reader)) => reader.read(buffer, found),
+        }
+    }
+
+    /// Tells the format by the beginning. Nothing while more is needed.
+    fn recognise(&mut self) -> Result<Option<Format>, Error> {
+        let Some(first) = self.buffer.first_chunk::<4>() else {
+            let some = self.ended && !self.buffer.is_empty();
+            return if some { Err(self.unknown()) } else { Ok(None) };
+        };
+        let format = match first {
+            [0xff, 0xd8, ..] => Format::Mjpeg(mjpeg::Splitter::new(), "mjpeg"),
+            [b'-', b'-', ..] | [b'\r', b'\n', b'-', b'-'] => {
+                // Multipart: a picture must follow its header soon.
+                if !self.buffer.windows(3).any(|w| w == [0xff, 0xd8, 0xff]) {
+                    return Ok(None);
+                }
+                Format::Mjpeg(mjpeg::Splitter::new(), "mpjpeg")
+            }
+            [0, 0, 1, _] | [0, 0, 0, 0 | 1] => {
+                if !annexb::align(&mut self.buffer) {
+                    return Ok(None);
+                }
+                let Some([_, _, _, first @ ..]) = self.buffer.first_chunk::<5>() else {
+                    return Ok(None);
+                };
+                Format::AnnexB(annexb::Reader::recognise(first)?)
+            }
+            b"RIFF" => match wav::Header::take(&mut self.buffer)? {
+                Some(header) => Format::Wav(header),
+                None => return Ok(None),
+            },
+            b"FLV\x01" => Format::Flv(Box::default()),
+            [0x47, ..] => Format::MpegTs(Box::default()),
+            [0xff, second, ..] if second & 0xf6 == 0xf0 => match adts::codec(&self.buffer)? {
+                Some(codec) => {
+                    self.found.tracks.push(codec);
+                    self.found.complete = true;
+                    Format::Adts
+                }
+                None => return Ok(None),
+            },
+            // Something else may stand in front of the first picture.
+            _ => {
+                let start = self.buffer.windows(4).position(|w| w == [0xff, 0xd8, 0xff, 0xdb]);
+                match start.filter(|at| *at < MAX_JUNK) {
+                    Some(at) => self.buffer.advance(at),
+                    None if self.ended || self.buffer.len() >= MAX_JUNK => {
+                        return Err(self.unknown());
+                    }
+                    None => return Ok(None),
+                }
+                Format::Mjpeg(mjpeg::Splitter::new(), "mjpeg")
+            }
+        };
+        match &format {
+            Format::Mjpeg(..) => self.found.tracks.push(mjpeg::codec()),
+            Format::Wav(header) => self.found.tracks.push(header.codec()),
+            _ => return Ok(Some(format)),
+        }
+        self.found.complete = true;
+        Ok(Some(format))
+    }
+
+    fn unknown(&self) -> Error {
+        let mut first = [0; 4];
+        first.iter_mut().zip(&self.buffer).for_each(|(to, from)| *to = *from);
+        Error::UnknownFormat(first)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Units of a stream that comes in pieces of `size` bytes.
-    fn units(stream: &[u8], size: usize) -> (String, Vec<Unit>) {
-        let mut demuxer = Demuxer::new();
-        let mut units = Vec::new();
-        for piece in stream.chunks(size) {
-            demuxer.push(piece);
-            while let Some(unit) = demuxer.next_unit().unwrap() {
-                units.push(unit);
-            }
-        }
-        (demuxer.codec().unwrap().map(ToString::to_string).unwrap_or_default(), units)
-    }
-
-    fn check(stream: &[u8], codec: &str, lengths: &[(usize, u32)]) {
-        for size in [1, 2, 3, 7, 64, 100_000] {
-            let (found, units) = units(stream, size);
-            assert_eq!(found, codec);
-            let found: Vec<_> = units.iter().map(|u| (u.data.len(), u.duration)).collect();
-            assert_eq!(found, lengths, "in pieces of {size}");
-        }
-        for end in 0..stream.len() {
-            let mut demuxer = Demuxer::new();
-            demuxer.push(&stream[..end]);
-            while let Ok(Some(_)) = demuxer.next_unit() {}
-            let mut demuxer = Demuxer::new();
-            demuxer.push(&stream[end..]);
-            while let Ok(Some(_)) = demuxer.next_unit() {}
-        }
-    }
-
-    #[test]
-    fn pictures() {
-        let picture = mjpeg::tests::PICTURE;
-        let bare = [picture, picture, &[0, 0], picture, &[0xff, 0xd8]].concat();
-        check(&bare, "JPEG", &[(picture.len(), 0); 3]);
-        let head = b"--frame\r\nContent-type: image/jpeg\r\n\r\n";
-        let multipart = [head, picture, b"\r\n", head, picture].concat();
-        check(&multipart, "JPEG", &[(picture.len(), 0); 2]);
-    }
-
-    #[test]
-    fn sound() {
-        let frame = [&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc][..], &[1; 9]].concat();
-        check(&[&frame[..], &frame, &frame].concat(), "MPEG4-GENERIC/44100/2", &[(9, 1024); 3]);
-        let wav = [&wav::tests::header(7, 1, 8000)[..], &[0; 400]].concat();
-        check(&wav, "PCMU/8000", &[(160, 160); 2]);
-        let wav = [&wav::tests::header(1, 2, 16_000)[..], &[0; 1280]].concat();
-        check(&wav, "PCML/16000/2", &[(1280, 320)]);
-    }
-
-    #[test]
-    fn unknown_data_is_refused() {
-        let mut demuxer = Demuxer::new();
-        demuxer.push(b"hello");
-        assert_eq!(demuxer.next_unit(), Err(Error::UnknownFormat));
-        let mut demuxer = Demuxer::new();
-        demuxer.push(&[b'-'; MAX_PROBE + 1]);
-        assert_eq!(demuxer.codec(), Err(Error::UnknownFormat));
-    }
-}
+mod tests;

@@ -1,9 +1,9 @@
 //! Sound in RIFF WAVE (`-f wav`): G.711 and 16 bit PCM. Written to a pipe the
 //! lengths are not known; the data goes on to the end.
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::{Error, Unit};
+use super::Error;
 use crate::codec::{Codec, CodecId, pcm};
 
 /// Chunks in front of the data are small.
@@ -85,15 +85,15 @@ impl Header {
         Codec::new(id).clock(self.rate).channels(channels)
     }
 
-    /// Takes 20 ms of sound from the front of the buffer.
-    pub fn take_samples(&self, buffer: &mut BytesMut) -> Option<Unit> {
+    /// Takes 20 ms of sound from the front of the buffer, with its duration in samples.
+    pub fn take_samples(&self, buffer: &mut BytesMut) -> Option<(Bytes, u32)> {
         let duration = (self.rate / PACKETS).max(1);
         let sample = pcm::sample_bytes(&self.codec())?;
         let length = sample.checked_mul(usize::try_from(duration).ok()?)?;
         if buffer.len() < length {
             return None;
         }
-        Some(Unit { data: buffer.split_to(length).freeze(), duration })
+        Some((buffer.split_to(length).freeze(), duration))
     }
 }
 

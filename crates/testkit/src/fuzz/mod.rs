@@ -3,6 +3,7 @@
 //! They stand here and not under `fuzz/` so that their corpora run as plain
 //! tests with the product's own toolchain.
 
+pub mod container;
 pub mod depay_aac;
 pub mod depay_h264;
 pub mod depay_h265;
@@ -21,6 +22,7 @@ pub type Body = fn(&[u8]);
 
 /// Every target by the name of its corpus.
 pub static TARGETS: &[(&str, Body)] = &[
+    ("container", container::run),
     ("depay_aac", depay_aac::run),
     ("depay_h264", depay_h264::run),
     ("depay_h265", depay_h265::run),

@@ -3,7 +3,7 @@
 //!
 //! `SIGKILL` leaves a process no time to clean up, and the kernel's
 //! parent-death signal reaches direct children only. So each program is started
-//! by a guard, which is our own executable run as `rs2rtc --guard limit program args…`:
+//! by a guard, which is our own executable run as `rs2rtc --guard limit input program args…`:
 //!
 //! 1. Standard input is one end of a socket whose other end only we hold.
 //! 2. The guard is the *subreaper* of the program: whoever loses its parent
@@ -17,7 +17,9 @@
 //! which cannot misfire: a guard has only one thread.
 //!
 //! `limit` is how many descriptors the program may open (`-`: as many as we):
-//! ours may have been raised ([`crate::io::sys::raise_descriptor_limit`]).
+//! ours may have been raised ([`crate::io::sys::raise_descriptor_limit`]). `input`
+//! is the number of the descriptor that becomes the program's standard input
+//! (`-`: it has nothing to read).
 //!
 //! The guard reports on the same socket, each time five bytes: a letter and an
 //! `i32` in native order. `S`: started, process id; `E`: could not be started,
@@ -110,13 +112,18 @@ fn run(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
     if let Some(limit) = limit.to_str().and_then(|limit| limit.parse().ok()) {
         let _ = sys::set_descriptor_limit(limit);
     }
+    let input = arguments.next().ok_or(io::ErrorKind::InvalidInput)?;
+    let input = match input.to_str().and_then(|input| input.parse().ok()) {
+        Some(number) => Stdio::from(child::take_over(number)?),
+        None => Stdio::null(),
+    };
     let program = arguments.next().ok_or(io::ErrorKind::InvalidInput)?;
     let control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let signals = child::block_signals()?;
     set_child_subreaper(Some(Pid::INIT))?; // any value but none switches it on
     let _ = std::fs::write("/proc/self/comm", "rs2rtc-guard");
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null());
+    command.args(arguments).stdin(input);
     child::die_with_parent(&mut command);
     let started = match command.spawn() {
         Ok(started) => Pid::from_child(&started),

@@ -11,10 +11,11 @@
 
 mod guard;
 mod output;
-mod pipe;
+mod piped;
 mod push;
 pub mod source;
 mod spawner;
+mod talk;
 pub mod words;
 
 use std::fmt;
@@ -30,7 +31,7 @@ use std::time::Duration;
 use rs2rtc_streams::Tasks;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt as _;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
 use tokio::process::{Child, ChildStdout};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -52,6 +53,8 @@ pub struct Command {
     pub arguments: Vec<String>,
     /// Its standard output is for [`Process::take_stdout`] rather than for the log.
     pub pipe: bool,
+    /// Its standard input comes from [`Process::take_stdin`] rather than being empty.
+    pub stdin: bool,
 }
 
 /// How a program is ended. Times count from the signal.
@@ -100,6 +103,7 @@ pub struct Process {
     /// The program itself, to kill it without asking the guard to.
     #[cfg(target_os = "linux")]
     handle: Option<OwnedFd>,
+    stdin: Option<pipe::Sender>,
     stdout: Option<ChildStdout>,
     output: Arc<Output>,
     state: watch::Receiver<State>,
@@ -132,6 +136,7 @@ impl Process {
         let (state, changes) = watch::channel(State::Running);
         let output = Output::new();
         let mut child = spawned.child;
+        let stdin = spawned.stdin.map(|end| pipe::Sender::from_owned_fd(end.into())).transpose()?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (pid, leash) = match spawned.control {
             Some(control) => {
@@ -166,6 +171,7 @@ impl Process {
             leash,
             #[cfg(target_os = "linux")]
             handle: handle(pid),
+            stdin,
             stdout,
             output,
             state: changes,
@@ -189,9 +195,23 @@ impl Process {
         self.stdout.take()
     }
 
+    /// The writing end of its standard input; once, and only if asked for. Closing
+    /// it tells the program that nothing follows.
+    pub const fn take_stdin(&mut self) -> Option<pipe::Sender> {
+        self.stdin.take()
+    }
+
     /// What it says.
     pub const fn output(&self) -> &Arc<Output> {
         &self.output
+    }
+
+    /// How the program ended, if it has.
+    pub fn status(&self) -> Option<ExitStatus> {
+        match *self.state.borrow() {
+            State::Running => None,
+            State::Exited(status) | State::Gone(status) => Some(status),
+        }
     }
 
     /// Waits until the program has ended. May be called again and again.
@@ -371,7 +391,7 @@ mod tests {
 
     fn sh(script: &str) -> Command {
         let arguments = vec!["-c".to_owned(), script.to_owned()];
-        Command { program: "/bin/sh".to_owned(), arguments, pipe: true }
+        Command { program: "/bin/sh".to_owned(), arguments, pipe: true, stdin: false }
     }
 
     type Lines = tokio::io::Lines<BufReader<ChildStdout>>;

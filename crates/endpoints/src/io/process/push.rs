@@ -47,12 +47,12 @@ pub(super) async fn open(
         }
         inner = place.arrived() => inner,
         _ = process.exited() => {
-            return Err(source::failed(&process, ErrorKind::Ended, "exec/rtsp").await);
+            return Err(source::failed(&mut process, ErrorKind::Ended, "exec/rtsp").await);
         }
         () = tokio::time::sleep(plan.start_timeout) => {
-            tracing::warn!(target: "exec", output = process.output().last_lines(5), "[exec] nothing was pushed in time");
+            let error = source::failed(&mut process, ErrorKind::Unreachable, "exec: timeout").await;
             process.end(plan.stop, || ()).await;
-            return Err(Error::new(ErrorKind::Unreachable, "exec: timeout"));
+            return Err(error);
         }
     };
     inner.connection().describe(|description| plan.describe(description));

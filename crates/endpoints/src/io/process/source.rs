@@ -1,14 +1,16 @@
 //! A program as a source: it pushes to our RTSP server ([`super::push`]) or
-//! writes to its standard output ([`super::pipe`]).
+//! writes to its standard output ([`super::piped`]). One that plays sound reads it
+//! from its standard input ([`super::talk`]).
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind, Redacted, Url};
+use rs2rtc_media::Codec;
 use rs2rtc_streams::{CancellationToken, Description, Producer};
 
-use super::{Command, Process, Stop, pipe, push, words};
+use super::{Command, Process, Stop, piped, push, talk, words};
 use crate::Context;
 
 /// What stands for the address that the program has to push to.
@@ -59,8 +61,23 @@ impl Plan {
         if self.command.contains(OUTPUT) {
             push::open(&context, &self, cancel).await
         } else {
-            pipe::open(&context, &self, cancel).await
+            piped::open(&context, &self, cancel).await
         }
+    }
+
+    /// Offers the program's standard input to those who talk, in this codec. It
+    /// is not started before somebody does.
+    ///
+    /// # Errors
+    /// `Config`, as [`split`].
+    pub fn talk(self, context: Arc<Context>, codec: Codec) -> Result<Box<dyn Producer>, Error> {
+        self.check()?;
+        Ok(talk::open(context, self, codec))
+    }
+
+    /// The words of the command of a program that reads sound.
+    pub(super) fn talk_command(&self) -> Result<Command, Error> {
+        Ok(Command { pipe: false, stdin: true, ..self.command(None)? })
     }
 
     /// The words of the command with `output` filled in.
@@ -70,7 +87,7 @@ impl Plan {
         let pipe = output.is_none();
         let mut words = words.into_iter();
         let program = words.next().unwrap_or_default();
-        Ok(Command { program, arguments: words.collect(), pipe })
+        Ok(Command { program, arguments: words.collect(), pipe, stdin: false })
     }
 
     /// The part of a connection's description that a program source has.
@@ -123,14 +140,29 @@ pub(super) fn unwanted() -> Error {
 
 /// The error for a program that did not deliver: what happened, then what it
 /// said. For a program that ended its last words decide the kind.
-pub(super) async fn failed(process: &Process, kind: ErrorKind, text: &str) -> Error {
-    let _ = tokio::time::timeout(LAST_WORDS, process.output().ended()).await;
+pub(super) async fn failed(process: &mut Process, kind: ErrorKind, text: &str) -> Error {
+    if kind != ErrorKind::Unreachable {
+        let last = async {
+            process.exited().await;
+            process.output().ended().await;
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, last).await;
+    }
     let kind = match kind {
         ErrorKind::Ended => classify(&process.output().last_lines(TELLING)).unwrap_or(kind),
         kind => kind,
     };
-    let words = process.output().beginning();
-    Error::new(kind, format!("{text}\n{}", words.trim_end()))
+    let mut words = process.output().beginning();
+    if words.ends_with("...") {
+        // The reason of a program that says much stands at the end.
+        words = format!("{words}\n{}", process.output().last_lines(3));
+    }
+    if words.trim().is_empty()
+        && let Some(status) = process.status()
+    {
+        words = format!("the program ended: {status}");
+    }
+    Error::new(kind, format!("{text}\n{}", words.trim_end()).trim_end())
 }
 
 /// The error for a program that ended after it had delivered; `None` if that

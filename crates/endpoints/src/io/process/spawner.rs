@@ -5,7 +5,7 @@
 //! that lives as long as the process. Starting a process also blocks for a
 //! millisecond or so, which no thread that serves others should do.
 
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -32,6 +32,8 @@ struct Request {
 pub(super) struct Spawned {
     pub(super) child: Child,
     pub(super) control: Option<UnixStream>,
+    /// Where the program's standard input comes from.
+    pub(super) stdin: Option<PipeWriter>,
 }
 
 /// Starts a program, with a guard if there can be one.
@@ -60,24 +62,31 @@ fn serve(inbox: &Receiver<Request>) {
 }
 
 fn spawn_now(command: &Command) -> io::Result<Spawned> {
+    let (input, stdin) = if command.stdin { Some(io::pipe()?) } else { None }.unzip();
     if guard::is_available() {
-        return spawn_guarded(command);
+        return spawn_guarded(command, input, stdin);
     }
     let mut bare = std::process::Command::new(&command.program);
-    bare.args(&command.arguments).stdin(Stdio::null());
+    bare.args(&command.arguments).stdin(input.map_or_else(Stdio::null, Stdio::from));
     child::die_with_parent(&mut bare);
     let mut bare = tokio::process::Command::from(bare);
     bare.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    Ok(Spawned { child: bare.spawn()?, control: None })
+    Ok(Spawned { child: bare.spawn()?, control: None, stdin })
 }
 
-fn spawn_guarded(command: &Command) -> io::Result<Spawned> {
+fn spawn_guarded(
+    command: &Command,
+    input: Option<PipeReader>,
+    stdin: Option<PipeWriter>,
+) -> io::Result<Spawned> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     // Also right after an update: the link leads to the file we were started from.
     let mut guard = tokio::process::Command::new("/proc/self/exe");
+    let input = input.map(|input| child::hand_over(guard.as_std_mut(), input.into()));
     guard.arg0("rs2rtc-guard").arg(guard::ARGUMENT).arg(guard::descriptor_limit());
+    guard.arg(input.map_or_else(|| "-".to_owned(), |number| number.to_string()));
     guard.arg(&command.program).args(&command.arguments).process_group(0);
     guard.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Ok(Spawned { child: guard.spawn()?, control: Some(ours) })
+    Ok(Spawned { child: guard.spawn()?, control: Some(ours), stdin })
 }

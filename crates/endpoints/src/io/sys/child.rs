@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 /// Blocks every signal that can be blocked and gives a descriptor that is
@@ -44,6 +45,34 @@ pub fn die_with_parent(command: &mut Command) {
     unsafe {
         command.pre_exec(move || set_up(parent, descriptors));
     }
+}
+
+/// Lets a child have a descriptor, under the number that is returned. Ours is
+/// closed with the command.
+pub fn hand_over(command: &mut Command, descriptor: OwnedFd) -> RawFd {
+    let number = descriptor.as_raw_fd();
+    // SAFETY: between fork and exec the closure makes one system call that is
+    // async-signal-safe; it does not allocate.
+    unsafe {
+        command.pre_exec(move || Ok(fcntl_setfd(&descriptor, FdFlags::empty())?));
+    }
+    number
+}
+
+/// Takes a descriptor that the parent handed over. Only once for each number,
+/// and only for what [`hand_over`] returned.
+///
+/// # Errors
+/// There is no such descriptor.
+pub fn take_over(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= libc::STDERR_FILENO {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: only used for the call, which fails if no such descriptor is open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
+    // SAFETY: it is open, and the parent left it here for nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 fn set_up(parent: Pid, descriptors: Option<u64>) -> io::Result<()> {

@@ -17,6 +17,10 @@ pub(super) struct Environment<'a> {
     pub(super) libavformat: Option<(u32, u32)>,
     /// The value of `-v`; empty leaves the option out.
     pub(super) log_level: &'a str,
+    /// What `#audio=auto` stands for.
+    pub(super) sound: &'a str,
+    /// What `#hardware` without a name stands for.
+    pub(super) engine: Engine,
     /// The text after `ffmpeg:`, parameters included.
     pub(super) source: &'a str,
 }
@@ -49,9 +53,9 @@ pub(super) fn build(environment: &Environment<'_>) -> Result<String, Error> {
     let mut parts = Parts {
         input: input::arguments(input, &parameters, environment)?,
         raw: texts("raw"),
-        video: codecs(&parameters, "video", templates),
+        video: codecs(&parameters, "video", environment),
         bitrate: String::new(),
-        audio: codecs(&parameters, "audio", templates),
+        audio: codecs(&parameters, "audio", environment),
         filters: filters(&parameters)?,
     };
     if let Some(rate) = parameters.get("bitrate")
@@ -61,11 +65,26 @@ pub(super) fn build(environment: &Environment<'_>) -> Result<String, Error> {
     }
     if let Some(name) = parameters.get("hardware") {
         let unknown = || wrong(&format!("unknown hardware engine {name}"));
-        let engine = Engine::from_name(name).ok_or_else(unknown)?;
+        let engine = match name {
+            "" => environment.engine,
+            name => Engine::from_name(name).ok_or_else(unknown)?,
+        };
         hardware::apply(&mut parts, engine, templates);
     }
-    let output = output(&parameters, &parts, templates);
+    let output = output(&parameters, &parts, environment);
     Ok(parts.join(environment, output))
+}
+
+/// The codec whose engine has to be found before the command can be built, if
+/// `#hardware` names none. H.265 takes the engine of another codec or none.
+pub(super) fn probed_codec(source: &str, templates: Templates<'_>) -> Option<&'static str> {
+    let (_, parameters) = Fragment::split(source);
+    if parameters.get("hardware") != Some("") {
+        return None;
+    }
+    let codecs = parameters.get_all("video").map(|name| templates.get_or(name));
+    let mut names = codecs.filter_map(hardware::replaceable);
+    names.find(|name| matches!(*name, "h264" | "mjpeg"))
 }
 
 fn wrong(text: &str) -> Error {
@@ -74,14 +93,12 @@ fn wrong(text: &str) -> Error {
 
 /// The texts of the codecs; a bare `#video` means nothing more than that there
 /// shall be video.
-fn codecs(parameters: &Fragment, key: &str, templates: Templates<'_>) -> Vec<String> {
+fn codecs(parameters: &Fragment, key: &str, environment: &Environment<'_>) -> Vec<String> {
     let kind = key.get(..1).unwrap_or_default();
     let codec = |name: &str| match name {
         "" | "copy" => format!("-c:{kind} copy"),
-        // The best that every viewer understands; a choice by what the viewer
-        // wants needs a producer that starts later.
-        "auto" if kind == "a" => templates.get_or("opus").to_owned(),
-        name => templates.get_or(name).to_owned(),
+        "auto" if kind == "a" => environment.templates.get_or(environment.sound).to_owned(),
+        name => environment.templates.get_or(name).to_owned(),
     };
     parameters.get_all(key).map(codec).collect()
 }
@@ -116,8 +133,12 @@ const CLOCK: &str = r":text='%{localtime\:%Y-%m-%d %X}'";
 
 /// How it gives its output: over RTSP, or, for what needs no timestamps of its
 /// own, through a pipe.
-fn output<'a>(parameters: &Fragment, parts: &Parts, templates: Templates<'a>) -> &'a str {
-    let name = match (one(parameters, "video"), one(parameters, "audio")) {
+fn output<'a>(parameters: &Fragment, parts: &Parts, environment: &Environment<'a>) -> &'a str {
+    let sound = match one(parameters, "audio") {
+        Count::One("auto") => Count::One(environment.sound),
+        other => other,
+    };
+    let name = match (one(parameters, "video"), sound) {
         (Count::None, Count::None) if parts.input.contains(" mjpeg ") => "output/mjpeg",
         (Count::One("mjpeg"), Count::None) => "output/mjpeg",
         (Count::One(video), Count::None) if video.starts_with("raw") => "output/raw",
@@ -129,7 +150,7 @@ fn output<'a>(parameters: &Fragment, parts: &Parts, templates: Templates<'a>) ->
         }
         _ => "output",
     };
-    templates.get(name).unwrap_or_default()
+    environment.templates.get(name).unwrap_or_default()
 }
 
 enum Count<'a> {

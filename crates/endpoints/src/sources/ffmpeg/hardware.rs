@@ -4,7 +4,7 @@ use super::command::Parts;
 use super::templates::Templates;
 
 /// An engine that `#hardware=` can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Engine {
     Vaapi,
     V4l2m2m,
@@ -26,21 +26,18 @@ const NAMES: [(&str, Engine); 7] = [
 ];
 
 impl Engine {
-    /// By its name; an empty one means software until engines are probed.
+    /// By its name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        if name.is_empty() {
-            return Some(Self::Software);
-        }
         NAMES.iter().find(|(n, _)| *n == name).map(|(_, engine)| *engine)
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         NAMES.iter().find(|(_, engine)| *engine == self).map_or("", |(name, _)| name)
     }
 }
 
 /// Which encoders an engine can take the place of, by the beginning of their text.
-fn replaceable(codec: &str) -> Option<&'static str> {
+pub(super) fn replaceable(codec: &str) -> Option<&'static str> {
     let name = codec.split_once("-c:v ").map_or(codec, |(_, name)| name);
     [("libx264", "h264"), ("libx265", "h265"), ("mjpeg", "mjpeg")]
         .iter()

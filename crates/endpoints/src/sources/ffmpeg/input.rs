@@ -17,7 +17,8 @@ pub(super) enum Input<'a> {
     Virtual(&'a str),
     /// `tts?…`, the query.
     Speech(&'a str),
-    /// A word that can only be the name of a stream: no dot, slash or the like.
+    /// A word that can only be the name of a stream: no dot, slash or the like,
+    /// or an entity of Home Assistant (`camera.front_door`).
     Word,
     /// A file, or a stream with an unusual name.
     Other,
@@ -33,15 +34,25 @@ impl<'a> Input<'a> {
             ("device", query) if text.len() > "device".len() => Self::Device(query),
             ("virtual", query) => Self::Virtual(query),
             ("tts", query) if text.len() > "tts".len() => Self::Speech(query),
-            _ if !text.is_empty()
-                && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
-                && !text.starts_with('-') =>
-            {
-                Self::Word
-            }
+            _ if is_word(text) || text.strip_prefix("camera.").is_some_and(is_entity) => Self::Word,
             _ => Self::Other,
         }
     }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+        && !text.starts_with('-')
+}
+
+/// The second part of an entity's name, and not the ending of a file's.
+fn is_entity(text: &str) -> bool {
+    const FILES: [&str; 24] = [
+        "264", "265", "aac", "avi", "flac", "flv", "gif", "h264", "h265", "hevc", "jpeg", "jpg",
+        "m3u8", "m4a", "mjpeg", "mkv", "mov", "mp3", "mp4", "ogg", "png", "ts", "wav", "webm",
+    ];
+    is_word(text) && !FILES.contains(&text.to_ascii_lowercase().as_str())
 }
 
 /// The options that open the input, up to `-i …`.
@@ -245,9 +256,25 @@ fn named_size(size: &str) -> &str {
 fn speech(query: &str) -> String {
     let pairs: Vec<_> = query_pairs(query).collect();
     let text = value(&pairs, "text").unwrap_or_default();
-    let mut graph = format!("flite=text='{text}'");
+    let mut graph = format!("flite=text='{}'", in_quotes(text));
     if let Some(voice) = value(&pairs, "voice").filter(|v| !v.is_empty()) {
         graph.push_str(&format!(":voice={voice}"));
     }
     format!("-re -f lavfi -i \"{graph}\"")
+}
+
+/// A text for between single quotes in a filter graph. It is read twice there:
+/// as a graph, where only a quote is special, and as options, where `:`, `\`
+/// and `'` are. Double quotes would end the word of our command line.
+fn in_quotes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\'' => out.push_str(r"'\\\''"),
+            ':' | '\\' => out.extend(['\\', c]),
+            '"' | '\n' | '\r' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
 }

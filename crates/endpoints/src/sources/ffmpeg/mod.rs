@@ -4,10 +4,14 @@
 //! The source text becomes a command line ([`command`]), which then runs like
 //! that of any other program.
 
+mod auto;
 mod command;
+mod found;
 mod hardware;
 mod input;
+mod probe;
 mod risk;
+mod run;
 mod templates;
 mod version;
 
@@ -24,7 +28,10 @@ use crate::Context;
 use crate::io::process::source::Plan;
 use crate::table::{Opening, Risk};
 use command::Environment;
+use hardware::Engine;
 use templates::Templates;
+
+pub use found::{Found, devices, hardware};
 
 /// Settings of `ffmpeg:`: templates that override or add to the built-in ones.
 #[derive(Clone, Debug, Default)]
@@ -70,13 +77,20 @@ pub fn check(source: &str) -> Result<(), Error> {
         rtsp_port: Some(1),
         libavformat: None,
         log_level: "",
+        sound: SOUND,
+        engine: Engine::Software,
         source: text(source),
     };
     let command = command::build(&environment)?;
     Plan::new(&command).check()
 }
 
-/// Builds the command, starts it and waits until it delivers.
+/// What `#audio=auto` is where nothing else is asked for: every viewer
+/// understands it.
+const SOUND: &str = "opus";
+
+/// Builds the command, starts it and waits until it delivers. With
+/// `#audio=auto` it is started when somebody has chosen a codec.
 pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
     Box::pin(async move {
         let plan = tokio::select! {
@@ -85,18 +99,26 @@ pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
                 let text = "ffmpeg: nobody waits for it any more";
                 return Err(Error::new(ErrorKind::Ended, text));
             }
-            plan = plan(&context, &request.source) => plan?,
+            plan = plan(&context, &request.source, None) => plan?,
         };
+        if auto::is_asked(&request.source) {
+            return Ok(auto::producer(context, &request.source));
+        }
         plan.open(context, &request.cancel).await
     })
 }
 
-async fn plan(context: &Arc<Context>, source: &str) -> Result<Plan, Error> {
+/// The command of a source; `sound` is what `#audio=auto` stands for.
+async fn plan(context: &Arc<Context>, source: &str, sound: Option<&str>) -> Result<Plan, Error> {
     let config = context.ffmpeg.get();
     let templates = Templates(&config.templates);
     let bin = templates.get("bin").unwrap_or_default();
     context.exec.get().allow(bin)?;
     let libavformat = version::libavformat(bin, &context.tasks).await?;
+    let engine = match command::probed_codec(text(source), templates) {
+        Some(codec) => probe::best(bin, codec, &context.tasks).await,
+        None => Engine::Software,
+    };
     let is_stream = |name: &str| context.streams().is_some_and(|s| s.get(name).is_some());
     let command = command::build(&Environment {
         templates,
@@ -104,6 +126,8 @@ async fn plan(context: &Arc<Context>, source: &str) -> Result<Plan, Error> {
         rtsp_port: context.rtsp_port(),
         libavformat,
         log_level: config.log_level(),
+        sound: sound.unwrap_or(SOUND),
+        engine,
         source: text(source),
     })?;
     tracing::debug!(target: "ffmpeg", command = %rs2rtc_base::Redacted(&command), "[ffmpeg] run");

@@ -47,9 +47,13 @@ const DRAWING: [&str; 13] = [
 pub(super) fn risk(source: &str) -> Risk {
     let text = source.strip_prefix("ffmpeg:").unwrap_or(source);
     let (input, parameters) = Fragment::split(text);
-    let harmless = is_clean(text)
+    // Only options from a list may have a space, everything else is one word.
+    let is_clean = |key: &str, value: &str| key == "raw" || is_clean(key) && is_clean(value);
+    let harmless = is_clean("", input)
         && is_harmless_input(input)
-        && parameters.iter().all(|(key, value)| is_harmless_parameter(key, value));
+        && parameters
+            .iter()
+            .all(|(key, value)| is_clean(key, value) && is_harmless_parameter(key, value));
     if harmless { Risk::None } else { Risk::Local }
 }
 
@@ -79,7 +83,8 @@ fn is_harmless_parameter(key: &str, value: &str) -> bool {
     match key {
         "video" | "audio" => matches!(value, "" | "copy" | "auto") || is_codec(value),
         "input" => matches!(value, "file" | "http" | "rtsp" | "rtsp/udp"),
-        "hardware" => Engine::from_name(value).is_some(),
+        "hardware" => value.is_empty() || Engine::from_name(value).is_some(),
+        "raw" => is_harmless_option(value),
         "width" | "height" | "timeout" => is_number(value) || value == "-1",
         "rotate" => matches!(value, "90" | "180" | "270" | "-90"),
         "bitrate" => is_number(value.trim_end_matches(['k', 'K', 'M'])),
@@ -88,6 +93,20 @@ fn is_harmless_parameter(key: &str, value: &str) -> bool {
         "drawtext" => value.split(':').all(is_harmless_drawing),
         _ => false,
     }
+}
+
+/// `-vf` with filters that only turn and mirror pictures: what Home Assistant
+/// adds for a camera that hangs upside down.
+fn is_harmless_option(value: &str) -> bool {
+    value.strip_prefix("-vf ").is_some_and(|filters| {
+        filters.split(',').all(|filter| match filter.split_once('=') {
+            None => matches!(filter, "hflip" | "vflip" | "transpose"),
+            Some(("transpose", direction)) => {
+                matches!(direction, "0" | "1" | "2" | "3" | "clock" | "cclock")
+            }
+            Some(_) => false,
+        })
+    })
 }
 
 /// A built-in template that is a codec.
@@ -128,6 +147,11 @@ mod tests {
             "ffmpeg:tts?text=hello+world&voice=slt#audio=opus",
             "ffmpeg:cam#video=h264#drawtext=fontsize=12:text=cam:x=w-tw",
             "ffmpeg:cam#video#audio",
+            "ffmpeg:cam#audio=auto",
+            "ffmpeg:cam#video=h264#hardware",
+            "ffmpeg:camera.door#audio=opus#query=log_level=debug",
+            "ffmpeg:rtsp://cam/1#video=h264#audio=copy#raw=-vf hflip",
+            "ffmpeg:rtsp://cam/1#video=h264#audio=copy#raw=-vf transpose=2,vflip",
         ] {
             assert_eq!(risk(source), Risk::None, "{source}");
         }
@@ -156,6 +180,14 @@ mod tests {
             "ffmpeg:http://cam/\"",
             "ffmpeg:rtsp://cam#raw=-ss",
             "ffmpeg:rtsp://cam#raw",
+            "ffmpeg:rtsp://cam#raw=-vf",
+            "ffmpeg:rtsp://cam#raw=-vf hflip -y /etc/passwd",
+            "ffmpeg:rtsp://cam#raw=-vf hflip,movie=/etc/passwd",
+            "ffmpeg:rtsp://cam#raw=-vf transpose=1;movie",
+            "ffmpeg:rtsp://cam#raw=-vf  hflip",
+            "ffmpeg:rtsp://cam#raw=-vf hflip\n",
+            "ffmpeg:rtsp://cam#raw=-vf hflip#raw=-y",
+            "ffmpeg:rtsp://cam#raw=bin",
             "ffmpeg:rtsp://cam#input=-i",
             "ffmpeg:rtsp://cam#input=-f x -i {input}",
             "ffmpeg:rtsp://cam#video=-c:v",

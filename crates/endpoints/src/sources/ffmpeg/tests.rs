@@ -29,6 +29,8 @@ fn command_with(
         rtsp_port: Some(8554),
         libavformat,
         log_level: "",
+        sound: "opus",
+        engine: super::hardware::Engine::Vaapi,
         source,
     })
 }
@@ -187,10 +189,54 @@ fn hardware() {
             "bbb.mp4#video=mjpeg#hardware=cuda",
             "-re -i bbb.mp4 -c:v mjpeg -an -f mjpeg -".to_owned(),
         ),
-        ("bbb.mp4#video=h264#hardware", format!("-re -i bbb.mp4 {} -an {OUTPUT}", t("h264"))),
+        // Without a name it is what was found to work.
+        (
+            "bbb.mp4#video=h264#hardware",
+            format!(
+                "{VAAPI} -re -i bbb.mp4 {vaapi264} -an -vf \"{first},scale_vaapi={COLOURS}\" {OUTPUT}"
+            ),
+        ),
+        (
+            "bbb.mp4#video=h264#hardware=software",
+            format!("-re -i bbb.mp4 {} -an {OUTPUT}", t("h264")),
+        ),
+        (
+            "bbb.mp4#video=h264#width=640#hardware=dxva2",
+            format!(
+                "-hwaccel dxva2 -hwaccel_output_format dxva2_vld -re -i bbb.mp4 {} -an -vf \"hwmap=derive_device=qsv,format=qsv,scale_qsv=640:-1\" {OUTPUT}",
+                t("h264/dxva2")
+            ),
+        ),
+        (
+            "bbb.mp4#video=h265#hardware=videotoolbox",
+            format!(
+                "-hwaccel videotoolbox -hwaccel_output_format videotoolbox_vld -re -i bbb.mp4 {} -an {OUTPUT}",
+                t("h265/videotoolbox")
+            ),
+        ),
+        (
+            "bbb.mp4#video=h264#rotate=90#hardware=rkmpp",
+            format!(
+                "{RKMPP} -re -i bbb.mp4 {} -an -vf \"format=drm_prime|nv12,hwupload,vpp_rkrga=transpose=1\" {OUTPUT}",
+                t("h264/rkmpp")
+            ),
+        ),
     ] {
         assert_eq!(command(source), expected, "{source}");
     }
+}
+
+#[test]
+fn an_engine_is_looked_for_only_where_none_is_named() {
+    let none = BTreeMap::new();
+    let codec = |source: &str| super::command::probed_codec(source, Templates(&none));
+    assert_eq!(codec("a.mp4#video=h264#hardware"), Some("h264"));
+    assert_eq!(codec("a.mp4#video=mjpeg#hardware="), Some("mjpeg"));
+    assert_eq!(codec("a.mp4#video=h265#video=h264#hardware"), Some("h264"));
+    for source in ["video=h264", "video=h264#hardware=cuda", "video=copy#hardware", "hardware"] {
+        assert_eq!(codec(&format!("a.mp4#{source}")), None, "{source}");
+    }
+    assert_eq!(codec("a.mp4#video=h265#hardware"), None);
 }
 
 #[test]
@@ -219,6 +265,44 @@ fn made_by_ffmpeg() {
     assert_eq!(picture("virtual?size=640x360&rate=5&decimals=1"), small);
     let spoken = "-re -f lavfi -i \"flite=text='hello world':voice=slt\"";
     assert_eq!(picture("tts?text=hello+world&voice=slt"), spoken);
+    let odd = r#"-re -f lavfi -i "flite=text='it'\\\''s 7\:30, "#.to_owned() + r#"really'""#;
+    assert_eq!(picture("tts?text=it's 7:30,%20really"), odd);
+}
+
+#[test]
+fn sound_that_is_chosen_later() {
+    let opus = "-c:a libopus -application:a lowdelay -min_comp 0";
+    assert_eq!(command("a.mp4#audio=auto"), format!("-re -i a.mp4 {opus} -vn {OUTPUT}"));
+    let chosen = build(&Environment {
+        templates: Templates(&BTreeMap::new()),
+        is_stream: &|_| false,
+        rtsp_port: None,
+        libavformat: None,
+        log_level: "",
+        sound: "pcma/8000",
+        engine: super::hardware::Engine::Software,
+        source: "a.mp4#audio=auto#input=file",
+    });
+    let expected = "ffmpeg -hide_banner -re -i a.mp4 -c:a pcm_alaw -ar:a 8000 -ac:a 1 -vn -f wav -";
+    assert_eq!(chosen.unwrap(), expected);
+}
+
+#[test]
+fn what_home_assistant_adds() {
+    let command = command_with("camera.door#audio=opus", &BTreeMap::new(), None);
+    assert_eq!(command.unwrap_err().kind(), ErrorKind::NotFound, "it is never a file");
+    assert!(self::command("camera.mp4").starts_with("-re -i camera.mp4 "));
+    let url = "rtsp://127.0.0.1:8554/camera?audio&source=ffmpeg:camera%23audio%3Dopus%23query%3Dlog_level%3Ddebug&log_level=debug";
+    let source = "camera#audio=opus#query=log_level=debug";
+    assert!(self::command(source).starts_with(&format!("{RTSP} {url} -c:a libopus ")));
+    let source = "rtsp://example.com#video=h264#audio=copy#raw=-vf hflip";
+    assert_eq!(
+        self::command(source),
+        format!(
+            "-allowed_media_types video+audio {RTSP} rtsp://example.com -vf hflip {} -c:a copy {OUTPUT}",
+            t("h264")
+        )
+    );
 }
 
 #[test]

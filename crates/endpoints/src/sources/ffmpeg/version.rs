@@ -1,14 +1,13 @@
 //! Which FFmpeg is installed: asked once per program, as long as it answers.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_streams::Tasks;
 
-use crate::io::process::{Command, Process, source};
+use super::run::run;
 
 /// libavformat of FFmpeg 5.0.
 const OLDEST: (u32, u32) = (59, 16);
@@ -43,36 +42,12 @@ pub(super) async fn libavformat(bin: &str, tasks: &Tasks) -> Result<Option<(u32,
 }
 
 async fn ask(bin: &str, tasks: &Tasks) -> Result<String, Error> {
-    let mut words = source::split(bin)?.into_iter();
-    let program = words.next().unwrap_or_default();
-    let arguments = words.chain(["-version".to_owned()]).collect();
-    let command = Command { program: program.clone(), arguments, pipe: false };
-    let mut process =
-        Process::start(&command, tasks).await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                let text = format!(
-                    "ffmpeg: program \"{program}\" not found: install ffmpeg or set ffmpeg.bin"
-                );
-                Error::new(ErrorKind::Config, text)
-            }
-            _ => Error::caused(ErrorKind::Config, format!("ffmpeg: program \"{program}\""), error),
-        })?;
-    let answer = async {
-        let status = process.exited().await;
-        process.output().ended().await;
-        (status, process.output().last_lines(100))
-    };
-    match tokio::time::timeout(LIMIT, answer).await {
-        Ok((status, text)) if status.success() => Ok(text),
-        Ok((status, text)) => {
-            let text = format!("ffmpeg: {program} -version: {status}\n{text}");
-            Err(Error::new(ErrorKind::Config, text.trim_end()))
-        }
-        Err(_) => {
-            let text = format!("ffmpeg: {program} -version: no answer");
-            Err(Error::new(ErrorKind::Unreachable, text))
-        }
+    let (status, text) = run(bin, &["-version"], LIMIT, tasks).await?;
+    if status.success() {
+        return Ok(text);
     }
+    let text = format!("ffmpeg: {bin} -version: {status}\n{text}");
+    Err(Error::new(ErrorKind::Config, text.trim_end()))
 }
 
 /// Reads `libavformat    59. 27.100 / 59. 27.100`.

@@ -1,0 +1,181 @@
+//! Streams written here, and what may not be believed.
+
+use super::*;
+use crate::codec::tests::hex;
+
+/// Tracks and units of a stream that comes in pieces of `size` bytes, and ends.
+fn units(stream: &[u8], size: usize) -> (Vec<String>, Vec<Unit>) {
+    let mut demuxer = Demuxer::new();
+    let mut units = Vec::new();
+    for piece in stream.chunks(size) {
+        demuxer.push(piece);
+        while let Some(unit) = demuxer.next_unit().unwrap() {
+            units.push(unit);
+        }
+    }
+    demuxer.end().unwrap();
+    while let Some(unit) = demuxer.next_unit().unwrap() {
+        units.push(unit);
+    }
+    let tracks = demuxer.tracks().unwrap().unwrap();
+    (tracks.iter().map(ToString::to_string).collect(), units)
+}
+
+fn check(stream: &[u8], codec: &str, lengths: &[(usize, Time)]) {
+    for size in [1, 2, 3, 7, 64, 100_000] {
+        let (found, units) = units(stream, size);
+        assert_eq!(found, [codec]);
+        let found: Vec<_> = units.iter().map(|u| (u.payload.len(), u.time)).collect();
+        assert_eq!(found, lengths, "in pieces of {size}");
+    }
+    cut_everywhere(stream);
+}
+
+/// A stream that is cut or begins anywhere gives units or errors.
+fn cut_everywhere(stream: &[u8]) {
+    for at in 0..stream.len() {
+        for part in [&stream[..at], &stream[at..]] {
+            let mut demuxer = Demuxer::new();
+            demuxer.push(part);
+            while let Ok(Some(_)) = demuxer.next_unit() {}
+            let _ = demuxer.end();
+            while let Ok(Some(_)) = demuxer.next_unit() {}
+        }
+    }
+}
+
+#[test]
+fn pictures() {
+    let picture = mjpeg::tests::PICTURE;
+    let bare = [picture, picture, &[0, 0], picture, &[0xff, 0xd8]].concat();
+    check(&bare, "JPEG", &[(picture.len(), Time::Arrival); 3]);
+    let head = b"--frame\r\nContent-type: image/jpeg\r\n\r\n";
+    let multipart = [head, picture, b"\r\n", head, picture].concat();
+    check(&multipart, "JPEG", &[(picture.len(), Time::Arrival); 2]);
+    let junk = [&b"starting the camera\n"[..], picture, picture].concat();
+    check(&junk, "JPEG", &[(picture.len(), Time::Arrival); 2]);
+}
+
+#[test]
+fn sound() {
+    let frame = [&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc][..], &[1; 9]].concat();
+    let frames = [(9, Time::Lasts(1024)); 3];
+    check(&[&frame[..], &frame, &frame].concat(), "MPEG4-GENERIC/44100/2", &frames);
+    let wav = [&wav::tests::header(7, 1, 8000)[..], &[0; 400]].concat();
+    check(&wav, "PCMU/8000", &[(160, Time::Lasts(160)); 2]);
+    let wav = [&wav::tests::header(1, 2, 16_000)[..], &[0; 1280]].concat();
+    check(&wav, "PCML/16000/2", &[(1280, Time::Lasts(320))]);
+}
+
+const SPS: &str = "67420 00ddd0141fb0110000003001 0000003 0320f142a480";
+const PPS: &str = "68cb8cb2";
+
+#[test]
+fn bare_h264() {
+    let set = |text: &str| [&[0, 0, 0, 1][..], &hex(&text.replace(' ', ""))].concat();
+    let nal = |bytes: &[u8]| [&[0, 0, 1][..], bytes].concat();
+    let (idr, p) = ([0x65, 0x88, 1, 2], [0x41, 0x9a, 3]);
+    let second_slice = [0x65, 0x40, 5];
+    let stream = [
+        set("09f0"),
+        nal(&[0x41, 0x9a, 9]), // nothing to decode it with
+        set(SPS),
+        set(PPS),
+        nal(&[0x06, 5, 1, 0x80]),
+        nal(&idr),
+        nal(&second_slice),
+        nal(&p),
+        nal(&p),
+        set("09f0"),
+        set(SPS),
+        nal(&idr),
+        vec![0, 0, 0],
+    ]
+    .concat();
+    let sets = hex(&SPS.replace(' ', "")).len() + hex(PPS).len();
+    let expected = [
+        (sets + 4 + idr.len() + second_slice.len(), Time::Arrival),
+        (p.len(), Time::Arrival),
+        (p.len(), Time::Arrival),
+        (sets + idr.len(), Time::Arrival),
+    ];
+    check(&stream, "H264", &expected);
+    let (_, units) = units(&stream, 5);
+    assert_eq!(units.iter().map(|u| u.keyframe).collect::<Vec<_>>(), [true, false, false, true]);
+    assert!(matches!(&units[0].payload, Payload::Nals(nals) if nals[0][0] == 0x67));
+}
+
+#[test]
+fn bare_streams_of_neither_codec_are_refused() {
+    let refused = |bytes: &[u8]| {
+        let mut demuxer = Demuxer::new();
+        demuxer.push(bytes);
+        demuxer.next_unit()
+    };
+    let error = refused(&[0, 0, 0, 1, 0xba, 0]).unwrap_err();
+    assert_eq!(error.to_string(), "bitstream: unsupported header: ba");
+    assert_eq!(refused(&[0, 0, 1, 0x41, 0x9a]), Err(Error::UnknownBitstream(0x41)));
+    assert_eq!(refused(&[0, 0, 0, 0, 0, 1]), Ok(None));
+}
+
+#[test]
+fn unknown_data_is_refused() {
+    let mut demuxer = Demuxer::new();
+    demuxer.push(b"hello");
+    assert_eq!(demuxer.next_unit(), Ok(None), "a picture may come");
+    let error = demuxer.end().unwrap_err();
+    assert_eq!(error.to_string(), "magic: unsupported header: 68656c6c");
+    let mut demuxer = Demuxer::new();
+    demuxer.end().unwrap();
+    assert_eq!(demuxer.tracks(), Ok(None), "nothing came at all");
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&[b'x'; MAX_JUNK]);
+    assert_eq!(demuxer.next_unit(), Err(Error::UnknownFormat(*b"xxxx")));
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&[b'-'; MAX_PROBE + 1]);
+    assert_eq!(demuxer.tracks(), Err(Error::UnknownFormat(*b"----")));
+}
+
+/// A file with one script tag and one of AAC.
+fn flv(script: &[u8]) -> Vec<u8> {
+    let tag = |kind: u8, time: u8, body: &[u8]| {
+        let size = u8::try_from(body.len()).unwrap();
+        [&[kind, 0, 0, size, 0, 0, time, 0, 0, 0, 0][..], body, &[0, 0, 0, 11 + size]].concat()
+    };
+    [
+        b"FLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec(),
+        tag(18, 0, script),
+        tag(8, 0, &[0xaf, 0, 0x14, 0x08]),
+        tag(8, 64, &[0xaf, 1, 1, 2, 3]),
+    ]
+    .concat()
+}
+
+#[test]
+fn flv_waits_for_what_it_announces() {
+    let at = |ticks| Time::At { pts: ticks, dts: ticks };
+    check(&flv(b"..onMetaData..audiocodecid"), "MPEG4-GENERIC/16000", &[(3, at(1024))]);
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&flv(b"..onMetaData..audiocodecid..videocodecid"));
+    assert_eq!(demuxer.next_unit(), Ok(None), "the picture may come");
+    demuxer.settle().unwrap();
+    assert!(demuxer.next_unit().unwrap().is_some(), "it is not waited for any more");
+    assert_eq!(demuxer.tracks().unwrap().unwrap().len(), 1);
+}
+
+#[test]
+fn a_transport_stream_without_anything_known_is_told() {
+    let packet = |id: u16, section: &[u8]| {
+        let [high, low] = id.to_be_bytes();
+        let mut packet = vec![0x47, 0x40 | high, low, 0x10, 0];
+        packet.extend_from_slice(section);
+        packet.resize(188, 0xff);
+        packet
+    };
+    let pat = hex("00b00d0001c10000 0001f000 00000000");
+    let pmt = hex("02b0120001c10000e100f000 02e100f000 00000000");
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&[packet(0, &pat), packet(0x1000, &pmt)].concat());
+    let error = demuxer.next_unit().unwrap_err();
+    assert_eq!(error.to_string(), "mpegts without pictures and sound that are supported");
+}

@@ -1,0 +1,149 @@
+//! Streams as FFmpeg writes them, of which the fuzzer starts too. Each has 1.2 s:
+//! 12 pictures of 64x48 with a keyframe every 5, and a tone.
+#![allow(clippy::unwrap_used)]
+
+use rs2rtc_media::container::{Demuxer, Time, Unit};
+use rs2rtc_media::{CodecId, Payload};
+
+fn file(name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/container");
+    std::fs::read(format!("{folder}/{name}")).unwrap()
+}
+
+/// Format, tracks and units of a stream that comes in pieces.
+fn read(stream: &[u8], size: usize) -> (&'static str, Vec<String>, Vec<Unit>) {
+    let mut demuxer = Demuxer::new();
+    let mut units = Vec::new();
+    for piece in stream.chunks(size) {
+        demuxer.push(piece);
+        while let Some(unit) = demuxer.next_unit().unwrap() {
+            units.push(unit);
+        }
+    }
+    demuxer.end().unwrap();
+    while let Some(unit) = demuxer.next_unit().unwrap() {
+        units.push(unit);
+    }
+    let tracks = demuxer.tracks().unwrap().unwrap();
+    let tracks = tracks.iter().map(ToString::to_string).collect();
+    (demuxer.format_name(), tracks, units)
+}
+
+fn of_track(units: &[Unit], track: usize) -> Vec<&Unit> {
+    units.iter().filter(|unit| unit.track == track).collect()
+}
+
+fn times(units: &[&Unit]) -> (Vec<i64>, Vec<i64>) {
+    let time = |unit: &&Unit| match unit.time {
+        Time::At { pts, dts } => (pts, dts),
+        other => panic!("{other:?}"),
+    };
+    units.iter().map(time).unzip()
+}
+
+#[test]
+fn formats_tracks_and_units() {
+    for (name, format, tracks, counts) in [
+        ("pictures.mjpeg", "mjpeg", &["JPEG"][..], &[3][..]),
+        ("pictures.mpjpeg", "mpjpeg", &["JPEG"], &[3]),
+        ("pictures.h264", "h264", &["H264"], &[12]),
+        ("pictures.hevc", "hevc", &["H265"], &[12]),
+        ("sound.aac", "adts", &["MPEG4-GENERIC/16000"], &[20]),
+        ("sound.wav", "wav", &["PCMU/8000"], &[5]),
+        ("pcma.flv", "flv", &["PCMA/8000"], &[4]),
+        ("h264_aac.flv", "flv", &["H264", "MPEG4-GENERIC/16000"], &[12, 20]),
+        ("h264_aac.ts", "mpegts", &["H264", "MPEG4-GENERIC/16000"], &[12, 20]),
+        ("hevc_opus.ts", "mpegts", &["H265", "OPUS/48000/2"], &[12, 61]),
+    ] {
+        let stream = file(name);
+        let whole = read(&stream, usize::MAX);
+        assert_eq!(whole.0, format, "{name}");
+        assert_eq!(whole.1, tracks, "{name}");
+        for (track, count) in counts.iter().enumerate() {
+            assert_eq!(of_track(&whole.2, track).len(), *count, "{name}, track {track}");
+        }
+        for size in [1, 3, 188, 1000] {
+            assert!(read(&stream, size) == whole, "{name} in pieces of {size}");
+        }
+    }
+}
+
+#[test]
+fn every_keyframe_has_its_parameter_sets() {
+    for name in ["pictures.h264", "pictures.hevc", "h264_aac.flv", "h264_aac.ts", "hevc_opus.ts"] {
+        let (_, tracks, units) = read(&file(name), 1000);
+        let pictures = of_track(&units, 0);
+        let keyframes: Vec<_> = pictures.iter().map(|unit| unit.keyframe).collect();
+        let expected: Vec<_> = (0..12).map(|n| n % 5 == 0).collect();
+        assert_eq!(keyframes, expected, "{name}");
+        for unit in pictures.iter().filter(|unit| unit.keyframe) {
+            let Payload::Nals(nals) = &unit.payload else { panic!("{name}") };
+            let kinds: Vec<u8> = nals.iter().map(|nal| nal[0]).collect();
+            let sets: &[u8] = if tracks[0] == "H264" { &[0x67, 0x68] } else { &[0x40, 0x42, 0x44] };
+            assert!(kinds.starts_with(sets), "{name}: {kinds:02x?}");
+            let again = kinds[sets.len()..].iter().any(|kind| sets.contains(kind));
+            assert!(!again, "{name}: {kinds:02x?}");
+        }
+    }
+}
+
+#[test]
+fn codecs_carry_what_decoders_need() {
+    for name in ["pictures.h264", "pictures.hevc", "h264_aac.flv", "hevc_opus.ts", "sound.aac"] {
+        let mut demuxer = Demuxer::new();
+        demuxer.push(&file(name));
+        demuxer.end().unwrap();
+        for codec in demuxer.tracks().unwrap().unwrap() {
+            let key = match codec.id {
+                CodecId::H264 => "sprop-parameter-sets=",
+                CodecId::H265 => "sprop-vps=",
+                CodecId::Aac => "config=1408",
+                _ => "",
+            };
+            assert!(codec.fmtp.contains(key), "{name}: {}", codec.fmtp);
+        }
+    }
+}
+
+#[test]
+fn times_of_pictures_and_sound_are_on_one_timeline() {
+    for name in ["h264_aac.flv", "h264_aac.ts"] {
+        let (.., units) = read(&file(name), 1000);
+        let (pts, dts) = times(&of_track(&units, 0));
+        assert!(dts.windows(2).all(|w| w[1] - w[0] == 9000), "{name}: {dts:?}");
+        assert!(pts.iter().zip(&dts).all(|(pts, dts)| pts >= dts), "{name}");
+        assert!(pts.iter().zip(&dts).any(|(pts, dts)| pts > dts), "{name} has B-frames");
+        let mut shown = pts.clone();
+        shown.sort_unstable();
+        assert!(shown.windows(2).all(|w| w[1] - w[0] == 9000), "{name}: {pts:?}");
+        let (sound, _) = times(&of_track(&units, 1));
+        // FLV counts milliseconds.
+        assert!(sound.windows(2).all(|w| (w[1] - w[0] - 1024).abs() <= 16), "{name}: {sound:?}");
+        // The encoder starts one frame of silence early.
+        let ahead = sound[0] * 1000 / 16_000 - shown[0] * 1000 / 90_000;
+        assert!((-130..=0).contains(&ahead), "{name}: {ahead} ms");
+    }
+    let (.., units) = read(&file("hevc_opus.ts"), 1000);
+    let (opus, _) = times(&of_track(&units, 1));
+    assert!(opus.windows(2).all(|w| (w[1] - w[0] - 960).abs() <= 1), "{opus:?}");
+}
+
+#[test]
+fn cut_anywhere_they_give_units_or_errors() {
+    for entry in
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/container"))
+            .unwrap()
+    {
+        let stream = std::fs::read(entry.unwrap().path()).unwrap();
+        // Every place in the headers, and some in each later packet.
+        for at in (0..stream.len()).filter(|at| *at < 600 || at % 97 == 0) {
+            for part in [&stream[..at], &stream[at..]] {
+                let mut demuxer = Demuxer::new();
+                demuxer.push(part);
+                while let Ok(Some(_)) = demuxer.next_unit() {}
+                let _ = demuxer.end();
+                while let Ok(Some(_)) = demuxer.next_unit() {}
+            }
+        }
+    }
+}
