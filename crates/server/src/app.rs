@@ -3,6 +3,7 @@
 //! [`App::load`] reads the configuration, sets up the log and binds the HTTP and
 //! RTSP ports; [`App::run`] serves until it is told to stop and says goodbye.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -190,9 +191,9 @@ impl App {
     }
 
     /// Serves until a signal comes. A second one ends the process at once.
-    pub async fn run_until_signal(self) -> Outcome {
+    pub async fn run_until_signal(self, signals: io::Result<Signals>) -> Outcome {
         let cancel = CancellationToken::new();
-        let mut signals = match Signals::new() {
+        let mut signals = match signals {
             Ok(signals) => signals,
             Err(error) => {
                 tracing::error!(target: "app", %error, "signals");

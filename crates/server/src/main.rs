@@ -34,8 +34,10 @@ fn main() -> ExitCode {
     };
     logging::log_panics();
     let outcome = runtime.block_on(async {
+        // Before anything listens: who sees a port may send a signal.
+        let signals = process::Signals::new();
         let app = App::load(&Options { config: args.config, dir: None });
-        app.run_until_signal().await
+        app.run_until_signal(signals).await
     });
     // Nothing that still blocks may hold the process up.
     runtime.shutdown_background();

@@ -112,7 +112,7 @@ impl Pictures {
             Sets::H264(sets) => (is_keyframe(&content, has_sps), sets.is_complete()),
             Sets::H265(sets) => (h265::is_keyframe(&content), sets.is_complete()),
         };
-        if !self.started && !(keyframe && complete) {
+        if !(self.started || keyframe && complete) {
             return None;
         }
         self.started = true;
