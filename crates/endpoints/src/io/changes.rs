@@ -107,11 +107,13 @@ mod linux {
         let watch = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         // A node is made first, and its owner set then.
         let events = WatchFlags::CREATE | WatchFlags::ATTRIB | WatchFlags::MOVED_TO;
-        let mut watched = Err(io::ErrorKind::NotFound.into());
+        let mut watched: io::Result<_> = Err(io::ErrorKind::NotFound.into());
         for folder in folders {
             // One that does not exist yet says so by being made.
             let added = inotify::add_watch(&watch, *folder, events | WatchFlags::ONLYDIR);
-            watched = watched.or(added.map_err(io::Error::from));
+            if watched.is_err() {
+                watched = added.map_err(io::Error::from);
+            }
         }
         watched.map(|_| watch)
     }

@@ -453,11 +453,15 @@ mod tests {
         let context = Context::new(<_>::default(), <_>::default(), "test");
         let cancel = CancellationToken::new();
         let request = OpenRequest { source, stream: "cam".to_owned(), cancel: cancel.clone() };
-        let dial = tokio::spawn(open(context, request));
-        let (mut camera, _) = listener.accept().await.unwrap();
-        cancel.cancel();
+        let dial = open(context, request);
+        let camera = async {
+            let (camera, _) = listener.accept().await.unwrap();
+            cancel.cancel();
+            camera
+        };
+        let both = async { tokio::join!(dial, camera) };
         let limit = Duration::from_secs(10);
-        let opened = tokio::time::timeout(limit, dial).await.unwrap().unwrap();
+        let (opened, mut camera) = tokio::time::timeout(limit, both).await.unwrap();
         assert_eq!(opened.err().map(|e| e.kind()), Some(ErrorKind::Ended));
         let mut said = Vec::new();
         camera.read_to_end(&mut said).await.unwrap();
