@@ -327,6 +327,19 @@ async fn a_changed_file_is_read_and_a_broken_one_is_not() {
 }
 
 #[tokio::test]
+async fn logins_and_paths_take_effect_at_once() {
+    let server = Server::start("live", "");
+    let login =
+        "api:\n  username: admin\n  password: pass\n  local_auth: true\n  base_path: /rtc\n";
+    server.apply(&format!("{}{login}", server.file())).await;
+    server.call("GET", "/rtc/api").await.is(401, "Unauthorized\n");
+    let known = "Authorization: Basic YWRtaW46cGFzcw==\r\n";
+    assert_eq!(server.send("GET", "/rtc/api", known, "").await.status, 200);
+    assert_eq!(server.send("GET", "/api", known, "").await.status, 404);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn the_schema_is_served() {
     let server = Server::start("schema", "");
     let schema = server.call("GET", "/schema.json").await;
