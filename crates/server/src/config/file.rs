@@ -246,7 +246,7 @@ fn resolve(path: &Path) -> PathBuf {
     let mut target = path.to_owned();
     for _ in 0..8 {
         let Ok(link) = fs::read_link(&target) else { break };
-        target = target.parent().unwrap_or(Path::new("")).join(link);
+        target = target.parent().unwrap_or_else(|| Path::new("")).join(link);
     }
     target
 }

@@ -119,7 +119,7 @@ const ALL_MODULES: &[&str] = &[
 ];
 
 /// Everything that can be configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// `app.modules`: only these; `None` means all.
     pub modules: Option<Vec<String>>,
@@ -151,28 +151,6 @@ pub struct Config {
     pub liveness: liveness::Resolved,
     /// What is wrong, in the order it was found.
     pub problems: Vec<Problem>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            modules: None,
-            compat: false,
-            log: Log::default(),
-            api: Api::default(),
-            rtsp: Rtsp::default(),
-            webrtc: Webrtc::default(),
-            streams: streams::Entries::default(),
-            defaults: streams::Options::default(),
-            publish: BTreeMap::new(),
-            preload: BTreeMap::new(),
-            preload_places: Vec::new(),
-            exec_allow_paths: None,
-            ffmpeg: BTreeMap::new(),
-            liveness: liveness::Resolved::default(),
-            problems: Vec::new(),
-        }
-    }
 }
 
 impl Config {
