@@ -155,11 +155,20 @@ impl ConfigFile {
         self.change(|text| {
             let root = Node::parse(text).map_err(PatchError::from)?;
             let entry = root.get("streams").and_then(|s| s.node.get(name));
-            let mapping = entry.is_some_and(|e| matches!(e.node.value, Value::Map(_)));
-            if mapping && *edit != Edit::Remove {
-                Ok(patch(text, &["streams", name, "url"], edit)?)
-            } else {
-                Ok(patch(text, &["streams", name], edit)?)
+            let mapping = entry.filter(|e| matches!(e.node.value, Value::Map(_)));
+            let (Some(entry), Some(url)) = (mapping, edit.value()) else {
+                return Ok(patch(text, &["streams", name], edit)?);
+            };
+            match patch(text, &["streams", name, "url"], edit) {
+                // A mapping in braces is written anew, one key on a line.
+                Err(PatchError::Flow { .. }) => {
+                    let mut whole = entry.node.to_json();
+                    if let Some(keys) = whole.as_object_mut() {
+                        keys.insert("url".to_owned(), url);
+                    }
+                    Ok(patch(text, &["streams", name], &Edit::Value(whole))?)
+                }
+                other => Ok(other?),
             }
         })
     }
@@ -237,7 +246,7 @@ fn resolve(path: &Path) -> PathBuf {
     let mut target = path.to_owned();
     for _ in 0..8 {
         let Ok(link) = fs::read_link(&target) else { break };
-        target = target.parent().unwrap_or(Path::new("")).join(link);
+        target = target.parent().unwrap_or_else(|| Path::new("")).join(link);
     }
     target
 }
@@ -312,14 +321,16 @@ mod tests {
         file.set_stream("k", &list(&["c"])).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("    url:\n      - c\n    linger: 1s\n"), "{text}");
-        assert!(file.set_stream("m", &list(&["c"])).is_err());
+        file.set_stream("m", &list(&["c"])).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("  m:\n    url:\n      - c\n    linger: 1s\n  k:\n"), "{text}");
         file.set_stream("m", &Edit::Remove).unwrap();
         assert!(!fs::read_to_string(&path).unwrap().contains("m:"));
         let mut left: Vec<_> =
             fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".rs2rtc", "go2rtc.yaml"]);
-        assert_eq!(file.versions().unwrap().list().unwrap().len(), 3);
+        assert_eq!(file.versions().unwrap().list().unwrap().len(), 4);
         fs::remove_dir_all(&dir).unwrap();
         let error = ConfigFile::new(None).set_stream("a", &Edit::Remove).unwrap_err();
         assert_eq!(error.to_string(), "config file disabled");

@@ -194,4 +194,12 @@ mod tests {
         assert_eq!(unmasked("log:\n  password: ***\n", FILE, hide), Err(2));
         assert_eq!(unmasked("streams:\n  z: rtsp://***@other/1\n", FILE, hide), Err(2));
     }
+
+    #[test]
+    fn any_part_of_a_file_comes_back() {
+        for (at, _) in FILE.char_indices() {
+            let part = &FILE[..at];
+            assert_eq!(unmasked(&masked(part, hide), part, hide), Ok(part.to_owned()));
+        }
+    }
 }

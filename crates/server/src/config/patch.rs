@@ -223,7 +223,7 @@ fn end_of(lines: &[String], entry: &Entry) -> usize {
 
 impl Edit {
     /// What stands at the key afterwards; `None`: nothing.
-    fn value(&self) -> Option<Json> {
+    pub(super) fn value(&self) -> Option<Json> {
         match self {
             Self::Text(text) => Some(Json::String(text.clone())),
             Self::List(list) => Some(list.iter().cloned().map(Json::String).collect()),

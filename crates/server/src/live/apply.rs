@@ -149,9 +149,17 @@ fn preload(name: &str, query: &str, streams: &Streams) {
     if medias.is_empty() {
         tracing::error!(target: "streams", stream = name, query, "preload: use video, audio and microphone");
         streams.unload(name);
-        return;
+    } else if !is_preloaded(name, &medias, streams) {
+        streams.preload(name, medias);
     }
-    streams.preload(name, medias);
+}
+
+/// The API has done it already before it wrote the file: once is enough.
+fn is_preloaded(name: &str, medias: &[Media], streams: &Streams) -> bool {
+    let consumers = streams.get(name).and_then(|stream| stream.snapshot().consumers);
+    consumers.iter().flatten().any(|consumer| {
+        consumer.description.format_name == "preload" && consumer.description.medias == medias
+    })
 }
 
 fn preload_medias(query: &str) -> Vec<Media> {
