@@ -373,14 +373,14 @@ fn nothing_outlives_our_sigterm() {
 
 #[tokio::test]
 async fn a_program_reads_what_it_is_given_and_sees_the_end() {
-    let script = "tr a-z A-Z; echo end >&2";
+    let script = "read line; echo $line again; cat > /dev/null; echo end >&2";
     let mut process =
         Process::start(&Command { stdin: true, ..sh(script) }, &Tasks::new()).await.unwrap();
     let mut stdin = process.take_stdin().unwrap();
     assert!(process.take_stdin().is_none());
     let mut lines = Lines::of(&mut process);
     tokio::io::AsyncWriteExt::write_all(&mut stdin, b"hello\n").await.unwrap();
-    assert_eq!(lines.next().await, "HELLO");
+    assert_eq!(lines.next().await, "hello again");
     drop(stdin);
     lines.end().await;
     assert!(process.exited().await.success());

@@ -32,6 +32,7 @@ mod config_api;
 mod config_rs;
 mod dot;
 mod events;
+mod ffmpeg_api;
 pub mod listener;
 mod metrics;
 pub mod players;
@@ -147,6 +148,8 @@ pub static ROUTES: &[Route] = &[
     route!("api/rs/config/versions/" in "api/config", "api", |_, _| Class::Admin, config_rs::list),
     route!("api/rs/config/rollback" in "api/config", "api", |_, _| Class::Admin, config_rs::rollback),
     route!("schema.json" in "", "api", |_, _| Class::View, config_rs::schema),
+    route!("api/ffmpeg/devices", "ffmpeg", |_, _| Class::View, ffmpeg_api::devices),
+    route!("api/ffmpeg/hardware", "ffmpeg", |_, _| Class::View, ffmpeg_api::hardware),
     route!("api/streams", "api", streams_api::class, streams_api::handle),
     route!("api/streams.dot", "api", |_, _| Class::View, dot::handle),
     route!("api/ws", "ws", ws::class, ws::handle),

@@ -12,6 +12,7 @@ use crate::app::{App, Options, Outcome};
 
 mod config;
 mod feed;
+mod ffmpeg;
 mod players;
 
 struct Server {
