@@ -42,7 +42,7 @@ pub struct Connection {
     description: Mutex<Description>,
     bytes_recv: AtomicU64,
     bytes_send: AtomicU64,
-    behind: OnceLock<Arc<Connection>>,
+    behind: OnceLock<Arc<Self>>,
 }
 
 impl Connection {
