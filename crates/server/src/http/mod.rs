@@ -35,6 +35,7 @@ mod events;
 pub mod listener;
 mod metrics;
 pub mod players;
+mod preload_api;
 mod sessions;
 mod settings;
 mod stream_json;
@@ -149,6 +150,7 @@ pub static ROUTES: &[Route] = &[
     route!("schema.json" in "", "api", |_, _| Class::View, config_rs::schema),
     route!("api/streams", "api", streams_api::class, streams_api::handle),
     route!("api/streams.dot", "api", |_, _| Class::View, dot::handle),
+    route!("api/preload", "api", preload_api::class, preload_api::handle),
     route!("api/ws", "ws", ws::class, ws::handle),
     route!("api/webrtc", "webrtc", webrtc::class, webrtc::handle),
     route!("api/webrtc/bye", "webrtc", |_, _| Class::Own, webrtc::bye),
