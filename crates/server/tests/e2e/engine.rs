@@ -119,3 +119,29 @@ fn viewers_of_a_changed_stream_stay_and_see_the_new_source() {
     answers(&server, "DELETE", "api/streams?src=demo", 200, "");
     answers(&server, "GET", "api/streams?src=demo", 404, "\n");
 }
+
+#[test]
+fn a_program_hears_what_is_played() {
+    let door = "door:\n  - demo:?width=320&height=240\n  - exec:dd of=heard bs=160#backchannel=1#audio=mulaw/8000";
+    let server = Server::with_streams(door);
+    let (status, body) = server.request("POST", "api/streams?src=demo:%3Faudio=pcmu&dst=door");
+    assert_eq!(status, 200, "{body}");
+    let shown: Value = serde_json::from_str(&body).unwrap();
+    let producers = shown["producers"].as_array().unwrap();
+    assert_eq!(producers.len(), 3);
+    assert!(producers.iter().all(|p| p["url"].is_string()), "{body}");
+    assert!(producers[0]["id"].is_null() && producers[1]["id"].is_null(), "{body}");
+    let receiver = &producers[2]["receivers"][0];
+    assert_eq!(receiver["codec"]["codec_name"], "pcm_mulaw");
+    let camera = &shown["consumers"][0];
+    assert_eq!((&camera["format_name"], &camera["protocol"]), (&json!("pcm"), &json!("pipe")));
+    assert_eq!(receiver["childs"], json!([camera["senders"][0]["id"]]));
+    assert_eq!(camera["senders"][0]["parent"], receiver["id"]);
+    let heard = || server.in_folder("heard").metadata().map_or(0, |file| file.len());
+    until("a second of sound", || heard() > 8000);
+    let sent = &get(&server, "api/streams?src=door")["consumers"][0]["senders"][0]["bytes"];
+    assert!(sent.as_u64() > Some(4000), "{sent}");
+    let (status, body) = server.request("POST", "api/streams?src=&dst=door");
+    assert_eq!(status, 200);
+    assert!(body.ends_with("\"consumers\":[]}\n"), "{body}");
+}

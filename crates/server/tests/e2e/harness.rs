@@ -134,7 +134,12 @@ impl Server {
 
     /// The text of its configuration.
     pub(crate) fn file(&self) -> String {
-        std::fs::read_to_string(self._folder.path().join("rs2rtc.yaml")).unwrap()
+        std::fs::read_to_string(self.in_folder("rs2rtc.yaml")).unwrap()
+    }
+
+    /// A file in the folder where it runs.
+    pub(crate) fn in_folder(&self, name: &str) -> PathBuf {
+        self._folder.path().join(name)
     }
 
     pub(crate) fn log(&self) -> String {
