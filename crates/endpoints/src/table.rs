@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rs2rtc_base::{Error, ErrorKind, Redacted};
-use rs2rtc_streams::{BoxFuture, OpenRequest, Opener, Origin, Producer};
+use rs2rtc_streams::{BoxFuture, Destination, OpenRequest, Opener, Origin, Producer};
 
 use crate::Context;
 use crate::sources::{demo, exec, ffmpeg, rtsp};
@@ -80,6 +80,21 @@ pub static SOURCES: &[Entry] = &[
     },
 ];
 
+/// A kind of server that streams can be published to.
+pub struct Outlet {
+    /// Schemes of its addresses, without the colon.
+    pub schemes: &'static [&'static str],
+    /// For people.
+    pub title: &'static str,
+    /// Page under `docs/outputs/`.
+    pub docs: &'static str,
+    /// How it is reached.
+    pub destination: fn(context: Arc<Context>) -> Arc<dyn Destination>,
+}
+
+/// All kinds of servers that streams can be published to.
+pub static OUTLETS: &[Outlet] = &[];
+
 /// The entry of a source text by its scheme.
 pub fn entry(source: &str) -> Option<&'static Entry> {
     let scheme = source.split_once(':')?.0;
@@ -137,6 +152,12 @@ impl Opener for Table {
         }
     }
 
+    fn destination(&self, url: &str) -> Option<Arc<dyn Destination>> {
+        let scheme = url.split_once(':')?.0;
+        let outlet = OUTLETS.iter().find(|outlet| outlet.schemes.contains(&scheme))?;
+        Some((outlet.destination)(Arc::clone(&self.context)))
+    }
+
     fn open(&self, request: OpenRequest) -> Opening {
         match entry(&request.source) {
             Some(entry) => (entry.open)(Arc::clone(&self.context), request),
@@ -158,5 +179,11 @@ impl fmt::Debug for Table {
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("schemes", &self.schemes).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").field("schemes", &self.schemes).finish_non_exhaustive()
     }
 }

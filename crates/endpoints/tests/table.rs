@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rs2rtc_base::ErrorKind;
 use rs2rtc_endpoints::Context;
-use rs2rtc_endpoints::table::{SOURCES, Table, entry};
+use rs2rtc_endpoints::table::{OUTLETS, SOURCES, Table, entry};
 use rs2rtc_streams::{CancellationToken, OpenRequest, Opener as _, Origin};
 
 #[test]
@@ -23,6 +23,24 @@ fn schemes_are_unique_and_documented() {
         assert!(page.exists(), "{} has no page {}", source.title, page.display());
         assert!(std::ptr::eq(entry(source.example).unwrap(), source), "{}", source.example);
         (source.check)(source.example).unwrap();
+    }
+}
+
+#[test]
+fn outlets_are_unique_documented_and_found() {
+    let table = Table::new(Context::new(Default::default(), Default::default(), "rs2rtc/test"));
+    let mut seen = HashSet::new();
+    for outlet in OUTLETS {
+        let page =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/outputs").join(outlet.docs);
+        assert!(page.exists(), "{} has no page {}", outlet.title, page.display());
+        for scheme in outlet.schemes {
+            assert!(seen.insert(*scheme), "{scheme} is there twice");
+            assert!(table.destination(&format!("{scheme}://h/x")).is_some(), "{scheme}");
+        }
+    }
+    for none in ["rtsp://127.0.0.1:1/x", "exec:cat", "x", ""] {
+        assert!(table.destination(none).is_none(), "{none}");
     }
 }
 

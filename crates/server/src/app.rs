@@ -166,6 +166,7 @@ impl App {
         self.api.tasks.spawn("changes", changes::watch(tell, self.api.cancel.clone()));
         self.start_webrtc();
         live::start_preloads(&self.config, &self.api.streams);
+        live::start_publishing(&self.config, &self.api.streams);
         self.api.tasks.spawn("configuration", live::watch::run(Arc::clone(&self.api)));
         if self.tried > 0 && self.bound == 0 {
             tracing::error!(target: "app", "nothing could be started, see the errors above");

@@ -1,7 +1,8 @@
 //! The tracks of one source, kept across its reconnects and its runs.
 //!
-//! Every opened producer has a *generation*; what belongs to an older one (its
-//! late frames, its late end) changes nothing.
+//! Every opened producer has a *generation*, a number that no other one has; what
+//! belongs to an older one (its late frames, its late end) changes nothing, also
+//! on a track that has moved to another source meanwhile.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use rs2rtc_media::{Codec, Direction, Frame, Media};
 use tokio::sync::watch;
 
 use crate::cache::Limits;
-use crate::connection::Connection;
+use crate::connection::{Connection, next_id};
 use crate::options::Departure;
 use crate::track::{Sender, Track};
 
@@ -46,6 +47,24 @@ struct LiveTrack {
     feed: Option<Arc<Sender>>,
 }
 
+impl LiveTrack {
+    fn received(media: Option<usize>, codec: Codec, track: &Arc<Track>) -> Self {
+        Self {
+            media,
+            direction: Direction::RecvOnly,
+            codec,
+            track: Arc::clone(track),
+            active: true,
+            feed: None,
+        }
+    }
+
+    /// Whether it is what a media gives in a codec.
+    fn is_of(&self, media: usize, codec: &Codec) -> bool {
+        self.media == Some(media) && self.direction == Direction::RecvOnly && self.codec == *codec
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     generation: u64,
@@ -57,6 +76,29 @@ struct State {
     tracks: Vec<LiveTrack>,
 }
 
+impl State {
+    fn adopt(&mut self, track: &Arc<Track>) -> bool {
+        let old = track.codec();
+        let found = self.medias.iter().enumerate().find_map(|(index, media)| {
+            let gives = media.direction == Direction::RecvOnly;
+            // What one source says of its channels another one may leave open.
+            let fits = |codec: &&Codec| codec.matches(&old) || old.matches(codec);
+            let codec = media.codecs.iter().filter(|_| gives).find(fits)?;
+            Some((index, codec.clone()))
+        });
+        let Some((media, codec)) = found else { return false };
+        if let Some(live) = self.tracks.iter_mut().find(|t| t.is_of(media, &codec)) {
+            live.active = true;
+            live.track.lead(track);
+        } else {
+            track.set_codec(codec.clone());
+            track.restart(self.generation);
+            self.tracks.push(LiveTrack::received(Some(media), codec, track));
+        }
+        true
+    }
+}
+
 /// A source's medias and tracks.
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -66,13 +108,16 @@ pub(crate) struct Live {
     wanted: watch::Sender<Arc<[Wanted]>>,
     /// Frames of the current generations so far.
     frames: AtomicU64,
+    /// Counts connections that were lost.
+    losses: watch::Sender<u64>,
 }
 
 impl Live {
     pub(crate) fn new(epoch: Instant, cache: Option<Limits>) -> Arc<Self> {
         let wanted = watch::Sender::new(Arc::from(Vec::new()));
         let frames = AtomicU64::new(0);
-        Arc::new(Self { epoch, cache, state: Mutex::default(), wanted, frames })
+        let losses = watch::Sender::new(0);
+        Arc::new(Self { epoch, cache, state: Mutex::default(), wanted, frames, losses })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -94,12 +139,12 @@ impl Live {
             return None;
         }
         state.run = run;
-        state.generation += 1;
-        let generation = state.generation;
+        let generation = next_id();
+        state.generation = generation;
         let mut taken = Vec::new();
         for live in &mut state.tracks {
             live.track.restart(generation);
-            live.active = live.feed.is_some() || !live.track.children().is_empty();
+            live.active = live.feed.is_some() || live.track.is_watched();
             live.media = None;
             for (index, media) in medias.iter().enumerate() {
                 if media.direction != live.direction {
@@ -144,13 +189,19 @@ impl Live {
         let mut state = self.lock();
         if state.generation == generation {
             state.connection = None;
+            self.losses.send_modify(|losses| *losses += 1);
         }
+    }
+
+    /// Tells when its connection is lost.
+    pub(crate) fn losses(&self) -> watch::Receiver<u64> {
+        self.losses.subscribe()
     }
 
     /// The source is let go: nothing it still says counts, the last keyframes stay.
     pub(crate) fn released(&self) {
         let mut state = self.lock();
-        state.generation += 1;
+        state.generation = next_id();
         state.connection = None;
         for live in &state.tracks {
             live.track.restart(state.generation);
@@ -189,9 +240,7 @@ impl Live {
         let offered = state.medias.get(media)?;
         let kind = offered.kind;
         let codec = offered.codecs.get(codec)?.clone();
-        if let Some(live) = state.tracks.iter_mut().find(|t| {
-            t.media == Some(media) && t.direction == Direction::RecvOnly && t.codec == codec
-        }) {
+        if let Some(live) = state.tracks.iter_mut().find(|t| t.is_of(media, &codec)) {
             let track = Arc::clone(&live.track);
             if !std::mem::replace(&mut live.active, true) {
                 self.publish(&state);
@@ -200,14 +249,7 @@ impl Live {
         }
         let track = Arc::new(Track::new(kind, codec.clone(), self.cache));
         track.restart(state.generation);
-        state.tracks.push(LiveTrack {
-            media: Some(media),
-            direction: Direction::RecvOnly,
-            codec,
-            track: Arc::clone(&track),
-            active: true,
-            feed: None,
-        });
+        state.tracks.push(LiveTrack::received(Some(media), codec, &track));
         self.publish(&state);
         Some(track)
     }
@@ -250,16 +292,57 @@ impl Live {
         self.publish(&state);
     }
 
+    /// The tracks that somebody reads, taken away: another source is to give
+    /// them. What the producer still writes to them is ignored.
+    pub(crate) fn uproot(&self) -> Vec<Arc<Track>> {
+        let mut state = self.lock();
+        let received = |t: &mut LiveTrack| t.direction == Direction::RecvOnly;
+        let taken: Vec<LiveTrack> = state.tracks.extract_if(.., received).collect();
+        self.publish(&state);
+        drop(state);
+        let tracks = taken.into_iter().map(|live| live.track);
+        let watched = tracks.filter(|track| track.is_watched());
+        watched.inspect(|track| track.restart(next_id())).collect()
+    }
+
+    /// Gives a track of another source from now on, if a media has its codec.
+    pub(crate) fn adopt(&self, track: &Arc<Track>) -> bool {
+        let mut state = self.lock();
+        let adopted = state.adopt(track);
+        if adopted {
+            self.publish(&state);
+        }
+        adopted
+    }
+
+    /// As [`Self::adopt`]; a source that is not open takes every track: the next
+    /// producer gives it, or the track ends.
+    pub(crate) fn expect(&self, track: &Arc<Track>) -> bool {
+        let mut state = self.lock();
+        if state.connection.is_some() {
+            drop(state);
+            return self.adopt(track);
+        }
+        let codec = track.codec();
+        state.tracks.push(LiveTrack { active: false, ..LiveTrack::received(None, codec, track) });
+        true
+    }
+
+    /// Whether it gives this track, itself or by one of its own.
+    pub(crate) fn gives(&self, track: &Arc<Track>) -> bool {
+        self.lock().tracks.iter().any(|t| t.track.is_or_leads(track))
+    }
+
     /// True if some viewer reads one of its tracks.
     pub(crate) fn is_watched(&self) -> bool {
-        self.lock().tracks.iter().any(|t| t.feed.is_some() || !t.track.children().is_empty())
+        self.lock().tracks.iter().any(|t| t.feed.is_some() || t.track.is_watched())
     }
 
     /// No frame will ever follow on the tracks it has.
     pub(crate) fn end(&self) {
         let tracks = {
             let mut state = self.lock();
-            state.generation += 1;
+            state.generation = next_id();
             state.connection = None;
             let tracks = std::mem::take(&mut state.tracks);
             self.publish(&state);

@@ -1,6 +1,7 @@
 //! Settings of one stream, and why a viewer goes.
 
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// When a source is dialled for a viewer that has yet to connect.
@@ -32,6 +33,30 @@ pub struct Options {
     /// A running source without a frame for so long is opened again. Default
     /// 15 s; zero turns it off.
     pub stall: Option<Duration>,
+}
+
+/// The settings of a stream as its sources see them: they can change any time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settled(Arc<Mutex<Options>>);
+
+impl Settled {
+    pub(crate) fn new(options: Options) -> Self {
+        Self(Arc::new(Mutex::new(options)))
+    }
+
+    pub(crate) fn get(&self) -> Options {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes them; gives what they were.
+    pub(crate) fn set(&self, options: Options) -> Options {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), options)
+    }
+
+    /// Whether both are of the same stream.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// Why and when it was decided that a viewer goes.

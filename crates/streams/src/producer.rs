@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
 use crate::live::Tracks;
+use crate::publish::Destination;
 
 /// A boxed future, as the object-safe traits here need it.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -86,6 +87,12 @@ pub trait Opener: Send + Sync + 'static {
     fn undoes(&self, source: &str) -> bool {
         let _ = source;
         false
+    }
+
+    /// Where a stream can be published to, by the scheme of the address.
+    fn destination(&self, url: &str) -> Option<Arc<dyn Destination>> {
+        let _ = url;
+        None
     }
 
     /// Dials it. Errors name what failed, without secrets.

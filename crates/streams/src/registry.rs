@@ -6,20 +6,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind};
-use rs2rtc_media::Media;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::attach::Attached;
 use crate::cache::Limits;
 use crate::counters::{Counters, Meter};
+use crate::dials::Dials;
 use crate::events::Events;
 use crate::group::Groups;
 use crate::options::Options;
+use crate::preload::{Preload, PreloadSnapshot};
 use crate::producer::{BoxFuture, OpenRequest, Opener, Origin, Producer};
+use crate::publish::{Destination, Outlet};
+use crate::relay;
 use crate::retry::{Change, Changes};
 use crate::stream::Stream;
 use crate::tasks::Tasks;
-use crate::{preload, relay};
 
 /// Settings of the streams engine.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +44,15 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     pub(crate) meter: Meter,
     pub(crate) groups: Arc<Groups>,
+    pub(crate) dials: Dials,
     pub(crate) cancel: CancellationToken,
     /// Counts changes of names and sources.
     pub(crate) changed: watch::Sender<u64>,
     /// Counts what happened to this machine.
     pub(crate) changes: watch::Sender<Changes>,
-    preloads: Mutex<BTreeMap<String, CancellationToken>>,
+    preloads: Mutex<BTreeMap<String, Preload>>,
+    /// What is published, by stream and address.
+    outlets: Mutex<BTreeMap<(String, String), Outlet>>,
     opener: Arc<dyn Opener>,
     names: Mutex<BTreeMap<String, Arc<Stream>>>,
 }
@@ -71,6 +77,10 @@ impl Shared {
         if changes.wait_for(|now| now.helps(kind, before)).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    pub(crate) fn destination(&self, url: &str) -> Option<Arc<dyn Destination>> {
+        self.opener.destination(url)
     }
 
     /// Opens a source: another stream by its name, else by its scheme.
@@ -99,6 +109,8 @@ impl Streams {
                 events: Events::new(),
                 meter: Meter::default(),
                 groups: Arc::default(),
+                dials: Dials::default(),
+                outlets: Mutex::default(),
                 cancel: CancellationToken::new(),
                 changed: watch::Sender::new(0),
                 changes: watch::Sender::default(),
@@ -129,13 +141,15 @@ impl Streams {
         self.shared.names().iter().map(|(n, s)| (n.clone(), Arc::clone(s))).collect()
     }
 
-    /// Creates a stream, or replaces the one of that name; viewers of a
-    /// replaced stream get a clear end. Sources may be empty (to be pushed).
+    /// Creates a stream, or gives the one of that name other sources. Sources
+    /// that stay are not touched; viewers of the others move to those that there
+    /// are now, and what no source gives any more ends. An alias becomes a
+    /// stream of its own. Sources may be empty (to be pushed).
     ///
     /// A source of the configuration that cannot work is kept: opening it tells
     /// every viewer why.
     ///
-    /// The options of the stream it replaces stay.
+    /// The options of a stream that exists stay.
     ///
     /// # Errors
     /// For [`Origin::Api`]: what [`Self::check`] says.
@@ -165,11 +179,25 @@ impl Streams {
                 self.check(source, origin)?;
             }
         }
-        let stream = Stream::new(Arc::clone(&self.shared), name, sources, options);
-        let old = self.shared.names().insert(name.to_owned(), Arc::clone(&stream));
-        if let Some(old) = old {
-            self.close_unnamed(&old, "stream was replaced");
-        }
+        let stream = {
+            let mut names = self.shared.names();
+            let old = names.get(name).cloned();
+            let aliased = |old: &Arc<Stream>| {
+                names.iter().any(|(other, s)| other != name && Arc::ptr_eq(s, old))
+            };
+            match old {
+                // Its aliases follow.
+                Some(old) if old.name() == name || !aliased(&old) => {
+                    old.update(sources, options);
+                    old
+                }
+                _ => {
+                    let stream = Stream::new(Arc::clone(&self.shared), name, sources, options);
+                    names.insert(name.to_owned(), Arc::clone(&stream));
+                    stream
+                }
+            }
+        };
         self.changed();
         Ok(stream)
     }
@@ -202,34 +230,103 @@ impl Streams {
     pub fn delete(&self, name: &str) -> bool {
         let removed = self.shared.names().remove(name);
         removed.is_some_and(|stream| {
+            self.lock_outlets().retain(|(of, _), outlet| {
+                if of == name {
+                    outlet.cancel.cancel();
+                }
+                of != name
+            });
             self.close_unnamed(&stream, "stream was deleted");
             true
         })
     }
 
-    /// Keeps medias of a stream running although nobody watches: a viewer with
-    /// the format name `preload` that is attached again whenever it is lost, also
-    /// to a stream of that name that is created later. Replaces an earlier
-    /// preload of the name.
-    pub fn preload(&self, name: &str, medias: Vec<Media>) {
-        let cancel = self.shared.cancel.child_token();
-        if let Some(old) = self.preloads().insert(name.to_owned(), cancel.clone()) {
-            old.cancel();
+    /// Keeps what a query asks of a stream (`video&audio` if it is empty) running
+    /// although nobody watches: a viewer with the format name `preload` that is
+    /// attached again whenever it is lost, also to a stream of that name that is
+    /// created later. Replaces an earlier preload of the name that asks for
+    /// something else.
+    ///
+    /// # Errors
+    /// `Config` for a query that asks for nothing.
+    pub fn preload(&self, name: &str, query: &str) -> Result<(), Error> {
+        let preload = Preload::new(query, self.shared.cancel.child_token())?;
+        if !self.lock_preloads().get(name).is_some_and(|old| old.is_like(&preload)) {
+            self.keep(name, preload, None);
         }
-        let keep = preload::keep(Arc::clone(&self.shared), name.to_owned(), medias, cancel);
+        Ok(())
+    }
+
+    /// As [`Self::preload`], once it is attached. Until then, and if that fails,
+    /// an earlier preload of the name stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::preload`]; `NotFound` for an unknown name, and what the
+    /// stream says.
+    pub async fn preload_now(&self, name: &str, query: &str) -> Result<(), Error> {
+        let preload = Preload::new(query, self.shared.cancel.child_token())?;
+        let attached = preload.attach(&self.shared, name).await?;
+        self.keep(name, preload, Some(attached));
+        Ok(())
+    }
+
+    fn keep(&self, name: &str, preload: Preload, attached: Option<Attached>) {
+        let old = self.lock_preloads().insert(name.to_owned(), preload.clone());
+        let old = old.map(|old| old.cancel.drop_guard());
+        let keep = preload.keep(Arc::clone(&self.shared), name.to_owned(), attached, old);
         self.shared.tasks.spawn("preload", keep);
     }
 
     /// Ends a preload. Says whether there was one.
     pub fn unload(&self, name: &str) -> bool {
-        self.preloads().remove(name).is_some_and(|cancel| {
-            cancel.cancel();
+        self.lock_preloads().remove(name).is_some_and(|preload| {
+            preload.cancel.cancel();
             true
         })
     }
 
-    fn preloads(&self) -> MutexGuard<'_, BTreeMap<String, CancellationToken>> {
+    /// All preloads, by name.
+    pub fn preloads(&self) -> Vec<(String, PreloadSnapshot)> {
+        let preloads = self.lock_preloads().clone();
+        preloads.iter().map(|(n, p)| (n.clone(), p.snapshot(&self.shared, n))).collect()
+    }
+
+    fn lock_preloads(&self) -> MutexGuard<'_, BTreeMap<String, Preload>> {
         self.shared.preloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes a stream to an address until the stream is deleted: once it is
+    /// attached this goes on by itself, and begins again whenever it ends.
+    ///
+    /// # Errors
+    /// `streams: unsupported scheme: <url>`; what attaching says.
+    pub async fn publish(&self, name: &str, url: &str) -> Result<(), Error> {
+        let outlet = Outlet::new(&self.shared, name, url)?;
+        let attached = outlet.attach(&self.shared).await?;
+        self.send(name, url, outlet, Some(attached));
+        Ok(())
+    }
+
+    /// As [`Self::publish`], without waiting for the first attach.
+    ///
+    /// # Errors
+    /// `streams: unsupported scheme: <url>`.
+    pub fn publish_later(&self, name: &str, url: &str) -> Result<(), Error> {
+        let outlet = Outlet::new(&self.shared, name, url)?;
+        self.send(name, url, outlet, None);
+        Ok(())
+    }
+
+    fn send(&self, name: &str, url: &str, outlet: Outlet, attached: Option<Attached>) {
+        let key = (name.to_owned(), url.to_owned());
+        if let Some(old) = self.lock_outlets().insert(key, outlet.clone()) {
+            old.cancel.cancel();
+        }
+        self.shared.tasks.spawn("publish", outlet.keep(Arc::clone(&self.shared), attached));
+    }
+
+    fn lock_outlets(&self) -> MutexGuard<'_, BTreeMap<(String, String), Outlet>> {
+        self.shared.outlets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn changed(&self) {

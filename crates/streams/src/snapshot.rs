@@ -1,10 +1,13 @@
 //! The state of a stream at one moment, as the API shows it (`spec/api.md` 3.1).
 
+use std::sync::Arc;
+
 use rs2rtc_media::Codec;
 
-use crate::attach::Consumer;
 use crate::connection::{Connection, Description};
+use crate::consumer::Consumer;
 use crate::live::Live;
+use crate::play::Playing;
 use crate::stream::{Source, Stream};
 use crate::track::{Sender, Track};
 
@@ -88,12 +91,12 @@ impl From<&Sender> for SenderSnapshot {
     fn from(sender: &Sender) -> Self {
         let (bytes, packets, drops) = sender.counters();
         let codec = sender.codec.clone();
-        Self { id: sender.id, codec, parent: sender.parent, bytes, packets, drops }
+        Self { id: sender.id, codec, parent: sender.parent(), bytes, packets, drops }
     }
 }
 
 impl ConnectionSnapshot {
-    fn new(
+    pub(crate) fn new(
         connection: &Connection,
         receivers: Vec<ReceiverSnapshot>,
         senders: Vec<SenderSnapshot>,
@@ -133,24 +136,46 @@ impl Stream {
     pub fn snapshot(&self) -> StreamSnapshot {
         let (consumers, had_consumer, had_external) = self.consumers();
         let sources = self.lock_sources();
+        let playing = self.playing();
+        let listener = playing.as_ref().and_then(listener);
         let empty = sources.is_empty() && !had_external;
         let producers = sources.iter().filter_map(|source| match source {
-            Source::Slot(slot) => Some(ProducerSnapshot {
-                source: slot.source(),
-                connection: ConnectionSnapshot::of_live(&slot.live),
-                error: slot.last_error().map(|e| e.to_string()),
-            }),
+            Source::Slot(slot) => {
+                let target = playing.as_ref().map(|playing| &playing.target);
+                let listens = listener.is_some() && target.is_some_and(|t| Arc::ptr_eq(t, slot));
+                Some(ProducerSnapshot {
+                    source: slot.source(),
+                    connection: ConnectionSnapshot::of_live(&slot.live).filter(|_| !listens),
+                    error: slot.last_error().map(|e| e.to_string()),
+                })
+            }
             Source::External(external) => Some(ProducerSnapshot {
                 source: String::new(),
                 connection: Some(ConnectionSnapshot::of_live(&external.live)?),
                 error: None,
             }),
         });
+        let played = playing.iter().filter_map(|playing| {
+            Some(ProducerSnapshot {
+                source: playing.source.clone(),
+                connection: Some(ConnectionSnapshot::of_live(&playing.live)?),
+                error: None,
+            })
+        });
+        let producers = producers.chain(played);
         let listed = consumers.iter().filter(|c| !c.is_parked());
+        let listed = listed.map(|c| ConnectionSnapshot::of_consumer(c));
         StreamSnapshot {
             producers: (!empty).then(|| producers.collect()),
-            consumers: had_consumer
-                .then(|| listed.map(|c| ConnectionSnapshot::of_consumer(c)).collect()),
+            consumers: had_consumer.then(|| listed.chain(listener).collect()),
         }
     }
+}
+
+/// The camera that listens to what is played, if it does nothing else: it is
+/// listed as a consumer then.
+fn listener(playing: &Playing) -> Option<ConnectionSnapshot> {
+    let live = &playing.target.live;
+    let only = live.receivers().iter().all(|track| !track.is_watched());
+    ConnectionSnapshot::of_live(live).filter(|open| only && open.senders.len() == 1)
 }

@@ -6,15 +6,20 @@ use std::time::{Instant, SystemTime};
 
 use rs2rtc_base::Error;
 use rs2rtc_media::Media;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::attach::{Attached, Consumer, Request};
+use crate::attach::{Attached, Request};
 use crate::connection::Connection;
+use crate::consumer::Consumer;
 use crate::events::Events;
 use crate::live::{Live, Tracks};
-use crate::options::Options;
+use crate::moving;
+use crate::options::{Options, Settled};
+use crate::play::{self, Playing};
 use crate::registry::Shared;
-use crate::slot::Slot;
+use crate::slot::{Slot, Urgency};
+use crate::track::Track;
 
 /// A source of a stream, in configured order, then pushed ones.
 #[derive(Clone)]
@@ -38,8 +43,24 @@ struct State {
     had_external: bool,
     consumers: Vec<Arc<Consumer>>,
     had_consumer: bool,
+    /// What is played to one of its cameras.
+    playing: Option<Playing>,
+    /// Viewers are being moved to other sources.
+    moving: bool,
     /// Set once the stream was deleted or replaced: who comes late is told.
     closed: Option<(String, &'static str)>,
+}
+
+impl State {
+    /// Says whether a source is among those that the stream has.
+    fn stays(&self) -> impl Fn(&Arc<Slot>) -> bool + use<> {
+        let slots = self.sources.iter().filter_map(|source| match source {
+            Source::Slot(slot) => Some(Arc::clone(slot)),
+            Source::External(_) => None,
+        });
+        let slots: Vec<Arc<Slot>> = slots.collect();
+        move |slot| slots.iter().any(|s| Arc::ptr_eq(s, slot))
+    }
 }
 
 /// A named stream.
@@ -48,7 +69,9 @@ pub struct Stream {
     name: String,
     epoch: Instant,
     epoch_wall: SystemTime,
-    options: Arc<Options>,
+    options: Settled,
+    /// Counts changes of the sources.
+    changed: watch::Sender<u64>,
     state: Mutex<State>,
 }
 
@@ -60,9 +83,9 @@ impl Stream {
         options: Options,
     ) -> Arc<Self> {
         let epoch = Instant::now();
-        let options = Arc::new(options);
+        let options = Settled::new(options);
         let slots = sources.iter().map(|source| {
-            let (shared, options) = (Arc::clone(&shared), Arc::clone(&options));
+            let (shared, options) = (Arc::clone(&shared), options.clone());
             Source::Slot(Slot::new(shared, name, epoch, options, source))
         });
         let state = State { sources: slots.collect(), ..State::default() };
@@ -72,6 +95,7 @@ impl Stream {
             epoch,
             epoch_wall: SystemTime::now(),
             options,
+            changed: watch::Sender::new(0),
             state: Mutex::new(state),
         })
     }
@@ -81,9 +105,19 @@ impl Stream {
         &self.name
     }
 
+    /// Its sources in order, as they would be opened now; pushed ones left out.
+    pub fn sources(&self) -> Vec<String> {
+        let sources = self.lock_sources();
+        let slots = sources.iter().filter_map(|source| match source {
+            Source::Slot(slot) => Some(slot.source()),
+            Source::External(_) => None,
+        });
+        slots.collect()
+    }
+
     /// Its settings.
     pub fn options(&self) -> Options {
-        Options::clone(&self.options)
+        self.options.get()
     }
 
     /// The feed of all streams.
@@ -115,7 +149,65 @@ impl Stream {
     /// The contract's texts (`spec/core.md` 6.4): dial errors of the sources,
     /// `codecs not matched`, `unknown error` for a stream without sources.
     pub async fn attach(self: &Arc<Self>, request: Request) -> Result<Attached, Error> {
-        crate::attach::attach(self, request).await
+        crate::matching::attach(self, request, Urgency::Viewer).await
+    }
+
+    /// As [`Self::attach`] for somebody who waits for no picture.
+    pub(crate) async fn attach_unhurried(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> Result<Attached, Error> {
+        crate::matching::attach(self, request, Urgency::Background).await
+    }
+
+    /// Plays another source to the loudspeaker of this stream's camera, instead
+    /// of what is played now; an empty text only ends that. Returns when the
+    /// sound flows; it goes on by itself until it ends.
+    ///
+    /// # Errors
+    /// What opening the source says; `can't find consumer` if no source of the
+    /// stream has a loudspeaker that can play it.
+    pub async fn play(self: &Arc<Self>, source: &str) -> Result<(), Error> {
+        play::play(self, source).await
+    }
+
+    /// Lists what is played; what was played before ends.
+    pub(crate) fn start_playing(&self, playing: Playing) {
+        let mut state = self.lock();
+        state.had_consumer = true;
+        if state.closed.is_some() {
+            playing.cancel.cancel();
+        }
+        if let Some(old) = state.playing.replace(playing) {
+            old.cancel.cancel();
+        }
+    }
+
+    pub(crate) fn stop_playing(&self) {
+        if let Some(playing) = self.lock().playing.take() {
+            playing.cancel.cancel();
+        }
+    }
+
+    /// It ended by itself.
+    pub(crate) fn end_playing(&self, id: u64) {
+        let mut state = self.lock();
+        if state.playing.as_ref().is_some_and(|playing| playing.id() == id) {
+            state.playing = None;
+        }
+    }
+
+    pub(crate) fn playing(&self) -> Option<Playing> {
+        self.lock().playing.clone()
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Tracks on the stream's timeline for a source that is none of it.
+    pub(crate) fn empty_live(&self) -> Arc<Live> {
+        Live::new(self.epoch, None)
     }
 
     /// Adds a source that a remote party pushes. It stays until the returned
@@ -149,8 +241,97 @@ impl Stream {
         Publication { stream: Arc::clone(self), external, generation, kicked }
     }
 
+    /// Takes other sources and settings. A source that stays (the same text) goes
+    /// on and nobody notices; viewers of one that goes are moved to what there is
+    /// now, and it is released. What is pushed stays.
+    pub(crate) fn update(self: &Arc<Self>, sources: &[String], options: Options) {
+        let before = self.options.set(options.clone());
+        let (retired, kept) = {
+            let mut state = self.lock();
+            let mut old = std::mem::take(&mut state.sources);
+            let mut kept = Vec::new();
+            for text in sources {
+                let stays =
+                    old.iter().position(|s| matches!(s, Source::Slot(slot) if slot.is(text)));
+                state.sources.push(match stays {
+                    Some(at) => {
+                        let source = old.remove(at);
+                        kept.push(source.clone());
+                        source
+                    }
+                    None => self.slot(text),
+                });
+            }
+            let (retired, pushed): (Vec<_>, Vec<_>) =
+                old.into_iter().partition(|source| matches!(source, Source::Slot(_)));
+            state.sources.extend(pushed);
+            (retired, kept)
+        };
+        self.changed.send_modify(|changed| *changed += 1);
+        let shorter = options.linger < before.linger;
+        for source in kept {
+            if let Source::Slot(slot) = source
+                && shorter
+            {
+                slot.end_linger();
+            }
+        }
+        for source in retired {
+            if let Source::Slot(slot) = source {
+                slot.retire();
+            }
+        }
+        let mut state = self.lock();
+        let consumers = state.consumers.clone();
+        self.move_if_stale(&mut state, &consumers);
+    }
+
+    fn slot(&self, source: &str) -> Source {
+        let (shared, options) = (Arc::clone(&self.shared), self.options.clone());
+        Source::Slot(Slot::new(shared, &self.name, self.epoch, options, source))
+    }
+
+    /// Moves consumers that hold a source which the stream does not have any more.
+    fn move_if_stale(self: &Arc<Self>, state: &mut State, consumers: &[Arc<Consumer>]) {
+        let stays = state.stays();
+        if state.moving || state.closed.is_some() || !consumers.iter().any(|c| c.is_stale(&stays)) {
+            return;
+        }
+        state.moving = true;
+        self.shared.tasks.spawn("move viewers", moving::settle(Arc::clone(self)));
+    }
+
+    /// Tells when the sources have changed.
+    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// What a move is to do next: the viewers, and the sources that there are
+    /// now. Tracks of sources that are not there any more are added to
+    /// `orphans`. `None` ends the move: everybody is where he belongs.
+    pub(crate) fn next_move(
+        &self,
+        orphans: &mut Vec<Arc<Track>>,
+    ) -> Option<(Vec<Arc<Consumer>>, Vec<Source>)> {
+        let (consumers, sources, stays) = {
+            let mut state = self.lock();
+            let stays = state.stays();
+            let stale = state.consumers.iter().any(|c| c.is_stale(&stays));
+            if state.closed.is_some() || !stale && orphans.is_empty() {
+                state.moving = false;
+                return None;
+            }
+            (state.consumers.clone(), state.sources.clone(), stays)
+        };
+        for consumer in consumers.iter().filter(|c| c.is_stale(&stays)) {
+            consumer.uproot(&stays, orphans);
+        }
+        Some((consumers, sources))
+    }
+
     /// Ends every consumer with a reason they can show, and forgets the sources.
     pub(crate) fn close(&self, reason: &str, code: &'static str) {
+        self.stop_playing();
         let (consumers, sources) = {
             let mut state = self.lock();
             state.closed = Some((reason.to_owned(), code));
@@ -187,16 +368,15 @@ impl Stream {
             }
         }
         if slots == 0 {
-            let (shared, options) = (Arc::clone(&self.shared), Arc::clone(&self.options));
-            let slot = Slot::new(shared, &self.name, self.epoch, options, source);
-            self.lock().sources.insert(0, Source::Slot(slot));
+            self.lock().sources.insert(0, self.slot(source));
         }
     }
 
     /// Lists a consumer that was given tracks of these sources. One that comes
     /// after the stream was closed is kicked at once; a pushed source that left
-    /// meanwhile is kept, so that its next push finds the consumer.
-    pub(crate) fn add_consumer(&self, consumer: Arc<Consumer>, used: &[Arc<External>]) {
+    /// meanwhile is kept, so that its next push finds the consumer, and one of a
+    /// source that was replaced meanwhile is moved.
+    pub(crate) fn add_consumer(self: &Arc<Self>, consumer: Arc<Consumer>, used: &[Arc<External>]) {
         let mut state = self.lock();
         state.had_consumer = true;
         state.consumers.push(Arc::clone(&consumer));
@@ -211,6 +391,7 @@ impl Stream {
                 state.sources.push(Source::External(Arc::clone(external)));
             }
         }
+        self.move_if_stale(&mut state, &[consumer]);
     }
 
     pub(crate) fn remove_consumer(&self, consumer: &Arc<Consumer>) {

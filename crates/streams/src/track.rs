@@ -28,8 +28,7 @@ pub struct Sender {
     pub id: u64,
     /// The codec as it leaves.
     pub codec: Codec,
-    /// Id of the track it reads.
-    pub parent: u64,
+    parent: AtomicU64,
     bytes: AtomicU64,
     packets: AtomicU64,
     drops: AtomicU64,
@@ -41,11 +40,16 @@ impl Sender {
         Self {
             id: next_id(),
             codec,
-            parent,
+            parent: AtomicU64::new(parent),
             bytes: AtomicU64::new(0),
             packets: AtomicU64::new(0),
             drops: AtomicU64::new(0),
         }
+    }
+
+    /// Id of the track it reads.
+    pub fn parent(&self) -> u64 {
+        self.parent.load(Ordering::Relaxed)
     }
 
     /// Counts packets sent and their payload bytes.
@@ -95,6 +99,10 @@ struct Inner {
     last_dts: i64,
     /// The run of the source that may write.
     generation: u64,
+    /// Nothing passes before the next keyframe.
+    gated: bool,
+    /// Tracks of replaced sources whose viewers get the same frames.
+    followers: Vec<Arc<Track>>,
     ended: bool,
 }
 
@@ -124,6 +132,8 @@ impl Track {
                 cache,
                 last_dts: i64::MIN,
                 generation: 0,
+                gated: false,
+                followers: Vec::new(),
                 ended: false,
             }),
             bytes: AtomicU64::new(0),
@@ -141,7 +151,11 @@ impl Track {
     }
 
     pub(crate) fn set_codec(&self, codec: Codec) {
-        self.lock().codec = codec;
+        let mut inner = self.lock();
+        for follower in &inner.followers {
+            follower.set_codec(codec.clone());
+        }
+        inner.codec = codec;
     }
 
     /// Hands a frame to every sink and to the keyframe cache.
@@ -160,11 +174,11 @@ impl Track {
         if generation.is_some_and(|generation| generation != inner.generation) {
             return false;
         }
-        let (packets, bytes) = match (&frame.received, &frame.payload) {
-            (Some(r), _) => (r.payloads.len(), r.payloads.iter().map(bytes::Bytes::len).sum()),
-            (None, Payload::Opaque(parts)) => (parts.len(), frame.payload.len()),
-            (None, _) => (1, frame.payload.len()),
-        };
+        if inner.gated && !frame.keyframe {
+            return true;
+        }
+        inner.gated = false;
+        let (packets, bytes) = size_of(frame);
         self.packets.fetch_add(packets as u64, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         inner.last_dts = inner.last_dts.max(frame.dts);
@@ -174,7 +188,53 @@ impl Track {
         for (_, sink) in &inner.sinks {
             sink.push(frame);
         }
+        if !inner.followers.is_empty() {
+            inner.followers.retain(|follower| follower.is_watched());
+            for follower in &inner.followers {
+                follower.follow(frame);
+            }
+        }
         true
+    }
+
+    /// Takes a frame of the track it follows, unless time would run back.
+    fn follow(&self, frame: &Arc<Frame>) {
+        if frame.dts > self.last_dts() {
+            self.push(frame);
+        }
+    }
+
+    /// Gives another track the same frames from its next keyframe on, until
+    /// nobody reads that one any more.
+    pub(crate) fn lead(&self, follower: &Arc<Self>) {
+        let mut inner = self.lock();
+        follower.set_codec(inner.codec.clone());
+        follower.restart(next_id());
+        follower.rename(self.id);
+        inner.followers.push(Arc::clone(follower));
+    }
+
+    /// Its readers read another track, as far as the API shows.
+    fn rename(&self, parent: u64) {
+        let inner = self.lock();
+        for sender in inner.senders.iter().filter_map(Weak::upgrade) {
+            sender.parent.store(parent, Ordering::Relaxed);
+        }
+        for follower in &inner.followers {
+            follower.rename(parent);
+        }
+    }
+
+    /// Whether a track is this one, or gets its frames.
+    pub(crate) fn is_or_leads(&self, track: &Arc<Self>) -> bool {
+        self.id == track.id || self.lock().followers.iter().any(|f| f.is_or_leads(track))
+    }
+
+    /// Whether somebody reads it.
+    pub(crate) fn is_watched(&self) -> bool {
+        let inner = self.lock();
+        inner.senders.iter().any(|sender| sender.strong_count() > 0)
+            || inner.followers.iter().any(|follower| follower.is_watched())
     }
 
     /// The highest decoding time so far, `i64::MIN` before the first frame.
@@ -225,14 +285,21 @@ impl Track {
 
     /// Ids of the senders that read this track.
     pub fn children(&self) -> Vec<u64> {
-        self.lock().senders.iter().filter_map(|s| s.upgrade().map(|s| s.id)).collect()
+        let inner = self.lock();
+        let own = inner.senders.iter().filter_map(|s| s.upgrade().map(|s| s.id));
+        own.chain(inner.followers.iter().flat_map(|follower| follower.children())).collect()
     }
 
     /// The source begins anew, or is let go: who wrote before writes no more,
     /// and what is cached does not belong to what follows. The last keyframe stays.
+    /// Pictures go on with a keyframe.
     pub(crate) fn restart(&self, generation: u64) {
         let mut inner = self.lock();
         inner.generation = generation;
+        inner.gated = self.kind == Kind::Video && inner.last_dts != i64::MIN;
+        for follower in &inner.followers {
+            follower.restart(generation);
+        }
         if let Some(cache) = &mut inner.cache {
             cache.forget();
         }
@@ -245,19 +312,31 @@ impl Track {
 
     /// Tells all sinks that nothing follows.
     pub(crate) fn end(&self) {
-        let sinks = {
+        let (sinks, followers) = {
             let mut inner = self.lock();
             inner.ended = true;
-            std::mem::take(&mut inner.sinks)
+            (std::mem::take(&mut inner.sinks), std::mem::take(&mut inner.followers))
         };
         for (_, sink) in sinks {
             sink.end();
+        }
+        for follower in followers {
+            follower.end();
         }
     }
 
     /// (payload bytes, packets) that came in so far.
     pub fn counters(&self) -> (u64, u64) {
         (self.bytes.load(Ordering::Relaxed), self.packets.load(Ordering::Relaxed))
+    }
+}
+
+/// (packets, payload bytes) of a frame: of the packets it came in, else of itself.
+pub(crate) fn size_of(frame: &Frame) -> (usize, usize) {
+    match (&frame.received, &frame.payload) {
+        (Some(r), _) => (r.payloads.len(), r.payloads.iter().map(bytes::Bytes::len).sum()),
+        (None, Payload::Opaque(parts)) => (parts.len(), frame.payload.len()),
+        (None, _) => (1, frame.payload.len()),
     }
 }
 

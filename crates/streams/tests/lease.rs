@@ -732,8 +732,9 @@ async fn an_outer_stream_lets_go_of_the_inner_one_with_its_reason() {
 #[tokio::test(start_paused = true)]
 async fn a_preload_is_a_viewer_that_comes_back() {
     let b = bench();
-    let medias = || h264().medias;
-    b.streams.preload("cam", medias());
+    let error = b.streams.preload("cam", "pictures").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    b.streams.preload("cam", "video=h264").unwrap();
     sleep(S).await;
     b.lab.script("cam:1", |s| s.fail.extend([ErrorKind::Unreachable; 4]));
     let stream = b.stream("cam", "cam:1", Options::default());

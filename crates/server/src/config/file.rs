@@ -173,6 +173,14 @@ impl ConfigFile {
         })
     }
 
+    /// Writes what is preloaded of a stream.
+    ///
+    /// # Errors
+    /// As [`Self::patch`].
+    pub fn set_preload(&self, name: &str, edit: &Edit) -> Result<(), WriteError> {
+        self.patch(&["preload", name], edit)
+    }
+
     fn change(
         &self,
         change: impl FnOnce(&str) -> Result<String, WriteError>,

@@ -36,6 +36,7 @@ mod ffmpeg_api;
 pub mod listener;
 mod metrics;
 pub mod players;
+mod preload_api;
 mod sessions;
 mod settings;
 mod stream_json;
@@ -152,6 +153,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/ffmpeg/hardware", "ffmpeg", |_, _| Class::View, ffmpeg_api::hardware),
     route!("api/streams", "api", streams_api::class, streams_api::handle),
     route!("api/streams.dot", "api", |_, _| Class::View, dot::handle),
+    route!("api/preload", "api", preload_api::class, preload_api::handle),
     route!("api/ws", "ws", ws::class, ws::handle),
     route!("api/webrtc", "webrtc", webrtc::class, webrtc::handle),
     route!("api/webrtc/bye", "webrtc", |_, _| Class::Own, webrtc::bye),

@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 /// A stream with its producers and consumers.
 pub(crate) fn stream(snapshot: &StreamSnapshot) -> Value {
     let producers = snapshot.producers.as_ref().map(|all| all.iter().map(producer).collect());
-    let consumers =
-        snapshot.consumers.as_ref().map(|all| all.iter().map(|c| connection(c, "")).collect());
+    let consumers = snapshot.consumers.as_ref().map(|all| all.iter().map(consumer).collect());
     let list = |list: Option<Vec<Value>>| list.map_or(Value::Null, Value::Array);
     json!({ "producers": list(producers), "consumers": list(consumers) })
 }
@@ -27,6 +26,11 @@ fn producer(snapshot: &ProducerSnapshot) -> Value {
     }
 }
 
+/// A viewer.
+pub(crate) fn consumer(snapshot: &ConnectionSnapshot) -> Value {
+    connection(snapshot, "")
+}
+
 /// A connection; `url` stands in where it knows no address of its own.
 fn connection(snapshot: &ConnectionSnapshot, url: &str) -> Value {
     let about = &snapshot.description;
@@ -36,7 +40,6 @@ fn connection(snapshot: &ConnectionSnapshot, url: &str) -> Value {
             map.insert(key.to_owned(), value.into());
         }
     };
-    text("id", "");
     text("format_name", &about.format_name);
     text("protocol", &about.protocol);
     text("remote_addr", &about.remote_addr);

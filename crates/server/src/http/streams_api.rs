@@ -8,7 +8,7 @@ use rs2rtc_media::filter;
 use rs2rtc_streams::{Connection, Description, Origin, Request, Stream};
 use serde_json::{Map, Value};
 
-use super::call::{Call, Reply, empty, error, json, not_yet, pretty, status};
+use super::call::{Call, Reply, empty, error, json, pretty};
 use super::{Api, Class, access, stream_json};
 use crate::config::Edit;
 
@@ -31,7 +31,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
         Method::GET => get(&api, &call, src).await,
         Method::PUT => put(&api, &call, src),
         Method::PATCH => patch(&api, &call, src),
-        Method::POST => post(&api, &call, src),
+        Method::POST => post(&api, &call, src).await,
         Method::DELETE => delete(&api, src),
         _ => empty(),
     }
@@ -48,10 +48,10 @@ fn list(api: &Api) -> Reply {
     json(&all)
 }
 
-fn show(api: &Api, stream: &Stream) -> Reply {
+fn shown(api: &Api, stream: &Stream) -> Value {
     let mut value = stream_json::stream(&stream.snapshot());
     api.secrets.mask_json(&mut value);
-    pretty(&value)
+    value
 }
 
 /// One stream; with codec filters it is opened for the time of the answer.
@@ -59,7 +59,7 @@ async fn get(api: &Api, call: &Call, src: &str) -> Reply {
     let Some(stream) = api.streams.get(src) else { return error(StatusCode::NOT_FOUND, "") };
     let medias = filter::medias(call.query.pairs());
     if medias.is_empty() {
-        return show(api, &stream);
+        return pretty(&shown(api, &stream));
     }
     let description = Description {
         format_name: "probe".into(),
@@ -72,7 +72,7 @@ async fn get(api: &Api, call: &Call, src: &str) -> Reply {
     let connection = Arc::new(Connection::new(description));
     match stream.attach(Request { medias, connection, source_tag: None, may_sleep: false }).await {
         Ok(attached) => {
-            let reply = show(api, &stream);
+            let reply = pretty(&shown(api, &stream));
             drop(attached);
             reply
         }
@@ -94,7 +94,7 @@ fn put(api: &Api, call: &Call, src: &str) -> Reply {
         tracing::debug!(target: "streams", source, "refused");
         return error(StatusCode::BAD_REQUEST, "streams: source not supported");
     }
-    let unchanged = api.streams.get(name).is_some_and(|s| sources_of(&s) == sources);
+    let unchanged = api.streams.get(name).is_some_and(|s| s.sources() == sources);
     let options =
         api.streams.get(name).map_or_else(|| api.settings().defaults.clone(), |s| s.options());
     if !unchanged
@@ -103,11 +103,6 @@ fn put(api: &Api, call: &Call, src: &str) -> Reply {
         return failed(api, StatusCode::BAD_REQUEST, &problem);
     }
     saved(api, api.file.set_stream(name, &Edit::List(sources)))
-}
-
-fn sources_of(stream: &Stream) -> Vec<String> {
-    let producers = stream.snapshot().producers.unwrap_or_default();
-    producers.into_iter().map(|p| p.source).collect()
 }
 
 fn patch(api: &Api, call: &Call, src: &str) -> Reply {
@@ -131,23 +126,40 @@ fn delete(api: &Api, src: &str) -> Reply {
     saved(api, api.file.set_stream(src, &Edit::Remove))
 }
 
-/// Play to a camera, or publish to a server.
-fn post(api: &Api, call: &Call, src: &str) -> Reply {
+/// Plays to a camera, or publishes to a server.
+async fn post(api: &Api, call: &Call, src: &str) -> Reply {
     let dst = call.query.get("dst");
     if dst.is_empty() {
         return error(StatusCode::BAD_REQUEST, "");
     }
     if let Some(stream) = api.streams.get(dst) {
-        // Nothing plays, so there is nothing to stop.
-        return if src.is_empty() {
-            show(api, &stream)
-        } else {
-            not_yet("streams: playing to a camera")
-        };
+        return play(api, call, &stream, src).await;
     }
-    match api.streams.get(src) {
-        Some(_) => not_yet("streams: publishing to a server"),
-        None => status_text(StatusCode::NOT_FOUND),
+    if api.streams.get(src).is_none() {
+        return error(StatusCode::NOT_FOUND, "");
+    }
+    if let Err(text) = may_name(api, call, &[dst.to_owned()]) {
+        return error(StatusCode::BAD_REQUEST, &text);
+    }
+    match api.streams.publish(src, dst).await {
+        Ok(()) => empty(),
+        Err(problem) => failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
+    }
+}
+
+/// Plays a source to the stream's camera; an empty one ends what is played.
+async fn play(api: &Api, call: &Call, stream: &Arc<Stream>, src: &str) -> Reply {
+    if !src.is_empty() {
+        if let Err(text) = may_name(api, call, &[src.to_owned()]) {
+            return error(StatusCode::BAD_REQUEST, &text);
+        }
+        if let Err(problem) = api.streams.check(src, Origin::Api) {
+            return failed(api, StatusCode::BAD_REQUEST, &problem);
+        }
+    }
+    match stream.play(src).await {
+        Ok(()) => json(&shown(api, stream)),
+        Err(problem) => failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
     }
 }
 
@@ -172,8 +184,4 @@ pub(crate) fn failed(api: &Api, code: StatusCode, problem: &Error) -> Reply {
         code
     };
     error(code, &api.secrets.mask(&problem.to_string()))
-}
-
-fn status_text(code: StatusCode) -> Reply {
-    if code == StatusCode::NOT_FOUND { error(code, "") } else { status(code) }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use rs2rtc_base::{Current, Error};
 use rs2rtc_endpoints::outputs::{rtsp, webrtc};
 use rs2rtc_endpoints::sources::{exec, ffmpeg};
-use rs2rtc_media::{Media, filter};
 use rs2rtc_streams::{Origin, Streams};
 
 use super::diff::{self, What};
@@ -125,10 +124,9 @@ pub(crate) fn create_streams(config: &Config, streams: &Streams) {
 fn put_stream(config: &Config, entry: &Entry, streams: &Streams) {
     let name = entry.name.as_str();
     let options = entry.options.engine(&config.defaults);
-    let same = streams.get(name).is_some_and(|stream| {
-        let sources = stream.snapshot().producers.unwrap_or_default().into_iter();
-        stream.options() == options && sources.map(|p| p.source).eq(entry.sources.iter().cloned())
-    });
+    let same = streams
+        .get(name)
+        .is_some_and(|stream| stream.options() == options && stream.sources() == entry.sources);
     if same {
         return;
     }
@@ -144,28 +142,22 @@ pub(crate) fn start_preloads(config: &Config, streams: &Streams) {
     }
 }
 
-fn preload(name: &str, query: &str, streams: &Streams) {
-    let medias = preload_medias(query);
-    if medias.is_empty() {
-        tracing::error!(target: "streams", stream = name, query, "preload: use video, audio and microphone");
-        streams.unload(name);
-    } else if !is_preloaded(name, &medias, streams) {
-        streams.preload(name, medias);
+/// Streams that are sent to servers.
+pub(crate) fn start_publishing(config: &Config, streams: &Streams) {
+    for (name, urls) in config.publish.iter().filter(|(name, _)| streams.get(name).is_some()) {
+        for url in urls {
+            if let Err(error) = streams.publish_later(name, url) {
+                tracing::error!(target: "streams", stream = name, %error, "publish");
+            }
+        }
     }
 }
 
-/// The API has done it already before it wrote the file: once is enough.
-fn is_preloaded(name: &str, medias: &[Media], streams: &Streams) -> bool {
-    let consumers = streams.get(name).and_then(|stream| stream.snapshot().consumers);
-    consumers.iter().flatten().any(|consumer| {
-        consumer.description.format_name == "preload" && consumer.description.medias == medias
-    })
-}
-
-fn preload_medias(query: &str) -> Vec<Media> {
-    let query = if query.is_empty() { "video&audio" } else { query };
-    let pairs: Vec<(String, String)> = rs2rtc_base::url::query_pairs(query).collect();
-    filter::medias(pairs.iter().map(|(key, value)| (&**key, &**value)))
+fn preload(name: &str, query: &str, streams: &Streams) {
+    if let Err(error) = streams.preload(name, query) {
+        tracing::error!(target: "streams", stream = name, %error, "preload");
+        streams.unload(name);
+    }
 }
 
 /// What must never be shown.

@@ -23,7 +23,7 @@ use crate::http::Api;
 
 pub(crate) use apply::{
     create_streams, exec_config, ffmpeg_config, passwords, rtsp_config, start_preloads,
-    webrtc_config,
+    start_publishing, webrtc_config,
 };
 pub use diff::{Change, What};
 

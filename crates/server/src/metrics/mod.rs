@@ -52,6 +52,7 @@ const REASONS: &[&str] = &[
     "write_stall",
     "ping_timeout",
     "left",
+    "replaced",
     "kicked",
 ];
 

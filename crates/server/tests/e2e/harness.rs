@@ -96,11 +96,16 @@ impl Server {
     }
 
     pub(crate) fn with_config(config: &str, ports: Ports) -> Self {
-        let folder = Folder::new();
-        folder.write("rs2rtc.yaml", config);
-        let server = Self::spawn(Command::new(binary()), folder, ports);
+        let server = Self::spawn_config(config, ports);
         server.wait_log("[api] listen addr=");
         server
+    }
+
+    /// Starts and does not wait for anything.
+    pub(crate) fn spawn_config(config: &str, ports: Ports) -> Self {
+        let folder = Folder::new();
+        folder.write("rs2rtc.yaml", config);
+        Self::spawn(Command::new(binary()), folder, ports)
     }
 
     /// Runs a command that is the binary, or runs it, in the folder.
@@ -125,6 +130,16 @@ impl Server {
 
     pub(crate) fn rtsp(&self, stream: &str) -> String {
         format!("rtsp://127.0.0.1:{}/{stream}", self.ports.rtsp)
+    }
+
+    /// The text of its configuration.
+    pub(crate) fn file(&self) -> String {
+        std::fs::read_to_string(self.in_folder("rs2rtc.yaml")).unwrap()
+    }
+
+    /// A file in the folder where it runs.
+    pub(crate) fn in_folder(&self, name: &str) -> PathBuf {
+        self._folder.path().join(name)
     }
 
     pub(crate) fn log(&self) -> String {

@@ -8,7 +8,9 @@
 mod bad_input;
 mod browser;
 mod config;
+mod engine;
 mod harness;
+mod load;
 mod players;
 mod processes;
 mod sources;

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::next_id;
 use crate::live::{Bond, Live};
-use crate::options::{Departure, Options};
+use crate::options::{Departure, Settled};
 use crate::registry::Shared;
 use crate::retry::Breaker;
 
@@ -37,6 +37,8 @@ enum Phase {
 #[derive(Debug, Default)]
 struct Leases {
     held: usize,
+    /// Of these, who waits for a picture.
+    urgent: usize,
     /// Connection id of the last one that went.
     last: u64,
 }
@@ -48,6 +50,8 @@ pub(crate) struct Run {
     cancel: CancellationToken,
     phase: watch::Sender<Phase>,
     start: watch::Sender<bool>,
+    /// Somebody waits for a picture: it does not queue with the preloads.
+    urgent: watch::Sender<bool>,
     /// When it ends unless somebody takes it over.
     linger: watch::Sender<Option<Instant>>,
     /// Counts viewers that came to it.
@@ -59,6 +63,22 @@ pub(crate) struct Run {
 impl Run {
     fn lock(&self) -> MutexGuard<'_, Leases> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the source is open; an error if it cannot be opened or
+    /// nobody wants it any more.
+    pub(crate) async fn opened(&self) -> Result<(), Error> {
+        let mut phase = self.phase.subscribe();
+        loop {
+            match &*phase.borrow_and_update() {
+                Phase::Open => return Ok(()),
+                Phase::Failed(error) => return Err(error.clone()),
+                Phase::Opening => {}
+            }
+            if phase.changed().await.is_err() {
+                return Err(Error::new(ErrorKind::Ended, "source closed"));
+            }
+        }
     }
 
     /// How many hold it.
@@ -73,6 +93,19 @@ impl Run {
     /// Whether somebody waits for the exclusive group that it holds.
     pub(crate) fn set_contended(&self, contended: bool) {
         self.bond.contended.send_if_modified(|old| std::mem::replace(old, contended) != contended);
+    }
+
+    /// Counts one more who holds it, or one less.
+    fn count(&self, leases: &mut Leases, urgency: Urgency, more: bool) {
+        let change = |count: &mut usize| {
+            *count = if more { *count + 1 } else { count.saturating_sub(1) };
+        };
+        change(&mut leases.held);
+        if urgency == Urgency::Viewer {
+            change(&mut leases.urgent);
+        }
+        let urgent = leases.urgent > 0;
+        self.urgent.send_if_modified(|old| std::mem::replace(old, urgent) != urgent);
     }
 
     fn set_error(&self, error: Option<Error>) {
@@ -90,7 +123,9 @@ struct State {
 pub(crate) struct Slot {
     shared: Arc<Shared>,
     stream: String,
-    options: Arc<Options>,
+    options: Settled,
+    /// The stream has other sources now: it is let go at once.
+    retired: CancellationToken,
     /// What it offers and gives, over all runs.
     pub(crate) live: Arc<Live>,
     source: Mutex<String>,
@@ -101,10 +136,20 @@ pub(crate) struct Slot {
     state: Mutex<State>,
 }
 
+/// Who wants a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Somebody who waits for a picture.
+    Viewer,
+    /// Nobody in particular: a preload, a publication.
+    Background,
+}
+
 /// Keeps a source open. Dropping the last one releases it at once.
 pub(crate) struct Lease {
     slot: Arc<Slot>,
     run: Arc<Run>,
+    urgency: Urgency,
     departure: Option<Gone>,
 }
 
@@ -122,7 +167,7 @@ impl Slot {
         shared: Arc<Shared>,
         stream: &str,
         epoch: std::time::Instant,
-        options: Arc<Options>,
+        options: Settled,
         configured: &str,
     ) -> Arc<Self> {
         let template = configured.contains("{input}");
@@ -131,6 +176,7 @@ impl Slot {
             shared,
             stream: stream.to_owned(),
             options,
+            retired: CancellationToken::new(),
             live,
             source: Mutex::new(if template { String::new() } else { configured.to_owned() }),
             changed: watch::Sender::new(0),
@@ -146,7 +192,7 @@ impl Slot {
 
     /// Whether both are sources of the same stream.
     pub(crate) fn is_of_one_stream(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.options, &other.options)
+        self.options.is(&other.options)
     }
 
     /// The source text it opens; empty for a template that was not filled in.
@@ -169,6 +215,34 @@ impl Slot {
         self.changed.send_modify(|changed| *changed += 1);
     }
 
+    /// Whether a configured text means this source.
+    pub(crate) fn is(&self, configured: &str) -> bool {
+        if self.configured.contains("{input}") {
+            self.configured == configured
+        } else {
+            self.source() == configured
+        }
+    }
+
+    /// The stream does not have it any more: who holds it is about to let go.
+    pub(crate) fn retire(&self) {
+        self.retired.cancel();
+        self.end_linger();
+    }
+
+    /// Resolves once the stream does not have it any more.
+    pub(crate) async fn retired(&self) {
+        self.retired.cancelled().await;
+    }
+
+    /// Ends a run that nobody holds and that waits for the next viewer.
+    pub(crate) fn end_linger(&self) {
+        let run = self.state().current.clone();
+        if let Some(run) = run {
+            self.release_unused(&run);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,16 +260,26 @@ impl Slot {
         error.clone()
     }
 
-    /// Takes a lease: joins the current run, a lingering one too, or starts one.
+    /// Takes a lease for a viewer.
     pub(crate) fn lease(self: &Arc<Self>) -> Lease {
+        self.lease_for(Urgency::Viewer)
+    }
+
+    /// Takes a lease: joins the current run, a lingering one too, or starts one.
+    pub(crate) fn lease_for(self: &Arc<Self>, urgency: Urgency) -> Lease {
         self.shared.meter.leases.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
         if let Some(run) = state.current.as_ref().filter(|run| !run.is_cancelled()) {
-            run.lock().held += 1;
+            run.count(&mut run.lock(), urgency, true);
             run.bond.depart(None);
             run.linger.send_replace(None);
             run.joined.send_modify(|joined| *joined += 1);
-            return Lease { slot: Arc::clone(self), run: Arc::clone(run), departure: None };
+            return Lease {
+                slot: Arc::clone(self),
+                run: Arc::clone(run),
+                urgency,
+                departure: None,
+            };
         }
         let run = Arc::new(Run {
             number: next_id(),
@@ -205,9 +289,11 @@ impl Slot {
             start: watch::Sender::new(false),
             linger: watch::Sender::new(None),
             joined: watch::Sender::new(0),
-            leases: Mutex::new(Leases { held: 1, last: 0 }),
+            urgent: watch::Sender::new(false),
+            leases: Mutex::default(),
             last_error: Mutex::new(None),
         });
+        run.count(&mut run.lock(), urgency, true);
         state.current = Some(Arc::clone(&run));
         drop(state);
         self.shared.meter.began(run.number);
@@ -217,7 +303,7 @@ impl Slot {
         let _entered = span.enter();
         let supervisor = supervise::supervise(Arc::clone(self), Arc::clone(&run));
         self.shared.tasks.spawn("source", supervisor);
-        Lease { slot: Arc::clone(self), run, departure: None }
+        Lease { slot: Arc::clone(self), run, urgency, departure: None }
     }
 
     /// Forgets a run, so that the next lease starts another.
@@ -229,11 +315,11 @@ impl Slot {
     }
 
     /// A lease went.
-    fn let_go(&self, run: &Arc<Run>, gone: Option<Gone>) {
+    fn let_go(&self, run: &Arc<Run>, urgency: Urgency, gone: Option<Gone>) {
         self.shared.meter.leases.fetch_sub(1, Ordering::Relaxed);
         let mut state = self.state();
         let mut leases = run.lock();
-        leases.held = leases.held.saturating_sub(1);
+        run.count(&mut leases, urgency, false);
         if leases.held > 0 {
             return;
         }
@@ -277,25 +363,23 @@ impl Slot {
     }
 
     fn linger(&self, gone: &Gone) -> Duration {
+        if self.retired.is_cancelled() {
+            return Duration::ZERO;
+        }
         let asked = if gone.parked { Duration::ZERO } else { gone.departure.linger };
-        self.options.linger.unwrap_or(asked)
+        self.options.get().linger.unwrap_or(asked)
     }
 }
 
 impl Lease {
     /// Waits until the source is open.
     pub(crate) async fn opened(&self) -> Result<(), Error> {
-        let mut phase = self.run.phase.subscribe();
-        loop {
-            match &*phase.borrow_and_update() {
-                Phase::Open => return Ok(()),
-                Phase::Failed(error) => return Err(error.clone()),
-                Phase::Opening => {}
-            }
-            if phase.changed().await.is_err() {
-                return Err(Error::new(ErrorKind::Ended, "source closed"));
-            }
-        }
+        self.run.opened().await
+    }
+
+    /// The run that it keeps.
+    pub(crate) fn run(&self) -> Arc<Run> {
+        Arc::clone(&self.run)
     }
 
     /// Lets the producer run; tracks can still be added.
@@ -326,7 +410,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.slot.let_go(&self.run, self.departure.take());
+        self.slot.let_go(&self.run, self.urgency, self.departure.take());
     }
 }
 

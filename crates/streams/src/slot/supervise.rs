@@ -255,6 +255,13 @@ async fn attempt(slot: &Arc<Slot>, run: &Arc<Run>) -> (bool, Tried) {
         Err(error) => return (true, Tried::NotOpened(error, OVERDUE)),
     };
     let exclusive = claim.is_some();
+    if !slot.is_relay(&source) {
+        tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => return (exclusive, Tried::Unwanted),
+            () = slot.shared.dials.pass(run.urgent.subscribe()) => {}
+        }
+    }
     let began = Instant::now();
     slot.emit(|stream, source| Event::SourceOpening { stream, source });
     let Some(opened) = dial(slot, run, &source, exclusive).await else {
@@ -400,18 +407,22 @@ fn late() -> Ended {
 
 /// Resolves when no frame came for too long although somebody wants some.
 async fn stalled(slot: &Slot, run: &Run) -> Duration {
-    let limit = slot.options.stall.unwrap_or(STALL);
     // Another stream watches its own source.
-    if limit.is_zero() || slot.is_relay(&slot.source()) {
+    if slot.is_relay(&slot.source()) {
         std::future::pending::<()>().await;
     }
-    let tick = (limit / 8).clamp(Duration::from_millis(50), Duration::from_secs(1));
     let mut last = (slot.live.frames(), Instant::now());
     loop {
+        // The setting may change meanwhile; zero turns it off.
+        let limit = slot.options.get().stall.unwrap_or(STALL);
+        let tick = match limit.is_zero() {
+            true => Duration::from_secs(1),
+            false => (limit / 8).clamp(Duration::from_millis(50), Duration::from_secs(1)),
+        };
         let asleep = Instant::now();
         sleep(tick).await;
         let frames = slot.live.frames();
-        let idle = !slot.live.wants_frames() || run.leases() == 0;
+        let idle = limit.is_zero() || !slot.live.wants_frames() || run.leases() == 0;
         if frames != last.0 || idle || asleep.elapsed() > tick + LATE {
             last = (frames, Instant::now());
         } else if last.1.elapsed() >= limit {
@@ -427,8 +438,8 @@ impl Slot {
         if self.is_relay(source) {
             return None;
         }
-        match &self.options.exclusive {
-            Some(declared) => Some((declared.clone(), true)),
+        match self.options.get().exclusive {
+            Some(declared) => Some((declared, true)),
             None => self.shared.exclusive_group(source).map(|group| (group, false)),
         }
     }
@@ -450,7 +461,7 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Options;
+    use crate::options::{Options, Settled};
     use crate::producer::{Opener, Origin};
     use crate::registry::{Settings, Streams};
 
@@ -469,7 +480,7 @@ mod tests {
     #[tokio::test]
     async fn a_failed_dial_released_nothing() {
         let streams = Streams::new(Arc::new(Nothing), Settings::default());
-        let (epoch, options) = (std::time::Instant::now(), Arc::new(Options::default()));
+        let (epoch, options) = (std::time::Instant::now(), Settled::new(Options::default()));
         let slot = Slot::new(streams.shared(), "cam", epoch, options, "cam:1");
         let lease = slot.lease();
         let run = Arc::clone(&lease.run);

@@ -199,7 +199,6 @@ async fn streams_are_listed_changed_and_written_back() {
     server.call("DELETE", "/api/streams?src=nosuch").await.is(200, "");
     server.call("POST", "/api/streams?src=cam").await.is(400, "\n");
     server.call("POST", "/api/streams?src=nosuch&dst=rtmp://x").await.is(404, "\n");
-    assert_eq!(server.call("POST", "/api/streams?src=cam&dst=rtmp://x").await.status, 501);
     server.stop().await;
 }
 

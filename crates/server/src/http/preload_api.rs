@@ -1,0 +1,80 @@
+//! `/api/preload` (`spec/api.md` 3.4): sources that run before somebody asks.
+
+use std::sync::Arc;
+
+use axum::http::{Method, StatusCode};
+use rs2rtc_base::url::percent_encode;
+use serde_json::{Map, Value, json};
+
+use super::call::{Call, Reply, empty, error, json};
+use super::streams_api::failed;
+use super::{Api, Class, stream_json};
+use crate::config::Edit;
+
+/// Keys of a preload's query, in the order they are written.
+const KEYS: [&str; 3] = ["audio", "microphone", "video"];
+
+/// Looking is for everybody, changing is not.
+pub(crate) fn class(_: &Api, call: &Call) -> Class {
+    match *call.method() {
+        Method::PUT | Method::DELETE => Class::Stream,
+        _ => Class::View,
+    }
+}
+
+pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
+    match *call.method() {
+        Method::GET => list(&api),
+        Method::PUT => put(&api, &call).await,
+        Method::DELETE => delete(&api, &call),
+        _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
+    }
+}
+
+fn list(api: &Api) -> Reply {
+    let entries = api.streams.preloads().into_iter().map(|(name, preload)| {
+        let consumer = stream_json::consumer(&preload.consumer);
+        (name, json!({ "consumer": consumer, "query": preload.query }))
+    });
+    let mut all = Value::Object(entries.collect::<Map<_, _>>());
+    api.secrets.mask_json(&mut all);
+    json(&all)
+}
+
+async fn put(api: &Api, call: &Call) -> Reply {
+    let (src, query) = (call.query.get("src"), query(call));
+    if let Err(problem) = api.streams.preload_now(src, &query).await {
+        return failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem);
+    }
+    saved(api, src, &Edit::Text(query))
+}
+
+fn delete(api: &Api, call: &Call) -> Reply {
+    let src = call.query.get("src");
+    if !api.streams.unload(src) {
+        let text = format!("streams: preload not found: {src}");
+        return error(StatusCode::INTERNAL_SERVER_ERROR, &api.secrets.mask(&text));
+    }
+    saved(api, src, &Edit::Remove)
+}
+
+fn saved(api: &Api, name: &str, edit: &Edit) -> Reply {
+    match api.file.set_preload(name, edit) {
+        Ok(()) => empty(),
+        Err(problem) => {
+            let text = api.secrets.mask(&problem.to_string());
+            error(StatusCode::INTERNAL_SERVER_ERROR, &text)
+        }
+    }
+}
+
+/// The filters of a call as they are kept: names sorted, always with `=`.
+fn query(call: &Call) -> String {
+    let values = |key: &'static str| {
+        call.query.all(key).into_iter().map(move |value| {
+            let value = percent_encode(&value);
+            format!("{key}={}", value.replace("%20", "+"))
+        })
+    };
+    KEYS.into_iter().flat_map(values).collect::<Vec<_>>().join("&")
+}

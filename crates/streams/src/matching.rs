@@ -1,0 +1,241 @@
+//! Attaching a consumer: which source gives which track (`spec/core.md` 6.3, exact).
+
+use std::sync::Arc;
+
+use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_media::{CodecId, Direction, Kind, Match, Media, match_medias};
+use tokio::time::Instant;
+
+use crate::attach::{Attached, AttachedTrack, Request};
+use crate::consumer::{Consumer, Feed, Feeds, Hold};
+use crate::events::Event;
+use crate::live::Live;
+use crate::options::Wake;
+use crate::slot::{Lease, Urgency};
+use crate::stream::{External, Source, Stream};
+use crate::track::{Sender, Track};
+
+/// One source during the matching: opened at most once, its error remembered.
+struct Candidate {
+    source: Source,
+    state: CandidateState,
+}
+
+enum CandidateState {
+    Untried,
+    Open {
+        live: Arc<Live>,
+        lease: Option<Lease>,
+    },
+    /// Not dialled: what it offers is known.
+    Asleep(Arc<Live>),
+    Failed(Error),
+}
+
+impl Candidate {
+    /// Opens the source if that was not tried yet and has to be.
+    async fn live(&mut self, may_sleep: bool, urgency: Urgency) -> Option<Arc<Live>> {
+        if matches!(self.state, CandidateState::Untried) {
+            self.state = match &self.source {
+                Source::External(external) => {
+                    if !*external.present() {
+                        return None;
+                    }
+                    CandidateState::Open { live: Arc::clone(&external.live), lease: None }
+                }
+                Source::Slot(slot) if may_sleep && slot.is_known() => {
+                    CandidateState::Asleep(Arc::clone(&slot.live))
+                }
+                Source::Slot(slot) => {
+                    let lease = slot.lease_for(urgency);
+                    match lease.opened().await {
+                        Ok(()) => CandidateState::Open {
+                            live: Arc::clone(&slot.live),
+                            lease: Some(lease),
+                        },
+                        Err(error) => CandidateState::Failed(error),
+                    }
+                }
+            };
+        }
+        match &self.state {
+            CandidateState::Open { live, .. } | CandidateState::Asleep(live) => {
+                Some(Arc::clone(live))
+            }
+            CandidateState::Untried | CandidateState::Failed(_) => None,
+        }
+    }
+
+    fn is_tagged(&self, tag: Option<&str>) -> bool {
+        match (&self.source, tag) {
+            (Source::Slot(slot), Some(tag)) => slot.source() == tag,
+            (Source::Slot(slot), None) => slot.source().is_empty(),
+            (Source::External(_), _) => false,
+        }
+    }
+}
+
+pub(crate) async fn attach(
+    stream: &Arc<Stream>,
+    request: Request,
+    urgency: Urgency,
+) -> Result<Attached, Error> {
+    let mut candidates: Vec<Candidate> = stream
+        .lock_sources()
+        .into_iter()
+        .map(|source| Candidate { source, state: CandidateState::Untried })
+        .collect();
+    let mut seen: Vec<Media> = Vec::new();
+    let mut tracks: Vec<AttachedTrack> = Vec::new();
+    let mut feeds = Feeds::default();
+    let mut used = vec![false; candidates.len()];
+    let may_sleep = request.may_sleep && stream.options().wake == Wake::Viewer;
+
+    for (index, wanted) in request.medias.iter().enumerate() {
+        'candidates: for (position, candidate) in candidates.iter_mut().enumerate() {
+            if candidate.is_tagged(request.source_tag.as_deref()) {
+                continue;
+            }
+            let Some(live) = candidate.live(may_sleep, urgency).await else { continue };
+            for (media, offered) in live.medias().iter().enumerate() {
+                seen.push(offered.clone());
+                let Some(pair) = match_medias(offered, wanted) else { continue };
+                let Some(track) = connect(&live, media, offered, wanted, pair, &mut feeds) else {
+                    continue;
+                };
+                let codec = offered.codecs[pair.producer].clone();
+                let sender = Arc::new(Sender::new(codec.clone(), track.id));
+                if offered.direction == Direction::RecvOnly {
+                    track.watch(&sender);
+                }
+                tracks.push(AttachedTrack {
+                    media: index,
+                    direction: wanted.direction,
+                    codec,
+                    wanted: wanted.codecs[pair.consumer].clone(),
+                    track,
+                    sender,
+                });
+                used[position] = true;
+                if !wanted.codecs.iter().any(|c| c.id == CodecId::All) {
+                    break 'candidates;
+                }
+            }
+        }
+    }
+
+    if tracks.is_empty() {
+        return Err(no_track(&candidates, &seen, &request.medias));
+    }
+    let pushed: Vec<Arc<External>> = candidates
+        .iter()
+        .zip(&used)
+        .filter_map(|(candidate, used)| match &candidate.source {
+            Source::External(external) if *used => Some(Arc::clone(external)),
+            _ => None,
+        })
+        .collect();
+    let mut holds = Vec::new();
+    let mut asleep = false;
+    for (candidate, used) in candidates.into_iter().zip(used) {
+        match (candidate.source, candidate.state) {
+            (Source::Slot(slot), CandidateState::Open { lease, .. }) if used => {
+                holds.push(Hold { slot, lease });
+            }
+            (Source::Slot(slot), CandidateState::Asleep(_)) if used => {
+                holds.push(Hold { slot, lease: None });
+                asleep = true;
+            }
+            _ => {}
+        }
+    }
+    for hold in &mut holds {
+        if asleep {
+            // One without the others is of no use.
+            hold.lease = None;
+        } else if let Some(lease) = &hold.lease {
+            lease.start();
+        }
+    }
+    if asleep {
+        feeds.take_back();
+    }
+    let (connection, given) = (request.connection, tracks.clone());
+    let consumer = Consumer::new(connection, given, holds, feeds, asleep, urgency);
+    stream.add_consumer(Arc::clone(&consumer), &pushed);
+    let description = consumer.connection.description();
+    stream.events().emit(Event::ViewerJoined {
+        stream: stream.name().to_owned(),
+        viewer: consumer.connection.id,
+        format: description.format_name,
+        remote: description.remote_addr,
+    });
+    Ok(Attached::new(tracks, Arc::clone(stream), consumer, asleep.then(Instant::now)))
+}
+
+/// Takes the track of a matched pair: the producer's for picture and sound, one
+/// of the consumer's for a microphone.
+fn connect(
+    live: &Arc<Live>,
+    media: usize,
+    offered: &Media,
+    wanted: &Media,
+    pair: Match,
+    feeds: &mut Feeds,
+) -> Option<Arc<Track>> {
+    if offered.direction == Direction::RecvOnly {
+        return live.track(media, pair.producer);
+    }
+    let codec = wanted.codecs.get(pair.consumer)?.clone();
+    let track = Arc::new(Track::new(Kind::Audio, codec, None));
+    live.feed(media, pair.producer, &track)?;
+    let codec = offered.codecs.get(pair.producer)?.clone();
+    feeds.0.push(Feed { live: Some(Arc::clone(live)), track: Arc::clone(&track), codec });
+    Some(track)
+}
+
+/// The error of an attach that found nothing (`spec/core.md` 6.4).
+fn no_track(candidates: &[Candidate], seen: &[Media], wanted: &[Media]) -> Error {
+    let errors: Vec<&Error> = candidates
+        .iter()
+        .filter_map(|c| match &c.state {
+            CandidateState::Failed(error) => Some(error),
+            _ => None,
+        })
+        .collect();
+    if let Some(first) = errors.first() {
+        let text = join_distinct(errors.iter().map(ToString::to_string));
+        return Error::new(first.kind(), format!("streams: {text}"));
+    }
+    if seen.is_empty() {
+        return Error::new(ErrorKind::Unsupported, "streams: unknown error");
+    }
+    let producer = codec_names(seen, Direction::RecvOnly);
+    let consumer = codec_names(wanted, Direction::SendOnly);
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("streams: codecs not matched: {producer} => {consumer}"),
+    )
+}
+
+fn codec_names(medias: &[Media], direction: Direction) -> String {
+    join_distinct(
+        medias
+            .iter()
+            .filter(|m| m.direction == direction)
+            .flat_map(|m| m.codecs.iter().map(|c| format!("{}:{}", m.kind, c.id.error_name()))),
+    )
+}
+
+/// Joins with `, `, skipping a text that the result already contains.
+fn join_distinct(texts: impl Iterator<Item = String>) -> String {
+    texts.fold(String::new(), |mut joined, text| {
+        if !joined.contains(&text) {
+            if !joined.is_empty() {
+                joined.push_str(", ");
+            }
+            joined.push_str(&text);
+        }
+        joined
+    })
+}

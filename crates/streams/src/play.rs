@@ -1,0 +1,200 @@
+//! Playing a source to a camera (`spec/core.md` 10): a source of the stream that
+//! has a loudspeaker gets the sound of another source, once, until that ends.
+//!
+//! The played source is a producer of the stream that no viewer can ask for; the
+//! camera is held like by a viewer, so that one connection serves both.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rs2rtc_base::{Error, ErrorKind, Redacted};
+use rs2rtc_media::{Direction, Media, match_medias};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::next_id;
+use crate::consumer::{Feed, Feeds};
+use crate::live::Live;
+use crate::producer::{Ended, OpenRequest, Producer};
+use crate::slot::{Lease, Slot};
+use crate::stream::{Source, Stream};
+use crate::track::Track;
+
+/// How long the camera is held after the end of the source: its buffers drain.
+const DRAIN: Duration = Duration::from_secs(1);
+/// What a source has to end in.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// What is played on a stream at the moment.
+#[derive(Clone)]
+pub(crate) struct Playing {
+    id: u64,
+    /// The text that was asked for.
+    pub(crate) source: String,
+    /// Its connection and the one track of it.
+    pub(crate) live: Arc<Live>,
+    /// The source with the loudspeaker.
+    pub(crate) target: Arc<Slot>,
+    /// Ends it.
+    pub(crate) cancel: CancellationToken,
+}
+
+/// Where the sound of a source goes.
+struct Route {
+    lease: Lease,
+    slot: Arc<Slot>,
+    live: Arc<Live>,
+    generation: u64,
+    feeds: Feeds,
+    /// The camera's connection was lost.
+    lost: watch::Receiver<u64>,
+}
+
+/// Ends what is played; plays `source` if it is not empty. Returns when the
+/// sound flows.
+///
+/// # Errors
+/// What opening the source says; `can't find consumer` if no source of the
+/// stream has a loudspeaker for it.
+pub(crate) async fn play(stream: &Arc<Stream>, source: &str) -> Result<(), Error> {
+    stream.stop_playing();
+    if source.is_empty() {
+        return Ok(());
+    }
+    let (tell, told) = oneshot::channel();
+    // On a task of its own: who asked may leave.
+    let playing = run(Arc::clone(stream), source.to_owned(), tell);
+    stream.shared().tasks.spawn("play", playing);
+    told.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Ended, "server is shutting down")))
+}
+
+async fn run(stream: Arc<Stream>, source: String, tell: oneshot::Sender<Result<(), Error>>) {
+    let cancel = stream.shared().cancel.child_token();
+    let (producer, route) = match prepare(&stream, &source, &cancel).await {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let _ = tell.send(Err(error));
+            return;
+        }
+    };
+    let Route { lease, slot, live, generation, feeds, mut lost } = route;
+    let id = next_id();
+    stream.start_playing(Playing {
+        id,
+        source: source.clone(),
+        live: Arc::clone(&live),
+        target: Arc::clone(&slot),
+        cancel: cancel.clone(),
+    });
+    lease.start();
+    let _ = tell.send(Ok(()));
+    let stop = CancellationToken::new();
+    let mut running = producer.run(live.tracks(generation, None), stop.clone());
+    let ended = tokio::select! {
+        biased;
+        () = cancel.cancelled() => None,
+        () = slot.retired() => None,
+        _ = lost.changed() => None,
+        ended = &mut running => Some(ended),
+    };
+    match ended {
+        None => {
+            stop.cancel();
+            let _ = timeout(GOODBYE, running).await;
+        }
+        Some(ended) => {
+            if let Ended::Failed(error) = ended {
+                let source = Redacted(&source);
+                tracing::warn!(target: "streams", stream = stream.name(), %source, %error, "play");
+            }
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => {}
+                () = slot.retired() => {}
+                () = sleep(DRAIN) => {}
+            }
+        }
+    }
+    drop(feeds);
+    stream.end_playing(id);
+    drop(lease);
+}
+
+/// Finds a loudspeaker and opens the source, once: open cameras first, then the
+/// others in their order.
+async fn prepare(
+    stream: &Arc<Stream>,
+    source: &str,
+    cancel: &CancellationToken,
+) -> Result<(Box<dyn Producer>, Route), Error> {
+    let slots = stream.lock_sources().into_iter().filter_map(|source| match source {
+        Source::Slot(slot) if !slot.source().is_empty() => Some(slot),
+        _ => None,
+    });
+    let (open, closed): (Vec<_>, Vec<_>) = slots.partition(|slot| slot.live.connection().is_some());
+    let mut opened: Option<Box<dyn Producer>> = None;
+    for slot in open.into_iter().chain(closed) {
+        let lease = slot.lease();
+        let ready = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(ended()),
+            ready = lease.opened() => ready,
+        };
+        let speaks = |media: &Media| media.direction == Direction::SendOnly;
+        if ready.is_err() || !slot.live.medias().iter().any(speaks) {
+            continue;
+        }
+        let producer = match opened.take() {
+            Some(producer) => producer,
+            None => {
+                let (stream_name, cancel) = (stream.name().to_owned(), cancel.child_token());
+                let source = source.to_owned();
+                let request = OpenRequest { source, stream: stream_name, cancel };
+                stream.shared().open(request).await?
+            }
+        };
+        match route(stream, slot, lease, producer.as_ref()) {
+            Some(route) => return Ok((producer, route)),
+            None => opened = Some(producer),
+        }
+    }
+    if let Some(producer) = opened {
+        let unwanted = CancellationToken::new();
+        unwanted.cancel();
+        let tracks = stream.empty_live().tracks(0, None);
+        let _ = timeout(GOODBYE, producer.run(tracks, unwanted)).await;
+    }
+    Err(Error::new(ErrorKind::NotFound, "can't find consumer"))
+}
+
+/// Connects the first media of the source that a loudspeaker can play.
+fn route(stream: &Stream, slot: Arc<Slot>, lease: Lease, producer: &dyn Producer) -> Option<Route> {
+    let lost = slot.live.losses();
+    let offered = producer.medias();
+    let targets = slot.live.medias();
+    let (from, codec, to, takes) = offered.iter().enumerate().find_map(|(from, offered)| {
+        targets.iter().enumerate().find_map(|(to, target)| {
+            let is_pair = offered.direction == Direction::RecvOnly;
+            let found = match_medias(offered, target).filter(|_| is_pair)?;
+            Some((from, found.producer, to, found.consumer))
+        })
+    })?;
+    let live = stream.empty_live();
+    let generation = live.opened(0, offered.to_vec(), producer.connection())?;
+    let track: Arc<Track> = live.track(from, codec)?;
+    slot.live.feed(to, takes, &track)?;
+    let codec = targets.get(to)?.codecs.get(takes)?.clone();
+    let feeds = Feeds(vec![Feed { live: Some(Arc::clone(&slot.live)), track, codec }]);
+    Some(Route { lease, slot, live, generation, feeds, lost })
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::Ended, "server is shutting down")
+}
+
+impl Playing {
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+}

@@ -1,0 +1,84 @@
+//! Publishing to a server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
+use rs2rtc_streams::{Attached, BoxFuture, CancellationToken, Destination, Ended};
+use tokio::time::{Instant, sleep};
+
+use crate::lab::{MS, S, bench};
+
+/// Accepts everything for 200 ms, or until cancelled.
+#[derive(Default)]
+struct Server {
+    begun: Mutex<Vec<Instant>>,
+    patient: AtomicBool,
+}
+
+impl Destination for Server {
+    fn format_name(&self) -> &'static str {
+        "test"
+    }
+
+    fn medias(&self) -> Vec<Media> {
+        vec![Media::new(Kind::Video, Direction::SendOnly, Codec::new(CodecId::H264))]
+    }
+
+    fn send(&self, _: String, attached: Attached, cancel: CancellationToken) -> BoxFuture<Ended> {
+        self.begun.lock().unwrap().push(Instant::now());
+        let patient = self.patient.load(Ordering::Relaxed);
+        Box::pin(async move {
+            let kicked = attached.kicked();
+            let life = async {
+                if patient {
+                    std::future::pending::<()>().await;
+                }
+                sleep(200 * MS).await;
+            };
+            tokio::select! {
+                () = cancel.cancelled() => Ended::Cancelled,
+                () = kicked.cancelled() => Ended::Cancelled,
+                () = life => Ended::Failed(Error::new(ErrorKind::Ended, "connection lost")),
+            }
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_begins_again_every_five_seconds_also_while_the_camera_is_away() {
+    let b = bench();
+    let server = Arc::new(Server::default());
+    *b.lab.destination.lock().unwrap() = Some(Arc::clone(&server) as Arc<dyn Destination>);
+    let begun = || server.begun.lock().unwrap().len();
+    let cam = b.stream("cam", &["cam:a?v=h264"]);
+    let error = b.streams.publish("cam", "rtsp://127.0.0.1:1/x").await.unwrap_err();
+    assert_eq!(error.to_string(), "streams: unsupported scheme: rtsp://127.0.0.1:1/x");
+    b.streams.publish("cam", "test:x").await.unwrap();
+    sleep(100 * MS).await;
+    let shown = cam.snapshot().consumers.unwrap();
+    assert_eq!((shown[0].description.format_name.as_str(), shown.len()), ("test", 1));
+    sleep(S).await;
+    assert_eq!((begun(), b.lab.open().len()), (1, 0), "the camera is free meanwhile");
+    sleep(5 * S).await;
+    assert_eq!(begun(), 2);
+    b.stream("cam", &["cam:b?v=h264&fail"]);
+    let tried = b.lab.dialled().len();
+    sleep(21 * S).await;
+    assert_eq!((begun(), b.lab.dialled().len() - tried), (2, 4), "every five seconds");
+    b.stream("cam", &["cam:c?v=h264"]);
+    sleep(6 * S).await;
+    assert_eq!(begun(), 3);
+    // The same once more takes its place; another one is another one.
+    server.patient.store(true, Ordering::Relaxed);
+    b.streams.publish("cam", "test:x").await.unwrap();
+    b.streams.publish_later("cam", "test:y").unwrap();
+    sleep(60 * S).await;
+    assert_eq!((begun(), cam.viewers()), (5, 2));
+    assert!(b.streams.delete("cam"));
+    sleep(60 * S).await;
+    assert_eq!((begun(), cam.viewers(), b.lab.open().len()), (5, 0, 0));
+    let error = b.streams.publish("cam", "test:x").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
