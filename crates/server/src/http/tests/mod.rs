@@ -10,8 +10,11 @@ use tokio::net::TcpStream;
 
 use crate::app::{App, Options, Outcome};
 
+mod access;
 mod config;
 mod feed;
+mod https;
+mod openapi;
 mod players;
 
 struct Server {
