@@ -8,7 +8,10 @@
 mod bad_input;
 mod browser;
 mod config;
+mod command_line;
 mod harness;
+mod home_assistant;
 mod players;
 mod processes;
+mod secrets;
 mod sources;
