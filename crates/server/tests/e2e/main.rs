@@ -7,8 +7,8 @@
 
 mod bad_input;
 mod browser;
-mod config;
 mod command_line;
+mod config;
 mod harness;
 mod home_assistant;
 mod players;
