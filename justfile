@@ -14,6 +14,10 @@ test:
 test-rust *args:
     cargo nextest run --workspace --release --locked {{args}}
 
+# Every recorded answer of go2rtc against the binary, as a table.
+contract:
+    cargo nextest run --release --locked -p rs2rtc-server --test contract --no-capture
+
 # Licences, bans and sources of the dependency tree; run when it changes.
 deny:
     cargo deny --offline check licenses bans sources

@@ -10,6 +10,7 @@ node --test tools/ui/*.test.mjs
 cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --release --locked --quiet
 echo "fuzz targets: checked"
 cargo nextest run --workspace --release --locked
+tail -n 2 target/tmp/contract.txt
 # Real browsers in network namespaces: nothing is left of many viewers, a bad network
 # ends no session, floods of forged packets disturb nobody, and cameras are let go in
 # time (wide bounds, a few runs a row).

@@ -5,11 +5,11 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rs2rtc_base::Current;
+use rs2rtc_base::{Current, Secret};
 use rs2rtc_endpoints::Context;
 use rs2rtc_endpoints::io::changes;
 use rs2rtc_endpoints::outputs::{rtsp, webrtc};
@@ -20,8 +20,10 @@ use tokio::sync::{Semaphore, SetOnce, mpsc};
 use crate::boot::Boot;
 use crate::config::sources::Process;
 use crate::config::{Config, ConfigFile, Problem, Severity};
+use crate::http::access::token;
 use crate::http::listener::Listener;
 use crate::http::players::Players;
+use crate::http::tls::Identity;
 use crate::http::{Api, Class, Control, MAX_READERS, Peer, Policy, Settings, access, advice};
 use crate::live::{self, Live};
 use crate::logging::Log;
@@ -58,6 +60,7 @@ pub struct App {
     context: Arc<Context>,
     listeners: Vec<Listener>,
     rtsp: Option<rtsp::Server>,
+    identity: Option<Identity>,
     control: mpsc::Receiver<Control>,
     tried: usize,
     bound: usize,
@@ -96,8 +99,11 @@ impl App {
             Boot::default()
         });
         let settings = Settings::new(&config);
+        let token = admin_token(&config, sources.path.as_deref());
+        secrets.add(token.iter().map(|token| token.expose().to_owned()));
         let api = Arc::new(Api {
             current: Arc::new(Current::new(settings)),
+            token,
             file: Arc::new(ConfigFile::new(sources.path.clone())),
             live: Live::new(options.config.clone(), dir, config.clone(), &sources),
             streams,
@@ -120,6 +126,7 @@ impl App {
             context,
             listeners: Vec::new(),
             rtsp: None,
+            identity: None,
             control: receiver,
             tried: 0,
             bound: 0,
@@ -143,6 +150,11 @@ impl App {
         &self.api.streams
     }
 
+    /// What the HTTP API works with.
+    pub fn api(&self) -> &Arc<Api> {
+        &self.api
+    }
+
     /// What is wrong in the configuration.
     pub fn problems(&self) -> &[Problem] {
         &self.config.problems
@@ -153,6 +165,9 @@ impl App {
         let mut outcome = Outcome::Exit(0);
         for listener in std::mem::take(&mut self.listeners) {
             self.api.tasks.spawn("http listener", listener.run(Arc::clone(&self.api)));
+        }
+        if let Some(identity) = self.identity.take() {
+            self.api.tasks.spawn("tls certificate", identity.follow(self.api.cancel.clone()));
         }
         if let Some(server) = self.rtsp.take() {
             self.api.tasks.spawn("rtsp listener", server.run(self.api.cancel.clone()));
@@ -246,6 +261,7 @@ impl App {
                 Err(error) => listen_failed("api", &listen, &error),
             }
         }
+        self.bind_tls();
         let path = self.config.api.unix_listen.clone();
         if !path.is_empty() {
             self.tried += 1;
@@ -257,6 +273,30 @@ impl App {
                 }
                 Err(error) => listen_failed("api", &path, &error),
             }
+        }
+    }
+
+    /// HTTPS needs all three settings; one that is wrong costs this listener only.
+    fn bind_tls(&mut self) {
+        let settings = &self.config.api;
+        let address = settings.tls_listen.clone();
+        if address.is_empty() {
+            return;
+        }
+        self.tried += 1;
+        let bound = Identity::load(&settings.tls_cert, &settings.tls_key).and_then(|identity| {
+            let listener = Listener::tls(&address, identity.server_config()?)?;
+            Ok((identity, listener))
+        });
+        match bound {
+            Ok((identity, listener)) => {
+                let port = listener.local_addr().map_or(0, |a| a.port());
+                tracing::info!(target: "api", addr = shown(&address, port), "listen tls");
+                self.listeners.push(listener);
+                self.identity = Some(identity);
+                self.bound += 1;
+            }
+            Err(error) => tracing::error!(target: "api", addr = address, %error, "listen tls"),
         }
     }
 
@@ -331,6 +371,36 @@ impl App {
     }
 }
 
+/// The admin token, where somebody may need it: other machines reach this one,
+/// and there is no login.
+fn admin_token(config: &Config, file: Option<&Path>) -> Option<Secret> {
+    let settings = &config.api;
+    let is_reached = |listen: &str| {
+        let host = listen.rsplit_once(':').map_or("", |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_local = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        !listen.is_empty() && !is_local
+    };
+    let is_open = is_reached(&settings.listen) || is_reached(&settings.tls_listen);
+    let wanted = is_open && settings.username.is_empty() && !config.compat;
+    let file = file.filter(|file| wanted && file.exists())?;
+    let path = token::path_of(file);
+    match token::load_or_make(&path) {
+        Ok((token, is_new)) => {
+            if is_new {
+                let text =
+                    "made a token for administration from other machines, see docs/access.md";
+                tracing::info!(target: "api", path = %path.display(), "{text}");
+            }
+            Some(token)
+        }
+        Err(error) => {
+            tracing::warn!(target: "api", %error, "only this machine can administrate");
+            None
+        }
+    }
+}
+
 /// Who may use RTSP: with a login the server asks for it, else by address.
 fn rtsp_gate(current: Arc<Current<Settings>>) -> rtsp::Gate {
     Arc::new(move |ip: IpAddr, wanted: rtsp::Access| {
@@ -354,7 +424,7 @@ fn rtsp_gate(current: Arc<Current<Settings>>) -> rtsp::Gate {
     })
 }
 
-fn first_records(path: Option<&std::path::Path>) {
+fn first_records(path: Option<&Path>) {
     let program = version::program();
     let version = if program == "go2rtc" { version::COMPATIBLE } else { version::OWN };
     let (platform, revision) = (version::PLATFORM, version::REVISION);

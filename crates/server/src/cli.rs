@@ -4,11 +4,26 @@ use std::ffi::OsString;
 
 use clap::Parser;
 
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Without -c the configuration is rs2rtc.yaml, or else go2rtc.yaml, in the current folder.
+Without both a test camera `demo` plays.
+
+Examples:
+  rs2rtc                                  then open http://localhost:1984/
+  rs2rtc -c /etc/cameras.yaml             the file that the API writes back to
+  rs2rtc -c cameras.yaml -c log.level=debug -c api.listen=127.0.0.1:1984
+  rs2rtc -c '{streams: {porch: \"rtsp://192.168.1.10/stream1\"}}'
+  rs2rtc --check-config -c cameras.yaml   says what is wrong and where
+
+Signals: TERM and INT end it, HUP reads the configuration again.
+Started under the name go2rtc it behaves as that program.";
+
 /// A camera gateway: any camera in, any viewer out.
 #[derive(Clone, Debug, Default, Parser)]
-#[command(name = "rs2rtc", disable_version_flag = true)]
+#[command(name = "rs2rtc", disable_version_flag = true, after_help = EXAMPLES)]
 pub struct Args {
-    /// Configuration file, `section.key=value` or a YAML/JSON text; repeatable, later ones override
+    /// Configuration file, `section.key=value` or YAML/JSON text; repeatable, in order
     #[arg(short = 'c', long = "config", value_name = "ITEM", allow_hyphen_values = true)]
     pub config: Vec<String>,
     /// Run in the background

@@ -131,6 +131,11 @@ impl Streams {
         self.shared.meter.read(self.shared.groups.waiting(), self.shared.tasks.len())
     }
 
+    /// The tasks that hold sources.
+    pub fn tasks(&self) -> &Tasks {
+        &self.shared.tasks
+    }
+
     /// The stream of a name.
     pub fn get(&self, name: &str) -> Option<Arc<Stream>> {
         self.shared.names().get(name).cloned()

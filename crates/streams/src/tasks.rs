@@ -1,9 +1,11 @@
 //! Owned tasks: everything that is spawned has a name, a span and somebody who
 //! waits for it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +16,11 @@ use tracing::Instrument as _;
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
+    names: Names,
 }
+
+/// How many tasks of each name are running.
+type Names = Arc<Mutex<BTreeMap<&'static str, usize>>>;
 
 impl Tasks {
     /// An empty group.
@@ -30,8 +36,19 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let span = tracing::Span::current();
+        let task = CatchPanic {
+            name,
+            inner: Box::pin(future),
+            _listed: Listed::new(Arc::clone(&self.names), name),
+        };
         #[allow(clippy::disallowed_methods)] // the one place that may spawn
-        self.tracker.spawn(CatchPanic { name, inner: Box::pin(future) }.instrument(span));
+        self.tracker.spawn(task.instrument(span));
+    }
+
+    /// Names of running tasks and how many there are of each.
+    pub fn names(&self) -> Vec<(&'static str, usize)> {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().map(|(name, count)| (*name, *count)).collect()
     }
 
     /// Tasks that have not ended.
@@ -51,9 +68,35 @@ impl Tasks {
     }
 }
 
+/// A task in the list, until it is dropped.
+struct Listed {
+    names: Names,
+    name: &'static str,
+}
+
+impl Listed {
+    fn new(names: Names, name: &'static str) -> Self {
+        *names.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+        Self { names, name }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = names.get_mut(self.name) {
+            *count -= 1;
+            if *count == 0 {
+                names.remove(self.name);
+            }
+        }
+    }
+}
+
 struct CatchPanic<F> {
     name: &'static str,
     inner: Pin<Box<F>>,
+    _listed: Listed,
 }
 
 impl<F: Future<Output = ()>> Future for CatchPanic<F> {
@@ -86,10 +129,12 @@ mod tests {
         let tasks = Tasks::new();
         let (tx, rx) = tokio::sync::oneshot::channel();
         tasks.spawn("bad", async { panic!("boom") });
+        assert_eq!(tasks.names(), [("bad", 1)]);
         tasks.spawn("good", async move {
             let _ = tx.send(7);
         });
         assert_eq!(rx.await.unwrap(), 7);
         assert!(tasks.join(Duration::from_secs(5)).await);
+        assert_eq!(tasks.names(), []);
     }
 }

@@ -1,4 +1,4 @@
-//! Listening for HTTP: TCP and unix socket, one task per connection.
+//! Listening for HTTP: TCP, TLS over TCP and unix socket, one task per connection.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,6 +17,7 @@ use rs2rtc_streams::CancellationToken;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 use super::{Api, Call, Peer};
 
@@ -34,10 +35,11 @@ const UNSENT: u32 = 256 << 10;
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// A bound listener.
-#[derive(Debug)]
 pub enum Listener {
     /// `api.listen`.
     Tcp(TcpListener),
+    /// `api.tls_listen`.
+    Tls(TcpListener, TlsAcceptor),
     /// `api.unix_listen`.
     Unix(UnixListener),
 }
@@ -49,6 +51,14 @@ impl Listener {
     /// Kind `Config`, naming the address and what to do.
     pub fn tcp(address: &str) -> Result<Self, Error> {
         tcp::listen(address).map(Self::Tcp)
+    }
+
+    /// Binds `address:port` or `:port` for HTTPS.
+    ///
+    /// # Errors
+    /// Kind `Config`, naming the address and what to do.
+    pub fn tls(address: &str, config: Arc<rustls::ServerConfig>) -> Result<Self, Error> {
+        Ok(Self::Tls(tcp::listen(address)?, config.into()))
     }
 
     /// Binds a unix socket; an old socket file is removed first.
@@ -66,7 +76,7 @@ impl Listener {
     /// The TCP address in use.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Tcp(listener) | Self::Tls(listener, _) => listener.local_addr().ok(),
             Self::Unix(_) => None,
         }
     }
@@ -96,6 +106,16 @@ impl Listener {
             api.tasks.spawn("http connection", async move {
                 match stream {
                     Stream::Tcp(stream) => serve(stream, peer, connection_api).await,
+                    Stream::Tls(stream, acceptor) => {
+                        let accepted = tokio::time::timeout(HEAD_LIMIT, acceptor.accept(stream));
+                        match accepted.await {
+                            Ok(Ok(stream)) => serve(stream, peer, connection_api).await,
+                            Ok(Err(error)) => {
+                                tracing::debug!(target: "api", %peer, %error, "TLS");
+                            }
+                            Err(_) => tracing::debug!(target: "api", %peer, "TLS: too slow"),
+                        }
+                    }
                     Stream::Unix(stream) => serve(stream, peer, connection_api).await,
                 }
                 drop(place);
@@ -106,10 +126,12 @@ impl Listener {
     async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
-                let _ = stream.set_nodelay(true);
-                tcp::watch(&stream, SILENCE_LIMIT, UNSENT);
-                Ok((Stream::Tcp(stream), Peer::Ip(address)))
+                let (stream, peer) = accept_tcp(listener).await?;
+                Ok((Stream::Tcp(stream), peer))
+            }
+            Self::Tls(listener, acceptor) => {
+                let (stream, peer) = accept_tcp(listener).await?;
+                Ok((Stream::Tls(stream, acceptor.clone()), peer))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -119,8 +141,27 @@ impl Listener {
     }
 }
 
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self {
+            Self::Tcp(_) => "Tcp",
+            Self::Tls(..) => "Tls",
+            Self::Unix(_) => "Unix",
+        };
+        f.debug_tuple(kind).field(&self.local_addr()).finish()
+    }
+}
+
+async fn accept_tcp(listener: &TcpListener) -> io::Result<(tokio::net::TcpStream, Peer)> {
+    let (stream, address) = listener.accept().await?;
+    let _ = stream.set_nodelay(true);
+    tcp::watch(&stream, SILENCE_LIMIT, UNSENT);
+    Ok((stream, Peer::Ip(address)))
+}
+
 enum Stream {
     Tcp(tokio::net::TcpStream),
+    Tls(tokio::net::TcpStream, TlsAcceptor),
     Unix(tokio::net::UnixStream),
 }
 

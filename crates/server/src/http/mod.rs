@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use rs2rtc_base::Current;
+use rs2rtc_base::{Current, Secret};
 use rs2rtc_endpoints::outputs::webrtc::Gateway;
 use rs2rtc_endpoints::table::Table;
 use rs2rtc_streams::{CancellationToken, Streams, Tasks};
@@ -37,11 +37,13 @@ pub mod listener;
 mod metrics;
 pub mod players;
 mod preload_api;
+mod rtsp_to_web;
 mod sessions;
 mod settings;
 mod stream_json;
 mod streams_api;
 mod system;
+pub mod tls;
 mod webrtc;
 mod ws;
 
@@ -64,6 +66,8 @@ pub enum Control {
 pub struct Api {
     /// What may change while the program runs; see [`Self::settings`].
     pub current: Arc<Current<Settings>>,
+    /// The admin token, if there is one.
+    pub token: Option<Secret>,
     /// The configuration file.
     pub file: Arc<ConfigFile>,
     /// The configuration in force.
@@ -142,6 +146,8 @@ pub static ROUTES: &[Route] = &[
     route!("api/restart", "api", |_, _| Class::Admin, system::restart),
     route!("api/log", "api", system::log_class, system::log),
     route!("api/schemes", "api", |_, _| Class::View, system::schemes),
+    route!("api/stack", "api", |_, _| Class::View, system::stack),
+    route!("api/openapi.yaml", "api", |_, _| Class::View, system::openapi),
     route!("api/config", "api", config_api::class, config_api::handle),
     route!("api/rs/config/check" in "api/config", "api", |_, _| Class::View, config_rs::check),
     route!("api/rs/config/apply" in "api/config", "api", |_, _| Class::Admin, config_rs::apply),
@@ -164,6 +170,7 @@ pub static ROUTES: &[Route] = &[
     route!("metrics" in "api/rs/metrics", "api", |_, _| Class::View, metrics::handle),
     route!("/static", "api", |_, _| Class::View, system::ok_payload),
     route!("/streams", "api", |_, _| Class::View, system::ok_payload),
+    route!("/stream/", "webrtc", rtsp_to_web::class, rtsp_to_web::handle),
 ];
 
 impl Api {
@@ -190,28 +197,14 @@ impl Api {
             Found::Route(route) => (route.class)(&self, &call),
             _ => Class::View,
         };
-        let headers = &call.parts.headers;
-        let forwarded = match call::header_text(headers, "x-forwarded-for") {
-            "" => call::header_text(headers, "forwarded"),
-            text => text,
-        };
-        let facts = access::Facts {
-            authorization: call::header_text(headers, "authorization"),
-            origin: call::header_text(headers, "origin"),
-            fetch_site: call::header_text(headers, "sec-fetch-site"),
-            host: call::header_text(headers, "host"),
-            forwarded: (!forwarded.is_empty()).then_some(forwarded),
-        };
-        let decision = access::decide(&settings.policy, class, call.peer, &facts);
-        let admin = class == Class::Admin
-            || access::decide(&settings.policy, Class::Admin, call.peer, &facts) == Ok(true);
+        let (decision, admin) = judge(&settings.policy, self.token.as_ref(), &call, class);
         let mut reply = match decision {
             Ok(_) => {
                 call.admin = admin;
                 match found {
                     Found::Route(route) => (route.handle)(Arc::clone(&self), call).await,
                     Found::Asset(path) => assets::serve(&self, &call, &path).await,
-                    Found::Redirect(to) => redirect(StatusCode::TEMPORARY_REDIRECT, &to, &call),
+                    Found::Redirect(to) => redirect(&to, &call),
                     Found::Nothing => call::no_page(),
                 }
             }
@@ -275,6 +268,31 @@ fn find(settings: &Settings, path: &str) -> Found {
     }
 }
 
+/// What is decided about a call of a class, and whether the caller may do what
+/// admins do.
+fn judge(
+    policy: &Policy,
+    token: Option<&Secret>,
+    call: &Call,
+    class: Class,
+) -> (Result<access::Granted, access::Denied>, bool) {
+    let forwarded = match call.header("x-forwarded-for") {
+        "" => call.header("forwarded"),
+        text => text,
+    };
+    let facts = access::Facts {
+        authorization: call.header("authorization"),
+        token: access::brings_token(call.header("authorization"), token),
+        origin: call.header("origin"),
+        fetch_site: call.header("sec-fetch-site"),
+        host: call.header("host"),
+        forwarded: (!forwarded.is_empty()).then_some(forwarded),
+    };
+    let decision = access::decide(policy, class, call.peer, &facts);
+    let admin = decision.is_ok() && access::decide(policy, Class::Admin, call.peer, &facts).is_ok();
+    (decision, admin)
+}
+
 enum Found {
     Route(&'static Route),
     Asset(String),
@@ -302,10 +320,20 @@ fn cleaned(path: &str) -> Option<String> {
     Some(format!("/{}{end}", parts.join("/")))
 }
 
-fn redirect(status: StatusCode, to: &str, call: &Call) -> Reply {
+fn redirect(to: &str, call: &Call) -> Reply {
     let query = call.parts.uri.query().map(|q| format!("?{q}")).unwrap_or_default();
-    let mut reply = call::status(status);
-    if let Ok(value) = HeaderValue::from_str(&format!("{to}{query}")) {
+    let to = format!("{to}{query}");
+    let mut reply = match *call.method() {
+        Method::GET => {
+            let link = to.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&#34;");
+            let body = format!("<a href=\"{link}\">Temporary Redirect</a>.\n\n");
+            call::typed("text/html; charset=utf-8", body)
+        }
+        Method::HEAD => call::typed("text/html; charset=utf-8", ""),
+        _ => call::empty(),
+    };
+    *reply.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    if let Ok(value) = HeaderValue::from_str(&to) {
         reply.headers_mut().insert(header::LOCATION, value);
     }
     reply

@@ -1,5 +1,6 @@
 //! The program itself: `/api`, log, schemes, exit and restart (`spec/api.md` 2).
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
@@ -9,6 +10,9 @@ use serde_json::{Map, Value, json};
 use super::call::{Call, Reply, empty, error, json as reply_json, typed};
 use super::{Api, Class, Control};
 use crate::version;
+
+/// The description of the API.
+pub(crate) const OPENAPI: &str = include_str!("openapi.yaml");
 
 pub(crate) async fn info(api: Arc<Api>, call: Call) -> Reply {
     let mut map = Map::new();
@@ -49,9 +53,41 @@ pub(crate) async fn log(api: Arc<Api>, call: Call) -> Reply {
     }
 }
 
-pub(crate) async fn schemes(_: Arc<Api>, _: Call) -> Reply {
-    let schemes: Vec<&str> = SOURCES.iter().flat_map(|e| e.schemes.iter().copied()).collect();
+/// The schemes of modules that are on.
+pub(crate) async fn schemes(api: Arc<Api>, _: Call) -> Reply {
+    let settings = api.settings();
+    let on = SOURCES
+        .iter()
+        .filter(|entry| entry.schemes.first().is_some_and(|m| settings.has_module(m)));
+    let schemes: Vec<&str> = on.flat_map(|entry| entry.schemes.iter().copied()).collect();
     reply_json(&json!(schemes))
+}
+
+/// What runs: every group of tasks by name, and how many of each.
+pub(crate) async fn stack(api: Arc<Api>, _: Call) -> Reply {
+    let mut text = String::new();
+    let mut total = 0;
+    let groups = [
+        ("api", &api.tasks),
+        ("sources and outputs", &api.context.tasks),
+        ("streams", api.streams.tasks()),
+    ];
+    for (group, tasks) in groups {
+        for (name, count) in tasks.names() {
+            let _ = writeln!(text, "{group}: {name}: {count}");
+            total += count;
+        }
+    }
+    let _ = write!(text, "\nTotal: {total}, Skipped: 0");
+    typed("text/plain", text)
+}
+
+/// The description of this API for tools (OpenAPI 3.1).
+pub(crate) async fn openapi(_: Arc<Api>, call: Call) -> Reply {
+    match *call.method() {
+        Method::GET | Method::HEAD => typed("application/yaml", OPENAPI),
+        _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
+    }
 }
 
 /// Ends the program; there is no answer.
@@ -78,5 +114,10 @@ pub(crate) async fn restart(api: Arc<Api>, call: Call) -> Reply {
 
 /// What RTSPtoWebRTC clients look for.
 pub(crate) async fn ok_payload(_: Arc<Api>, _: Call) -> Reply {
+    done()
+}
+
+/// The answer of RTSPtoWebRTC to what worked.
+pub(crate) fn done() -> Reply {
     typed("application/json", "{\"status\":1,\"payload\":{}}")
 }

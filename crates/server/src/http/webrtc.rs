@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
-use rs2rtc_endpoints::outputs::webrtc::{Gateway, Goodbye, Signalling};
+use rs2rtc_endpoints::outputs::webrtc::{Answer, Gateway, Goodbye, Signalling};
+use rs2rtc_streams::Stream;
 use serde_json::{Value, json};
 
 use super::call::{
@@ -189,13 +190,8 @@ impl Form {
 }
 
 async fn view(api: Arc<Api>, mut call: Call) -> Reply {
-    // Any page can send this, and it starts a camera.
-    let settings = api.settings();
-    let (origin, host) = (call.header("origin"), call.header("host"));
-    if !access::allows_socket(origin, &settings.api.origin, host)
-        && !access::is_configured(&settings.policy, origin)
-    {
-        return error(StatusCode::FORBIDDEN, "Forbidden: set api.origin to let this page in");
+    if let Err(reply) = may_view(&api, &call) {
+        return *reply;
     }
     let Some(stream) = api.streams.get(call.query.get("src")) else { return no_stream() };
     let content_type = call.header("content-type").to_owned();
@@ -208,14 +204,56 @@ async fn view(api: Arc<Api>, mut call: Call) -> Reply {
         Ok(offer) => offer,
         Err(text) => return error(StatusCode::BAD_REQUEST, &text),
     };
-    let Some(gateway) = gateway(&api).await else {
-        return error(StatusCode::SERVICE_UNAVAILABLE, "webrtc: not started, see the log");
-    };
-    let signalling = signalling(&call, form.name(), "http");
-    match gateway.answer(&stream, &offer, signalling, true).await {
+    match exchange(&api, &call, &stream, &offer, form.name()).await {
         Ok(answer) => form.answer(answer.sdp, &content_type, &answer.session.id),
-        Err(problem) => streams_api::failed(&api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
+        Err(reply) => *reply,
     }
+}
+
+/// Any page can send an offer, and it starts a camera.
+///
+/// # Errors
+/// The answer to a page that may not.
+pub(crate) fn may_view(api: &Api, call: &Call) -> Result<(), Box<Reply>> {
+    let (origin, host) = (call.header("origin"), call.header("host"));
+    let settings = api.settings();
+    let may = access::allows_socket(origin, &settings.api.origin, host)
+        || access::is_configured(&settings.policy, origin);
+    if may {
+        return Ok(());
+    }
+    let text = "Forbidden: set api.origin to let this page in";
+    Err(Box::new(error(StatusCode::FORBIDDEN, text)))
+}
+
+/// Answers the offer of a viewer of a stream.
+///
+/// # Errors
+/// The answer to give instead.
+pub(crate) async fn exchange(
+    api: &Api,
+    call: &Call,
+    stream: &Arc<Stream>,
+    offer: &str,
+    format_name: &str,
+) -> Result<Answer, Box<Reply>> {
+    let Some(gateway) = gateway(api).await else {
+        let text = "webrtc: not started, see the log";
+        return Err(Box::new(error(StatusCode::SERVICE_UNAVAILABLE, text)));
+    };
+    let signalling = signalling(call, format_name, "http");
+    let answer = gateway.answer(stream, offer, signalling, true).await;
+    answer.map_err(|problem| {
+        Box::new(streams_api::failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem))
+    })
+}
+
+/// SDP in a form field `data`, as base64.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn offer_of_form(body: &str) -> Result<String, String> {
+    Form::UrlEncoded.offer(body)
 }
 
 #[cfg(test)]

@@ -257,7 +257,7 @@ pub(crate) fn until(what: &str, mut is_true: impl FnMut() -> bool) {
 }
 
 #[allow(clippy::disallowed_methods)] // the step of a poll, not a wait for a result
-fn pause() {
+pub(crate) fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }
 

@@ -7,10 +7,13 @@
 
 mod bad_input;
 mod browser;
+mod command_line;
 mod config;
 mod engine;
 mod harness;
+mod home_assistant;
 mod load;
 mod players;
 mod processes;
+mod secrets;
 mod sources;

@@ -4,16 +4,22 @@
 //! |---|---|
 //! | view | loopback, unix socket, private peers |
 //! | stream | the same; a private peer names network sources only |
-//! | admin | loopback and unix socket |
+//! | admin | loopback and unix socket; anybody else with the admin token |
 //!
 //! Everybody else is told how to open the door. With `api.username` everybody
 //! but loopback logs in, and may then do everything. A page of another site
 //! changes nothing, whoever's browser shows it.
+//!
+//! The steps are apart so that users, roles and signed links can join: who is it
+//! ([`Who`]), may a page like this make the call at all, what may he do.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use rs2rtc_base::{Redacted, Url};
+use rs2rtc_base::http::auth;
+use rs2rtc_base::{Redacted, Secret, Url};
+
+pub mod token;
 
 /// What a call may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +71,7 @@ pub struct Policy {
     /// Login name; empty: no login.
     pub username: String,
     /// Password that goes with it.
-    pub password: rs2rtc_base::Secret,
+    pub password: Secret,
     /// Loopback and unix clients log in too.
     pub local_auth: bool,
     /// `compat: go2rtc`: no classes without a login.
@@ -81,6 +87,8 @@ pub struct Policy {
 pub struct Facts<'r> {
     /// `Authorization`.
     pub authorization: &'r str,
+    /// It brings the admin token, see [`brings_token`].
+    pub token: bool,
     /// `Origin`.
     pub origin: &'r str,
     /// `Sec-Fetch-Site`.
@@ -102,7 +110,45 @@ pub enum Denied {
     Site(String),
 }
 
-/// Decides about one call. `Ok(true)`: the caller may also do what admins do.
+/// Who a caller is taken for. Users and their roles join here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Who {
+    /// Nobody in particular, from this place.
+    Anonymous(Place),
+    /// Knows `api.username` and its password.
+    Login,
+    /// Knows the admin token.
+    Token,
+}
+
+impl Who {
+    /// The highest class that is allowed; `None`: nothing is.
+    const fn rights(self, policy: &Policy) -> Option<Class> {
+        match self {
+            Self::Login | Self::Token | Self::Anonymous(Place::Here) => Some(Class::Admin),
+            Self::Anonymous(_) if policy.compat => Some(Class::Admin),
+            Self::Anonymous(Place::Private) => Some(Class::Stream),
+            Self::Anonymous(Place::Outside) => None,
+        }
+    }
+
+    /// Has shown a secret that a page of another site does not know.
+    const fn is_known(self) -> bool {
+        matches!(self, Self::Login | Self::Token)
+    }
+}
+
+/// A call that is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// Who makes it.
+    pub who: Who,
+    /// The caller may also do what admins do.
+    pub admin: bool,
+}
+
+/// Decides about one call.
 ///
 /// # Errors
 /// Why not; texts are for people.
@@ -111,41 +157,47 @@ pub fn decide(
     class: Class,
     peer: Peer,
     facts: &Facts<'_>,
-) -> Result<bool, Denied> {
+) -> Result<Granted, Denied> {
+    let who = identify(policy, class, peer, facts)?;
+    check_site(policy, class, facts, !who.is_known())?;
+    match who.rights(policy) {
+        Some(highest) if class <= highest => Ok(Granted { who, admin: highest >= Class::Admin }),
+        Some(_) => Err(Denied::Peer(ADMIN.to_owned())),
+        None => Err(Denied::Peer(outside(peer, facts))),
+    }
+}
+
+/// Who it is. With a login everybody has to log in but this machine, and that
+/// too with `api.local_auth`.
+fn identify(policy: &Policy, class: Class, peer: Peer, facts: &Facts<'_>) -> Result<Who, Denied> {
+    if facts.token {
+        return Ok(Who::Token);
+    }
     let place = place_of(peer, class, facts);
-    if !policy.username.is_empty() {
-        let exempt = peer_place(peer) == Place::Here && !policy.local_auth;
-        let known = rs2rtc_base::http::auth::check_basic(
-            facts.authorization,
-            &policy.username,
-            policy.password.expose(),
-        );
-        if !known && !exempt {
-            return Err(Denied::Login);
-        }
-        if !known {
-            // A browser on this machine: its pages are not all ours.
-            check_site(policy, class, facts, true)?;
-            return Ok(place == Place::Here);
-        }
-        check_site(policy, class, facts, false)?;
-        return Ok(true);
+    if policy.username.is_empty() {
+        return Ok(Who::Anonymous(place));
     }
-    check_site(policy, class, facts, true)?;
-    if policy.compat {
-        return Ok(true);
+    let (user, password) = (&policy.username, policy.password.expose());
+    if auth::check_basic(facts.authorization, user, password) {
+        return Ok(Who::Login);
     }
-    match (class, place) {
-        (_, Place::Here) => Ok(true),
-        (Class::View | Class::Own | Class::Stream, Place::Private) => Ok(false),
-        (Class::Admin, Place::Private) => Err(Denied::Peer(ADMIN.to_owned())),
-        (_, Place::Outside) => Err(Denied::Peer(outside(peer, facts))),
+    match place {
+        Place::Here if !policy.local_auth => Ok(Who::Anonymous(place)),
+        _ => Err(Denied::Login),
     }
+}
+
+/// Whether `Authorization` brings the admin token.
+pub fn brings_token(authorization: &str, token: Option<&Secret>) -> bool {
+    let Some(token) = token.filter(|token| !token.is_empty()) else { return false };
+    let Some((scheme, given)) = authorization.trim().split_once(' ') else { return false };
+    scheme.eq_ignore_ascii_case("bearer")
+        && auth::constant_time_eq(given.trim().as_bytes(), token.expose().as_bytes())
 }
 
 const ADMIN: &str = "Only this machine may do this while no login is configured.\n\
     Either: set api.username and api.password in the configuration and log in,\n\
-    or: do it on the machine itself (127.0.0.1 or api.unix_listen),\n\
+    or: do it on the machine itself (127.0.0.1 or api.unix_listen), or send the admin token (docs/access.md),\n\
     or: set compat: go2rtc to let every private address do everything.";
 
 fn outside(peer: Peer, facts: &Facts<'_>) -> String {

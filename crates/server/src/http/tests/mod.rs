@@ -10,9 +10,12 @@ use tokio::net::TcpStream;
 
 use crate::app::{App, Options, Outcome};
 
+mod access;
 mod config;
 mod feed;
 mod ffmpeg;
+mod https;
+mod openapi;
 mod players;
 
 struct Server {

@@ -21,6 +21,8 @@ pub(super) enum Heard {
     Hidden(bool),
     /// A way of playing that this version does not have.
     Missing(String),
+    /// An offer of a type that cannot be answered, and why.
+    Refused(String, &'static str),
     /// A type of newer players.
     Unknown,
 }
@@ -32,6 +34,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Heard> {
     let value = message.get("value").unwrap_or(&Value::Null);
     Some(match kind {
         "webrtc/offer" | "webrtc" => {
+            if let Err(text) = check_ice_servers(value) {
+                return Some(Heard::Refused(kind.to_owned(), text));
+            }
             let sdp = match value {
                 Value::Object(inner) => inner.get("sdp").and_then(Value::as_str),
                 other => other.as_str(),
@@ -45,6 +50,31 @@ pub(super) fn read(bytes: &[u8]) -> Option<Heard> {
         "mse" | "mp4" | "hls" | "mjpeg" => Heard::Missing(kind.to_owned()),
         _ => Heard::Unknown,
     })
+}
+
+/// The servers that a client names in the object form; they are checked as
+/// go2rtc does, so that a mistake shows here too.
+fn check_ice_servers(value: &Value) -> Result<(), &'static str> {
+    const INVALID: &str = "invalid ICEServer";
+    let servers = match value.get("ice_servers") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(servers) => servers.as_array().ok_or(INVALID)?,
+    };
+    for server in servers {
+        let is_set =
+            |key: &str| server.get(key).and_then(Value::as_str).is_some_and(|v| !v.is_empty());
+        for url in server.get("urls").and_then(Value::as_array).ok_or(INVALID)? {
+            match url.as_str().and_then(|url| url.split_once(':')) {
+                Some(("stun" | "stuns", _)) => {}
+                Some(("turn" | "turns", _)) if is_set("username") && is_set("credential") => {}
+                Some(("turn" | "turns", _)) => {
+                    return Err("InvalidAccessError: turn server credentials required");
+                }
+                _ => return Err(INVALID),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The player's id; empty if it gives none that can be used.
@@ -140,6 +170,19 @@ mod tests {
         assert_eq!(text(r#"{"type":"park"}"#), Some(Heard::Hidden(true)));
         assert_eq!(text(r#"{"type":"resume","value":1}"#), Some(Heard::Hidden(false)));
         assert_eq!(text(r#"{"type":"mse","value":"avc1"}"#), Some(Heard::Missing("mse".into())));
+        let servers = |servers: &str| {
+            text(&format!(r#"{{"type":"webrtc","value":{{"sdp":"v=0","ice_servers":{servers}}}}}"#))
+        };
+        let refused = |text| Some(Heard::Refused("webrtc".into(), text));
+        let fine = Some(Heard::Offer("webrtc".into(), Some("v=0".into())));
+        assert_eq!(servers(r#"[{"urls":["stun:h:1"]}]"#), fine);
+        assert_eq!(servers("null"), fine);
+        let turn = r#"[{"urls":["turn:h:1"],"username":"u","credential":"c"}]"#;
+        assert_eq!(servers(turn), fine);
+        assert_eq!(servers(r#"[{"urls":"stun:h:1"}]"#), refused("invalid ICEServer"));
+        assert_eq!(servers(r#"[{"urls":["http:h"]}]"#), refused("invalid ICEServer"));
+        let text_of_turn = "InvalidAccessError: turn server credentials required";
+        assert_eq!(servers(r#"[{"urls":["turn:h:1"]}]"#), refused(text_of_turn));
         assert_eq!(text("{}"), Some(Heard::Unknown));
         assert_eq!(text("[]"), None);
         assert_eq!(text("no json"), None);

@@ -62,13 +62,10 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     if call.header("upgrade").eq_ignore_ascii_case("websocket")
         && !access::allows_socket(origin, &api.settings().api.origin, host)
     {
-        return error(StatusCode::FORBIDDEN, "Forbidden");
+        return refused(StatusCode::FORBIDDEN, "Forbidden");
     }
     let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut call.parts, &()).await else {
-        let mut reply = error(StatusCode::BAD_REQUEST, "Bad Request");
-        let version = HeaderValue::from_static("13");
-        reply.headers_mut().insert("sec-websocket-version", version);
-        return reply;
+        return refused(StatusCode::BAD_REQUEST, "Bad Request");
     };
     let player = match api.players.open() {
         Ok(player) => player,
@@ -88,6 +85,14 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
             let _ = give.send(socket);
         })
         .into_response()
+}
+
+/// No socket is opened; which version would be is said, as RFC 6455 4.4 wants it.
+fn refused(status: StatusCode, text: &str) -> Reply {
+    let mut reply = error(status, text);
+    let version = HeaderValue::from_static("13");
+    reply.headers_mut().insert("sec-websocket-version", version);
+    reply
 }
 
 struct Client {
@@ -203,6 +208,7 @@ impl Client {
     /// What to answer; `None` if the client speaks another protocol.
     fn on_text(&mut self, bytes: &[u8]) -> Option<Vec<Message>> {
         let answer = match message::read(bytes)? {
+            Heard::Refused(kind, text) => failure(&self.api, &kind, text),
             Heard::Offer(kind, None) => failure(&self.api, &kind, "offer has no sdp"),
             Heard::Offer(kind, Some(_)) if self.running >= MAX_OFFERS => {
                 failure(&self.api, &kind, "too many offers at once")

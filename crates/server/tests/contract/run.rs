@@ -1,0 +1,437 @@
+//! Runs the cases of one group against one server.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use super::case::{self, Case, Http, Kind, filled, on_ports};
+use super::client::{Answer, Frame, Socket, request};
+use super::compare::{self, Findings, Way, text_matches};
+use super::harness::{Killed, LIMIT, pause};
+use super::server::Running;
+
+/// How a case came out.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Same,
+    /// Rows of `docs/compatibility.md`.
+    Better(Vec<String>),
+    Missing(&'static str),
+    /// This machine cannot do it.
+    Skipped(&'static str),
+    Different(Vec<String>),
+}
+
+/// What runs beside the requests of a group.
+pub(crate) struct Run<'a> {
+    server: &'a Running,
+    /// Answers that are meant to differ.
+    ours: &'a Value,
+    /// Ends with the group.
+    viewers: Vec<Killed>,
+    whip: String,
+    /// Where the server is for a client on another machine.
+    remote: Option<SocketAddr>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(server: &'a Running, ours: &'a Value, remote: Option<SocketAddr>) -> Self {
+        Self { server, ours, viewers: Vec::new(), whip: String::new(), remote }
+    }
+
+    fn address(&self, name: &str) -> SocketAddr {
+        let port = self.server.ports.api;
+        match name {
+            "120f-auth-ipv6-loopback" => (Ipv6Addr::LOCALHOST, port).into(),
+            "120g-auth-loopback" => self.server.api(),
+            _ => self.remote.unwrap_or(self.server.api()),
+        }
+    }
+
+    pub(crate) fn case(&mut self, case: &Case) -> Outcome {
+        match &case.kind {
+            Kind::Http(http) => self.http(&case.name, http),
+            Kind::Ws(lines) => self.conversation(&case.name, lines),
+        }
+    }
+
+    fn http(&mut self, name: &str, http: &Http) -> Outcome {
+        if name == "80-webrtc-streams-after" {
+            return self.never_connected();
+        }
+        self.before(name);
+        let before = std::fs::read_to_string(&self.server.config).unwrap_or_default();
+        let url = http.url.replace("<whip_id>", &self.whip);
+        let body = request_body(name, &http.body);
+        let actual =
+            request(self.address(name), &http.method, &url, &http.headers, body.as_bytes());
+        if let Some((_, id)) = actual.headers.get("location").and_then(|l| l.split_once("id=")) {
+            id.clone_into(&mut self.whip);
+        }
+        let way = Way {
+            unordered: name.starts_with("41-probe")
+                || name.starts_with("54d")
+                || name.starts_with('2'),
+            young: !name.contains("-active-"),
+        };
+        let mut found = match name {
+            "06-schemes" | "106b-modules-schemes" => schemes(&http.expected.body, &actual),
+            _ => compare::answer(&http.expected, &actual, way),
+        };
+        self.file(name, http, &before, &mut found);
+        self.judge(name, found, |pinned| {
+            compare::answer(&case::Expected::parse(pinned), &actual, way)
+        })
+    }
+
+    /// The same, better as written down, or different.
+    fn judge(
+        &self,
+        name: &str,
+        found: Findings,
+        compare_ours: impl FnOnce(&Value) -> Findings,
+    ) -> Outcome {
+        if found.different.is_empty() {
+            return match found.better.is_empty() {
+                true => Outcome::Same,
+                false => Outcome::Better(found.better.iter().map(|&row| row.into()).collect()),
+            };
+        }
+        let Some(ours) = self.ours.get(name) else { return Outcome::Different(found.different) };
+        let text = on_ports(&ours["response"].to_string(), self.server.ports);
+        let pinned: Value = serde_json::from_str(&text).unwrap();
+        let again = compare_ours(&pinned);
+        if !again.different.is_empty() {
+            return Outcome::Different(again.different);
+        }
+        let mut rows: Vec<String> = again.better.iter().map(|&row| row.into()).collect();
+        rows.push(ours["row"].as_str().unwrap().to_owned());
+        Outcome::Better(rows)
+    }
+
+    /// What a case finds besides the configuration.
+    fn before(&mut self, name: &str) {
+        let file = &self.server.config;
+        match name {
+            "110p-config-patch-on-empty-file" => std::fs::write(file, "").unwrap(),
+            "110s-config-get-missing" => std::fs::remove_file(file).unwrap(),
+            "110w-delete-no-streams-section" => {
+                std::fs::write(file, "log:\n  level: info\n").unwrap();
+            }
+            "110x-put-flow-style" => std::fs::write(file, "streams: {a: b}\n").unwrap(),
+            "20-active-1rtsp" => self.view("cam"),
+            "21-active-1rtsp" => self.view("cam_opus"),
+            "22-active-1rtsp" => self.view("cam_pcma"),
+            "20-after-all-left" => self.leave("cam"),
+            "21-after-all-left" => self.leave("cam_opus"),
+            "22-after-all-left" => self.leave("cam_pcma"),
+            "64d-streams-while-rtsp-push" => {
+                let to = self.server.server.rtsp("empty");
+                let clip = super::server::media().join("h264_aac.mp4");
+                self.viewers.push(ffmpeg(&[
+                    "-re",
+                    "-stream_loop",
+                    "-1",
+                    "-i",
+                    clip.to_str().unwrap(),
+                    "-c",
+                    "copy",
+                    "-rtsp_transport",
+                    "tcp",
+                    "-f",
+                    "rtsp",
+                    &to,
+                ]));
+                let _ = self.until_flowing("empty", 2);
+            }
+            "64e-streams-after-rtsp-push" => {
+                self.viewers.clear();
+                let _ = self.until_stream("empty", |stream| {
+                    stream["producers"].as_array().is_none_or(Vec::is_empty)
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// An RTSP viewer, until its media flows.
+    fn view(&mut self, stream: &str) {
+        let url = self.server.server.rtsp(stream);
+        let arguments = ["-rtsp_transport", "tcp", "-i", &url, "-c", "copy", "-f", "null", "-"];
+        self.viewers.push(ffmpeg(&arguments));
+        let _ = self.until_flowing(stream, 4);
+    }
+
+    fn leave(&mut self, stream: &str) {
+        self.viewers.clear();
+        self.until_stream(stream, |stream| stream["producers"][0].get("id").is_none());
+    }
+
+    /// Until so many senders and receivers have carried packets.
+    fn until_flowing(&self, stream: &str, tracks: usize) -> bool {
+        self.until_stream(stream, |stream| {
+            let connections = ["producers", "consumers"]
+                .iter()
+                .filter_map(|key| stream[key].as_array())
+                .flatten();
+            let tracks_of = connections.flat_map(|connection| {
+                let lists = ["receivers", "senders"].into_iter();
+                lists.filter_map(|key| connection[key].as_array()).flatten()
+            });
+            tracks_of.filter(|track| track["packets"].as_u64() > Some(0)).count() >= tracks
+        })
+    }
+
+    /// Polls until a stream is so; if it never is, the comparison tells.
+    fn until_stream(&self, stream: &str, is_so: impl Fn(&Value) -> bool) -> bool {
+        let end = Instant::now() + LIMIT / 4;
+        loop {
+            let url = format!("/api/streams?src={stream}");
+            let answer = request(self.server.api(), "GET", &url, &[], b"");
+            if serde_json::from_str::<Value>(&answer.text()).is_ok_and(|stream| is_so(&stream)) {
+                return true;
+            }
+            if Instant::now() > end {
+                return false;
+            }
+            pause();
+        }
+    }
+
+    /// Viewers that never connect hold the camera for seconds, not for half a minute.
+    fn never_connected(&self) -> Outcome {
+        let none = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
+        match self.until_stream("cam_opus", |stream| none(&stream["consumers"])) {
+            true => Outcome::Better(vec!["unconnected-viewer".into()]),
+            false => Outcome::Different(vec!["viewers that never connected stay".into()]),
+        }
+    }
+
+    fn file(&self, name: &str, http: &Http, before: &str, found: &mut Findings) {
+        let after = std::fs::read_to_string(&self.server.config).unwrap_or_default();
+        if let Some(wanted) = &http.file_after {
+            let wanted = on_ports(wanted, self.server.ports);
+            let same = match http.method.as_str() {
+                // The reference writes the whole file anew, sorted and without comments.
+                "PATCH" => yaml(&wanted) == yaml(&after),
+                _ => {
+                    wanted == after
+                        || (yaml(&wanted) == yaml(&after) && wanted.len() == after.len())
+                }
+            };
+            if !same {
+                found
+                    .different
+                    .push(format!("file after {name}: expected {wanted:?}, got {after:?}"));
+            }
+        }
+        if let Some(diff) = &http.file_diff {
+            let wanted = |sign: char| -> Vec<String> {
+                let lines = diff.iter().filter(|line| !line.starts_with("@@"));
+                let lines = lines.filter_map(|line| line.strip_prefix(sign)).map(str::to_owned);
+                lines.collect()
+            };
+            let (gone, come) = changed_lines(before, &after);
+            if wanted('+') != come || wanted('-') != gone {
+                found.different.push(format!("file: expected {diff:?}, got -{gone:?} +{come:?}"));
+            }
+        }
+    }
+
+    fn conversation(&self, name: &str, lines: &[Value]) -> Outcome {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let url = text(&lines.iter().find(|line| !line["url"].is_null()).unwrap()["url"]);
+        let headers = lines[0]["request_headers"].as_object().into_iter().flatten();
+        let headers: Vec<_> = headers.map(|(name, value)| (name.clone(), text(value))).collect();
+        let refused = lines.iter().find(|line| line["event"] == "handshake refused");
+        let mut socket = match Socket::open(self.server.api(), &url, &headers) {
+            Ok(socket) => socket,
+            Err(answer) => {
+                let found = match refused {
+                    Some(line) => {
+                        compare::answer(&case::Expected::parse(line), &answer, Way::default())
+                    }
+                    None => Findings {
+                        different: vec![format!(
+                            "refused: {:?} {:?}",
+                            answer.status,
+                            answer.text()
+                        )],
+                        ..Findings::default()
+                    },
+                };
+                return self.judge(name, found, |pinned| {
+                    compare::answer(&case::Expected::parse(pinned), &answer, Way::default())
+                });
+            }
+        };
+        if refused.is_some() {
+            return Outcome::Different(vec!["the handshake was not refused".into()]);
+        }
+        let mut found = Findings::default();
+        let mut heard = Vec::new();
+        for line in lines.iter().filter(|line| line["dir"] == "client") {
+            socket.text(&filled(&text(&line["text"])));
+        }
+        let mut wanted: Vec<String> = lines
+            .iter()
+            .filter(|line| line["dir"] == "server" && !line["text"].is_null())
+            .map(|line| text(&line["text"]))
+            .collect();
+        while !wanted.is_empty() {
+            match socket.next(LIMIT / 4) {
+                Frame::Text(ours) => {
+                    heard.push(ours.clone());
+                    match wanted.iter().position(|wanted| message_matches(wanted, &ours)) {
+                        Some(index) => drop(wanted.remove(index)),
+                        None if name.starts_with("ws/01-") && ours.contains("webrtc/candidate") => {
+                        }
+                        None => {
+                            found.different.push(format!("expected {wanted:?}, got {ours:?}"));
+                            break;
+                        }
+                    }
+                }
+                other => {
+                    found.different.push(format!("expected {wanted:?}, got {other:?}"));
+                    break;
+                }
+            }
+        }
+        if found.different.is_empty() {
+            self.aside(lines, &mut found);
+            socket.ping();
+            match socket.next(LIMIT) {
+                Frame::Pong | Frame::Binary(_) => {}
+                // The recorded player had closed its socket already.
+                Frame::Text(_) if name.starts_with("ws/01-") => {}
+                other => found.different.push(format!("then {other:?}")),
+            }
+        }
+        self.judge(name, found, |pinned| {
+            let mut again = Findings::default();
+            let expected: Vec<String> = pinned
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line| line.as_str().unwrap().to_owned())
+                .collect();
+            let same = expected.len() == heard.len()
+                && expected.iter().zip(&heard).all(|(e, h)| message_matches(e, h));
+            if !same {
+                again.different.push(format!("expected {expected:?}, got {heard:?}"));
+            }
+            again
+        })
+    }
+
+    /// What was asked over HTTP while the socket was open.
+    fn aside(&self, lines: &[Value], found: &mut Findings) {
+        for line in lines.iter().filter(|line| !line["json"].is_null()) {
+            let note = line["note"].as_str().unwrap();
+            let url = note.strip_prefix("GET ").and_then(|n| n.strip_suffix(" now")).unwrap();
+            let answer = request(self.server.api(), "GET", url, &[], b"");
+            let ours = serde_json::from_str(&answer.text()).unwrap_or(json!(null));
+            let way = Way { unordered: true, young: true };
+            compare::values(&line["json"], &ours, way, found);
+        }
+    }
+}
+
+/// Whether a message is the recorded one; answers are compared as such.
+fn message_matches(wanted: &str, ours: &str) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let (w, o) = (parse(wanted), parse(ours));
+    if w["type"] != o["type"] || !ours.ends_with('\n') {
+        return false;
+    }
+    let sdp = |value: &Value| -> Option<String> {
+        let text = value["value"].as_str().or_else(|| value["value"]["sdp"].as_str())?;
+        text.starts_with("v=0").then(|| text.to_owned())
+    };
+    match (sdp(&w), sdp(&o)) {
+        (Some(w), Some(o)) => {
+            let mut different = Vec::new();
+            super::sdp::answers(&w, &o, &mut different);
+            different.is_empty()
+        }
+        (None, None) => match (w["value"].as_str(), o["value"].as_str()) {
+            (Some(w), Some(o)) => text_matches(w, o),
+            _ => w == o,
+        },
+        _ => false,
+    }
+}
+
+/// Placeholders of request bodies.
+fn request_body(name: &str, recorded: &str) -> String {
+    let whole = match name {
+        "84-whip-post" => "11-whip",
+        _ => "01-video-audio-h264-opus",
+    };
+    if recorded.starts_with("<SDP offer") {
+        return case::offer(whole);
+    }
+    if recorded.starts_with("data=<percent") {
+        let base64 = base64::engine::general_purpose::STANDARD.encode(case::offer(whole));
+        return format!(
+            "data={}",
+            base64.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+        );
+    }
+    if recorded.contains("<offer of ") {
+        return json!({"type": "offer", "sdp": case::offer(whole)}).to_string();
+    }
+    recorded.to_owned()
+}
+
+/// Schemes in any order: ours may lack those of modules to come.
+fn schemes(expected: &str, actual: &Answer) -> Findings {
+    let list = |text: &str| -> Vec<String> { serde_json::from_str(text).unwrap_or_default() };
+    let (theirs, ours) = (list(expected), list(&actual.text()));
+    let mut found = Findings::default();
+    for scheme in &ours {
+        if !theirs.contains(scheme) && scheme != "demo" {
+            found.different.push(format!("scheme {scheme}"));
+        }
+        if ours.iter().filter(|s| *s == scheme).count() > 1 {
+            found.different.push(format!("scheme {scheme} twice"));
+        }
+    }
+    if ours != theirs {
+        found.better.insert("schemes");
+    }
+    if actual.headers.get("content-type").is_none_or(|t| t != "application/json") {
+        found.different.push("content type".into());
+    }
+    found
+}
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap_or_default()
+}
+
+/// Lines that went and lines that came, in order.
+fn changed_lines(before: &str, after: &str) -> (Vec<String>, Vec<String>) {
+    let (before, after): (Vec<&str>, Vec<&str>) =
+        (before.lines().collect(), after.lines().collect());
+    let same_start = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
+    let (b, a) = (&before[same_start..], &after[same_start..]);
+    let same_end = b.iter().rev().zip(a.iter().rev()).take_while(|(a, b)| a == b).count();
+    let own = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect();
+    (own(&b[..b.len() - same_end]), own(&a[..a.len() - same_end]))
+}
+
+fn ffmpeg(arguments: &[&str]) -> Killed {
+    let child: Child = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    Killed(child)
+}
