@@ -22,6 +22,8 @@ pub(crate) enum Outcome {
     Missing(&'static str),
     /// This machine cannot do it.
     Skipped(&'static str),
+    /// Differs, and is known to: what is left to do, from `open.json`.
+    Open(String, Vec<String>),
     Different(Vec<String>),
 }
 

@@ -46,6 +46,8 @@ pub(super) const CLASSES: &[(&str, &str, Class)] = &[
     ("DELETE", "api/webrtc?id=1", Class::Own),
     ("PATCH", "api/webrtc?id=1", Class::Own),
     ("POST", "api/webrtc/bye?id=1", Class::Own),
+    ("DELETE", "api/webrtc/bye?id=1", Class::Own),
+    ("DELETE", "api/rs/bye/x", Class::Own),
     ("POST", "api/rs/bye/x", Class::Own),
     ("GET", "api/rs/events", Class::View),
     ("GET", "api/rs/sessions", Class::View),
