@@ -156,8 +156,8 @@ fn five_hundred_preloads_of_which_four_hundred_are_dead() {
         all.unwrap(),
         tries as f64 / elapsed.as_secs_f64(),
     );
-    // 20 at once, 20 per second, and what two clocks may differ.
-    let most = 20.0 + 20.0 * elapsed.as_secs_f64() + 20.0;
+    // 20 at once, 20 per second, and what two clocks and the sums of short waits may differ.
+    let most = (20.0 + 20.0 * elapsed.as_secs_f64()) * 1.1 + 20.0;
     assert!((tries as f64) < most, "{tries} tries in {elapsed:?}");
     // A viewer does not queue with them.
     let asked = Instant::now();

@@ -72,7 +72,7 @@ pub(super) async fn open(
         medias: medias.clone(),
         ..Description::default()
     };
-    plan.describe(&mut description);
+    plan.describe(&mut description, None);
     let connection = Arc::new(Connection::new(description));
     Ok(Box::new(Piped { reader, codecs, medias, connection, process, stop: plan.stop }))
 }

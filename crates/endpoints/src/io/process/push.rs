@@ -55,7 +55,10 @@ pub(super) async fn open(
             return Err(error);
         }
     };
-    inner.connection().describe(|description| plan.describe(description));
+    // The rest of the key is nobody's business.
+    let shown = key.split('-').next().unwrap_or_default();
+    let output = format!("rtsp://127.0.0.1:{port}/{shown}");
+    inner.connection().describe(|description| plan.describe(description, Some(&output)));
     Ok(Box::new(Pushed { inner, process, stop: plan.stop }))
 }
 

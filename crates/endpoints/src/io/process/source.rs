@@ -90,9 +90,11 @@ impl Plan {
         Ok(Command { program, arguments: words.collect(), pipe, stdin: false })
     }
 
-    /// The part of a connection's description that a program source has.
-    pub(super) fn describe(&self, description: &mut Description) {
-        description.source.clone_from(&self.command);
+    /// The part of a connection's description that a program source has;
+    /// `output`: where it was told to push to.
+    pub(super) fn describe(&self, description: &mut Description, output: Option<&str>) {
+        let command = output.map(|output| self.command.replacen(OUTPUT, output, 1));
+        description.source = format!("exec:{}", command.as_ref().unwrap_or(&self.command));
         if let Some(url) = input_url(&self.command) {
             let near = if description.remote_addr.is_empty() {
                 "127.0.0.1"
@@ -291,12 +293,15 @@ mod tests {
         let plan = Plan::new("ffmpeg -i rtsp://u:p@cam:554/1 -f rtsp {output}");
         let remote_addr = "127.0.0.1:5000".to_owned();
         let mut description = Description { remote_addr, ..Description::default() };
-        plan.describe(&mut description);
+        plan.describe(&mut description, Some("rtsp://127.0.0.1:8554/x"));
         assert_eq!(description.remote_addr, "127.0.0.1:5000 forwarded cam:554");
         assert_eq!(description.url, "rtsp://u:p@cam:554/1");
-        assert_eq!(description.source, plan.command);
+        assert_eq!(
+            description.source,
+            "exec:ffmpeg -i rtsp://u:p@cam:554/1 -f rtsp rtsp://127.0.0.1:8554/x"
+        );
         let mut description = Description::default();
-        Plan::new("ffmpeg -i /dev/video0").describe(&mut description);
+        Plan::new("ffmpeg -i /dev/video0").describe(&mut description, None);
         assert_eq!((description.remote_addr.as_str(), description.url.as_str()), ("", ""));
     }
 

@@ -310,6 +310,7 @@ mod tests {
         let (mut backlog, sender) = (Backlog::default(), sender());
         // The pipe takes a part of the first packet.
         const FILLS: [&[u8]; 5] = [&[1; 5000], &[2; 5000], &[3; 5000], &[4; 5000], &[5; 5000]];
+        stdin.writable().await.unwrap();
         for fill in FILLS {
             backlog.push(piece(&sender, fill));
             backlog.write(&stdin, &connection).unwrap();
@@ -319,11 +320,19 @@ mod tests {
         let mut heard = vec![0; 10_000];
         let mut have = 0;
         while have < heard.len() {
-            have += program.read(&mut heard[have..]).await.unwrap();
-            backlog.write(&stdin, &connection).unwrap();
+            tokio::select! {
+                read = program.read(&mut heard[have..]) => have += read.unwrap(),
+                ready = stdin.writable(), if !backlog.frames.is_empty() => {
+                    ready.unwrap();
+                    backlog.write(&stdin, &connection).unwrap();
+                }
+            }
         }
         let expected = [FILLS[0], FILLS[4]].concat();
-        assert!(heard == expected, "packets stay whole");
+        let runs = |bytes: &[u8]| {
+            bytes.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(runs(&heard), runs(&expected), "packets stay whole");
         assert_eq!((backlog.bytes, backlog.written), (0, 0));
         assert_eq!((connection.bytes_send(), sender.counters()), (10_000, (10_000, 2, 3)));
         drop(program);
