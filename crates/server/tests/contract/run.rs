@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         }
         let way = Way {
             unordered: name.starts_with("41-probe")
-                || name.starts_with("54d")
+                || name.starts_with("54")
                 || name.starts_with('2'),
             young: !name.contains("-active-"),
         };
