@@ -23,7 +23,7 @@ Started under the name go2rtc it behaves as that program.";
 #[derive(Clone, Debug, Default, Parser)]
 #[command(name = "rs2rtc", disable_version_flag = true, after_help = EXAMPLES)]
 pub struct Args {
-    /// Configuration file, `section.key=value` or YAML/JSON text; repeatable, in order
+    /// File, `section.key=value` or a YAML/JSON text; repeatable, later ones win
     #[arg(short = 'c', long = "config", value_name = "ITEM", allow_hyphen_values = true)]
     pub config: Vec<String>,
     /// Run in the background

@@ -118,7 +118,7 @@ fn http(name: &str, ports: Ports) -> Case {
     let headers = request["headers"].as_object().into_iter().flatten();
     let mut headers: Vec<(String, String)> =
         headers.map(|(name, value)| (name.clone(), text(value))).collect();
-    if text(&value["server_config"]).contains("Host: cam.lan") {
+    if text(&value["description"]).contains("Host: cam.lan") {
         headers.push(("Host".into(), "cam.lan".into()));
     }
     let diff = value["config_file_diff"].as_array();
