@@ -395,7 +395,7 @@ fn hex_name(pattern: &str) -> Option<usize> {
     let bytes = pattern.as_bytes();
     let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
     (0..bytes.len().saturating_sub(31)).find(|at| {
-        bytes[*at..at + 32].iter().all(is_hex) && !bytes.get(at + 32).is_some_and(|b| is_hex(b))
+        bytes[*at..at + 32].iter().all(is_hex) && !bytes.get(at + 32).is_some_and(&is_hex)
     })
 }
 

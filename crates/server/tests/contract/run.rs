@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
         match name {
             "120f-auth-ipv6-loopback" => (Ipv6Addr::LOCALHOST, port).into(),
             "120g-auth-loopback" => self.server.api(),
-            _ => self.remote.unwrap_or(self.server.api()),
+            _ => self.remote.unwrap_or_else(|| self.server.api()),
         }
     }
 
