@@ -146,19 +146,21 @@ fn five_hundred_preloads_of_which_four_hundred_are_dead() {
         }
     }
     took.sort();
-    let (elapsed, tries) = (began.elapsed(), closing.came() + silent.came());
+    let (elapsed, connections) = (began.elapsed(), closing.came() + silent.came());
     println!(
-        "500 preloads, 400 dead: first answer after {first:?}; {} lists of all 500, p50 {:?}, p99 {:?}, longest {:?}; all 100 that work after {:?}; {tries} connections to the 300 dead that can count in {elapsed:?}, {:.1} per second",
+        "500 preloads, 400 dead: first answer after {first:?}; {} lists of all 500, p50 {:?}, p99 {:?}, longest {:?}; all 100 that work after {:?}; {connections} connections to the 300 dead that can count in {elapsed:?}, {:.1} per second",
         took.len(),
         took[took.len() / 2],
         took[took.len() * 99 / 100],
         took.last().unwrap(),
         all.unwrap(),
-        tries as f64 / elapsed.as_secs_f64(),
+        connections as f64 / elapsed.as_secs_f64(),
     );
-    // 20 at once, 20 per second, and what two clocks and the sums of short waits may differ.
-    let most = (20.0 + 20.0 * elapsed.as_secs_f64()) * 1.1 + 20.0;
-    assert!((tries as f64) < most, "{tries} tries in {elapsed:?}");
+    // 20 at once, 20 per second, and what two clocks may differ. A camera that closes
+    // the connection is asked once more within the same try, without a backchannel.
+    let dials = closing.came().div_ceil(2) + silent.came();
+    let most = 20.0 + 20.0 * elapsed.as_secs_f64() + 20.0;
+    assert!((dials as f64) < most, "{dials} tries in {elapsed:?}");
     // A viewer does not queue with them.
     let asked = Instant::now();
     let (status, body) = server.request("GET", "api/streams?src=cam499&video");
