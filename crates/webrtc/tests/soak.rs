@@ -137,15 +137,13 @@ impl Outcome {
         if !self.ends.is_empty() {
             return Some(format!("{self}\n{}", self.ends.join("\n")));
         }
-        // A network is the same each time, but any change of ours makes it another one:
-        // what happens once a day may happen in these hours, though not twice.
-        let most = |rate: f64| (rate * self.hours()).floor() as usize;
-        let exceeds = |parks: usize, rate: f64| parks > most(rate);
+        // A network is the same each time, so one park too many is a change of ours.
+        let exceeds = |parks: usize, rate: f64| parks > (rate * self.hours()).floor() as usize;
         let mut once = self.parks_in_stalls.clone();
         once.dedup();
         let bad = once.len() < self.parks_in_stalls.len()
             || exceeds(once.len(), stalls)
-            || self.other_parks.len() > most(others) + 1;
+            || exceeds(self.other_parks.len(), others);
         bad.then(|| format!("{self}\n{:?} {:?}", self.parks_in_stalls, self.other_parks))
     }
 }
