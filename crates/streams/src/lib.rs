@@ -50,7 +50,7 @@ pub use preload::PreloadSnapshot;
 pub use producer::{BoxFuture, Ended, OpenRequest, Opener, Origin, Producer};
 pub use publish::Destination;
 pub use queue::FrameQueue;
-pub use registry::{Settings, Streams};
+pub use registry::{Settings, Streams, Tried};
 pub use retry::Change;
 pub use snapshot::{
     ConnectionSnapshot, ProducerSnapshot, ReceiverSnapshot, SenderSnapshot, StreamSnapshot,

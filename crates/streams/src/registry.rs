@@ -262,17 +262,16 @@ impl Streams {
         Ok(())
     }
 
-    /// As [`Self::preload`], once it is attached. Until then, and if that fails,
-    /// an earlier preload of the name stays as it is.
+    /// Attaches a preload. What comes of it takes the place of an earlier preload
+    /// of the name with [`Tried::keep`]; until then, and on errors, that one stays.
     ///
     /// # Errors
     /// As [`Self::preload`]; `NotFound` for an unknown name, and what the
     /// stream says.
-    pub async fn preload_now(&self, name: &str, query: &str) -> Result<(), Error> {
+    pub async fn try_preload<'a>(&'a self, name: &'a str, query: &str) -> Result<Tried<'a>, Error> {
         let preload = Preload::new(query, self.shared.cancel.child_token())?;
         let attached = preload.attach(&self.shared, name).await?;
-        self.keep(name, preload, Some(attached));
-        Ok(())
+        Ok(Tried { streams: self, name, preload, attached })
     }
 
     fn keep(&self, name: &str, preload: Preload, attached: Option<Attached>) {
@@ -391,6 +390,21 @@ fn rtsp_path(source: &str) -> Option<&str> {
     let path = rest.split_once('/')?.1;
     let end = path.find(['?', '#']).unwrap_or(path.len());
     path.get(..end).filter(|p| !p.is_empty())
+}
+
+/// A preload that is attached, not yet kept. Dropped, it lets go again.
+pub struct Tried<'a> {
+    streams: &'a Streams,
+    name: &'a str,
+    preload: Preload,
+    attached: Attached,
+}
+
+impl Tried<'_> {
+    /// Stays attached, also when the source is lost for a time.
+    pub fn keep(self) {
+        self.streams.keep(self.name, self.preload, Some(self.attached));
+    }
 }
 
 impl fmt::Debug for Streams {

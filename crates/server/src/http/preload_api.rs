@@ -43,19 +43,24 @@ fn list(api: &Api) -> Reply {
 
 async fn put(api: &Api, call: &Call) -> Reply {
     let (src, query) = (call.query.get("src"), query(call));
-    if let Err(problem) = api.streams.preload_now(src, &query).await {
-        return failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem);
+    match api.streams.try_preload(src, &query).await {
+        Ok(tried) => api.live.edit(api, || {
+            tried.keep();
+            saved(api, src, &Edit::Text(query))
+        }),
+        Err(problem) => failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
     }
-    saved(api, src, &Edit::Text(query))
 }
 
 fn delete(api: &Api, call: &Call) -> Reply {
     let src = call.query.get("src");
-    if !api.streams.unload(src) {
+    api.live.edit(api, || {
+        if api.streams.unload(src) {
+            return saved(api, src, &Edit::Remove);
+        }
         let text = format!("streams: preload not found: {src}");
-        return error(StatusCode::INTERNAL_SERVER_ERROR, &api.secrets.mask(&text));
-    }
-    saved(api, src, &Edit::Remove)
+        error(StatusCode::INTERNAL_SERVER_ERROR, &api.secrets.mask(&text))
+    })
 }
 
 fn saved(api: &Api, name: &str, edit: &Edit) -> Reply {

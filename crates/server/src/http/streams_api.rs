@@ -94,6 +94,11 @@ fn put(api: &Api, call: &Call, src: &str) -> Reply {
         tracing::debug!(target: "streams", source, "refused");
         return error(StatusCode::BAD_REQUEST, "streams: source not supported");
     }
+    api.live.edit(api, || put_checked(api, name, sources))
+}
+
+/// Puts sources in force, then into the file; the answer tells if that failed.
+fn put_checked(api: &Api, name: &str, sources: Vec<String>) -> Reply {
     let unchanged = api.streams.get(name).is_some_and(|s| s.sources() == sources);
     let options =
         api.streams.get(name).map_or_else(|| api.settings().defaults.clone(), |s| s.options());
@@ -122,8 +127,10 @@ fn patch(api: &Api, call: &Call, src: &str) -> Reply {
 }
 
 fn delete(api: &Api, src: &str) -> Reply {
-    api.streams.delete(src);
-    saved(api, api.file.set_stream(src, &Edit::Remove))
+    api.live.edit(api, || {
+        api.streams.delete(src);
+        saved(api, api.file.set_stream(src, &Edit::Remove))
+    })
 }
 
 /// Plays to a camera, or publishes to a server.

@@ -136,8 +136,7 @@ impl Live {
     /// See [`Refused`]; nothing is changed then.
     pub fn reload(&self, api: &Api, cause: &'static str) -> Result<Applied, Refused> {
         let mut running = self.lock();
-        let sources = sources::read(&self.items, &self.dir, &Process, None);
-        let result = self.put(api, &mut running, sources);
+        let result = self.put(api, &mut running, self.sources());
         match &result {
             Ok(applied) if applied.changes.is_empty() => {}
             Ok(applied) => tell(applied, cause),
@@ -152,6 +151,22 @@ impl Live {
             }
         }
         result
+    }
+
+    /// Changes what runs and writes the same into the file, as one step: whatever
+    /// reads the file meanwhile would undo what is not written yet.
+    pub fn edit<T>(&self, api: &Api, change: impl FnOnce() -> T) -> T {
+        let mut running = self.lock();
+        // What was written before comes first. If it is refused that was, or
+        // will be, said by the reload for it.
+        let _ = self.put(api, &mut running, self.sources());
+        let done = change();
+        let _ = self.put(api, &mut running, self.sources());
+        done
+    }
+
+    fn sources(&self) -> Sources {
+        sources::read(&self.items, &self.dir, &Process, None)
     }
 
     fn put(&self, api: &Api, running: &mut Running, sources: Sources) -> Result<Applied, Refused> {

@@ -46,29 +46,45 @@ fn recorded_answers() {
     let began = Instant::now();
     let ours = ours();
     let missing = modules::missing(&Running::start(""));
+    let open = open();
     let next = AtomicUsize::new(0);
     let table = Mutex::new(BTreeMap::new());
+    let logs = Mutex::new(Vec::new());
     let groups = GROUPS.iter().filter(|group| !group.cases().is_empty()).collect::<Vec<_>>();
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    for (name, outcome) in run_group(group, &missing, &ours) {
-                        table.lock().unwrap().insert(name, outcome);
+                    let (outcomes, log) = run_group(group, &missing, &ours);
+                    let outcomes = outcomes.into_iter().map(|one| with_open(one, &open));
+                    let outcomes = outcomes.collect::<BTreeMap<_, _>>();
+                    if outcomes.values().any(Outcome::is_different) {
+                        logs.lock().unwrap().push(log);
                     }
+                    table.lock().unwrap().extend(outcomes);
                 }
             });
         }
     });
     let table = table.into_inner().unwrap();
     assert_eq!(table.len(), case::names("http").len() + case::names("ws").len(), "all cases ran");
-    let table = with_open(table);
     let text = printed(&table, &missing, began);
     println!("{text}");
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("contract.txt"), &text).unwrap();
-    let different: Vec<_> =
-        table.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Different(_))).collect();
-    assert!(different.is_empty(), "{} cases differ, see the table", different.len());
+    let different = different(&table);
+    let logs = logs.into_inner().unwrap();
+    assert!(different.is_empty(), "{}\nthese cases differ:\n{different}", logs.join("\n\n"));
+}
+
+/// What differs, to be read at the end of a long output.
+fn different(table: &BTreeMap<String, Outcome>) -> String {
+    let mut text = String::new();
+    for (name, outcome) in table {
+        if let Outcome::Different(list) = outcome {
+            let _ = writeln!(text, "{name}\n    {}", list.join("\n    "));
+        }
+    }
+    text
 }
 
 #[test]
@@ -88,17 +104,23 @@ fn what_is_better_is_explained() {
     }
 }
 
+/// What is left to do, by case.
+fn open() -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/open.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
 /// What is left to do is told apart from what broke. A case that is the same
 /// meanwhile should leave the list.
-fn with_open(table: BTreeMap<String, Outcome>) -> BTreeMap<String, Outcome> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/open.json");
-    let open: BTreeMap<String, String> =
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let known = |(name, outcome): (String, Outcome)| match (outcome, open.get(&name)) {
-        (Outcome::Different(list), Some(what)) => (name, Outcome::Open(what.clone(), list)),
-        (outcome, _) => (name, outcome),
+fn with_open(
+    (name, outcome): (String, Outcome),
+    open: &BTreeMap<String, String>,
+) -> (String, Outcome) {
+    let outcome = match (outcome, open.get(&name)) {
+        (Outcome::Different(list), Some(what)) => Outcome::Open(what.clone(), list),
+        (outcome, _) => outcome,
     };
-    table.into_iter().map(known).collect()
+    (name, outcome)
 }
 
 /// Answers that are meant to differ, by case.
@@ -107,18 +129,20 @@ fn ours() -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+/// What the cases of a group gave, and the log of their server.
 fn run_group(
     group: &Group,
     missing: &BTreeSet<&'static str>,
     ours: &Value,
-) -> Vec<(String, Outcome)> {
+) -> (Vec<(String, Outcome)>, String) {
     let host = match group.place {
         Place::Loopback => None,
         Place::Remote => match own_address() {
             Some(address) => Some(address),
             None => {
                 let why = "this machine has no address but loopback";
-                return group.cases().into_iter().map(|n| (n, Outcome::Skipped(why))).collect();
+                let skipped = group.cases().into_iter().map(|n| (n, Outcome::Skipped(why)));
+                return (skipped.collect(), String::new());
             }
         },
     };
@@ -147,7 +171,7 @@ fn run_group(
         };
         outcomes.push((name, outcome));
     }
-    outcomes
+    (outcomes, server.server.log())
 }
 
 /// An address of this machine that is not loopback; nothing is sent for it.

@@ -27,6 +27,12 @@ pub(crate) enum Outcome {
     Different(Vec<String>),
 }
 
+impl Outcome {
+    pub(crate) const fn is_different(&self) -> bool {
+        matches!(self, Self::Different(_))
+    }
+}
+
 /// What runs beside the requests of a group.
 pub(crate) struct Run<'a> {
     server: &'a Running,

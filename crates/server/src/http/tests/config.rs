@@ -348,3 +348,26 @@ async fn the_schema_is_served() {
     assert_eq!(schema["properties"]["api"]["properties"]["listen"]["default"], ":1984");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn what_the_api_changes_is_not_undone_by_reading_the_file() {
+    let server = Server::start("edit", "streams:\n  cam: 'demo:'\n");
+    for n in 0..10 {
+        for (kind, other) in [("video", "audio"), ("audio", "video")] {
+            let put = format!("/api/preload?src=cam&{kind}");
+            server.call("PUT", &put).await.is(200, "");
+            let source = format!("rtsp://127.0.0.1:1/{kind}{n}");
+            let put = format!("/api/streams?name=other&src={source}");
+            server.call("PUT", &put).await.is(200, "");
+            let preloads = json_of(&server.call("GET", "/api/preload").await);
+            let senders = preloads["cam"]["consumer"]["senders"].as_array().unwrap();
+            assert_eq!(senders.len(), 1, "{preloads}");
+            assert_eq!(senders[0]["codec"]["codec_type"], kind, "not {other}: {preloads}");
+            let other = json_of(&server.call("GET", "/api/streams?src=other").await);
+            assert_eq!(other["producers"][0]["url"], source);
+        }
+    }
+    let applied = server.apply(&server.file()).await;
+    assert_eq!(applied["changes"], json!([]), "the file says what is in force");
+    server.stop().await;
+}
