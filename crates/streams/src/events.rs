@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 use rs2rtc_base::ErrorKind;
 use tokio::sync::watch;
 
+use crate::track::Track;
+
 /// Records that are kept; a reader that falls further behind misses some.
 const RING: usize = 1024;
 
@@ -64,6 +66,18 @@ pub enum Event {
         source: String,
         /// Time without a frame.
         silent: Duration,
+    },
+    /// A running source has other parameter sets than before: another size,
+    /// profile or encoder. Viewers get them with the keyframe that needs them.
+    SourceChanged {
+        /// Name of the stream.
+        stream: String,
+        /// The source's text, redacted; `push` if it is pushed.
+        source: String,
+        /// The codec's name.
+        codec: String,
+        /// Width and height in pixels, if known.
+        size: Option<(u32, u32)>,
     },
     /// The last viewer went and the source is closed: socket closed, child reaped.
     SourceReleased {
@@ -133,6 +147,12 @@ pub enum Event {
 }
 
 impl Event {
+    /// A track has other parameter sets than before.
+    pub(crate) fn parameters_changed(stream: String, source: String, track: &Track) -> Self {
+        let size = track.parameter_sets().and_then(|sets| sets.size());
+        Self::SourceChanged { stream, source, codec: track.codec().id.name().to_owned(), size }
+    }
+
     /// Name of the stream it happened to.
     pub fn stream(&self) -> &str {
         match self {
@@ -141,6 +161,7 @@ impl Event {
             | Self::SourceFailed { stream, .. }
             | Self::SourceWaiting { stream, .. }
             | Self::SourceStalled { stream, .. }
+            | Self::SourceChanged { stream, .. }
             | Self::SourceReleased { stream, .. }
             | Self::ViewerJoined { stream, .. }
             | Self::ViewerParked { stream, .. }

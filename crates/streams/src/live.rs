@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::cache::Limits;
 use crate::connection::{Connection, next_id};
 use crate::options::Departure;
-use crate::track::{Sender, Track};
+use crate::track::{Pushed, Sender, Track};
 
 /// A track that somebody wants from (or gives to) a running producer.
 #[derive(Clone, Debug)]
@@ -99,8 +99,10 @@ impl State {
     }
 }
 
+/// Told when a track has other parameter sets than before.
+pub(crate) type OnChange = Box<dyn Fn(&Track) + Send + Sync>;
+
 /// A source's medias and tracks.
-#[derive(Debug)]
 pub(crate) struct Live {
     epoch: Instant,
     cache: Option<Limits>,
@@ -110,14 +112,16 @@ pub(crate) struct Live {
     frames: AtomicU64,
     /// Counts connections that were lost.
     losses: watch::Sender<u64>,
+    on_change: OnChange,
 }
 
 impl Live {
-    pub(crate) fn new(epoch: Instant, cache: Option<Limits>) -> Arc<Self> {
+    pub(crate) fn new(epoch: Instant, cache: Option<Limits>, on_change: OnChange) -> Arc<Self> {
         let wanted = watch::Sender::new(Arc::from(Vec::new()));
         let frames = AtomicU64::new(0);
         let losses = watch::Sender::new(0);
-        Arc::new(Self { epoch, cache, state: Mutex::default(), wanted, frames, losses })
+        let state = Mutex::default();
+        Arc::new(Self { epoch, cache, state, wanted, frames, losses, on_change })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -393,6 +397,12 @@ impl Live {
     }
 }
 
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("frames", &self.frames()).finish_non_exhaustive()
+    }
+}
+
 /// What a run of a source and its producer share.
 #[derive(Debug, Default)]
 pub(crate) struct Bond {
@@ -520,8 +530,12 @@ impl TrackWriter {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         (frame.pts, frame.dts) = clock.map(self.index, frame.pts, frame.dts, frame.arrival);
         drop(clock);
-        if self.track.push_of(&Arc::new(frame), self.generation) {
+        let pushed = self.track.push_of(&Arc::new(frame), self.generation);
+        if pushed != Pushed::Ignored {
             self.live.frames.fetch_add(1, Ordering::Relaxed);
+        }
+        if pushed == Pushed::Changed {
+            (self.live.on_change)(&self.track);
         }
     }
 

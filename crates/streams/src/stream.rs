@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::attach::{Attached, Request};
 use crate::connection::Connection;
 use crate::consumer::Consumer;
-use crate::events::Events;
-use crate::live::{Live, Tracks};
+use crate::events::{Event, Events};
+use crate::live::{Live, OnChange, Tracks};
 use crate::moving;
 use crate::options::{Options, Settled};
 use crate::play::{self, Playing};
@@ -207,7 +207,7 @@ impl Stream {
 
     /// Tracks on the stream's timeline for a source that is none of it.
     pub(crate) fn empty_live(&self) -> Arc<Live> {
-        Live::new(self.epoch, None)
+        Live::new(self.epoch, None, Box::new(|_| {}))
     }
 
     /// Adds a source that a remote party pushes. It stays until the returned
@@ -225,7 +225,11 @@ impl Stream {
             _ => None,
         });
         let external = orphan.unwrap_or_else(|| {
-            let live = Live::new(self.epoch, self.shared.settings.cache);
+            let (events, name) = (self.shared.events.clone(), self.name.clone());
+            let on_change: OnChange = Box::new(move |track| {
+                events.emit(Event::parameters_changed(name.clone(), "push".to_owned(), track));
+            });
+            let live = Live::new(self.epoch, self.shared.settings.cache, on_change);
             let external =
                 Arc::new(External { live, present: Mutex::new(true), kicked: Mutex::default() });
             state.sources.push(Source::External(Arc::clone(&external)));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use rs2rtc_media::codec::ParameterSets;
 use rs2rtc_media::{Codec, Frame, Kind, Payload};
 
 use crate::cache::{Cache, Limits};
@@ -101,9 +102,43 @@ struct Inner {
     generation: u64,
     /// Nothing passes before the next keyframe.
     gated: bool,
+    /// Of the last keyframe that had them.
+    sets: Option<ParameterSets>,
     /// Tracks of replaced sources whose viewers get the same frames.
     followers: Vec<Arc<Track>>,
     ended: bool,
+}
+
+impl Inner {
+    /// Says whether a keyframe brings other parameter sets than the one before.
+    fn see_parameters(&mut self, frame: &Frame) -> bool {
+        let Payload::Nals(nals) = &frame.payload else { return false };
+        if !frame.keyframe {
+            return false;
+        }
+        let Some(sets) = ParameterSets::from_nals(&frame.codec, nals) else { return false };
+        if self.sets.as_ref() == Some(&sets) {
+            return false;
+        }
+        let changed = self.sets.is_some();
+        if changed {
+            // Who comes from now on is told these.
+            self.codec.fmtp = sets.to_fmtp();
+        }
+        self.sets = Some(sets);
+        changed
+    }
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// It is of a run that is over.
+    Ignored,
+    /// It was of the current one.
+    Taken,
+    /// As `Taken`, and it has other parameter sets than those before.
+    Changed,
 }
 
 /// One codec's frames from a producer to its viewers.
@@ -133,6 +168,7 @@ impl Track {
                 last_dts: i64::MIN,
                 generation: 0,
                 gated: false,
+                sets: None,
                 followers: Vec::new(),
                 ended: false,
             }),
@@ -164,19 +200,20 @@ impl Track {
     }
 
     /// As [`Self::push`] for the writer of a run; a run that is not the current
-    /// one is ignored. Says whether it was the current one.
-    pub(crate) fn push_of(&self, frame: &Arc<Frame>, generation: u64) -> bool {
+    /// one is ignored.
+    pub(crate) fn push_of(&self, frame: &Arc<Frame>, generation: u64) -> Pushed {
         self.push_if(frame, Some(generation))
     }
 
-    fn push_if(&self, frame: &Arc<Frame>, generation: Option<u64>) -> bool {
+    fn push_if(&self, frame: &Arc<Frame>, generation: Option<u64>) -> Pushed {
         let mut inner = self.lock();
         if generation.is_some_and(|generation| generation != inner.generation) {
-            return false;
+            return Pushed::Ignored;
         }
         if inner.gated && !frame.keyframe {
-            return true;
+            return Pushed::Taken;
         }
+        let changed = inner.see_parameters(frame);
         inner.gated = false;
         let (packets, bytes) = size_of(frame);
         self.packets.fetch_add(packets as u64, Ordering::Relaxed);
@@ -194,7 +231,12 @@ impl Track {
                 follower.follow(frame);
             }
         }
-        true
+        if changed { Pushed::Changed } else { Pushed::Taken }
+    }
+
+    /// The parameter sets of the last keyframe that had them.
+    pub fn parameter_sets(&self) -> Option<ParameterSets> {
+        self.lock().sets.clone()
     }
 
     /// Takes a frame of the track it follows, unless time would run back.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_media::codec::h264::ParameterSets;
 use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media, Payload};
 use rs2rtc_streams::{
     BoxFuture, CancellationToken, Connection, Description, Ended, FrameQueue, OpenRequest, Opener,
@@ -365,6 +366,52 @@ async fn a_pushed_source_feeds_viewers_and_they_outlive_it() {
     drop(attached);
     drop(again);
     assert_eq!(stream.snapshot().producers.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn changed_parameter_sets_are_told_once() {
+    let b = bench();
+    b.stream("push", &[]);
+    let stream = b.streams.get("push").unwrap();
+    let medias = vec![media(Kind::Video, Direction::RecvOnly, CodecId::H264)];
+    let connection = Arc::new(Connection::new(Description::default()));
+    let publication = stream.publish(medias, connection);
+    let attached = stream.attach(wants(&[VIDEO])).await.unwrap();
+    let mut tracks = publication.tracks();
+    let writer = tracks.writer(0).unwrap();
+    let write = |number: i64, sets: &ParameterSets| {
+        let idr = Bytes::from_static(&[0x65, 0x88]);
+        let nals = sets.nals().cloned().chain([idr]).collect();
+        let frame = Frame::new(CodecId::H264, true, number, Instant::now(), Payload::Nals(nals));
+        writer.write(frame);
+    };
+    let small = ParameterSets::from_fmtp("sprop-parameter-sets=Z0IAHukCwSk=,aM4xsg==");
+    let large = ParameterSets::from_fmtp(
+        "sprop-parameter-sets=Z2QAH6wkhAFAFuwEQAAAAwBAAAAMI8YMkg==,aO4yyLA=",
+    );
+    assert!(small.is_complete() && large.is_complete());
+    let told = || {
+        let records = b.streams.events().since(0).records;
+        let told = records.iter().filter_map(|record| match &record.event {
+            rs2rtc_streams::events::Event::SourceChanged { stream, source, codec, size } => {
+                Some((stream.clone(), source.clone(), codec.clone(), *size))
+            }
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    for number in 0..3 {
+        write(number * 3000, &small);
+    }
+    assert_eq!(told(), [], "the first ones are no change");
+    for number in 3..6 {
+        write(number * 3000, &large);
+    }
+    let expected = ("push".to_owned(), "push".to_owned(), "H264".to_owned(), Some((1280, 720)));
+    assert_eq!(told(), [expected]);
+    let codec = attached.tracks[0].track.codec();
+    assert_eq!(codec.fmtp, large.to_fmtp(), "who comes now is told the new ones");
+    drop(attached);
 }
 
 #[tokio::test]

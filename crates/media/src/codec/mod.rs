@@ -15,7 +15,10 @@ pub mod h265;
 pub mod nal;
 pub mod opus;
 pub mod pcm;
+mod sets;
 mod text;
+
+pub use sets::ParameterSets;
 
 /// What a codec is, independent of its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

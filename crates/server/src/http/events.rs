@@ -274,6 +274,7 @@ const fn is_about_source(event: &Event) -> bool {
             | Event::SourceFailed { .. }
             | Event::SourceWaiting { .. }
             | Event::SourceStalled { .. }
+            | Event::SourceChanged { .. }
             | Event::SourceReleased { .. }
     )
 }
@@ -285,6 +286,7 @@ const fn name(event: &Event) -> &'static str {
         Event::SourceFailed { .. } => "source_failed",
         Event::SourceWaiting { .. } => "source_waiting",
         Event::SourceStalled { .. } => "source_stalled",
+        Event::SourceChanged { .. } => "source_changed",
         Event::SourceReleased { .. } => "source_released",
         Event::ViewerJoined { .. } => "viewer_joined",
         Event::ViewerParked { .. } => "viewer_parked",
@@ -314,6 +316,13 @@ fn data(record: &Record) -> Value {
         Event::SourceStalled { stream, source, silent } => {
             json!({ "stream": stream, "source": source, "silent_ms": millis(*silent) })
         }
+        Event::SourceChanged { stream, source, codec, size } => json!({
+            "stream": stream,
+            "source": source,
+            "codec": codec,
+            "width": size.map(|size| size.0),
+            "height": size.map(|size| size.1),
+        }),
         Event::SourceReleased { stream, source, viewer, reason, profile, detect, release } => {
             json!({
                 "stream": stream,

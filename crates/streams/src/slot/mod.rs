@@ -13,7 +13,7 @@ mod supervise;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind, Redacted};
@@ -22,7 +22,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::next_id;
-use crate::live::{Bond, Live};
+use crate::events::Event;
+use crate::live::{Bond, Live, OnChange};
 use crate::options::{Departure, Settled};
 use crate::registry::Shared;
 use crate::retry::Breaker;
@@ -162,6 +163,15 @@ struct Gone {
     parked: bool,
 }
 
+fn parameters_changed(slot: &Weak<Slot>) -> OnChange {
+    let slot = Weak::clone(slot);
+    Box::new(move |track| {
+        if let Some(slot) = slot.upgrade() {
+            slot.emit(|stream, source| Event::parameters_changed(stream, source, track));
+        }
+    })
+}
+
 impl Slot {
     pub(crate) fn new(
         shared: Arc<Shared>,
@@ -171,13 +181,13 @@ impl Slot {
         configured: &str,
     ) -> Arc<Self> {
         let template = configured.contains("{input}");
-        let live = Live::new(epoch, shared.settings.cache);
-        Arc::new(Self {
+        let cache = shared.settings.cache;
+        Arc::new_cyclic(|slot: &Weak<Self>| Self {
             shared,
             stream: stream.to_owned(),
             options,
             retired: CancellationToken::new(),
-            live,
+            live: Live::new(epoch, cache, parameters_changed(slot)),
             source: Mutex::new(if template { String::new() } else { configured.to_owned() }),
             changed: watch::Sender::new(0),
             configured: configured.to_owned(),

@@ -448,7 +448,7 @@ impl Slot {
         Redacted(&self.source()).to_string()
     }
 
-    fn emit(&self, event: impl FnOnce(String, String) -> Event) {
+    pub(super) fn emit(&self, event: impl FnOnce(String, String) -> Event) {
         self.shared.events.emit(event(self.stream.clone(), self.shown()));
     }
 
