@@ -42,9 +42,9 @@ export async function launch(options = {}) {
     if (options.netns) {
         if (!/^[\w.-]+$/.test(options.netns)) throw new Error(`not the name of a namespace: ${options.netns}`);
         executablePath = join(folder, 'chromium-in-namespace');
-        // Not even here may a browser put itself before others: as root it would run
-        // with a higher priority than the server on the same machine.
-        const meek = 'setpriv --bounding-set -sys_nice --inh-caps -sys_nice';
+        // It stands for another machine: what it does with its time must not be time
+        // that the server lacks. As root it would even put itself before the server.
+        const meek = 'nice -n 10 setpriv --bounding-set -sys_nice --inh-caps -sys_nice';
         writeFileSync(executablePath, `#!/bin/sh\nexec ip netns exec '${options.netns}' ${meek} '${CHROMIUM}' "$@"\n`);
         chmodSync(executablePath, 0o755);
     }
