@@ -1,4 +1,5 @@
 /** One browser and one stream at a time; several lanes measure side by side. */
+import {spawn} from 'node:child_process';
 import {createServer} from 'node:http';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -69,7 +70,7 @@ export class Lane {
     /** One run: play, wait a random time, leave, wait for the camera. */
     async measure(row, source) {
         try {
-            const how = row.swap ? this.#swap() : row.seconds ? this.#resume(row, source) : this.#leave(row, source);
+            const how = row.swap ? this.#swap() : row.reader ? this.#read(row, source) : row.seconds ? this.#resume(row, source) : this.#leave(row, source);
             return await within(RUN, how);
         } catch (err) {
             await this.#drop();
@@ -112,6 +113,40 @@ export class Lane {
         };
         if (row.keepsBrowser) await this.#leavePage();
         return result;
+    }
+
+    /** ffmpeg reads one of the other outputs and leaves. */
+    async #read(row, source) {
+        this.stream = `${source}${this.number}`;
+        await this.#idle();
+        const from = this.server.feed.seen.length;
+        this.acted = false;
+        const over = row.reader('').startsWith('rtsp') ? ['-rtsp_transport', 'tcp'] : [];
+        const reader = spawn('ip', ['netns', 'exec', names(this.id, this.number).browser, 'nice', '-n', '10', 'ffmpeg', '-v', 'error',
+            ...over, '-i', row.reader(this.stream), '-c', 'copy', '-progress', 'pipe:1', '-stats_period', '0.1', '-f', 'null', '-'], {stdio: ['ignore', 'pipe', 'pipe']});
+        this.reader = reader;
+        try {
+            let error = '';
+            reader.stderr.on('data', data => { error += data; });
+            await within(PATIENCE, new Promise((resolve, reject) => {
+                // Once there are pictures it has read what was there and follows.
+                reader.stdout.on('data', text => { if (/^frame=[1-9]/m.test(text)) resolve(undefined); });
+                reader.once('close', () => reject(new Error(`the reader ended: ${error.trim().split('\n')[0]}`)));
+                reader.once('error', reject);
+            }));
+            await sleep(1000 + Math.random() * 2000);
+            const before = this.#programs();
+            this.acted = true;
+            const start = now();
+            await row.act(this);
+            const released = await this.server.feed.find(from, (name, data) => name === 'source_released' && data.stream === this.stream, row.limit ?? PATIENCE);
+            if (!released) throw new Error('the camera was not let go');
+            const {at, reason, detect_ms, release_ms} = released.data;
+            if (source === 'exec' && this.#programs().some(pid => before.includes(pid))) throw new Error('the program still runs');
+            return {total: at - start, detect: at - start - release_ms, release: release_ms, server: detect_ms, reason};
+        } finally {
+            reader.kill('SIGKILL');
+        }
     }
 
     /** The server's programs for this lane. */

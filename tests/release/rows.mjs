@@ -5,13 +5,14 @@
  * moment at which the page let go. `silent` rows are judged by the session's own limit.
  */
 import {readFileSync, readdirSync} from 'node:fs';
-import {cable, icmp} from './lab.mjs';
-
+import {cable, icmp, PORTS, SERVER} from './lab.mjs';
 
 /**
  * @typedef {object} Row
  * @property {string} name
  * @property {'own'|'foreign'|'none'} [player] our player, one that knows nothing, or no page at all
+ * @property {string} [mode] of our player; WebRTC if it is not given
+ * @property {(stream: string) => string} [reader] address that ffmpeg reads, in place of a page
  * @property {number} bound
  * @property {boolean} [fromPage]
  * @property {boolean} [silent]
@@ -52,6 +53,8 @@ const unplug = async lab => { cable(lab, 'down'); };
 const plug = async lab => { cable(lab, 'up'); await new Promise(resolve => setTimeout(resolve, 1500)); };
 const tree = async lab => { const all = processes(lab); for (const pid of all) signal(pid, 'SIGKILL'); };
 const renderers = async lab => { for (const pid of processes(lab, '--type=renderer')) signal(pid, 'SIGKILL'); };
+const killReader = async lab => signal(lab.reader.pid, 'SIGKILL');
+const quitReader = async lab => signal(lab.reader.pid, 'SIGINT');
 const crash = async lab => { lab.page.goto('chrome://crash').catch(() => {}); };
 
 /** @type {Row[]} */
@@ -88,6 +91,15 @@ export const ROWS = [
         act: async lab => { await lab.offer('open'); await lab.closeSocket(); }},
     {name: 'tab closed while dialling', player: 'none', sources: ['exec'], bound: 250, limit: 9000, keepsBrowser: true,
         act: async lab => { await lab.dial(); lab.closePage(); }},
+];
+
+const rtsp = stream => `rtsp://${SERVER}:${PORTS.rtsp}/${stream}`;
+
+/** Programs that read in other ways than WebRTC. A signal from their side ends them at once. */
+export const READERS = [
+    {name: 'RTSP, reader says goodbye', reader: rtsp, bound: 250, act: quitReader},
+    {name: 'RTSP, reader killed', reader: rtsp, bound: 250, act: killReader},
+    {name: 'RTSP, cable pulled', reader: rtsp, bound: 12_000, limit: 15_000, slow: true, act: unplug, undo: plug},
 ];
 
 /** One viewer leaves and the next one wants the same device otherwise: what we add to what it needs. */

@@ -16,7 +16,7 @@ import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {build, destroy, names, ROOT} from './lab.mjs';
 import {Lane, LANES, startLab} from './lane.mjs';
-import {ROWS, RESUMES, SWAP} from './rows.mjs';
+import {READERS, ROWS, RESUMES, SWAP} from './rows.mjs';
 import {SOURCES} from './sources.mjs';
 
 const FILE = fileURLToPath(import.meta.url);
@@ -36,7 +36,7 @@ const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? 1) || 1, 1), LANES
 function plan() {
     const sources = Object.keys(SOURCES);
     const many = ({row, source}) => source === 'exec' && !row.slow;
-    const rows = ROWS.flatMap((row, index) => {
+    const rows = [...ROWS, ...READERS].flatMap((row, index) => {
         const all = row.sources ?? sources;
         const some = values.long || values.source ? all : [all[index % all.length]];
         return some.map(source => ({row, source}));
@@ -148,7 +148,7 @@ function boundOf(row, record, short) {
 function verdicts(records, short) {
     const groups = Map.groupBy ? Map.groupBy(records, r => `${r.row}|${r.source}`) : group(records);
     return [...groups.values()].map(runs => {
-        const row = [...ROWS, SWAP, ...RESUMES].find(r => r.name === runs[0].row);
+        const row = [...ROWS, ...READERS, SWAP, ...RESUMES].find(r => r.name === runs[0].row);
         const errors = runs.filter(r => r.error);
         // Each run against its own bound: what remains of it, as a share.
         const shares = runs.filter(r => r.total !== undefined && row?.bound).map(r => (r.fromLetGo ?? r.total) / boundOf(row, r, short));
