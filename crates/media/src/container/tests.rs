@@ -154,7 +154,7 @@ fn flv(script: &[u8]) -> Vec<u8> {
 #[test]
 fn flv_waits_for_what_it_announces() {
     let at = |ticks| Time::At { pts: ticks, dts: ticks };
-    check(&flv(b"..onMetaData..audiocodecid"), "MPEG4-GENERIC/16000", &[(3, at(1024))]);
+    check(&flv(b"..onMetaData..audiocodecid"), "MPEG4-GENERIC/16000/1", &[(3, at(1024))]);
     let mut demuxer = Demuxer::new();
     demuxer.push(&flv(b"..onMetaData..audiocodecid..videocodecid"));
     assert_eq!(demuxer.next_unit(), Ok(None), "the picture may come");
