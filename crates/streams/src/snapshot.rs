@@ -116,12 +116,12 @@ impl ConnectionSnapshot {
         let receivers = live.receivers().iter().map(|t| ReceiverSnapshot::from(&**t)).collect();
         let senders = live.senders().iter().map(|s| SenderSnapshot::from(&**s)).collect();
         let mut open = Self::new(&connection, receivers, senders);
-        // What was opened behind it may know more of a codec than was promised.
+        // What was opened behind it may know the channels that were left open.
         let offered = || open.description.medias.iter().flat_map(|media| &media.codecs);
-        for track in &mut open.receivers {
-            let known = offered().any(|codec| *codec == track.codec);
-            if let Some(codec) = offered().find(|codec| !known && codec.matches(&track.codec)) {
-                track.codec = codec.clone();
+        for codec in open.receivers.iter_mut().map(|track| &mut track.codec) {
+            let known = offered().find(|known| known.matches(codec));
+            if let Some(known) = known.filter(|_| codec.channels == 0) {
+                codec.channels = known.channels;
             }
         }
         Some(open)

@@ -115,7 +115,7 @@ impl Viewer {
     ) -> Result<Self, Error> {
         let mut now = Instant::now();
         let config = RtcConfig::new().set_rtp_mode(true);
-        let mut rtc = config.enable_pcmu(sound).enable_pcma(sound).build(now);
+        let mut rtc = config.enable_pcmu(sound, false).enable_pcma(sound, false).build(now);
         let socket = UdpSocket::bind(SocketAddr::new(ip, 0))?;
         let local = socket.local_addr()?;
         rtc.add_local_candidate(Candidate::host(local, "udp")?);

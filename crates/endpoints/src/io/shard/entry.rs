@@ -147,8 +147,9 @@ impl Entry {
         }
     }
 
+    /// Counts what was sent to a viewer; a publisher gets no media.
     pub(super) fn sent(&self, bytes: usize) {
-        if bytes > 0 {
+        if bytes > 0 && !self.is_publisher {
             self.connection.sent(bytes);
         }
     }

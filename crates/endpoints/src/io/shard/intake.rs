@@ -10,10 +10,10 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use rs2rtc_media::codec::{h264, h265};
+use rs2rtc_media::codec::ParameterSets;
 use rs2rtc_media::rtp::depay::{Depacketiser, Unit};
 use rs2rtc_media::rtp::{Header, PayloadType, SeqNo, Ssrc};
-use rs2rtc_media::{Codec, CodecId, Kind, Payload};
+use rs2rtc_media::{Codec, Kind, Payload};
 use rs2rtc_streams::{TrackWriter, Tracks};
 use rs2rtc_webrtc::Received;
 
@@ -105,9 +105,9 @@ impl Input {
             if let Some(keyframes) = &mut self.keyframes {
                 keyframes.came(unit.arrival);
             }
-            let known = with_parameters(&self.codec, &unit.payload);
-            let is_new = known.as_ref().is_some_and(|known| *known != self.codec);
-            if is_new || self.writer.is_none() {
+            if self.writer.is_none() {
+                // The track itself sees later changes.
+                let known = with_parameters(&self.codec, &unit.payload);
                 self.codec = known.unwrap_or_else(|| self.codec.clone());
                 self.writer = tracks.open(media, &self.codec);
             }
@@ -123,18 +123,8 @@ impl Input {
 /// must know them before the first picture.
 fn with_parameters(codec: &Codec, keyframe: &Payload) -> Option<Codec> {
     let Payload::Nals(nals) = keyframe else { return None };
-    let fmtp = match codec.id {
-        CodecId::H264 => {
-            let sets = h264::ParameterSets::from_nals(nals);
-            sets.is_complete().then(|| sets.to_fmtp())
-        }
-        CodecId::H265 => {
-            let sets = h265::ParameterSets::from_nals(nals);
-            sets.is_complete().then(|| sets.to_fmtp())
-        }
-        _ => None,
-    };
-    fmtp.map(|fmtp| codec.clone().fmtp(fmtp))
+    let sets = ParameterSets::from_nals(&codec.id, nals)?;
+    Some(codec.clone().fmtp(sets.to_fmtp()))
 }
 
 /// When a keyframe has to be asked for.
