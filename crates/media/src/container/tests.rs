@@ -62,7 +62,7 @@ fn sound() {
     let frames = [(9, Time::Lasts(1024)); 3];
     check(&[&frame[..], &frame, &frame].concat(), "MPEG4-GENERIC/44100/2", &frames);
     let wav = [&wav::tests::header(7, 1, 8000)[..], &[0; 400]].concat();
-    check(&wav, "PCMU/8000", &[(160, Time::Lasts(160)); 2]);
+    check(&wav, "PCMU/8000/1", &[(160, Time::Lasts(160)); 2]);
     let wav = [&wav::tests::header(1, 2, 16_000)[..], &[0; 1280]].concat();
     check(&wav, "PCML/16000/2", &[(1280, Time::Lasts(320))]);
 }
