@@ -105,6 +105,7 @@ pub(super) fn destinations<'c>(
     let is_in = |config: &Config, pair: (&str, &str)| published(config).any(|other| other == pair);
     let ended = published(old).filter(|pair| !is_in(new, *pair)).collect();
     let begun = published(new)
+        .filter(|(name, _)| new.streams.get(name).is_some())
         .filter(|pair| !is_in(old, *pair) || old.streams.get(pair.0).is_none())
         .collect();
     (ended, begun)
@@ -181,7 +182,11 @@ mod tests {
         );
         let (ended, begun) = destinations(&old, &new);
         assert_eq!(ended, [("a", "rtmp://h/1")]);
-        assert_eq!(begun, [("b", "rtmp://h/2"), ("c", "rtmp://h/3")]);
+        assert_eq!(begun, [("c", "rtmp://h/3")], "there is no b any more");
+        assert_eq!(
+            destinations(&new, &old),
+            (vec![("b", "rtmp://h/2")], vec![("a", "rtmp://h/1")])
+        );
         assert_eq!(destinations(&new, &new), (vec![], vec![]));
         let changed = changes(&old, &new).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert!(changed.iter().any(|change| change.contains("publish.a")), "{changed:?}");
