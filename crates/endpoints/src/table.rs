@@ -18,8 +18,21 @@ pub type Opening = BoxFuture<Result<Box<dyn Producer>, Error>>;
 pub enum Risk {
     /// Talks to the network or to nothing.
     None,
-    /// Runs a program or reads files: only the configuration may name it.
+    /// Reads a file: only the configuration and administrators may name it.
+    File,
+    /// Runs a program, or one knows not what: only the configuration may name it.
     Local,
+}
+
+impl Risk {
+    /// Whether who named the source may run this risk.
+    const fn is_allowed(self, origin: Origin) -> bool {
+        match self {
+            Self::None => true,
+            Self::File => matches!(origin, Origin::Config | Origin::Admin),
+            Self::Local => matches!(origin, Origin::Config),
+        }
+    }
 }
 
 /// A kind of source.
@@ -116,13 +129,13 @@ impl Table {
 
 impl Opener for Table {
     fn check(&self, source: &str, origin: Origin) -> Result<(), Error> {
-        if origin == Origin::Api {
+        if origin != Origin::Config {
             let scheme = source.split_once(':').map_or("", |(scheme, _)| scheme);
             if matches!(scheme, "exec" | "echo" | "expr") {
                 let text = "streams: source from insecure producer";
                 return Err(Error::new(ErrorKind::Config, text));
             }
-            let known = entry(source).is_some_and(|entry| (entry.risk)(source) == Risk::None);
+            let known = entry(source).is_some_and(|entry| (entry.risk)(source).is_allowed(origin));
             let spaces = source.chars().any(char::is_whitespace);
             // Who reads a space as the end of a word says itself which ones are harmless.
             if spaces && !(scheme == "ffmpeg" && known) {
@@ -133,7 +146,7 @@ impl Opener for Table {
         let Some(entry) = entry(source) else {
             return Err(Error::new(ErrorKind::Unsupported, "streams: source not supported"));
         };
-        if origin == Origin::Api && (entry.risk)(source) == Risk::Local {
+        if !(entry.risk)(source).is_allowed(origin) {
             let text = "streams: source from insecure producer";
             return Err(Error::new(ErrorKind::Config, text));
         }

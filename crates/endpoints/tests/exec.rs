@@ -159,7 +159,7 @@ const WAV: &str = r#"exec:/bin/sh -c 'printf "RIFF....WAVEfmt \020\000\000\000\0
 async fn sound_from_a_pipe() {
     let b = bench(false);
     let viewer = view(&b.stream("sound", WAV)).await.unwrap();
-    assert_eq!(viewer.codecs(), ["PCMU/8000"]);
+    assert_eq!(viewer.codecs(), ["PCMU/8000/1"]);
     let first = viewer.next().await;
     assert_eq!(first.payload.len(), 160);
     let mut last = first.pts;
@@ -305,7 +305,7 @@ async fn ffmpeg_sources() {
         ("pictures", "ffmpeg:virtual?video=testsrc2&size=320x240#video=mjpeg", "JPEG"),
         ("small", "ffmpeg:demo#video=h264#width=160", "H264"),
         ("aac", "ffmpeg:demo#audio=aac", "MPEG4-GENERIC/48000/2"),
-        ("pcm", "ffmpeg:demo#audio=pcml/16000", "PCML/16000"),
+        ("pcm", "ffmpeg:demo#audio=pcml/16000", "PCML/16000/1"),
         ("opus", "ffmpeg:demo#audio=opus", "OPUS/48000/2"),
     ] {
         let began = Instant::now();

@@ -48,11 +48,11 @@ fn formats_tracks_and_units() {
         ("pictures.mpjpeg", "mpjpeg", &["JPEG"], &[3]),
         ("pictures.h264", "h264", &["H264"], &[12]),
         ("pictures.hevc", "hevc", &["H265"], &[12]),
-        ("sound.aac", "adts", &["MPEG4-GENERIC/16000"], &[20]),
-        ("sound.wav", "wav", &["PCMU/8000"], &[5]),
+        ("sound.aac", "adts", &["MPEG4-GENERIC/16000/1"], &[20]),
+        ("sound.wav", "wav", &["PCMU/8000/1"], &[5]),
         ("pcma.flv", "flv", &["PCMA/8000"], &[4]),
-        ("h264_aac.flv", "flv", &["H264", "MPEG4-GENERIC/16000"], &[12, 20]),
-        ("h264_aac.ts", "mpegts", &["H264", "MPEG4-GENERIC/16000"], &[12, 20]),
+        ("h264_aac.flv", "flv", &["H264", "MPEG4-GENERIC/16000/1"], &[12, 20]),
+        ("h264_aac.ts", "mpegts", &["H264", "MPEG4-GENERIC/16000/1"], &[12, 20]),
         ("hevc_opus.ts", "mpegts", &["H265", "OPUS/48000/2"], &[12, 61]),
     ] {
         let stream = file(name);

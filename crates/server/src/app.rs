@@ -216,15 +216,17 @@ impl App {
                 return self.run(cancel).await;
             }
         };
-        let api = Arc::clone(&self.api);
+        let (api, identity) = (Arc::clone(&self.api), self.identity.clone());
         let mut run = std::pin::pin!(self.run(cancel.clone()));
         let mut ending = false;
         loop {
             tokio::select! {
                 outcome = &mut run => return outcome,
                 came = signals.next() => match came {
-                    // What is wrong is in the log.
-                    Came::Reload => drop(api.live.reload(&api, "SIGHUP")),
+                    Came::Reload => {
+                        let again = reload(Arc::clone(&api), identity.clone());
+                        api.tasks.spawn("reload", again);
+                    }
                     Came::End(_) if ending => std::process::exit(0),
                     Came::End(name) => {
                         complain(&format!("exit with signal: {name}"));
@@ -368,6 +370,14 @@ impl App {
         if tokio::time::timeout(GOODBYE, all).await.is_err() {
             tracing::warn!(target: "app", "some connections did not end in time");
         }
+    }
+}
+
+/// SIGHUP: what stands in files is read again.
+async fn reload(api: Arc<Api>, identity: Option<Identity>) {
+    live::watch::reload(&api, "SIGHUP").await;
+    if let Some(identity) = identity {
+        identity.read_again();
     }
 }
 

@@ -238,23 +238,44 @@ impl Live {
         self.lock().medias.clone()
     }
 
+    /// Takes the first codec of a media in whether somebody wants it or not.
+    /// `known` is what it turned out to be: the same codec, with other parameters.
+    pub(crate) fn take_in(&self, generation: u64, media: usize, known: &Codec) -> Option<()> {
+        let mut state = self.lock();
+        if state.generation != generation {
+            return None;
+        }
+        let offered = state.medias.get_mut(media)?.codecs.first_mut()?;
+        if offered != known {
+            let before = std::mem::replace(offered, known.clone());
+            for live in state.tracks.iter_mut().filter(|t| t.is_of(media, &before)) {
+                live.codec = known.clone();
+                live.track.set_codec(known.clone());
+            }
+        }
+        self.track_in(&mut state, media, 0).map(drop)
+    }
+
     /// The track of a media's codec, made on first use.
     pub(crate) fn track(&self, media: usize, codec: usize) -> Option<Arc<Track>> {
-        let mut state = self.lock();
+        self.track_in(&mut self.lock(), media, codec)
+    }
+
+    fn track_in(&self, state: &mut State, media: usize, codec: usize) -> Option<Arc<Track>> {
         let offered = state.medias.get(media)?;
         let kind = offered.kind;
         let codec = offered.codecs.get(codec)?.clone();
         if let Some(live) = state.tracks.iter_mut().find(|t| t.is_of(media, &codec)) {
             let track = Arc::clone(&live.track);
             if !std::mem::replace(&mut live.active, true) {
-                self.publish(&state);
+                self.publish(state);
             }
             return Some(track);
         }
         let track = Arc::new(Track::new(kind, codec.clone(), self.cache));
         track.restart(state.generation);
         state.tracks.push(LiveTrack::received(Some(media), codec, &track));
-        self.publish(&state);
+        self.publish(state);
         Some(track)
     }
 
@@ -262,7 +283,8 @@ impl Live {
     pub(crate) fn feed(&self, media: usize, codec: usize, track: &Arc<Track>) -> Option<()> {
         let mut state = self.lock();
         let codec = state.medias.get(media)?.codecs.get(codec)?.clone();
-        let sender = Arc::new(Sender::new(codec.clone(), track.id));
+        // Listed with what the talker says, which may leave the codec open.
+        let sender = Arc::new(Sender::new(track.codec(), track.id));
         track.watch(&sender);
         state.tracks.push(LiveTrack {
             media: Some(media),
@@ -491,6 +513,16 @@ impl Tracks {
             }
         });
         Some(writer.clone())
+    }
+
+    /// Where to write the frames of a media that is taken in whether somebody
+    /// wants it or not: a picture is there when a viewer comes, which not every
+    /// publisher can be asked for. `codec` is the media's, with the parameters
+    /// that it is now known to have; a change of them may be told at any time.
+    /// `None` for a run that is over.
+    pub fn open(&mut self, media: usize, codec: &Codec) -> Option<TrackWriter> {
+        self.live.take_in(self.generation, media, codec)?;
+        self.writer(media)
     }
 
     /// Why the source was let go, once it was.

@@ -38,6 +38,8 @@ pub(crate) struct Playing {
     pub(crate) target: Arc<Slot>,
     /// Ends it.
     pub(crate) cancel: CancellationToken,
+    /// Fires when the camera is let go.
+    over: CancellationToken,
 }
 
 /// Where the sound of a source goes.
@@ -52,14 +54,17 @@ struct Route {
 }
 
 /// Ends what is played; plays `source` if it is not empty. Returns when the
-/// sound flows.
+/// sound flows, or what was played has let go of the camera.
 ///
 /// # Errors
 /// What opening the source says; `can't find consumer` if no source of the
 /// stream has a loudspeaker for it.
 pub(crate) async fn play(stream: &Arc<Stream>, source: &str) -> Result<(), Error> {
-    stream.stop_playing();
+    let before = stream.stop_playing();
     if source.is_empty() {
+        if let Some(before) = before {
+            let _ = timeout(GOODBYE, before.over.cancelled()).await;
+        }
         return Ok(());
     }
     let (tell, told) = oneshot::channel();
@@ -79,6 +84,8 @@ async fn run(stream: Arc<Stream>, source: String, tell: oneshot::Sender<Result<(
         }
     };
     let Route { lease, slot, live, generation, feeds, mut lost } = route;
+    let over = CancellationToken::new();
+    let _over = over.clone().drop_guard();
     let id = next_id();
     stream.start_playing(Playing {
         id,
@@ -86,6 +93,7 @@ async fn run(stream: Arc<Stream>, source: String, tell: oneshot::Sender<Result<(
         live: Arc::clone(&live),
         target: Arc::clone(&slot),
         cancel: cancel.clone(),
+        over,
     });
     lease.start();
     let _ = tell.send(Ok(()));

@@ -64,6 +64,9 @@ pub enum Origin {
     Config,
     /// A call over the network: never a program, a file or raw arguments.
     Api,
+    /// A call of an administrator, who could write the configuration as well: a
+    /// file too.
+    Admin,
 }
 
 /// Opens sources by their scheme.

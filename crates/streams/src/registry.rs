@@ -157,7 +157,7 @@ impl Streams {
     /// The options of a stream that exists stay.
     ///
     /// # Errors
-    /// For [`Origin::Api`]: what [`Self::check`] says.
+    /// For calls over the network: what [`Self::check`] says.
     pub fn create(
         &self,
         name: &str,
@@ -179,7 +179,7 @@ impl Streams {
         options: Options,
         origin: Origin,
     ) -> Result<Arc<Stream>, Error> {
-        if origin == Origin::Api {
+        if origin != Origin::Config {
             for source in sources {
                 self.check(source, origin)?;
             }
@@ -268,10 +268,10 @@ impl Streams {
     /// # Errors
     /// As [`Self::preload`]; `NotFound` for an unknown name, and what the
     /// stream says.
-    pub async fn try_preload<'a>(&'a self, name: &'a str, query: &str) -> Result<Tried<'a>, Error> {
+    pub async fn try_preload(&self, name: &str, query: &str) -> Result<Tried, Error> {
         let preload = Preload::new(query, self.shared.cancel.child_token())?;
         let attached = preload.attach(&self.shared, name).await?;
-        Ok(Tried { streams: self, name, preload, attached })
+        Ok(Tried { streams: self.clone(), name: name.to_owned(), preload, attached })
     }
 
     fn keep(&self, name: &str, preload: Preload, attached: Option<Attached>) {
@@ -319,6 +319,15 @@ impl Streams {
         let outlet = Outlet::new(&self.shared, name, url)?;
         self.send(name, url, outlet, None);
         Ok(())
+    }
+
+    /// Ends what is published to an address. Says whether there was something.
+    pub fn withdraw(&self, name: &str, url: &str) -> bool {
+        let key = (name.to_owned(), url.to_owned());
+        self.lock_outlets().remove(&key).is_some_and(|outlet| {
+            outlet.cancel.cancel();
+            true
+        })
     }
 
     fn send(&self, name: &str, url: &str, outlet: Outlet, attached: Option<Attached>) {
@@ -393,17 +402,17 @@ fn rtsp_path(source: &str) -> Option<&str> {
 }
 
 /// A preload that is attached, not yet kept. Dropped, it lets go again.
-pub struct Tried<'a> {
-    streams: &'a Streams,
-    name: &'a str,
+pub struct Tried {
+    streams: Streams,
+    name: String,
     preload: Preload,
     attached: Attached,
 }
 
-impl Tried<'_> {
+impl Tried {
     /// Stays attached, also when the source is lost for a time.
     pub fn keep(self) {
-        self.streams.keep(self.name, self.preload, Some(self.attached));
+        self.streams.keep(&self.name, self.preload, Some(self.attached));
     }
 }
 

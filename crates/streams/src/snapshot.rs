@@ -115,7 +115,16 @@ impl ConnectionSnapshot {
         let connection = live.connection()?;
         let receivers = live.receivers().iter().map(|t| ReceiverSnapshot::from(&**t)).collect();
         let senders = live.senders().iter().map(|s| SenderSnapshot::from(&**s)).collect();
-        Some(Self::new(&connection, receivers, senders))
+        let mut open = Self::new(&connection, receivers, senders);
+        // What was opened behind it may know the channels that were left open.
+        let offered = || open.description.medias.iter().flat_map(|media| &media.codecs);
+        for codec in open.receivers.iter_mut().map(|track| &mut track.codec) {
+            let known = offered().find(|known| known.matches(codec));
+            if let Some(known) = known.filter(|_| codec.channels == 0) {
+                codec.channels = known.channels;
+            }
+        }
+        Some(open)
     }
 
     pub(crate) fn of_consumer(consumer: &Consumer) -> Self {
@@ -162,11 +171,18 @@ impl Stream {
                 error: None,
             })
         });
-        let producers = producers.chain(played);
+        let mut producers: Vec<_> = producers.chain(played).collect();
+        // Who let go for a time is not listed: neither as a reader.
+        let parked = consumers.iter().filter(|c| c.is_parked()).flat_map(|c| c.tracks());
+        let parked: Vec<u64> = parked.map(|track| track.sender.id).collect();
+        let receivers = producers.iter_mut().filter_map(|p| p.connection.as_mut());
+        for track in receivers.flat_map(|open| &mut open.receivers) {
+            track.children.retain(|child| !parked.contains(child));
+        }
         let listed = consumers.iter().filter(|c| !c.is_parked());
         let listed = listed.map(|c| ConnectionSnapshot::of_consumer(c));
         StreamSnapshot {
-            producers: (!empty).then(|| producers.collect()),
+            producers: (!empty).then_some(producers),
             consumers: had_consumer.then(|| listed.chain(listener).collect()),
         }
     }

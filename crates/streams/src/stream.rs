@@ -183,10 +183,10 @@ impl Stream {
         }
     }
 
-    pub(crate) fn stop_playing(&self) {
-        if let Some(playing) = self.lock().playing.take() {
-            playing.cancel.cancel();
-        }
+    /// Ends what is played, and gives it.
+    pub(crate) fn stop_playing(&self) -> Option<Playing> {
+        let playing = self.lock().playing.take();
+        playing.inspect(|playing| playing.cancel.cancel())
     }
 
     /// It ended by itself.

@@ -1,11 +1,12 @@
 //! For tests only: the bodies of the fuzz targets, an emulated
 //! network, a UDP relay that puts it between real programs, and a WebRTC viewer
-//! without a browser.
+//! and publisher without a browser.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 pub mod fuzz;
 pub mod netem;
+pub mod publisher;
 pub mod relay;
 pub mod viewer;

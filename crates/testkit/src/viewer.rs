@@ -5,7 +5,7 @@
 //! that a single datagram that did not arrive shows.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use rs2rtc_base::http::{Head, StatusLine};
@@ -17,11 +17,11 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 /// Longest answer to a request, in bytes, and longest wait for it.
 const MAX_ANSWER: usize = 64 * 1024;
-const ANSWER: Duration = Duration::from_secs(20);
+pub(crate) const ANSWER: Duration = Duration::from_secs(20);
 /// Longest datagram.
-const MAX_DATAGRAM: usize = 2000;
+pub(crate) const MAX_DATAGRAM: usize = 2000;
 /// Longest time in which nothing is looked at.
-const LOOK: Duration = Duration::from_millis(5);
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 /// What goes wrong.
 pub type Error = Box<dyn std::error::Error>;
@@ -93,20 +93,39 @@ impl Viewer {
     /// # Errors
     /// If the server cannot be reached or refuses.
     pub fn start(server: SocketAddr, stream: &str) -> Result<Self, Error> {
-        let mut now = Instant::now();
-        let mut rtc = RtcConfig::new().set_rtp_mode(true).build(now);
         let mut tcp = TcpStream::connect_timeout(&server, ANSWER)?;
         tcp.set_read_timeout(Some(ANSWER))?;
         tcp.set_write_timeout(Some(ANSWER))?;
         // The address that leads to the server.
-        let socket = UdpSocket::bind(SocketAddr::new(tcp.local_addr()?.ip(), 0))?;
+        let ip = tcp.local_addr()?.ip();
+        let path = format!("/api/webrtc?src={stream}");
+        Self::offer(server, ip, false, |offer| request(&mut tcp, "POST", &path, offer))
+    }
+
+    /// Offers to take pictures, and sound if wanted, at an own address.
+    /// `exchange` gives the server's answer to an offer, and where the session is.
+    ///
+    /// # Errors
+    /// What `exchange` says, and an answer that cannot be used.
+    pub fn offer(
+        server: SocketAddr,
+        ip: IpAddr,
+        sound: bool,
+        exchange: impl FnOnce(&str) -> Result<(Option<String>, String), Error>,
+    ) -> Result<Self, Error> {
+        let mut now = Instant::now();
+        let config = RtcConfig::new().set_rtp_mode(true);
+        let mut rtc = config.enable_pcmu(sound, false).enable_pcma(sound, false).build(now);
+        let socket = UdpSocket::bind(SocketAddr::new(ip, 0))?;
         let local = socket.local_addr()?;
         rtc.add_local_candidate(Candidate::host(local, "udp")?);
         let mut api = rtc.sdp_api();
         api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        if sound {
+            api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        }
         let (offer, pending) = api.apply().ok_or("no offer")?;
-        let path = format!("/api/webrtc?src={stream}");
-        let (location, answer) = request(&mut tcp, "POST", &path, &offer.to_sdp_string())?;
+        let (location, answer) = exchange(&offer.to_sdp_string())?;
         now = now.max(Instant::now());
         let value = |name| answer.lines().find_map(|line| line.trim().strip_prefix(name));
         let ufrag = value("a=ice-ufrag:").ok_or("an answer without a user name")?.to_owned();
@@ -216,13 +235,13 @@ impl Viewer {
     }
 }
 
-fn is_quiet(error: &io::Error) -> bool {
+pub(crate) fn is_quiet(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), WouldBlock | TimedOut | Interrupted | ConnectionRefused)
 }
 
 /// One request with one answer: `Location` and body.
-fn request(
+pub(crate) fn request(
     tcp: &mut TcpStream,
     method: &str,
     path: &str,

@@ -159,7 +159,7 @@ const NTP_OFFSET: u64 = 2_208_988_800;
 pub struct Packetiser {
     sender: Arc<Sender>,
     kind: Kind,
-    rate: u32,
+    codec: Codec,
     payload_type: u8,
     channels: (u8, u8),
     class: SizeClass,
@@ -178,6 +178,8 @@ pub struct Packetiser {
 pub struct Outgoing {
     /// Counters of this viewer.
     pub sender: Arc<Sender>,
+    /// The codec of the frames.
+    pub codec: Codec,
     /// Video or audio.
     pub kind: Kind,
     /// Payload type that was announced.
@@ -195,13 +197,13 @@ pub struct Outgoing {
 impl Packetiser {
     /// A packetiser whose first packets carry a sender report.
     pub fn new(outgoing: Outgoing) -> Self {
-        let Outgoing { sender, kind, payload_type, channels, class, epoch, random } = outgoing;
+        let Outgoing { sender, codec, kind, payload_type, channels, class, epoch, random } =
+            outgoing;
         let [a, b, c, d, e, f, g, h, i, j] = random;
-        let rate = sender.codec.timestamp_rate();
         Self {
             sender,
             kind,
-            rate,
+            codec,
             payload_type,
             channels,
             class,
@@ -239,7 +241,7 @@ impl Packetiser {
             heads.put_u8(0x80);
             heads.put_u8(u8::from(marker) << 7 | self.payload_type & 0x7f);
             heads.put_u16(self.seq);
-            let later = pay::timestamp_offset(&self.sender.codec, before);
+            let later = pay::timestamp_offset(&self.codec, before);
             heads.put_u32(timestamp.wrapping_add(later));
             heads.put_u32(self.ssrc);
             out.push(heads.split().freeze());
@@ -255,7 +257,7 @@ impl Packetiser {
     fn report(&self, pts: i64, timestamp: u32) -> Bytes {
         let report = rtcp::Packet::SenderReport {
             ssrc: self.ssrc,
-            ntp: ntp(self.epoch + from_ticks(pts, self.rate)),
+            ntp: ntp(self.epoch + from_ticks(pts, self.codec.timestamp_rate())),
             timestamp,
             packets: self.packets,
             octets: self.octets,

@@ -403,6 +403,7 @@ impl Talk {
             let (_, sink) = queue.input(Kind::Audio, Arc::clone(&sender));
             self.packetisers.push(Packetiser::new(Outgoing {
                 sender,
+                codec: w.codec.clone(),
                 kind: Kind::Audio,
                 payload_type: w.codec.payload_type.unwrap_or(8),
                 channels: (rtp, rtcp),

@@ -17,9 +17,8 @@ const MAX_HEADER: usize = 9;
 pub fn codec(buffer: &[u8]) -> Result<Option<Codec>, Error> {
     Ok(header(buffer)?.map(|header| {
         let config = header.config();
-        let codec = Codec::new(CodecId::Aac).clock(config.rate).fmtp(config.to_fmtp());
-        // One channel is not written in SDP.
-        codec.channels(if config.channels > 1 { config.channels } else { 0 })
+        let codec = Codec::new(CodecId::Aac).clock(config.rate).channels(config.channels);
+        codec.fmtp(config.to_fmtp())
     }))
 }
 

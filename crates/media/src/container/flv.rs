@@ -205,7 +205,6 @@ impl Reader {
 /// The codec of an AudioSpecificConfig.
 fn aac(config: &[u8]) -> Option<Codec> {
     let parsed = AudioSpecificConfig::parse(config)?;
-    let channels = if parsed.channels > 1 { parsed.channels } else { 0 };
-    let codec = Codec::new(CodecId::Aac).clock(parsed.rate).fmtp(fmtp_with_config(config));
-    Some(codec.channels(channels))
+    let codec = Codec::new(CodecId::Aac).clock(parsed.rate).channels(parsed.channels);
+    Some(codec.fmtp(fmtp_with_config(config)))
 }

@@ -62,7 +62,7 @@ fn sound() {
     let frames = [(9, Time::Lasts(1024)); 3];
     check(&[&frame[..], &frame, &frame].concat(), "MPEG4-GENERIC/44100/2", &frames);
     let wav = [&wav::tests::header(7, 1, 8000)[..], &[0; 400]].concat();
-    check(&wav, "PCMU/8000", &[(160, Time::Lasts(160)); 2]);
+    check(&wav, "PCMU/8000/1", &[(160, Time::Lasts(160)); 2]);
     let wav = [&wav::tests::header(1, 2, 16_000)[..], &[0; 1280]].concat();
     check(&wav, "PCML/16000/2", &[(1280, Time::Lasts(320))]);
 }
@@ -154,7 +154,7 @@ fn flv(script: &[u8]) -> Vec<u8> {
 #[test]
 fn flv_waits_for_what_it_announces() {
     let at = |ticks| Time::At { pts: ticks, dts: ticks };
-    check(&flv(b"..onMetaData..audiocodecid"), "MPEG4-GENERIC/16000", &[(3, at(1024))]);
+    check(&flv(b"..onMetaData..audiocodecid"), "MPEG4-GENERIC/16000/1", &[(3, at(1024))]);
     let mut demuxer = Demuxer::new();
     demuxer.push(&flv(b"..onMetaData..audiocodecid..videocodecid"));
     assert_eq!(demuxer.next_unit(), Ok(None), "the picture may come");

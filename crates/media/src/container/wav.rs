@@ -80,9 +80,7 @@ impl Header {
             7 => CodecId::Pcmu,
             _ => CodecId::Pcml,
         };
-        // One channel is not written in SDP.
-        let channels = if self.channels > 1 { self.channels } else { 0 };
-        Codec::new(id).clock(self.rate).channels(channels)
+        Codec::new(id).clock(self.rate).channels(self.channels)
     }
 
     /// Takes 20 ms of sound from the front of the buffer, with its duration in samples.

@@ -74,6 +74,10 @@ fn nested_secrets(text: &str) -> Vec<String> {
     // Of a broken text, what can be read of it.
     let document = Document { name: String::new(), text: text.to_owned() };
     collect(&document::parse(&document, &mut Vec::new()), false, &mut found);
+    // And of one that is no configuration at all.
+    if let Ok(node) = Node::parse(text) {
+        collect(&node, false, &mut found);
+    }
     found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     found.dedup();
     found
@@ -124,7 +128,7 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
             let body = content.strip_prefix("- ").unwrap_or(content);
             if let Some(key) = key_of(body) {
                 let at = indent + content.len() - body.len();
-                let secret = inside || is_secret(key) || (at == 0 && key == "env");
+                let secret = inside || is_secret(key) || (open.is_empty() && key == "env");
                 open.push((at, key.to_owned(), secret));
             }
         }
@@ -136,9 +140,23 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 
 /// The key of `key: value`.
 fn key_of(content: &str) -> Option<&str> {
-    let (key, rest) = content.split_once(':')?;
-    let ends = rest.is_empty() || rest.starts_with([' ', '\t']);
-    (ends && !key.starts_with(['{', '['])).then(|| key.trim_matches(['"', '\'', ' ']))
+    split_key(content).map(|(key, _)| key.trim_matches(['"', '\'', ' ']))
+}
+
+/// The key as it is written, and what stands behind its colon.
+fn split_key(content: &str) -> Option<(&str, &str)> {
+    let from = match content.chars().next()? {
+        '{' | '[' => return None,
+        // A colon in quotes is part of the key, or of a text that has none.
+        quote @ ('"' | '\'') => {
+            let length = content.get(1..)?.find(quote)? + 2;
+            let rest = content.get(length..)?;
+            length + rest.len() - rest.trim_start().strip_prefix(':')?.len() - 1
+        }
+        _ => content.find(':')?,
+    };
+    let (key, value) = (content.get(..from)?, content.get(from + 1..)?);
+    (value.is_empty() || value.starts_with([' ', '\t'])).then_some((key, value))
 }
 
 fn mask_line(line: &Line<'_>, nested: &[String], hide: &impl Fn(&str) -> String) -> String {
@@ -147,8 +165,7 @@ fn mask_line(line: &Line<'_>, nested: &[String], hide: &impl Fn(&str) -> String)
     let dash = if content.starts_with("- ") { "- " } else { "" };
     let body = content.strip_prefix("- ").unwrap_or(content);
     if line.secret {
-        let key = key_of(body).and_then(|_| body.split_once(':'));
-        return match key {
+        return match split_key(body) {
             Some((_, value)) if value.trim().is_empty() => line.text.to_owned(),
             Some((key, _)) => format!("{pad}{dash}{key}: \"{MASK}\"{end}"),
             None if body.is_empty() => line.text.to_owned(),

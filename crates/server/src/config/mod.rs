@@ -348,4 +348,6 @@ fn read_publish(section: &mut Section<'_>, into: &mut BTreeMap<String, Vec<Strin
 }
 
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod tests;

@@ -172,7 +172,9 @@ pub fn no_stream() -> Reply {
     error(StatusCode::NOT_FOUND, "stream not found")
 }
 
-/// 501 of something this version cannot do.
-pub fn not_yet(what: &str) -> Reply {
-    error(StatusCode::NOT_IMPLEMENTED, &format!("{what} is not available in this version"))
+/// Answers by work that waits for a disk, off the threads that carry media. It is
+/// done to its end, also if the caller leaves.
+pub async fn off_thread(work: impl FnOnce() -> Reply + Send + 'static) -> Reply {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| error(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 
-use super::call::{Call, Reply, empty, error, typed};
+use super::call::{Call, Reply, empty, error, off_thread, typed};
 use super::{Api, Class};
 use crate::config::node::{Node, Value};
 use crate::config::{WriteError, mask, versions};
@@ -24,11 +24,11 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     match *call.method() {
         Method::GET | Method::HEAD => get(&api, &call),
         Method::POST => match call.body().await {
-            Ok(body) => post(&api, &body),
+            Ok(body) => off_thread(move || post(&api, &body)).await,
             Err(reply) => *reply,
         },
         Method::PATCH => match call.body().await {
-            Ok(body) => patch(&api, &body),
+            Ok(body) => off_thread(move || patch(&api, &body)).await,
             Err(reply) => *reply,
         },
         _ => empty(),

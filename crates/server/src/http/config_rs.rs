@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::Api;
-use super::call::{Call, Reply, error, json as reply_json, typed};
+use super::call::{Call, Reply, error, json as reply_json, off_thread, typed};
 use super::config_api::text_of;
 use crate::config::{Problem, Severity, WriteError, schema, versions};
 use crate::live::{Applied, Refused};
@@ -68,10 +68,12 @@ pub(crate) async fn apply(api: Arc<Api>, mut call: Call) -> Reply {
     if base.is_empty() {
         return error(StatusCode::BAD_REQUEST, "base: name the version that was edited");
     }
-    match text_of(&api, &body) {
-        Ok(text) => put(&api, base, &text),
+    let base = base.to_owned();
+    let change = move || match text_of(&api, &body) {
+        Ok(text) => put(&api, &base, &text),
         Err(problem) => error(StatusCode::BAD_REQUEST, &problem),
-    }
+    };
+    off_thread(change).await
 }
 
 /// All versions, or the text of one.
@@ -133,7 +135,7 @@ pub(crate) async fn rollback(api: Arc<Api>, call: Call) -> Reply {
         }
         (base, _) => base.to_owned(),
     };
-    put(&api, &base, &version.text)
+    off_thread(move || put(&api, &base, &version.text)).await
 }
 
 fn put(api: &Api, base: &str, text: &str) -> Reply {

@@ -155,6 +155,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/rs/config/versions/" in "api/config", "api", |_, _| Class::Admin, config_rs::list),
     route!("api/rs/config/rollback" in "api/config", "api", |_, _| Class::Admin, config_rs::rollback),
     route!("schema.json" in "", "api", |_, _| Class::View, config_rs::schema),
+    route!("api/ffmpeg", "ffmpeg", |_, _| Class::Stream, ffmpeg_api::play),
     route!("api/ffmpeg/devices", "ffmpeg", |_, _| Class::View, ffmpeg_api::devices),
     route!("api/ffmpeg/hardware", "ffmpeg", |_, _| Class::View, ffmpeg_api::hardware),
     route!("api/streams", "api", streams_api::class, streams_api::handle),

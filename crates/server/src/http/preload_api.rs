@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use rs2rtc_base::url::percent_encode;
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, Reply, empty, error, json};
+use super::call::{Call, Reply, empty, error, json, off_thread};
 use super::streams_api::failed;
 use super::{Api, Class, stream_json};
 use crate::config::Edit;
@@ -26,7 +26,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     match *call.method() {
         Method::GET => list(&api),
         Method::PUT => put(&api, &call).await,
-        Method::DELETE => delete(&api, &call),
+        Method::DELETE => delete(&api, &call).await,
         _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
     }
 }
@@ -41,26 +41,34 @@ fn list(api: &Api) -> Reply {
     json(&all)
 }
 
-async fn put(api: &Api, call: &Call) -> Reply {
-    let (src, query) = (call.query.get("src"), query(call));
-    match api.streams.try_preload(src, &query).await {
-        Ok(tried) => api.live.edit(api, || {
+async fn put(api: &Arc<Api>, call: &Call) -> Reply {
+    let (src, query) = (call.query.get("src").to_owned(), query(call));
+    let tried = match api.streams.try_preload(&src, &query).await {
+        Ok(tried) => tried,
+        Err(problem) => return failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
+    };
+    let api = Arc::clone(api);
+    let change = move || {
+        api.live.edit(&api, || {
             tried.keep();
-            saved(api, src, &Edit::Text(query))
-        }),
-        Err(problem) => failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
-    }
+            saved(&api, &src, &Edit::Text(query))
+        })
+    };
+    off_thread(change).await
 }
 
-fn delete(api: &Api, call: &Call) -> Reply {
-    let src = call.query.get("src");
-    api.live.edit(api, || {
-        if api.streams.unload(src) {
-            return saved(api, src, &Edit::Remove);
-        }
-        let text = format!("streams: preload not found: {src}");
-        error(StatusCode::INTERNAL_SERVER_ERROR, &api.secrets.mask(&text))
-    })
+async fn delete(api: &Arc<Api>, call: &Call) -> Reply {
+    let (api, src) = (Arc::clone(api), call.query.get("src").to_owned());
+    let change = move || {
+        api.live.edit(&api, || {
+            if api.streams.unload(&src) {
+                return saved(&api, &src, &Edit::Remove);
+            }
+            let text = format!("streams: preload not found: {src}");
+            error(StatusCode::INTERNAL_SERVER_ERROR, &api.secrets.mask(&text))
+        })
+    };
+    off_thread(change).await
 }
 
 fn saved(api: &Api, name: &str, edit: &Edit) -> Reply {

@@ -99,12 +99,11 @@ pub(crate) fn codec(codec: &Codec) -> Value {
         map.insert("channels".into(), codec.channels.into());
     }
     map.insert("codec_name".into(), codec.id.ffmpeg_name().into());
-    match codec.id.kind() {
-        Kind::Other => {}
-        kind => {
-            map.insert("codec_type".into(), kind.name().into());
-        }
-    }
+    let kind = match codec.id.kind() {
+        Kind::Other => "",
+        kind => kind.name(),
+    };
+    map.insert("codec_type".into(), kind.into());
     if let Some((profile, level)) = profile(codec) {
         map.insert("level".into(), level.into());
         map.insert("profile".into(), profile.into());

@@ -8,7 +8,7 @@ use rs2rtc_media::filter;
 use rs2rtc_streams::{Connection, Description, Origin, Request, Stream};
 use serde_json::{Map, Value};
 
-use super::call::{Call, Reply, empty, error, json, pretty};
+use super::call::{Call, Reply, empty, error, json, off_thread, pretty};
 use super::{Api, Class, access, stream_json};
 use crate::config::Edit;
 
@@ -29,10 +29,10 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     }
     match *call.method() {
         Method::GET => get(&api, &call, src).await,
-        Method::PUT => put(&api, &call, src),
+        Method::PUT => put(&api, &call, src).await,
         Method::PATCH => patch(&api, &call, src),
         Method::POST => post(&api, &call, src).await,
-        Method::DELETE => delete(&api, src),
+        Method::DELETE => delete(&api, src).await,
         _ => empty(),
     }
 }
@@ -80,7 +80,7 @@ async fn get(api: &Api, call: &Call, src: &str) -> Reply {
     }
 }
 
-fn put(api: &Api, call: &Call, src: &str) -> Reply {
+async fn put(api: &Arc<Api>, call: &Call, src: &str) -> Reply {
     let sources = call.query.all("src");
     let name = match call.query.get("name") {
         "" => src,
@@ -94,7 +94,8 @@ fn put(api: &Api, call: &Call, src: &str) -> Reply {
         tracing::debug!(target: "streams", source, "refused");
         return error(StatusCode::BAD_REQUEST, "streams: source not supported");
     }
-    api.live.edit(api, || put_checked(api, name, sources))
+    let (api, name) = (Arc::clone(api), name.to_owned());
+    off_thread(move || api.live.edit(&api, || put_checked(&api, &name, sources))).await
 }
 
 /// Puts sources in force, then into the file; the answer tells if that failed.
@@ -126,11 +127,15 @@ fn patch(api: &Api, call: &Call, src: &str) -> Reply {
     }
 }
 
-fn delete(api: &Api, src: &str) -> Reply {
-    api.live.edit(api, || {
-        api.streams.delete(src);
-        saved(api, api.file.set_stream(src, &Edit::Remove))
-    })
+async fn delete(api: &Arc<Api>, src: &str) -> Reply {
+    let (api, src) = (Arc::clone(api), src.to_owned());
+    let change = move || {
+        api.live.edit(&api, || {
+            api.streams.delete(&src);
+            saved(&api, api.file.set_stream(&src, &Edit::Remove))
+        })
+    };
+    off_thread(change).await
 }
 
 /// Plays to a camera, or publishes to a server.
@@ -156,18 +161,27 @@ async fn post(api: &Api, call: &Call, src: &str) -> Reply {
 
 /// Plays a source to the stream's camera; an empty one ends what is played.
 async fn play(api: &Api, call: &Call, stream: &Arc<Stream>, src: &str) -> Reply {
-    if !src.is_empty() {
-        if let Err(text) = may_name(api, call, &[src.to_owned()]) {
-            return error(StatusCode::BAD_REQUEST, &text);
-        }
-        if let Err(problem) = api.streams.check(src, Origin::Api) {
-            return failed(api, StatusCode::BAD_REQUEST, &problem);
-        }
+    if !src.is_empty()
+        && let Err(refused) = may_play(api, call, src)
+    {
+        return *refused;
     }
     match stream.play(src).await {
         Ok(()) => json(&shown(api, stream)),
         Err(problem) => failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
     }
+}
+
+/// Whether a caller may have this source played.
+///
+/// # Errors
+/// The answer to give instead.
+pub(crate) fn may_play(api: &Api, call: &Call, source: &str) -> Result<(), Box<Reply>> {
+    let named = may_name(api, call, &[source.to_owned()]);
+    named.map_err(|text| Box::new(error(StatusCode::BAD_REQUEST, &text)))?;
+    let origin = if call.admin { Origin::Admin } else { Origin::Api };
+    let checked = api.streams.check(source, origin);
+    checked.map_err(|problem| Box::new(failed(api, StatusCode::BAD_REQUEST, &problem)))
 }
 
 fn may_name(api: &Api, call: &Call, sources: &[String]) -> Result<(), String> {

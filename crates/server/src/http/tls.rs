@@ -86,11 +86,16 @@ impl Identity {
                 continue;
             }
             seen = now;
-            match self.reload() {
-                Ok(()) => tracing::info!(target: "api", "the TLS certificate was read again"),
-                Err(error) => {
-                    tracing::error!(target: "api", %error, "the TLS certificate stays as it is");
-                }
+            self.read_again();
+        }
+    }
+
+    /// As [`Self::reload`]; what came of it is in the log.
+    pub fn read_again(&self) {
+        match self.reload() {
+            Ok(()) => tracing::info!(target: "api", "the TLS certificate was read again"),
+            Err(error) => {
+                tracing::error!(target: "api", %error, "the TLS certificate stays as it is");
             }
         }
     }

@@ -1,4 +1,5 @@
-//! `/api/webrtc`: offers and answers over HTTP, WHEP included (`spec/api.md` 6).
+//! `/api/webrtc`: offers and answers over HTTP, WHEP and WHIP included
+//! (`spec/api.md` 6).
 
 use std::sync::Arc;
 
@@ -8,9 +9,7 @@ use rs2rtc_endpoints::outputs::webrtc::{Answer, Gateway, Goodbye, Signalling};
 use rs2rtc_streams::Stream;
 use serde_json::{Value, json};
 
-use super::call::{
-    Call, Reply, empty, error, json as reply_json, no_stream, not_yet, status, typed,
-};
+use super::call::{Call, Reply, empty, error, json as reply_json, no_stream, status, typed};
 use super::{Api, Class, Peer, access, form, streams_api};
 
 /// Candidates that one request may bring.
@@ -28,12 +27,7 @@ pub(crate) fn class(_: &Api, call: &Call) -> Class {
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     match *call.method() {
         Method::POST if !call.query.get("src").is_empty() => view(api, call).await,
-        Method::POST if !call.query.get("dst").is_empty() => {
-            match api.streams.get(call.query.get("dst")) {
-                Some(_) => not_yet("webrtc: publishing (WHIP)"),
-                None => no_stream(),
-            }
-        }
+        Method::POST if !call.query.get("dst").is_empty() => publish(api, call).await,
         Method::POST => error(StatusCode::BAD_REQUEST, ""),
         Method::DELETE => end(&api, &call, Goodbye::Delete).await,
         Method::PATCH if call.query.has("id") => trickle(&api, call).await,
@@ -210,6 +204,26 @@ async fn view(api: Arc<Api>, mut call: Call) -> Reply {
     }
 }
 
+/// A WHIP client: its offer comes as it is, whatever its type says.
+async fn publish(api: Arc<Api>, mut call: Call) -> Reply {
+    let Some(stream) = api.streams.get(call.query.get("dst")) else { return no_stream() };
+    let body = match call.body().await {
+        Ok(body) => body,
+        Err(reply) => return *reply,
+    };
+    let Some(gateway) = gateway(&api).await else { return not_started() };
+    let signalling = signalling(&call, "webrtc", "http");
+    let offer = String::from_utf8_lossy(&body);
+    match gateway.publish(&stream, &offer, signalling, true).await {
+        Ok(answer) => Form::Whep.answer(answer.sdp, "", &answer.session.id),
+        Err(problem) => streams_api::failed(&api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
+    }
+}
+
+fn not_started() -> Reply {
+    error(StatusCode::SERVICE_UNAVAILABLE, "webrtc: not started, see the log")
+}
+
 /// Any page can send an offer, and it starts a camera.
 ///
 /// # Errors
@@ -237,10 +251,7 @@ pub(crate) async fn exchange(
     offer: &str,
     format_name: &str,
 ) -> Result<Answer, Box<Reply>> {
-    let Some(gateway) = gateway(api).await else {
-        let text = "webrtc: not started, see the log";
-        return Err(Box::new(error(StatusCode::SERVICE_UNAVAILABLE, text)));
-    };
+    let Some(gateway) = gateway(api).await else { return Err(Box::new(not_started())) };
     let signalling = signalling(call, format_name, "http");
     let answer = gateway.answer(stream, offer, signalling, true).await;
     answer.map_err(|problem| {

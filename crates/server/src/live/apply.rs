@@ -60,6 +60,17 @@ pub(super) fn apply(parts: &Parts<'_>, started: &Config, old: &Config, new: &Con
     {
         preload(name, query, &api.streams);
     }
+    republish(old, new, &api.streams);
+}
+
+fn republish(old: &Config, new: &Config, streams: &Streams) {
+    let (ended, begun) = diff::destinations(old, new);
+    for (name, url) in ended {
+        streams.withdraw(name, url);
+    }
+    for (name, url) in begun {
+        publish(name, url, streams);
+    }
 }
 
 /// Settings of `exec:`.
@@ -144,12 +155,18 @@ pub(crate) fn start_preloads(config: &Config, streams: &Streams) {
 
 /// Streams that are sent to servers.
 pub(crate) fn start_publishing(config: &Config, streams: &Streams) {
-    for (name, urls) in config.publish.iter().filter(|(name, _)| streams.get(name).is_some()) {
-        for url in urls {
-            if let Err(error) = streams.publish_later(name, url) {
-                tracing::error!(target: "streams", stream = name, %error, "publish");
-            }
-        }
+    for (name, url) in diff::published(config) {
+        publish(name, url, streams);
+    }
+}
+
+/// A stream that is not there is not sent.
+fn publish(name: &str, url: &str, streams: &Streams) {
+    if streams.get(name).is_none() {
+        return;
+    }
+    if let Err(error) = streams.publish_later(name, url) {
+        tracing::error!(target: "streams", stream = name, %error, "publish");
     }
 }
 

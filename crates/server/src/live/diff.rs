@@ -88,6 +88,29 @@ pub(super) fn streams<'c>(old: &'c Config, new: &'c Config) -> Vec<(&'c str, Wha
     removed.chain(others).collect()
 }
 
+/// All pairs of a stream and where it is sent.
+pub(super) fn published(config: &Config) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = config.publish.iter();
+    pairs.flat_map(|(name, urls)| urls.iter().map(move |url| (name.as_str(), url.as_str())))
+}
+
+type Destinations<'c> = Vec<(&'c str, &'c str)>;
+
+/// What is published no more, and what is new; also what goes on but of a stream
+/// that was not there before.
+pub(super) fn destinations<'c>(
+    old: &'c Config,
+    new: &'c Config,
+) -> (Destinations<'c>, Destinations<'c>) {
+    let is_in = |config: &Config, pair: (&str, &str)| published(config).any(|other| other == pair);
+    let ended = published(old).filter(|pair| !is_in(new, *pair)).collect();
+    let begun = published(new)
+        .filter(|(name, _)| new.streams.get(name).is_some())
+        .filter(|pair| !is_in(old, *pair) || old.streams.get(pair.0).is_none())
+        .collect();
+    (ended, begun)
+}
+
 fn keys(old: &Config, new: &Config, wanted: impl Fn(bool) -> bool) -> Vec<Change> {
     let mut changes = Vec::new();
     for (before, after) in old.keys().into_iter().zip(new.keys()) {
@@ -146,6 +169,27 @@ mod tests {
         ];
         assert_eq!(changes, expected);
         assert_eq!(restart, ["api.listen"]);
+    }
+
+    #[test]
+    fn what_is_published_is_compared_by_stream_and_address() {
+        let config = |text| Config::parse("a", text);
+        let old = config(
+            "streams: {a: 'demo:', b: 'demo:'}\npublish: {a: [rtmp://h/1, rtmp://h/2], c: rtmp://h/3}\n",
+        );
+        let new = config(
+            "streams: {a: 'demo:', c: 'demo:'}\npublish: {a: rtmp://h/2, b: rtmp://h/2, c: rtmp://h/3}\n",
+        );
+        let (ended, begun) = destinations(&old, &new);
+        assert_eq!(ended, [("a", "rtmp://h/1")]);
+        assert_eq!(begun, [("c", "rtmp://h/3")], "there is no b any more");
+        assert_eq!(
+            destinations(&new, &old),
+            (vec![("b", "rtmp://h/2")], vec![("a", "rtmp://h/1")])
+        );
+        assert_eq!(destinations(&new, &new), (vec![], vec![]));
+        let changed = changes(&old, &new).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(changed.iter().any(|change| change.contains("publish.a")), "{changed:?}");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) async fn run(api: Arc<Api>) {
             () = written.notified() => {
                 known = stamps(&api);
                 resting = None;
-                let _ = api.live.reload(&api, "api");
+                reload(&api, "api").await;
                 continue;
             }
             () = tokio::time::sleep(INTERVAL) => {}
@@ -39,12 +39,18 @@ pub(crate) async fn run(api: Arc<Api>) {
         } else if resting.as_ref() == Some(&now) {
             known = now;
             resting = None;
-            // What is wrong is in the log.
-            let _ = api.live.reload(&api, "file");
+            reload(&api, "file").await;
         } else {
             resting = Some(now);
         }
     }
+}
+
+/// Puts the configuration in force that stands in the files now, off the threads
+/// that carry media. What is wrong is in the log.
+pub(crate) async fn reload(api: &Arc<Api>, cause: &'static str) {
+    let api = Arc::clone(api);
+    let _ = tokio::task::spawn_blocking(move || drop(api.live.reload(&api, cause))).await;
 }
 
 fn stamps(api: &Api) -> Vec<Stamp> {

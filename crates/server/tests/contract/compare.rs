@@ -30,8 +30,17 @@ impl Findings {
 }
 
 /// The rows of `docs/compatibility.md` that rules of this file refer to.
-pub(crate) const ROWS: [&str; 6] =
-    ["producer-url", "own-version", "bytes-send", "cors", "schemes", "unconnected-viewer"];
+pub(crate) const ROWS: [&str; 9] = [
+    "producer-url",
+    "own-version",
+    "bytes-send",
+    "cors",
+    "schemes",
+    "unconnected-viewer",
+    "user-agent",
+    "webrtc-codecs",
+    "webrtc-json",
+];
 
 /// How a case may be compared.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,6 +102,52 @@ pub(crate) fn answer(expected: &Expected, actual: &Answer, way: Way) -> Findings
     }
     body(expected, actual, way, &mut found);
     found
+}
+
+/// A graph: which nodes there are and what leads where. Numbers, sizes and the
+/// order of lines are left open, and so is the address of a viewer.
+pub(crate) fn graph(expected: &Expected, actual: &Answer) -> Findings {
+    let wanted = Expected { body: String::new(), ..expected.clone() };
+    let mut found = answer(&wanted, &Answer { body: Vec::new(), ..actual.clone() }, Way::default());
+    let wanted = edges(&expected.body.replace("<ip4>", "127.0.0.1"));
+    let ours = edges(&actual.text());
+    let same =
+        wanted.len() == ours.len() && wanted.iter().zip(&ours).all(|(w, o)| text_matches(w, o));
+    if !same {
+        found.differs("graph", &wanted.join("\n"), &ours.join("\n"));
+    }
+    found.better.insert("producer-url");
+    found
+}
+
+/// The lines of a graph with the labels of nodes in the place of their numbers.
+fn edges(text: &str) -> Vec<String> {
+    let label = |line: &str| Some(line.split_once("label=\"")?.1.split_once('"')?.0.to_owned());
+    let lines = || text.lines().map(|line| line.trim_end_matches(';'));
+    let nodes: Vec<(&str, String)> = lines()
+        .filter(|line| !line.contains(" -> "))
+        .filter_map(|line| Some((line.split_once(' ')?.0, label(line)?)))
+        .collect();
+    let named = |word: &str| {
+        let node = nodes.iter().find(|(number, _)| *number == word);
+        node.map_or_else(|| word.to_owned(), |(_, label)| label.clone())
+    };
+    let mut all: Vec<String> = lines()
+        .map(|line| {
+            if let Some((from, to)) = line.split_once(" -> ") {
+                let to = to.split(' ').next().unwrap_or_default();
+                return format!("{} -> {}", named(from), named(to));
+            }
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            // Ours tells the address of every producer.
+            let url = rest.find("\\nurl=").map_or(rest.len(), |at| at);
+            let after = rest.get(url + 2..).and_then(|r| r.find("\\n").or_else(|| r.find('"')));
+            let end = after.map_or(rest.len(), |at| url + 2 + at);
+            format!("{} {}{}", named(word), &rest[..url], &rest[end..])
+        })
+        .collect();
+    all.sort();
+    all
 }
 
 fn header_matches(name: &str, expected: &str, actual: &str) -> bool {
@@ -213,7 +268,12 @@ fn value(expected: &Value, actual: &Value, at: &str, way: Way, found: &mut Findi
             }
         }
         (Value::String(expected), Value::String(actual)) => {
-            if !text_matches(expected, actual) {
+            if at.ends_with(".user_agent")
+                && expected.starts_with("go2rtc/")
+                && actual.starts_with("rs2rtc/")
+            {
+                found.better.insert("user-agent");
+            } else if !text_matches(expected, actual) {
                 found.differs(at, expected, actual);
             }
         }
@@ -233,6 +293,9 @@ fn object(
     const COUNTERS: [&str; 5] = ["bytes", "packets", "drops", "bytes_recv", "bytes_send"];
     for (key, wanted) in expected {
         match actual.get(key) {
+            Some(ours) if key == "medias" && is_webrtc(expected) && have_less(wanted, ours) => {
+                found.better.insert("webrtc-codecs");
+            }
             Some(ours) => value(wanted, ours, &format!("{at}.{key}"), way, found),
             None if COUNTERS.contains(&key.as_str()) && way.young => {}
             None => found.differs(&format!("{at}.{key}"), &wanted.to_string(), "nothing"),
@@ -249,10 +312,43 @@ fn object(
             "bytes_send" if at.contains("consumer") => {
                 found.better.insert("bytes-send");
             }
+            // Of WebRTC alone: what others say is compared.
+            "remote_addr" if is_webrtc(expected) => {
+                found.better.insert("webrtc-json");
+            }
+            "level" | "profile" if at.contains(".senders[") => {
+                found.better.insert("webrtc-json");
+            }
             "bytes" | "packets" | "bytes_recv" if way.young => {}
             _ => found.differs(&format!("{at}.{key}"), "nothing", &ours.to_string()),
         }
     }
+}
+
+fn is_webrtc(connection: &Map<String, Value>) -> bool {
+    connection.get("format_name").and_then(Value::as_str).is_some_and(|n| n.starts_with("webrtc"))
+}
+
+/// Whether medias are the expected ones, some with fewer codecs.
+fn have_less(expected: &Value, actual: &Value) -> bool {
+    let list = |value: &Value| -> Vec<String> {
+        let texts = value.as_array().into_iter().flatten();
+        texts.map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let (wanted, ours) = (list(expected), list(actual));
+    wanted != ours
+        && wanted.len() == ours.len()
+        && wanted.iter().zip(&ours).all(|(wanted, ours)| wanted == ours || is_part(wanted, ours))
+}
+
+/// Whether a media has some of the codecs of another one, and no other codec.
+fn is_part(expected: &str, actual: &str) -> bool {
+    let parts = |text: &str| -> Vec<String> { text.split(", ").map(str::to_owned).collect() };
+    let (wanted, ours) = (parts(expected), parts(actual));
+    wanted.len() > ours.len()
+        && ours.len() > 2
+        && wanted[..2] == ours[..2]
+        && ours.iter().all(|codec| wanted.contains(codec))
 }
 
 /// Ids in the order of their appearance; references follow.

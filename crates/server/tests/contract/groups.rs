@@ -34,6 +34,16 @@ impl Group {
             let late = http.remove(at);
             http.push(late);
         }
+        // Viewers come one after the other, go together, and one of HLS is alone.
+        http.sort_by_key(|name| match (number(name), name.split_once('-')) {
+            (20..=22, Some((_, rest))) => {
+                let order = ["active-1rtsp", "active-rtsp-mse-webrtc", "active-all", "active-dot"];
+                let last = ["active-probe", "after-all-left", "active-hls"];
+                let place = order.iter().chain(&last).position(|other| *other == rest);
+                (number(name), place.unwrap_or(0))
+            }
+            _ => (0, 0),
+        });
         let ws = case::names("ws").into_iter().filter(|name| (self.ws)(name));
         http.extend(ws.map(|name| format!("ws/{name}")));
         http

@@ -100,6 +100,7 @@ pub(crate) fn descriptions(
             })
             .collect();
         if unordered {
+            all.iter_mut().flatten().for_each(|line| *line = without_number(line));
             all.sort();
         }
         all
@@ -107,6 +108,20 @@ pub(crate) fn descriptions(
     let (wanted, ours) = (plain(expected), plain(actual));
     if wanted != ours {
         different.push(format!("{at}: expected {wanted:?}, got {ours:?}"));
+    }
+}
+
+/// Dynamic payload types count the sections.
+fn without_number(line: &str) -> String {
+    let places = ["m=audio 0 RTP/AVP ", "m=video 0 RTP/AVP ", "a=rtpmap:", "a=fmtp:"];
+    let Some((place, rest)) = places.iter().find_map(|p| Some((p, line.strip_prefix(p)?))) else {
+        return line.to_owned();
+    };
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (number, rest) = rest.split_at(digits);
+    match number.parse::<u8>() {
+        Ok(96..) => format!("{place}dynamic{rest}"),
+        _ => line.to_owned(),
     }
 }
 

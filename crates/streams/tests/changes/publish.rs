@@ -76,6 +76,10 @@ async fn it_begins_again_every_five_seconds_also_while_the_camera_is_away() {
     b.streams.publish_later("cam", "test:y").unwrap();
     sleep(60 * S).await;
     assert_eq!((begun(), cam.viewers()), (5, 2));
+    assert!(b.streams.withdraw("cam", "test:y"));
+    assert!(!b.streams.withdraw("cam", "test:y"));
+    sleep(60 * S).await;
+    assert_eq!((begun(), cam.viewers()), (5, 1), "the other one goes on");
     assert!(b.streams.delete("cam"));
     sleep(60 * S).await;
     assert_eq!((begun(), cam.viewers(), b.lab.open().len()), (5, 0, 0));

@@ -9,7 +9,7 @@ use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
 use str0m::config::Fingerprint;
 
 use crate::sdp::{Description, Section};
-use crate::{Error, profile};
+use crate::{Error, Selected, profile};
 
 /// Whether an offer is a viewer's or brings a source (`spec/api.md` 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub(crate) struct OfferedSection {
     pub(crate) extensions: Vec<(u8, String)>,
     /// The viewer's own sources.
     pub(crate) ssrcs: Vec<u32>,
+    /// Pairs of a source and that of its resends.
+    pub(crate) resends: Vec<(u32, u32)>,
     pub(crate) reduced_rtcp: bool,
 }
 
@@ -138,9 +140,38 @@ impl Offer {
         }
     }
 
+    /// What a publisher's offer brings: for each of its medias the codec to take.
+    /// H.264 and Opus are what every viewer understands; else the publisher's
+    /// first choice. Empty if it brings nothing.
+    pub fn brought(&self) -> Vec<Selected> {
+        let received = |(_, media): &(usize, &Media)| media.direction == Direction::RecvOnly;
+        let best = |(media, offered): (usize, &Media)| {
+            let rank = |codec: &&Codec| match codec.id {
+                CodecId::H264 => match fmtp_value(&codec.fmtp, "packetization-mode") {
+                    Some("1") => 0,
+                    _ => 1,
+                },
+                CodecId::Opus => 0,
+                _ => 2,
+            };
+            let codec = offered.codecs.iter().min_by_key(rank)?.clone();
+            Some(Selected { media, codec })
+        };
+        self.medias.iter().enumerate().filter(received).filter_map(best).collect()
+    }
+
     /// The section a media came from.
     pub(crate) fn origin(&self, media: usize) -> Option<usize> {
         self.origins.get(media).copied()
+    }
+
+    /// A codec of a media's section by its payload type.
+    pub(crate) fn codec_of(&self, media: usize, codec: &Codec) -> Option<&OfferedCodec> {
+        let section = self.sections.get(self.origin(media)?)?;
+        let same = |c: &&OfferedCodec| {
+            c.codec.id == codec.id && c.codec.payload_type == codec.payload_type
+        };
+        section.codecs.iter().find(same)
     }
 
     /// The payload type of a media's section for a codec to send: the one of
@@ -245,6 +276,7 @@ fn section(source: &Section<'_>, session: &Section<'_>) -> OfferedSection {
         codecs,
         extensions: source.all("extmap").filter_map(extension).collect(),
         ssrcs: ssrcs(source),
+        resends: resends(source).take(16).collect(),
         reduced_rtcp: source.has("rtcp-rsize"),
         formats,
     }
@@ -259,10 +291,7 @@ fn extension(value: &str) -> Option<(u8, String)> {
 
 /// The sources of a section, at most 16, without those of resends.
 fn ssrcs(source: &Section<'_>) -> Vec<u32> {
-    let resends: Vec<u32> = source
-        .all("ssrc-group")
-        .filter_map(|g| g.strip_prefix("FID ")?.split_ascii_whitespace().nth(1)?.parse().ok())
-        .collect();
+    let resends: Vec<u32> = resends(source).map(|(_, resend)| resend).collect();
     let mut found = Vec::new();
     for value in source.all("ssrc") {
         let number = value.split_ascii_whitespace().next().and_then(|n| n.parse().ok());
@@ -276,6 +305,15 @@ fn ssrcs(source: &Section<'_>) -> Vec<u32> {
         }
     }
     found
+}
+
+/// Sources and those of their resends (RFC 5576 section 4.2).
+fn resends<'a>(source: &'a Section<'_>) -> impl Iterator<Item = (u32, u32)> + 'a {
+    source.all("ssrc-group").filter_map(|group| {
+        let mut numbers = group.strip_prefix("FID ")?.split_ascii_whitespace();
+        let mut next = || numbers.next()?.parse().ok().filter(|n: &u32| *n != 0);
+        Some((next()?, next()?))
+    })
 }
 
 fn codecs(source: &Section<'_>, formats: &[String], kind: Kind) -> Vec<OfferedCodec> {

@@ -136,3 +136,25 @@ fn chromiums_offer_is_understood() {
         assert!(chosen.resend.is_some());
     }
 }
+
+#[test]
+fn a_publishers_offer_brings_one_codec_for_each_media() {
+    let sending = BROWSER.replace("a=recvonly", "a=sendonly").replace(
+        "a=rtcp-rsize\r\n",
+        "a=ssrc-group:FID 7 8\r\na=ssrc:7 cname:x\r\na=ssrc:8 cname:x\r\n",
+    );
+    let parsed = Offer::parse(&offer(&sending)).unwrap();
+    assert_eq!(parsed.role(), Role::Producer);
+    let brought = parsed.brought();
+    let payload_types: Vec<_> = brought.iter().map(|b| b.codec.payload_type).collect();
+    assert_eq!(payload_types, [Some(103), Some(111)], "H.264 in mode 1, and Opus");
+    let video = parsed.codec_of(brought[0].media, &brought[0].codec).unwrap();
+    assert_eq!((video.payload_type(), video.resend), (103, Some(104)));
+    let section = &parsed.sections[1];
+    assert_eq!((&section.ssrcs[..], &section.resends[..]), (&[7][..], &[(7, 8)][..]));
+    // Without H.264 the first choice counts; without anything to send, nothing.
+    let no_h264 = sending.replace("H264/90000", "VP9/90000");
+    let parsed = Offer::parse(&offer(&no_h264)).unwrap();
+    assert_eq!(parsed.brought()[0].codec.id, CodecId::H265);
+    assert!(Offer::parse(&offer(BROWSER)).unwrap().brought().is_empty());
+}

@@ -143,7 +143,11 @@ impl<'a> Plan<'a> {
             let media = offer.medias().get(chosen.media);
             let track = media.and_then(|media| {
                 let section = offer.origin(chosen.media)?;
-                let codec = offer.codec_for(chosen.media, &chosen.codec)?;
+                let named = match media.direction {
+                    Direction::RecvOnly => offer.codec_of(chosen.media, &chosen.codec),
+                    Direction::SendOnly => None,
+                };
+                let codec = named.or_else(|| offer.codec_for(chosen.media, &chosen.codec))?;
                 let taken = tracks
                     .iter()
                     .flatten()
@@ -270,9 +274,14 @@ impl<'a> Plan<'a> {
             let mid = self.mid(index);
             api.declare_media(mid, kind);
             let receives = |t: &Track<'_>| t.section == index && t.direction == Direction::RecvOnly;
-            if self.tracks.iter().flatten().any(receives) {
+            if let Some(track) = self.tracks.iter().flatten().find(|t| receives(t)) {
+                // Without a payload type of their own, resends look like what they repeat.
+                let resends = track.codec.resend.is_some();
+                let asks = track.codec.feedback.iter().any(|f| f == "nack");
                 for ssrc in &section.ssrcs {
-                    api.expect_stream_rx((*ssrc).into(), None, mid, None);
+                    let pair = section.resends.iter().find(|(main, _)| resends && main == ssrc);
+                    let resend = pair.map(|(_, resend)| (*resend).into());
+                    api.expect_stream_rx((*ssrc).into(), resend, mid, None).suppress_nack(!asks);
                 }
             }
         }

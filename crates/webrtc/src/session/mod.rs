@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rs2rtc_media::{Direction, Frame};
-use str0m::media::Mid;
+use str0m::media::{KeyframeRequestKind, Mid};
 use str0m::net::Receive;
 use str0m::{Candidate, IceConnectionState, Input, Rtc};
 use tracing::{debug, trace};
@@ -300,6 +300,16 @@ impl Session {
         self.dirty = true;
     }
 
+    /// Asks for a keyframe of a track that we receive (PLI, RFC 4585 6.3.1).
+    pub fn request_keyframe(&mut self, track: usize, now: Instant) {
+        self.advance(now);
+        let Some(Some((mid, Direction::RecvOnly))) = self.mids.get(track).copied() else { return };
+        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+            self.dirty = true;
+        }
+    }
+
     /// Frames of a track were lost on the way here: leave out what cannot be
     /// decoded without them.
     pub fn skip_to_keyframe(&mut self, track: usize) {
@@ -560,8 +570,11 @@ impl Session {
         };
         let wanted = Some((mid, Direction::RecvOnly));
         if let Some(track) = self.mids.iter().position(|mid| *mid == wanted) {
+            let report = packet.last_sender_info;
             self.events.push_back(Event::Received(Received {
                 track,
+                ssrc: *ssrc,
+                report: report.map(|r| (r.ntp_time, r.rtp_time.numer() as u32)),
                 sequence: *packet.seq_no,
                 timestamp: packet.header.timestamp,
                 payload_type: *packet.header.payload_type,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::liveness::Reason;
 use crate::{CandidateKind, Protocol};
@@ -26,6 +26,8 @@ pub struct Pair {
 pub struct Received {
     /// Index of the track in the selection.
     pub track: usize,
+    /// Its source.
+    pub ssrc: u32,
     /// Sequence number, extended beyond 16 bits.
     pub sequence: u64,
     /// RTP timestamp.
@@ -36,6 +38,9 @@ pub struct Received {
     pub marker: bool,
     /// RTP payload.
     pub payload: Arc<[u8]>,
+    /// The newest sender report of its source: a wall-clock time and the RTP
+    /// timestamp of the same moment.
+    pub report: Option<(SystemTime, u32)>,
 }
 
 /// Why a session ended.

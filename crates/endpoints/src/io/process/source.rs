@@ -96,12 +96,10 @@ impl Plan {
         let command = output.map(|output| self.command.replacen(OUTPUT, output, 1));
         description.source = format!("exec:{}", command.as_ref().unwrap_or(&self.command));
         if let Some(url) = input_url(&self.command) {
-            let near = if description.remote_addr.is_empty() {
-                "127.0.0.1"
-            } else {
-                &description.remote_addr
+            description.remote_addr = match description.remote_addr.as_str() {
+                "" => url.authority(),
+                near => format!("{near} forwarded {}", url.authority()),
             };
-            description.remote_addr = format!("{near} forwarded {}", url.authority());
             description.url = url.expose();
         }
     }
@@ -300,6 +298,9 @@ mod tests {
             description.source,
             "exec:ffmpeg -i rtsp://u:p@cam:554/1 -f rtsp rtsp://127.0.0.1:8554/x"
         );
+        let mut description = Description::default();
+        Plan::new("ffmpeg -i http://cam/1 -f mjpeg -").describe(&mut description, None);
+        assert_eq!(description.remote_addr, "cam");
         let mut description = Description::default();
         Plan::new("ffmpeg -i /dev/video0").describe(&mut description, None);
         assert_eq!((description.remote_addr.as_str(), description.url.as_str()), ("", ""));

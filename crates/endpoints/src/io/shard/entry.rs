@@ -13,7 +13,7 @@ use tracing::{debug, info};
 
 use super::talk::Talk;
 use super::uplink::Standing;
-use super::{Departed, Hold, NewSession, SessionReport};
+use super::{Departed, Hold, Intake, NewSession, SessionReport};
 use crate::io::udp::Connected;
 
 /// A viewer that asks for keyframes gets the cached one again at most this often.
@@ -41,6 +41,9 @@ pub(super) struct Entry {
     pub(super) queued: Option<Instant>,
     pub(super) stream: String,
     pub(super) epoch: Instant,
+    /// `None` for a viewer, and while a publisher is not heard.
+    pub(super) intake: Option<Intake>,
+    is_publisher: bool,
     connection: Arc<Connection>,
     signalling: String,
     hold: watch::Sender<Hold>,
@@ -69,6 +72,8 @@ impl Entry {
             queued: None,
             stream: new.stream,
             epoch: new.epoch,
+            is_publisher: new.intake.is_some(),
+            intake: new.intake,
             connection: new.connection,
             signalling: new.signalling,
             hold: new.hold,
@@ -112,13 +117,21 @@ impl Entry {
         self.session.pair().is_some_and(|pair| pair.remote == socket.remote())
     }
 
-    pub(super) fn heard(&mut self, packet: &rs2rtc_webrtc::Received, now: Instant) {
+    /// Takes a packet of the other side's own sound or picture.
+    pub(super) fn heard(&mut self, packet: rs2rtc_webrtc::Received, now: Instant) {
+        let track = packet.track;
+        if let Some(intake) = &mut self.intake {
+            if intake.packet(packet, now) {
+                self.session.request_keyframe(track, now);
+            }
+            return;
+        }
         let epoch = self.epoch;
         if let Some(shown) = self.tracks.get_mut(packet.track)
             && let Some(talk) = &mut shown.talk
         {
             shown.attached.sender.sent(1, packet.payload.len());
-            talk.packet(packet, epoch, now);
+            talk.packet(&packet, epoch, now);
         }
     }
 
@@ -134,8 +147,9 @@ impl Entry {
         }
     }
 
+    /// Counts what was sent to a viewer; a publisher gets no media.
     pub(super) fn sent(&self, bytes: usize) {
-        if bytes > 0 {
+        if bytes > 0 && !self.is_publisher {
             self.connection.sent(bytes);
         }
     }
@@ -157,6 +171,7 @@ impl Entry {
     /// Lets go of the camera; the session stays.
     pub(super) fn park(&mut self, reason: Reason, heard: Instant, now: Instant) {
         self.tracks.clear();
+        self.intake = None;
         self.holds = false;
         let text = reason.code().to_owned();
         let departed = Departed { reason, text, decided: now, heard, report: None };
@@ -174,11 +189,16 @@ impl Entry {
     /// Lets go of the stream and tells the reason.
     pub(super) fn end(&mut self, reason: &CloseReason, now: Instant) {
         self.tracks.clear();
+        self.intake = None;
         if matches!(*self.hold.borrow(), Hold::Closed(_)) {
             return;
         }
         let text = reason.to_string();
-        info!(stream = self.stream, reason = text, "viewer gone");
+        if self.is_publisher {
+            info!(stream = self.stream, reason = text, "publisher gone");
+        } else {
+            info!(stream = self.stream, reason = text, "viewer gone");
+        }
         let mut report = self.report(now);
         let heard = self.session.heard(reason.reason);
         report.detect = Some(now.saturating_duration_since(heard));

@@ -31,6 +31,7 @@ mod batch;
 mod entry;
 mod fans;
 mod inbox;
+mod intake;
 mod report;
 mod sockets;
 mod talk;
@@ -41,6 +42,7 @@ use addresses::Owner;
 use inbox::Inbox;
 use uplink::Uplink;
 
+pub use intake::Intake;
 pub use report::{Counters, Departed, Hold, SessionReport};
 
 /// Most shards: each has a letter.
@@ -69,6 +71,8 @@ pub struct NewSession {
     pub hold: watch::Sender<Hold>,
     /// The zero of the stream's timeline.
     pub epoch: Instant,
+    /// A publisher's: takes what the other side sends.
+    pub intake: Option<Intake>,
 }
 
 /// What a viewer's page said last of itself, on its way into a shard: it may say
@@ -122,6 +126,8 @@ pub(crate) enum Control {
     DoubtUplink(Instant),
     /// The camera was taken again: its tracks, as numbered at the beginning.
     Tracks(SessionKey, Vec<AttachedTrack>),
+    /// What a publisher sends goes into its stream again.
+    Intake(SessionKey, Box<Intake>),
     /// Asks for the state of all sessions.
     Report(oneshot::Sender<Vec<SessionReport>>),
     /// A TCP connection, our address on it, and its first message.
@@ -266,6 +272,11 @@ impl Shards {
     /// The camera of a session was taken again.
     pub fn tracks(&self, shard: usize, key: SessionKey, tracks: Vec<AttachedTrack>) {
         self.must(shard, Control::Tracks(key, tracks));
+    }
+
+    /// What a publisher sends is wanted again.
+    pub fn intake(&self, shard: usize, key: SessionKey, intake: Intake) {
+        self.must(shard, Control::Intake(key, Box::new(intake)));
     }
 
     /// The state of all sessions, oldest first.

@@ -183,6 +183,13 @@ impl Worker {
             }
             Control::DoubtUplink(until) => self.doubt_uplink(until, now),
             Control::Tracks(key, tracks) => self.show(key, tracks, now),
+            Control::Intake(key, intake) => {
+                self.drive(key, now, |entry| {
+                    if entry.holds {
+                        entry.intake = Some(*intake);
+                    }
+                });
+            }
             Control::Report(sender) => {
                 let reports = self.sessions.values_mut().map(|entry| entry.report(now)).collect();
                 let _ = sender.send(reports);
@@ -392,7 +399,7 @@ impl Worker {
             }
             Event::KeyframeRequest(track) => entry.burst(track, true, now),
             Event::Resync(track) => entry.burst(track, false, now),
-            Event::Received(packet) => entry.heard(&packet, now),
+            Event::Received(packet) => entry.heard(packet, now),
             Event::Hold => entry.want(),
             Event::Release { reason, heard } => {
                 self.leave(key, entry);

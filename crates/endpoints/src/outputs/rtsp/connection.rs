@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use rs2rtc_base::url::query_pairs;
-use rs2rtc_base::{Error, ErrorKind, Redacted};
+use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::sdp::{self, Side};
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media, filter};
 use rs2rtc_rtsp::server::{Config as SessionConfig, Event, Session};
@@ -193,7 +193,7 @@ impl Connection {
             format_name: "rtsp".to_owned(),
             protocol: "rtsp+tcp".to_owned(),
             remote_addr: self.peer.to_string(),
-            url: Redacted(self.wire.session.url().unwrap_or_default()).to_string(),
+            source: find("source").unwrap_or_default().to_owned(),
             user_agent: self.user_agent(),
             medias: medias.clone(),
             ..Description::default()
@@ -211,6 +211,7 @@ impl Connection {
             Ok(attached) => {
                 let medias = announced(&attached);
                 let description = sdp::write("rs2rtc", &medias);
+                attached.connection().describe(|about| about.sdp.clone_from(&description));
                 self.wire.session.describe_ok(Instant::now(), Bytes::from(description));
                 self.attached = Some(attached);
             }
@@ -281,7 +282,13 @@ impl Connection {
                         stream.publish(publisher.medias().to_vec(), publisher.connection());
                     let kicked = publication.kicked();
                     let stop = cancel.child_token();
-                    let run = publisher.run(publication.tracks(), stop.clone());
+                    let mut tracks = publication.tracks();
+                    for (index, media) in publisher.medias().iter().enumerate() {
+                        if let Some(codec) = media.codecs.first() {
+                            tracks.open(index, codec);
+                        }
+                    }
+                    let run = publisher.run(tracks, stop.clone());
                     tokio::pin!(run);
                     let ended = tokio::select! {
                         ended = &mut run => ended,

@@ -47,6 +47,7 @@ impl Player {
             let (_, sink) = queue.input(track.track.kind, Arc::clone(&track.sender));
             let packetiser = Packetiser::new(Outgoing {
                 sender: Arc::clone(&track.sender),
+                codec: track.codec.clone(),
                 kind: track.track.kind,
                 payload_type: 96 + u8::try_from(index.min(31)).unwrap_or(0),
                 channels,

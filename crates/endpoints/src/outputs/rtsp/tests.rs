@@ -265,6 +265,27 @@ async fn a_goodbye_or_a_closed_connection_releases_at_once() {
 }
 
 #[tokio::test]
+async fn what_a_player_was_sent_is_counted() {
+    let mut b = bench("test:500", patient());
+    let mut player = b.player().await;
+    let sent = || {
+        let consumers = b.stream.snapshot().consumers.unwrap_or_default();
+        consumers.first().map_or(0, |consumer| consumer.bytes_send)
+    };
+    let mut read = 0;
+    let mut bytes = [0; 4096];
+    while read < 50_000 {
+        let count = tokio::time::timeout(LIMIT, player.read(&mut bytes)).await.unwrap().unwrap();
+        assert_ne!(count, 0, "the player was ended");
+        read += count;
+    }
+    // It counts media with their framing; the answers to requests are not media.
+    assert!(sent() + 4096 > read as u64, "{} of {read} bytes are counted", sent());
+    let before = sent();
+    until("more", || sent() > before + 10_000).await;
+}
+
+#[tokio::test]
 async fn the_same_while_nothing_more_can_be_written() {
     for wanted in ["teardown", "tcp_fin", "tcp_rst"] {
         let mut b = bench("test:200000", patient());

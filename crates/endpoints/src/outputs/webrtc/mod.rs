@@ -1,9 +1,10 @@
-//! WebRTC viewers: from an offer to a running session.
+//! WebRTC viewers and publishers: from an offer to a running session.
 //!
 //! [`Gateway::answer`] reads the offer (refusing it before anything is dialled
 //! if it is of no use), attaches to the stream, makes the session and gives the
 //! answer. From then on the session lives in a media shard; when it ends, for
-//! whatever reason, the stream is let go at once.
+//! whatever reason, the stream is let go at once. [`Gateway::publish`] does the
+//! same for who brings a picture (`publish`).
 //!
 //! Flow and texts: `spec/api.md` 6 and 7, `spec/protocols-standard.md` 8.
 
@@ -27,12 +28,13 @@ use tokio::sync::watch;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::io::ice_tcp::TcpPort;
-use crate::io::shard::{self, Hold, NewSession, Shards};
+use crate::io::shard::{self, Departed, Hold, NewSession, Shards};
 use crate::io::sys;
 use crate::io::udp::UdpPort;
 
 mod addresses;
 mod config;
+mod publish;
 mod session;
 
 use addresses::Port;
@@ -43,6 +45,9 @@ pub use session::{Goodbye, SessionHandle, SignallingEnd};
 pub use crate::io::shard::{Counters, SessionReport};
 pub use rs2rtc_webrtc::liveness;
 pub use rs2rtc_webrtc::{Offer, Role};
+
+/// Ended sessions that are remembered.
+const ENDED: usize = 100;
 
 /// How an offer came, for the API and for the choice of addresses.
 #[derive(Clone, Debug, Default)]
@@ -204,9 +209,9 @@ impl Gateway {
         })
     }
 
-    /// A session by its id.
+    /// A session by its id, unless its end was asked for.
     pub fn session(&self, id: &str) -> Option<SessionHandle> {
-        self.inner.lock().get(id).cloned()
+        self.inner.lock().get(id).filter(|session| !session.is_closed()).cloned()
     }
 
     /// Answers a viewer's offer: attaches to the stream, which may dial its
@@ -235,7 +240,6 @@ impl Gateway {
             protocol: signalling.protocol.clone(),
             remote_addr: signalling.remote_addr,
             user_agent: signalling.user_agent,
-            sdp: offer.to_owned(),
             medias: parsed.medias().to_vec(),
             ..Description::default()
         }));
@@ -247,10 +251,12 @@ impl Gateway {
         };
         let attached = stream.attach(request).await?;
         let inner = &self.inner;
-        let shard = inner.shards.least_loaded();
-        let accepted =
-            inner.accept(parsed, &attached, &origins, shard, signalling.loopback, complete).await?;
-        let session = inner.own(shard, accepted.session, signalling.protocol, attached)?;
+        let selected = attached.tracks.iter().map(|t| selection(t, &origins)).collect();
+        let held = !attached.is_parked();
+        let (loopback, protocol) = (signalling.loopback, signalling.protocol);
+        let (shard, accepted) =
+            inner.accept(parsed, selected, stream, held, loopback, complete).await?;
+        let session = inner.own(shard, accepted.session, protocol, attached)?;
         Ok(Answer { sdp: accepted.answer, candidates: accepted.candidates, session })
     }
 
@@ -293,21 +299,19 @@ impl Inner {
         self.ports.iter().find(|p| p.protocol == protocol).map(|p| p.port)
     }
 
-    /// Makes the session and its answer, off the runtime's threads.
+    /// Makes the session and its answer, off the runtime's threads, for a shard.
     async fn accept(
         self: &Arc<Self>,
         offer: Offer,
-        attached: &Attached,
-        origins: &[usize],
-        shard: usize,
+        selected: Vec<Selected>,
+        stream: &Stream,
+        held: bool,
         loopback: bool,
         complete: bool,
-    ) -> Result<Accepted, Error> {
-        let selected: Vec<Selected> =
-            attached.tracks.iter().map(|t| selection(t, origins)).collect();
-        let epoch = attached.stream().epoch().0;
-        let timers = self.timers(attached.stream().name());
-        let held = !attached.is_parked();
+    ) -> Result<(usize, Accepted), Error> {
+        let shard = self.shards.least_loaded();
+        let epoch = stream.epoch().0;
+        let timers = self.timers(stream.name());
         let inner = Arc::clone(self);
         let work = move || {
             let ufrag = format!("{}{}", shard::letter(shard), random_text::<11>()?);
@@ -333,7 +337,8 @@ impl Inner {
             Session::accept(&inner.session_config, request, Instant::now()).map_err(refused)
         };
         let result = tokio::task::spawn_blocking(work).await;
-        result.map_err(|e| Error::caused(ErrorKind::Protocol, "webrtc: answer", e))?
+        let failed = |e| Error::caused(ErrorKind::Protocol, "webrtc: answer", e);
+        Ok((shard, result.map_err(failed)??))
     }
 
     /// Gives a session to its shard and keeps the stream for it until it ends.
@@ -344,30 +349,27 @@ impl Inner {
         signalling: String,
         attached: Attached,
     ) -> Result<SessionHandle, Error> {
-        let stopped = || Error::new(ErrorKind::Ended, "webrtc: the server stops");
-        let id: Arc<str> = random_hex()?.into();
-        let (hold, watcher) = watch::channel(Hold::Held);
         let timers = self.timers(attached.stream().name());
         let asleep = attached.is_parked();
-        let name = attached.stream().name().to_owned();
+        let (hold, watcher) = watch::channel(Hold::Held);
         let new = NewSession {
             session,
             tracks: if asleep { Vec::new() } else { attached.tracks.clone() },
             connection: Arc::clone(attached.connection()),
             signalling,
-            stream: name.clone(),
+            stream: attached.stream().name().to_owned(),
             hold,
             epoch: attached.stream().epoch().0,
+            intake: None,
         };
-        let key = self.shards.add(shard, new).ok_or_else(stopped)?;
-        let gateway = Arc::downgrade(self);
-        let viewer = attached.connection().id;
-        let handle =
-            SessionHandle::new(Arc::clone(&id), gateway, (shard, key), &name, viewer, watcher);
-        self.lock().insert(id, handle.clone());
+        let handle = self.hand_over(shard, new, watcher)?;
         let (inner, keeper) = (Arc::clone(self), handle.clone());
-        let span =
-            info_span!("consumer", stream = name, id = attached.connection().id, format = "webrtc");
+        let span = info_span!(
+            "consumer",
+            stream = handle.stream(),
+            id = handle.viewer(),
+            format = "webrtc"
+        );
         self.tasks.spawn(
             "webrtc viewer",
             async move {
@@ -376,6 +378,34 @@ impl Inner {
             .instrument(span),
         );
         Ok(handle)
+    }
+
+    /// Gives a session to its shard. Who keeps it takes it off the list at its end.
+    fn hand_over(
+        self: &Arc<Self>,
+        shard: usize,
+        new: NewSession,
+        hold: watch::Receiver<Hold>,
+    ) -> Result<SessionHandle, Error> {
+        let stopped = || Error::new(ErrorKind::Ended, "webrtc: the server stops");
+        let id: Arc<str> = random_hex()?.into();
+        let (name, viewer) = (new.stream.clone(), new.connection.id);
+        let key = self.shards.add(shard, new).ok_or_else(stopped)?;
+        let gateway = Arc::downgrade(self);
+        let handle =
+            SessionHandle::new(Arc::clone(&id), gateway, (shard, key), &name, viewer, hold);
+        self.lock().insert(id, handle.clone());
+        Ok(handle)
+    }
+
+    /// The session has ended.
+    fn forget(&self, session: &SessionHandle, departed: Option<Departed>) {
+        if let Some(report) = departed.and_then(|departed| departed.report) {
+            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.truncate(ENDED - 1);
+            ended.push_front(*report);
+        }
+        self.lock().remove(&session.id);
     }
 }
 

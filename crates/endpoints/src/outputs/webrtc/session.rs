@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rs2rtc_base::ErrorKind;
@@ -16,8 +16,6 @@ use tracing::debug;
 use super::Inner;
 use crate::io::shard::{Departed, Hold, Page, SessionKey};
 
-/// Ended sessions that are remembered.
-const ENDED: usize = 100;
 /// A viewer whose camera was given to somebody else asks for it again after this.
 const TURN: Duration = Duration::from_secs(1);
 /// Candidates of a viewer that are passed on, and the length of each in bytes: a
@@ -57,11 +55,11 @@ pub struct SessionHandle {
     /// 128 random bits in hex: who knows it may end the session.
     pub id: Arc<str>,
     gateway: Weak<Inner>,
-    shard: usize,
-    key: SessionKey,
+    pub(super) shard: usize,
+    pub(super) key: SessionKey,
     stream: Arc<str>,
     viewer: u64,
-    hold: watch::Receiver<Hold>,
+    pub(super) hold: watch::Receiver<Hold>,
     said: Arc<Said>,
 }
 
@@ -119,13 +117,18 @@ impl SessionHandle {
         self.close(reason, "");
     }
 
-    fn close(&self, reason: Reason, detail: &str) {
+    pub(super) fn close(&self, reason: Reason, detail: &str) {
         if self.said.closed.swap(true, Ordering::Relaxed) {
             return;
         }
         if let Some(gateway) = self.gateway.upgrade() {
             gateway.shards.close(self.shard, self.key, reason, detail);
         }
+    }
+
+    /// Whether its end was asked for.
+    pub(super) fn is_closed(&self) -> bool {
+        self.said.closed.load(Ordering::Relaxed)
     }
 
     /// The signalling connection is gone. A viewer that has not come yet lets go
@@ -328,16 +331,14 @@ pub(super) async fn keep(
     match departed {
         Some(departed) => {
             attached.detach(departure(&departed, &timers));
-            if let Some(report) = departed.report {
-                let mut ended = inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
-                ended.truncate(ENDED - 1);
-                ended.push_front(*report);
-            }
             debug!(reason = departed.text, "stream let go");
+            inner.forget(session, Some(departed));
         }
-        None => drop(attached),
+        None => {
+            drop(attached);
+            inner.forget(session, None);
+        }
     }
-    inner.lock().remove(&session.id);
 }
 
 #[cfg(test)]

@@ -47,7 +47,6 @@ pub(super) fn producer(context: Arc<Context>, source: &str) -> Box<dyn Producer>
         Media { kind: Kind::Audio, direction: Direction::RecvOnly, codecs, id: String::new() };
     let connection = Arc::new(Connection::new(Description {
         format_name: "ffmpeg".to_owned(),
-        source: source.to_owned(),
         medias: vec![media.clone()],
         ..Description::default()
     }));

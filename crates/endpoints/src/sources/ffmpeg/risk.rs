@@ -43,6 +43,9 @@ const DRAWING: [&str; 13] = [
     "shadowcolor",
 ];
 
+/// What a text to be spoken has besides letters and digits.
+const SPOKEN: &str = " .,!?-:;/()+*=@#_";
+
 /// What an `ffmpeg:` source can do to this machine.
 pub(super) fn risk(source: &str) -> Risk {
     let text = source.strip_prefix("ffmpeg:").unwrap_or(source);
@@ -50,11 +53,26 @@ pub(super) fn risk(source: &str) -> Risk {
     // Only options from a list may have a space, everything else is one word.
     let is_clean = |key: &str, value: &str| key == "raw" || is_clean(key) && is_clean(value);
     let harmless = is_clean("", input)
-        && is_harmless_input(input)
         && parameters
             .iter()
             .all(|(key, value)| is_clean(key, value) && is_harmless_parameter(key, value));
-    if harmless { Risk::None } else { Risk::Local }
+    // A word that is no stream would be read as a file then.
+    let as_file = parameters.get("input") == Some("file");
+    match harmless {
+        true if as_file && matches!(Input::parse(input), Input::Word) => Risk::File,
+        true if is_harmless_input(input) => Risk::None,
+        true if is_file(input) => Risk::File,
+        _ => Risk::Local,
+    }
+}
+
+/// A path, and nothing that FFmpeg or we take for something else: a protocol
+/// has a colon.
+fn is_file(input: &str) -> bool {
+    matches!(Input::parse(input), Input::Other)
+        && !input.is_empty()
+        && !input.starts_with('-')
+        && !input.contains(':')
 }
 
 /// Nothing that would end a word or a quoted text of a command line, or that a
@@ -72,7 +90,8 @@ fn is_harmless_input(input: &str) -> bool {
             _ => is_plain(&value),
         }),
         Input::Speech(query) => query_pairs(query).all(|(key, value)| match key.as_str() {
-            "text" => value.chars().all(|c| c.is_alphanumeric() || " .,!?-".contains(c)),
+            // What is special in a filter graph is escaped there.
+            "text" => value.chars().all(|c| c.is_alphanumeric() || SPOKEN.contains(c)),
             _ => is_plain(&value),
         }),
         Input::Device(_) | Input::Other => false,
@@ -145,6 +164,7 @@ mod tests {
             "ffmpeg:virtual?video#video=h264",
             "ffmpeg:virtual?video=testsrc2&size=4K#video=h264",
             "ffmpeg:tts?text=hello+world&voice=slt#audio=opus",
+            "ffmpeg:tts?text=At%2010%3A30%2C%20in%20the%20garden%20%28left%29#audio=auto",
             "ffmpeg:cam#video=h264#drawtext=fontsize=12:text=cam:x=w-tw",
             "ffmpeg:cam#video#audio",
             "ffmpeg:cam#audio=auto",
@@ -158,14 +178,28 @@ mod tests {
     }
 
     #[test]
+    fn what_an_administrator_may_name_too() {
+        for source in [
+            "ffmpeg:/media/bell.mp3#audio=auto#input=file",
+            "ffmpeg:./clip",
+            "ffmpeg:clip#input=file",
+            "ffmpeg:clip.mp4#video=copy#audio=pcma",
+        ] {
+            assert_eq!(risk(source), Risk::File, "{source}");
+        }
+    }
+
+    #[test]
     fn what_only_the_configuration_may_name() {
         for source in [
             "ffmpeg:",
             "ffmpeg:-",
             "ffmpeg:-i",
-            "ffmpeg:/etc/passwd",
-            "ffmpeg:./clip",
-            "ffmpeg:clip.mp4",
+            "ffmpeg:/etc/passwd#raw=-y",
+            "ffmpeg:clip.mp4 -y",
+            "ffmpeg:clip.mp4#input=-i {input} -y",
+            "ffmpeg:fd:0",
+            "ffmpeg:data:text/plain,x",
             "ffmpeg:file:///etc/passwd",
             "ffmpeg:FILE:///etc/passwd",
             "ffmpeg:file:/etc/passwd",

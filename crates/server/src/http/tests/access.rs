@@ -41,6 +41,7 @@ pub(super) const CLASSES: &[(&str, &str, Class)] = &[
     ("GET", "api/preload", Class::View),
     ("PUT", "api/preload?src=cam", Class::Stream),
     ("DELETE", "api/preload?src=cam", Class::Stream),
+    ("POST", "api/ffmpeg?dst=cam&text=x", Class::Stream),
     ("GET", "api/ffmpeg/devices", Class::View),
     ("GET", "api/ffmpeg/hardware", Class::View),
     ("GET", "api/ws?src=cam", Class::View),

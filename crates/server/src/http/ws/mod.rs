@@ -286,14 +286,14 @@ impl Client {
     /// When the next session is to let go of its camera because the page is hidden.
     fn next_hide(&self) -> Option<Instant> {
         let since = self.hidden?;
-        let waiting = self.views.iter().filter(|v| !v.is_hidden);
+        let waiting = self.views.iter().filter(|v| v.is_to_hide());
         waiting.map(|v| since + v.hidden_linger).min()
     }
 
     fn hide(&mut self) {
         let Some(since) = self.hidden else { return };
         let now = Instant::now();
-        for view in self.views.iter_mut().filter(|v| !v.is_hidden) {
+        for view in self.views.iter_mut().filter(|v| v.is_to_hide()) {
             if since + view.hidden_linger <= now {
                 view.is_hidden = true;
                 view.session.park();
@@ -313,6 +313,7 @@ impl Client {
             kind,
             sdp,
             stream: find_stream(&self.api, &self.call),
+            publishes: !self.call.query.get("dst").is_empty(),
             signalling: webrtc::signalling(&self.call, "webrtc", "ws"),
             tell: self.tell.clone(),
         };
@@ -371,8 +372,9 @@ fn how(error: &axum::Error) -> SignallingEnd {
 /// The stream of the socket's address; a source is made a temporary stream.
 fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
     let src = call.query.get("src");
-    if !call.query.get("dst").is_empty() {
-        return Err("publishing is not available in this version".to_owned());
+    let dst = call.query.get("dst");
+    if !dst.is_empty() {
+        return api.streams.get(dst).ok_or_else(|| "stream not found".to_owned());
     }
     if let Some(stream) = api.streams.get(src) {
         return Ok(stream);

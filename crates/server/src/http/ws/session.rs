@@ -40,12 +40,19 @@ pub(super) struct View {
     pub(super) hidden_linger: Duration,
     /// It was told that the page is hidden.
     pub(super) is_hidden: bool,
+    /// A camera that is sent goes on while its page is hidden.
+    pub(super) publishes: bool,
 }
 
 impl View {
     pub(super) fn new(api: &Api, session: SessionHandle, stream: Option<&Stream>) -> Self {
         let hidden_linger = stream.map_or(HIDDEN_LINGER, |stream| hidden_linger(api, stream));
-        Self { session, hidden_linger, is_hidden: false }
+        Self { session, hidden_linger, is_hidden: false, publishes: false }
+    }
+
+    /// Whether it has yet to let go of its camera because its page is hidden.
+    pub(super) const fn is_to_hide(&self) -> bool {
+        !self.is_hidden && !self.publishes
     }
 }
 
@@ -68,7 +75,7 @@ pub(super) async fn hide_later(
     mut views: Vec<View>,
     since: Instant,
 ) {
-    views.retain(|view| !view.is_hidden);
+    views.retain(View::is_to_hide);
     views.sort_by_key(|view| view.hidden_linger);
     for view in views {
         tokio::select! {
@@ -91,6 +98,8 @@ pub(super) struct Offer {
     pub(super) kind: String,
     pub(super) sdp: String,
     pub(super) stream: Result<Arc<Stream>, String>,
+    /// It brings a picture to the stream instead of showing one.
+    pub(super) publishes: bool,
     pub(super) signalling: Signalling,
     pub(super) tell: mpsc::Sender<Told>,
 }
@@ -122,7 +131,10 @@ impl Offer {
         let stream = self.stream.clone()?;
         let gateway = webrtc::gateway(&self.api).await.ok_or("not started, see the log")?;
         let signalling = self.signalling.clone();
-        let answer = gateway.answer(&stream, &self.sdp, signalling, false).await;
+        let answer = match self.publishes {
+            true => gateway.publish(&stream, &self.sdp, signalling, false).await,
+            false => gateway.answer(&stream, &self.sdp, signalling, false).await,
+        };
         let answer = answer.map_err(|e| e.to_string())?;
         let (kind, value) = match self.kind.as_str() {
             "webrtc" => ("webrtc", json!({ "type": "answer", "sdp": answer.sdp })),
@@ -131,7 +143,8 @@ impl Offer {
         let mut messages = vec![message(kind, &value)];
         let lines = answer.candidates.into_iter().map(Value::String);
         messages.extend(lines.map(|line| message("webrtc/candidate", &line)));
-        Ok((messages, View::new(&self.api, answer.session, Some(&stream))))
+        let view = View::new(&self.api, answer.session, Some(&stream));
+        Ok((messages, View { publishes: self.publishes, ..view }))
     }
 }
 

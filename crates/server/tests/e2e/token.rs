@@ -1,0 +1,64 @@
+//! The admin token: what it opens for a client on another machine.
+
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
+
+use std::io::{Read as _, Write as _};
+
+use crate::harness::{LIMIT, Ports, Server, has};
+
+/// An address of this machine that is not loopback; nothing is sent for it.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+/// The status of a request, with a token if it is not empty.
+fn status(to: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> u16 {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let authorization = match token {
+        "" => String::new(),
+        token => format!("Authorization: Bearer {token}\r\n"),
+    };
+    let request = format!(
+        "{method} /{path} HTTP/1.1\r\nHost: {to}\r\n{authorization}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(token.is_empty() || !answer.contains(token), "{answer}");
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn who_brings_the_token_may_administrate_from_another_machine() {
+    let Some(ip) = own_address() else {
+        has("an address that is not loopback", false);
+        return;
+    };
+    let ports = Ports::free();
+    let config = format!(
+        "api: {{listen: \":{}\"}}\nrtsp: {{listen: ''}}\nwebrtc: {{listen: ''}}\nstreams: {{a: 'demo:'}}\n",
+        ports.api
+    );
+    let server = Server::with_config(&config, ports);
+    server.wait_log("made a token for administration");
+    let path = server.in_folder("rs2rtc.token");
+    let token = std::fs::read_to_string(&path).unwrap().trim().to_owned();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!server.log().contains(&token), "the token is in the log");
+
+    let to = SocketAddr::new(ip, ports.api);
+    let wrong = "0".repeat(token.len());
+    for (method, call) in [("POST", "api/config"), ("GET", "api/rs/config/versions")] {
+        assert_eq!(status(to, method, call, "", &config), 401, "{method} {call}");
+        assert_eq!(status(to, method, call, &wrong, &config), 401, "{method} {call}");
+        assert_eq!(status(to, method, call, &token, &config), 200, "{method} {call}");
+    }
+    // A token does not turn a wrong call into a good one.
+    assert_eq!(status(to, "POST", "api/exit?code=x", &token, ""), 400);
+}
