@@ -203,7 +203,7 @@ impl Reader {
 }
 
 /// The codec of an AudioSpecificConfig.
-fn aac(config: &[u8]) -> Option<Codec> {
+pub(super) fn aac(config: &[u8]) -> Option<Codec> {
     let parsed = AudioSpecificConfig::parse(config)?;
     let channels = if parsed.channels > 1 { parsed.channels } else { 0 };
     let codec = Codec::new(CodecId::Aac).clock(parsed.rate).fmtp(fmtp_with_config(config));
