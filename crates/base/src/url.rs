@@ -111,6 +111,46 @@ impl Url {
         format!("{}://{}{}", self.scheme, self.authority(), self.path_and_query)
     }
 
+    /// The address that a reference on this one names (RFC 3986 5.2), without
+    /// parameters. Credentials are those of the reference if it has a host, else
+    /// these.
+    ///
+    /// # Errors
+    /// A bad port or control characters in the reference.
+    pub fn join(&self, reference: &str) -> Result<Self, UrlError> {
+        let reference = reference.trim().split('#').next().unwrap_or_default();
+        if reference.chars().any(|c| c.is_ascii_control()) {
+            return Err(UrlError::ControlCharacter);
+        }
+        let before = reference.split(['/', '?']).next().unwrap_or_default();
+        if before.ends_with(':') && reference[before.len()..].starts_with("//") {
+            return Self::parse(reference);
+        }
+        if reference.starts_with("//") {
+            return Self::parse(&format!("{}:{reference}", self.scheme));
+        }
+        let (path, query) = match reference.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (reference, None),
+        };
+        let mut joined = self.clone();
+        joined.fragment = Fragment::default();
+        joined.path_and_query = match path {
+            "" => self.path().to_owned(),
+            absolute if absolute.starts_with('/') => without_dots(absolute),
+            relative => {
+                let folder = self.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+                without_dots(&format!("{folder}/{relative}"))
+            }
+        };
+        let own = Some(self.query()).filter(|query| path.is_empty() && !query.is_empty());
+        if let Some(query) = query.or(own) {
+            joined.path_and_query.push('?');
+            joined.path_and_query.push_str(query);
+        }
+        Ok(joined)
+    }
+
     /// Everything, credentials and parameters included.
     pub fn expose(&self) -> String {
         let mut text = format!("{}://", self.scheme);
@@ -271,6 +311,23 @@ pub fn repair_rtsp(text: &str) -> Result<String, UrlError> {
     Ok(url.without_credentials())
 }
 
+/// A path without `.` and `..` (RFC 3986 5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    for part in path.split('/').skip(1) {
+        match part {
+            "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    if matches!(last, "." | "..") {
+        parts.push("");
+    }
+    format!("/{}", parts.join("/"))
+}
+
 const HEX: [char; 16] =
     ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
 
@@ -390,6 +447,32 @@ mod tests {
         assert_eq!(url.query_get("x").as_deref(), Some("a&b c"));
         assert_eq!(url.query_get("video").as_deref(), Some(""));
         assert_eq!(url.query_get("y"), None);
+    }
+
+    #[test]
+    fn references() {
+        let base = Url::parse("http://u:p@h:81/a/b/c.m3u8?x=1#timeout=9").unwrap();
+        let join = |reference: &str| base.join(reference).unwrap().expose();
+        for (reference, path) in [
+            ("", "/a/b/c.m3u8?x=1"),
+            ("?y", "/a/b/c.m3u8?y"),
+            ("#z", "/a/b/c.m3u8?x=1"),
+            ("d.ts?y=/../z", "/a/b/d.ts?y=/../z"),
+            ("./d.ts", "/a/b/d.ts"),
+            ("../d.ts", "/a/d.ts"),
+            ("../../../d.ts", "/d.ts"),
+            ("..", "/a/"),
+            ("e/", "/a/b/e/"),
+            ("/d.ts", "/d.ts"),
+            ("/e/../d.ts", "/d.ts"),
+            ("a:b", "/a/b/a:b"),
+        ] {
+            assert_eq!(join(reference), format!("http://u:p@h:81{path}"), "{reference}");
+        }
+        assert_eq!(join("https://other/x#y"), "https://other/x");
+        assert_eq!(join("//other:82/x"), "http://other:82/x");
+        assert_eq!(Url::parse("http://h").unwrap().join("x").unwrap().expose(), "http://h/x");
+        assert_eq!(base.join("a\nb"), Err(UrlError::ControlCharacter));
     }
 
     #[test]

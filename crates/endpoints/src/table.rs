@@ -8,7 +8,7 @@ use rs2rtc_base::{Error, ErrorKind, Redacted};
 use rs2rtc_streams::{BoxFuture, Destination, OpenRequest, Opener, Origin, Producer};
 
 use crate::Context;
-use crate::sources::{demo, exec, ffmpeg, rtsp};
+use crate::sources::{demo, exec, ffmpeg, http, rtsp, tcp};
 
 /// What opening a source gives.
 pub type Opening = BoxFuture<Result<Box<dyn Producer>, Error>>;
@@ -72,6 +72,24 @@ pub static SOURCES: &[Entry] = &[
         risk: |_| Risk::None,
         check: rtsp::check,
         open: rtsp::open,
+    },
+    Entry {
+        schemes: &["http", "https", "httpx"],
+        title: "HTTP camera",
+        docs: "http.md",
+        example: "http://user:pass@192.168.1.10/video.mjpg#timeout=10",
+        risk: |_| Risk::None,
+        check: http::check,
+        open: http::open,
+    },
+    Entry {
+        schemes: &["tcp"],
+        title: "Media over TCP",
+        docs: "tcp.md",
+        example: "tcp://192.168.1.10:9000",
+        risk: |_| Risk::None,
+        check: tcp::check,
+        open: tcp::open,
     },
     Entry {
         schemes: &["exec"],

@@ -52,6 +52,11 @@ fn formats_tracks_and_units() {
         ("sound.wav", "wav", &["PCMU/8000/1"], &[5]),
         ("pcma.flv", "flv", &["PCMA/8000"], &[4]),
         ("h264_aac.flv", "flv", &["H264", "MPEG4-GENERIC/16000/1"], &[12, 20]),
+        ("h264_aac.mp4", "mp4", &["H264", "MPEG4-GENERIC/16000/1"], &[12, 20]),
+        ("h264_aac.fragments.mp4", "mp4", &["H264", "MPEG4-GENERIC/16000/1"], &[12, 20]),
+        ("hevc_opus.fragments.mp4", "mp4", &["H265", "OPUS/48000/2"], &[12, 61]),
+        ("pcma.mov", "mp4", &["PCMA/8000/1"], &[10]),
+        ("pictures.y4m", "yuv4mpegpipe", &["RAW"], &[3]),
         ("h264_aac.ts", "mpegts", &["H264", "MPEG4-GENERIC/16000/1"], &[12, 20]),
         ("hevc_opus.ts", "mpegts", &["H265", "OPUS/48000/2"], &[12, 61]),
     ] {
@@ -70,7 +75,16 @@ fn formats_tracks_and_units() {
 
 #[test]
 fn every_keyframe_has_its_parameter_sets() {
-    for name in ["pictures.h264", "pictures.hevc", "h264_aac.flv", "h264_aac.ts", "hevc_opus.ts"] {
+    for name in [
+        "pictures.h264",
+        "pictures.hevc",
+        "h264_aac.flv",
+        "h264_aac.mp4",
+        "h264_aac.fragments.mp4",
+        "h264_aac.ts",
+        "hevc_opus.fragments.mp4",
+        "hevc_opus.ts",
+    ] {
         let (_, tracks, units) = read(&file(name), 1000);
         let pictures = of_track(&units, 0);
         let keyframes: Vec<_> = pictures.iter().map(|unit| unit.keyframe).collect();
@@ -107,7 +121,7 @@ fn codecs_carry_what_decoders_need() {
 
 #[test]
 fn times_of_pictures_and_sound_are_on_one_timeline() {
-    for name in ["h264_aac.flv", "h264_aac.ts"] {
+    for name in ["h264_aac.flv", "h264_aac.ts", "h264_aac.mp4", "h264_aac.fragments.mp4"] {
         let (.., units) = read(&file(name), 1000);
         let (pts, dts) = times(&of_track(&units, 0));
         assert!(dts.windows(2).all(|w| w[1] - w[0] == 9000), "{name}: {dts:?}");
@@ -123,9 +137,33 @@ fn times_of_pictures_and_sound_are_on_one_timeline() {
         let ahead = sound[0] * 1000 / 16_000 - shown[0] * 1000 / 90_000;
         assert!((-130..=0).contains(&ahead), "{name}: {ahead} ms");
     }
-    let (.., units) = read(&file("hevc_opus.ts"), 1000);
+    for name in ["hevc_opus.ts", "hevc_opus.fragments.mp4"] {
+        opus_is_continuous(name);
+    }
+}
+
+fn opus_is_continuous(name: &str) {
+    let (.., units) = read(&file(name), 1000);
     let (opus, _) = times(&of_track(&units, 1));
     assert!(opus.windows(2).all(|w| (w[1] - w[0] - 960).abs() <= 1), "{opus:?}");
+}
+
+#[test]
+fn a_stream_goes_on_after_another_index() {
+    for (name, other) in [
+        ("h264_aac.fragments.mp4", "hevc_opus.fragments.mp4"),
+        ("h264_aac.mp4", "hevc_opus.fragments.mp4"),
+        ("h264_aac.ts", "hevc_opus.ts"),
+    ] {
+        // What nobody was told of is left out; what was told of comes back.
+        let stream = [file(name), file(other), file(name)].concat();
+        let (_, tracks, units) = read(&stream, 1000);
+        assert_eq!(tracks, ["H264", "MPEG4-GENERIC/16000"], "{name}");
+        let counts = [of_track(&units, 0).len(), of_track(&units, 1).len()];
+        assert_eq!(counts, [24, 40], "{name}");
+        let first = of_track(&units, 0)[12];
+        assert!(first.keyframe, "{name}");
+    }
 }
 
 #[test]

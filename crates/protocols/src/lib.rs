@@ -7,4 +7,5 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod hls;
 pub mod rtnetlink;

@@ -1,9 +1,12 @@
 //! What sources and outputs share: processes, sockets, media shards.
 
 pub mod changes;
+pub mod http;
 pub mod ice_tcp;
+pub mod intake;
 pub mod poller;
 pub mod process;
+pub(crate) mod random;
 pub mod rendezvous;
 pub mod rtp;
 pub mod shard;

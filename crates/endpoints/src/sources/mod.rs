@@ -3,4 +3,6 @@
 pub mod demo;
 pub mod exec;
 pub mod ffmpeg;
+pub mod http;
 pub mod rtsp;
+pub mod tcp;

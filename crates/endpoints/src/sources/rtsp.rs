@@ -21,6 +21,7 @@ use rs2rtc_streams::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::Context;
+use crate::io::random::random_bytes;
 use crate::io::rtp::{Outgoing, Packetiser, Pieces, Receiver};
 use crate::io::tcp::{self, Security};
 use crate::table::Opening;
@@ -428,19 +429,6 @@ pub(crate) async fn until(deadline: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// Random bytes from the system.
-pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| Error::caused(ErrorKind::Unsupported, "no random numbers", e))?;
-    Ok(bytes)
-}
-
-/// Sixteen random hexadecimal digits.
-pub(crate) fn random_text() -> Result<String, Error> {
-    Ok(format!("{:016x}", u64::from_be_bytes(random_bytes()?)))
 }
 
 #[cfg(test)]

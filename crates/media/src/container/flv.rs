@@ -203,7 +203,7 @@ impl Reader {
 }
 
 /// The codec of an AudioSpecificConfig.
-fn aac(config: &[u8]) -> Option<Codec> {
+pub(super) fn aac(config: &[u8]) -> Option<Codec> {
     let parsed = AudioSpecificConfig::parse(config)?;
     let codec = Codec::new(CodecId::Aac).clock(parsed.rate).channels(parsed.channels);
     Some(codec.fmtp(fmtp_with_config(config)))

@@ -1,17 +1,21 @@
 //! Containers read from a byte stream, told apart by their first bytes
 //! (`spec/media.md` 9).
 //!
-//! For programs that write to a pipe: pictures one after another ([`mjpeg`]),
-//! bare H.264 and H.265 ([`annexb`]), sound ([`adts`], [`wav`]), and both together
-//! ([`flv`], [`mpegts`]). Input comes in pieces of any size.
+//! For programs that write to a pipe, for answers of cameras and for what is
+//! pushed: pictures one after another ([`mjpeg`], [`mpjpeg`], [`y4m`]), bare H.264
+//! and H.265 ([`annexb`]), sound ([`adts`], [`wav`]), and both together ([`flv`],
+//! [`mp4`], [`mpegts`]). Input comes in pieces of any size.
 
 pub mod adts;
 pub mod annexb;
 pub mod flv;
 pub mod mjpeg;
+pub mod mp4;
 pub mod mpegts;
+pub mod mpjpeg;
 mod picture;
 pub mod wav;
+pub mod y4m;
 
 use std::collections::VecDeque;
 
@@ -40,6 +44,15 @@ pub enum Error {
     /// A WAV file with something other than G.711 or 16 bit PCM.
     #[error("unsupported WAV codec {0}")]
     UnsupportedWav(u16),
+    /// Pictures of more than 8 bit, or with planes that are not known.
+    #[error("unsupported form of uncompressed pictures")]
+    UnsupportedPictures,
+    /// A file that can only be read from its end.
+    #[error("the index of this MP4 file is at its end: write it with -movflags +faststart")]
+    IndexAtEnd,
+    /// A list of addresses, which means nothing without its own.
+    #[error("this is an HLS playlist: name its address (http://…) as the source")]
+    Playlist,
     /// Not what the format says.
     #[error("broken {0} data")]
     Broken(&'static str),
@@ -82,6 +95,11 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// A picture that needs no other, shown when it comes.
+    const fn picture(data: Bytes) -> Self {
+        Self { track: 0, keyframe: true, time: Time::Arrival, payload: Payload::Data(data) }
+    }
+
     /// A packet of sound.
     const fn sound(track: usize, time: Time, data: Bytes) -> Self {
         Self { track, keyframe: true, time, payload: Payload::Data(data) }
@@ -98,10 +116,16 @@ struct Found {
 }
 
 impl Found {
-    /// Adds a track, once its codec is known; gives its index.
+    /// Adds a track, once its codec is known; gives its index. When it is told
+    /// already who was counted on, one of them may go on.
     fn add(&mut self, codec: Option<Codec>) -> Option<usize> {
-        // Who was counted on is told already.
-        let codec = codec.filter(|_| !self.complete)?;
+        let codec = codec?;
+        if self.complete {
+            let same = |known: &Codec| {
+                known.id == codec.id && known.timestamp_rate() == codec.timestamp_rate()
+            };
+            return self.tracks.iter().position(same);
+        }
         self.tracks.push(codec);
         Some(self.tracks.len() - 1)
     }
@@ -109,11 +133,16 @@ impl Found {
 
 #[derive(Debug)]
 enum Format {
-    Mjpeg(mjpeg::Splitter, &'static str),
+    Mjpeg(mjpeg::Splitter),
+    Mpjpeg(mpjpeg::Reader),
+    Y4m(y4m::Header),
     Adts,
     Wav(wav::Header),
+    /// G.711 without a header.
+    Mulaw(wav::Header),
     AnnexB(annexb::Reader),
     Flv(Box<flv::Reader>),
+    Mp4(Box<mp4::Reader>),
     MpegTs(Box<mpegts::Reader>),
 }
 
@@ -125,6 +154,8 @@ pub struct Demuxer {
     found: Found,
     /// Bytes that came so far.
     total: usize,
+    /// Bytes in which no picture was found, while the format is not known.
+    searched: usize,
     ended: bool,
 }
 
@@ -132,6 +163,20 @@ impl Demuxer {
     /// A demuxer that has seen nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A demuxer of pictures in parts, whatever the first boundary looks like.
+    pub fn of_parts() -> Self {
+        let mut demuxer = Self::new();
+        demuxer.begin(Format::Mpjpeg(mpjpeg::Reader::default()));
+        demuxer
+    }
+
+    /// A demuxer of bare µ-law sound, 8000 samples a second.
+    pub fn of_mulaw() -> Self {
+        let mut demuxer = Self::new();
+        demuxer.begin(Format::Mulaw(wav::Header { format: 7, channels: 1, rate: 8000 }));
+        demuxer
     }
 
     /// Takes the next bytes.
@@ -193,12 +238,24 @@ impl Demuxer {
     pub const fn format_name(&self) -> &'static str {
         match &self.format {
             None => "",
-            Some(Format::Mjpeg(_, name)) => name,
+            Some(Format::Mjpeg(_)) => "mjpeg",
+            Some(Format::Mpjpeg(_)) => "mpjpeg",
+            Some(Format::Y4m(_)) => "yuv4mpegpipe",
             Some(Format::Adts) => "adts",
             Some(Format::Wav(_)) => "wav",
+            Some(Format::Mulaw(_)) => "mulaw",
             Some(Format::AnnexB(reader)) => reader.name(),
             Some(Format::Flv(_)) => "flv",
+            Some(Format::Mp4(_)) => "mp4",
             Some(Format::MpegTs(_)) => "mpegts",
+        }
+    }
+
+    /// What the stream says of itself in words; empty for most formats.
+    pub fn description(&self) -> &str {
+        match &self.format {
+            Some(Format::Y4m(header)) => header.line(),
+            _ => "",
         }
     }
 
@@ -219,7 +276,7 @@ impl Demuxer {
     /// Reads what is in the buffer.
     fn read(&mut self) -> Result<(), Error> {
         if self.format.is_none() {
-            self.format = self.recognise()?;
+            self.recognise()?;
             if self.format.is_none() && self.buffer.len() > MAX_PROBE {
                 return Err(self.unknown());
             }
@@ -227,10 +284,21 @@ impl Demuxer {
         let (buffer, found) = (&mut self.buffer, &mut self.found);
         match &mut self.format {
             None => Ok(()),
-            Some(Format::Mjpeg(splitter, _)) => {
+            Some(Format::Mjpeg(splitter)) => {
                 while let Some(picture) = splitter.take(buffer)? {
-                    let (time, payload) = (Time::Arrival, Payload::Data(picture));
-                    found.units.push_back(Unit { track: 0, keyframe: true, time, payload });
+                    found.units.push_back(Unit::picture(picture));
+                }
+                Ok(())
+            }
+            Some(Format::Mpjpeg(reader)) => {
+                while let Some(picture) = reader.take(buffer)? {
+                    found.units.push_back(Unit::picture(picture));
+                }
+                Ok(())
+            }
+            Some(Format::Y4m(header)) => {
+                while let Some(picture) = header.take_picture(buffer)? {
+                    found.units.push_back(Unit::picture(picture));
                 }
                 Ok(())
             }
@@ -240,7 +308,7 @@ impl Demuxer {
                 }
                 Ok(())
             }
-            Some(Format::Wav(header)) => {
+            Some(Format::Wav(header) | Format::Mulaw(header)) => {
                 while let Some((data, duration)) = header.take_samples(buffer) {
                     found.units.push_back(Unit::sound(0, Time::Lasts(duration), data));
                 }
@@ -248,68 +316,102 @@ impl Demuxer {
             }
             Some(Format::AnnexB(reader)) => reader.read(buffer, found),
             Some(Format::Flv(reader)) => reader.read(buffer, found),
+            Some(Format::Mp4(reader)) => reader.read(buffer, found),
             Some(Format::MpegTs(reader)) => reader.read(buffer, found),
         }
     }
 
-    /// Tells the format by the beginning. Nothing while more is needed.
-    fn recognise(&mut self) -> Result<Option<Format>, Error> {
+    /// Tells the format by the beginning. Does nothing while more is needed.
+    fn recognise(&mut self) -> Result<(), Error> {
         let Some(first) = self.buffer.first_chunk::<4>() else {
             let some = self.ended && !self.buffer.is_empty();
-            return if some { Err(self.unknown()) } else { Ok(None) };
+            return if some { Err(self.unknown()) } else { Ok(()) };
         };
         let format = match first {
-            [0xff, 0xd8, ..] => Format::Mjpeg(mjpeg::Splitter::new(), "mjpeg"),
+            [0xff, 0xd8, ..] => Format::Mjpeg(mjpeg::Splitter::new()),
             [b'-', b'-', ..] | [b'\r', b'\n', b'-', b'-'] => {
-                // Multipart: a picture must follow its header soon.
-                if !self.buffer.windows(3).any(|w| w == [0xff, 0xd8, 0xff]) {
-                    return Ok(None);
+                // A picture must follow its header soon.
+                if self.find([0xff, 0xd8, 0xff]).is_none() {
+                    return Ok(());
                 }
-                Format::Mjpeg(mjpeg::Splitter::new(), "mpjpeg")
+                Format::Mpjpeg(mpjpeg::Reader::default())
+            }
+            [0, 0, 0, 8..=255] | [0, 0, 2..=255, _] if self.buffer.len() < 8 && !self.ended => {
+                return Ok(());
+            }
+            [0, 0, 0, 8..=255] | [0, 0, 2..=255, _] if self.begins_with_box() => {
+                Format::Mp4(Box::default())
             }
             [0, 0, 1, _] | [0, 0, 0, 0 | 1] => {
                 if !annexb::align(&mut self.buffer) {
-                    return Ok(None);
+                    return Ok(());
                 }
                 let Some([_, _, _, first @ ..]) = self.buffer.first_chunk::<5>() else {
-                    return Ok(None);
+                    return Ok(());
                 };
                 Format::AnnexB(annexb::Reader::recognise(first)?)
             }
             b"RIFF" => match wav::Header::take(&mut self.buffer)? {
                 Some(header) => Format::Wav(header),
-                None => return Ok(None),
+                None => return Ok(()),
+            },
+            y4m::MAGIC => match y4m::Header::take(&mut self.buffer)? {
+                Some(header) => Format::Y4m(header),
+                None => return Ok(()),
             },
             b"FLV\x01" => Format::Flv(Box::default()),
+            b"#EXT" => return Err(Error::Playlist),
             [0x47, ..] => Format::MpegTs(Box::default()),
             [0xff, second, ..] if second & 0xf6 == 0xf0 => match adts::codec(&self.buffer)? {
                 Some(codec) => {
                     self.found.tracks.push(codec);
-                    self.found.complete = true;
                     Format::Adts
                 }
-                None => return Ok(None),
+                None => return Ok(()),
             },
             // Something else may stand in front of the first picture.
             _ => {
-                let start = self.buffer.windows(4).position(|w| w == [0xff, 0xd8, 0xff, 0xdb]);
-                match start.filter(|at| *at < MAX_JUNK) {
+                match self.find([0xff, 0xd8, 0xff, 0xdb]).filter(|at| *at < MAX_JUNK) {
                     Some(at) => self.buffer.advance(at),
                     None if self.ended || self.buffer.len() >= MAX_JUNK => {
                         return Err(self.unknown());
                     }
-                    None => return Ok(None),
+                    None => return Ok(()),
                 }
-                Format::Mjpeg(mjpeg::Splitter::new(), "mjpeg")
+                Format::Mjpeg(mjpeg::Splitter::new())
             }
         };
+        self.begin(format);
+        Ok(())
+    }
+
+    /// Goes on with a format; those with one track know it at once.
+    fn begin(&mut self, format: Format) {
         match &format {
-            Format::Mjpeg(..) => self.found.tracks.push(mjpeg::codec()),
-            Format::Wav(header) => self.found.tracks.push(header.codec()),
-            _ => return Ok(Some(format)),
+            Format::Mjpeg(_) | Format::Mpjpeg(_) => self.found.tracks.push(mjpeg::codec()),
+            Format::Y4m(header) => self.found.tracks.push(header.codec()),
+            Format::Wav(header) | Format::Mulaw(header) => self.found.tracks.push(header.codec()),
+            Format::Adts
+            | Format::AnnexB(_)
+            | Format::Flv(_)
+            | Format::Mp4(_)
+            | Format::MpegTs(_) => {}
         }
-        self.found.complete = true;
-        Ok(Some(format))
+        self.found.complete = !self.found.tracks.is_empty();
+        self.format = Some(format);
+    }
+
+    /// Looks for bytes, each place once.
+    fn find<const N: usize>(&mut self, bytes: [u8; N]) -> Option<usize> {
+        let from = self.searched.saturating_sub(N - 1);
+        let rest = self.buffer.get(from..).unwrap_or_default();
+        self.searched = self.buffer.len();
+        rest.windows(N).position(|window| window == bytes).map(|at| from + at)
+    }
+
+    fn begins_with_box(&self) -> bool {
+        let name = self.buffer.get(4..).and_then(|rest| rest.first_chunk::<4>());
+        name.is_some_and(|name| mp4::is_first_box(*name))
     }
 
     fn unknown(&self) -> Error {

@@ -32,7 +32,8 @@ pub struct Reader {
     map: Option<u16>,
     association: Section,
     program: Section,
-    mapped: bool,
+    /// The program's map as it was read last; empty before it was.
+    mapped: Vec<u8>,
     streams: Vec<Stream>,
     clock: Clock,
 }
@@ -104,7 +105,7 @@ impl Reader {
             let packet = buffer.split_to(PACKET).freeze();
             self.packet(&packet, found)?;
             let wait = |stream: &Stream| stream.track.is_none();
-            let all = self.mapped && !self.streams.iter().any(wait);
+            let all = !self.mapped.is_empty() && !self.streams.iter().any(wait);
             if all && self.streams.is_empty() {
                 return Err(Error::NoTracks("mpegts"));
             }
@@ -139,7 +140,7 @@ impl Reader {
             }
         } else if Some(id) == self.map {
             if let Some(section) = self.program.take(&payload, starts) {
-                self.program(&section);
+                self.program(section, found);
             }
         } else if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) {
             if starts {
@@ -161,9 +162,10 @@ impl Reader {
         Ok(())
     }
 
-    /// The map of a program (2.4.4.9): its streams. The first one counts.
-    fn program(&mut self, section: &[u8]) {
-        if self.mapped || section.first() != Some(&2) {
+    /// The map of a program (2.4.4.9): its streams. A new one may come at any
+    /// time; streams that stay go on.
+    fn program(&mut self, section: Vec<u8>, found: &mut Found) {
+        if self.mapped == section || section.first() != Some(&2) {
             return;
         }
         let length = |at: usize| {
@@ -174,6 +176,7 @@ impl Reader {
         // The checksum is not a stream.
         let end = (3 + whole).saturating_sub(4).min(section.len());
         let mut at = 12 + information;
+        let mut before = std::mem::take(&mut self.streams);
         while at + 5 <= end && self.streams.len() < MAX_STREAMS {
             let Some([kind, p0, p1]) = section.get(at..).and_then(|s| s.first_chunk()) else {
                 break;
@@ -182,11 +185,20 @@ impl Reader {
             let more = section.get(at + 5..(at + 5 + size).min(end)).unwrap_or_default();
             let id = u16::from_be_bytes([p0 & 0x1f, *p1]);
             if let Some(kind) = Kind::new(*kind, more) {
-                self.streams.push(Stream::new(id, kind));
+                let same = |s: &Stream| s.id == id && s.kind.is_like(&kind);
+                self.streams.push(match before.iter().position(same) {
+                    Some(index) => before.swap_remove(index),
+                    None => Stream::new(id, kind),
+                });
             }
             at += 5 + size;
         }
-        self.mapped = true;
+        self.mapped = section;
+        // Those that end have all that belongs to them.
+        for mut stream in before {
+            let pes = stream.pes.split().freeze();
+            stream.take(&pes, &mut self.clock, found);
+        }
     }
 }
 
@@ -236,6 +248,17 @@ impl Kind {
             0x06 if descriptors.windows(6).any(|w| w == b"\x05\x04Opus") => Self::Opus,
             _ => return None,
         })
+    }
+}
+
+impl Kind {
+    /// Whether a stream can go on as this one.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pictures(one), Self::Pictures(other)) => one.is_like(other),
+            (Self::Samples(one), Self::Samples(other)) => one == other,
+            (one, other) => std::mem::discriminant(one) == std::mem::discriminant(other),
+        }
     }
 }
 

@@ -28,6 +28,14 @@ impl Pictures {
         Self { sets: Sets::H265(h265::ParameterSets::default()), started: false }
     }
 
+    /// Whether they are of the same codec.
+    pub(super) const fn is_like(&self, other: &Self) -> bool {
+        matches!(
+            (&self.sets, &other.sets),
+            (Sets::H264(_), Sets::H264(_)) | (Sets::H265(_), Sets::H265(_))
+        )
+    }
+
     /// Takes the parameter sets of an `avcC` or `hvcC` record.
     pub(super) fn record(&mut self, record: &Bytes) {
         match &mut self.sets {

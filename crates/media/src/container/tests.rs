@@ -179,3 +179,52 @@ fn a_transport_stream_without_anything_known_is_told() {
     let error = demuxer.next_unit().unwrap_err();
     assert_eq!(error.to_string(), "mpegts without pictures and sound that are supported");
 }
+
+#[test]
+fn what_an_mp4_says_of_its_size_is_not_believed() {
+    let error = |bytes: &[u8]| {
+        let mut demuxer = Demuxer::new();
+        demuxer.push(bytes);
+        demuxer.next_unit()
+    };
+    const FTYP: &[u8] = b"\0\0\0\x10ftypiso5\0\0\0\0";
+    let after = |rest: &[u8]| error(&[FTYP, rest].concat());
+    assert_eq!(after(b"\xff\xff\xff\xffmoov"), Err(Error::TooLarge("MP4")));
+    assert_eq!(after(b"\0\0\0\0moof"), Err(Error::TooLarge("MP4")));
+    assert_eq!(after(b"\0\0\0\x07free"), Err(Error::Broken("MP4")));
+    assert_eq!(after(b"\0\0\0\x10mdat"), Err(Error::IndexAtEnd));
+    assert_eq!(after(b"\0\0\0\x08moov"), Err(Error::NoTracks("mp4")));
+    assert_eq!(after(b"\0\0\0\x01skip\xff\xff\xff\xff\xff\xff\xff\xff rest"), Ok(None));
+    assert_eq!(after(b"\0\0\0\x10moof\0\0\0\x08traf"), Err(Error::Broken("MP4")));
+}
+
+#[test]
+fn a_playlist_is_told_from_what_it_lists() {
+    let mut demuxer = Demuxer::new();
+    demuxer.push(b"#EXTM3U\n");
+    assert_eq!(demuxer.next_unit(), Err(Error::Playlist));
+}
+
+#[test]
+fn pictures_of_a_known_form() {
+    let head = b"YUV4MPEG2 W4 H2 F5:1 C420jpeg\n";
+    let picture = [&b"FRAME\n"[..], &[1; 12]].concat();
+    let stream = [head, &picture[..], &b"FRAME Ip\n"[..], &[2; 12]].concat();
+    check(&stream, "RAW", &[(12, Time::Arrival); 2]);
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&stream);
+    demuxer.tracks().unwrap().unwrap();
+    assert_eq!(demuxer.description(), "YUV4MPEG2 W4 H2 F5:1 C420jpeg");
+}
+
+#[test]
+fn formats_that_are_told_from_outside() {
+    let mut sound = Demuxer::of_mulaw();
+    sound.push(&[0; 161]);
+    assert_eq!(sound.next_unit().unwrap().unwrap().time, Time::Lasts(160));
+    assert_eq!((sound.next_unit(), sound.format_name()), (Ok(None), "mulaw"));
+    let mut parts = Demuxer::of_parts();
+    parts.push(b"Content-Length: 24\r\n\r\n");
+    parts.push(mjpeg::tests::PICTURE);
+    assert_eq!(parts.next_unit().unwrap().unwrap().payload.len(), 24);
+}

@@ -91,13 +91,18 @@ impl Call {
     /// # Errors
     /// The answer to give if there is more, or the client left.
     pub async fn body(&mut self) -> Result<Bytes, Box<Reply>> {
-        let slot = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let body = std::mem::replace(slot, Body::empty());
+        let body = self.take_body();
         match tokio::time::timeout(BODY_LIMIT, axum::body::to_bytes(body, MAX_BODY)).await {
             Ok(read) => read
                 .map_err(|e| Box::new(error(StatusCode::PAYLOAD_TOO_LARGE, &format!("body: {e}")))),
             Err(_) => Err(Box::new(error(StatusCode::REQUEST_TIMEOUT, "body: too slow"))),
         }
+    }
+
+    /// The body, to be read as it comes; empty the second time.
+    pub fn take_body(&mut self) -> Body {
+        let slot = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(slot, Body::empty())
     }
 
     /// `host:port` of the peer, with what a proxy says (`spec/api.md` 3.1).

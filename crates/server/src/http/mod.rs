@@ -33,6 +33,7 @@ mod config_rs;
 mod dot;
 mod events;
 mod ffmpeg_api;
+mod ingest;
 pub mod listener;
 mod metrics;
 pub mod players;
@@ -161,6 +162,11 @@ pub static ROUTES: &[Route] = &[
     route!("api/streams", "api", streams_api::class, streams_api::handle),
     route!("api/streams.dot", "api", |_, _| Class::View, dot::handle),
     route!("api/preload", "api", preload_api::class, preload_api::handle),
+    route!("api/stream", "api", |_, _| Class::Stream, ingest::any),
+    route!("api/stream.ts", "api", |_, _| Class::Stream, ingest::ts),
+    route!("api/stream.flv", "api", |_, _| Class::Stream, ingest::flv),
+    route!("api/stream.mp4", "api", |_, _| Class::Stream, ingest::mp4),
+    route!("api/stream.mjpeg", "api", |_, _| Class::Stream, ingest::mjpeg),
     route!("api/ws", "ws", ws::class, ws::handle),
     route!("api/webrtc", "webrtc", webrtc::class, webrtc::handle),
     route!("api/webrtc/bye", "webrtc", |_, _| Class::Own, webrtc::bye),

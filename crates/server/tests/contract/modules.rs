@@ -127,10 +127,11 @@ pub(crate) fn of_http(name: &str) -> &'static [&'static str] {
         },
         // The list shows what all the cases before it left.
         53 if name.starts_with("53d") => &["rtmp", "playing to a camera"],
-        60 | 62 => &["http ingest"],
-        61 => &["stream.flv"],
-        63 => &["stream.mjpeg"],
-        64 if name.contains("ts-push") || name.contains("while-push") => &["http ingest"],
+        60 if name.contains("mp4") => &["stream.mp4"],
+        60..=63 => &["http ingest"],
+        // It shows that somebody has viewed an MP4 before.
+        64 if name.contains("while-push") => &["http ingest", "stream.mp4"],
+        64 if name.contains("ts-push") => &["http ingest"],
         64 if name.contains("rtmp") => &["rtmp"],
         65 if name.contains("hardware") => &["api/ffmpeg/hardware"],
         65 => &["api/ffmpeg"],

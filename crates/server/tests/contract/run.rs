@@ -115,8 +115,7 @@ impl<'a> Run<'a> {
         let http = &self.at_this_address(http);
         let url = http.url.replace("<whip_id>", &self.whip);
         let body = request_body(name, &http.body);
-        let actual =
-            request(self.address(name), &http.method, &url, &http.headers, body.as_bytes());
+        let actual = request(self.address(name), &http.method, &url, &http.headers, &body);
         if let Some((_, id)) = actual.headers.get("location").and_then(|l| l.split_once("id=")) {
             id.clone_into(&mut self.whip);
         }
@@ -193,27 +192,18 @@ impl<'a> Run<'a> {
             "20-after-all-left" => self.leave("cam"),
             "21-after-all-left" => self.leave("cam_opus"),
             "22-after-all-left" => self.leave("cam_pcma"),
+            "64-streams-while-ts-push" => {
+                let to = format!("http://{}/api/stream.ts?dst=empty", self.server.api());
+                self.push(&["-f", "mpegts", &to]);
+                let _ = self.until_stream("empty", |stream| !has_no_source(stream));
+            }
             "64d-streams-while-rtsp-push" => {
                 let to = self.server.server.rtsp("empty");
-                let clip = super::server::media().join("h264_aac.mp4");
-                self.viewers.push(ffmpeg(&[
-                    "-re",
-                    "-stream_loop",
-                    "-1",
-                    "-i",
-                    clip.to_str().unwrap(),
-                    "-c",
-                    "copy",
-                    "-rtsp_transport",
-                    "tcp",
-                    "-f",
-                    "rtsp",
-                    &to,
-                ]));
+                self.push(&["-rtsp_transport", "tcp", "-f", "rtsp", &to]);
                 let _ = self.until_flowing("empty", 2);
             }
             "84e-streams-after-whip-delete" => self.until_pushed_no_more(),
-            "64e-streams-after-rtsp-push" => {
+            "64b-streams-after-ts-push" | "64e-streams-after-rtsp-push" => {
                 self.viewers.clear();
                 self.until_pushed_no_more();
             }
@@ -249,6 +239,13 @@ impl<'a> Run<'a> {
         self.until_stream("empty", |stream| {
             stream["producers"].as_array().is_none_or(Vec::is_empty)
         });
+    }
+
+    /// A program that pushes a clip, again and again.
+    fn push(&mut self, to: &[&str]) {
+        let clip = super::server::media().join("h264_aac.mp4");
+        let input = ["-re", "-stream_loop", "-1", "-i", clip.to_str().unwrap(), "-c", "copy"];
+        self.viewers.push(ffmpeg(&[&input, to].concat()));
     }
 
     /// An RTSP viewer, until its media flows.
@@ -516,8 +513,20 @@ fn message_matches(wanted: &str, ours: &str) -> bool {
     }
 }
 
+fn has_no_source(stream: &Value) -> bool {
+    stream["producers"].as_array().is_none_or(Vec::is_empty)
+}
+
 /// Placeholders of request bodies.
-fn request_body(name: &str, recorded: &str) -> String {
+fn request_body(name: &str, recorded: &str) -> Vec<u8> {
+    if recorded == "<binary>" {
+        let clip = if name.contains("flv") { "h264_aac.flv" } else { "h264_aac.ts" };
+        return std::fs::read(super::server::media().join(clip)).unwrap();
+    }
+    text_body(name, recorded).into_bytes()
+}
+
+fn text_body(name: &str, recorded: &str) -> String {
     let whole = match name {
         "84-whip-post" => "11-whip",
         _ => "01-video-audio-h264-opus",

@@ -7,6 +7,8 @@ pub mod container;
 pub mod depay_aac;
 pub mod depay_h264;
 pub mod depay_h265;
+pub mod hls_playlist;
+pub mod http_body;
 mod packets;
 pub mod rtnetlink;
 pub mod rtp_rtcp;
@@ -26,6 +28,8 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("depay_aac", depay_aac::run),
     ("depay_h264", depay_h264::run),
     ("depay_h265", depay_h265::run),
+    ("hls_playlist", hls_playlist::run),
+    ("http_body", http_body::run),
     ("rtnetlink", rtnetlink::run),
     ("rtp_rtcp", rtp_rtcp::run),
     ("rtsp_client", rtsp_client::run),

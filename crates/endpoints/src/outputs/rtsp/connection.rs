@@ -20,7 +20,7 @@ use super::player::Player;
 use super::publisher::Publisher;
 use super::wire::{End, Wire, departure};
 use super::{Access, Config, Shared};
-use crate::sources::rtsp::random_text;
+use crate::io::random::random_text;
 
 type Dial = Pin<Box<dyn Future<Output = Result<Attached, Error>> + Send>>;
 

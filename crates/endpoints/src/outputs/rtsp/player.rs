@@ -10,8 +10,8 @@ use rs2rtc_media::rtp::{self, depay::Depacketiser};
 use rs2rtc_media::{Direction, Frame, Kind};
 use rs2rtc_streams::{Attached, FrameQueue, Subscription, Track};
 
+use crate::io::random::random_bytes;
 use crate::io::rtp::{Outgoing, Packetiser, Pieces};
-use crate::sources::rtsp::random_bytes;
 
 pub(super) struct Player {
     queue: Arc<FrameQueue>,

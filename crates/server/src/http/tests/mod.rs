@@ -15,6 +15,7 @@ mod config;
 mod feed;
 mod ffmpeg;
 mod https;
+mod ingest;
 mod openapi;
 mod players;
 

@@ -1,0 +1,296 @@
+//! Media that comes as a stream of bytes, from whatever it comes: told by its
+//! first bytes and delivered to the tracks of a stream ([`rs2rtc_media::container`]).
+//!
+//! Where a format has no times, pictures are shown when they come and sound is
+//! counted in samples.
+
+mod pace;
+mod source;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_media::container::{self, Demuxer, Time, Unit};
+use rs2rtc_media::time::{NtpTime, to_ticks};
+use rs2rtc_media::{Codec, Direction, Frame, Media};
+use rs2rtc_streams::{Connection, TrackWriter, Tracks};
+
+pub use source::Source;
+
+use pace::Pace;
+
+/// How long the second track of a format may take once the format is known.
+const SETTLE: Duration = Duration::from_secs(5);
+/// Bytes of units that may wait for their time.
+const MAX_WAITING: usize = 16 << 20;
+
+/// Where the bytes come from.
+pub trait Input: Send {
+    /// The next bytes; nothing at the end. Dropping the future loses nothing.
+    fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
+}
+
+impl Input for super::http::Body {
+    fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send {
+        Self::read(self)
+    }
+}
+
+/// When units are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// When they come.
+    AtOnce,
+    /// When their time has come, for what comes faster than it is to be shown.
+    InTime,
+}
+
+/// A stream of bytes and what was found in it.
+#[derive(Debug)]
+pub struct Intake<I> {
+    input: I,
+    demuxer: Demuxer,
+    /// Nothing follows.
+    ended: bool,
+    received: u64,
+    /// What errors begin with.
+    what: &'static str,
+}
+
+impl<I: Input> Intake<I> {
+    /// Nothing is read yet. Errors begin with `what`, if it is not empty.
+    pub const fn new(input: I, demuxer: Demuxer, what: &'static str) -> Self {
+        Self { input, demuxer, ended: false, received: 0, what }
+    }
+
+    /// Reads until the codecs of the tracks are known.
+    ///
+    /// # Errors
+    /// `Unsupported` for a format or codecs that are not known here, `Ended` if
+    /// the input ends before they are; what the input says.
+    pub async fn tracks(&mut self) -> Result<Vec<Codec>, Error> {
+        let mut settle = None;
+        loop {
+            if let Some(codecs) = self.demuxer.tracks().map_err(|e| failed(self.what, e))? {
+                return Ok(codecs.to_vec());
+            }
+            if self.ended {
+                return Err(self.error(ErrorKind::Ended, "EOF"));
+            }
+            if settle.is_none() && self.demuxer.is_recognised() {
+                settle = Some(tokio::time::Instant::now() + SETTLE);
+            }
+            let bytes = tokio::select! {
+                biased;
+                bytes = self.input.read() => bytes,
+                () = at(settle) => {
+                    settle = None;
+                    self.demuxer.settle().map_err(|e| failed(self.what, e))?;
+                    continue;
+                }
+            };
+            self.take(bytes)?;
+        }
+    }
+
+    /// Takes what was read; says how much it was.
+    fn take(&mut self, bytes: Result<Option<Bytes>, Error>) -> Result<usize, Error> {
+        let named = |e: Error| if self.what.is_empty() { e } else { e.context(self.what) };
+        match bytes.map_err(named)? {
+            Some(bytes) => {
+                self.received += bytes.len() as u64;
+                self.demuxer.push(&bytes);
+                Ok(bytes.len())
+            }
+            None => {
+                self.ended = true;
+                self.demuxer.end().map_err(|e| failed(self.what, e))?;
+                Ok(0)
+            }
+        }
+    }
+
+    /// The format, as FFmpeg calls it; empty before it is known.
+    pub const fn format_name(&self) -> &'static str {
+        self.demuxer.format_name()
+    }
+
+    /// What the stream says of itself in words; empty for most formats.
+    pub fn description(&self) -> &str {
+        self.demuxer.description()
+    }
+
+    /// Bytes that came so far.
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Whether it ended before its format was known.
+    pub const fn ended_early(&self) -> bool {
+        self.ended && !self.demuxer.is_recognised()
+    }
+
+    /// Delivers until the input ends, which is no error, or breaks.
+    pub async fn deliver(
+        mut self,
+        codecs: Vec<Codec>,
+        connection: Arc<Connection>,
+        mut tracks: Tracks,
+        delivery: Delivery,
+    ) -> Option<Error> {
+        let mut outlets = Outlets::new(codecs, delivery);
+        outlets.refresh(&mut tracks);
+        connection.received(usize::try_from(self.received).unwrap_or(usize::MAX));
+        loop {
+            loop {
+                match self.demuxer.next_unit() {
+                    Ok(Some(unit)) => outlets.push(unit),
+                    Ok(None) => break,
+                    Err(error) => return Some(failed(self.what, error)),
+                }
+            }
+            if self.ended && outlets.waiting.is_empty() {
+                return None;
+            }
+            let open = !self.ended && outlets.waiting_bytes <= MAX_WAITING;
+            tokio::select! {
+                biased;
+                () = tracks.changed() => outlets.refresh(&mut tracks),
+                () = at(outlets.due()) => outlets.write_due(),
+                bytes = self.input.read(), if open => match self.take(bytes) {
+                    Ok(length) => connection.received(length),
+                    Err(error) => return Some(error),
+                },
+            }
+        }
+    }
+
+    fn error(&self, kind: ErrorKind, text: &str) -> Error {
+        let error = Error::new(kind, text);
+        if self.what.is_empty() { error } else { error.context(self.what) }
+    }
+}
+
+/// The medias of tracks that somebody gives.
+pub fn medias(codecs: &[Codec]) -> Vec<Media> {
+    let media = |codec: &Codec| Media::new(codec.id.kind(), Direction::RecvOnly, codec.clone());
+    codecs.iter().map(media).collect()
+}
+
+fn failed(what: &'static str, error: container::Error) -> Error {
+    let kind = match error {
+        container::Error::Broken(_) | container::Error::TooLarge(_) => ErrorKind::Protocol,
+        _ => ErrorKind::Unsupported,
+    };
+    let error = Error::new(kind, error.to_string());
+    if what.is_empty() { error } else { error.context(what) }
+}
+
+async fn at(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where the units go, and those whose time has not come.
+struct Outlets {
+    all: Vec<Outlet>,
+    start: Instant,
+    pace: Option<Pace>,
+    waiting: VecDeque<(Instant, Unit)>,
+    waiting_bytes: usize,
+}
+
+impl Outlets {
+    fn new(codecs: Vec<Codec>, delivery: Delivery) -> Self {
+        Self {
+            all: codecs.into_iter().map(Outlet::new).collect(),
+            start: Instant::now(),
+            pace: (delivery == Delivery::InTime).then(Pace::default),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+        }
+    }
+
+    fn refresh(&mut self, tracks: &mut Tracks) {
+        tracks.wanted();
+        for (index, outlet) in self.all.iter_mut().enumerate() {
+            outlet.writer = tracks.writer(index);
+        }
+    }
+
+    fn push(&mut self, unit: Unit) {
+        let Some(outlet) = self.all.get_mut(unit.track) else { return };
+        match (&mut self.pace, unit.time) {
+            (Some(pace), Time::At { dts, .. }) => {
+                let due = pace.due(dts, outlet.codec.timestamp_rate(), Instant::now());
+                self.waiting_bytes += unit.payload.len();
+                let place = self.waiting.partition_point(|(other, _)| *other <= due);
+                self.waiting.insert(place, (due, unit));
+            }
+            _ => outlet.write(unit, self.start),
+        }
+    }
+
+    /// When the next unit is to be written.
+    fn due(&self) -> Option<tokio::time::Instant> {
+        self.waiting.front().map(|(due, _)| (*due).into())
+    }
+
+    fn write_due(&mut self) {
+        let now = Instant::now();
+        while let Some((_, unit)) = self.waiting.pop_front_if(|(due, _)| *due <= now) {
+            self.waiting_bytes -= unit.payload.len();
+            if let Some(outlet) = self.all.get_mut(unit.track) {
+                outlet.write(unit, self.start);
+            }
+        }
+    }
+}
+
+/// Where the units of a track go.
+struct Outlet {
+    codec: Codec,
+    /// Samples so far.
+    samples: i64,
+    writer: Option<TrackWriter>,
+    /// The timeline that it shares with the other tracks was told.
+    aligned: bool,
+}
+
+impl Outlet {
+    const fn new(codec: Codec) -> Self {
+        Self { codec, samples: 0, writer: None, aligned: false }
+    }
+
+    fn write(&mut self, unit: Unit, start: Instant) {
+        let now = Instant::now();
+        let (pts, dts) = match unit.time {
+            Time::Arrival => {
+                let pts =
+                    to_ticks(now.saturating_duration_since(start), self.codec.timestamp_rate());
+                (pts, pts)
+            }
+            Time::Lasts(samples) => {
+                let pts = self.samples;
+                self.samples = pts.saturating_add(i64::from(samples));
+                (pts, pts)
+            }
+            Time::At { pts, dts } => (pts, dts),
+        };
+        let Some(writer) = &self.writer else { return };
+        if let Time::At { .. } = unit.time
+            && !std::mem::replace(&mut self.aligned, true)
+        {
+            writer.sender_report(NtpTime(0), 0);
+        }
+        let mut frame = Frame::new(self.codec.id.clone(), unit.keyframe, pts, now, unit.payload);
+        frame.dts = dts;
+        writer.write(frame);
+    }
+}

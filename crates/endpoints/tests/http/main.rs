@@ -1,0 +1,9 @@
+//! HTTP and TCP sources through the streams engine, from cameras on loopback that
+//! answer as they are told.
+#![allow(clippy::unwrap_used)]
+
+mod camera;
+mod hls;
+mod lab;
+mod sources;
+mod tls;
