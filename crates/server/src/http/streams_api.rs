@@ -170,7 +170,8 @@ async fn play(api: &Api, call: &Call, stream: &Arc<Stream>, src: &str) -> Reply 
     }
 }
 
-fn may_name(api: &Api, call: &Call, sources: &[String]) -> Result<(), String> {
+/// Whether the caller may name these sources.
+pub(crate) fn may_name(api: &Api, call: &Call, sources: &[String]) -> Result<(), String> {
     let policy = &api.settings().policy;
     let compat = policy.compat || !policy.username.is_empty();
     sources.iter().try_for_each(|source| access::check_source(source, call.peer, compat))

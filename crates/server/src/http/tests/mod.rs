@@ -17,6 +17,7 @@ mod ffmpeg;
 mod https;
 mod openapi;
 mod players;
+mod trial;
 
 struct Server {
     addr: SocketAddr,
