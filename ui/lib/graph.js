@@ -4,7 +4,7 @@
  */
 
 /** Sizes in pixels. */
-export const BOX = {width: 176, height: 40, gapX: 56, gapY: 12, top: 32, left: 12};
+export const BOX = {width: 168, height: 40, gapX: 44, gapY: 12, top: 32, left: 12};
 
 /**
  * @typedef {{id: string, column: number, title: string, sub: string, y: number, about: any, stream: string, kick?: number}} GraphNode
