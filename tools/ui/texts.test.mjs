@@ -8,6 +8,7 @@ import {join} from 'node:path';
 import {test} from 'node:test';
 import {gzipSync} from 'node:zlib';
 import en from '../../ui/i18n/en.js';
+import player from '../../ui/i18n/player-zh.js';
 import zh from '../../ui/i18n/zh.js';
 import {closure, pages, preloaded, UI} from './preloads.mjs';
 
@@ -29,6 +30,14 @@ test('every word that a page asks for is there, and every one that is there is a
     const families = [...source.matchAll(/\bt\(`([a-z]+\.)\$\{/gi)].map(m => m[1]);
     const unused = Object.keys(en).filter(key => !source.includes(`'${key.replace(/\.one$/, '')}'`) && !families.some(family => key.startsWith(family)));
     assert.deepEqual(unused, []);
+});
+
+test('every sentence that is translated for the player is one that it says', () => {
+    const source = ours.map(read).join('\n');
+    assert.deepEqual(Object.keys(player).filter(text => !source.includes(`'${text}'`)), []);
+    const sentences = [...read('reasons.js').matchAll(/'(?:network|busy|auth|config|ended)', '([^']+)'/g)].map(m => m[1]);
+    assert.ok(sentences.length > 20);
+    assert.deepEqual(sentences.filter(text => !(text in player)), []);
 });
 
 test('no markup from text, no inline script or style, no address of anybody else', () => {

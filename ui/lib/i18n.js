@@ -3,6 +3,7 @@
  * Only that language is loaded.
  */
 import {recall, remember} from './prefs.js';
+import {useWords} from '../player/words.js';
 
 /** Languages there are, with their own names. @type {Record<string, string>} */
 export const LANGUAGES = {en: 'English', zh: '简体中文'};
@@ -20,6 +21,7 @@ function choose() {
 export const language = choose();
 /** @type {Record<string, string>} */
 const words = (await (language === 'zh' ? import('../i18n/zh.js') : import('../i18n/en.js'))).default;
+if (language === 'zh') useWords((await import('../i18n/player-zh.js')).default);
 document.documentElement.lang = language === 'zh' ? 'zh-CN' : language;
 const plurals = new Intl.PluralRules(language);
 

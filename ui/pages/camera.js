@@ -7,6 +7,7 @@ import {button, fill, h, say} from '../lib/dom.js';
 import {Feed} from '../lib/feed.js';
 import {duration, number, rate, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
+import {translate} from '../player/words.js';
 import {recall, remember} from '../lib/prefs.js';
 import {chip} from '../lib/state.js';
 import {abilities, Stats} from '../lib/stats.js';
@@ -80,9 +81,9 @@ function start() {
         } else if (phase === 'connecting') {
             steps.push(['answer', performance.now() - begun]);
         } else if ((phase === 'retrying' || phase === 'failed') && mode !== 'auto') {
-            refused[mode] = reason;
+            refused[mode] = translate(reason);
         }
-        if (phase === 'failed' || phase === 'retrying') announce(reason);
+        if (phase === 'failed' || phase === 'retrying') announce(translate(reason));
         explainWhy();
     });
     player.addEventListener('released', (/** @type {any} */ ev) => toast(t('camera.released', {ms: duration(ev.detail.releaseMs ?? null)})));
