@@ -11,21 +11,27 @@ import {fileURLToPath} from 'node:url';
 const UI = fileURLToPath(new URL('../../ui/', import.meta.url));
 const TYPES = {
     '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8',
-    '.svg': 'image/svg+xml', '.json': 'application/json',
+    '.svg': 'image/svg+xml', '.json': 'application/json', '.webmanifest': 'application/manifest+json',
 };
 export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob: data:; "
-    + "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'; "
+    + "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-src 'self'; frame-ancestors 'self'; "
     + "require-trusted-types-for 'script'; trusted-types 'none'";
+
+/** @typedef {{method: string, query: URLSearchParams, body: string, response: import('node:http').ServerResponse}} Call */
 
 /**
  * @param {object} options
  * @param {Record<string, object>} options.streams JSON of `api/streams`
  * @param {Record<string, string>} [options.errors] by stream name: the answer to any request
  * @param {string} [options.base] path in front of everything, with both slashes
- * @returns {Promise<{url: string, requests: string[], goodbyes: string[], close: () => void}>} goodbyes: method and the
- *     end of the address of each
+ * @param {Record<string, (call: Call) => any>} [options.answers] by method and path: gives text, JSON, or a status as a number
+ * @param {number} [options.port] the port to listen on; any by default
+ * @returns {Promise<{url: string, requests: string[], goodbyes: string[], emit: (name: string, data: object) => void, close: () => void}>}
+ *     goodbyes: method and the end of the address of each; `emit` tells all readers of the event feed
  */
-export async function mockServer({streams, errors = {}, base = '/'}) {
+export async function mockServer({streams, errors = {}, base = '/', answers = {}, port: wanted = 0}) {
+    const feeds = new Set(), boot = String(Math.random());
+    let seq = 0;
     const requests = /** @type {string[]} */ ([]), goodbyes = /** @type {string[]} */ ([]);
     const server = createServer(async (request, response) => {
         const url = new URL(request.url ?? '/', 'http://localhost');
@@ -35,8 +41,29 @@ export async function mockServer({streams, errors = {}, base = '/'}) {
             response.setHeader('content-type', 'application/json');
             response.end(JSON.stringify(value));
         };
+        const answer = answers[`${request.method} ${path}`];
+        if (answer) {
+            const chunks = [];
+            for await (const chunk of request) chunks.push(chunk);
+            const value = await answer({method: request.method ?? '', query: url.searchParams, body: Buffer.concat(chunks).toString(), response});
+            if (response.writableEnded) return;
+            if (typeof value === 'number') {
+                response.statusCode = value;
+                return response.end(`status ${value}\n`);
+            }
+            return typeof value === 'string' ? response.end(value) : json(value);
+        }
+        // No picture is kept.
+        if (path === 'api/rs/poster') return response.writeHead(204).end();
         if (path === 'api') return json({config_path: '/config/rs2rtc.yaml', version: '0.0.0', host: request.headers.host});
         if (path === 'api/streams') return json(streams);
+        if (path === 'api/rs/events') {
+            response.writeHead(200, {'content-type': 'text/event-stream', 'cache-control': 'no-store'});
+            response.write(`id: ${seq}\nevent: hello\ndata: ${JSON.stringify({boot, seq})}\n\n`);
+            feeds.add(response);
+            request.on('close', () => feeds.delete(response));
+            return;
+        }
         if (path?.startsWith('api/rs/bye/')) {
             goodbyes.push(`${request.method} ${path.slice('api/rs/bye/'.length)}`);
             response.statusCode = 204;
@@ -74,12 +101,15 @@ export async function mockServer({streams, errors = {}, base = '/'}) {
             }
         });
     });
-    await new Promise(resolve => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+    await new Promise(resolve => server.listen(wanted, '127.0.0.1', () => resolve(undefined)));
     const {port} = /** @type {import('node:net').AddressInfo} */ (server.address());
     return {
         url: `http://127.0.0.1:${port}${base}`,
         requests,
         goodbyes,
+        emit(name, data) {
+            for (const feed of feeds) feed.write(`id: ${++seq}\nevent: ${name}\ndata: ${JSON.stringify({at: Date.now(), ...data})}\n\n`);
+        },
         close() {
             for (const socket of sockets) socket.destroy();
             server.closeAllConnections();

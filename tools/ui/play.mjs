@@ -21,7 +21,7 @@ export {readStrip};
  * @property {string} url base address of the server
  * @property {string} src name of the stream
  * @property {string} [mode] modes of the player; default `webrtc`
- * @property {'stream'|'index'} [page] `stream.html`, or a click on the first page
+ * @property {'stream'|'index'} [page] `stream.html`, or the start of a tile on the first page
  * @property {number} [seconds] how long to watch after the first frame; default 3
  * @property {number} [timeout] seconds to wait for the first frame; default 20
  * @property {'show'|'hide'} [mdns]
@@ -78,20 +78,22 @@ export async function openPlayer(page, options) {
     const startedAt = Date.now();
     if (options.page === 'index') {
         await page.goto(base, {waitUntil: 'domcontentloaded'});
-        await page.waitForFunction(name => [...document.querySelectorAll('.stream .name')].some(n => n.textContent === name),
+        await page.waitForFunction(name => [...document.querySelectorAll('.tile .name')].some(n => n.textContent === name),
             {polling: 100, timeout: timeout * 1000}, src);
         await page.evaluate(name => {
-            const found = [...document.querySelectorAll('.stream .name')].find(n => n.textContent === name);
-            found?.closest('button')?.setAttribute('data-test', 'play');
+            const found = [...document.querySelectorAll('.tile .name')].find(n => n.textContent === name);
+            found?.closest('.tile')?.setAttribute('data-test', 'tile');
         }, src);
         await page.evaluate(() => /** @type {any} */ (window).__probe.reset());
-        await page.click('[data-test=play]');
+        await page.click('[data-test=tile] .over button');
     } else {
         const query = new URLSearchParams({src, mode});
         await page.goto(`${base}stream.html?${query}`, {waitUntil: 'domcontentloaded'});
     }
     const ok = await page.waitForFunction(() => /** @type {any} */ (window).__probe.marks.firstFrame !== undefined,
         {polling: 20, timeout: timeout * 1000}).then(() => true, () => false);
+    // Tiles are silent until somebody wants to hear one.
+    if (ok && options.page === 'index') await page.click('[data-test=tile] .bar [aria-pressed], [data-test=tile] .bar button');
     const seen = await page.evaluate(() => {
         const {marks, zero = 0, errors = []} = /** @type {any} */ (window).__probe;
         return {

@@ -3,6 +3,7 @@
  * attempt begins, and the buttons for it. Always light on a dark scrim, over any picture.
  */
 import {adopt} from '../adopt.js';
+import {translate} from './words.js';
 
 /** @typedef {import('./status.js').Phase} Phase */
 /**
@@ -89,7 +90,7 @@ export class Overlay {
         this.#panel.append(this.#title, this.#status, this.#wait, this.#act);
         this.#info.append(this.#mode, this.#panel);
 
-        this.#unmute.textContent = 'Tap for sound';
+        this.#unmute.textContent = translate('Tap for sound');
         this.#unmute.hidden = true;
         this.#unmute.addEventListener('click', () => {
             video.muted = false;
@@ -111,23 +112,24 @@ export class Overlay {
         if (again) {
             this.#mode.textContent = 'loading';
             this.#tick();
-            this.#wait.textContent = 'Trying…';
+            this.#wait.textContent = translate('Trying…');
             return;
         }
         this.#info.setAttribute('data-phase', phase);
         this.#mode.textContent = phase === 'live' ? view.mode : phase === 'dialling' || phase === 'connecting' ? 'loading'
             : phase === 'retrying' || phase === 'failed' ? 'error' : '';
-        this.#title.textContent = phase === 'parked' && view.cameraOff ? 'Paused, camera is off' : TITLES[phase] ?? '';
+        this.#title.textContent = translate(phase === 'parked' && view.cameraOff ? 'Paused, camera is off' : TITLES[phase] ?? '');
         this.say(view.reason);
         const act = {parked: 'Resume', retrying: 'Retry now', failed: 'Retry now'}[/** @type {string} */ (phase)] ?? '';
-        this.#act.textContent = act;
+        this.#act.textContent = translate(act);
         this.#act.hidden = !act;
         this.#tick();
     }
 
     /** Other words for the same state. @param {string} reason */
     say(reason) {
-        if (this.#status.textContent !== reason) this.#status.textContent = reason;
+        const text = translate(reason);
+        if (this.#status.textContent !== text) this.#status.textContent = text;
         this.#panel.hidden = !this.#title.textContent && !reason;
     }
 
@@ -139,7 +141,7 @@ export class Overlay {
         clearTimeout(this.#ticker);
         const nextTry = this.#view?.nextTry ?? 0;
         const wait = Math.ceil((nextTry - Date.now()) / 1000);
-        this.#wait.textContent = nextTry && wait > 0 ? `Next try in ${wait} s.` : '';
+        this.#wait.textContent = nextTry && wait > 0 ? translate('Next try in {s} s.').replace('{s}', String(wait)) : '';
         if (nextTry && wait > 0) this.#ticker = setTimeout(() => this.#tick(), 1000);
     }
 }

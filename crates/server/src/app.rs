@@ -24,7 +24,9 @@ use crate::http::access::token;
 use crate::http::listener::Listener;
 use crate::http::players::Players;
 use crate::http::tls::Identity;
-use crate::http::{Api, Class, Control, MAX_READERS, Peer, Policy, Settings, access, advice};
+use crate::http::{
+    Api, Class, Control, MAX_READERS, MAX_TRIALS, Peer, Policy, Settings, access, advice,
+};
 use crate::live::{self, Live};
 use crate::logging::Log;
 use crate::process::{Came, Signals, complain};
@@ -119,6 +121,7 @@ impl App {
             context: Arc::clone(&context),
             opener,
             readers: Arc::new(Semaphore::new(MAX_READERS)),
+            trials: Arc::new(Semaphore::new(MAX_TRIALS)),
         });
         let mut app = Self {
             config,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attach::Attached;
 use crate::cache::Limits;
+use crate::connection::next_id;
 use crate::counters::{Counters, Meter};
 use crate::dials::Dials;
 use crate::events::Events;
@@ -383,6 +384,18 @@ impl Streams {
             return Ok(());
         }
         self.shared.opener.check(source, origin)
+    }
+
+    /// A stream of one source without a name in the registry, to try the source.
+    /// Its own name, for events, is like no other.
+    ///
+    /// # Errors
+    /// What [`Self::check`] says of a source that is named over the network.
+    pub fn trial(&self, source: &str) -> Result<Arc<Stream>, Error> {
+        self.check(source, Origin::Api)?;
+        let name = format!("(test {})", next_id());
+        let sources = [source.to_owned()];
+        Ok(Stream::new(Arc::clone(&self.shared), &name, &sources, Options::default()))
     }
 
     fn close_unnamed(&self, stream: &Arc<Stream>, reason: &str) {

@@ -70,7 +70,29 @@ fn packed(asset: &Asset, call: &Call) -> Reply {
     set(&mut reply, header::ETAG, asset.etag);
     set(&mut reply, header::VARY, "Accept-Encoding");
     decorate(&mut reply, asset.name);
+    if asset.name.ends_with(".html") {
+        protect(&mut reply, asset.name);
+    }
     reply
+}
+
+/// Pages that other sites may show in a frame: the bare players. They lead to no page
+/// that changes anything.
+const FRAMED: [&str; 4] = ["stream.html", "webrtc.html", "webrtc-sync.html", "hls.html"];
+
+/// What a page of ours may load and do: nothing but what is packed. Pages of
+/// `api.static_dir` are the user's own and get none of this.
+fn protect(reply: &mut Reply, name: &str) {
+    let ancestors = if FRAMED.contains(&name) { "*" } else { "'self'" };
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+         media-src 'self' blob: data:; connect-src 'self'; manifest-src 'self'; form-action 'self'; \
+         base-uri 'none'; frame-src 'self'; frame-ancestors {ancestors}; \
+         require-trusted-types-for 'script'; trusted-types 'none'"
+    );
+    set(reply, header::CONTENT_SECURITY_POLICY, &policy);
+    let permissions = header::HeaderName::from_static("permissions-policy");
+    set(reply, permissions, "camera=(self), microphone=(self), display-capture=(self)");
 }
 
 fn inflate(asset: &Asset) -> Bytes {

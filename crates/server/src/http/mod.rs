@@ -44,6 +44,7 @@ mod settings;
 mod stream_json;
 mod streams_api;
 mod system;
+mod test_api;
 pub mod tls;
 mod webrtc;
 mod ws;
@@ -52,6 +53,7 @@ pub use access::{Class, Peer, Policy};
 pub use call::{Call, Reply};
 pub use events::MAX_READERS;
 pub use settings::{RtspInfo, Settings};
+pub use test_api::MAX_TRIALS;
 
 /// What the API asks of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,8 @@ pub struct Api {
     pub opener: Arc<Table>,
     /// Places for readers of `api/rs/events`.
     pub readers: Arc<Semaphore>,
+    /// Places for trials of sources, `api/rs/test`.
+    pub trials: Arc<Semaphore>,
 }
 
 type Handling = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -173,6 +177,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/rs/bye/" in "api/ws", "ws", |_, _| Class::Own, bye::handle),
     route!("api/rs/events", "api", |_, _| Class::View, events::handle),
     route!("api/rs/sessions", "api", sessions::class, sessions::handle),
+    route!("api/rs/test", "api", |_, _| Class::Stream, test_api::handle),
     route!("api/rs/metrics", "api", |_, _| Class::View, metrics::handle),
     route!("metrics" in "api/rs/metrics", "api", |_, _| Class::View, metrics::handle),
     route!("/static", "api", |_, _| Class::View, system::ok_payload),

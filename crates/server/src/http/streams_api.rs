@@ -184,7 +184,8 @@ pub(crate) fn may_play(api: &Api, call: &Call, source: &str) -> Result<(), Box<R
     checked.map_err(|problem| Box::new(failed(api, StatusCode::BAD_REQUEST, &problem)))
 }
 
-fn may_name(api: &Api, call: &Call, sources: &[String]) -> Result<(), String> {
+/// Whether the caller may name these sources.
+pub(crate) fn may_name(api: &Api, call: &Call, sources: &[String]) -> Result<(), String> {
     let policy = &api.settings().policy;
     let compat = policy.compat || !policy.username.is_empty();
     sources.iter().try_for_each(|source| access::check_source(source, call.peer, compat))

@@ -64,6 +64,7 @@ pub(super) const CLASSES: &[(&str, &str, Class)] = &[
     ("GET", "api/rs/events", Class::View),
     ("GET", "api/rs/sessions", Class::View),
     ("DELETE", "api/rs/sessions?id=1", Class::Stream),
+    ("POST", "api/rs/test", Class::Stream),
     ("GET", "api/rs/metrics", Class::View),
     ("GET", "metrics", Class::View),
     ("GET", "/static", Class::View),

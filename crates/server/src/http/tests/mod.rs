@@ -18,6 +18,7 @@ mod https;
 mod ingest;
 mod openapi;
 mod players;
+mod trial;
 
 struct Server {
     addr: SocketAddr,

@@ -1,0 +1,251 @@
+//! A trial of a source that is not configured yet: open it, see which tracks it
+//! has, wait for a picture, let go, and tell each step with its time.
+//!
+//! Some cameras allow one session, so there is one dial and no second one beside
+//! it. Whatever happens, the source is released at the end, and how long that
+//! took is the last word.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_media::codec::{h264, h265};
+use rs2rtc_media::{Codec, CodecId, Kind, filter};
+use rs2rtc_streams::events::Event;
+use rs2rtc_streams::{
+    Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Request, Stream,
+    Streams,
+};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+/// How long opening the source may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+/// How long the first picture may take.
+const PICTURE_LIMIT: Duration = Duration::from_secs(15);
+/// How long the next keyframe is waited for.
+const KEYFRAME_LIMIT: Duration = Duration::from_secs(5);
+/// How long the release is waited for; sources promise two seconds.
+const RELEASE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a trial is doing, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Reach the source, log in, and learn its tracks.
+    Connect,
+    /// Wait for a picture that decoding can begin with.
+    Picture,
+    /// Measure the distance of keyframes.
+    Keyframes,
+    /// Close it.
+    Release,
+}
+
+impl Step {
+    /// The name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Picture => "picture",
+            Self::Keyframes => "keyframes",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// What is known of a track.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What it carries.
+    pub codec: Codec,
+    /// Width and height in pixels, if the source told.
+    pub size: Option<(u32, u32)>,
+}
+
+/// One report of a trial.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// A step begins.
+    Begun(Step),
+    /// A step has worked.
+    Done(Step, Duration),
+    /// It is not possible, or of no use here.
+    Skipped(Step),
+    /// A step has failed. The release follows.
+    Failed(Step, Duration, Error),
+    /// The source is open: its tracks, and whether it has a loudspeaker.
+    Tracks(Vec<Found>, bool),
+    /// Time between two keyframes.
+    Keyframes(Duration),
+}
+
+/// Tries a source. Ends after the release; `cancel` leads there at once.
+///
+/// # Errors
+/// If the source may not be named, before anything is dialled.
+pub fn start(
+    streams: &Streams,
+    source: &str,
+    description: Description,
+    reports: mpsc::Sender<Report>,
+    cancel: CancellationToken,
+) -> Result<impl Future<Output = ()> + Send + use<>, Error> {
+    let stream = streams.trial(source)?;
+    let trial = Trial { stream, description, reports };
+    Ok(trial.run(cancel))
+}
+
+struct Trial {
+    stream: Arc<Stream>,
+    description: Description,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Trial {
+    async fn run(self, cancel: CancellationToken) {
+        let begin = self.stream.events().last();
+        tokio::select! {
+            () = self.look() => {}
+            () = cancel.cancelled() => {}
+            // Nobody listens any more.
+            () = self.reports.closed() => {}
+        }
+        self.release(begin).await;
+    }
+
+    async fn say(&self, report: Report) {
+        // Without a listener the trial ends.
+        let _ = self.reports.send(report).await;
+    }
+
+    /// Everything but the release. Dropped in the middle it lets go as well.
+    async fn look(&self) {
+        self.say(Report::Begun(Step::Connect)).await;
+        let from = Instant::now();
+        let attached = match self.connect().await {
+            Ok(attached) => attached,
+            Err(error) => {
+                return self.say(Report::Failed(Step::Connect, from.elapsed(), error)).await;
+            }
+        };
+        self.say(Report::Done(Step::Connect, from.elapsed())).await;
+        let tracks = attached.tracks.iter().map(|track| found(&track.codec)).collect();
+        self.say(Report::Tracks(tracks, self.has_speaker())).await;
+        self.picture(&attached).await;
+        attached.detach(Departure::now("left"));
+    }
+
+    async fn connect(&self) -> Result<Attached, Error> {
+        let medias = filter::medias([("video", ""), ("audio", "")]);
+        let description = Description { medias: medias.clone(), ..self.description.clone() };
+        let connection = Arc::new(Connection::new(description));
+        let request = Request { medias, connection, source_tag: None, may_sleep: false };
+        match timeout(CONNECT_LIMIT, self.stream.attach(request)).await {
+            Ok(result) => result,
+            Err(_) => {
+                Err(Error::new(ErrorKind::Unreachable, "the source does not answer: timed out"))
+            }
+        }
+    }
+
+    fn has_speaker(&self) -> bool {
+        let producers = self.stream.snapshot().producers.unwrap_or_default();
+        let mut medias = producers
+            .iter()
+            .filter_map(|p| p.connection.as_ref())
+            .flat_map(|c| &c.description.medias);
+        // From the source's side: it is sent sound.
+        medias.any(|m| m.kind == Kind::Audio && m.direction == rs2rtc_media::Direction::SendOnly)
+    }
+
+    async fn picture(&self, attached: &Attached) {
+        let Some(video) = attached.tracks.iter().find(|t| t.codec.id.kind() == Kind::Video) else {
+            self.say(Report::Skipped(Step::Picture)).await;
+            return self.say(Report::Skipped(Step::Keyframes)).await;
+        };
+        let queue = FrameQueue::new();
+        let (_, sink) = queue.input(Kind::Video, Arc::clone(&video.sender));
+        let (_subscription, cached) = video.track.subscribe_with_cache(sink);
+        self.say(Report::Begun(Step::Picture)).await;
+        let from = Instant::now();
+        let first = match cached.first() {
+            Some(frame) => Some(frame.arrival),
+            None => keyframe(&queue, PICTURE_LIMIT).await,
+        };
+        let Some(first) = first else {
+            let text = "the source sends no picture that decoding could begin with";
+            let error = Error::new(ErrorKind::Protocol, text);
+            return self.say(Report::Failed(Step::Picture, from.elapsed(), error)).await;
+        };
+        self.say(Report::Done(Step::Picture, from.elapsed())).await;
+        self.say(Report::Begun(Step::Keyframes)).await;
+        match keyframe(&queue, KEYFRAME_LIMIT).await {
+            Some(next) => self.say(Report::Keyframes(next.saturating_duration_since(first))).await,
+            None => self.say(Report::Skipped(Step::Keyframes)).await,
+        }
+    }
+
+    async fn release(&self, begin: u64) {
+        self.say(Report::Begun(Step::Release)).await;
+        let from = Instant::now();
+        let last = match timeout(RELEASE_LIMIT, self.released(begin)).await {
+            Ok(took) => Report::Done(Step::Release, took.unwrap_or_else(|| from.elapsed())),
+            Err(_) => {
+                let text = "the source has not ended within the time that it has for that";
+                let error = Error::new(ErrorKind::Protocol, text);
+                Report::Failed(Step::Release, from.elapsed(), error)
+            }
+        };
+        self.say(last).await;
+    }
+
+    /// Waits until the source is closed. `None` if it never was open.
+    async fn released(&self, begin: u64) -> Option<Duration> {
+        let mut seq = begin;
+        let mut was_open = false;
+        loop {
+            let batch = self.stream.events().since(seq);
+            for record in batch.records {
+                seq = record.seq;
+                match &record.event {
+                    event if event.stream() != self.stream.name() => {}
+                    Event::SourceOpened { .. } => was_open = true,
+                    Event::SourceReleased { release, .. } => return Some(*release),
+                    _ => {}
+                }
+            }
+            let producers = self.stream.snapshot().producers.unwrap_or_default();
+            let is_open = producers.iter().any(|producer| producer.connection.is_some());
+            if !is_open && (!was_open || batch.missed) {
+                return None;
+            }
+            self.stream.events().changed(seq).await;
+        }
+    }
+}
+
+/// When the next frame arrived that decoding can begin with.
+async fn keyframe(queue: &FrameQueue, limit: Duration) -> Option<std::time::Instant> {
+    let next = async {
+        while let Some((_, frame)) = queue.recv().await {
+            if frame.keyframe {
+                return Some(frame.arrival);
+            }
+        }
+        None
+    };
+    timeout(limit, next).await.ok().flatten()
+}
+
+fn found(codec: &Codec) -> Found {
+    let size = match codec.id {
+        CodecId::H264 => {
+            h264::ParameterSets::from_fmtp(&codec.fmtp).parse_sps().map(|s| (s.width, s.height))
+        }
+        CodecId::H265 => {
+            h265::ParameterSets::from_fmtp(&codec.fmtp).parse_sps().map(|s| (s.width, s.height))
+        }
+        _ => None,
+    };
+    Found { codec: codec.clone(), size }
+}

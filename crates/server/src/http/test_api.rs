@@ -1,0 +1,133 @@
+//! `api/rs/test`: tries a source before it is saved (`docs/api-rs.md`).
+//!
+//! The answer is one line of JSON per step, as it happens; the last one is the
+//! release. A client that leaves ends the trial at once.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, HttpBody};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
+use hyper::body::Frame;
+use rs2rtc_endpoints::outputs::trial::{self, Found, Report};
+use rs2rtc_streams::Description;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::call::{Call, Reply, error, typed};
+use super::streams_api::{failed, may_name};
+use super::{Api, stream_json};
+use crate::ledger::millis;
+use crate::metrics::kind_name;
+
+/// Trials at the same time.
+pub const MAX_TRIALS: usize = 4;
+/// Reports that wait for a slow client.
+const QUEUE: usize = 16;
+
+pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
+    if call.method() != Method::POST {
+        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+    }
+    let body = match call.body().await {
+        Ok(body) => body,
+        Err(reply) => return *reply,
+    };
+    // In the body, not in the address: it may hold a password.
+    let source = serde_json::from_slice::<Value>(&body).ok();
+    let source = source.as_ref().and_then(|value| value.get("src")).and_then(Value::as_str);
+    let Some(source) = source.map(str::trim).filter(|source| source.contains(':')) else {
+        return error(StatusCode::BAD_REQUEST, "src: which source? Send {\"src\": \"rtsp://...\"}");
+    };
+    if let Err(text) = may_name(&api, &call, &[source.to_owned()]) {
+        return error(StatusCode::BAD_REQUEST, &text);
+    }
+    let Ok(place) = Arc::clone(&api.trials).try_acquire_owned() else {
+        let mut reply = error(StatusCode::SERVICE_UNAVAILABLE, "too many tests at the same time");
+        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+        return reply;
+    };
+    let description = Description {
+        format_name: "test".into(),
+        protocol: "http".into(),
+        remote_addr: call.remote_addr(),
+        user_agent: call.header("user-agent").to_owned(),
+        ..Description::default()
+    };
+    let (give, take) = mpsc::channel(QUEUE);
+    let run = trial::start(&api.streams, source, description, give, api.cancel.child_token());
+    let run = match run {
+        Ok(run) => run,
+        Err(problem) => return failed(&api, StatusCode::BAD_REQUEST, &problem),
+    };
+    api.tasks.spawn("test of a source", async move {
+        run.await;
+        drop(place);
+    });
+    let lines = Lines { api: Arc::clone(&api), reports: take };
+    let mut reply = typed("application/x-ndjson", Body::new(lines));
+    let headers = reply.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    reply
+}
+
+/// The answer's body: a line per report.
+struct Lines {
+    api: Arc<Api>,
+    reports: mpsc::Receiver<Report>,
+}
+
+impl HttpBody for Lines {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let report = std::task::ready!(self.reports.poll_recv(context));
+        Poll::Ready(report.map(|report| {
+            let mut value = line(&report);
+            self.api.secrets.mask_json(&mut value);
+            Ok(Frame::data(Bytes::from(format!("{value}\n"))))
+        }))
+    }
+}
+
+fn line(report: &Report) -> Value {
+    match report {
+        Report::Begun(step) => json!({ "step": step.name(), "state": "run" }),
+        Report::Done(step, took) => {
+            json!({ "step": step.name(), "state": "ok", "ms": millis(*took) })
+        }
+        Report::Skipped(step) => json!({ "step": step.name(), "state": "skip" }),
+        Report::Failed(step, took, problem) => json!({
+            "step": step.name(),
+            "state": "fail",
+            "ms": millis(*took),
+            "kind": kind_name(problem.kind()),
+            "error": problem.to_string(),
+        }),
+        Report::Tracks(tracks, talk) => json!({
+            "step": "tracks",
+            "state": if tracks.is_empty() { "fail" } else { "ok" },
+            "tracks": tracks.iter().map(track).collect::<Vec<_>>(),
+            "talk": talk,
+        }),
+        Report::Keyframes(every) => {
+            json!({ "step": "keyframes", "state": "ok", "every_ms": millis(*every) })
+        }
+    }
+}
+
+fn track(found: &Found) -> Value {
+    let mut value = stream_json::codec(&found.codec);
+    if let (Value::Object(map), Some((width, height))) = (&mut value, found.size) {
+        map.insert("width".into(), width.into());
+        map.insert("height".into(), height.into());
+    }
+    value
+}

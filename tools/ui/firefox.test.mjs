@@ -1,0 +1,73 @@
+/**
+ * The pages in Firefox ESR: every one is built without an error on its console and asks nobody else; a camera of an odd name is added.
+ */
+import assert from 'node:assert/strict';
+import {existsSync, mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, before, test} from 'node:test';
+import puppeteer from 'puppeteer-core';
+import {fixture, HOSTILE} from './pages-fixture.mjs';
+
+/** Where Debian installs it; `FIREFOX` names another one. */
+const FIREFOX = process.env.FIREFOX || '/usr/bin/firefox-esr';
+const skip = existsSync(FIREFOX) ? false : 'no firefox here';
+const SRC = encodeURIComponent(HOSTILE);
+const PAGES = {'': '.tile', 'streams.html': 'tbody tr', 'sessions.html': '.timeline, tbody tr', 'add.html': '.examples button', 'log.html': '.loglist li', 'config.html': '.problems', 'net.html': '.graph g',
+    [`links.html?src=${SRC}`]: '.urls li', 'doctor.html': '.checks li', [`camera.html?src=${SRC}`]: 'rs-player .info'};
+
+/** @type {import('puppeteer-core').Browser} */
+let browser;
+/** @type {Awaited<ReturnType<typeof fixture>>} */
+let server;
+let folder = '';
+
+before(async () => {
+    if (skip) return;
+    folder = mkdtempSync(join(tmpdir(), 'rs2rtc-firefox-'));
+    server = await fixture({base: '/a/b/'});
+    browser = await puppeteer.launch({browser: 'firefox', executablePath: FIREFOX, headless: true, userDataDir: folder, timeout: 90_000, protocolTimeout: 120_000,
+        extraPrefsFirefox: {'media.autoplay.default': 0, 'app.update.enabled': false, 'network.captive-portal-service.enabled': false, 'network.connectivity-service.enabled': false}});
+});
+after(async () => {
+    await browser?.close().catch(() => {});
+    server?.close();
+    if (folder) rmSync(folder, {recursive: true, force: true, maxRetries: 20, retryDelay: 50});
+});
+
+test('every page without an error, also in Chinese', {skip}, async () => {
+    const page = await browser.newPage(), faults = /** @type {string[]} */ ([]);
+    page.on('console', msg => {
+        if (msg.type() === 'error') faults.push(msg.text());
+    });
+    page.on('pageerror', err => faults.push(String(err)));
+    page.on('request', request => {
+        if (!request.url().startsWith(server.url) && !/^(data|blob):/.test(request.url())) faults.push(`asks ${request.url()}`);
+    });
+    for (const [path, ready] of Object.entries(PAGES)) {
+        for (const lang of ['', 'config.html'].includes(path) ? ['zh', 'en'] : ['en']) {
+            await page.goto(`${server.url}${path}${path.includes('?') ? '&' : '?'}lang=${lang}`);
+            await page.waitForSelector(ready, {timeout: 30_000});
+            assert.equal(await page.$eval('html', n => n.lang), lang === 'zh' ? 'zh-CN' : 'en');
+        }
+    }
+    await page.goto(`${server.url}config.html`);
+    await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-line')?.textContent === 'api:', {timeout: 30_000});
+    await page.close();
+    assert.deepEqual(faults, []);
+});
+
+test('a camera of any name is added and watched', {skip}, async () => {
+    const page = await browser.newPage();
+    await page.goto(`${server.url}add.html?lang=en`);
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'src');
+    await page.keyboard.type('rtsp://192.168.1.9/x');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'name', {timeout: 30_000});
+    await page.keyboard.type('<b>&"x');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => /is added/.test(document.querySelector('main')?.textContent ?? ''), {timeout: 30_000});
+    assert.ok('<b>&"x' in server.state.streams);
+    assert.equal(new URL(await page.$eval('a.primary', n => /** @type {any} */ (n).href)).searchParams.get('src'), '<b>&"x');
+    await page.close();
+});

@@ -1,0 +1,110 @@
+/** The pure parts of the pages. */
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {Budget, LEAST, START, UNKNOWN} from '../../ui/lib/decode.js';
+import {diff} from '../../ui/lib/diff.js';
+import {hostOf, layout} from '../../ui/lib/graph.js';
+import {parse} from '../../ui/lib/hls.js';
+import {lineOf, LogList} from '../../ui/lib/loglist.js';
+import {compose, schemeOf, split, suggest} from '../../ui/lib/source.js';
+import {places, snippets} from '../../ui/lib/urls.js';
+import {children, describe, lookup, parents, pathOf, values} from '../../ui/lib/yaml-path.js';
+
+test('the budget: first ones play, exempt ones always, less when frames are dropped, more while none are', () => {
+    const budget = new Budget(), tiles = Array.from({length: 8}, (_, i) => ({cost: UNKNOWN, exempt: i === 7}));
+    const playing = budget.choose(tiles);
+    assert.equal(playing.size, Math.floor(START / UNKNOWN));
+    assert.ok(playing.has(tiles[7]) && playing.has(tiles[0]));
+    assert.equal(new Budget().choose([{cost: 10 * START, exempt: false}]).size, 1, 'one plays in any case');
+    budget.count(1, 80, 20, START);
+    budget.count(4000, 80, 20, START);
+    assert.equal(budget.limit, START, 'a short time is forgiven');
+    budget.count(5002, 80, 20, START);
+    assert.equal(budget.limit, START / 2);
+    for (let now = 10_003; now < 100_000; now += 5001) budget.count(now, 10, 90, 1);
+    assert.equal(budget.limit, LEAST);
+    budget.count(200_000, 100, 0, 1);
+    budget.count(216_000, 100, 0, 1);
+    assert.equal(budget.limit, LEAST * 1.2);
+});
+
+test('addresses: user and password are put in and taken out again', () => {
+    assert.equal(compose('192.168.1.64/stream1', 'admin', 'p@ss/w:rd'), 'rtsp://admin:p%40ss%2Fw%3Ard@192.168.1.64/stream1');
+    assert.equal(compose('host:8554/x', '', ''), 'rtsp://host:8554/x');
+    assert.equal(compose('rtsp://old:one@h/x', 'new', ''), 'rtsp://new@h/x');
+    assert.equal(compose('demo:', 'a', 'b'), 'demo:');
+    assert.equal(compose('  ', 'a', 'b'), '');
+    for (const [user, password] of [['admin', 'p@ss/w:rd'], ['ä', '空格'], ['a', '']]) {
+        assert.deepEqual(split(compose('rtsp://h:554/x?y=1', user, password)), {url: 'rtsp://h:554/x?y=1', user, password});
+    }
+    assert.deepEqual(split('rtsp://a:b%zz@h/'), {url: 'rtsp://h/', user: 'a', password: 'b%zz'});
+    assert.equal(schemeOf('FFMPEG:rtsp://x'), 'ffmpeg');
+    assert.equal(suggest('rtsp://192.168.1.64/x', name => name === 'camera_64'), 'camera_64_2');
+    assert.equal(suggest('rtsp://garden.local:554/x', () => false), 'garden');
+    assert.equal(suggest('demo:', () => false), 'demo');
+});
+
+test('differences of texts', () => {
+    const show = lines => lines.map(l => `${{same: ' ', add: '+', del: '-', skip: '~'}[l.kind]}${l.text}`);
+    assert.deepEqual(show(diff('a\nb\nc', 'a\nx\nc')), [' a', '-b', '+x', ' c']);
+    assert.deepEqual(show(diff('1\n2\n3\n4\n5\n6\n7', '1\n2\n3\n4\n5\n6\n8', 1)), ['~…', ' 6', '-7', '+8']);
+    assert.deepEqual(diff('same', 'same').filter(l => l.kind !== 'same' && l.kind !== 'skip'), []);
+    const long = Array.from({length: 5000}, (_, i) => String(i)).join('\n');
+    assert.equal(diff(long, long.replaceAll('1', 'x')).filter(l => l.kind === 'add').length > 100, true, 'large ones end');
+});
+
+test('places in a configuration', () => {
+    const lines = 'api:\n  listen: ":1984"\n\n# comment\nstreams:\n  "a b":\n    - rtsp://x\n  gate: rtsp://y\nwebrtc:\n  '.split('\n');
+    assert.deepEqual(pathOf(lines, 1), ['api', 'listen']);
+    assert.deepEqual(pathOf(lines, 7), ['streams', 'gate']);
+    assert.deepEqual(pathOf(lines, 3), null);
+    assert.deepEqual(parents(lines, 9, 2), ['webrtc']);
+    assert.deepEqual(parents(lines, 9, 0), []);
+    const schema = {properties: {api: {anyOf: [{type: 'null'}, {properties: {on: {type: 'boolean', default: true, description: 'Is it on'}}}]}, streams: {additionalProperties: {type: 'string'}}}};
+    assert.deepEqual(values(lookup(schema, ['api', 'on'])), ['true', 'false']);
+    assert.deepEqual(children(lookup(schema, ['api'])).map(([name]) => name), ['on']);
+    assert.equal(lookup(schema, ['streams', 'any'])?.type, 'string');
+    assert.equal(lookup(schema, ['nothing']), null);
+    assert.match(describe(lookup(schema, ['api', 'on'])), /Is it on\nboolean\n= true/);
+});
+
+test('lines of the log: module, fields, folding, filters', () => {
+    const line = lineOf({level: 'warn', time: 1_700_000_000_000, message: '[rtsp] no answer', stream: 'cam', n: 3});
+    assert.deepEqual([line.module, line.message, line.at], ['rtsp', 'no answer  stream=cam n=3', 1_700_000_000_000]);
+    const log = new LogList();
+    log.set('{"level":"info","message":"[api] a"}\n{"level":"info","message":"[api] a"}\nnot json\n');
+    assert.deepEqual(log.all.map(l => [l.message, l.count]), [['a', 2], ['not json', 1]]);
+    log.filter = {level: 'warn', module: '', words: 'gate'};
+    log.sift();
+    assert.equal(log.shown.length, 0);
+    assert.equal(log.add({level: 'error', message: '[x] the GATE'}), true);
+    assert.equal(log.add({level: 'info', message: '[x] the gate'}), false);
+    for (let i = 0; i < 6000; i++) log.add({level: 'info', message: `[x] ${i}`});
+    assert.equal(log.all.length, 5000);
+});
+
+test('the graph: five columns, lines between what belongs together', () => {
+    const streams = {cam: {producers: [{id: 1, format_name: 'rtsp', remote_addr: '10.0.0.1:554', receivers: [{id: 2, codec: {codec_name: 'h264'}}]}, {url: 'rtsp://idle'}],
+        consumers: [{id: 3, format_name: 'webrtc', remote_addr: '[fd00::1]:9 host', senders: [{id: 4, parent: 2, drops: 1}]}, {id: 5, format_name: 'preload'}]}, other: {producers: null, consumers: null}};
+    const {nodes, edges} = layout(streams, []);
+    assert.deepEqual(nodes.map(n => [n.id, n.column]), [['c10.0.0.1', 0], ['p1', 1], ['t2', 2], ['k3', 3], ['k5', 3], ['vfd00::1', 4]]);
+    assert.deepEqual(edges.map(e => `${e.from} ${e.to}`), ['c10.0.0.1 p1', 'p1 t2', 't2 k3', 'k3 vfd00::1']);
+    assert.equal(layout(streams, ['other']).nodes.length, 0);
+    assert.equal(hostOf({remote_addr: '127.0.0.1:1 forwarded 8.8.8.8'}), '8.8.8.8');
+});
+
+test('playlists', () => {
+    const base = new URL('http://h/a/api/stream.m3u8?src=x');
+    assert.deepEqual(parse('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1.640029,mp4a.40.2"\nhls/playlist.m3u8?id=1', base).streams, [{url: 'http://h/a/api/hls/playlist.m3u8?id=1', codecs: 'avc1.640029,mp4a.40.2'}]);
+    const media = parse('#EXTM3U\r\n#EXT-X-TARGETDURATION:2\r\n#EXT-X-MEDIA-SEQUENCE:7\r\n#EXT-X-MAP:URI="init.mp4?id=1"\r\n#EXTINF:0.500,\r\nsegment.m4s?id=1&n=7\r\n', new URL('http://h/api/hls/playlist.m3u8'));
+    assert.deepEqual([media.map, media.target, media.sequence, media.segments], ['http://h/api/hls/init.mp4?id=1', 2, 7, ['http://h/api/hls/segment.m4s?id=1&n=7']]);
+});
+
+test('addresses of a stream carry its name, and say who cannot play it', () => {
+    const name = 'a/b <"\'&?#/空', about = {name, base: 'http://h/x/', host: 'h', rtspPort: '8554', codecs: ['H265']};
+    for (const {url} of places(about).filter(p => p.url.startsWith('http'))) assert.equal(new URL(url).searchParams.get('src'), name, url);
+    assert.ok(places(about).find(p => p.key === 'webrtc')?.misfit);
+    assert.equal(places({...about, codecs: []}).filter(p => p.misfit).length, 0);
+    assert.equal(places({...about, rtspPort: ''}).filter(p => p.key.startsWith('rtsp')).length, 0);
+    assert.doesNotMatch(snippets(about)[1][1].replace(/^ffmpeg .*? -i '/, '').replace(/' -c copy.*/, ''), /'/);
+});

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+/**
+ * The `modulepreload` lines of the pages: every module that a page's script imports, so that the browser asks for all of them at
+ * once. Run without arguments it writes them; the tests check that they are right.
+ */
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {dirname, join, normalize, relative} from 'node:path';
+import {fileURLToPath} from 'node:url';
+
+export const UI = fileURLToPath(new URL('../../ui/', import.meta.url));
+
+/** What a module imports statically, and what its imports do; the module itself last. @param {string} path below `ui/` @returns {string[]} */
+export function closure(path, seen = new Set()) {
+    if (seen.has(path)) return [];
+    seen.add(path);
+    const text = readFileSync(join(UI, path), 'utf8');
+    const found = [...text.matchAll(/^(?:import|export)\s[^;'"]*?from\s*'([^']+)'|^import\s*'([^']+)'/gm)].map(m => m[1] ?? m[2]);
+    return [...found.flatMap(spec => closure(normalize(join(dirname(path), spec)), seen)), path];
+}
+
+/** The page with the lines that it should have. @param {string} html */
+export function preloaded(html) {
+    const script = /<script type="module" src="([^"]+)">/.exec(html)?.[1];
+    if (!script) return html;
+    const lines = closure(script).filter(path => path !== script).sort().map(path => `    <link rel="modulepreload" href="${relative('', path)}">\n`);
+    return html.replace(/ *<link rel="modulepreload"[^\n]*\n/g, '').replace(/( *)<script type="module"/, `${lines.join('')}$1<script type="module"`);
+}
+
+export const pages = () => readdirSync(UI).filter(name => name.endsWith('.html'));
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+    for (const page of pages()) writeFileSync(join(UI, page), preloaded(readFileSync(join(UI, page), 'utf8')));
+}

@@ -1,0 +1,76 @@
+/**
+ * The files of the web interface as they are served: words in both languages, nothing that the page's policy forbids, sizes, preloads,
+ * and third-party code that is what its packages give.
+ */
+import assert from 'node:assert/strict';
+import {existsSync, readdirSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {gzipSync} from 'node:zlib';
+import en from '../../ui/i18n/en.js';
+import player from '../../ui/i18n/player-zh.js';
+import zh from '../../ui/i18n/zh.js';
+import {closure, pages, preloaded, UI} from './preloads.mjs';
+
+const files = readdirSync(UI, {recursive: true, withFileTypes: true}).filter(f => f.isFile()).map(f => join(f.parentPath, f.name).slice(UI.length));
+const ours = files.filter(name => name.endsWith('.js') && !name.startsWith('vendor/') && !name.startsWith('i18n/'));
+const read = name => readFileSync(join(UI, name), 'utf8');
+const gzip = name => gzipSync(readFileSync(join(UI, name)), {level: 9}).length;
+
+test('both languages have the same words, with the same values in them', () => {
+    assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
+    const values = text => [...text.matchAll(/\{(\w+)\}/g)].map(m => m[1]).filter(name => name !== 'n').sort();
+    for (const key of Object.keys(en)) assert.deepEqual(values(zh[key]), values(en[key]), key);
+});
+
+test('every word that a page asks for is there, and every one that is there is asked for', () => {
+    const source = ours.map(read).join('\n');
+    const asked = [...source.matchAll(/\bt\('([^']+)'/g)].map(m => m[1]);
+    assert.deepEqual(asked.filter(key => !(key in en)), []);
+    const families = [...source.matchAll(/\bt\(`([a-z]+\.)\$\{/gi)].map(m => m[1]);
+    const unused = Object.keys(en).filter(key => !source.includes(`'${key.replace(/\.one$/, '')}'`) && !families.some(family => key.startsWith(family)));
+    assert.deepEqual(unused, []);
+});
+
+test('every sentence that is translated for the player is one that it says', () => {
+    const source = ours.map(read).join('\n');
+    assert.deepEqual(Object.keys(player).filter(text => !source.includes(`'${text}'`)), []);
+    const sentences = [...read('reasons.js').matchAll(/'(?:network|busy|auth|config|ended)', '([^']+)'/g)].map(m => m[1]);
+    assert.ok(sentences.length > 20);
+    assert.deepEqual(sentences.filter(text => !(text in player)), []);
+});
+
+test('no markup from text, no inline script or style, no address of anybody else', () => {
+    for (const name of ours) {
+        const text = read(name);
+        for (const pattern of [/\binnerHTML\b/, /\bouterHTML\b/, /insertAdjacentHTML/, /document\.write/, /\beval\(/, /new Function/, /\.style\.cssText/, /setAttribute\('style'/]) assert.doesNotMatch(text, pattern, name);
+    }
+    for (const name of files.filter(f => f.endsWith('.html'))) {
+        const text = read(name);
+        assert.doesNotMatch(text, /<script(?![^>]*\bsrc=)/, name);
+        assert.doesNotMatch(text, /\sstyle=|\son\w+=|<base/i, name);
+        assert.doesNotMatch(text, /(src|href)="(https?:)?\/\//, name);
+        assert.doesNotMatch(text, /(src|href)="\//, `${name}: works under any prefix`);
+    }
+});
+
+test('pages ask at once for all modules that they need', () => {
+    for (const page of pages()) assert.equal(preloaded(read(page)), read(page), `${page}: run node tools/ui/preloads.mjs`);
+});
+
+test('sizes stay in their bounds', () => {
+    const total = files.reduce((sum, name) => sum + gzip(name), 0);
+    const first = ['index.html', 'app.css', 'theme.js', 'icon.svg', 'icons.svg', 'i18n/zh.js', ...closure('pages/live.js')];
+    const sum = names => [...new Set(names)].reduce((all, name) => all + gzip(name), 0);
+    // The player is loaded when the first tile plays.
+    const live = sum(first), playing = sum([...first, ...closure('player/rs-player.js')]);
+    console.log(`all files ${total} bytes, Live ${live}, with its player ${playing}, gzip`);
+    assert.ok(total <= 320 * 1024, `all files: ${total}`);
+    assert.ok(live <= 60 * 1024, `Live: ${live}`);
+    assert.ok(gzip('video-rtc.js') <= 9 * 1024);
+});
+
+test('third-party code is what its packages give', {skip: existsSync(new URL('node_modules/esbuild', import.meta.url)) ? false : 'packages are not installed'}, async () => {
+    const {vendor} = await import('./vendor.mjs');
+    for (const [name, text] of Object.entries(await vendor())) assert.ok(read(`vendor/${name}`) === text, `${name}: run node tools/ui/vendor.mjs`);
+});

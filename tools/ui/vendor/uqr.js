@@ -1,0 +1,2 @@
+// QR codes as a matrix.
+export {encode} from 'uqr';

@@ -1,0 +1,58 @@
+/**
+ * How many pictures a browser may decode at once: a budget in pixels per second that shrinks when frames are dropped and
+ * grows slowly while none are. Pure; times are arguments.
+ */
+
+/** Pixels per second to begin with, and the least and most. */
+export const START = 100e6, LEAST = 6e6, MOST = 600e6;
+/** What a stream costs before it is known: 1280x720 at 25. */
+export const UNKNOWN = 1280 * 720 * 25;
+/** Share of dropped frames that is too much, how long it may last, and how long it must be quiet to grow. */
+const TOO_MANY = 0.1, BAD_FOR = 5000, GOOD_FOR = 15_000;
+
+export class Budget {
+    limit = START;
+    #badSince = 0;
+    #goodSince = 0;
+
+    /**
+     * Counts frames of the last moment.
+     * @param {number} now milliseconds
+     * @param {number} shown frames
+     * @param {number} dropped frames
+     * @param {number} used pixels per second that play now
+     */
+    count(now, shown, dropped, used) {
+        if (shown + dropped < 5) return;
+        if (dropped > TOO_MANY * (shown + dropped)) {
+            this.#goodSince = 0;
+            this.#badSince ||= now;
+            if (now - this.#badSince < BAD_FOR) return;
+            this.limit = Math.max(LEAST, Math.min(this.limit, used) / 2);
+            this.#badSince = now;
+        } else {
+            this.#badSince = 0;
+            this.#goodSince ||= now;
+            if (now - this.#goodSince < GOOD_FOR) return;
+            this.limit = Math.min(MOST, this.limit * 1.2);
+            this.#goodSince = now;
+        }
+    }
+
+    /**
+     * Who plays: the first ones that fit; those that somebody looks at or listens to in any case.
+     * @template {{cost: number, exempt: boolean}} T
+     * @param {T[]} tiles in the order of the page
+     * @returns {Set<T>}
+     */
+    choose(tiles) {
+        const playing = new Set(tiles.filter(tile => tile.exempt));
+        let used = [...playing].reduce((sum, tile) => sum + tile.cost, 0);
+        for (const tile of tiles) {
+            if (playing.has(tile) || used + tile.cost > this.limit && playing.size) continue;
+            playing.add(tile);
+            used += tile.cost;
+        }
+        return playing;
+    }
+}

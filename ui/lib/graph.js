@@ -1,0 +1,81 @@
+/**
+ * Cameras, producers, tracks, consumers and viewers in five columns, from the JSON of `api/streams`. Pure: gives boxes with
+ * places and lines between them.
+ */
+
+/** Sizes in pixels. */
+export const BOX = {width: 168, height: 40, gapX: 44, gapY: 12, top: 32, left: 12};
+
+/**
+ * @typedef {{id: string, column: number, title: string, sub: string, y: number, about: any, stream: string, kick?: number}} GraphNode
+ * @typedef {{from: string, to: string, bytes: number, drops: number}} Edge
+ */
+
+/** The host of a connection. @param {any} c */
+export function hostOf(c) {
+    const text = String(c.remote_addr ?? ''), forwarded = text.split(' forwarded ')[1];
+    if (forwarded) return forwarded.split(/[ ,]/)[0];
+    if (c.protocol === 'pipe') return '127.0.0.1';
+    const bare = text.startsWith('[') ? text.slice(1).split(']')[0] : text.split(/[ ,:]/)[0];
+    if (bare) return bare;
+    try {
+        return new URL(String(c.url ?? '').replace(/^\w+:/, 'http:')).hostname || c.url;
+    } catch {
+        return String(c.url ?? c.source ?? '').slice(0, 40) || '?';
+    }
+}
+
+/**
+ * @param {Record<string, {producers: any[]|null, consumers: any[]|null}>} streams
+ * @param {string[]} [only] names; all without them
+ * @returns {{nodes: GraphNode[], edges: Edge[], height: number}}
+ */
+export function layout(streams, only = []) {
+    /** @type {Map<string, GraphNode>} */
+    const nodes = new Map();
+    /** @type {Edge[]} */
+    const edges = [];
+    const add = (/** @type {string} */ id, /** @type {number} */ column, /** @type {string} */ title, /** @type {string} */ sub, /** @type {any} */ about, /** @type {string} */ stream, /** @type {number} */ kick = 0) => {
+        if (!nodes.has(id)) nodes.set(id, {id, column, title, sub, y: 0, about, stream, kick});
+    };
+    const join = (/** @type {string} */ from, /** @type {string} */ to, bytes = 0, drops = 0) => edges.push({from, to, bytes, drops});
+    for (const [name, stream] of Object.entries(streams)) {
+        if (only.length && !only.includes(name)) continue;
+        for (const p of stream.producers ?? []) {
+            if (!p.id) continue;
+            add(`c${hostOf(p)}`, 0, hostOf(p), name, {host: hostOf(p)}, name);
+            add(`p${p.id}`, 1, p.format_name ?? p.protocol ?? '', name, p, name);
+            join(`c${hostOf(p)}`, `p${p.id}`, p.bytes_recv);
+            for (const r of p.receivers ?? []) {
+                add(`t${r.id}`, 2, (r.codec?.codec_name ?? '?').toUpperCase(), [r.codec?.profile, r.codec?.sample_rate].filter(Boolean).join(' '), r, name);
+                join(`p${p.id}`, `t${r.id}`, r.bytes);
+            }
+        }
+        for (const c of stream.consumers ?? []) {
+            if (!c.id) continue;
+            add(`k${c.id}`, 3, c.format_name ?? '', name, c, name, c.id);
+            for (const s of c.senders ?? []) if (s.parent) join(`t${s.parent}`, `k${c.id}`, s.bytes, s.drops);
+            if (c.format_name === 'preload') continue;
+            add(`v${hostOf(c)}`, 4, hostOf(c), String(c.user_agent ?? '').split(/[ /]/)[0], {host: hostOf(c), user_agent: c.user_agent}, name);
+            join(`k${c.id}`, `v${hostOf(c)}`, c.bytes_send);
+        }
+    }
+    const all = [...nodes.values()], known = edges.filter(e => nodes.has(e.from) && nodes.has(e.to));
+    const columns = [0, 1, 2, 3, 4].map(column => all.filter(node => node.column === column));
+    // Each column in the order of the middles of what it hangs on: a few passes there and back.
+    const place = () => columns.forEach(column => column.forEach((node, i) => node.y = BOX.top + i * (BOX.height + BOX.gapY)));
+    place();
+    for (let pass = 0; pass < 4; pass++) {
+        for (const column of pass % 2 ? [...columns].reverse() : columns) {
+            const middle = (/** @type {GraphNode} */ node) => {
+                const near = known.filter(e => e.from === node.id || e.to === node.id).map(e => nodes.get(e.from === node.id ? e.to : e.from)?.y ?? 0);
+                return near.length ? near.reduce((a, b) => a + b, 0) / near.length : node.y;
+            };
+            const middles = new Map(column.map(node => [node, middle(node)]));
+            column.sort((a, b) => (middles.get(a) ?? 0) - (middles.get(b) ?? 0));
+        }
+        place();
+    }
+    const most = Math.max(0, ...columns.map(column => column.length));
+    return {nodes: columns.flat(), edges: known, height: BOX.top + most * (BOX.height + BOX.gapY)};
+}

@@ -1,0 +1,140 @@
+/**
+ * A small loader of live HLS with fMP4 segments (RFC 8216) for browsers that do not play it themselves: fetches the playlist and each
+ * segment once, and stays near the live edge.
+ */
+
+/** Seconds of media behind the picture that are kept, and that it may be behind the newest. */
+const KEEP = 10, BEHIND = 8;
+/** Milliseconds that a request may take, and requests in a row that may fail. */
+const LIMIT = 10_000, TRIES = 5;
+
+/**
+ * A playlist as far as it is needed here. Pure.
+ * @param {string} text
+ * @param {URL} base where it came from
+ * @returns {{streams: {url: string, codecs: string}[], map: string, target: number, sequence: number, segments: string[], ended: boolean}}
+ */
+export function parse(text, base) {
+    const out = {streams: /** @type {{url: string, codecs: string}[]} */ ([]), map: '', target: 1, sequence: 0, segments: /** @type {string[]} */ ([]), ended: false};
+    const at = (/** @type {string} */ url) => new URL(url, base).href;
+    /** @type {string|null} */
+    let codecs = null;
+    for (const line of text.split(/\r?\n/)) {
+        if (line.startsWith('#EXT-X-STREAM-INF:')) codecs = /CODECS="([^"]*)"/.exec(line)?.[1] ?? '';
+        else if (line.startsWith('#EXT-X-MAP:')) out.map = at(/URI="([^"]*)"/.exec(line)?.[1] ?? '');
+        else if (line.startsWith('#EXT-X-TARGETDURATION:')) out.target = Number(line.split(':')[1]) || 1;
+        else if (line.startsWith('#EXT-X-MEDIA-SEQUENCE:')) out.sequence = Number(line.split(':')[1]) || 0;
+        else if (line.startsWith('#EXT-X-ENDLIST')) out.ended = true;
+        else if (line && !line.startsWith('#')) {
+            if (codecs !== null) out.streams.push({url: at(line), codecs});
+            else out.segments.push(at(line));
+            codecs = null;
+        }
+    }
+    return out;
+}
+
+export class Loader {
+    #stop = new AbortController();
+    #next = -1;
+    #map = '';
+
+    /** @param {HTMLVideoElement} video @param {URL} url of the playlist @param {(why: string) => void} onlost it played and does not any more */
+    constructor(video, url, onlost) {
+        this.video = video;
+        this.url = url;
+        this.onlost = onlost;
+    }
+
+    /** Resolves when media is there; goes on by itself until it is stopped. */
+    async start() {
+        const Source = /** @type {typeof MediaSource|undefined} */ (/** @type {any} */ (window).ManagedMediaSource ?? window.MediaSource);
+        if (!Source) throw new Error('this browser has no MediaSource');
+        const master = parse(await this.#text(this.url), this.url);
+        const best = master.streams[0] ?? {url: this.url.href, codecs: ''};
+        const type = `video/mp4; codecs="${best.codecs}"`;
+        if (!best.codecs || !Source.isTypeSupported(type)) throw new Error(`this browser cannot play ${best.codecs || 'this playlist'}`);
+        const media = new Source();
+        this.video.disableRemotePlayback = true;
+        this.video.src = URL.createObjectURL(media);
+        await new Promise(resolve => media.addEventListener('sourceopen', resolve, {once: true}));
+        const buffer = media.addSourceBuffer(type);
+        const playlist = new URL(best.url);
+        for (let fails = 0; !(await this.#round(playlist, buffer));) if (++fails > 100) throw new Error('no segment comes');
+        this.#go(playlist, buffer);
+    }
+
+    stop() {
+        this.#stop.abort();
+    }
+
+    /** @param {URL} playlist @param {SourceBuffer} buffer */
+    async #go(playlist, buffer) {
+        let fails = 0;
+        while (!this.#stop.signal.aborted) {
+            try {
+                await this.#round(playlist, buffer);
+                fails = 0;
+            } catch (err) {
+                if (this.#stop.signal.aborted) return;
+                if (++fails < TRIES) continue;
+                this.stop();
+                return this.onlost(err instanceof Error ? err.message : String(err));
+            }
+        }
+    }
+
+    /** Looks once, and takes what is new. @param {URL} url @param {SourceBuffer} buffer @returns {Promise<boolean>} media came */
+    async #round(url, buffer) {
+        const list = parse(await this.#text(url), url);
+        if (list.map && list.map !== this.#map) {
+            await this.#append(buffer, await this.#bytes(list.map));
+            this.#map = list.map;
+        }
+        if (this.#next < list.sequence || this.#next > list.sequence + list.segments.length) this.#next = Math.max(list.sequence, list.sequence + list.segments.length - 2);
+        let came = false;
+        for (const [i, segment] of list.segments.entries()) {
+            if (list.sequence + i < this.#next) continue;
+            await this.#append(buffer, await this.#bytes(segment));
+            this.#next = list.sequence + i + 1;
+            came = true;
+        }
+        this.#edge(buffer);
+        if (!came) await new Promise(resolve => setTimeout(resolve, Math.min(2000, Math.max(100, list.target * 250))));
+        return came;
+    }
+
+    /** @param {SourceBuffer} buffer */
+    #edge(buffer) {
+        const {video} = this, ranges = video.buffered;
+        if (!ranges.length) return;
+        const end = ranges.end(ranges.length - 1), start = ranges.start(0);
+        if (video.currentTime < ranges.start(ranges.length - 1) || end - video.currentTime > BEHIND) video.currentTime = Math.max(ranges.start(ranges.length - 1), end - 2);
+        if (video.currentTime - start > KEEP * 2 && !buffer.updating) buffer.remove(start, video.currentTime - KEEP);
+    }
+
+    /** @param {SourceBuffer} buffer @param {ArrayBuffer} bytes */
+    async #append(buffer, bytes) {
+        const idle = () => new Promise(resolve => buffer.updating ? buffer.addEventListener('updateend', resolve, {once: true}) : resolve(undefined));
+        await idle();
+        buffer.appendBuffer(bytes);
+        await idle();
+    }
+
+    /** @param {URL|string} url */
+    async #ask(url) {
+        const response = await fetch(url, {signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(LIMIT)]), cache: 'no-store'});
+        if (!response.ok) throw new Error((await response.text()).trim().slice(0, 300) || `status ${response.status}`);
+        return response;
+    }
+
+    /** @param {URL|string} url */
+    async #text(url) {
+        const text = await (await this.#ask(url)).text();
+        if (!text.startsWith('#EXTM3U')) throw new Error('the server gives no playlist');
+        return text;
+    }
+
+    /** @param {URL|string} url */
+    #bytes = async url => (await this.#ask(url)).arrayBuffer();
+}

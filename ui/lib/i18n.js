@@ -1,0 +1,88 @@
+/**
+ * The words of the pages in the visitor's language: `?lang`, then what was chosen before, then the browser's.
+ * Only that language is loaded.
+ */
+import {recall, remember} from './prefs.js';
+import {useWords} from '../player/words.js';
+
+/** Languages there are, with their own names. @type {Record<string, string>} */
+export const LANGUAGES = {en: 'English', zh: '简体中文'};
+
+function choose() {
+    const asked = new URLSearchParams(location.search).get('lang');
+    if (asked && asked in LANGUAGES) {
+        remember('lang', asked);
+        return asked;
+    }
+    const wishes = [recall('lang', ''), ...(navigator.languages ?? [])].map(tag => tag.toLowerCase().split('-')[0]);
+    return wishes.find(tag => tag in LANGUAGES) ?? 'en';
+}
+
+export const language = choose();
+/** @type {Record<string, string>} */
+const words = (await (language === 'zh' ? import('../i18n/zh.js') : import('../i18n/en.js'))).default;
+if (language === 'zh') useWords((await import('../i18n/player-zh.js')).default);
+document.documentElement.lang = language === 'zh' ? 'zh-CN' : language;
+const plurals = new Intl.PluralRules(language);
+
+/**
+ * The words of a key. `{name}` stands for a value; with a value `n` the key `name.one` is used for one thing.
+ * @param {string} key
+ * @param {Record<string, string|number>} [values]
+ */
+export function t(key, values = {}) {
+    const one = typeof values.n === 'number' && plurals.select(values.n) === 'one' ? words[`${key}.one`] : undefined;
+    const text = one ?? words[key];
+    if (text === undefined) {
+        console.error(`no words for ${key}`);
+        return key;
+    }
+    return text.replace(/\{(\w+)\}/g, (_, name) => {
+        const value = values[name];
+        return typeof value === 'number' ? number(value) : String(value ?? '');
+    });
+}
+
+/** Whether there are words for a key. @param {string} key */
+export const has = key => key in words;
+
+/** Goes to the same page in another language. @param {string} tag */
+export function setLanguage(tag) {
+    remember('lang', tag);
+    const url = new URL(location.href);
+    url.searchParams.delete('lang');
+    location.replace(url);
+}
+
+const formats = new Map();
+/** @param {number} value @param {number} [digits] at most */
+export function number(value, digits = 1) {
+    let format = formats.get(digits);
+    if (!format) formats.set(digits, format = new Intl.NumberFormat(language, {maximumFractionDigits: digits}));
+    return format.format(value);
+}
+
+/** Milliseconds as people read them. @param {number|null|undefined} ms */
+export function duration(ms) {
+    if (ms === null || ms === undefined) return '–';
+    if (ms < 10) return `${number(ms, 1)} ms`;
+    if (ms < 1000) return `${number(ms, 0)} ms`;
+    if (ms < 60_000) return `${number(ms / 1000, ms < 10_000 ? 1 : 0)} s`;
+    const s = Math.floor(ms / 1000), two = (/** @type {number} */ n) => String(n).padStart(2, '0');
+    return `${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+}
+
+/** Bits per second. @param {number|null|undefined} bits */
+export function rate(bits) {
+    if (bits === null || bits === undefined) return '–';
+    return bits >= 1e6 ? `${number(bits / 1e6, 1)} Mb/s` : `${number(bits / 1e3, 0)} kb/s`;
+}
+
+/** Time of day with milliseconds. @param {number} at milliseconds since 1970 */
+export function clock(at) {
+    const date = new Date(at), pad = (/** @type {number} */ n, size = 2) => String(n).padStart(size, '0');
+    return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
+}
+
+/** Day and time. @param {number} at milliseconds since 1970 */
+export const dateTime = at => new Intl.DateTimeFormat(language, {dateStyle: 'medium', timeStyle: 'medium'}).format(at);

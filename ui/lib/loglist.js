@@ -1,0 +1,87 @@
+/**
+ * The lines of the log: parsed, folded when they repeat, filtered. Pure.
+ */
+
+/** Lines that are kept. */
+const MOST = 5000;
+const ORDER = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic'];
+
+/**
+ * @typedef {{at: number, level: string, module: string, message: string, fields: Record<string, any>, count: number, key: string}} Line
+ */
+
+/** A record of the log as a line. @param {Record<string, any>} record @returns {Line} */
+export function lineOf(record) {
+    const {level = '', message = '', time, at, ...rest} = record;
+    const found = /^\[([\w.-]+)\] ?/.exec(message);
+    const values = Object.entries(rest).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join(' ');
+    const text = [found ? message.slice(found[0].length) : message, values].filter(Boolean).join('  ');
+    const stamp = typeof time === 'number' && time > 1e11 ? time : typeof time === 'string' ? Date.parse(time) || 0 : Number(at) || 0;
+    return {at: stamp, level, module: found?.[1] ?? '', message: text, fields: record, count: 1, key: `${level}|${message}|${values}`};
+}
+
+export class LogList {
+    /** @type {Line[]} */
+    all = [];
+    /** Those that the filter lets through. @type {Line[]} */
+    shown = [];
+    /** @type {Set<string>} */
+    modules = new Set();
+    filter = {level: '', module: '', words: ''};
+
+    /** Takes the whole log, one JSON object per line. @param {string} text */
+    set(text) {
+        this.all = [];
+        this.modules.clear();
+        for (const line of text.split('\n')) {
+            if (!line) continue;
+            try {
+                this.#take(lineOf(JSON.parse(line)));
+            } catch {
+                this.#take(lineOf({message: line}));
+            }
+        }
+        this.sift();
+    }
+
+    /** One more. @param {Record<string, any>} record @returns {boolean} it is shown */
+    add(record) {
+        const line = lineOf(record), folded = this.#take(line);
+        if (!this.#fits(line)) return false;
+        if (!folded) this.shown.push(line);
+        while (this.shown.length && this.all.length && this.shown[0].at < this.all[0].at) this.shown.shift();
+        return true;
+    }
+
+    /** Applies the filter again. */
+    sift() {
+        this.shown = this.all.filter(line => this.#fits(line));
+    }
+
+    /** What is shown, as text. */
+    text() {
+        return this.shown.map(l => `${l.at ? new Date(l.at).toISOString() : ''} ${l.level.toUpperCase()} ${l.module ? `[${l.module}] ` : ''}${l.message}${l.count > 1 ? ` (${l.count} times)` : ''}`).join('\n') + '\n';
+    }
+
+    /** @param {Line} line @returns {boolean} it was the same as the last one */
+    #take(line) {
+        const last = this.all.at(-1);
+        if (last?.key === line.key) {
+            last.count++;
+            last.at = line.at || last.at;
+            return true;
+        }
+        this.all.push(line);
+        if (this.all.length > MOST) this.all.splice(0, this.all.length - MOST);
+        if (line.module) this.modules.add(line.module);
+        return false;
+    }
+
+    /** @param {Line} line */
+    #fits(line) {
+        const {level, module, words} = this.filter;
+        if (level && ORDER.indexOf(line.level) < ORDER.indexOf(level)) return false;
+        if (module && line.module !== module) return false;
+        return !words || `${line.module} ${line.message}`.toLowerCase().includes(words.toLowerCase());
+    }
+}

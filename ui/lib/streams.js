@@ -1,0 +1,178 @@
+/**
+ * The streams of the server as the pages show them: their list is loaded once and again when something happens, and
+ * their states come from the events. Pages that show rates ask for a look every few seconds while they are visible.
+ */
+import {getJson} from './api.js';
+import {describe} from '../stream-state.js';
+
+/** Events that change a list: it is loaded again. */
+const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed'];
+/** Milliseconds in which changes are gathered. */
+const GATHER = 250;
+
+/**
+ * @typedef {object} Entry
+ * @property {string} name
+ * @property {import('../stream-state.js').Stream} json
+ * @property {'idle'|'dialling'|'live'|'lingering'|'warm'|'retrying'|'failed'|'queued'} state
+ * @property {number} since when the state began, as of `Date.now()`
+ * @property {number} viewers
+ * @property {string} detail what it is, in short
+ * @property {string} error why it failed
+ * @property {string} kind class of the failure
+ * @property {number} retryAt when it is tried again; 0: not by itself
+ * @property {number|null} released milliseconds of the last release
+ * @property {number} bitsIn per second, from the last two looks
+ * @property {number} bitsOut
+ * @property {number[]} history rates of the last looks, oldest first
+ * @property {{at: number, error: string}[]} errors the last five
+ */
+
+export class Streams extends EventTarget {
+    /** @type {Map<string, Entry>} */
+    all = new Map();
+    loaded = false;
+    /** Why the last load failed. @type {unknown} */
+    problem = null;
+    loadedAt = 0;
+    /** @type {any} */
+    #gather = 0;
+    /** @type {Map<string, {at: number, in: number, out: number}>} */
+    #bytes = new Map();
+    #loading = false;
+
+    /**
+     * @param {import('./feed.js').Feed} feed
+     * @param {{look?: number}} [options] `look`: milliseconds between looks at the rates; 0: none
+     */
+    constructor(feed, {look = 0} = {}) {
+        super();
+        this.feed = feed;
+        feed.on(['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_released'], (ev, name) => this.#hear(ev, name));
+        feed.on(CHANGES, () => this.soon());
+        for (const name of ['reset', 'restarted']) feed.addEventListener(name, () => {
+            for (const entry of this.all.values()) Object.assign(entry, {error: '', kind: '', retryAt: 0});
+            this.load();
+        });
+        feed.addEventListener('state', () => feed.state === 'live' && this.load());
+        // A server without the feed is looked at now and then.
+        setInterval(() => {
+            if (!document.hidden && (look || feed.state === 'lost')) this.load();
+        }, look || 3000);
+        document.addEventListener('visibilitychange', () => document.hidden || this.load());
+        this.load();
+    }
+
+    /** Loads the list soon, once for all that happens meanwhile. */
+    soon() {
+        this.#gather ||= setTimeout(() => {
+            this.#gather = 0;
+            this.load();
+        }, GATHER);
+    }
+
+    async load() {
+        if (this.#loading) return;
+        this.#loading = true;
+        try {
+            const json = await getJson('api/streams');
+            this.problem = null;
+            this.loaded = true;
+            this.loadedAt = Date.now();
+            for (const name of this.all.keys()) if (!(name in json)) this.all.delete(name);
+            for (const [name, stream] of Object.entries(json)) this.#take(name, stream);
+        } catch (err) {
+            this.problem = err;
+        }
+        this.#loading = false;
+        this.#tell();
+    }
+
+    /** In the order of their names. @returns {Entry[]} */
+    sorted() {
+        return [...this.all.values()].sort((a, b) => a.name.localeCompare(b.name, undefined, {numeric: true}));
+    }
+
+    #tell() {
+        this.dispatchEvent(new Event('change'));
+    }
+
+    /** @param {string} name @returns {Entry} */
+    #entry(name) {
+        let entry = this.all.get(name);
+        if (!entry) {
+            entry = {name, json: {producers: null, consumers: null}, state: 'idle', since: Date.now(), viewers: 0, detail: '', error: '', kind: '',
+                retryAt: 0, released: null, bitsIn: 0, bitsOut: 0, history: [], errors: []};
+            this.all.set(name, entry);
+        }
+        return entry;
+    }
+
+    /** @param {string} name @param {import('../stream-state.js').Stream} json */
+    #take(name, json) {
+        const entry = this.#entry(name), now = describe(json), consumers = json.consumers ?? [];
+        entry.json = json;
+        entry.viewers = now.viewers;
+        entry.detail = now.detail;
+        const warm = consumers.some(c => c.format_name === 'preload');
+        const pushing = (json.producers ?? []).some(p => p.format_name && !p.source && p.url === 'external');
+        if (now.state === 'live') {
+            entry.error = '';
+            this.#enter(entry, now.viewers || pushing ? 'live' : warm ? 'warm' : 'lingering');
+        } else if (entry.error) {
+            this.#enter(entry, entry.retryAt && (now.viewers || warm) ? 'retrying' : 'failed');
+        } else if (entry.state === 'queued' && now.viewers) {
+            // It still waits.
+        } else {
+            this.#enter(entry, now.viewers || warm ? 'dialling' : 'idle');
+        }
+        this.#measure(entry);
+    }
+
+    /** @param {Entry} entry @param {Entry['state']} state */
+    #enter(entry, state) {
+        if (entry.state === state) return;
+        entry.state = state;
+        entry.since = Date.now();
+    }
+
+    /** @param {Entry} entry */
+    #measure(entry) {
+        const sum = (/** @type {any[]|null} */ list, /** @type {string} */ key) => (list ?? []).reduce((all, c) => all + (c[key] ?? 0), 0);
+        const now = {at: Date.now(), in: sum(entry.json.producers, 'bytes_recv'), out: sum(entry.json.consumers, 'bytes_send')};
+        const before = this.#bytes.get(entry.name);
+        if (before && now.at - before.at < 900) return;
+        this.#bytes.set(entry.name, now);
+        if (!before) return;
+        const per = (/** @type {number} */ bytes) => Math.max(0, bytes * 8000 / (now.at - before.at));
+        entry.bitsIn = per(now.in - before.in);
+        entry.bitsOut = per(now.out - before.out);
+        entry.history.push(entry.bitsIn);
+        if (entry.history.length > 30) entry.history.shift();
+    }
+
+    /** @param {any} ev @param {string} name */
+    #hear(ev, name) {
+        const entry = this.all.get(ev.stream);
+        // One that is only tried, or not loaded yet.
+        if (!entry) return;
+        if (name === 'source_opening') {
+            if (entry.state !== 'live') this.#enter(entry, 'dialling');
+        } else if (name === 'source_waiting') {
+            this.#enter(entry, 'queued');
+        } else if (name === 'source_opened') {
+            Object.assign(entry, {error: '', kind: '', retryAt: 0});
+            this.#enter(entry, entry.viewers ? 'live' : 'dialling');
+        } else if (name === 'source_failed') {
+            entry.error = ev.error;
+            entry.kind = ev.kind;
+            entry.retryAt = ev.retry_ms === null ? 0 : Date.now() + ev.retry_ms;
+            entry.errors = [{at: ev.at, error: ev.error}, ...entry.errors].slice(0, 5);
+            this.#enter(entry, entry.retryAt ? 'retrying' : 'failed');
+        } else if (name === 'source_released') {
+            entry.released = ev.release_ms;
+            this.#enter(entry, 'idle');
+        }
+        this.#tell();
+    }
+}

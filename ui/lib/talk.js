@@ -1,0 +1,106 @@
+/**
+ * Talking to a camera: a peer connection of its own that only sends, so that the picture is never disturbed. The microphone is
+ * open only while somebody talks.
+ */
+
+/** Milliseconds that gathering the own addresses may take, and that somebody may talk. */
+const GATHER = 1500, LONGEST = 120_000;
+
+export class Talk extends EventTarget {
+    /** @type {'off'|'asking'|'on'} */
+    state = 'off';
+    /** Why it did not work. */
+    problem = '';
+    /** @type {RTCPeerConnection|null} */
+    #pc = null;
+    /** @type {MediaStream|null} */
+    #stream = null;
+    #session = '';
+    #turn = 0;
+    /** @type {any} */
+    #timer = 0;
+
+    /** @param {string} name of the stream */
+    constructor(name) {
+        super();
+        this.name = name;
+        window.addEventListener('pagehide', () => this.stop());
+        window.addEventListener('blur', () => this.stop());
+    }
+
+    /** Microphones need a page that nobody can change on the way. */
+    static get possible() {
+        return Boolean(window.isSecureContext && navigator.mediaDevices && 'RTCPeerConnection' in window);
+    }
+
+    async start() {
+        if (this.state !== 'off') return;
+        const turn = ++this.#turn;
+        this.problem = '';
+        this.#enter('asking');
+        try {
+            const stream = await navigator.mediaDevices.getUserMedia({audio: {echoCancellation: true, noiseSuppression: true, autoGainControl: true}});
+            // The button may be up again by now.
+            if (turn !== this.#turn) return stream.getTracks().forEach(track => track.stop());
+            this.#stream = stream;
+            const pc = this.#pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
+            pc.addTransceiver(stream.getAudioTracks()[0], {direction: 'sendonly'});
+            pc.addEventListener('connectionstatechange', () => {
+                if (this.#pc !== pc) return;
+                if (pc.connectionState === 'connected') this.#enter('on');
+                else if (pc.connectionState === 'failed') this.#fail('');
+            });
+            await pc.setLocalDescription();
+            await gathered(pc);
+            const response = await fetch(`api/webrtc?dst=${encodeURIComponent(this.name)}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}});
+            const text = await response.text();
+            const place = response.headers.get('Location');
+            this.#session = place ? new URL(place, response.url).href : '';
+            if (turn !== this.#turn) return this.#leave();
+            if (!response.ok) return this.#fail(text.trim());
+            await pc.setRemoteDescription({type: 'answer', sdp: text});
+            this.#timer = setTimeout(() => this.stop(), LONGEST);
+        } catch (err) {
+            if (turn === this.#turn) this.#fail(err instanceof Error ? err.message : String(err));
+        }
+    }
+
+    stop() {
+        if (this.state === 'off') return;
+        this.#turn++;
+        this.#leave();
+        this.#enter('off');
+    }
+
+    /** @param {string} text */
+    #fail(text) {
+        this.problem = text || 'failed';
+        this.#turn++;
+        this.#leave();
+        this.#enter('off');
+    }
+
+    #leave() {
+        clearTimeout(this.#timer);
+        this.#stream?.getTracks().forEach(track => track.stop());
+        this.#pc?.close();
+        if (this.#session) fetch(this.#session, {method: 'DELETE', keepalive: true}).catch(() => {});
+        this.#stream = this.#pc = null;
+        this.#session = '';
+    }
+
+    /** @param {'off'|'asking'|'on'} state */
+    #enter(state) {
+        this.state = state;
+        this.dispatchEvent(new Event('change'));
+    }
+}
+
+/** Waits until the addresses are known. @param {RTCPeerConnection} pc */
+export function gathered(pc, limit = GATHER) {
+    return new Promise(resolve => {
+        if (pc.iceGatheringState === 'complete') return resolve(undefined);
+        pc.addEventListener('icegatheringstatechange', () => pc.iceGatheringState === 'complete' && resolve(undefined));
+        setTimeout(resolve, limit);
+    });
+}

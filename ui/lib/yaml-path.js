@@ -1,0 +1,71 @@
+/**
+ * Where in a configuration a line is, by its indentation, and what the schema knows about that place. Pure; enough for the
+ * block style that configurations are written in, and silent where it is not sure.
+ */
+
+/** The key of a line and its indentation; `null` for a line without one. @param {string} line */
+function keyOf(line) {
+    const found = /^(\s*)(?:- )?("(?:[^"\\]|\\.)*"|'[^']*'|[^\s#:'"-][^:#]*?)\s*:(?:\s|$)/.exec(line);
+    if (!found) return null;
+    const raw = found[2];
+    return {indent: found[1].length, key: raw.startsWith('"') || raw.startsWith('\'') ? raw.slice(1, -1) : raw};
+}
+
+/**
+ * The keys that a line stands below.
+ * @param {string[]} lines
+ * @param {number} index of the line
+ * @param {number} indent of what is about to be written there
+ * @returns {string[]}
+ */
+export function parents(lines, index, indent) {
+    const path = [];
+    let limit = indent;
+    for (let i = index - 1; i >= 0 && limit > 0; i--) {
+        const line = lines[i];
+        if (!line.trim() || line.trim().startsWith('#')) continue;
+        const found = keyOf(line);
+        if (!found || found.indent >= limit) continue;
+        path.unshift(found.key);
+        limit = found.indent;
+    }
+    return path;
+}
+
+/** The whole path of the key that a line has. @param {string[]} lines @param {number} index @returns {string[]|null} */
+export function pathOf(lines, index) {
+    const found = keyOf(lines[index] ?? '');
+    return found && [...parents(lines, index, found.indent), found.key];
+}
+
+/**
+ * The part of a schema for a path; `null` if it knows none.
+ * @param {any} schema
+ * @param {string[]} path
+ */
+export function lookup(schema, path) {
+    let at = schema;
+    for (const key of path) {
+        const branches = [at, ...(at?.anyOf ?? []), ...(at?.oneOf ?? [])];
+        const next = branches.map(b => b?.properties?.[key] ?? (b?.additionalProperties && typeof b.additionalProperties === 'object' ? b.additionalProperties : null)).find(Boolean);
+        if (!next) return null;
+        at = next;
+    }
+    return at;
+}
+
+/** Names below a place, with their schemas. @param {any} schema @returns {[string, any][]} */
+export const children = schema => [schema, ...(schema?.anyOf ?? []), ...(schema?.oneOf ?? [])].flatMap(b => Object.entries(b?.properties ?? {}));
+
+/** Values that a place takes, as they are written. @param {any} schema @returns {string[]} */
+export function values(schema) {
+    const branches = [schema, ...(schema?.anyOf ?? []), ...(schema?.oneOf ?? [])];
+    const found = branches.flatMap(b => [...(b?.enum ?? []), ...(b?.const !== undefined ? [b.const] : []), ...(b?.examples ?? []), ...(b?.type === 'boolean' ? [true, false] : []), ...(b?.default !== undefined ? [b.default] : [])]);
+    return [...new Set(found.filter(v => v !== null && typeof v !== 'object').map(v => v === '' ? '""' : String(v)))];
+}
+
+/** What a place is, in a few lines. @param {any} schema */
+export function describe(schema) {
+    const type = schema?.enum ? schema.enum.join(' | ') : [schema?.type].flat().filter(Boolean).join(' | ') || (schema?.anyOf ?? schema?.oneOf ?? []).map((/** @type {any} */ b) => b.type).filter(Boolean).join(' | ');
+    return [schema?.description, type, schema?.default !== undefined ? `= ${JSON.stringify(schema.default)}` : ''].filter(Boolean).join('\n');
+}

@@ -1,0 +1,286 @@
+/**
+ * One camera: the picture, how it is carried and why, figures, sound, talk, a snapshot. `?src=NAME`, `?mode=` pins a way for this visit.
+ */
+import '../player/rs-player.js';
+import {address, copyText, explain, getJson} from '../lib/api.js';
+import {button, fill, h, say} from '../lib/dom.js';
+import {Feed} from '../lib/feed.js';
+import {duration, number, rate, t} from '../lib/i18n.js';
+import {bind} from '../lib/keys.js';
+import {translate} from '../player/words.js';
+import {recall, remember} from '../lib/prefs.js';
+import {chip} from '../lib/state.js';
+import {abilities, Stats} from '../lib/stats.js';
+import {Streams} from '../lib/streams.js';
+import {Talk} from '../lib/talk.js';
+import {announce, empty, notice, shell, toast, watch} from '../shell/shell.js';
+
+const params = new URLSearchParams(location.search);
+const name = params.get('src') ?? '';
+/** Milliseconds that a pause keeps the camera. */
+const PAUSE_KEEPS = 5000;
+/** Ways in the order of their keys, and what each asks of the player. */
+const MODES = {auto: 'webrtc,mse,hls,mjpeg', webrtc: 'webrtc', mse: 'mse', hls: 'hls', mjpeg: 'mjpeg'};
+/** @typedef {keyof typeof MODES} Mode */
+const TITLES = {auto: t('camera.auto'), webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', mjpeg: 'MJPEG', mp4: 'MP4'};
+
+const {main, tools} = shell({page: 'live', title: t('camera.title'), of: name || t('camera.title')});
+const feed = new Feed('streams,sessions');
+watch(feed);
+const streams = new Streams(feed, {look: 2000});
+const able = abilities();
+
+/** @type {any} */
+let player = null;
+let pausing = 0, playedMode = '', firstMs = 0;
+/** Why a way did not work, in the server's words. @type {Record<string, string>} */
+const refused = {};
+/** Milliseconds of the steps to the first picture. @type {[string, number][]} */
+let steps = [];
+let begun = 0;
+const asked = params.get('mode');
+let mode = /** @type {Mode} */ (asked && asked in MODES ? asked : recall(`mode.${name}`, 'auto'));
+if (!(mode in MODES)) mode = 'auto';
+
+const stage = h('div', {class: 'stage'}), state = chip(), why = h('p', {class: 'why'}), figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'muted small'});
+const viewers = h('span'), links = h('div', {class: 'row'}), controls = h('div', {class: 'controls'});
+const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
+    h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
+const modes = h('fieldset', {class: 'modes'}, h('legend', null, t('camera.mode')), Object.keys(MODES).map((one, i) => h('label', null,
+    h('input', {type: 'radio', name: 'mode', value: one, checked: one === mode, 'aria-keyshortcuts': String(i), onchange: () => pin(/** @type {Mode} */ (one))}), h('span', null, TITLES[/** @type {Mode} */ (one)]))));
+const pinned = h('p', {class: 'muted small'});
+
+if (!name) {
+    main.append(empty(t('camera.which'), h('a', {class: 'button primary', href: './'}, t('nav.live'))));
+} else {
+    tools.append(state.node);
+    main.append(h('div', {class: 'camera'},
+        h('div', {class: 'stack'}, h('div', null, stage, controls), h('section', {class: 'card'}, h('h2', null, t('camera.why')), why), statsBox),
+        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned), h('section', {class: 'card'}, h('dl', {class: 'pairs'}, h('dt', null, t('streams.viewers')), h('dd', null, viewers)), links))));
+}
+
+function start() {
+    clearTimeout(pausing);
+    stop();
+    player = document.createElement('rs-player');
+    Object.assign(player, {mode: MODES[mode], pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
+    player.addEventListener('mode', (/** @type {any} */ ev) => {
+        playedMode = ev.detail.mode;
+        explainWhy();
+    });
+    player.addEventListener('firstframe', (/** @type {any} */ ev) => {
+        firstMs = ev.detail.ms;
+        steps.push(['picture', firstMs]);
+        explainWhy();
+    });
+    player.addEventListener('state', (/** @type {any} */ ev) => {
+        const {state: phase, reason} = ev.detail;
+        if (phase === 'dialling') {
+            begun = performance.now();
+            steps = [];
+        } else if (phase === 'connecting') {
+            steps.push(['answer', performance.now() - begun]);
+        } else if ((phase === 'retrying' || phase === 'failed') && mode !== 'auto') {
+            refused[mode] = translate(reason);
+        }
+        if (phase === 'failed' || phase === 'retrying') announce(translate(reason));
+        explainWhy();
+    });
+    player.addEventListener('released', (/** @type {any} */ ev) => toast(t('camera.released', {ms: duration(ev.detail.releaseMs ?? null)})));
+    stage.replaceChildren(player);
+    player.src = new URL(`api/ws?src=${encodeURIComponent(name)}`, location.href);
+    player.video.volume = recall('volume', 1);
+    player.video.addEventListener('volumechange', () => {
+        remember('volume', player?.video?.volume ?? 1);
+        showSound();
+    });
+    stats.reset();
+    showSound();
+}
+
+function stop() {
+    player?.remove();
+    player = null;
+    playedMode = '';
+    stage.replaceChildren(h('div', {class: 'rest'}, h('p', null, t('camera.stopped')), button(t('tile.start'), start, {icon: 'play', class: 'primary'})));
+}
+
+/** @param {Mode} one */
+function pin(one) {
+    mode = one;
+    remember(`mode.${name}`, one === 'auto' ? null : one);
+    for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (modes.querySelectorAll('input'))) input.checked = input.value === one;
+    start();
+    explainWhy();
+}
+
+/** What is played, how, and why not otherwise: from what the server and the browser have said. */
+function explainWhy() {
+    const entry = streams.all.get(name), parts = [];
+    const tracks = (entry?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
+    const of = (/** @type {string} */ kind) => [...new Set(tracks.filter(c => c.codec_type === kind).map(c => (c.codec_name ?? '').toUpperCase()))];
+    const video = of('video'), audio = of('audio');
+    if (playedMode) {
+        const carried = [last.codec ?? video[0], last.size].filter(Boolean).join(' ');
+        const way = TITLES[/** @type {Mode} */ (playedMode)] + (last.path && playedMode === 'webrtc' ? `/${last.path}` : '');
+        parts.push(t('why.played', {what: carried || t('why.picture'), way}));
+        const sound = last.audio?.toUpperCase();
+        if (sound && audio.length) parts.push(audio.includes(sound) ? t('why.audio', {codec: sound}) : t('why.audioMade', {codec: sound, from: audio.join(', ')}));
+        if (firstMs) parts.push(t('why.first', {ms: duration(firstMs)}));
+    } else {
+        parts.push(player?.phase === 'failed' || player?.phase === 'retrying' ? t('why.nothing') : t('why.waiting'));
+    }
+    if (mode !== 'auto') parts.push(t('why.pinned', {way: TITLES[mode]}));
+    if (!able.webrtc) parts.push(t('why.noWebrtc'));
+    if (video.includes('H265') || video.includes('HEVC')) {
+        if (!able.h265.webrtc) parts.push(t('why.noH265rtc'));
+        if (!able.h265.mse) parts.push(t('why.noH265mse'));
+    }
+    for (const [way, text] of Object.entries(refused)) if (way !== playedMode) parts.push(t('why.refused', {way: TITLES[/** @type {Mode} */ (way)], text: text.split('\n')[0]}));
+    say(why, parts.join(' '));
+    say(pinned, mode === 'auto' ? t('camera.autoAbout') : t('camera.pinned', {way: TITLES[mode]}));
+}
+
+/** @type {import('../lib/stats.js').Figures} */
+let last = {};
+const stats = new Stats();
+setInterval(async () => {
+    if (document.hidden || !player) return;
+    last = await stats.read(player);
+    const rows = [
+        ['camera.fps', last.fps === undefined ? null : `${number(last.fps)} (${t('camera.dropped', {n: last.dropped ?? 0})})`], ['camera.size', last.size], ['camera.codec', [last.codec, last.audio].filter(Boolean).join(' + ')],
+        ['streams.rate', last.bits === undefined ? null : rate(last.bits)], ['sessions.rtt', last.rtt === undefined ? null : duration(last.rtt)], ['sessions.loss', last.loss === undefined ? null : `${number(last.loss * 100)} %`],
+        ['camera.buffer', last.buffer === undefined ? null : duration(last.buffer)], ['camera.delay', last.delay === undefined ? null : duration(last.delay)],
+    ].filter(([, value]) => value);
+    if (statsBox.open) {
+        fill(figures, rows.map(([key, value]) => [h('dt', null, t(String(key))), h('dd', null, String(value))]));
+        say(stepLine, steps.map(([step, ms]) => `${t(`step.${step}`)} ${duration(ms)}`).join(' → '));
+    }
+    explainWhy();
+}, 1000);
+
+/** Everything as text, for a report; no address has a password in it. */
+async function report() {
+    const entry = streams.all.get(name);
+    const text = JSON.stringify({stream: name, mode, playing: playedMode, phase: player?.phase, figures: last, steps, refused, able, state: entry?.state, error: entry?.error, agent: navigator.userAgent}, null, 2);
+    toast(await copyText(text) ? t('common.copied') : t('common.copyFailed'));
+}
+
+const talk = new Talk(name);
+/** @type {HTMLButtonElement} */
+let talkButton, soundButton;
+function build() {
+    const video = () => /** @type {HTMLVideoElement|undefined} */ (player?.video);
+    const pause = () => {
+        const now = video();
+        if (!now) return start();
+        if (now.paused) {
+            clearTimeout(pausing);
+            now.play().catch(() => {});
+        } else {
+            now.pause();
+            pausing = window.setTimeout(stop, PAUSE_KEEPS);
+        }
+    };
+    const mute = () => {
+        const now = video();
+        if (now) now.muted = !now.muted;
+    };
+    const full = () => document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen?.();
+    const pip = async () => {
+        try {
+            if (document.pictureInPictureElement) await document.exitPictureInPicture();
+            else await video()?.requestPictureInPicture();
+        } catch (err) {
+            toast(explain(err));
+        }
+    };
+    soundButton = button(t('tile.sound'), mute, {icon: 'sound', bare: true, key: 'M'});
+    talkButton = button(t('camera.talk'), () => {}, {icon: 'mic', key: 'T'});
+    talkButton.hidden = true;
+    const hold = (/** @type {Event} */ ev) => {
+        ev.preventDefault();
+        if (!Talk.possible) return toast(t('camera.talkHttps'));
+        talk.start();
+    };
+    talkButton.addEventListener('pointerdown', hold);
+    for (const end of ['pointerup', 'pointerleave', 'pointercancel']) talkButton.addEventListener(end, () => talk.stop());
+    talkButton.addEventListener('keydown', ev => {
+        if (ev.key !== 'Enter' || ev.repeat) return;
+        if (talk.state === 'off') hold(ev);
+        else talk.stop();
+    });
+    talk.addEventListener('change', () => {
+        talkButton.classList.toggle('talking', talk.state === 'on');
+        talkButton.setAttribute('aria-pressed', String(talk.state === 'on'));
+        say(/** @type {Node} */ (talkButton.lastChild), t(talk.state === 'on' ? 'camera.talking' : talk.state === 'asking' ? 'camera.talkAsking' : 'camera.talk'));
+        if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.problem}`);
+    });
+    controls.append(button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'}), soundButton, talkButton, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
+        button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'}), button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}));
+    links.append(h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')), h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {q: name})}, t('nav.log')));
+    const go = (/** @type {number} */ by) => {
+        const names = streams.sorted().map(e => e.name), at = names.indexOf(name);
+        if (names.length > 1) location.href = address('camera.html', {src: names[(at + by + names.length) % names.length]});
+    };
+    tools.append(button(t('camera.prev'), () => go(-1), {icon: 'left', bare: true, key: '←'}), button(t('camera.next'), () => go(1), {icon: 'right', bare: true, key: '→'}));
+    bind('ArrowLeft', t('camera.prev'), () => go(-1));
+    bind('ArrowRight', t('camera.next'), () => go(1));
+    bind('Escape', t('camera.back'), () => document.fullscreenElement || (location.href = './'));
+    bind(' ', t('camera.pause'), pause);
+    bind('m', t('tile.sound'), mute);
+    bind('f', t('tile.full'), full);
+    bind('p', t('camera.pip'), pip);
+    bind('s', t('camera.snapshot'), snapshot);
+    bind('i', t('camera.stats'), () => statsBox.open = !statsBox.open);
+    Object.keys(MODES).forEach((one, i) => bind(String(i), t('camera.mode'), () => pin(/** @type {Mode} */ (one))));
+    document.addEventListener('keydown', ev => {
+        if (ev.key.toLowerCase() === 't' && !ev.repeat && !talkButton.hidden && !/^(INPUT|SELECT|TEXTAREA)$/.test(/** @type {HTMLElement} */ (ev.target).tagName) && recall('letters', true)) hold(ev);
+    });
+    document.addEventListener('keyup', ev => {
+        if (ev.key.toLowerCase() === 't') talk.stop();
+    });
+}
+
+function showSound() {
+    const muted = player?.video?.muted ?? true;
+    soundButton?.setAttribute('aria-pressed', String(!muted));
+    soundButton?.querySelector('use')?.setAttribute('href', `icons.svg#${muted ? 'mute' : 'sound'}`);
+}
+
+function snapshot() {
+    const video = /** @type {HTMLVideoElement|undefined} */ (player?.video);
+    if (!video?.videoWidth) return toast(t('camera.noPicture'));
+    const canvas = document.createElement('canvas');
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    canvas.getContext('2d')?.drawImage(video, 0, 0);
+    canvas.toBlob(blob => {
+        if (!blob) return;
+        const link = document.createElement('a');
+        link.href = URL.createObjectURL(blob);
+        link.download = `${name.replace(/[^\p{L}\p{N}_.-]+/gu, '_').slice(0, 80) || 'camera'}_${new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-')}.png`;
+        link.click();
+        setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+        toast(t('camera.saved', {file: link.download}));
+    });
+}
+
+streams.addEventListener('change', () => {
+    const entry = streams.all.get(name);
+    if (!streams.loaded) {
+        if (streams.problem && feed.state !== 'lost') notice(`${t('common.failed')} ${explain(streams.problem)}`, {text: t('common.retry'), run: () => streams.load()});
+        return;
+    }
+    if (!entry) return name && notice(t('camera.unknown', {name}));
+    notice('');
+    state.show(entry);
+    say(viewers, String(entry.viewers));
+    // The source's word: it is sent sound.
+    if (talkButton) talkButton.hidden = !(entry.json.producers ?? []).some(p => (p.medias ?? []).some(m => m.startsWith('audio, sendonly')));
+    explainWhy();
+});
+if (name) {
+    build();
+    start();
+}

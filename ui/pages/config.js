@@ -1,0 +1,274 @@
+/**
+ * The configuration: the server checks while one writes, shows what would change, and puts it in force without a restart; earlier
+ * versions come back with one click, and an apply can undo itself if nobody confirms it. `?add=TEXT` opens with a change to review.
+ */
+import {call, download, explain, getJson} from '../lib/api.js';
+import {button, fill, h, say} from '../lib/dom.js';
+import {diff} from '../lib/diff.js';
+import {Feed} from '../lib/feed.js';
+import {dateTime, t} from '../lib/i18n.js';
+import {bind} from '../lib/keys.js';
+import {announce, empty, notice, shell, toast, watch} from '../shell/shell.js';
+
+/** Milliseconds without a key until the text is checked, and that a change waits to be confirmed. */
+const PAUSE = 400, CONFIRM = 60_000;
+
+const {main, tools} = shell({page: 'config', title: t('nav.config')});
+watch(new Feed('streams'));
+
+/** What is in force. */
+let saved = '', version = '', path = '', dirty = false, timer = 0, turn = 0;
+/** @type {{text: string, mark: (problems: any[]) => void, goTo: (line: number, column?: number) => void}} */
+let editor;
+/** @type {{problems: any[], valid: boolean, changes?: any[], restart_required?: string[]}|null} */
+let checked = null;
+
+const status = h('p', {class: 'muted', role: 'status'}), problems = h('ul', {class: 'problems'}), frame = h('div', {class: 'editor'});
+const review = button(t('config.review'), openReview, {class: 'primary', key: 'Control+Enter'}), check = button(t('config.check'), () => runCheck(true), {key: 'Control+S'});
+const history = h('select', {'aria-label': t('config.history'), onchange: () => {
+    if (history.value) openVersion(history.value);
+    history.value = '';
+}});
+tools.append(check, review, history, button(t('log.download'), () => download('rs2rtc.yaml', editor.text)));
+main.append(h('div', {class: 'stack'}, status, frame, h('p', {class: 'muted small'}, t('config.leave')), problems));
+
+/** @param {Response} response */
+const etag = response => (response.headers.get('ETag') ?? '').replace(/^(W\/)?"|"$/g, '');
+
+async function load() {
+    let response;
+    try {
+        response = await call('GET', 'api/config', {accept: [404, 410]});
+    } catch (err) {
+        return notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+    }
+    notice('');
+    if (response.status === 410) {
+        tools.hidden = true;
+        return fill(main, empty(t('config.none')));
+    }
+    saved = response.status === 404 ? '' : await response.text();
+    version = etag(response);
+    const [schema, info] = await Promise.all([getJson('schema.json').catch(() => ({})), getJson('api').catch(() => ({}))]);
+    path = info.config_path ?? '';
+    const readonly = !version && response.status !== 404;
+    if (!editor) {
+        editor = await makeEditor(saved, schema, readonly);
+        const add = new URLSearchParams(location.search).get('add');
+        if (add) editor.text = `${saved.trimEnd()}\n${add}\n`;
+    } else {
+        editor.text = saved;
+    }
+    if (readonly) notice(t('config.readonly'));
+    review.disabled = readonly;
+    changed();
+    versions();
+}
+
+/** @param {string} text @param {any} schema @param {boolean} readonly @returns {Promise<any>} */
+async function makeEditor(text, schema, readonly) {
+    const options = {text, schema, readonly, onchange: changed, oncheck: () => runCheck(true), onreview: openReview, onleave: () => announce(t('config.leave'))};
+    try {
+        const {Editor} = await import('./editor.js');
+        const host = h('div');
+        fill(frame, host);
+        return new Editor(host, options);
+    } catch (err) {
+        // An old browser gets a plain field.
+        console.warn(err);
+        const area = h('textarea', {class: 'mono', spellcheck: 'false', readonly, 'aria-label': t('config.text'), value: text, oninput: changed});
+        fill(frame, area);
+        return {
+            get text() {
+                return area.value;
+            },
+            set text(value) {
+                area.value = value;
+            },
+            mark() {},
+            goTo(/** @type {number} */ line) {
+                const at = area.value.split('\n').slice(0, line - 1).join('\n').length;
+                area.focus();
+                area.setSelectionRange(at, at);
+            },
+        };
+    }
+}
+
+function changed() {
+    dirty = editor !== undefined && editor.text !== saved;
+    show();
+    clearTimeout(timer);
+    timer = window.setTimeout(() => runCheck(false), PAUSE);
+}
+
+/** @param {boolean} aloud */
+async function runCheck(aloud) {
+    clearTimeout(timer);
+    const mine = ++turn;
+    try {
+        const answer = await (await call('POST', 'api/rs/config/check', {body: editor.text})).json();
+        if (mine !== turn) return;
+        checked = answer;
+        editor.mark(answer.problems);
+        fill(problems, answer.problems.map((/** @type {any} */ p) => h('li', null, h('button', {type: 'button', onclick: () => editor.goTo(p.line, p.column)},
+            h('span', {class: 'state', data: {state: p.severity === 'error' ? 'fail' : 'warn'}}, t('config.line', {line: String(p.line)})), h('span', null, p.path ? `${p.path}: ${p.text}` : p.text)))));
+        if (aloud) announce(answer.problems.length ? t('config.problems', {n: answer.problems.length}) : t('config.fine'));
+    } catch (err) {
+        if (mine === turn) fill(problems, h('li', {class: 'state', data: {state: 'fail'}}, explain(err)));
+    }
+    show();
+}
+
+function show() {
+    const count = checked?.problems.length ?? 0;
+    say(status, [path, dirty ? t('config.dirty') : t('config.inForce'), checked ? count ? t('config.problems', {n: count}) : t('config.fine') : ''].filter(Boolean).join(' · '));
+}
+
+async function versions() {
+    try {
+        const {versions: list, unavailable} = await getJson('api/rs/config/versions');
+        fill(history, h('option', {value: ''}, t('config.versions', {n: list.length})), list.map((/** @type {any} */ v) => h('option', {value: v.number}, `#${v.number} · ${dateTime(v.saved)}`)));
+        history.disabled = !list.length;
+        history.title = unavailable ?? '';
+    } catch {
+        history.hidden = true;
+    }
+}
+
+const CHANGES = {added: '+', removed: '−', changed: '~'};
+/** @param {string} before @param {string} after */
+const difference = (before, after) => h('pre', {class: 'diff', tabindex: '0', 'aria-label': t('config.diff')}, diff(before, after).map(line =>
+    h('div', {class: line.kind}, `${line.kind === 'add' ? '+' : line.kind === 'del' ? '-' : ' '} ${line.text}`)));
+
+/** What would change, and the ways to put it in force. */
+async function openReview() {
+    await runCheck(false);
+    const text = editor.text, errors = (checked?.problems ?? []).filter(p => p.severity === 'error');
+    const dialog = h('dialog', {class: 'box wide', 'aria-labelledby': 'review-title', onclose: () => dialog.remove()}, h('h2', {id: 'review-title'}, t('config.review')),
+        text === saved ? h('p', {class: 'muted'}, t('config.same')) : difference(saved, text),
+        h('ul', null, (checked?.changes ?? []).map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}`))),
+        checked?.restart_required?.length ? h('p', {class: 'state', data: {state: 'warn'}}, t('config.restart', {keys: checked.restart_required.join(', ')})) : null,
+        errors.length > 0 && h('p', {class: 'state', data: {state: 'fail'}}, t('config.problems', {n: errors.length})),
+        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.applyConfirm'), () => apply(text, dialog, true), {disabled: text === saved || checked?.valid === false}),
+            button(t('config.apply'), () => apply(text, dialog, false), {class: 'primary', disabled: text === saved || checked?.valid === false})));
+    document.body.append(dialog);
+    dialog.showModal();
+}
+
+/** @param {string} text @param {any} dialog @param {boolean} confirm undo it if nobody says that it is good */
+async function apply(text, dialog, confirm) {
+    const before = saved;
+    try {
+        const response = await call('POST', 'api/rs/config/apply', {query: {base: version}, body: text, accept: [400, 409]});
+        if (response.status === 409) {
+            dialog.close();
+            return conflict(text);
+        }
+        const answer = await response.json().catch(() => ({problems: [{line: 1, column: 1, path: '', text: t('common.failed'), severity: 'error'}]}));
+        if (response.status === 400) {
+            dialog.close();
+            editor.mark(answer.problems);
+            return toast(t('config.refused', {text: answer.problems[0]?.text ?? ''}));
+        }
+        saved = text;
+        version = answer.version;
+    } catch (err) {
+        return toast(explain(err));
+    }
+    dialog.close();
+    changed();
+    versions();
+    if (confirm) askToKeep(before);
+    else toast(t('config.applied'));
+}
+
+/** Goes back unless somebody says within a minute that all is well. @param {string} before */
+function askToKeep(before) {
+    const end = Date.now() + CONFIRM, left = h('p', null, '');
+    const back = async () => {
+        clearInterval(tick);
+        dialog.close();
+        try {
+            const answer = await (await call('POST', 'api/rs/config/apply', {query: {base: version}, body: before})).json();
+            saved = before;
+            version = answer.version;
+            editor.text = before;
+            toast(t('config.rolledBack'));
+        } catch (err) {
+            notice(`${t('config.backFailed')} ${explain(err)}`, {text: t('common.retry'), run: back});
+        }
+        versions();
+    };
+    const show = () => say(left, t('config.keepIn', {n: Math.max(0, Math.ceil((end - Date.now()) / 1000))}));
+    const tick = window.setInterval(() => Date.now() > end ? back() : show(), 500);
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'keep-title', oncancel: (/** @type {Event} */ ev) => ev.preventDefault(), onclose: () => dialog.remove()}, h('h2', {id: 'keep-title'}, t('config.keepTitle')), left,
+        h('div', {class: 'row end'}, button(t('config.back'), back), button(t('config.keep'), () => {
+            clearInterval(tick);
+            dialog.close();
+            toast(t('config.applied'));
+        }, {class: 'primary'})));
+    show();
+    document.body.append(dialog);
+    dialog.showModal();
+}
+
+/** Somebody else has changed the file. @param {string} mine */
+async function conflict(mine) {
+    const response = await call('GET', 'api/config').catch(() => null);
+    const theirs = await response?.text() ?? '', base = saved;
+    const dialog = h('dialog', {class: 'box wide', 'aria-labelledby': 'conflict-title', onclose: () => dialog.remove()}, h('h2', {id: 'conflict-title'}, t('config.conflict')),
+        h('h3', null, t('config.theirs')), difference(base, theirs), h('h3', null, t('config.mine')), difference(base, mine),
+        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.takeTheirs'), () => take(theirs)), button(t('config.keepMine'), () => take(mine), {class: 'primary'})));
+    function take(/** @type {string} */ text) {
+        saved = theirs;
+        version = response ? etag(response) : version;
+        editor.text = text;
+        dialog.close();
+        changed();
+    }
+    document.body.append(dialog);
+    dialog.showModal();
+}
+
+/** @param {string} number */
+async function openVersion(number) {
+    try {
+        const text = await (await call('GET', `api/rs/config/versions/${encodeURIComponent(number)}`)).text();
+        const dialog = h('dialog', {class: 'box wide', 'aria-labelledby': 'version-title', onclose: () => dialog.remove()}, h('h2', {id: 'version-title'}, `#${number}`), difference(saved, text),
+            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.restore'), async () => {
+                try {
+                    const answer = await (await call('POST', 'api/rs/config/rollback', {query: {number, base: version}})).json();
+                    dialog.close();
+                    saved = text;
+                    version = answer.version;
+                    editor.text = text;
+                    changed();
+                    versions();
+                    toast(t('config.applied'));
+                } catch (err) {
+                    toast(explain(err));
+                }
+            }, {class: 'primary'})));
+        document.body.append(dialog);
+        dialog.showModal();
+    } catch (err) {
+        toast(explain(err));
+    }
+}
+
+window.addEventListener('beforeunload', ev => dirty && ev.preventDefault());
+document.addEventListener('keydown', ev => {
+    if (!(ev.ctrlKey || ev.metaKey) || ev.defaultPrevented || !editor) return;
+    if (ev.key === 's') {
+        ev.preventDefault();
+        runCheck(true);
+    } else if (ev.key === 'Enter' && !document.querySelector('dialog[open]')) {
+        openReview();
+    }
+});
+bind('F8', t('config.next'), () => {
+    const first = checked?.problems[0];
+    if (first) editor.goTo(first.line, first.column);
+});
+load();

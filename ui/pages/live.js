@@ -1,0 +1,185 @@
+/**
+ * The first page: every camera with its state, playing where it runs anyway. Opening the page starts no camera. Only what is on
+ * the screen plays, and only as much as the browser can decode; the rest shows still pictures.
+ *
+ * `?src=a&src=b&cols=3` shows some of them.
+ */
+import {button, fill, h, Keyed, say} from '../lib/dom.js';
+import {Budget} from '../lib/decode.js';
+import {explain} from '../lib/api.js';
+import {Feed} from '../lib/feed.js';
+import {duration, t} from '../lib/i18n.js';
+import {bind} from '../lib/keys.js';
+import {recall, remember} from '../lib/prefs.js';
+import {Streams} from '../lib/streams.js';
+import {empty, notice, shell, watch} from '../shell/shell.js';
+import {Tile} from './tile.js';
+
+const params = new URLSearchParams(location.search);
+const only = params.getAll('src').filter(Boolean);
+/** Milliseconds that a tile must be seen before it plays: scrolling past starts nothing. */
+const LOOK = 250;
+
+const {main, tools} = shell({page: 'live', title: t('nav.live')});
+const feed = new Feed('streams,sessions');
+watch(feed);
+const streams = new Streams(feed);
+const budget = new Budget();
+let always = new Set(recall('always', []));
+let allAlways = recall('alwaysAll', false);
+
+const grid = h('ul', {class: 'grid', 'aria-label': t('nav.live')});
+const summary = h('p', {class: 'summary muted'});
+const filler = h('div', {class: 'filler'}, h('div', {class: 'skeleton'}));
+main.append(grid, filler, summary);
+
+/** @type {Map<Element, Tile>} */
+const byNode = new Map();
+const timers = new Map();
+const watcher = new IntersectionObserver(changes => {
+    for (const change of changes) {
+        const tile = byNode.get(change.target);
+        if (!tile) continue;
+        clearTimeout(timers.get(tile));
+        if (change.isIntersecting) timers.set(tile, setTimeout(() => see(tile, true), LOOK));
+        else see(tile, false);
+    }
+}, {threshold: 0.1});
+
+const tiles = new Keyed(grid, entry => entry.name, entry => {
+    const tile = new Tile(entry, {
+        change: decide,
+        listen: one => {
+            for (const other of byNode.values()) if (other !== one && other.sound) other.listen(false);
+            one.listen(!one.sound);
+        },
+        always: name => allAlways || always.has(name),
+    });
+    byNode.set(tile.node, tile);
+    watcher.observe(tile.node);
+    tile.node.addEventListener('dblclick', () => tile.node.requestFullscreen?.());
+    return {
+        node: tile.node, update: entry => tile.update(entry),
+        end() {
+            watcher.unobserve(tile.node);
+            byNode.delete(tile.node);
+            tile.end();
+        },
+    };
+});
+
+/** @param {Tile} tile @param {boolean} seen */
+function see(tile, seen) {
+    tile.seen = seen;
+    decide();
+}
+
+let deciding = 0;
+/** Who plays now; once for all that changes at the same time. */
+function decide() {
+    deciding ||= requestAnimationFrame(() => {
+        deciding = 0;
+        const all = [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)));
+        const wish = document.querySelector('dialog[open]') ? [] : all.filter(tile => tile.wishes);
+        const playing = budget.choose(wish);
+        for (const tile of all) tile.play(playing.has(tile), wish.includes(tile) && !playing.has(tile));
+    });
+}
+
+let lastRelease = '';
+feed.on(['source_released'], ev => {
+    if (ev.viewer) lastRelease = t('live.release', {name: ev.stream, ms: duration(ev.release_ms)});
+    show();
+});
+
+function show() {
+    const list = streams.sorted().filter(entry => !only.length || only.includes(entry.name));
+    if (only.length) list.sort((a, b) => only.indexOf(a.name) - only.indexOf(b.name));
+    if (!streams.loaded && streams.problem && feed.state !== 'lost') notice(`${t('common.failed')} ${explain(streams.problem)}`, {text: t('common.retry'), run: () => streams.load()});
+    if (!streams.loaded) return;
+    tiles.show(list);
+    fill(filler, ...(list.length ? [] : [empty(only.length && streams.all.size ? t('live.unknown', {names: only.join(', ')}) : t('live.empty'), h('a', {class: 'button primary', href: 'add.html'}, t('nav.add')))]));
+    roving();
+    const count = (/** @type {string[]} */ ...states) => list.filter(entry => states.includes(entry.state)).length;
+    const bad = count('failed', 'retrying');
+    say(summary, list.length ? [t('live.count.live', {n: count('live', 'lingering', 'warm', 'dialling')}), t('live.count.idle', {n: count('idle', 'queued')}),
+        bad ? t('live.count.bad', {n: bad}) : '', lastRelease].filter(Boolean).join(' · ') : '');
+    decide();
+}
+streams.addEventListener('change', show);
+setInterval(() => {
+    if (document.hidden) return;
+    let shown = 0, dropped = 0, used = 0;
+    for (const tile of byNode.values()) {
+        if (!tile.player) continue;
+        const frames = tile.frames();
+        shown += frames.shown;
+        dropped += frames.dropped;
+        used += tile.cost;
+    }
+    budget.count(performance.now(), shown, dropped, used);
+    for (const tile of byNode.values()) tile.update(tile.entry);
+    decide();
+}, 2000);
+
+/** Exactly one tile is reached by the Tab key; arrows go on from there. */
+function roving() {
+    const nodes = /** @type {HTMLElement[]} */ ([...grid.children]);
+    if (!nodes.some(node => node.tabIndex === 0)) nodes[0]?.setAttribute('tabindex', '0');
+}
+grid.addEventListener('focusin', ev => {
+    const node = /** @type {HTMLElement|null} */ (/** @type {HTMLElement} */ (ev.target).closest('.tile'));
+    for (const other of /** @type {HTMLElement[]} */ ([...grid.children])) {
+        other.tabIndex = other === node ? 0 : -1;
+        for (const one of /** @type {NodeListOf<HTMLElement>} */ (other.querySelectorAll('button, a'))) one.tabIndex = other === node ? 0 : -1;
+    }
+});
+
+const current = () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('.tile') ?? null);
+const columns = () => getComputedStyle(grid).gridTemplateColumns.split(' ').length;
+/** @param {number} by */
+function move(by) {
+    const nodes = /** @type {HTMLElement[]} */ ([...grid.children]), at = nodes.indexOf(/** @type {any} */ (current()));
+    nodes[at < 0 ? 0 : Math.max(0, Math.min(nodes.length - 1, at + by))]?.focus();
+}
+/** @param {(tile: Tile) => void} run */
+const onTile = run => () => {
+    const tile = byNode.get(/** @type {any} */ (current() ?? grid.firstElementChild));
+    if (tile) run(tile);
+};
+bind('ArrowRight', t('keys.move'), () => move(1));
+bind('ArrowLeft', t('keys.move'), () => move(-1));
+bind('ArrowDown', t('keys.move'), () => move(columns()));
+bind('ArrowUp', t('keys.move'), () => move(-columns()));
+bind('Enter', t('keys.open'), onTile(tile => tile.link.click()));
+bind(' ', t('keys.startStop'), onTile(tile => tile.player ? tile.stop() : tile.want()));
+bind('m', t('tile.sound'), onTile(tile => tile.player && tile.grid.listen(tile)));
+bind('f', t('tile.full'), onTile(tile => tile.node.requestFullscreen?.()));
+bind(['1', '2', '3', '4', '5', '6', '7', '8', '9'], t('keys.tile'), ev => /** @type {HTMLElement|undefined} */ (grid.children[Number(ev.key) - 1])?.focus());
+bind(']', t('live.columns'), () => setColumns(Math.min(6, columns() + 1)));
+bind('[', t('live.columns'), () => setColumns(Math.max(1, columns() - 1)));
+
+const choice = h('select', {'aria-label': t('live.columns'), onchange: () => setColumns(Number(choice.value))},
+    [0, 1, 2, 3, 4, 5, 6].map(n => h('option', {value: n}, n ? t('live.cols', {n}) : t('live.auto'))));
+/** @param {number} n 0: as many as fit */
+function setColumns(n) {
+    remember('cols', n);
+    choice.value = String(n);
+    grid.style.setProperty('--cols', String(n || 1));
+    grid.classList.toggle('fixed', n > 0);
+}
+setColumns(Math.min(6, Math.max(0, Number(params.get('cols')) || recall('cols', 0))));
+
+const all = button(t('live.playAll'), () => {
+    for (const tile of byNode.values()) Object.assign(tile, {wanted: true, stopped: false});
+    decide();
+}, {icon: 'play'});
+const keep = h('input', {type: 'checkbox', checked: allAlways, onchange: () => {
+    allAlways = keep.checked;
+    always = new Set();
+    remember('alwaysAll', allAlways);
+    remember('always', []);
+    decide();
+}});
+tools.append(choice, all, h('label', {class: 'check'}, keep, t('live.always')),
+    button(t('tile.full'), () => document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.(), {icon: 'full', bare: true}));

@@ -1,0 +1,161 @@
+/**
+ * The log: loaded once, then as it is written. Filters are in the address (`?level=`, `?module=`, `?q=`), repeated lines are folded, and
+ * only what is on the screen is in the document.
+ */
+import {call, copyText, download, explain} from '../lib/api.js';
+import {button, fill, h, say} from '../lib/dom.js';
+import {Feed} from '../lib/feed.js';
+import {clock, t} from '../lib/i18n.js';
+import {bind} from '../lib/keys.js';
+import {LogList} from '../lib/loglist.js';
+import {ask, notice, shell, toast, watch} from '../shell/shell.js';
+
+const url = new URL(location.href);
+const {main, tools} = shell({page: 'log', title: t('nav.log')});
+const feed = new Feed('log');
+watch(feed);
+const log = new LogList();
+log.filter = {level: url.searchParams.get('level') ?? '', module: url.searchParams.get('module') ?? '', words: url.searchParams.get('q') ?? ''};
+let following = true, paused = false, fresh = 0;
+
+const levels = h('select', {'aria-label': t('log.level'), onchange: () => keep('level', levels.value)},
+    [['', t('log.all')], ...['trace', 'debug', 'info', 'warn', 'error'].map(level => [level, level])].map(([value, text]) => h('option', {value, selected: value === log.filter.level}, text)));
+const modules = h('select', {'aria-label': t('log.module'), onchange: () => keep('module', modules.value)}, h('option', {value: ''}, t('log.allModules')));
+const find = h('input', {type: 'search', placeholder: t('log.find'), 'aria-label': t('log.find'), value: log.filter.words, oninput: () => keep('q', find.value)});
+const follow = button(t('log.follow'), () => setFollow(!following), {key: 'F'});
+const pause = button(t('camera.pause'), () => {
+    paused = !paused;
+    pause.setAttribute('aria-pressed', String(paused));
+    if (!paused) show();
+}, {icon: 'pause'});
+tools.append(levels, modules, find);
+const count = h('span', {class: 'muted grow'}), chip = button('', () => setFollow(true), {class: 'primary'});
+chip.hidden = true;
+const list = h('ol'), box = h('div', {class: 'loglist', tabindex: '0', role: 'region', 'aria-label': t('nav.log'), onscroll: onscroll}, list);
+const none = h('p', {class: 'muted', hidden: true}, t('log.none'));
+main.append(h('div', {class: 'stack'}, h('div', {class: 'row'}, count, chip, follow, pause, button(t('common.copy'), async () => toast(await copyText(log.text()) ? t('common.copied') : t('common.copyFailed')), {icon: 'copy'}),
+    button(t('log.download'), () => download('rs2rtc.log', log.text())), button(t('log.clear'), clear, {icon: 'trash'})), none, box));
+
+/** @param {string} name @param {string} value */
+function keep(name, value) {
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+    history.replaceState(null, '', url);
+    log.filter = {level: levels.value, module: modules.value, words: find.value};
+    log.sift();
+    show();
+}
+
+async function load() {
+    try {
+        log.set(await (await call('GET', 'api/log')).text());
+        notice('');
+        show();
+    } catch (err) {
+        if (feed.state !== 'lost') notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+    }
+}
+
+let drawing = 0;
+feed.on(['log'], record => {
+    const added = log.add(record);
+    if (added && !following) fresh++;
+    if (paused) return;
+    drawing ||= window.setTimeout(() => {
+        drawing = 0;
+        show();
+    }, 250);
+});
+feed.addEventListener('reset', load);
+feed.addEventListener('restarted', load);
+
+/** Milliseconds in a line's height, which the style decides. */
+const rowHeight = () => matchMedia('(max-width: 599px)').matches ? 48 : 28;
+
+function show() {
+    const known = [...log.modules].sort().join();
+    if (modules.dataset.key !== known) {
+        modules.dataset.key = known;
+        fill(modules, h('option', {value: ''}, t('log.allModules')), [...new Set([...log.modules, ...(log.filter.module ? [log.filter.module] : [])])].sort().map(name => h('option', {value: name, selected: name === log.filter.module}, name)));
+    }
+    say(count, t('log.lines', {shown: log.shown.length, n: log.all.length}));
+    none.hidden = log.shown.length > 0;
+    list.style.height = `${log.shown.length * rowHeight()}px`;
+    if (following) box.scrollTop = box.scrollHeight;
+    chip.hidden = following || !fresh;
+    say(chip, t('log.fresh', {n: fresh}));
+    follow.setAttribute('aria-pressed', String(following));
+    draw();
+}
+
+/** Only the lines that can be seen are there. */
+function draw() {
+    const size = rowHeight(), first = Math.max(0, Math.floor(box.scrollTop / size) - 10), end = Math.min(log.shown.length, first + Math.ceil(box.clientHeight / size) + 20);
+    fill(list, log.shown.slice(first, end).map((line, i) => h('li', {data: {level: line.level, index: first + i}, tabindex: '-1', style: {top: `${(first + i) * size}px`}, onclick: () => open(line), 'aria-setsize': log.shown.length, 'aria-posinset': first + i + 1},
+        h('time', null, line.at ? clock(line.at) : ''), h('span', {class: 'level'}, line.level), h('span', {class: 'mod'}, line.module), h('span', null, `${line.message}${line.count > 1 ? `  ×${line.count}` : ''}`))));
+}
+
+let told = 0;
+function onscroll() {
+    const bottom = box.scrollHeight - box.scrollTop - box.clientHeight < 8;
+    if (following && !bottom && Date.now() - told > 100) {
+        following = false;
+        fresh = 0;
+        show();
+    } else if (!following && bottom) {
+        setFollow(true);
+    } else {
+        draw();
+    }
+}
+
+/** @param {boolean} on */
+function setFollow(on) {
+    following = on;
+    fresh = 0;
+    told = Date.now();
+    show();
+}
+
+/** @param {import('../lib/loglist.js').Line} line */
+function open(line) {
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'line-title', onclose: () => dialog.remove()}, h('h2', {id: 'line-title'}, line.message), h('dl', {class: 'pairs small'},
+        h('dt', null, t('log.time')), h('dd', null, line.at ? new Date(line.at).toISOString() : '–'), h('dt', null, t('log.level')), h('dd', null, line.level),
+        Object.entries(line.fields).map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, typeof value === 'string' ? value : JSON.stringify(value))])),
+    h('div', {class: 'row end'}, button(t('common.copyJson'), async () => toast(await copyText(JSON.stringify(line.fields)) ? t('common.copied') : t('common.copyFailed')), {icon: 'copy'}), button(t('common.close'), () => dialog.close(), {class: 'primary'})));
+    document.body.append(dialog);
+    dialog.showModal();
+}
+
+function clear() {
+    ask({title: t('log.clearTitle'), yes: t('log.clear'), danger: true, async onyes() {
+        try {
+            await call('DELETE', 'api/log');
+            log.set('');
+            show();
+        } catch (err) {
+            toast(explain(err));
+        }
+    }});
+}
+
+box.addEventListener('keydown', ev => {
+    const now = /** @type {HTMLElement|null} */ (document.activeElement?.closest('.loglist li'));
+    const index = now ? Number(now.dataset.index) : -1;
+    const go = (/** @type {number} */ to) => {
+        ev.preventDefault();
+        const size = rowHeight(), at = Math.max(0, Math.min(log.shown.length - 1, to));
+        if (at * size < box.scrollTop) box.scrollTop = at * size;
+        else if ((at + 1) * size > box.scrollTop + box.clientHeight) box.scrollTop = (at + 1) * size - box.clientHeight;
+        draw();
+        /** @type {HTMLElement|null} */ (list.querySelector(`[data-index="${at}"]`))?.focus();
+    };
+    if (ev.key === 'ArrowDown') go(index < 0 ? Math.floor(box.scrollTop / rowHeight()) : index + 1);
+    else if (ev.key === 'ArrowUp') go(index < 0 ? log.shown.length - 1 : index - 1);
+    else if (ev.key === 'Enter' && index >= 0) open(log.shown[index]);
+});
+bind('/', t('keys.filter'), () => find.focus());
+bind('f', t('log.follow'), () => setFollow(!following));
+bind('End', t('log.newest'), () => setFollow(true));
+window.addEventListener('resize', () => show());
+load();

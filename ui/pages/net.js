@@ -1,0 +1,130 @@
+/**
+ * Who is connected with what: five columns from the cameras to the viewers, as a drawing and as a table. `?src=NAME` shows one stream.
+ */
+import {address, call, download, explain, getJson} from '../lib/api.js';
+import {button, fill, h, say, svgTitle} from '../lib/dom.js';
+import {Feed} from '../lib/feed.js';
+import {BOX, layout} from '../lib/graph.js';
+import {t} from '../lib/i18n.js';
+import {recall, remember} from '../lib/prefs.js';
+import {ask, empty, notice, shell, toast, watch} from '../shell/shell.js';
+
+const only = new URLSearchParams(location.search).getAll('src').filter(Boolean);
+const {main, tools} = shell({page: 'net', title: t('nav.net')});
+const feed = new Feed('streams,sessions');
+watch(feed);
+const COLUMNS = ['net.cameras', 'net.producers', 'net.tracks', 'net.consumers', 'net.viewers'];
+
+let asTable = recall('netTable', matchMedia('(max-width: 599px)').matches);
+/** @type {ReturnType<typeof layout>} */
+let graph = {nodes: [], edges: [], height: 0};
+let shown = '', loading = false, timer = 0;
+const area = h('div'), about = h('div', {role: 'status'});
+const toggle = button(t('net.table'), () => {
+    asTable = !asTable;
+    remember('netTable', asTable);
+    shown = '';
+    show();
+});
+tools.append(toggle, button(t('net.export'), () => {
+    const svg = area.querySelector('svg');
+    if (svg) download('streams.svg', new Blob([new XMLSerializer().serializeToString(svg)], {type: 'image/svg+xml'}));
+}), h('a', {class: 'button', href: address('api/streams.dot', {src: only})}, 'streams.dot'));
+if (only.length) tools.append(h('a', {class: 'button', href: 'net.html'}, t('net.all')));
+main.append(h('div', {class: 'stack'}, area, about));
+
+async function load() {
+    if (loading) return;
+    loading = true;
+    try {
+        graph = layout(await getJson('api/streams'), only);
+        notice('');
+        show();
+    } catch (err) {
+        if (feed.state !== 'lost') notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+    }
+    loading = false;
+}
+feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_opened', 'source_released'], () => {
+    timer ||= window.setTimeout(() => {
+        timer = 0;
+        load();
+    }, 250);
+});
+feed.addEventListener('state', () => feed.state === 'live' && load());
+// Widths follow the bytes.
+setInterval(() => document.hidden || feed.state === 'lost' || load(), 5000);
+
+const mega = (/** @type {number} */ bytes) => bytes ? `${(bytes / 1e6).toFixed(1)} MB` : '';
+
+function show() {
+    toggle.setAttribute('aria-pressed', String(asTable));
+    if (!graph.nodes.length) {
+        shown = '';
+        return fill(area, empty(t('net.none')));
+    }
+    const key = asTable + JSON.stringify([graph.nodes.map(n => n.id), graph.edges.map(e => [e.from, e.to, mega(e.bytes), e.drops])]);
+    if (key === shown) return;
+    shown = key;
+    const focus = /** @type {HTMLElement|null} */ (document.activeElement)?.dataset?.id;
+    fill(area, asTable ? table() : drawing());
+    if (focus) /** @type {HTMLElement|null} */ (area.querySelector(`[data-id="${CSS.escape(focus)}"]`))?.focus();
+}
+
+function table() {
+    const node = new Map(graph.nodes.map(n => [n.id, n]));
+    return h('table', {class: 'table'}, h('thead', null, h('tr', null, ['net.from', 'net.to', 'net.bytes', 'net.drops'].map(text => h('th', {scope: 'col'}, t(text))))),
+        h('tbody', null, graph.edges.map(e => h('tr', null, ['net.from', 'net.to'].map((label, i) => {
+            const one = node.get(i ? e.to : e.from);
+            return h('td', {'data-label': t(label)}, one ? button(`${one.title} ${one.sub}`.trim(), () => tell(one), {class: 'bare'}) : '');
+        }), h('td', {'data-label': t('net.bytes')}, mega(e.bytes) || '–'), h('td', {'data-label': t('net.drops')}, String(e.drops || 0))))));
+}
+
+function drawing() {
+    const width = BOX.left * 2 + 5 * BOX.width + 4 * BOX.gapX, x = (/** @type {number} */ column) => BOX.left + column * (BOX.width + BOX.gapX);
+    const svg = h('svg', {width, height: graph.height + 12, viewBox: `0 0 ${width} ${graph.height + 12}`, role: 'group', 'aria-label': t('nav.net')});
+    COLUMNS.forEach((text, column) => svg.append(h('text', {class: 'head', x: x(column), y: 18}, t(text))));
+    const node = new Map(graph.nodes.map(n => [n.id, n])), most = Math.max(1, ...graph.edges.map(e => e.bytes ?? 0));
+    for (const e of graph.edges) {
+        const from = node.get(e.from), to = node.get(e.to);
+        if (!from || !to) continue;
+        const x1 = x(from.column) + BOX.width, x2 = x(to.column), y1 = from.y + BOX.height / 2, y2 = to.y + BOX.height / 2, bend = (x2 - x1) / 2;
+        svg.append(h('path', {d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, class: e.drops ? 'drops' : e.bytes ? 'hot' : '', 'stroke-width': (1 + 3 * Math.sqrt((e.bytes ?? 0) / most)).toFixed(1)}));
+    }
+    const clip = (/** @type {string} */ text, most = 22) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
+    for (const n of graph.nodes) {
+        svg.append(h('g', {tabindex: '0', role: 'button', 'aria-label': `${t(COLUMNS[n.column])}: ${clip(n.title)} ${clip(n.sub, 22)}`, data: {id: n.id}, onclick: () => tell(n), onkeydown: (/** @type {KeyboardEvent} */ ev) => walk(ev, n)},
+            svgTitle(`${n.title} ${n.sub}`.trim()), h('rect', {x: x(n.column), y: n.y, width: BOX.width, height: BOX.height, rx: 6}), h('text', {x: x(n.column) + 10, y: n.y + (n.sub ? 17 : 25)}, clip(n.title)), ' ',
+            n.sub && h('text', {class: 'head', x: x(n.column) + 10, y: n.y + 33}, clip(n.sub, 22))));
+    }
+    return h('div', {class: 'graph'}, svg);
+}
+
+/** Arrows follow the lines. @param {KeyboardEvent} ev @param {import('../lib/graph.js').GraphNode} node */
+function walk(ev, node) {
+    if (ev.key === 'Enter' || ev.key === ' ') {
+        ev.preventDefault();
+        return tell(node);
+    }
+    const next = ev.key === 'ArrowRight' ? graph.edges.find(e => e.from === node.id)?.to : ev.key === 'ArrowLeft' ? graph.edges.find(e => e.to === node.id)?.from : undefined;
+    const column = graph.nodes.filter(n => n.column === node.column), at = column.indexOf(node);
+    const target = next ?? (ev.key === 'ArrowDown' ? column[at + 1]?.id : ev.key === 'ArrowUp' ? column[at - 1]?.id : undefined);
+    if (!target) return;
+    ev.preventDefault();
+    /** @type {HTMLElement|null} */ (area.querySelector(`[data-id="${CSS.escape(target)}"]`))?.focus();
+}
+
+/** @param {import('../lib/graph.js').GraphNode} node */
+function tell(node) {
+    const {medias, receivers, senders, sdp, ...rest} = node.about;
+    const rows = Object.entries(rest).filter(([, value]) => typeof value !== 'object');
+    fill(about, h('section', {class: 'card'}, h('h2', null, `${node.title} ${node.sub}`.trim()), h('dl', {class: 'pairs small'}, rows.map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, String(value))]),
+        (medias ?? []).map((/** @type {string} */ media) => [h('dt', null, 'media'), h('dd', {class: 'mono'}, media)])),
+    h('div', {class: 'row'}, h('a', {class: 'button', href: address('camera.html', {src: node.stream})}, t('keys.open')), h('a', {class: 'button', href: address('log.html', {q: node.stream})}, t('nav.log')),
+        node.kick ? button(t('sessions.kick'), () => ask({title: t('sessions.kickTitle', {name: node.stream}), yes: t('sessions.kick'), danger: true, async onyes() {
+            await call('DELETE', 'api/rs/sessions', {query: {id: node.kick}, accept: [404]}).catch(err => toast(explain(err)));
+            load();
+        }}), {class: 'danger'}) : null)));
+    say(about.querySelector('h2') ?? about, `${node.title} ${node.sub}`.trim());
+}
+load();

@@ -1,0 +1,270 @@
+/**
+ * Who watches, how sure the server is of that, who has left, why, and how long it took until the camera was free: the list is
+ * loaded again when something happens. `?reason=` filters.
+ */
+import {address, call, copyText, download, explain, getJson} from '../lib/api.js';
+import {button, fill, h, Keyed, say} from '../lib/dom.js';
+import {Feed} from '../lib/feed.js';
+import {duration, has, t} from '../lib/i18n.js';
+import {bind} from '../lib/keys.js';
+import {kindOf, lanes} from '../lib/svg.js';
+import {ask, empty, notice, shell, toast, watch} from '../shell/shell.js';
+
+/**
+ * @typedef {object} Session
+ * @property {number} id @property {string} stream @property {string} format @property {string} state @property {string|null} remote
+ * @property {string|null} user_agent @property {number|null} age_ms @property {number|null} left_at @property {number|null} heard_ms_ago
+ * @property {number|null} rtt_ms @property {number|null} loss @property {string|null} reason @property {number|null} detect_ms
+ * @property {number|null} release_ms @property {number} wrong_parks_per_hour @property {number|null} limit_ms @property {string|null} profile
+ * @property {{ms: number, event: string, detail: string}[]} timeline
+ */
+
+const url = new URL(location.href);
+const {main, tools} = shell({page: 'sessions', title: t('nav.sessions')});
+const feed = new Feed('streams,sessions');
+watch(feed);
+
+/** @type {{sessions: Session[], ended: Session[]}} */
+let data = {sessions: [], ended: []};
+let loaded = false, loadedAt = 0, timer = 0, loading = false;
+const opened = new Set();
+
+const reasons = h('select', {'aria-label': t('sessions.because'), onchange: () => {
+    if (reasons.value) url.searchParams.set('reason', reasons.value);
+    else url.searchParams.delete('reason');
+    history.replaceState(null, '', url);
+    show();
+}});
+tools.append(reasons, button(t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)), {key: 'E'}), button(t('sessions.try'), tryIt, {icon: 'play'}));
+
+const figures = h('div', {class: 'card'}), activeBody = h('tbody'), endedBody = h('tbody');
+const HEADS = ['sessions.viewer', 'sessions.stream', 'sessions.how', 'sessions.since', 'sessions.state', 'sessions.because', 'sessions.detect', 'sessions.release', 'sessions.total'];
+const table = (/** @type {HTMLElement} */ body) => h('table', {class: 'table'}, h('thead', null, h('tr', null, HEADS.map(text => h('th', {scope: 'col'}, t(text))),
+    h('th', {scope: 'col'}, h('span', {class: 'offscreen'}, t('streams.actions'))))), body);
+const active = table(activeBody), ended = table(endedBody), nobody = empty(t('sessions.nobody')), none = empty(t('sessions.none'));
+const scroll = (/** @type {string} */ label, /** @type {any} */ kid) => h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label}, kid);
+main.append(h('div', {class: 'stack'}, figures,
+    h('section', {class: 'stack'}, h('h2', null, t('sessions.active')), scroll(t('sessions.active'), active), nobody),
+    h('section', {class: 'stack'}, h('h2', null, t('sessions.ended')), scroll(t('sessions.ended'), ended), none)));
+
+async function load() {
+    if (loading) return;
+    loading = true;
+    try {
+        data = {sessions: [], ended: [], ...await getJson('api/rs/sessions')};
+        loaded = true;
+        loadedAt = Date.now();
+        notice('');
+    } catch (err) {
+        if (feed.state !== 'lost') notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+    }
+    loading = false;
+    show();
+}
+const soon = () => {
+    timer ||= window.setTimeout(() => {
+        timer = 0;
+        load();
+    }, 150);
+};
+feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_released'], soon);
+feed.addEventListener('reset', load);
+feed.addEventListener('restarted', load);
+// Round trips and the time since the last word are not events.
+setInterval(() => document.hidden || feed.state === 'lost' || !data.sessions.length || load(), 5000);
+setInterval(() => document.hidden || show(), 1000);
+
+/** Words for why somebody left; the code itself stays visible. @param {string|null} reason */
+const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
+/** @param {Session} s */
+const total = s => s.detect_ms === null && s.release_ms === null ? null : (s.detect_ms ?? 0) + (s.release_ms ?? 0);
+/** A browser in one word, from its long description. @param {string|null} agent */
+function short(agent) {
+    if (!agent) return '';
+    for (const [name, pattern] of /** @type {[string, RegExp][]} */ ([['Edge', /Edg\//], ['Chrome', /Chrom(e|ium)\//], ['Firefox', /Firefox\//], ['Safari', /Safari\//]])) if (pattern.test(agent)) return name;
+    return agent.split('/')[0].slice(0, 24);
+}
+
+const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key, row => row.detail ? detail(row.session) : line(row.session)));
+
+/** @param {Session} first */
+function line(first) {
+    const cells = HEADS.map(text => h('td', {'data-label': t(text)})), state = h('span', {class: 'state'});
+    cells[4].append(state);
+    const reason = h('span');
+    cells[5].append(reason);
+    const actions = h('td', {class: 'num wide'}, h('span', {class: 'row end'}, button(t('streams.details'), () => toggle(first.id), {icon: 'more', bare: true}),
+        first.left_at === null && button(t('sessions.kick'), () => kick(first), {key: 'K'})));
+    cells[1].append(h('a', {href: address('camera.html', {src: first.stream})}, first.stream));
+    const node = h('tr', {tabindex: '-1', data: {id: first.id}}, cells, actions);
+    return {
+        node,
+        /** @param {{session: Session}} row */
+        update({session: s}) {
+            say(cells[0], [short(s.user_agent), s.remote?.replace(/ .*/, '')].filter(Boolean).join(' ') || `#${s.id}`);
+            cells[0].title = s.user_agent ?? '';
+            say(cells[2], s.format ?? '–');
+            say(cells[3], s.age_ms === null ? '–' : duration(s.age_ms + (s.left_at === null ? Date.now() - loadedAt : 0)));
+            state.dataset.state = s.state;
+            say(state, t(`session.${s.state}`));
+            say(reason, because(s.reason));
+            reason.title = s.reason ?? '';
+            say(cells[6], duration(s.detect_ms));
+            say(cells[7], s.left_at !== null && s.release_ms === null ? t('sessions.others') : duration(s.release_ms));
+            say(cells[8], duration(total(s)));
+            actions.querySelector('button')?.setAttribute('aria-expanded', String(opened.has(s.id)));
+        },
+    };
+}
+
+/** @param {Session} first */
+function detail(first) {
+    const about = h('div', {class: 'stack'});
+    let drawn = '';
+    return {
+        node: h('tr', {class: 'detail'}, h('td', {colspan: HEADS.length + 1}, about)),
+        /** @param {{session: Session}} row */
+        update({session: s}) {
+            const key = JSON.stringify([s.timeline, s.state, s.rtt_ms, s.loss]);
+            if (key === drawn) return;
+            drawn = key;
+            const facts = [['sessions.profile', s.profile], ['sessions.limit', s.limit_ms === null ? null : duration(s.limit_ms)], ['sessions.rtt', s.rtt_ms === null ? null : duration(s.rtt_ms)],
+                ['sessions.loss', s.loss === null ? null : `${(s.loss * 100).toFixed(1)} %`], ['sessions.wrong', s.wrong_parks_per_hour || null], ['sessions.agent', s.user_agent]]
+                .filter(([, value]) => value !== null && value !== undefined && value !== '');
+            fill(about, facts.length > 0 && h('dl', {class: 'pairs small'}, facts.map(([name, value]) => [h('dt', null, t(String(name))), h('dd', null, String(value))])),
+                s.timeline.length > 1 && lanes(s.timeline, t('sessions.timeline')),
+                s.timeline.length > 0 ? h('ol', {class: 'timeline small', 'aria-label': t('sessions.timeline')}, s.timeline.map(mark => h('li', {class: kindOf(mark.event) ? 'key' : ''},
+                    h('span', {class: 'muted'}, duration(mark.ms)), h('span', null, `${mark.event}${mark.detail ? ` · ${mark.detail}` : ''}`))))
+                    : h('p', {class: 'muted'}, t('sessions.noTimeline')),
+                h('div', {class: 'row'}, button(t('common.copyJson'), async () => toast(await copyText(JSON.stringify(s, null, 2)) ? t('common.copied') : t('common.copyFailed')), {icon: 'copy'})));
+        },
+    };
+}
+
+/** @param {number} id */
+function toggle(id) {
+    if (!opened.delete(id)) opened.add(id);
+    show();
+}
+
+/** @param {Session} s */
+function kick(s) {
+    ask({title: t('sessions.kickTitle', {name: s.stream}), body: h('p', {class: 'muted'}, [short(s.user_agent), s.remote].filter(Boolean).join(' ')), yes: t('sessions.kick'), danger: true,
+        async onyes() {
+            try {
+                await call('DELETE', 'api/rs/sessions', {query: {id: s.id}, accept: [404]});
+            } catch (err) {
+                toast(explain(err));
+            }
+            load();
+        }});
+}
+
+function show() {
+    if (!loaded) return;
+    const wanted = url.searchParams.get('reason') ?? '', codes = [...new Set(data.ended.map(s => s.reason ?? ''))].filter(Boolean).sort();
+    if (wanted && !codes.includes(wanted)) codes.push(wanted);
+    const key = codes.join();
+    if (reasons.dataset.key !== key || !reasons.children.length) {
+        reasons.dataset.key = key;
+        fill(reasons, h('option', {value: ''}, t('sessions.allReasons')), codes.map(code => h('option', {value: code, selected: code === wanted}, because(code))));
+    }
+    const gone = data.ended.filter(s => !wanted || s.reason === wanted);
+    const rows = (/** @type {Session[]} */ list) => list.flatMap(session => [{key: `r${session.id}`, session}, ...(opened.has(session.id) ? [{key: `d${session.id}`, session, detail: true}] : [])]);
+    views[0].show(rows(data.sessions));
+    views[1].show(rows(gone));
+    active.hidden = !data.sessions.length;
+    nobody.hidden = Boolean(data.sessions.length);
+    ended.hidden = !gone.length;
+    none.hidden = Boolean(gone.length);
+    summary(gone);
+}
+
+let summed = '';
+/** How long releases took, all and by reason. @param {Session[]} gone */
+function summary(gone) {
+    const measured = gone.filter(s => s.release_ms !== null);
+    const key = measured.map(s => s.id).join();
+    if (key === summed && figures.children.length) return;
+    summed = key;
+    const at = (/** @type {number[]} */ list, /** @type {number} */ part) => list.length ? list[Math.min(list.length - 1, Math.floor(part * list.length))] : null;
+    const sorted = (/** @type {Session[]} */ list, /** @type {(s: Session) => number} */ of) => list.map(of).sort((a, b) => a - b);
+    const releases = sorted(measured, s => s.release_ms ?? 0);
+    fill(figures, h('h2', null, t('sessions.releases')), measured.length === 0 && h('p', {class: 'muted'}, t('sessions.noReleases')),
+        measured.length > 0 && h('p', null, t('sessions.percentiles', {p50: duration(at(releases, 0.5)), p95: duration(at(releases, 0.95)), p99: duration(at(releases, 0.99)), n: measured.length})));
+    if (!measured.length) return;
+    const groups = Object.entries(Object.groupBy(measured, s => s.reason ?? ''));
+    const most = Math.max(...groups.map(([, list]) => at(sorted(list ?? [], s => total(s) ?? 0), 0.5) ?? 0), 1);
+    figures.append(h('div', {class: 'bars small'}, groups.map(([reason, list = []]) => {
+        const middle = at(sorted(list, s => total(s) ?? 0), 0.5) ?? 0;
+        return [h('span', {title: reason}, because(reason)), h('meter', {min: 0, max: most, value: middle, 'aria-label': because(reason)}),
+            h('span', {class: 'muted'}, t('sessions.bar', {total: duration(middle), detect: duration(at(sorted(list, s => s.detect_ms ?? 0), 0.5)), release: duration(at(sorted(list, s => s.release_ms ?? 0), 0.5)), n: list.length}))];
+    })));
+}
+
+/** Opens a viewer in a hidden frame, closes it, and tells how long the camera took to be free. */
+async function tryIt() {
+    const names = Object.keys(await getJson('api/streams').catch(() => ({})));
+    if (!names.length) return toast(t('live.empty'));
+    const choice = h('select', {'aria-label': t('sessions.stream')}, names.sort().map(name => h('option', {value: name}, name)));
+    const result = h('p', {role: 'status', class: 'muted'}, t('sessions.tryAbout'));
+    const run = button(t('sessions.tryRun'), measure, {class: 'primary', icon: 'play'});
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'try-title', onclose: () => dialog.remove()}, h('h2', {id: 'try-title'}, t('sessions.try')),
+        h('label', {class: 'field'}, t('sessions.stream'), choice), result, h('div', {class: 'row end'}, button(t('common.close'), () => dialog.close()), run));
+    document.body.append(dialog);
+    dialog.showModal();
+
+    async function measure() {
+        run.disabled = true;
+        const name = choice.value, frame = h('iframe', {class: 'offscreen', title: t('sessions.try'), src: address('stream.html', {src: name, mode: 'webrtc', background: 'true'})});
+        say(result, t('sessions.tryOpen'));
+        const joined = heard('viewer_joined', ev => ev.stream === name, 20_000);
+        dialog.append(frame);
+        const viewer = await joined;
+        if (!viewer) say(result, t('sessions.tryFailed'));
+        else {
+            // Long enough that pictures flow.
+            await new Promise(resolve => setTimeout(resolve, 1500));
+            const released = heard('source_released', ev => ev.stream === name, 15_000), left = heard('viewer_left', ev => ev.viewer === viewer.viewer, 15_000);
+            frame.remove();
+            const gone = await left, free = gone && await Promise.race([released, new Promise(resolve => setTimeout(resolve, 5000, null))]);
+            say(result, free ? t('sessions.tryDone', {detect: duration(free.detect_ms), release: duration(free.release_ms), reason: because(free.reason)})
+                : gone ? t('sessions.tryOthers') : t('sessions.tryFailed'));
+        }
+        frame.remove();
+        run.disabled = false;
+    }
+}
+
+/** The next event of a kind, or `null` after a while. @param {string} name @param {(ev: any) => boolean} fits @param {number} limit @returns {Promise<any>} */
+function heard(name, fits, limit) {
+    return new Promise(resolve => {
+        const listen = (/** @type {any} */ ev) => {
+            if (!fits(ev.detail)) return;
+            feed.removeEventListener(name, listen);
+            resolve(ev.detail);
+        };
+        feed.addEventListener(name, listen);
+        setTimeout(() => {
+            feed.removeEventListener(name, listen);
+            resolve(null);
+        }, limit);
+    });
+}
+
+const all = () => /** @type {HTMLElement[]} */ ([...main.querySelectorAll('tbody tr:not(.detail)')]);
+/** @param {number} by */
+function move(by) {
+    const rows = all(), at = rows.findIndex(row => row.contains(document.activeElement));
+    rows[at < 0 ? 0 : Math.max(0, Math.min(rows.length - 1, at + by))]?.focus();
+}
+const current = () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('tbody tr'));
+bind('ArrowDown', t('keys.move'), () => move(1));
+bind('ArrowUp', t('keys.move'), () => move(-1));
+bind('Enter', t('streams.details'), () => current() && toggle(Number(current()?.dataset.id)));
+bind('k', t('sessions.kick'), () => {
+    const found = data.sessions.find(s => String(s.id) === current()?.dataset.id);
+    if (found) kick(found);
+});
+bind('e', t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)));
+load();

@@ -1,0 +1,250 @@
+/**
+ * All streams as a table: state and why, source, codecs, viewers, rates, the last release; with what can be done about
+ * each. `?q=` and `?state=` filter, `?sort=` sorts.
+ */
+import {address, call, explain, getJson} from '../lib/api.js';
+import {button, fill, h, Keyed, say} from '../lib/dom.js';
+import {Feed} from '../lib/feed.js';
+import {clock, duration, rate, t} from '../lib/i18n.js';
+import {bind} from '../lib/keys.js';
+import {chip} from '../lib/state.js';
+import {Streams} from '../lib/streams.js';
+import {spark} from '../lib/svg.js';
+import {ask, empty, notice, shell, toast, watch} from '../shell/shell.js';
+
+/** @typedef {import('../lib/streams.js').Entry} Entry */
+
+const url = new URL(location.href);
+const {main, tools} = shell({page: 'streams', title: t('nav.streams')});
+const feed = new Feed('streams,sessions');
+watch(feed);
+const streams = new Streams(feed, {look: 3000});
+const selected = new Set();
+const opened = new Set();
+
+const find = h('input', {type: 'search', placeholder: t('common.filter'), 'aria-label': t('common.filter'), value: url.searchParams.get('q') ?? '',
+    oninput: () => keep('q', find.value)});
+const STATES = ['live', 'idle', 'dialling', 'retrying', 'failed', 'warm', 'lingering', 'queued'];
+const states = h('select', {'aria-label': t('streams.state'), onchange: () => keep('state', states.value)},
+    h('option', {value: ''}, t('streams.allStates')), STATES.map(state => h('option', {value: state, selected: state === url.searchParams.get('state')}, t(`state.${state}`))));
+tools.append(find, states, h('a', {class: 'button primary', href: 'add.html'}, t('nav.add')));
+bind('/', t('keys.filter'), () => find.focus());
+
+/** @param {string} name @param {string} value */
+function keep(name, value) {
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+    history.replaceState(null, '', url);
+    show();
+}
+
+/** @type {[string, string, (entry: Entry) => any][]} */
+const COLUMNS = [
+    ['name', 'streams.name', e => e.name], ['state', 'streams.state', e => STATES.indexOf(e.state)], ['source', 'streams.source', e => e.detail],
+    ['codec', 'streams.codec', codecs], ['viewers', 'streams.viewers', e => -e.viewers], ['rate', 'streams.rate', e => -e.bitsIn], ['release', 'streams.release', e => e.released ?? 1e9],
+];
+const heads = COLUMNS.map(([key, text]) => h('th', {scope: 'col', 'aria-sort': 'none'}, button(t(text), () => {
+    const now = url.searchParams.get('sort') ?? 'name';
+    keep('sort', now === key ? `-${key}` : key);
+}, {class: ''})));
+const body = h('tbody');
+const table = h('table', {class: 'table'}, h('thead', null, h('tr', null, h('th', {scope: 'col'}, h('span', {class: 'offscreen'}, t('streams.select'))), heads, h('th', {scope: 'col'}, h('span', {class: 'offscreen'}, t('streams.actions'))))), body);
+const summary = h('p', {class: 'muted'});
+const bulk = h('div', {class: 'row', hidden: true});
+const filler = h('div', null, h('div', {class: 'skeleton'}));
+main.append(h('div', {class: 'stack'}, summary, bulk, h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('nav.streams')}, table), filler));
+
+/** @param {Entry} entry */
+function codecs(entry) {
+    const names = (entry.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => (r.codec?.codec_name ?? '').toUpperCase()));
+    return [...new Set(names)].join('+') || '–';
+}
+
+/** @param {Entry} entry */
+const source = entry => (entry.json.producers ?? []).map(p => p.url ?? p.source ?? '').filter(Boolean).join('\n') || '–';
+
+const rows = new Keyed(body, row => row.key, row => row.detail ? detail(row.entry) : line(row.entry));
+
+/** @param {Entry} first */
+function line(first) {
+    const {name} = first, state = chip(), viewers = h('span'), rates = h('span', {class: 'row nowrap'}), release = h('span'), codec = h('span'), from = h('span', {class: 'clip small'});
+    let drawn = '';
+    const box = h('input', {type: 'checkbox', 'aria-label': `${t('streams.select')}: ${name}`, onchange: () => {
+        if (box.checked) selected.add(name);
+        else selected.delete(name);
+        show();
+    }});
+    const more = button(t('streams.details'), () => {
+        if (!opened.delete(name)) opened.add(name);
+        show();
+    }, {icon: 'more', bare: true});
+    const cell = (/** @type {string} */ label, /** @type {any} */ kid, name = '') => h('td', {'data-label': t(label), class: name}, kid);
+    const node = h('tr', {tabindex: '-1'}, cell('streams.select', box), cell('streams.name', h('a', {href: address('camera.html', {src: name})}, name)),
+        cell('streams.state', state.node), cell('streams.source', from), cell('streams.codec', codec), cell('streams.viewers', viewers), cell('streams.rate', rates),
+        cell('streams.release', release), h('td', {class: 'num wide'}, more));
+    return {
+        node,
+        /** @param {{entry: Entry}} row */
+        update({entry}) {
+            state.show(entry);
+            say(from, source(entry));
+            say(codec, codecs(entry));
+            say(viewers, String(entry.viewers));
+            say(release, duration(entry.released));
+            const text = rate(entry.bitsIn), key = entry.history.join();
+            if (key !== drawn || !rates.firstChild) fill(rates, entry.history.some(Boolean) && spark(entry.history, text), h('span', null, text));
+            drawn = key;
+            box.checked = selected.has(name);
+            node.setAttribute('aria-selected', String(selected.has(name)));
+            more.setAttribute('aria-expanded', String(opened.has(name)));
+        },
+    };
+}
+
+/** @param {Entry} first */
+function detail(first) {
+    const {name} = first, about = h('div', {class: 'stack'});
+    const actions = h('div', {class: 'row'},
+        h('a', {class: 'button', href: address('camera.html', {src: name})}, t('keys.open')), h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')),
+        h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {q: name})}, t('nav.log')),
+        button(t('streams.warm'), () => act(() => warm(name))), button(t('streams.kick'), () => act(() => kick(name))),
+        button(t('streams.delete'), () => remove(name), {icon: 'trash', class: 'danger'}));
+    return {
+        node: h('tr', {class: 'detail'}, h('td', {colspan: COLUMNS.length + 2}, h('div', {class: 'stack'}, actions, about))),
+        /** @param {{entry: Entry}} row */
+        update({entry}) {
+            const connections = (/** @type {any[]|null} */ list, /** @type {string} */ key) => (list ?? []).map(c => h('li', null,
+                [c.format_name, c.protocol, c.remote_addr ?? c.url ?? c.source, c.user_agent, c[key] ? `${(c[key] / 1e6).toFixed(1)} MB` : ''].filter(Boolean).join(' · ')));
+            fill(about, h('div', {class: 'pair'},
+                h('section', null, h('h2', null, t('net.producers')), h('ul', {class: 'small'}, connections(entry.json.producers, 'bytes_recv'))),
+                h('section', null, h('h2', null, t('net.consumers')), h('ul', {class: 'small'}, connections(entry.json.consumers, 'bytes_send')))),
+            entry.errors.length > 0 && h('section', null, h('h2', null, t('streams.errors')),
+                h('ul', {class: 'small'}, entry.errors.map(e => h('li', null, `${clock(e.at)} ${e.error}`)))));
+        },
+    };
+}
+
+/** @param {() => Promise<string>} run gives what to say */
+async function act(run) {
+    try {
+        toast(await run());
+    } catch (err) {
+        toast(explain(err));
+    }
+    streams.load();
+}
+
+/** @param {string} name */
+async function warm(name) {
+    const on = name in await getJson('api/preload');
+    await call(on ? 'DELETE' : 'PUT', 'api/preload', {query: {src: name}});
+    return t(on ? 'streams.warmOff' : 'streams.warmOn', {name});
+}
+
+/** @param {string} name */
+async function kick(name) {
+    const {sessions} = await getJson('api/rs/sessions', {stream: name, ended: '0'});
+    for (const {id} of sessions) await call('DELETE', 'api/rs/sessions', {query: {id}, accept: [404]});
+    return t('streams.kicked', {n: sessions.length});
+}
+
+/** Asks for the name; what is deleted can be taken back for ten seconds. @param {string} name */
+function remove(name) {
+    const word = h('input', {type: 'text', autocomplete: 'off', spellcheck: 'false', 'aria-label': t('streams.typeName')});
+    const dialog = ask({
+        title: t('streams.deleteTitle', {name}), body: h('label', {class: 'field'}, t('streams.typeName'), word), yes: t('streams.delete'), danger: true,
+        onyes: () => act(async () => {
+            const undo = await wayBack(name);
+            await call('DELETE', 'api/streams', {query: {src: name}});
+            opened.delete(name);
+            selected.delete(name);
+            const text = t('streams.deleted', {name});
+            if (undo) setTimeout(() => toast(text, {undo: () => act(undo)}));
+            return text;
+        }),
+    });
+    const yes = /** @type {HTMLButtonElement} */ (dialog.querySelector('.danger'));
+    yes.disabled = true;
+    word.addEventListener('input', () => yes.disabled = word.value !== name);
+}
+
+/** How to take back that a stream was deleted; `null` if there is no way. @param {string} name */
+async function wayBack(name) {
+    const file = await call('GET', 'api/config').catch(() => null), text = await file?.text();
+    // Who sees the file as it is can put it back as it was.
+    if (file?.headers.get('ETag') && text) {
+        return async () => {
+            const now = await call('GET', 'api/config');
+            await call('POST', 'api/rs/config/apply', {query: {base: version(now)}, body: text});
+            return t('streams.back', {name});
+        };
+    }
+    const sources = (streams.all.get(name)?.json.producers ?? []).map(p => p.url ?? '').filter(Boolean);
+    if (!sources.length || sources.some(s => s.includes('***'))) return null;
+    return async () => {
+        await call('PUT', 'api/streams', {query: {name, src: sources}});
+        return t('streams.back', {name});
+    };
+}
+
+/** @param {Response} response */
+const version = response => (response.headers.get('ETag') ?? '').replace(/^(W\/)?"|"$/g, '');
+
+function show() {
+    if (!streams.loaded) {
+        if (streams.problem && feed.state !== 'lost') notice(`${t('common.failed')} ${explain(streams.problem)}`, {text: t('common.retry'), run: () => streams.load()});
+        return;
+    }
+    const words = find.value.toLowerCase(), all = streams.sorted();
+    const list = all.filter(e => (!states.value || e.state === states.value) && (!words || `${e.name} ${source(e)} ${e.error}`.toLowerCase().includes(words)));
+    const sort = url.searchParams.get('sort') ?? 'name', column = COLUMNS.find(([key]) => key === sort.replace('-', ''));
+    if (column && sort !== 'name') {
+        const of = column[2], sign = sort.startsWith('-') ? -1 : 1;
+        list.sort((a, b) => sign * (typeof of(a) === 'number' ? of(a) - of(b) : String(of(a)).localeCompare(String(of(b)))));
+    }
+    COLUMNS.forEach(([key], i) => heads[i].setAttribute('aria-sort', sort === key ? 'ascending' : sort === `-${key}` ? 'descending' : 'none'));
+    rows.show(list.flatMap(entry => [{key: `r${entry.name}`, entry}, ...(opened.has(entry.name) ? [{key: `d${entry.name}`, entry, detail: true}] : [])]));
+    table.hidden = !list.length;
+    fill(filler, ...(list.length ? [] : all.length ? [empty(t('streams.none'), button(t('streams.clear'), () => {
+        find.value = states.value = '';
+        url.searchParams.delete('state');
+        keep('q', '');
+    }))] : [empty(t('live.empty'), h('a', {class: 'button primary', href: 'add.html'}, t('nav.add')))]));
+    const sum = (/** @type {(e: Entry) => number} */ of) => all.reduce((n, e) => n + of(e), 0);
+    say(summary, [t('streams.count', {n: all.length}), t('live.count.live', {n: all.filter(e => ['live', 'warm', 'lingering'].includes(e.state)).length}),
+        t('streams.in', {rate: rate(sum(e => e.bitsIn))}), t('streams.out', {rate: rate(sum(e => e.bitsOut))})].join(' · '));
+    bulk.hidden = !selected.size;
+    if (selected.size) {
+        const names = [...selected];
+        fill(bulk, h('span', null, t('streams.selected', {n: names.length})), h('a', {class: 'button', href: address('./', {src: names})}, t('streams.openGrid')),
+            button(t('streams.kick'), () => act(async () => {
+                for (const name of names) await kick(name);
+                return t('streams.kickedAll');
+            })),
+            button(t('streams.warm'), () => act(async () => {
+                for (const name of names) await warm(name);
+                return t('streams.warmAll');
+            })), button(t('streams.clearSelection'), () => {
+                selected.clear();
+                show();
+            }));
+    }
+}
+streams.addEventListener('change', show);
+
+const focusable = () => /** @type {HTMLElement[]} */ ([...body.querySelectorAll('tr:not(.detail)')]);
+/** @param {number} by */
+function move(by) {
+    const all = focusable(), at = all.findIndex(row => row.contains(document.activeElement));
+    all[at < 0 ? 0 : Math.max(0, Math.min(all.length - 1, at + by))]?.focus();
+}
+const current = () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('tbody tr'));
+bind('ArrowDown', t('keys.move'), () => move(1));
+bind('ArrowUp', t('keys.move'), () => move(-1));
+bind('Enter', t('keys.open'), () => current()?.querySelector('a')?.click());
+bind('x', t('streams.select'), () => /** @type {HTMLElement|null} */ (current()?.querySelector('input'))?.click());
+bind('Escape', t('streams.clearSelection'), () => {
+    selected.clear();
+    show();
+});
+setInterval(() => document.hidden || show(), 1000);

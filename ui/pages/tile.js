@@ -1,0 +1,210 @@
+/**
+ * One tile of the grid: the last picture, the player while it plays, the state in words, and the buttons.
+ */
+import {button, h, icon, say} from '../lib/dom.js';
+import {number, t} from '../lib/i18n.js';
+import {poster} from '../lib/poster.js';
+import {chip, stateText} from '../lib/state.js';
+import {UNKNOWN} from '../lib/decode.js';
+
+/** @typedef {import('../lib/streams.js').Entry} Entry */
+
+const MODES = {webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', mp4: 'MP4', mjpeg: 'MJPEG'};
+/** Milliseconds between still pictures of a tile that has to save power. */
+const STILL_EVERY = 1000;
+
+export class Tile {
+    /** @type {Entry} */
+    entry;
+    /** Somebody wants to see it, although its camera slept. */
+    wanted = false;
+    /** Somebody has stopped it. */
+    stopped = false;
+    seen = false;
+    sound = false;
+    /** It would play if the budget allowed it. */
+    saving = false;
+    /** Pixels per second. */
+    cost = UNKNOWN;
+    /** @type {any} */
+    player = null;
+    /** It plays, or is about to. */
+    #on = false;
+    #mode = '';
+    /** @type {any} */
+    #still = 0;
+    #stillOf = '';
+    /** @type {{shown: number, dropped: number}} */
+    #frames = {shown: 0, dropped: 0};
+    #chip = chip();
+
+    /**
+     * @param {Entry} entry
+     * @param {{change: () => void, listen: (tile: Tile) => void, always: (name: string) => boolean}} grid
+     */
+    constructor(entry, grid) {
+        this.entry = entry;
+        this.grid = grid;
+        const name = entry.name;
+        this.link = h('a', {class: 'name', href: `camera.html?src=${encodeURIComponent(name)}`, tabindex: '-1'}, name);
+        this.about = h('span', {class: 'about'});
+        this.picture = h('div', {class: 'picture'});
+        this.note = h('p', {class: 'note'});
+        this.start = button(t('tile.start'), () => this.want(), {icon: 'play', class: 'primary'});
+        this.start.tabIndex = -1;
+        this.over = h('div', {class: 'over'}, this.note, this.start);
+        this.soundButton = button(t('tile.sound'), () => grid.listen(this), {icon: 'mute', bare: true, key: 'M'});
+        this.stopButton = button(t('tile.stop'), () => this.stop(), {icon: 'stop', bare: true});
+        this.full = button(t('tile.full'), () => this.node.requestFullscreen?.(), {icon: 'full', bare: true, key: 'F'});
+        for (const one of [this.soundButton, this.stopButton, this.full]) one.tabIndex = -1;
+        this.node = h('li', {class: 'tile', tabindex: '-1', data: {name}},
+            h('div', {class: 'frame'}, this.picture, this.over),
+            h('div', {class: 'bar'}, this.link, this.about, this.#chip.node, h('span', {class: 'row'}, this.soundButton, this.stopButton, this.full)));
+    }
+
+    get exempt() {
+        return this.sound || document.fullscreenElement === this.node;
+    }
+
+    /** It plays by itself only if its camera runs anyway, or somebody has said so. */
+    get wishes() {
+        if (this.stopped || !this.seen) return false;
+        return this.wanted || ['live', 'lingering', 'warm'].includes(this.entry.state) || this.grid.always(this.entry.name);
+    }
+
+    want() {
+        this.wanted = true;
+        this.stopped = false;
+        this.node.focus({preventScroll: true});
+        this.grid.change();
+    }
+
+    stop() {
+        this.wanted = false;
+        this.stopped = true;
+        this.grid.change();
+    }
+
+    /** @param {Entry} entry */
+    update(entry) {
+        this.entry = entry;
+        this.#chip.show(entry);
+        const playing = this.#on;
+        const mode = this.#mode ? MODES[/** @type {keyof typeof MODES} */ (this.#mode)] : '';
+        say(this.about, playing ? [mode, entry.bitsIn ? `${number(entry.bitsIn / 1e6)} M` : ''].filter(Boolean).join(' ') : '');
+        const failed = entry.state === 'failed' || entry.state === 'retrying';
+        const text = this.saving ? t('tile.saving') : playing ? '' : failed ? entry.error : '';
+        say(this.note, text);
+        this.note.hidden = !text;
+        this.start.hidden = playing || this.saving;
+        say(/** @type {Node} */ (this.start.lastChild), failed ? t('common.retryNow') : t('tile.start'));
+        this.over.hidden = !text && this.start.hidden;
+        this.stopButton.hidden = !playing;
+        this.soundButton.hidden = !playing;
+        this.node.classList.toggle('playing', playing);
+        this.node.setAttribute('aria-label', [entry.name, stateText(entry), mode].filter(Boolean).join(', '));
+    }
+
+    /** @param {boolean} on */
+    listen(on) {
+        this.sound = on;
+        if (this.player?.video) this.player.video.muted = !on;
+        this.soundButton.setAttribute('aria-pressed', String(on));
+        this.soundButton.querySelector('use')?.setAttribute('href', `icons.svg#${on ? 'sound' : 'mute'}`);
+    }
+
+    /** @param {boolean} on @param {boolean} saving it would play, but must not */
+    async play(on, saving) {
+        this.saving = saving;
+        if (on === this.#on) {
+            if (!on) this.#stills();
+            return this.update(this.entry);
+        }
+        this.#on = on;
+        if (!on) {
+            this.#measure();
+            this.player?.remove();
+            this.player = null;
+            this.#mode = '';
+            this.#stills();
+            return this.update(this.entry);
+        }
+        clearTimeout(this.#still);
+        this.update(this.entry);
+        await import('../player/rs-player.js');
+        if (!this.#on || this.player) return;
+        const player = this.player = /** @type {any} */ (document.createElement('rs-player'));
+        Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
+        player.addEventListener('mode', (/** @type {any} */ ev) => {
+            this.#mode = ev.detail.mode;
+            this.update(this.entry);
+        });
+        this.picture.append(player);
+        player.src = new URL(`api/ws?src=${encodeURIComponent(this.entry.name)}`, location.href);
+        player.video.controls = false;
+        player.video.muted = !this.sound;
+    }
+
+    /** Frames since the last question. */
+    frames() {
+        const before = this.#frames;
+        this.#measure();
+        return {shown: Math.max(0, this.#frames.shown - before.shown), dropped: Math.max(0, this.#frames.dropped - before.dropped)};
+    }
+
+    #measure() {
+        const video = /** @type {HTMLVideoElement|undefined} */ (this.player?.video);
+        const quality = video?.getVideoPlaybackQuality?.();
+        if (!video || !quality) {
+            this.#frames = {shown: 0, dropped: 0};
+            return;
+        }
+        const shown = quality.totalVideoFrames - quality.droppedVideoFrames;
+        const perSecond = Math.min(60, Math.max(0, shown - this.#frames.shown) / 2) || 25;
+        if (video.videoWidth) this.cost = video.videoWidth * video.videoHeight * perSecond;
+        this.#frames = {shown, dropped: quality.droppedVideoFrames};
+    }
+
+    /** The last picture; again and again while the tile only must not play. */
+    async #stills() {
+        clearTimeout(this.#still);
+        if (!this.seen) return;
+        // One picture per state, unless it saves power.
+        const of = `${this.entry.state}`;
+        if (!this.saving && this.#stillOf === of) return;
+        this.#stillOf = of;
+        const still = await poster(this.entry.name);
+        if (this.#on) return still && URL.revokeObjectURL(still.url);
+        if (still) {
+            const old = this.picture.querySelector('.still');
+            const node = still.video ? h('video', {class: 'still', src: still.url, muted: true, playsinline: true, 'aria-hidden': 'true', preload: 'auto'})
+                : h('img', {class: 'still', src: still.url, alt: ''});
+            this.picture.prepend(node);
+            if (old) {
+                URL.revokeObjectURL(/** @type {any} */ (old).src);
+                old.remove();
+            }
+            if (still.age && still.age > 2000 && !this.saving) {
+                say(this.note, t('tile.age', {age: ageText(still.age)}));
+                this.note.hidden = false;
+            }
+        } else if (!this.picture.querySelector('.still')) {
+            this.picture.replaceChildren(h('div', {class: 'still none'}, icon('camera')));
+        }
+        if (this.saving) this.#still = setTimeout(() => this.#stills(), STILL_EVERY);
+    }
+
+    end() {
+        clearTimeout(this.#still);
+        this.#on = false;
+        this.player?.remove();
+        this.player = null;
+    }
+}
+
+/** @param {number} ms */
+function ageText(ms) {
+    const minutes = Math.round(ms / 60_000);
+    if (minutes < 1) return t('age.seconds', {n: Math.round(ms / 1000)});
+    return minutes < 120 ? t('age.minutes', {n: minutes}) : t('age.hours', {n: Math.round(minutes / 60)});
+}

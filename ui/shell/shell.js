@@ -1,0 +1,150 @@
+/**
+ * What is around every page: the ways to the others, the title, language and theme, the state of the connection, and the
+ * one place where something is said. Below 900 px the ways are a bar at the bottom.
+ */
+import {button, fill, h, icon, say} from '../lib/dom.js';
+import {LANGUAGES, duration, language, setLanguage, t} from '../lib/i18n.js';
+import {help} from '../lib/keys.js';
+import {setTheme, theme} from '../lib/prefs.js';
+
+/** [page, address, icon, in the bar of a phone]. @type {[string, string, string, boolean][]} */
+const PAGES = [
+    ['live', './', 'grid', true], ['streams', 'streams.html', 'list', true], ['add', 'add.html', 'plus', true], ['sessions', 'sessions.html', 'pulse', true],
+    ['net', 'net.html', 'net', false], ['links', 'links.html', 'link', false], ['doctor', 'doctor.html', 'doctor', false],
+    ['config', 'config.html', 'config', false], ['log', 'log.html', 'log', false],
+];
+
+/** @type {HTMLElement} */
+let banner, live, dot;
+
+/**
+ * Builds the frame of a page.
+ * @param {{page: string, title: string, of?: string}} about `of`: what the page is about, before the title
+ * @returns {{main: HTMLElement, tools: HTMLElement, heading: HTMLElement}}
+ */
+export function shell({page, title, of}) {
+    document.title = `${of ? `${of} – ` : ''}${title} – rs2rtc`;
+    const heading = h('h1', null, of ?? title), tools = h('div', {class: 'tools'});
+    const main = h('main', {id: 'main', tabindex: '-1'});
+    banner = h('p', {class: 'banner', hidden: true});
+    live = h('div', {class: 'offscreen', role: 'status', 'aria-live': 'polite'});
+    dot = h('span', {class: 'dot', role: 'img', hidden: true});
+    const link = (/** @type {[string, string, string, boolean]} */ [name, href, sign]) =>
+        h('a', {href, 'aria-current': name === page ? 'page' : null}, icon(sign), h('span', null, t(`nav.${name}`)));
+    const more = h('details', {class: 'more'}, h('summary', null, icon('more'), h('span', null, t('nav.more'))),
+        h('div', {class: 'sheet'}, PAGES.filter(([, , , first]) => !first).map(link)));
+    more.addEventListener('keydown', (/** @type {KeyboardEvent} */ ev) => {
+        if (ev.key === 'Escape') more.open = false;
+    });
+    document.addEventListener('click', ev => {
+        if (more.open && !more.contains(/** @type {Node} */ (ev.target))) more.open = false;
+    });
+    const languages = h('select', {'aria-label': t('shell.language'), onchange: () => setLanguage(languages.value)},
+        Object.entries(LANGUAGES).map(([tag, name]) => h('option', {value: tag, lang: tag === 'zh' ? 'zh-CN' : tag, selected: tag === language}, name)));
+    const themes = h('select', {'aria-label': t('shell.theme'), onchange: () => setTheme(themes.value)},
+        ['system', 'light', 'dark'].map(name => h('option', {value: name, selected: theme() === name}, t(`theme.${name}`))));
+    document.body.prepend(
+        h('a', {class: 'skip', href: '#main'}, t('shell.skip')),
+        h('nav', {class: 'rail', 'aria-label': t('shell.pages')},
+            h('div', {class: 'brand', 'aria-hidden': 'true'}, 'rs2rtc'),
+            PAGES.map(one => {
+                const node = link(one);
+                if (!one[3]) node.classList.add('wide');
+                return node;
+            }), more),
+        h('div', {class: 'page'},
+            h('header', {class: 'top'}, heading, dot, tools,
+                h('div', {class: 'settings'}, languages, themes, button(t('keys.title'), help, {icon: 'keys', bare: true, key: '?'}))),
+            banner, main, live));
+    document.body.dataset.page = page;
+    return {main, tools, heading};
+}
+
+/** Says something once to everybody, screen readers included, with an action if there is one to take back.
+ * @param {string} text @param {{undo?: () => void, seconds?: number}} [more] */
+export function toast(text, {undo, seconds = 6} = {}) {
+    document.querySelector('.toast')?.remove();
+    const node = h('div', {class: 'toast'}, h('span', null, text));
+    if (undo) node.append(button(t('common.undo'), () => {
+        node.remove();
+        undo();
+    }));
+    (document.querySelector('dialog[open]') ?? document.body).append(node);
+    announce(text);
+    setTimeout(() => node.remove(), (undo ? 10 : seconds) * 1000);
+}
+
+/** @param {string} text for screen readers */
+export function announce(text) {
+    say(live, '');
+    setTimeout(() => say(live, text), 50);
+}
+
+/** @param {string} text empty: nothing is wrong @param {{text: string, run: () => void}} [action] */
+export function notice(text, action) {
+    banner.hidden = !text;
+    if (banner.dataset.text === text) return;
+    banner.dataset.text = text;
+    fill(banner, h('span', null, text), action && button(action.text, action.run));
+}
+
+/**
+ * Shows how the connection is: the dot, and a banner with the age of what is shown.
+ * @param {import('../lib/feed.js').Feed} feed
+ */
+export function watch(feed) {
+    let was = '', restarted = 0, lostAt = 0;
+    dot.hidden = false;
+    const show = () => {
+        const lost = feed.state === 'lost';
+        if (was !== feed.state) {
+            dot.dataset.state = feed.state;
+            dot.setAttribute('aria-label', t(`shell.${feed.state}`));
+            dot.title = t(`shell.${feed.state}`);
+            if (lost && was) announce(t('common.unreachable'));
+            if (lost) lostAt = Date.now();
+            was = feed.state;
+        }
+        document.body.classList.toggle('stale', lost);
+        if (lost) {
+            banner.hidden = false;
+            const age = t('shell.age', {age: duration(Date.now() - feed.heard)});
+            if (banner.dataset.text !== 'lost') fill(banner, h('span', null), button(t('common.retry'), () => feed.now()));
+            banner.dataset.text = 'lost';
+            say(/** @type {Node} */ (banner.firstChild), `${t('common.unreachable')} ${age}`);
+        } else if (banner.dataset.text === 'lost' || restarted) {
+            if (Date.now() - restarted > 6000) {
+                restarted = 0;
+                notice('');
+            }
+        }
+    };
+    feed.addEventListener('state', show);
+    feed.addEventListener('restarted', () => {
+        restarted = Date.now();
+        notice(t('shell.restarted'));
+        announce(t('shell.restarted'));
+    });
+    setInterval(show, 1000);
+    show();
+    return () => lostAt;
+}
+
+/**
+ * A question in a dialog.
+ * @param {{title: string, body?: any, yes: string, danger?: boolean, onyes: () => void|Promise<void>}} about
+ */
+export function ask({title, body, yes, danger, onyes}) {
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'ask-title', onclose: () => dialog.remove()},
+        h('h2', {id: 'ask-title'}, title), body,
+        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(yes, async () => {
+            await onyes();
+            dialog.close();
+        }, {class: danger ? 'danger' : 'primary'})));
+    document.body.append(dialog);
+    dialog.showModal();
+    return dialog;
+}
+
+/** What is there before anything has come, and where nothing is. @param {string} text @param {...any} kids */
+export const empty = (text, ...kids) => h('div', {class: 'empty'}, h('p', null, text), kids);

@@ -1,0 +1,43 @@
+/**
+ * What `webrtc.html` and `webrtc-sync.html` share: the parameter `media`, and what is captured for it.
+ */
+
+/** Few words, in the browser's language: these pages stand alone. */
+export const words = navigator.language.startsWith('zh') ? {
+    asking: '正在请求使用摄像头和麦克风…', sending: '正在发送', noPath: '没有通往服务器的网络路径。', lost: '与服务器的连接已断开。', https: '使用麦克风需要 HTTPS 或 localhost。', play: '播放', none: '没有指定视频流：请在地址后加上 ?src=名称。',
+} : {
+    asking: 'Asking for camera and microphone…', sending: 'Sending', noPath: 'There is no network path to the server.', lost: 'The connection to the server was lost.',
+    https: 'A microphone needs HTTPS or localhost.', play: 'Play', none: 'No stream is given: add ?src=NAME to the address.',
+};
+
+/** @param {URLSearchParams} params @returns {Set<string>} */
+export const wanted = params => new Set((params.get('media') || 'video+audio').split(/[ +,]/).filter(Boolean));
+
+/** A line of text over the picture. @param {HTMLElement} main @param {string} text */
+export function note(main, text) {
+    const node = document.createElement('p');
+    node.className = 'hint over';
+    node.setAttribute('role', 'status');
+    node.textContent = text;
+    main.append(node);
+    return node;
+}
+
+/** Takes pictures and sound from this device. @param {Set<string>} media */
+export async function capture(media) {
+    if (!navigator.mediaDevices) throw new Error(words.https);
+    const stream = new MediaStream();
+    if (media.has('display')) {
+        const shared = await navigator.mediaDevices.getDisplayMedia({video: true, audio: media.has('speaker')});
+        shared.getTracks().forEach(track => stream.addTrack(track));
+    }
+    const camera = media.has('camera'), microphone = media.has('microphone');
+    if (camera || microphone) {
+        const taken = await navigator.mediaDevices.getUserMedia({video: camera, audio: microphone && {echoCancellation: true}});
+        taken.getTracks().forEach(track => stream.addTrack(track));
+    }
+    if (!stream.getTracks().length) throw new Error('media: camera, display, microphone');
+    const video = document.createElement('video');
+    Object.assign(video, {muted: true, autoplay: true, playsInline: true, srcObject: stream});
+    return {stream, video};
+}

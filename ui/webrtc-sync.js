@@ -1,0 +1,70 @@
+/**
+ * `webrtc-sync.html`: one request with a whole offer (`POST api/webrtc`), no socket. `?src=NAME` watches, `?dst=NAME` sends; `media` as in
+ * `webrtc.html`. The session ends with the page.
+ */
+import {capture, note, wanted, words} from './webrtc-media.js';
+
+const params = new URLSearchParams(location.search);
+const media = wanted(params), main = /** @type {HTMLElement} */ (document.getElementById('streams'));
+/** Milliseconds that gathering the own addresses may take. */
+const GATHER = 3000;
+
+/** @param {RTCPeerConnection} pc */
+const gathered = pc => new Promise(resolve => {
+    if (pc.iceGatheringState === 'complete') return resolve(undefined);
+    pc.addEventListener('icegatheringstatechange', () => pc.iceGatheringState === 'complete' && resolve(undefined));
+    setTimeout(resolve, GATHER);
+});
+
+async function start() {
+    const status = note(main, '');
+    if (!params.get('src') && !params.get('dst')) return status.textContent = words.none;
+    const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
+    let session = '';
+    try {
+        if (params.get('dst')) {
+            const {stream, video} = await capture(media);
+            main.prepend(video);
+            for (const track of stream.getTracks()) pc.addTransceiver(track, {direction: 'sendonly', streams: [stream]});
+        } else {
+            const video = document.createElement('video'), stream = new MediaStream();
+            Object.assign(video, {controls: true, playsInline: true});
+            main.prepend(video);
+            for (const kind of ['video', 'audio']) if (media.has(kind)) pc.addTransceiver(kind, {direction: 'recvonly'});
+            if (media.has('microphone')) {
+                const own = await navigator.mediaDevices.getUserMedia({audio: true});
+                pc.addTransceiver(own.getAudioTracks()[0], {direction: 'sendonly'});
+            }
+            pc.addEventListener('track', ev => {
+                stream.addTrack(ev.track);
+                // An empty one would keep the page from being loaded.
+                video.srcObject = stream;
+                video.play().catch(() => {
+                    video.muted = true;
+                    video.play().catch(() => {});
+                });
+            });
+        }
+        await pc.setLocalDescription();
+        await gathered(pc);
+        const rest = new URLSearchParams(params);
+        rest.delete('media');
+        const response = await fetch(`api/webrtc?${rest}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}});
+        const text = await response.text();
+        if (!response.ok) throw new Error(text.trim());
+        const place = response.headers.get('Location');
+        session = place ? new URL(place, response.url).href : '';
+        await pc.setRemoteDescription({type: 'answer', sdp: text});
+        if (params.get('dst')) status.textContent = words.sending;
+    } catch (err) {
+        status.textContent = err instanceof Error ? err.message : String(err);
+    }
+    pc.addEventListener('connectionstatechange', () => {
+        if (pc.connectionState === 'failed') status.textContent = words.noPath;
+    });
+    window.addEventListener('pagehide', () => {
+        pc.close();
+        if (session) fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
+    });
+}
+start();

@@ -1,0 +1,69 @@
+/**
+ * `webrtc.html`: `?src=NAME` watches, `?dst=NAME` sends, over the socket. `media` is a combination of `video`, `audio`, `microphone`,
+ * `camera`, `display` and `speaker`; without it `video+audio`.
+ */
+import {capture, note, wanted, words} from './webrtc-media.js';
+
+const params = new URLSearchParams(location.search);
+const media = wanted(params);
+const main = /** @type {HTMLElement} */ (document.getElementById('streams'));
+
+if (params.get('dst')) send();
+else watch();
+
+async function watch() {
+    await import('./player/rs-player.js');
+    const player = /** @type {any} */ (document.createElement('rs-player'));
+    player.mode = 'webrtc';
+    player.media = ['video', 'audio', ...(media.has('microphone') ? ['microphone'] : [])].filter(kind => kind === 'microphone' || media.has(kind)).join();
+    player.pcConfig = {bundlePolicy: 'max-bundle', iceServers: []};
+    player.src = new URL(`api/ws?${query()}`, location.href);
+    main.append(player);
+    if (media.has('microphone') && !window.isSecureContext) note(main, words.https);
+}
+
+/** The parameters without `media`, which is the page's. */
+function query() {
+    const rest = new URLSearchParams(params);
+    rest.delete('media');
+    return rest;
+}
+
+async function send() {
+    const status = note(main, words.asking);
+    try {
+        const {stream, video} = await capture(media);
+        main.prepend(video);
+        const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
+        for (const track of stream.getTracks()) pc.addTransceiver(track, {direction: 'sendonly', streams: [stream]});
+        if (media.has('speaker')) pc.addTransceiver('audio', {direction: 'recvonly'});
+        const url = new URL(`api/ws?${query()}`, location.href);
+        url.protocol = url.protocol.replace('http', 'ws');
+        const ws = new WebSocket(url);
+        const say = (/** @type {string} */ type, /** @type {any} */ value) => ws.send(JSON.stringify({type, value}));
+        pc.addEventListener('icecandidate', ev => ws.readyState === WebSocket.OPEN && say('webrtc/candidate', ev.candidate?.candidate ?? ''));
+        pc.addEventListener('connectionstatechange', () => {
+            status.textContent = pc.connectionState === 'connected' ? words.sending : pc.connectionState === 'failed' ? words.noPath : status.textContent;
+        });
+        ws.addEventListener('open', async () => {
+            await pc.setLocalDescription();
+            say('webrtc/offer', pc.localDescription?.sdp);
+        });
+        ws.addEventListener('message', async ev => {
+            const msg = JSON.parse(ev.data);
+            if (msg.type === 'webrtc/answer') await pc.setRemoteDescription({type: 'answer', sdp: msg.value});
+            else if (msg.type === 'webrtc/candidate' && msg.value) await pc.addIceCandidate({candidate: msg.value, sdpMid: '0'}).catch(() => {});
+            else if (msg.type === 'error') status.textContent = msg.value;
+        });
+        ws.addEventListener('close', () => {
+            if (pc.connectionState !== 'connected') status.textContent ||= words.lost;
+        });
+        window.addEventListener('pagehide', () => {
+            pc.close();
+            ws.close();
+            stream.getTracks().forEach(track => track.stop());
+        });
+    } catch (err) {
+        status.textContent = err instanceof Error ? err.message : String(err);
+    }
+}
