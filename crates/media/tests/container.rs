@@ -158,7 +158,7 @@ fn a_stream_goes_on_after_another_index() {
         // What nobody was told of is left out; what was told of comes back.
         let stream = [file(name), file(other), file(name)].concat();
         let (_, tracks, units) = read(&stream, 1000);
-        assert_eq!(tracks, ["H264", "MPEG4-GENERIC/16000"], "{name}");
+        assert_eq!(tracks, ["H264", "MPEG4-GENERIC/16000/1"], "{name}");
         let counts = [of_track(&units, 0).len(), of_track(&units, 1).len()];
         assert_eq!(counts, [24, 40], "{name}");
         let first = of_track(&units, 0)[12];

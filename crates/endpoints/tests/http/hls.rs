@@ -49,7 +49,7 @@ async fn a_live_playlist_of_transport_streams() {
     .await;
     let stream = stream(&camera.url("/live/index.m3u8"));
     let viewer = view(&stream).await.unwrap();
-    assert_eq!(viewer.codecs(), ["H264", "MPEG4-GENERIC/16000"]);
+    assert_eq!(viewer.codecs(), ["H264", "MPEG4-GENERIC/16000/1"]);
     // Two segments, each on a timeline of its own.
     pictures(&viewer, 20).await;
     assert_eq!(description(&stream).format_name, "hls/mpegts");

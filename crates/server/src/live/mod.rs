@@ -135,8 +135,16 @@ impl Live {
     /// # Errors
     /// See [`Refused`]; nothing is changed then.
     pub fn reload(&self, api: &Api, cause: &'static str) -> Result<Applied, Refused> {
-        let mut running = self.lock();
-        let result = self.put(api, &mut running, self.sources());
+        self.reload_locked(api, &mut self.lock(), cause)
+    }
+
+    fn reload_locked(
+        &self,
+        api: &Api,
+        running: &mut Running,
+        cause: &'static str,
+    ) -> Result<Applied, Refused> {
+        let result = self.put(api, running, self.sources());
         match &result {
             Ok(applied) if applied.changes.is_empty() => {}
             Ok(applied) => tell(applied, cause),
@@ -212,8 +220,10 @@ impl Live {
         if !errors.is_empty() {
             return Err(Refused::Invalid(errors));
         }
+        // Nobody else may find the new text first: who asked is told what it changed.
+        let mut running = self.lock();
         api.file.replace(base, text)?;
-        self.reload(api, "api")
+        self.reload_locked(api, &mut running, "api")
     }
 
     /// All files that are looked for, whether they exist or not.

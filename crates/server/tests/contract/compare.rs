@@ -52,17 +52,19 @@ pub(crate) struct Way {
 }
 
 /// Headers that we may send beyond the recording: they change nothing for a
-/// client that does not know them.
-const EXTRA: [&str; 12] = [
+/// client that does not know them. The policies come with our own pages only.
+const EXTRA: [&str; 14] = [
     "accept-ranges",
     "access-control-allow-credentials",
     "access-control-expose-headers",
     "allow",
     "cache-control",
     "content-length",
+    "content-security-policy",
     "cross-origin-resource-policy",
     "date",
     "etag",
+    "permissions-policy",
     "referrer-policy",
     "transfer-encoding",
     "vary",
