@@ -60,7 +60,7 @@ test('pages ask at once for all modules that they need', () => {
 
 test('sizes stay in their bounds', () => {
     const total = files.reduce((sum, name) => sum + gzip(name), 0);
-    const first = ['index.html', 'app.css', 'theme.js', 'icon.svg', 'icons.svg', 'i18n/zh.js', ...closure('pages/live.js')];
+    const first = ['index.html', 'app.css', 'early.js', 'icon.svg', 'icons.svg', 'i18n/zh.js', ...closure('pages/live.js')];
     const sum = names => [...new Set(names)].reduce((all, name) => all + gzip(name), 0);
     // The player is loaded when the first tile plays.
     const live = sum(first), playing = sum([...first, ...closure('player/rs-player.js')]);

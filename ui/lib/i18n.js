@@ -1,28 +1,17 @@
 /**
- * The words of the pages in the visitor's language: `?lang`, then what was chosen before, then the browser's.
- * Only that language is loaded.
+ * The words of the pages in the visitor's language. Only that language is loaded.
  */
-import {recall, remember} from './prefs.js';
+import {remember} from './prefs.js';
 import {useWords} from '../player/words.js';
 
 /** Languages there are, with their own names. @type {Record<string, string>} */
 export const LANGUAGES = {en: 'English', zh: '简体中文'};
 
-function choose() {
-    const asked = new URLSearchParams(location.search).get('lang');
-    if (asked && asked in LANGUAGES) {
-        remember('lang', asked);
-        return asked;
-    }
-    const wishes = [recall('lang', ''), ...(navigator.languages ?? [])].map(tag => tag.toLowerCase().split('-')[0]);
-    return wishes.find(tag => tag in LANGUAGES) ?? 'en';
-}
-
-export const language = choose();
+/** As `early.js` has found. */
+export const language = document.documentElement.dataset.language ?? 'en';
 /** @type {Record<string, string>} */
 const words = (await (language === 'zh' ? import('../i18n/zh.js') : import('../i18n/en.js'))).default;
 if (language === 'zh') useWords((await import('../i18n/player-zh.js')).default);
-document.documentElement.lang = language === 'zh' ? 'zh-CN' : language;
 const plurals = new Intl.PluralRules(language);
 
 /**

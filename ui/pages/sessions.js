@@ -89,13 +89,14 @@ const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key
 
 /** @param {Session} first */
 function line(first) {
-    const cells = HEADS.map(text => h('td', {'data-label': t(text)})), state = h('span', {class: 'state'});
+    const cells = HEADS.map((text, i) => h('td', {'data-label': t(text), class: [0, 1, 5].includes(i) ? '' : 'tight'})), state = h('span', {class: 'state'});
     cells[4].append(state);
     const reason = h('span');
     cells[5].append(reason);
-    const actions = h('td', {class: 'num wide'}, h('span', {class: 'row end'}, button(t('streams.details'), () => toggle(first.id), {icon: 'more', bare: true}),
+    const actions = h('td', {class: 'num wide'}, h('span', {class: 'row end nowrap'}, button(t('streams.details'), () => toggle(first.id), {icon: 'more', bare: true}),
         first.left_at === null && button(t('sessions.kick'), () => kick(first), {key: 'K'})));
-    cells[1].append(h('a', {href: address('camera.html', {src: first.stream})}, first.stream));
+    // A source that is only tried is no stream that could be opened.
+    cells[1].append(first.format === 'test' ? t('add.test') : h('a', {href: address('camera.html', {src: first.stream})}, first.stream));
     const node = h('tr', {tabindex: '-1', data: {id: first.id}}, cells, actions);
     return {
         node,

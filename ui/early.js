@@ -1,0 +1,33 @@
+/**
+ * What has to be known before the first paint: the theme that the visitor has chosen, and the language, whose words are asked
+ * for beside the modules. A classic script, because modules run after it. `data-theme` on `<html>` is `light` or `dark`, without it the
+ * system decides; `data-language` comes from `?lang`, from what was chosen before, or from the browser.
+ */
+(() => {
+    const root = document.documentElement, known = ['en', 'zh'];
+    /** @param {string} name @param {string} [value] */
+    const stored = (name, value) => {
+        try {
+            if (value !== undefined) localStorage.setItem(name, value);
+            return localStorage.getItem(name);
+        } catch {
+            // Storage is not allowed here.
+            return null;
+        }
+    };
+    const theme = stored('rs.theme');
+    if (theme === 'light' || theme === 'dark') root.dataset.theme = theme;
+
+    const asked = new URLSearchParams(location.search).get('lang') ?? '';
+    if (known.includes(asked)) stored('rs.lang', asked);
+    const wishes = [asked, stored('rs.lang') ?? '', ...(navigator.languages ?? [])].map(tag => tag.toLowerCase().split('-')[0]);
+    const language = wishes.find(tag => known.includes(tag)) ?? 'en';
+    root.dataset.language = language;
+    root.lang = language === 'zh' ? 'zh-CN' : language;
+    for (const file of language === 'zh' ? ['zh', 'player-zh'] : ['en']) {
+        const link = document.createElement('link');
+        link.rel = 'modulepreload';
+        link.href = `i18n/${file}.js`;
+        document.head.append(link);
+    }
+})();
