@@ -13,8 +13,8 @@ use rs2rtc_endpoints::outputs::rtsp::{Config, Server};
 use rs2rtc_endpoints::table::Table;
 use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media, Payload};
 use rs2rtc_streams::{
-    Attached, CancellationToken, Connection, Description, FrameQueue, Opener, Origin, Request,
-    Settings, Stream, Streams, Subscription,
+    Attached, CancellationToken, Connection, Description, Opener, Origin, Request, Settings,
+    Stream, Streams,
 };
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -27,6 +27,10 @@ static ASK: extern "C" fn() = {
     }
     ask
 };
+
+mod watching;
+
+use watching::{view, watch};
 
 struct Bench {
     streams: Streams,
@@ -68,41 +72,6 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         self.cancel.cancel();
-    }
-}
-
-struct Viewer {
-    queue: Arc<FrameQueue>,
-    attached: Attached,
-    _subscriptions: Vec<Subscription>,
-}
-
-async fn view(stream: &Arc<Stream>) -> Result<Viewer, Error> {
-    let media = |kind| Media::new(kind, Direction::SendOnly, Codec::new(CodecId::Any));
-    let request = Request {
-        medias: vec![media(Kind::Video), media(Kind::Audio)],
-        connection: Arc::new(Connection::new(Description::default())),
-        source_tag: None,
-        may_sleep: false,
-    };
-    let attached = stream.attach(request).await?;
-    let queue = FrameQueue::new();
-    let subscriptions = attached.tracks.iter().map(|t| {
-        let (_, sink) = queue.input(t.track.kind, Arc::clone(&t.sender));
-        t.track.subscribe(sink)
-    });
-    let _subscriptions = subscriptions.collect();
-    Ok(Viewer { queue, attached, _subscriptions })
-}
-
-impl Viewer {
-    async fn next(&self) -> Arc<Frame> {
-        let frame = tokio::time::timeout(Duration::from_secs(20), self.queue.recv()).await;
-        frame.expect("a frame in time").expect("the stream goes on").1
-    }
-
-    fn codecs(&self) -> Vec<String> {
-        self.attached.tracks.iter().map(|t| t.codec.to_string()).collect()
     }
 }
 
@@ -510,18 +479,7 @@ async fn sound_is_made_as_it_is_asked_for() {
     b.stream("demo", "demo:?width=320&height=240&fps=15&gop=15");
     let stream = b.stream("auto", "ffmpeg:demo#audio=auto");
     let listen = async |codec: Codec| {
-        let request = Request {
-            medias: vec![Media::new(Kind::Audio, Direction::SendOnly, codec)],
-            connection: Arc::new(Connection::new(Description::default())),
-            source_tag: None,
-            may_sleep: false,
-        };
-        let attached = stream.attach(request).await.unwrap();
-        let queue = FrameQueue::new();
-        let track = &attached.tracks[0];
-        let (_, sink) = queue.input(Kind::Audio, Arc::clone(&track.sender));
-        let _subscriptions = vec![track.track.subscribe(sink)];
-        Viewer { queue, attached, _subscriptions }
+        watch(&stream, vec![Media::new(Kind::Audio, Direction::SendOnly, codec)]).await.unwrap()
     };
     let any = listen(Codec::new(CodecId::Any)).await;
     assert_eq!(any.codecs(), ["OPUS/48000/2"], "the best");

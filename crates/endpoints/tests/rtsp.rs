@@ -9,11 +9,14 @@ use rs2rtc_base::{ErrorKind, Secret};
 use rs2rtc_endpoints::Context;
 use rs2rtc_endpoints::outputs::rtsp::{Config, Server};
 use rs2rtc_endpoints::table::Table;
-use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media};
+use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
 use rs2rtc_streams::{
-    Attached, CancellationToken, Connection, Description, FrameQueue, Opener, Origin, Request,
-    Settings, Stream, Streams, Subscription,
+    CancellationToken, Connection, Description, Opener, Origin, Request, Settings, Stream, Streams,
 };
+
+mod watching;
+
+use watching::{Viewer, view, watch};
 
 struct Bench {
     streams: Streams,
@@ -54,37 +57,6 @@ impl Drop for Bench {
     }
 }
 
-struct Viewer {
-    queue: Arc<FrameQueue>,
-    attached: Attached,
-    _subscriptions: Vec<Subscription>,
-}
-
-async fn view(stream: &Arc<Stream>) -> Viewer {
-    let media = |kind| Media::new(kind, Direction::SendOnly, Codec::new(CodecId::Any));
-    let request = Request {
-        medias: vec![media(Kind::Video), media(Kind::Audio)],
-        connection: Arc::new(Connection::new(Description::default())),
-        source_tag: None,
-        may_sleep: false,
-    };
-    let attached = stream.attach(request).await.unwrap();
-    let queue = FrameQueue::new();
-    let subscriptions = attached.tracks.iter().map(|t| {
-        let (_, sink) = queue.input(t.track.kind, Arc::clone(&t.sender));
-        t.track.subscribe(sink)
-    });
-    let _subscriptions = subscriptions.collect();
-    Viewer { queue, attached, _subscriptions }
-}
-
-impl Viewer {
-    async fn next(&self) -> Arc<Frame> {
-        let frame = tokio::time::timeout(Duration::from_secs(20), self.queue.recv()).await;
-        frame.expect("a frame in time").expect("the stream goes on").1
-    }
-}
-
 async fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     for _ in 0..2000 {
         if is_true() {
@@ -102,9 +74,8 @@ async fn our_client_plays_what_our_server_serves() {
     let b = bench(Config::default());
     let camera = b.stream("camera", SMALL);
     let pulled = b.stream("pulled", &b.url("camera"));
-    let viewer = view(&pulled).await;
-    let codecs: Vec<_> = viewer.attached.tracks.iter().map(|t| t.codec.to_string()).collect();
-    assert_eq!(codecs, ["H264", "OPUS/48000/2"]);
+    let viewer = view(&pulled).await.unwrap();
+    assert_eq!(viewer.codecs(), ["H264", "OPUS/48000/2"]);
     let first = loop {
         let frame = viewer.next().await;
         if frame.codec == CodecId::H264 {
@@ -234,17 +205,8 @@ async fn ffmpeg_publishes_and_viewers_outlive_it() {
 }
 
 async fn view_video(stream: &Arc<Stream>) -> Viewer {
-    let request = Request {
-        medias: vec![Media::new(Kind::Video, Direction::SendOnly, Codec::new(CodecId::H264))],
-        connection: Arc::new(Connection::new(Description::default())),
-        source_tag: None,
-        may_sleep: false,
-    };
-    let attached = stream.attach(request).await.unwrap();
-    let queue = FrameQueue::new();
-    let (_, sink) = queue.input(Kind::Video, Arc::clone(&attached.tracks[0].sender));
-    let _subscriptions = vec![attached.tracks[0].track.subscribe(sink)];
-    Viewer { queue, attached, _subscriptions }
+    let video = Media::new(Kind::Video, Direction::SendOnly, Codec::new(CodecId::H264));
+    watch(stream, vec![video]).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

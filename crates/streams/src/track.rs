@@ -113,13 +113,10 @@ impl Inner {
     /// Says whether a keyframe brings other parameter sets than the one before.
     fn see_parameters(&mut self, frame: &Frame) -> bool {
         let Payload::Nals(nals) = &frame.payload else { return false };
-        if !frame.keyframe {
+        if !frame.keyframe || self.sets.as_ref().is_some_and(|sets| sets.has_all_of(nals)) {
             return false;
         }
         let Some(sets) = ParameterSets::from_nals(&frame.codec, nals) else { return false };
-        if self.sets.as_ref() == Some(&sets) {
-            return false;
-        }
         let changed = self.sets.is_some();
         if changed {
             // Who comes from now on is told these.

@@ -7,6 +7,7 @@
 
 pub mod fuzz;
 pub mod netem;
+mod peer;
 pub mod publisher;
 pub mod relay;
 pub mod viewer;

@@ -1,17 +1,16 @@
 //! A WebRTC publisher without a browser: offers over WHIP, sends H.264 pictures that say nothing,
 //! counts how often it is asked for a keyframe, and leaves in a chosen way.
 
-use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::time::Instant;
 
 use str0m::change::SdpAnswer;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpWrite, SeqNo};
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use str0m::{Event, Input, RtcConfig};
 
-use crate::viewer::{ANSWER, Error, LOOK, Leave, MAX_DATAGRAM, is_quiet, request};
+use crate::peer::{Error, Leave, Peer, connect, request};
 
 /// 320x240, baseline.
 const SPS: &[u8] = &[
@@ -28,20 +27,13 @@ const STEP: u32 = 3000;
 /// A publisher of pictures.
 #[derive(Debug)]
 pub struct Publisher {
-    rtc: Rtc,
-    socket: UdpSocket,
-    local: SocketAddr,
-    server: SocketAddr,
-    location: Option<String>,
+    peer: Peer,
     mid: Mid,
     payload_type: Pt,
     sequence: u64,
     timestamp: u32,
-    due: Instant,
     /// How often a keyframe was asked for.
     pub asked: u32,
-    /// The server said goodbye.
-    pub closed: bool,
 }
 
 impl Publisher {
@@ -50,47 +42,30 @@ impl Publisher {
     /// # Errors
     /// If the server cannot be reached or refuses.
     pub fn start(server: SocketAddr, stream: &str) -> Result<Self, Error> {
-        let mut now = Instant::now();
-        let mut rtc =
-            RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_h264(true).build(now);
-        let mut tcp = TcpStream::connect_timeout(&server, ANSWER)?;
-        tcp.set_read_timeout(Some(ANSWER))?;
-        tcp.set_write_timeout(Some(ANSWER))?;
-        let socket = UdpSocket::bind(SocketAddr::new(tcp.local_addr()?.ip(), 0))?;
-        let local = socket.local_addr()?;
-        rtc.add_local_candidate(Candidate::host(local, "udp")?);
-        let mut api = rtc.sdp_api();
+        let config = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_h264(true);
+        let mut tcp = connect(server)?;
+        let ip = tcp.local_addr()?.ip();
+        let mut peer = Peer::bind(config.build(Instant::now()), server, ip)?;
+        let mut api = peer.rtc.sdp_api();
         let mid = api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
         let (offer, pending) = api.apply().ok_or("no offer")?;
         let path = format!("/api/webrtc?dst={stream}");
         let (location, answer) = request(&mut tcp, "POST", &path, &offer.to_sdp_string())?;
-        now = now.max(Instant::now());
-        rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer)?)?;
+        peer.location = location;
+        peer.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer)?)?;
         // The codec that the answer names.
         let line = answer.lines().find(|line| line.starts_with("m=video ")).ok_or("no video")?;
         let number: u8 = line.split(' ').nth(3).ok_or("no format")?.trim().parse()?;
-        let payload_type = rtc.codec_config().params().iter().find(|p| p.pt() == number.into());
+        let payload_type =
+            peer.rtc.codec_config().params().iter().find(|p| p.pt() == number.into());
         let payload_type = payload_type.filter(|p| p.spec().codec == Codec::H264);
         let payload_type = payload_type.ok_or("an answer without H.264")?.pt();
-        Ok(Self {
-            rtc,
-            socket,
-            local,
-            server,
-            location,
-            mid,
-            payload_type,
-            sequence: 1000,
-            timestamp: 0,
-            due: now,
-            asked: 0,
-            closed: false,
-        })
+        Ok(Self { peer, mid, payload_type, sequence: 1000, timestamp: 0, asked: 0 })
     }
 
     /// Whether ICE and DTLS are up.
     pub fn is_connected(&self) -> bool {
-        self.rtc.is_connected()
+        self.peer.rtc.is_connected()
     }
 
     /// Sends a picture.
@@ -105,12 +80,18 @@ impl Publisher {
             let number = SeqNo::from(self.sequence);
             self.sequence += 1;
             let write = RtpWrite::new(self.payload_type, number, self.timestamp, now, *nal);
-            let mut api = self.rtc.direct_api();
+            let mut api = self.peer.rtc.direct_api();
             let stream = api.stream_tx_by_mid(self.mid, None).ok_or("nothing to send on")?;
             stream.write_rtp(write.marker(index + 1 == nals.len()).nackable(true));
         }
-        self.rtc.handle_input(Input::Timeout(now))?;
-        self.drain()
+        self.peer.rtc.handle_input(Input::Timeout(now))?;
+        let asked = &mut self.asked;
+        self.peer.drain(|event| count(asked, &event))
+    }
+
+    /// The server said goodbye.
+    pub const fn is_closed(&self) -> bool {
+        self.peer.closed
     }
 
     /// Waits for the next datagram or the next timer, at most some
@@ -119,65 +100,19 @@ impl Publisher {
     /// # Errors
     /// If the socket or the session fails.
     pub fn turn(&mut self) -> Result<(), Error> {
-        self.drain()?;
-        let wait = self.due.saturating_duration_since(Instant::now());
-        self.socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), LOOK)))?;
-        let mut bytes = [0; MAX_DATAGRAM];
-        match self.socket.recv_from(&mut bytes) {
-            Ok((length, from)) => {
-                let bytes = bytes.get(..length).unwrap_or_default();
-                if let Ok(receive) = Receive::new(Protocol::Udp, from, self.local, bytes) {
-                    let input = Input::Receive(Instant::now(), receive);
-                    if self.rtc.accepts(&input) {
-                        self.rtc.handle_input(input)?;
-                    }
-                }
-            }
-            Err(error) if is_quiet(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.rtc.handle_input(Input::Timeout(Instant::now()))?;
-        self.drain()
-    }
-
-    fn drain(&mut self) -> Result<(), Error> {
-        loop {
-            match self.rtc.poll_output()? {
-                Output::Transmit(transmit) => {
-                    let _ = self.socket.send_to(&transmit.contents, transmit.destination);
-                }
-                Output::Event(Event::KeyframeRequest(_)) => self.asked += 1,
-                Output::Event(Event::Closed) => self.closed = true,
-                Output::Event(_) => {}
-                Output::Timeout(due) => {
-                    self.due = due;
-                    return Ok(());
-                }
-            }
-        }
+        let asked = &mut self.asked;
+        self.peer.turn(|event| count(asked, &event))
     }
 
     /// Ends it.
     ///
     /// # Errors
     /// If the goodbye cannot be said.
-    pub fn leave(mut self, how: Leave) -> Result<(), Error> {
-        match how {
-            Leave::Close => {
-                self.rtc.close()?;
-                let end = Instant::now() + Duration::from_millis(200);
-                while self.rtc.is_alive() && Instant::now() < end {
-                    self.turn()?;
-                }
-            }
-            Leave::Delete => {
-                let location = self.location.as_deref().ok_or("a session without a location")?;
-                let mut tcp = TcpStream::connect_timeout(&self.server, ANSWER)?;
-                tcp.set_read_timeout(Some(ANSWER))?;
-                request(&mut tcp, "DELETE", location, "")?;
-            }
-            Leave::Kill | Leave::Silence(_) => {}
-        }
-        Ok(())
+    pub fn leave(self, how: Leave) -> Result<(), Error> {
+        self.peer.leave(how)
     }
+}
+
+fn count(asked: &mut u32, event: &Event) {
+    *asked += u32::from(matches!(event, Event::KeyframeRequest(_)));
 }

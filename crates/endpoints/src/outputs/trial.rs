@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind};
-use rs2rtc_media::codec::{h264, h265};
-use rs2rtc_media::{Codec, CodecId, Kind, filter};
+use rs2rtc_media::codec::ParameterSets;
+use rs2rtc_media::{Codec, Kind, filter};
 use rs2rtc_streams::events::Event;
 use rs2rtc_streams::{
     Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Request, Stream,
@@ -238,14 +238,6 @@ async fn keyframe(queue: &FrameQueue, limit: Duration) -> Option<std::time::Inst
 }
 
 fn found(codec: &Codec) -> Found {
-    let size = match codec.id {
-        CodecId::H264 => {
-            h264::ParameterSets::from_fmtp(&codec.fmtp).parse_sps().map(|s| (s.width, s.height))
-        }
-        CodecId::H265 => {
-            h265::ParameterSets::from_fmtp(&codec.fmtp).parse_sps().map(|s| (s.width, s.height))
-        }
-        _ => None,
-    };
+    let size = ParameterSets::from_codec(codec).and_then(|sets| sets.size());
     Found { codec: codec.clone(), size }
 }

@@ -7,7 +7,8 @@ use rs2rtc_base::ErrorKind;
 use rs2rtc_media::CodecId;
 
 use crate::camera::{Camera, Reply, ok, path};
-use crate::lab::{Viewer, description, failure, media, stream, view};
+use crate::lab::{description, failure, media, stream, view};
+use crate::watching::Viewer;
 
 const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 

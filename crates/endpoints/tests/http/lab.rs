@@ -2,16 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rs2rtc_base::Error;
 use rs2rtc_endpoints::Context;
 use rs2rtc_endpoints::table::Table;
-use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media};
-use rs2rtc_streams::{
-    Attached, Connection, Description, FrameQueue, Opener, Origin, Request, Settings, Stream,
-    Streams, Subscription,
-};
+use rs2rtc_streams::{Description, Opener, Origin, Settings, Stream, Streams};
+
+pub(crate) use crate::watching::view;
 
 /// A stream of one source.
 pub(crate) fn stream(source: &str) -> Arc<Stream> {
@@ -20,41 +17,6 @@ pub(crate) fn stream(source: &str) -> Arc<Stream> {
     let streams = Streams::new(table, Settings::default());
     context.set_streams(streams.clone());
     streams.create("cam", &[source.to_owned()], Origin::Config).unwrap()
-}
-
-pub(crate) struct Viewer {
-    pub(crate) queue: Arc<FrameQueue>,
-    pub(crate) attached: Attached,
-    _subscriptions: Vec<Subscription>,
-}
-
-pub(crate) async fn view(stream: &Arc<Stream>) -> Result<Viewer, Error> {
-    let media = |kind| Media::new(kind, Direction::SendOnly, Codec::new(CodecId::Any));
-    let request = Request {
-        medias: vec![media(Kind::Video), media(Kind::Audio)],
-        connection: Arc::new(Connection::new(Description::default())),
-        source_tag: None,
-        may_sleep: false,
-    };
-    let attached = stream.attach(request).await?;
-    let queue = FrameQueue::new();
-    let subscriptions = attached.tracks.iter().map(|t| {
-        let (_, sink) = queue.input(t.track.kind, Arc::clone(&t.sender));
-        t.track.subscribe(sink)
-    });
-    let _subscriptions = subscriptions.collect();
-    Ok(Viewer { queue, attached, _subscriptions })
-}
-
-impl Viewer {
-    pub(crate) async fn next(&self) -> Arc<Frame> {
-        let frame = tokio::time::timeout(Duration::from_secs(20), self.queue.recv()).await;
-        frame.expect("a frame in time").expect("the stream goes on").1
-    }
-
-    pub(crate) fn codecs(&self) -> Vec<String> {
-        self.attached.tracks.iter().map(|t| t.codec.to_string()).collect()
-    }
 }
 
 /// Why a source cannot be opened.

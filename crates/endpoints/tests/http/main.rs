@@ -7,3 +7,5 @@ mod hls;
 mod lab;
 mod sources;
 mod tls;
+#[path = "../watching/mod.rs"]
+mod watching;

@@ -3,47 +3,42 @@
 
 use bytes::Bytes;
 
-use crate::codec::{Codec, CodecId, h264, h265};
+use crate::codec::{Codec, CodecId, ParameterSets, h264, h265};
 use crate::frame::Payload;
-
-#[derive(Debug)]
-enum Sets {
-    H264(h264::ParameterSets),
-    H265(h265::ParameterSets),
-}
 
 /// The pictures of one track.
 #[derive(Debug)]
 pub(super) struct Pictures {
-    sets: Sets,
+    sets: ParameterSets,
     started: bool,
 }
 
 impl Pictures {
     pub(super) fn h264() -> Self {
-        Self { sets: Sets::H264(h264::ParameterSets::default()), started: false }
+        Self { sets: ParameterSets::H264(h264::ParameterSets::default()), started: false }
     }
 
     pub(super) fn h265() -> Self {
-        Self { sets: Sets::H265(h265::ParameterSets::default()), started: false }
+        Self { sets: ParameterSets::H265(h265::ParameterSets::default()), started: false }
     }
 
     /// Whether they are of the same codec.
     pub(super) const fn is_like(&self, other: &Self) -> bool {
         matches!(
             (&self.sets, &other.sets),
-            (Sets::H264(_), Sets::H264(_)) | (Sets::H265(_), Sets::H265(_))
+            (ParameterSets::H264(_), ParameterSets::H264(_))
+                | (ParameterSets::H265(_), ParameterSets::H265(_))
         )
     }
 
     /// Takes the parameter sets of an `avcC` or `hvcC` record.
     pub(super) fn record(&mut self, record: &Bytes) {
         match &mut self.sets {
-            Sets::H264(sets) => {
+            ParameterSets::H264(sets) => {
                 let Some(new) = h264::ParameterSets::parse_record(record) else { return };
                 new.nals().for_each(|nal| _ = sets.put(nal));
             }
-            Sets::H265(sets) => {
+            ParameterSets::H265(sets) => {
                 let Some(new) = h265::ParameterSets::parse_record(record) else { return };
                 new.nals().for_each(|nal| _ = sets.put(nal));
             }
@@ -52,18 +47,19 @@ impl Pictures {
 
     /// The codec, once its parameter sets are known.
     pub(super) fn codec(&self) -> Option<Codec> {
-        let (id, complete, fmtp) = match &self.sets {
-            Sets::H264(sets) => (CodecId::H264, sets.is_complete(), sets.to_fmtp()),
-            Sets::H265(sets) => (CodecId::H265, sets.is_complete(), sets.to_fmtp()),
+        let id = match self.sets {
+            ParameterSets::H264(_) => CodecId::H264,
+            ParameterSets::H265(_) => CodecId::H265,
         };
-        complete.then(|| Codec::new(id).clock(90_000).fmtp(fmtp))
+        let is_complete = self.sets.is_complete();
+        is_complete.then(|| Codec::new(id).clock(90_000).fmtp(self.sets.to_fmtp()))
     }
 
     /// Whether the NAL unit is a slice.
     pub(super) fn is_slice(&self, nal: &[u8]) -> bool {
         match self.sets {
-            Sets::H264(_) => h264::is_vcl(h264::nal_type(nal)),
-            Sets::H265(_) => h265::is_vcl(h265::nal_type(nal)),
+            ParameterSets::H264(_) => h264::is_vcl(h264::nal_type(nal)),
+            ParameterSets::H265(_) => h265::is_vcl(h265::nal_type(nal)),
         }
     }
 
@@ -71,14 +67,14 @@ impl Pictures {
     /// (ITU-T H.264 7.4.1.2.3, H.265 7.4.2.4.4). `last` is the slice before it.
     pub(super) fn begins_unit(&self, nal: &[u8], last: &[u8]) -> bool {
         match &self.sets {
-            Sets::H264(sets) => match h264::nal_type(nal) {
+            ParameterSets::H264(sets) => match h264::nal_type(nal) {
                 h264::SEI | h264::SPS | h264::PPS | h264::AUD | 14..=18 => true,
                 h264::SLICE | 2 | h264::IDR => {
                     h264::first_mb_is_zero(nal) && !is_second_field(sets, nal, last)
                 }
                 _ => false,
             },
-            Sets::H265(_) => match h265::nal_type(nal) {
+            ParameterSets::H265(_) => match h265::nal_type(nal) {
                 kind if h265::is_vcl(kind) => h265::is_first_slice(nal),
                 h265::VPS..=h265::AUD | h265::PREFIX_SEI | 41..=44 | 48..=55 => true,
                 _ => false,
@@ -93,22 +89,16 @@ impl Pictures {
         let mut content = Vec::with_capacity(nals.len());
         let (mut has_sps, mut slices) = (false, false);
         for nal in nals {
-            let (is_set, put, dispensable) = match &mut self.sets {
-                Sets::H264(sets) => {
-                    let kind = h264::nal_type(&nal);
-                    has_sps |= kind == h264::SPS;
-                    let is_set = matches!(kind, h264::SPS | h264::PPS);
-                    (is_set, sets.put(&nal), h264::is_dispensable(kind))
+            let dispensable = match &self.sets {
+                ParameterSets::H264(_) => {
+                    has_sps |= h264::nal_type(&nal) == h264::SPS;
+                    h264::is_dispensable(h264::nal_type(&nal))
                 }
-                Sets::H265(sets) => {
-                    let kind = h265::nal_type(&nal);
-                    let is_set = matches!(kind, h265::VPS | h265::SPS | h265::PPS);
-                    (is_set, sets.put(&nal), h265::is_dispensable(kind))
-                }
+                ParameterSets::H265(_) => h265::is_dispensable(h265::nal_type(&nal)),
             };
-            if put {
+            if self.sets.put(&nal) {
                 changed.push(nal);
-            } else if !is_set && !dispensable && !nal.is_empty() {
+            } else if !self.sets.is_set(&nal) && !dispensable && !nal.is_empty() {
                 slices |= self.is_slice(&nal);
                 content.push(nal);
             }
@@ -116,19 +106,20 @@ impl Pictures {
         if !slices {
             return None;
         }
-        let (keyframe, complete) = match &self.sets {
-            Sets::H264(sets) => (is_keyframe(&content, has_sps), sets.is_complete()),
-            Sets::H265(sets) => (h265::is_keyframe(&content), sets.is_complete()),
+        let keyframe = match self.sets {
+            ParameterSets::H264(_) => is_keyframe(&content, has_sps),
+            ParameterSets::H265(_) => h265::is_keyframe(&content),
         };
-        if !(self.started || keyframe && complete) {
+        if !(self.started || keyframe && self.sets.is_complete()) {
             return None;
         }
         self.started = true;
-        let mut nals = match (&self.sets, keyframe) {
-            (Sets::H264(sets), true) => sets.nals().cloned().collect(),
-            (Sets::H265(sets), true) => sets.nals().cloned().collect(),
-            (_, false) => changed,
-        };
+        let mut nals = Vec::new();
+        if keyframe {
+            self.sets.copy_to(&mut nals);
+        } else {
+            nals = changed;
+        }
         nals.append(&mut content);
         Some((keyframe, Payload::Nals(nals)))
     }

@@ -6,15 +6,11 @@
 //! with `Last-Event-ID`. The end of a connection is noticed at once: while an
 //! answer is written, its read side is watched.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use bytes::Bytes;
-use hyper::body::Frame;
 use rs2rtc_streams::CancellationToken;
 use rs2rtc_streams::events::{Event, Record};
 use serde_json::{Map, Value, json};
@@ -22,7 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Api;
-use super::call::{Call, Reply, error, typed};
+use super::call::{Call, Reply, error};
+use super::streamed::{streamed, too_many};
 use crate::ledger::millis;
 use crate::metrics::kind_name;
 
@@ -51,9 +48,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
         Err(text) => return error(StatusCode::BAD_REQUEST, &text),
     };
     let Ok(place) = Arc::clone(&api.readers).try_acquire_owned() else {
-        let mut reply = error(StatusCode::SERVICE_UNAVAILABLE, "too many readers of events");
-        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
-        return reply;
+        return too_many("too many readers of events");
     };
     let last = match call.header("last-event-id") {
         "" => call.query.get("last"),
@@ -64,11 +59,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     if call.method() != "HEAD" {
         api.tasks.spawn("event reader", reader.run());
     }
-    let mut reply = typed("text/event-stream", Body::new(Pieces(take)));
-    let headers = reply.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    reply
+    streamed("text/event-stream", take, |piece| piece)
 }
 
 /// What a reader wants to know.
@@ -98,21 +89,6 @@ impl Topics {
 
     const fn wants(self, event: &Event) -> bool {
         if is_about_source(event) { self.streams } else { self.sessions }
-    }
-}
-
-/// The answer's body: ends with its queue.
-struct Pieces(mpsc::Receiver<Bytes>);
-
-impl HttpBody for Pieces {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 

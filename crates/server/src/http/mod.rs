@@ -42,6 +42,7 @@ mod rtsp_to_web;
 mod sessions;
 mod settings;
 mod stream_json;
+mod streamed;
 mod streams_api;
 mod system;
 mod test_api;

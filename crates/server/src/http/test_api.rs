@@ -3,20 +3,17 @@
 //! The answer is one line of JSON per step, as it happens; the last one is the
 //! release. A client that leaves ends the trial at once.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use bytes::Bytes;
-use hyper::body::Frame;
 use rs2rtc_endpoints::outputs::trial::{self, Found, Report};
 use rs2rtc_streams::Description;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::call::{Call, Reply, error, typed};
+use super::call::{Call, Reply, error};
+use super::streamed::{streamed, too_many};
 use super::streams_api::{failed, may_name};
 use super::{Api, stream_json};
 use crate::ledger::millis;
@@ -45,9 +42,7 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         return error(StatusCode::BAD_REQUEST, &text);
     }
     let Ok(place) = Arc::clone(&api.trials).try_acquire_owned() else {
-        let mut reply = error(StatusCode::SERVICE_UNAVAILABLE, "too many tests at the same time");
-        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
-        return reply;
+        return too_many("too many tests at the same time");
     };
     let description = Description {
         format_name: "test".into(),
@@ -66,35 +61,11 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         run.await;
         drop(place);
     });
-    let lines = Lines { api: Arc::clone(&api), reports: take };
-    let mut reply = typed("application/x-ndjson", Body::new(lines));
-    let headers = reply.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    reply
-}
-
-/// The answer's body: a line per report.
-struct Lines {
-    api: Arc<Api>,
-    reports: mpsc::Receiver<Report>,
-}
-
-impl HttpBody for Lines {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let report = std::task::ready!(self.reports.poll_recv(context));
-        Poll::Ready(report.map(|report| {
-            let mut value = line(&report);
-            self.api.secrets.mask_json(&mut value);
-            Ok(Frame::data(Bytes::from(format!("{value}\n"))))
-        }))
-    }
+    streamed("application/x-ndjson", take, move |report| {
+        let mut value = line(&report);
+        api.secrets.mask_json(&mut value);
+        Bytes::from(format!("{value}\n"))
+    })
 }
 
 fn line(report: &Report) -> Value {

@@ -129,7 +129,7 @@ fn a_publisher_of_a_deleted_stream_is_told() {
         publisher.turn().unwrap();
     }
     assert_eq!(server.request("DELETE", "api/streams?src=empty").0, 200);
-    while !publisher.closed {
+    while !publisher.is_closed() {
         assert!(Instant::now() < end, "no goodbye");
         publisher.turn().unwrap();
     }

@@ -99,7 +99,7 @@ fn run(options: &Options) -> Result<(), Error> {
         if first.is_none() && begin.elapsed() > PATIENCE {
             return Err(format!("connected: {connected}, and no media").into());
         }
-        if viewer.closed {
+        if viewer.is_closed() {
             return Err("the server closed the session".into());
         }
         // The time that it watches begins with the first picture.

@@ -64,6 +64,20 @@ pub struct Signalling {
     pub loopback: bool,
 }
 
+impl Signalling {
+    /// What the API shows of whoever offered these medias.
+    fn connection(&self, medias: Vec<Media>) -> Arc<Connection> {
+        Arc::new(Connection::new(Description {
+            format_name: self.format_name.clone(),
+            protocol: self.protocol.clone(),
+            remote_addr: self.remote_addr.clone(),
+            user_agent: self.user_agent.clone(),
+            medias,
+            ..Description::default()
+        }))
+    }
+}
+
 /// An answered offer.
 #[derive(Debug)]
 pub struct Answer {
@@ -235,14 +249,7 @@ impl Gateway {
         if medias.is_empty() {
             return Err(Error::new(ErrorKind::Unsupported, "webrtc: offer wants nothing"));
         }
-        let connection = Arc::new(Connection::new(Description {
-            format_name: signalling.format_name,
-            protocol: signalling.protocol.clone(),
-            remote_addr: signalling.remote_addr,
-            user_agent: signalling.user_agent,
-            medias: parsed.medias().to_vec(),
-            ..Description::default()
-        }));
+        let connection = signalling.connection(parsed.medias().to_vec());
         let request = Request {
             medias,
             connection: Arc::clone(&connection),

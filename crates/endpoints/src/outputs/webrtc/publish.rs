@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Codec, Direction, Media};
-use rs2rtc_streams::{Connection, Description, Publication, Stream};
+use rs2rtc_streams::{Connection, Publication, Stream};
 use rs2rtc_webrtc::liveness::Reason;
 use rs2rtc_webrtc::{Offer, Selected, Session};
 use tokio::sync::watch;
@@ -40,14 +40,7 @@ impl Gateway {
         }
         let offered = parsed.medias().iter();
         let offered = offered.filter(|media| media.direction == Direction::RecvOnly);
-        let connection = Arc::new(Connection::new(Description {
-            format_name: signalling.format_name,
-            protocol: signalling.protocol.clone(),
-            remote_addr: signalling.remote_addr,
-            user_agent: signalling.user_agent,
-            medias: offered.cloned().collect(),
-            ..Description::default()
-        }));
+        let connection = signalling.connection(offered.cloned().collect());
         let medias = taken(&parsed, &selected);
         let inner = &self.inner;
         let loopback = signalling.loopback;

@@ -24,7 +24,7 @@ use bytes::Bytes;
 
 use super::order::DecodingTimes;
 use super::{MAX_PACKETS, MAX_UNIT, Output, Packet, Unit};
-use crate::codec::{Codec, CodecId, h264, h265, nal};
+use crate::codec::{Codec, ParameterSets, h264, h265, nal};
 use crate::frame::Payload;
 
 /// Pictures with an equal number of slices before the last slice is believed.
@@ -45,13 +45,6 @@ enum Class {
     Dispensable,
     Sei,
     Other,
-}
-
-/// The parameter sets in force, by codec.
-#[derive(Debug)]
-enum Sets {
-    H264(h264::ParameterSets),
-    H265(h265::ParameterSets),
 }
 
 /// Ends and numbers of slices as the source has shown them.
@@ -89,7 +82,8 @@ struct Collecting {
 /// Collects NAL units into access units.
 #[derive(Debug)]
 pub(super) struct AccessUnits {
-    sets: Sets,
+    /// In force.
+    sets: ParameterSets,
     /// False if one picture may come as two fields.
     frames_only: bool,
     rate: u32,
@@ -103,10 +97,8 @@ pub(super) struct AccessUnits {
 
 impl AccessUnits {
     pub(super) fn new(codec: &Codec) -> Self {
-        let sets = match codec.id {
-            CodecId::H265 => Sets::H265(h265::ParameterSets::from_fmtp(&codec.fmtp)),
-            _ => Sets::H264(h264::ParameterSets::from_fmtp(&codec.fmtp)),
-        };
+        let sets = ParameterSets::from_codec(codec)
+            .unwrap_or_else(|| ParameterSets::H264(h264::ParameterSets::default()));
         let rate = codec.timestamp_rate();
         let mut units = Self {
             sets,
@@ -224,14 +216,10 @@ impl AccessUnits {
         match class {
             Class::ParameterSet => {
                 current.has_sps |= match &self.sets {
-                    Sets::H264(_) => h264::nal_type(&nal) == h264::SPS,
-                    Sets::H265(_) => h265::nal_type(&nal) == h265::SPS,
+                    ParameterSets::H264(_) => h264::nal_type(&nal) == h264::SPS,
+                    ParameterSets::H265(_) => h265::nal_type(&nal) == h265::SPS,
                 };
-                let changed = match &mut self.sets {
-                    Sets::H264(sets) => sets.put(&nal),
-                    Sets::H265(sets) => sets.put(&nal),
-                };
-                if changed {
+                if self.sets.put(&nal) {
                     current.new_sets.push(nal);
                     self.sets_changed();
                 }
@@ -300,7 +288,7 @@ impl AccessUnits {
             nals.extend(unit.new_sets);
         }
         nals.extend(unit.nals);
-        let h264 = matches!(self.sets, Sets::H264(_));
+        let h264 = matches!(self.sets, ParameterSets::H264(_));
         let dts = self.times.next(unit.time, || {
             let mut slices = nals.iter().filter_map(|n| h264::slice_type(n));
             h264 && slices.any(|(_, kind)| kind == h264::SliceType::B)
@@ -319,7 +307,7 @@ impl AccessUnits {
     /// IDR or IRAP; with H.264 also a picture of I-slices that comes with an SPS
     /// or a recovery point, which is where open groups of pictures begin.
     fn is_keyframe(&self, unit: &Collecting) -> bool {
-        if matches!(self.sets, Sets::H265(_)) {
+        if matches!(self.sets, ParameterSets::H265(_)) {
             return h265::is_keyframe(&unit.nals);
         }
         if h264::is_keyframe(&unit.nals) {
@@ -336,7 +324,7 @@ impl AccessUnits {
 
     fn classify(&self, nal: &[u8]) -> Class {
         match self.sets {
-            Sets::H264(_) => match h264::nal_type(nal) {
+            ParameterSets::H264(_) => match h264::nal_type(nal) {
                 h264::SLICE | h264::IDR => Class::Slice(h264::first_mb_is_zero(nal)),
                 // Data partitions: A begins like a slice, B and C do not tell.
                 2 => Class::Slice(h264::first_mb_is_zero(nal)),
@@ -346,7 +334,7 @@ impl AccessUnits {
                 h264::END_OF_SEQUENCE | h264::END_OF_STREAM | h264::FILLER => Class::Dispensable,
                 _ => Class::Other,
             },
-            Sets::H265(_) => match h265::nal_type(nal) {
+            ParameterSets::H265(_) => match h265::nal_type(nal) {
                 0..=31 => Class::Slice(h265::is_first_slice(nal)),
                 h265::VPS | h265::SPS | h265::PPS => Class::ParameterSet,
                 h265::AUD => Class::Delimiter,
@@ -359,32 +347,16 @@ impl AccessUnits {
 
     fn sets_changed(&mut self) {
         match &self.sets {
-            Sets::H264(sets) => {
+            ParameterSets::H264(sets) => {
                 let Some(sps) = sets.parse_sps() else { return };
                 self.frames_only = sps.frame_mbs_only;
                 let ticks = sps.fps.map(|fps| (f64::from(self.rate) / fps) as i64);
                 self.times.describe(sps.reorder_depth(), ticks);
             }
-            Sets::H265(sets) => {
+            ParameterSets::H265(sets) => {
                 let Some(sps) = sets.parse_sps() else { return };
                 self.times.describe(Some(sps.max_reorder), None);
             }
-        }
-    }
-}
-
-impl Sets {
-    const fn is_complete(&self) -> bool {
-        match self {
-            Self::H264(sets) => sets.is_complete(),
-            Self::H265(sets) => sets.is_complete(),
-        }
-    }
-
-    fn copy_to(&self, nals: &mut Vec<Bytes>) {
-        match self {
-            Self::H264(sets) => nals.extend(sets.nals().cloned()),
-            Self::H265(sets) => nals.extend(sets.nals().cloned()),
         }
     }
 }

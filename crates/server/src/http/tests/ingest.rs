@@ -51,17 +51,20 @@ async fn whole(server: &Server, path: &str, media: &[u8]) -> (String, String) {
     (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
 }
 
+/// What gives the stream its media, once it is so.
 async fn sources(server: &Server, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    for _ in 0..1000 {
-        let answer = server.call("GET", "/api/streams?src=push").await;
-        let stream: Value = serde_json::from_str(&answer.body).unwrap();
-        let producers = stream["producers"].as_array().cloned().unwrap_or_default();
-        if is_so(&producers) {
-            return producers;
+    let look = async {
+        loop {
+            let answer = server.call("GET", "/api/streams?src=push").await;
+            let stream: Value = serde_json::from_str(&answer.body).unwrap();
+            let producers = stream["producers"].as_array().cloned().unwrap_or_default();
+            if is_so(&producers) {
+                return producers;
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not in time");
+    };
+    tokio::time::timeout(Duration::from_secs(20), look).await.expect("in time")
 }
 
 /// A viewer of the pictures, and where they come.
