@@ -28,7 +28,7 @@ pub(crate) async fn play(api: Arc<Api>, call: Call) -> Reply {
     let Some(source) = source(&call.query) else {
         return call::error(StatusCode::BAD_REQUEST, "");
     };
-    if let Err(refused) = streams_api::may_play(&api, &call, &source) {
+    if let Err(refused) = streams_api::may_play(&api, &call, &source).await {
         return *refused;
     }
     match stream.play(&source).await {

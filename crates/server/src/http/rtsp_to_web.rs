@@ -11,7 +11,7 @@ use rs2rtc_streams::Origin;
 use serde_json::Value;
 
 use super::call::{Call, Reply, error, no_page, no_stream, typed};
-use super::{Api, Class, access, streams_api, system, webrtc};
+use super::{Api, Class, streams_api, system, webrtc};
 
 /// What a path asks for.
 enum Wish<'p> {
@@ -63,9 +63,7 @@ async fn add(api: Arc<Api>, call: &mut Call) -> Reply {
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (name, url) = (text(&wanted["name"]), text(&wanted["channels"]["0"]["url"]));
-    let settings = api.settings();
-    let trusted = settings.policy.compat || !settings.policy.username.is_empty();
-    if let Err(text) = access::check_source(&url, call.peer, trusted) {
+    if let Err(text) = streams_api::may_name(&api, call, std::slice::from_ref(&url)).await {
         return error(StatusCode::BAD_REQUEST, &text);
     }
     match api.streams.patch(&name, &url, Origin::Api) {

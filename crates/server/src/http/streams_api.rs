@@ -30,7 +30,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     match *call.method() {
         Method::GET => get(&api, &call, src).await,
         Method::PUT => put(&api, &call, src).await,
-        Method::PATCH => patch(&api, &call, src),
+        Method::PATCH => patch(&api, &call, src).await,
         Method::POST => post(&api, &call, src).await,
         Method::DELETE => delete(&api, src).await,
         _ => empty(),
@@ -86,7 +86,7 @@ async fn put(api: &Arc<Api>, call: &Call, src: &str) -> Reply {
         "" => src,
         name => name,
     };
-    if let Err(text) = may_name(api, call, &sources) {
+    if let Err(text) = may_name(api, call, &sources).await {
         return error(StatusCode::BAD_REQUEST, &text);
     }
     // A name is no source here, although sources from the configuration may be names.
@@ -111,13 +111,13 @@ fn put_checked(api: &Api, name: &str, sources: Vec<String>) -> Reply {
     saved(api, api.file.set_stream(name, &Edit::List(sources)))
 }
 
-fn patch(api: &Api, call: &Call, src: &str) -> Reply {
+async fn patch(api: &Api, call: &Call, src: &str) -> Reply {
     let name = call.query.get("name");
     if name.is_empty() {
         return error(StatusCode::BAD_REQUEST, "");
     }
     if api.streams.get(src).is_none()
-        && let Err(text) = may_name(api, call, &[src.to_owned()])
+        && let Err(text) = may_name(api, call, &[src.to_owned()]).await
     {
         return error(StatusCode::BAD_REQUEST, &text);
     }
@@ -150,7 +150,7 @@ async fn post(api: &Api, call: &Call, src: &str) -> Reply {
     if api.streams.get(src).is_none() {
         return error(StatusCode::NOT_FOUND, "");
     }
-    if let Err(text) = may_name(api, call, &[dst.to_owned()]) {
+    if let Err(text) = may_name(api, call, &[dst.to_owned()]).await {
         return error(StatusCode::BAD_REQUEST, &text);
     }
     match api.streams.publish(src, dst).await {
@@ -162,7 +162,7 @@ async fn post(api: &Api, call: &Call, src: &str) -> Reply {
 /// Plays a source to the stream's camera; an empty one ends what is played.
 async fn play(api: &Api, call: &Call, stream: &Arc<Stream>, src: &str) -> Reply {
     if !src.is_empty()
-        && let Err(refused) = may_play(api, call, src)
+        && let Err(refused) = may_play(api, call, src).await
     {
         return *refused;
     }
@@ -176,8 +176,8 @@ async fn play(api: &Api, call: &Call, stream: &Arc<Stream>, src: &str) -> Reply 
 ///
 /// # Errors
 /// The answer to give instead.
-pub(crate) fn may_play(api: &Api, call: &Call, source: &str) -> Result<(), Box<Reply>> {
-    let named = may_name(api, call, &[source.to_owned()]);
+pub(crate) async fn may_play(api: &Api, call: &Call, source: &str) -> Result<(), Box<Reply>> {
+    let named = may_name(api, call, &[source.to_owned()]).await;
     named.map_err(|text| Box::new(error(StatusCode::BAD_REQUEST, &text)))?;
     let origin = if call.admin { Origin::Admin } else { Origin::Api };
     let checked = api.streams.check(source, origin);
@@ -185,10 +185,13 @@ pub(crate) fn may_play(api: &Api, call: &Call, source: &str) -> Result<(), Box<R
 }
 
 /// Whether the caller may name these sources.
-pub(crate) fn may_name(api: &Api, call: &Call, sources: &[String]) -> Result<(), String> {
-    let policy = &api.settings().policy;
-    let compat = policy.compat || !policy.username.is_empty();
-    sources.iter().try_for_each(|source| access::check_source(source, call.peer, compat))
+pub(crate) async fn may_name(api: &Api, call: &Call, sources: &[String]) -> Result<(), String> {
+    let settings = api.settings();
+    let compat = settings.policy.compat || !settings.policy.username.is_empty();
+    for source in sources {
+        access::check_source(source, call.peer, compat).await?;
+    }
+    Ok(())
 }
 
 fn saved(api: &Api, result: Result<(), crate::config::WriteError>) -> Reply {

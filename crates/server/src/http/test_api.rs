@@ -38,7 +38,7 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     let Some(source) = source.map(str::trim).filter(|source| source.contains(':')) else {
         return error(StatusCode::BAD_REQUEST, "src: which source? Send {\"src\": \"rtsp://...\"}");
     };
-    if let Err(text) = may_name(&api, &call, &[source.to_owned()]) {
+    if let Err(text) = may_name(&api, &call, &[source.to_owned()]).await {
         return error(StatusCode::BAD_REQUEST, &text);
     }
     let Ok(place) = Arc::clone(&api.trials).try_acquire_owned() else {

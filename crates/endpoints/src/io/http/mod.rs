@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rs2rtc_base::http::auth::Authenticator;
 use rs2rtc_base::http::{Head, Headers, MAX_HEAD, StatusLine, find_head_end};
-use rs2rtc_base::{Error, ErrorKind, Redacted, Url};
+use rs2rtc_base::{Error, ErrorKind, Redacted, Url, is_inside};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -323,14 +323,6 @@ fn target(path_and_query: &str) -> String {
         }
     }
     target
-}
-
-/// This machine, or what only answers to its neighbours.
-const fn is_inside(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified(),
-    }
 }
 
 fn protocol(text: &str) -> Error {

@@ -56,8 +56,8 @@ pub(super) fn risk(source: &str) -> Risk {
         && parameters
             .iter()
             .all(|(key, value)| is_clean(key, value) && is_harmless_parameter(key, value));
-    // A word that is no stream would be read as a file then.
-    let as_file = parameters.get("input") == Some("file");
+    // Whatever the template: a word that is no stream would be read as a file then.
+    let as_file = parameters.has("input");
     match harmless {
         true if as_file && matches!(Input::parse(input), Input::Word) => Risk::File,
         true if is_harmless_input(input) => Risk::None,
@@ -183,6 +183,9 @@ mod tests {
             "ffmpeg:/media/bell.mp3#audio=auto#input=file",
             "ffmpeg:./clip",
             "ffmpeg:clip#input=file",
+            "ffmpeg:clip#input=http",
+            "ffmpeg:clip#input=rtsp",
+            "ffmpeg:clip#input=rtsp/udp#video=copy",
             "ffmpeg:clip.mp4#video=copy#audio=pcma",
         ] {
             assert_eq!(risk(source), Risk::File, "{source}");

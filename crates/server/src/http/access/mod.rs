@@ -16,10 +16,13 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use rs2rtc_base::Secret;
 use rs2rtc_base::http::auth;
-use rs2rtc_base::{Redacted, Secret, Url};
 
+mod source;
 pub mod token;
+
+pub use source::check_source;
 
 /// What a call may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -366,63 +369,6 @@ fn is_local_name(host: &str) -> bool {
     bare.parse::<IpAddr>().is_ok()
         || (!name.is_empty() && !name.contains('.'))
         || DOMAINS.iter().any(|domain| lower.ends_with(domain))
-}
-
-/// Whether a peer may name this source. Only this machine may send the program
-/// to itself, to link-local addresses or to metadata services.
-///
-/// # Errors
-/// The text for the caller, without secrets.
-pub fn check_source(source: &str, peer: Peer, compat: bool) -> Result<(), String> {
-    if compat || peer_place(peer) == Place::Here {
-        return Ok(());
-    }
-    // Nested sources (`ffmpeg:rtsp://…`) are judged by the address inside.
-    let Some(at) = source.find("://") else { return Ok(()) };
-    let scheme = source.get(..at).unwrap_or_default();
-    let start = scheme.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |i| i + 1);
-    let host = match Url::parse(source.get(start..).unwrap_or_default()) {
-        Ok(url) => url.host,
-        Err(_) => return Err(format!("streams: source is no address: {}", Redacted(source))),
-    };
-    let name = host.trim_end_matches('.').to_ascii_lowercase();
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let inside = match bare.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(IpAddr::V4(ip)) => {
-            ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.is_broadcast()
-        }
-        Ok(IpAddr::V6(ip)) => {
-            ip.is_loopback()
-                || ip.is_unicast_link_local()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-        }
-        Err(_) => {
-            bare == "localhost"
-                || bare.ends_with(".localhost")
-                || bare.starts_with("metadata")
-                || is_odd_v4(bare)
-        }
-    };
-    if inside {
-        return Err(format!("streams: source at {host} may only be named on this machine"));
-    }
-    Ok(())
-}
-
-/// Forms of IPv4 addresses that system resolvers accept and nobody writes:
-/// `2130706433`, `0x7f.1`, `0177.0.0.1`.
-fn is_odd_v4(host: &str) -> bool {
-    let part = |p: &str| {
-        !p.is_empty()
-            && (p.bytes().all(|b| b.is_ascii_digit())
-                || p.strip_prefix("0x").is_some_and(|h| h.bytes().all(|b| b.is_ascii_hexdigit())))
-    };
-    host.split('.').all(part)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::call::{Call, Reply, error};
 use super::players::Socket;
-use super::{Api, Class, access, webrtc};
+use super::{Api, Class, access, streams_api, webrtc};
 
 mod message;
 mod session;
@@ -97,7 +97,7 @@ fn refused(status: StatusCode, text: &str) -> Reply {
 
 struct Client {
     api: Arc<Api>,
-    call: Call,
+    call: Arc<Call>,
     player: Arc<Socket>,
     views: Vec<View>,
     waiting: Vec<String>,
@@ -124,7 +124,7 @@ impl Client {
         let (tell, told) = mpsc::channel(QUEUE);
         Self {
             api,
-            call,
+            call: Arc::new(call),
             player: Arc::new(player),
             views: Vec::new(),
             waiting: Vec::new(),
@@ -312,7 +312,7 @@ impl Client {
             socket: Arc::clone(&self.player),
             kind,
             sdp,
-            stream: find_stream(&self.api, &self.call),
+            call: Arc::clone(&self.call),
             publishes: !self.call.query.get("dst").is_empty(),
             signalling: webrtc::signalling(&self.call, "webrtc", "ws"),
             tell: self.tell.clone(),
@@ -370,7 +370,7 @@ fn how(error: &axum::Error) -> SignallingEnd {
 }
 
 /// The stream of the socket's address; a source is made a temporary stream.
-fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
+async fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
     let src = call.query.get("src");
     let dst = call.query.get("dst");
     if !dst.is_empty() {
@@ -382,9 +382,7 @@ fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
     if !src.contains(':') {
         return Err("stream not found".to_owned());
     }
-    let policy = &api.settings().policy;
-    let open = policy.compat || !policy.username.is_empty();
-    access::check_source(src, call.peer, open)?;
+    streams_api::may_name(api, call, &[src.to_owned()]).await?;
     let name = match call.query.get("name") {
         "" => src,
         name => name,

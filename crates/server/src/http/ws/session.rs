@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::find_stream;
 use super::message::{failure, message, released, state};
+use crate::http::call::Call;
 use crate::http::players::Socket;
 use crate::http::{Api, webrtc};
 
@@ -97,7 +99,7 @@ pub(super) struct Offer {
     /// Type of the request: the answer has its form.
     pub(super) kind: String,
     pub(super) sdp: String,
-    pub(super) stream: Result<Arc<Stream>, String>,
+    pub(super) call: Arc<Call>,
     /// It brings a picture to the stream instead of showing one.
     pub(super) publishes: bool,
     pub(super) signalling: Signalling,
@@ -128,7 +130,7 @@ impl Offer {
     }
 
     async fn answer(&self) -> Result<(Vec<Message>, View), String> {
-        let stream = self.stream.clone()?;
+        let stream = find_stream(&self.api, &self.call).await?;
         let gateway = webrtc::gateway(&self.api).await.ok_or("not started, see the log")?;
         let signalling = self.signalling.clone();
         let answer = match self.publishes {
