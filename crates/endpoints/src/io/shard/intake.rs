@@ -6,6 +6,7 @@
 //! because browsers send none by themselves and viewers begin with one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,6 +24,11 @@ use crate::io::rtp::ntp;
 const WAIT: Duration = Duration::from_millis(150);
 /// Packets of a track that wait for one that is missing.
 const MAX_WAITING: usize = 1024;
+/// Bytes of a track that wait for one that is missing.
+const MAX_WAITING_BYTES: usize = 4 << 20;
+/// Another SSRC takes a track over when the one before was silent for so long;
+/// until then it is another layer of the same picture.
+const SSRC_SILENCE: Duration = Duration::from_secs(1);
 /// A packet so far from the expected one begins anew.
 const JUMP: u64 = 4096;
 /// Age of the last keyframe at which another one is asked for.
@@ -66,14 +72,30 @@ impl Intake {
         let track = packet.track;
         let Some(input) = self.inputs.get_mut(track) else { return false };
         input.order.put(packet, now);
-        while let Some((packet, arrival)) = input.order.next(now) {
-            input.take(track, packet, arrival, &mut self.tracks);
-        }
+        input.go_on(track, now, &mut self.tracks);
         input.keyframes.as_mut().is_some_and(|keyframes| keyframes.is_due(now))
+    }
+
+    /// When something that waits is given up, if nothing comes before.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.inputs.iter().filter_map(|input| input.order.deadline()).min()
+    }
+
+    /// Gives up what has waited long enough.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        for (track, input) in self.inputs.iter_mut().enumerate() {
+            input.go_on(track, now, &mut self.tracks);
+        }
     }
 }
 
 impl Input {
+    fn go_on(&mut self, media: usize, now: Instant, tracks: &mut Tracks) {
+        while let Some((packet, arrival)) = self.order.next(now) {
+            self.take(media, packet, arrival, tracks);
+        }
+    }
+
     fn take(&mut self, media: usize, packet: Received, arrival: Instant, tracks: &mut Tracks) {
         let header = Header {
             marker: packet.marker,
@@ -159,23 +181,48 @@ impl Keyframes {
 /// Puts packets in order.
 #[derive(Debug, Default)]
 struct Order {
+    /// Who sends, and when it was last heard.
+    sender: Option<(u32, Instant)>,
     /// The sequence number that is to come.
     next: Option<u64>,
     waiting: BTreeMap<u64, (Received, Instant)>,
+    /// Payload bytes of what waits.
+    bytes: usize,
 }
 
 impl Order {
     fn put(&mut self, packet: Received, now: Instant) {
+        match self.sender {
+            Some((ssrc, _)) if ssrc == packet.ssrc => {}
+            Some((_, heard)) if now.saturating_duration_since(heard) < SSRC_SILENCE => return,
+            _ => self.restart(),
+        }
+        self.sender = Some((packet.ssrc, now));
         let number = packet.sequence;
         let next = *self.next.get_or_insert(number);
         if number.abs_diff(next) > JUMP {
-            self.waiting.clear();
+            self.restart();
             self.next = Some(number);
         } else if number < next {
             // Too late, or here already.
             return;
         }
-        self.waiting.entry(number).or_insert((packet, now));
+        let bytes = packet.payload.len();
+        if let Entry::Vacant(place) = self.waiting.entry(number) {
+            place.insert((packet, now));
+            self.bytes += bytes;
+        }
+    }
+
+    fn restart(&mut self) {
+        self.waiting.clear();
+        self.bytes = 0;
+        self.next = None;
+    }
+
+    /// When the first one is not waited with any longer.
+    fn deadline(&self) -> Option<Instant> {
+        self.waiting.first_key_value().map(|(_, (_, since))| *since + WAIT)
     }
 
     /// The next packet in order, or the first after those that are given up,
@@ -183,12 +230,13 @@ impl Order {
     fn next(&mut self, now: Instant) -> Option<(Received, Instant)> {
         let first = self.waiting.first_entry()?;
         let in_order = self.next == Some(*first.key());
-        let since = first.get().1;
-        let is_late = now.saturating_duration_since(since) >= WAIT;
-        if !in_order && !is_late && self.waiting.len() <= MAX_WAITING {
+        let is_late = now >= first.get().1 + WAIT;
+        let is_full = self.waiting.len() > MAX_WAITING || self.bytes > MAX_WAITING_BYTES;
+        if !in_order && !is_late && !is_full {
             return None;
         }
         let (number, packet) = self.waiting.pop_first()?;
+        self.bytes -= packet.0.payload.len();
         self.next = Some(number.wrapping_add(1));
         Some(packet)
     }
@@ -263,6 +311,39 @@ mod tests {
         assert_eq!(given(&mut order, now), [5], "it began anew");
         order.put(packet(u64::MAX), now);
         assert_eq!(given(&mut order, now), [u64::MAX]);
+    }
+
+    #[test]
+    fn bytes_that_wait_are_bounded_and_given_up_without_another_packet() {
+        let (mut order, now) = (Order::default(), Instant::now());
+        order.put(packet(1), now);
+        assert_eq!(given(&mut order, now), [1]);
+        assert_eq!(order.deadline(), None);
+        let large = |number| Received { payload: vec![0; 60_000].into(), ..packet(number) };
+        for number in 3..200 {
+            order.put(large(number), now);
+            let _ = order.next(now);
+            assert!(order.bytes <= MAX_WAITING_BYTES, "{}", order.bytes);
+        }
+        order.put(packet(300), now);
+        let due = order.deadline().unwrap();
+        assert_eq!(due, now + WAIT);
+        assert_eq!(given(&mut order, due).last(), Some(&300));
+        assert_eq!((order.bytes, order.deadline()), (0, None));
+    }
+
+    #[test]
+    fn one_sender_has_the_track_until_it_is_silent() {
+        let (mut order, now) = (Order::default(), Instant::now());
+        let other = |number| Received { ssrc: 2, ..packet(number) };
+        order.put(packet(500), now);
+        order.put(other(7), now);
+        assert_eq!(given(&mut order, now), [500]);
+        let later = now + SSRC_SILENCE;
+        order.put(other(8), later);
+        assert_eq!(given(&mut order, later), [8], "it takes over and begins anew");
+        order.put(packet(501), later);
+        assert_eq!(given(&mut order, later), []);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::batch::Batch;
 use super::entry::Entry;
 use super::fans::Fan;
 use super::inbox::Outlet;
+use super::intake::Intake;
 use super::uplink::Uplink;
 use super::{
     Control, Counters, IDLE, Media, NewSession, Routes, SessionKey, ShardInbox, TCP_QUEUE, TcpPath,
@@ -277,6 +278,9 @@ impl Worker {
                 let counters = Arc::clone(&self.setup.counters);
                 self.drive(key, now, |entry| {
                     entry.session.handle_timeout(now);
+                    if let Some(intake) = &mut entry.intake {
+                        intake.handle_timeout(now);
+                    }
                     counters.add(&entry.session.take_counts());
                 });
             }
@@ -339,7 +343,8 @@ impl Worker {
                 }
                 Output::Event(event) => self.event(key, entry, event, now),
                 Output::Timeout(time) => {
-                    entry.deadline = time;
+                    let given_up = entry.intake.as_ref().and_then(Intake::deadline);
+                    entry.deadline = given_up.map_or(time, |at| at.min(time));
                     break;
                 }
             }

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::io::ice_tcp::TcpPort;
+use crate::io::random::random_bytes;
 use crate::io::shard::{self, Departed, Hold, NewSession, Shards};
 use crate::io::sys;
 use crate::io::udp::UdpPort;
@@ -323,7 +324,7 @@ impl Inner {
         let work = move || {
             let ufrag = format!("{}{}", shard::letter(shard), random_text::<11>()?);
             let password = random_text::<32>()?;
-            let seed = random::<32>()?;
+            let seed = random_bytes::<32>()?;
             let tcp = inner.port(Protocol::Tcp).is_some();
             let config = inner.config.get();
             let listed = config.candidates.iter().map(String::as_str);
@@ -489,22 +490,15 @@ fn port_problem(
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    let failed = |_| Error::new(ErrorKind::Protocol, "webrtc: the system gives no randomness");
-    getrandom::fill(&mut bytes).map_err(failed)?;
-    Ok(bytes)
-}
-
 /// `N` random letters and digits, 5 bits of randomness each.
 fn random_text<const N: usize>() -> Result<String, Error> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let letter = |byte: &u8| char::from(LETTERS[usize::from(byte % 32)]);
-    Ok(random::<N>()?.iter().map(letter).collect())
+    Ok(random_bytes::<N>()?.iter().map(letter).collect())
 }
 
 fn random_hex() -> Result<String, Error> {
-    Ok(format!("{:032x}", u128::from_be_bytes(random::<16>()?)))
+    Ok(format!("{:032x}", u128::from_be_bytes(random_bytes::<16>()?)))
 }
 
 #[cfg(test)]

@@ -115,13 +115,15 @@ async fn keep(inner: &Inner, session: &SessionHandle, push: Push, publication: P
     info!("publisher has come");
     let mut hold = session.hold.clone();
     let mut publication = Some(publication);
-    let mut told = false;
+    let (mut told, mut changed) = (false, false);
     let departed = loop {
         let now = hold.borrow_and_update().clone();
         match now {
             Hold::Closed(departed) => break Some(departed),
             Hold::Parked(_) => publication = None,
-            Hold::Held if publication.is_none() => {
+            // Also if it was parked and came back before we looked: its intake is gone.
+            Hold::Held if publication.is_none() || changed => {
+                drop(publication.take());
                 let (again, intake) = push.begin();
                 publication = Some(again);
                 inner.shards.intake(session.shard, session.key, intake);
@@ -136,9 +138,12 @@ async fn keep(inner: &Inner, session: &SessionHandle, push: Push, publication: P
         };
         tokio::select! {
             biased;
-            changed = hold.changed() => if changed.is_err() {
-                break None;
-            },
+            result = hold.changed() => {
+                if result.is_err() {
+                    break None;
+                }
+                changed = true;
+            }
             () = inner.cancel.cancelled(), if !told => {
                 told = true;
                 session.close(Reason::Shutdown, "server stops");
