@@ -38,7 +38,7 @@ pub(crate) struct Playing {
     pub(crate) target: Arc<Slot>,
     /// Ends it.
     pub(crate) cancel: CancellationToken,
-    /// Fires when the camera is let go.
+    /// Fires when its hold on the camera is dropped.
     over: CancellationToken,
 }
 

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use rs2rtc_media::codec::ParameterSets;
 use rs2rtc_media::{Codec, Frame, Kind, Payload};
 
 use crate::cache::{Cache, Limits};
 use crate::connection::next_id;
+
+/// Least distance between two changes of parameter sets that are told.
+const CHANGE_EVERY: Duration = Duration::from_secs(10);
 
 /// Where frames of a track go. Called on the producer's task for every frame:
 /// it must be cheap and must never block.
@@ -104,26 +108,41 @@ struct Inner {
     gated: bool,
     /// Of the last keyframe that had them.
     sets: Option<ParameterSets>,
+    /// The codec is known to say the same.
+    sets_are_told: bool,
+    /// When a change of them was last told.
+    changed: Option<Instant>,
     /// Tracks of replaced sources whose viewers get the same frames.
     followers: Vec<Arc<Track>>,
     ended: bool,
 }
 
 impl Inner {
-    /// Says whether a keyframe brings other parameter sets than the one before.
+    /// Keeps what the codec says of parameter sets true: those in band win. Says
+    /// whether a keyframe brings other ones than the one before; who changes them
+    /// all the time is not told of each time.
     fn see_parameters(&mut self, frame: &Frame) -> bool {
         let Payload::Nals(nals) = &frame.payload else { return false };
-        if !frame.keyframe || self.sets.as_ref().is_some_and(|sets| sets.has_all_of(nals)) {
+        let is_known =
+            self.sets_are_told && self.sets.as_ref().is_some_and(|sets| sets.has_all_of(nals));
+        if !frame.keyframe || is_known {
             return false;
         }
         let Some(sets) = ParameterSets::from_nals(&frame.codec, nals) else { return false };
-        let changed = self.sets.is_some();
-        if changed {
-            // Who comes from now on is told these.
+        let has_changed = self.sets.as_ref().is_some_and(|before| *before != sets);
+        // At first a codec that says nothing of them is left so: they come in band.
+        let said = ParameterSets::from_codec(&self.codec).filter(ParameterSets::is_complete);
+        if has_changed || said.is_some_and(|said| said != sets) {
             self.codec.fmtp = sets.to_fmtp();
         }
         self.sets = Some(sets);
-        changed
+        self.sets_are_told = true;
+        let since = |at: Instant| frame.arrival.saturating_duration_since(at);
+        if !has_changed || self.changed.is_some_and(|at| since(at) < CHANGE_EVERY) {
+            return false;
+        }
+        self.changed = Some(frame.arrival);
+        true
     }
 }
 
@@ -166,6 +185,8 @@ impl Track {
                 generation: 0,
                 gated: false,
                 sets: None,
+                sets_are_told: false,
+                changed: None,
                 followers: Vec::new(),
                 ended: false,
             }),
@@ -189,6 +210,7 @@ impl Track {
             follower.set_codec(codec.clone());
         }
         inner.codec = codec;
+        inner.sets_are_told = false;
     }
 
     /// Hands a frame to every sink and to the keyframe cache.

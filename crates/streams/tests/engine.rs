@@ -379,11 +379,10 @@ async fn changed_parameter_sets_are_told_once() {
     let attached = stream.attach(wants(&[VIDEO])).await.unwrap();
     let mut tracks = publication.tracks();
     let writer = tracks.writer(0).unwrap();
-    let write = |number: i64, sets: &ParameterSets| {
+    let keyframe = |number: i64, sets: &ParameterSets| {
         let idr = Bytes::from_static(&[0x65, 0x88]);
         let nals = sets.nals().cloned().chain([idr]).collect();
-        let frame = Frame::new(CodecId::H264, true, number, Instant::now(), Payload::Nals(nals));
-        writer.write(frame);
+        Frame::new(CodecId::H264, true, number, Instant::now(), Payload::Nals(nals))
     };
     let small = ParameterSets::from_fmtp("sprop-parameter-sets=Z0IAHukCwSk=,aM4xsg==");
     let large = ParameterSets::from_fmtp(
@@ -401,16 +400,31 @@ async fn changed_parameter_sets_are_told_once() {
         told.collect::<Vec<_>>()
     };
     for number in 0..3 {
-        write(number * 3000, &small);
+        writer.write(keyframe(number * 3000, &small));
     }
     assert_eq!(told(), [], "the first ones are no change");
     for number in 3..6 {
-        write(number * 3000, &large);
+        writer.write(keyframe(number * 3000, &large));
     }
     let expected = ("push".to_owned(), "push".to_owned(), "H264".to_owned(), Some((1280, 720)));
     assert_eq!(told(), [expected]);
     let codec = attached.tracks[0].track.codec();
     assert_eq!(codec.fmtp, large.to_fmtp(), "who comes now is told the new ones");
+    // The next push announces what does not hold any more: that is put right, not told.
+    drop(publication);
+    let mut media = media(Kind::Video, Direction::RecvOnly, CodecId::H264);
+    media.codecs[0].fmtp = small.to_fmtp();
+    let again = stream.publish(vec![media], Arc::new(Connection::new(Description::default())));
+    let writer = again.tracks().writer(0).unwrap();
+    assert_eq!(attached.tracks[0].track.codec().fmtp, small.to_fmtp());
+    writer.write(keyframe(9 * 3000, &large));
+    assert_eq!(attached.tracks[0].track.codec().fmtp, large.to_fmtp());
+    assert_eq!(told().len(), 1);
+    // One that changes them all the time is not told of each time.
+    for number in 10..20 {
+        writer.write(keyframe(number * 3000, if number % 2 == 0 { &small } else { &large }));
+    }
+    assert_eq!(told().len(), 1);
     drop(attached);
 }
 
