@@ -28,11 +28,16 @@ pub(crate) async fn check(api: Arc<Api>, mut call: Call) -> Reply {
         Ok(body) => body,
         Err(reply) => return *reply,
     };
-    let text = match (call.admin, std::str::from_utf8(&body)) {
+    let admin = call.admin;
+    off_thread(move || checked(&api, &body, admin)).await
+}
+
+fn checked(api: &Api, body: &[u8], admin: bool) -> Reply {
+    let text = match (admin, std::str::from_utf8(body)) {
         (_, Err(_)) => return error(StatusCode::BAD_REQUEST, "yaml: text is not UTF-8"),
         // To others a mask is a value like any other: they learn nothing by it.
         (false, Ok(text)) => text.to_owned(),
-        (true, Ok(_)) => match text_of(&api, &body) {
+        (true, Ok(_)) => match text_of(api, body) {
             Ok(text) => text,
             Err(problem) => return error(StatusCode::BAD_REQUEST, &problem),
         },
@@ -44,7 +49,7 @@ pub(crate) async fn check(api: Arc<Api>, mut call: Call) -> Reply {
     let mut reply = Map::new();
     reply.insert("problems".into(), problems(&checked.config.problems, &hide));
     reply.insert("valid".into(), api.live.new_errors(&checked).is_empty().into());
-    if call.admin {
+    if admin {
         let preview = api.live.preview(&checked);
         reply.insert("changes".into(), changes(&preview));
         reply.insert("restart_required".into(), json!(preview.restart_required));

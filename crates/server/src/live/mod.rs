@@ -165,11 +165,10 @@ impl Live {
     /// reads the file meanwhile would undo what is not written yet.
     pub fn edit<T>(&self, api: &Api, change: impl FnOnce() -> T) -> T {
         let mut running = self.lock();
-        // What was written before comes first. If it is refused that was, or
-        // will be, said by the reload for it.
-        let _ = self.put(api, &mut running, self.sources());
+        // What was written before comes first. What is wrong is in the log.
+        let _ = self.reload_locked(api, &mut running, "file");
         let done = change();
-        let _ = self.put(api, &mut running, self.sources());
+        let _ = self.reload_locked(api, &mut running, "api");
         done
     }
 

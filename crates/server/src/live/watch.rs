@@ -26,14 +26,14 @@ pub(crate) async fn run(api: Arc<Api>) {
             biased;
             () = api.cancel.cancelled() => return,
             () = written.notified() => {
-                known = stamps(&api);
+                known = stamps(&api).await;
                 resting = None;
                 reload(&api, "api").await;
                 continue;
             }
             () = tokio::time::sleep(INTERVAL) => {}
         }
-        let now = stamps(&api);
+        let now = stamps(&api).await;
         if now == known {
             resting = None;
         } else if resting.as_ref() == Some(&now) {
@@ -53,8 +53,11 @@ pub(crate) async fn reload(api: &Arc<Api>, cause: &'static str) {
     let _ = tokio::task::spawn_blocking(move || drop(api.live.reload(&api, cause))).await;
 }
 
-fn stamps(api: &Api) -> Vec<Stamp> {
-    api.live.files().iter().map(|path| stamp(path)).collect()
+/// Off the threads that carry media, too: disks and writers are waited for.
+async fn stamps(api: &Arc<Api>) -> Vec<Stamp> {
+    let api = Arc::clone(api);
+    let all = move || api.live.files().iter().map(|path| stamp(path)).collect();
+    tokio::task::spawn_blocking(all).await.unwrap_or_default()
 }
 
 fn stamp(path: &std::path::Path) -> Stamp {
