@@ -2,7 +2,7 @@
 //! 12 pictures of 64x48 with a keyframe every 5, and a tone.
 #![allow(clippy::unwrap_used)]
 
-use rs2rtc_media::container::{Demuxer, Time, Unit};
+use rs2rtc_media::container::{Demuxer, Error, Time, Unit};
 use rs2rtc_media::{CodecId, Payload};
 
 fn file(name: &str) -> Vec<u8> {
@@ -184,4 +184,26 @@ fn cut_anywhere_they_give_units_or_errors() {
             }
         }
     }
+}
+
+#[test]
+fn a_fragment_names_no_more_samples_than_there_is_media() {
+    let stream = file("h264_aac.fragments.mp4");
+    let moof = stream.windows(4).position(|name| name == b"moof").unwrap() - 4;
+    let sized = |name: &[u8; 4], content: &[u8]| {
+        let length = u32::try_from(content.len() + 8).unwrap();
+        [&length.to_be_bytes(), &name[..], content].concat()
+    };
+    // Forty bytes that name 60,000 samples.
+    let tfhd = sized(b"tfhd", b"\0\0\0\0\0\0\0\x01");
+    let trun = sized(b"trun", &[&[0; 4][..], &60_000_u32.to_be_bytes()].concat());
+    let hostile = sized(b"moof", &sized(b"traf", &[tfhd, trun].concat()));
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&stream[..moof]);
+    demuxer.push(&hostile);
+    assert!(demuxer.next_unit().unwrap().is_none(), "the first may have its media behind it");
+    demuxer.push(&hostile);
+    assert!(demuxer.next_unit().unwrap().is_none());
+    demuxer.push(&hostile);
+    assert_eq!(demuxer.next_unit().unwrap_err().to_string(), Error::Broken("MP4").to_string());
 }

@@ -27,6 +27,8 @@ use pace::Pace;
 const SETTLE: Duration = Duration::from_secs(5);
 /// Bytes of units that may wait for their time.
 const MAX_WAITING: usize = 16 << 20;
+/// What a unit costs besides its payload.
+const UNIT: usize = 256;
 
 /// Where the bytes come from.
 pub trait Input: Send {
@@ -229,7 +231,7 @@ impl Outlets {
         match (&mut self.pace, unit.time) {
             (Some(pace), Time::At { dts, .. }) => {
                 let due = pace.due(dts, outlet.codec.timestamp_rate(), Instant::now());
-                self.waiting_bytes += unit.payload.len();
+                self.waiting_bytes += unit.payload.len() + UNIT;
                 let place = self.waiting.partition_point(|(other, _)| *other <= due);
                 self.waiting.insert(place, (due, unit));
             }
@@ -245,7 +247,7 @@ impl Outlets {
     fn write_due(&mut self) {
         let now = Instant::now();
         while let Some((_, unit)) = self.waiting.pop_front_if(|(due, _)| *due <= now) {
-            self.waiting_bytes -= unit.payload.len();
+            self.waiting_bytes -= unit.payload.len() + UNIT;
             if let Some(outlet) = self.all.get_mut(unit.track) {
                 outlet.write(unit, self.start);
             }

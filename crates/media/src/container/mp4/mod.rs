@@ -30,6 +30,8 @@ const MAX_INDEX: usize = 64 << 20;
 const MAX_FRAGMENT: usize = 4 << 20;
 /// Largest sample.
 const MAX_SAMPLE: u32 = 16 << 20;
+/// Samples without data that a file may name: a few bytes of a table make many.
+const MAX_WITHOUT_DATA: u32 = 100_000;
 
 /// Whether a stream can begin with a box of this name.
 pub fn is_first_box(name: [u8; 4]) -> bool {
@@ -46,6 +48,8 @@ pub struct Reader {
     /// Where the media that is being read ends; `u64::MAX`: at the end of the file.
     media: Option<u64>,
     tracks: Vec<Track>,
+    /// Samples so far that had no data.
+    without_data: u32,
     /// Samples of the fragment, each with the place of its track.
     fragment: VecDeque<(usize, Sample)>,
 }
@@ -114,6 +118,9 @@ impl Reader {
         if name == *b"moov" {
             self.index(&content, found)?;
         } else {
+            // Those of the fragment before it that no media was for.
+            let left = u32::try_from(self.fragment.len()).unwrap_or(u32::MAX);
+            self.waste(left)?;
             let samples = fragment::samples(&content, at, &mut self.tracks);
             self.fragment = samples.map_err(|_| Error::Broken("MP4"))?.into();
         }
@@ -155,6 +162,7 @@ impl Reader {
         };
         let Some(gap) = sample.offset.checked_sub(self.position) else {
             // It lies behind us: a table that points back.
+            self.waste(1)?;
             self.take(place);
             return Ok(true);
         };
@@ -169,6 +177,9 @@ impl Reader {
         if buffer.len() < size {
             return Ok(false);
         }
+        if size == 0 {
+            self.waste(1)?;
+        }
         self.take(place);
         let data = buffer.split_to(size).freeze();
         self.position = self.position.saturating_add(size as u64);
@@ -177,6 +188,11 @@ impl Reader {
         }
         self.settle(found);
         Ok(true)
+    }
+
+    fn waste(&mut self, samples: u32) -> Result<(), Error> {
+        self.without_data = self.without_data.saturating_add(samples);
+        if self.without_data > MAX_WITHOUT_DATA { Err(Error::Broken("MP4")) } else { Ok(()) }
     }
 
     /// The next sample in the file, and the place of its track.
