@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 packages="ffmpeg chromium iproute2 python3 python3-gi python3-venv nodejs gstreamer1.0-tools gstreamer1.0-plugins-base
 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-rtsp gir1.2-gst-rtsp-server-1.0
 fonts-wqy-microhei"
-# Debian has it, Ubuntu does not; its tests are left out there.
+# Debian has it, Ubuntu does not; its tests are left out there (the same rule: isDebian in tools/ui/browser.mjs).
 grep -q '^ID=debian' /etc/os-release 2>/dev/null && packages="$packages firefox-esr"
 missing=""
 for package in $packages; do

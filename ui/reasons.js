@@ -111,6 +111,16 @@ export function explainPath(report) {
 }
 
 /**
+ * The port that the server offers for the media, UDP before TCP; 0 if it offers none.
+ * @param {PathReport} report
+ */
+export function mediaPort(report) {
+    // Port 9 is that of addresses that only call and are not called.
+    const open = report.remote.filter(c => c.port && c.port !== 9);
+    return (open.find(c => c.protocol === 'udp') ?? open[0])?.port ?? 0;
+}
+
+/**
  * The addresses of both sides and what came of each pair.
  * @param {PathReport} report
  */

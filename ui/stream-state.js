@@ -14,7 +14,7 @@ const NOT_VIEWERS = ['preload', 'probe'];
 
 /**
  * @param {Stream} stream
- * @returns {{state: 'live'|'failed'|'starting'|'idle', word: string, detail: string, viewers: number}}
+ * @returns {{state: 'live'|'failed'|'starting'|'idle', detail: string, viewers: number}}
  */
 export function describe(stream) {
     const producers = stream.producers ?? [];
@@ -23,13 +23,13 @@ export function describe(stream) {
     if (live.length) {
         const codecs = live.flatMap(p => (p.receivers ?? []).map(r => (r.codec?.codec_name ?? '').toUpperCase()));
         const detail = [live[0].format_name ?? live[0].protocol ?? '', [...new Set(codecs)].filter(Boolean).join(' + ')];
-        return {state: 'live', word: 'live', detail: detail.filter(Boolean).join(' '), viewers};
+        return {state: 'live', detail: detail.filter(Boolean).join(' '), viewers};
     }
     const failed = producers.find(p => p.error);
-    if (failed) return {state: 'failed', word: 'failed', detail: failed.error ?? '', viewers};
-    if (viewers) return {state: 'starting', word: 'starting', detail: '', viewers};
+    if (failed) return {state: 'failed', detail: failed.error ?? '', viewers};
+    if (viewers) return {state: 'starting', detail: '', viewers};
     const source = producers[0]?.url ?? producers[0]?.source ?? '';
-    return {state: 'idle', word: 'idle', detail: source, viewers};
+    return {state: 'idle', detail: source, viewers};
 }
 
 /**

@@ -2,28 +2,26 @@
  * `webrtc-sync.html`: one request with a whole offer (`POST api/webrtc`), no socket. `?src=NAME` watches, `?dst=NAME` sends; `media` as in
  * `webrtc.html`. The session ends with the page.
  */
-import {capture, note, wanted, words} from './webrtc-media.js';
+import {bye, gathered} from './lib/talk.js';
+import {capture, lease, note, release, wanted, words} from './webrtc-media.js';
 
 const params = new URLSearchParams(location.search);
 const media = wanted(params), main = /** @type {HTMLElement} */ (document.getElementById('streams'));
 /** Milliseconds that gathering the own addresses may take. */
 const GATHER = 3000;
 
-/** @param {RTCPeerConnection} pc */
-const gathered = pc => new Promise(resolve => {
-    if (pc.iceGatheringState === 'complete') return resolve(undefined);
-    pc.addEventListener('icegatheringstatechange', () => pc.iceGatheringState === 'complete' && resolve(undefined));
-    setTimeout(resolve, GATHER);
-});
-
 async function start() {
     const status = note(main, '');
     if (!params.get('src') && !params.get('dst')) return status.textContent = words.none;
-    const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
-    let session = '';
+    const {end, own} = lease(status), pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
+    own(() => pc.close());
+    pc.addEventListener('connectionstatechange', () => {
+        if (pc.connectionState === 'failed') end(words.noPath);
+    });
     try {
         if (params.get('dst')) {
             const {stream, video} = await capture(media);
+            own(() => release(stream));
             main.prepend(video);
             for (const track of stream.getTracks()) pc.addTransceiver(track, {direction: 'sendonly', streams: [stream]});
         } else {
@@ -32,8 +30,9 @@ async function start() {
             main.prepend(video);
             for (const kind of ['video', 'audio']) if (media.has(kind)) pc.addTransceiver(kind, {direction: 'recvonly'});
             if (media.has('microphone')) {
-                const own = await navigator.mediaDevices.getUserMedia({audio: true});
-                pc.addTransceiver(own.getAudioTracks()[0], {direction: 'sendonly'});
+                const voice = await navigator.mediaDevices.getUserMedia({audio: true});
+                own(() => release(voice));
+                pc.addTransceiver(voice.getAudioTracks()[0], {direction: 'sendonly'});
             }
             pc.addEventListener('track', ev => {
                 stream.addTrack(ev.track);
@@ -46,25 +45,18 @@ async function start() {
             });
         }
         await pc.setLocalDescription();
-        await gathered(pc);
+        await gathered(pc, GATHER);
         const rest = new URLSearchParams(params);
         rest.delete('media');
         const response = await fetch(`api/webrtc?${rest}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}});
         const text = await response.text();
         if (!response.ok) throw new Error(text.trim());
         const place = response.headers.get('Location');
-        session = place ? new URL(place, response.url).href : '';
+        if (place) own(() => bye(new URL(place, response.url).href));
         await pc.setRemoteDescription({type: 'answer', sdp: text});
         if (params.get('dst')) status.textContent = words.sending;
     } catch (err) {
-        status.textContent = err instanceof Error ? err.message : String(err);
+        end(err);
     }
-    pc.addEventListener('connectionstatechange', () => {
-        if (pc.connectionState === 'failed') status.textContent = words.noPath;
-    });
-    window.addEventListener('pagehide', () => {
-        pc.close();
-        if (session) fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
-    });
 }
 start();

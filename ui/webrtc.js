@@ -2,7 +2,7 @@
  * `webrtc.html`: `?src=NAME` watches, `?dst=NAME` sends, over the socket. `media` is a combination of `video`, `audio`, `microphone`,
  * `camera`, `display` and `speaker`; without it `video+audio`.
  */
-import {capture, note, wanted, words} from './webrtc-media.js';
+import {capture, lease, note, release, wanted, words} from './webrtc-media.js';
 
 const params = new URLSearchParams(location.search);
 const media = wanted(params);
@@ -30,40 +30,39 @@ function query() {
 }
 
 async function send() {
-    const status = note(main, words.asking);
+    const status = note(main, words.asking), {end, own} = lease(status);
     try {
         const {stream, video} = await capture(media);
+        own(() => release(stream));
         main.prepend(video);
         const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
+        own(() => pc.close());
         for (const track of stream.getTracks()) pc.addTransceiver(track, {direction: 'sendonly', streams: [stream]});
         if (media.has('speaker')) pc.addTransceiver('audio', {direction: 'recvonly'});
         const url = new URL(`api/ws?${query()}`, location.href);
         url.protocol = url.protocol.replace('http', 'ws');
         const ws = new WebSocket(url);
+        own(() => ws.close());
         const say = (/** @type {string} */ type, /** @type {any} */ value) => ws.send(JSON.stringify({type, value}));
         pc.addEventListener('icecandidate', ev => ws.readyState === WebSocket.OPEN && say('webrtc/candidate', ev.candidate?.candidate ?? ''));
         pc.addEventListener('connectionstatechange', () => {
-            status.textContent = pc.connectionState === 'connected' ? words.sending : pc.connectionState === 'failed' ? words.noPath : status.textContent;
+            if (pc.connectionState === 'connected') status.textContent = words.sending;
+            else if (pc.connectionState === 'failed') end(words.noPath);
         });
-        ws.addEventListener('open', async () => {
-            await pc.setLocalDescription();
-            say('webrtc/offer', pc.localDescription?.sdp);
-        });
-        ws.addEventListener('message', async ev => {
+        ws.addEventListener('open', () => pc.setLocalDescription().then(() => say('webrtc/offer', pc.localDescription?.sdp)).catch(end));
+        ws.addEventListener('message', ev => {
             const msg = JSON.parse(ev.data);
-            if (msg.type === 'webrtc/answer') await pc.setRemoteDescription({type: 'answer', sdp: msg.value});
-            else if (msg.type === 'webrtc/candidate' && msg.value) await pc.addIceCandidate({candidate: msg.value, sdpMid: '0'}).catch(() => {});
-            else if (msg.type === 'error') status.textContent = msg.value;
+            if (msg.type === 'webrtc/answer') pc.setRemoteDescription({type: 'answer', sdp: msg.value}).catch(end);
+            else if (msg.type === 'webrtc/candidate' && msg.value) pc.addIceCandidate({candidate: msg.value, sdpMid: '0'}).catch(() => {});
+            // Without one address another may do.
+            else if (msg.type === 'error' && String(msg.value).startsWith('webrtc/candidate')) status.textContent = msg.value;
+            else if (msg.type === 'error') end(msg.value);
         });
         ws.addEventListener('close', () => {
-            if (pc.connectionState !== 'connected') status.textContent ||= words.lost;
-        });
-        window.addEventListener('pagehide', () => {
-            pc.close();
-            ws.close();
-            stream.getTracks().forEach(track => track.stop());
+            // A connection that stands needs no socket.
+            if (pc.connectionState !== 'connected') end(words.lost);
         });
     } catch (err) {
-        status.textContent = err instanceof Error ? err.message : String(err);
+        end(err);
     }
 }

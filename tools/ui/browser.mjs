@@ -3,10 +3,9 @@
  * the end. It is driven through a pipe, so it may run in another network namespace.
  */
 import {spawnSync} from 'node:child_process';
-import {chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import puppeteer from 'puppeteer-core';
 
 /** Where Debian installs it; `CHROMIUM` names another one. */
 export const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium';
@@ -17,10 +16,22 @@ const ARGS = [
     '--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage',
 ];
 
-/** Is there a browser at all? */
-export function hasChromium() {
-    return existsSync(CHROMIUM);
+/**
+ * Why tests have to be left out, for their `skip`: `false` if what they need is there. In CI nothing is left out unseen: what is
+ * missing there is an error.
+ * @param {string|URL} path
+ * @param {string} what
+ * @param {boolean} [expected] it is installed in CI (`tools/install-test-tools.sh`)
+ * @returns {false|string}
+ */
+export function without(path, what, expected = true) {
+    if (existsSync(path)) return false;
+    if (process.env.CI && expected) throw new Error(`${what} is missing: ${path}`);
+    return `no ${what} here`;
 }
+
+/** Only there Firefox is installed: the rule of `tools/install-test-tools.sh`. @param {string} [file] */
+export const isDebian = (file = '/etc/os-release') => existsSync(file) && /^ID=debian/m.test(readFileSync(file, 'utf8'));
 
 /**
  * @typedef {object} Options
@@ -62,6 +73,8 @@ export async function launch(options = {}) {
         rmSync(folder, {recursive: true, force: true, maxRetries: 20, retryDelay: 50});
     };
     try {
+        // Tests that need no browser do without the package.
+        const {default: puppeteer} = await import('puppeteer-core');
         browser = await puppeteer.launch({
             executablePath, args, pipe: true, headless: true, userDataDir: join(folder, 'profile'),
             ignoreDefaultArgs: options.backForwardCache ? ['--disable-back-forward-cache'] : undefined,

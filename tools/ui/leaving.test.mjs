@@ -4,12 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
-import {hasChromium, launch} from './browser.mjs';
+import {CHROMIUM, launch, without} from './browser.mjs';
 import {mockServer} from './mock-server.mjs';
 import {pageCamera} from './page-camera.mjs';
 import {stripCells} from './strip.mjs';
 
-const skip = hasChromium() ? false : 'no chromium here';
+const skip = without(CHROMIUM, 'Chromium');
 const ID = '0123456789abcdef0123456789abcdef';
 const SESSION = {id: '7', bye: `api/rs/bye/${ID}`, boot: 'b1', caps: ['park', 'bye', 'released']};
 
@@ -47,31 +47,25 @@ async function playing() {
 const phase = (page, name) => page.waitForFunction(
     name => /** @type {any} */ (document.querySelector('rs-player'))?.phase === name, {polling: 20, timeout: 10_000}, name);
 
-/** Waits until both goodbyes are there. */
-async function goodbyes() {
-    for (let i = 0; i < 200 && server.goodbyes.length < 2; i++) await new Promise(resolve => setTimeout(resolve, 10));
-    return [...server.goodbyes].sort();
-}
-
 const BOTH = [`DELETE ${ID}`, `POST ${ID}/bye`];
 
 test('a closed tab says goodbye twice', {skip}, async () => {
     const page = await playing();
     await page.close();
-    assert.deepEqual(await goodbyes(), BOTH);
+    assert.deepEqual(await server.said(2), BOTH);
 });
 
 test('so does a page that is left or loaded again; the identity stays', {skip}, async () => {
     const page = await playing();
     const cid = await page.$eval('rs-player', node => /** @type {any} */ (node).cid);
     await page.reload();
-    assert.deepEqual(await goodbyes(), BOTH);
+    assert.deepEqual(await server.said(2), BOTH);
     await phase(page, 'live');
     assert.equal(await page.$eval('rs-player', node => /** @type {any} */ (node).cid), cid);
     assert.equal(await page.evaluate(() => sessionStorage.length), 0);
     server.goodbyes.length = 0;
     await page.goto('about:blank');
-    assert.deepEqual(await goodbyes(), BOTH);
+    assert.deepEqual(await server.said(2), BOTH);
     await page.close();
 });
 
@@ -83,8 +77,7 @@ test('an element that is taken out leaves at once', {skip}, async () => {
         return /** @type {any} */ (window).__sockets.every(socket => socket.readyState === 3);
     });
     assert.equal(closed, true);
-    for (let i = 0; i < 100 && !server.goodbyes.length; i++) await new Promise(resolve => setTimeout(resolve, 10));
-    assert.deepEqual(server.goodbyes, [`DELETE ${ID}`]);
+    assert.deepEqual(await server.said(1), [`DELETE ${ID}`]);
     await page.close();
 });
 
@@ -137,9 +130,11 @@ test('the server lets go: connected again in a moment; kicked: not', {skip}, asy
 });
 
 test('what a page loads is in its head, so that it comes in one go', {skip}, async () => {
-    for (const name of ['', 'stream.html?src=demo']) {
+    // Each with what is there once all is loaded; the words of the language come after the event `load`.
+    for (const [name, ready] of [['', '.rail'], ['stream.html?src=demo', 'rs-player']]) {
         const page = await chromium.browser.newPage();
         await page.goto(server.url + name);
+        await page.waitForSelector(ready);
         const {modules, listed} = await page.evaluate(() => ({
             modules: performance.getEntriesByType('resource').map(e => e.name).filter(n => n.endsWith('.js')),
             listed: [...document.querySelectorAll('link[rel=modulepreload], script[src]')].map(n => /** @type {any} */ (n).href || /** @type {any} */ (n).src),

@@ -83,6 +83,16 @@ test('lines of the log: module, fields, folding, filters', () => {
     assert.equal(log.all.length, 5000);
 });
 
+test('what is written while the log is loaded is kept, and shown once', () => {
+    const record = n => ({level: 'info', time: 1000 + n, message: `[x] ${n}`}), text = ns => ns.map(n => `${JSON.stringify(record(n))}\n`).join('');
+    for (const [loaded, meanwhile, shown] of [[[1, 2], [3, 4], '1234'], [[1, 2, 3], [3, 4], '1234'], [[1, 2, 3, 4, 5], [3, 4], '12345'], [[], [3], '3'], [[1, 2], [], '12'], [[3], [3], '3']]) {
+        const log = new LogList();
+        log.set(text(loaded), meanwhile.map(record));
+        assert.equal(log.shown.map(line => line.message).join(''), shown);
+        assert.ok(log.shown.every(line => line.count === 1));
+    }
+});
+
 test('the graph: five columns, lines between what belongs together', () => {
     const streams = {cam: {producers: [{id: 1, format_name: 'rtsp', remote_addr: '10.0.0.1:554', receivers: [{id: 2, codec: {codec_name: 'h264'}}]}, {url: 'rtsp://idle'}],
         consumers: [{id: 3, format_name: 'webrtc', remote_addr: '[fd00::1]:9 host', senders: [{id: 4, parent: 2, drops: 1}]}, {id: 5, format_name: 'preload'}]}, other: {producers: null, consumers: null}};

@@ -3,6 +3,7 @@
  * stream answers with an error, under the same content security policy as the product.
  */
 import {createHash} from 'node:crypto';
+import {EventEmitter, once} from 'node:events';
 import {readFile} from 'node:fs/promises';
 import {createServer} from 'node:http';
 import {extname, join, normalize} from 'node:path';
@@ -26,16 +27,18 @@ export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img
  * @param {string} [options.base] path in front of everything, with both slashes
  * @param {Record<string, (call: Call) => any>} [options.answers] by method and path: gives text, JSON, or a status as a number
  * @param {number} [options.port] the port to listen on; any by default
- * @returns {Promise<{url: string, requests: string[], goodbyes: string[], emit: (name: string, data: object) => void, close: () => void}>}
- *     goodbyes: method and the end of the address of each; `emit` tells all readers of the event feed
+ * @returns {Promise<{url: string, requests: string[], goodbyes: string[], said: (n: number) => Promise<string[]>, until: (fits: () => boolean) => Promise<void>, readers: () => number, emit: (name: string, data: object) => void, close: () => void}>}
+ *     goodbyes: method and the end of the address of each, `said` waits for some of them; `until` waits for any request or reader that
+ *     makes something true; `emit` tells all readers of the event feed
  */
 export async function mockServer({streams, errors = {}, base = '/', answers = {}, port: wanted = 0}) {
-    const feeds = new Set(), boot = String(Math.random());
+    const feeds = new Set(), changes = new EventEmitter(), boot = String(Math.random());
     let seq = 0;
     const requests = /** @type {string[]} */ ([]), goodbyes = /** @type {string[]} */ ([]);
     const server = createServer(async (request, response) => {
         const url = new URL(request.url ?? '/', 'http://localhost');
         requests.push(url.pathname);
+        changes.emit('change');
         const path = url.pathname.startsWith(base) ? url.pathname.slice(base.length) : null;
         const json = value => {
             response.setHeader('content-type', 'application/json');
@@ -45,7 +48,9 @@ export async function mockServer({streams, errors = {}, base = '/', answers = {}
         if (answer) {
             const chunks = [];
             for await (const chunk of request) chunks.push(chunk);
-            const value = await answer({method: request.method ?? '', query: url.searchParams, body: Buffer.concat(chunks).toString(), response});
+            const asked = answer({method: request.method ?? '', query: url.searchParams, body: Buffer.concat(chunks).toString(), response});
+            changes.emit('change');
+            const value = await asked;
             if (response.writableEnded) return;
             if (typeof value === 'number') {
                 response.statusCode = value;
@@ -61,11 +66,15 @@ export async function mockServer({streams, errors = {}, base = '/', answers = {}
             response.writeHead(200, {'content-type': 'text/event-stream', 'cache-control': 'no-store'});
             response.write(`id: ${seq}\nevent: hello\ndata: ${JSON.stringify({boot, seq})}\n\n`);
             feeds.add(response);
-            request.on('close', () => feeds.delete(response));
+            request.on('close', () => {
+                feeds.delete(response);
+                changes.emit('change');
+            });
             return;
         }
         if (path?.startsWith('api/rs/bye/')) {
             goodbyes.push(`${request.method} ${path.slice('api/rs/bye/'.length)}`);
+            changes.emit('change');
             response.statusCode = 204;
             return response.end();
         }
@@ -90,8 +99,9 @@ export async function mockServer({streams, errors = {}, base = '/', answers = {}
             + `Sec-WebSocket-Accept: ${key.digest('base64')}\r\n\r\n`);
         const name = new URL(request.url ?? '/', 'http://localhost').searchParams.get('src') ?? '';
         const error = name in streams ? errors[name] ?? 'not implemented' : 'stream not found';
+        const frames = new Frames();
         socket.on('data', data => {
-            for (const message of textFrames(data)) {
+            for (const message of frames.take(data)) {
                 if (message === null) return socket.end(Buffer.from([0x88, 0]));
                 const {type} = JSON.parse(message);
                 if (type === 'webrtc/candidate' || type === 'hello') continue;
@@ -103,7 +113,16 @@ export async function mockServer({streams, errors = {}, base = '/', answers = {}
     });
     await new Promise(resolve => server.listen(wanted, '127.0.0.1', () => resolve(undefined)));
     const {port} = /** @type {import('node:net').AddressInfo} */ (server.address());
+    const until = async (/** @type {() => boolean} */ fits) => {
+        for (const signal = AbortSignal.timeout(15_000); !fits();) await once(changes, 'change', {signal});
+    };
     return {
+        until,
+        readers: () => feeds.size,
+        async said(n) {
+            await until(() => goodbyes.length >= n);
+            return [...goodbyes].sort();
+        },
         url: `http://127.0.0.1:${port}${base}`,
         requests,
         goodbyes,
@@ -118,20 +137,22 @@ export async function mockServer({streams, errors = {}, base = '/', answers = {}
     };
 }
 
-/** The masked text frames of a chunk, null for the closing one; a frame cut in two is not expected here. @param {Buffer} data */
-function* textFrames(data) {
-    let at = 0;
-    while (at + 6 <= data.length) {
-        const kind = data[at] & 15;
-        let length = data[at + 1] & 127, head = 2;
-        if (length === 126) {
-            length = data.readUInt16BE(at + 2);
-            head = 4;
+/** The masked frames of a socket, which come in chunks of any size. */
+class Frames {
+    #data = Buffer.alloc(0);
+
+    /** The texts that are complete, null for the closing frame. @param {Buffer} chunk */
+    *take(chunk) {
+        this.#data = Buffer.concat([this.#data, chunk]);
+        for (;;) {
+            const data = this.#data, long = (data[1] & 127) === 126, head = long ? 4 : 2;
+            if (data.length < head + 4) return;
+            const length = long ? data.readUInt16BE(2) : data[1] & 127, end = head + 4 + length;
+            if (data.length < end) return;
+            this.#data = data.subarray(end);
+            const kind = data[0] & 15, mask = data.subarray(head, head + 4);
+            if (kind === 1) yield Buffer.from(data.subarray(head + 4, end)).map((byte, i) => byte ^ mask[i & 3]).toString();
+            if (kind === 8) yield null;
         }
-        const mask = data.subarray(at + head, at + head + 4);
-        const body = Buffer.from(data.subarray(at + head + 4, at + head + 4 + length));
-        if (kind === 1) yield body.map((byte, i) => byte ^ mask[i & 3]).toString();
-        if (kind === 8) yield null;
-        at += head + 4 + length;
     }
 }

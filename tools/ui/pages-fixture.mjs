@@ -82,6 +82,7 @@ export async function fixture(options = {}) {
         },
         'DELETE api/streams': call => {
             delete state.streams[call.query.get('src') ?? ''];
+            state.version = `v${Number(state.version.slice(1)) + 1}`;
             return note(`delete ${call.query.get('src')}`);
         },
         'POST api/streams': call => note(`play ${call.query.get('dst')} ${call.query.get('src')}`),

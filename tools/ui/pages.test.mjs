@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
-import {hasChromium, launch} from './browser.mjs';
+import {CHROMIUM, launch, without} from './browser.mjs';
 import {mockServer} from './mock-server.mjs';
 import {pageCamera} from './page-camera.mjs';
 import {openPlayer, playIn} from './play.mjs';
 import {stripCells} from './strip.mjs';
 
-const skip = hasChromium() ? false : 'no chromium here';
+const skip = without(CHROMIUM, 'Chromium');
 const HOSTILE = `<img src=x onerror=1>"'&?#/空格`;
 const streams = {
     demo: {producers: [{url: 'demo:'}], consumers: null},

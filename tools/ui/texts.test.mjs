@@ -3,13 +3,14 @@
  * and third-party code that is what its packages give.
  */
 import assert from 'node:assert/strict';
-import {existsSync, readdirSync, readFileSync} from 'node:fs';
+import {readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {gzipSync} from 'node:zlib';
 import en from '../../ui/i18n/en.js';
 import player from '../../ui/i18n/player-zh.js';
 import zh from '../../ui/i18n/zh.js';
+import {without} from './browser.mjs';
 import {closure, pages, preloaded, UI} from './preloads.mjs';
 
 const files = readdirSync(UI, {recursive: true, withFileTypes: true}).filter(f => f.isFile()).map(f => join(f.parentPath, f.name).slice(UI.length));
@@ -30,6 +31,13 @@ test('every word that a page asks for is there, and every one that is there is a
     const families = [...source.matchAll(/\bt\(`([a-z]+\.)\$\{/gi)].map(m => m[1]);
     const unused = Object.keys(en).filter(key => !source.includes(`'${key.replace(/\.one$/, '')}'`) && !families.some(family => key.startsWith(family)));
     assert.deepEqual(unused, []);
+});
+
+test('every reason that the server counts has words', () => {
+    const counted = /REASONS[^=]*= &\[([^\]]+)\]/.exec(readFileSync(new URL('../../crates/server/src/metrics/mod.rs', import.meta.url), 'utf8'))?.[1] ?? '';
+    const reasons = [...counted.matchAll(/"([^"]+)"/g)].map(m => m[1]);
+    assert.ok(reasons.length > 5);
+    assert.deepEqual(reasons.filter(reason => !(`reason.${reason}` in en)), []);
 });
 
 test('every sentence that is translated for the player is one that it says', () => {
@@ -70,7 +78,7 @@ test('sizes stay in their bounds', () => {
     assert.ok(gzip('video-rtc.js') <= 9 * 1024);
 });
 
-test('third-party code is what its packages give', {skip: existsSync(new URL('node_modules/esbuild', import.meta.url)) ? false : 'packages are not installed'}, async () => {
+test('third-party code is what its packages give', {skip: without(new URL('node_modules/esbuild', import.meta.url), 'esbuild')}, async () => {
     const {vendor} = await import('./vendor.mjs');
     for (const [name, text] of Object.entries(await vendor())) assert.ok(read(`vendor/${name}`) === text, `${name}: run node tools/ui/vendor.mjs`);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {explainError, explainPath, pathText} from '../../ui/reasons.js';
+import {explainError, explainPath, mediaPort, pathText} from '../../ui/reasons.js';
 import {describe} from '../../ui/stream-state.js';
 import {summary} from './play.mjs';
 
@@ -40,13 +40,20 @@ test('network paths in words', () => {
     assert.match(pathText({...REPORT, pairs: Array(10).fill(pair)}), /and 2 more$/);
 });
 
+test('the port of the media is the one that the server offers', () => {
+    const tcp = {...CANDIDATE, protocol: 'tcp', port: 9555}, calling = {...tcp, port: 9};
+    assert.equal(mediaPort({...REPORT, remote: [calling, tcp, {...CANDIDATE, port: 18_555}]}), 18_555);
+    assert.equal(mediaPort({...REPORT, remote: [calling, tcp]}), 9555);
+    assert.equal(mediaPort({...REPORT, remote: [calling]}), 0);
+});
+
 test('the state of a stream', () => {
     const idle = {url: 'rtsp://192.168.1.64/x'};
     const live = {id: 5, format_name: 'rtsp', receivers: [{codec: {codec_name: 'h264'}}, {codec: {codec_name: 'aac'}}]};
-    assert.deepEqual(describe({producers: [idle], consumers: null}), {state: 'idle', word: 'idle', detail: idle.url, viewers: 0});
+    assert.deepEqual(describe({producers: [idle], consumers: null}), {state: 'idle', detail: idle.url, viewers: 0});
     assert.deepEqual(
         describe({producers: [idle, live], consumers: [{format_name: 'webrtc'}, {format_name: 'preload'}]}),
-        {state: 'live', word: 'live', detail: 'rtsp H264 + AAC', viewers: 1},
+        {state: 'live', detail: 'rtsp H264 + AAC', viewers: 1},
     );
     assert.equal(describe({producers: [idle], consumers: [{format_name: 'webrtc'}]}).state, 'starting');
     assert.equal(describe({producers: [{...idle, error: 'refused'}], consumers: null}).detail, 'refused');

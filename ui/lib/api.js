@@ -48,6 +48,12 @@ export async function call(method, path, {query, body, signal, limit = 15_000, a
 /** @param {string} path @param {Record<string, any>} [query] */
 export const getJson = async (path, query) => (await call('GET', path, {query})).json();
 
+/** Which version of a file an answer is, as `base` of a change wants it. @param {Response} response */
+export const etag = response => (response.headers.get('ETag') ?? '').replace(/^(W\/)?"|"$/g, '');
+
+/** Ends a viewer; one that has left meanwhile is no error. @param {number} id */
+export const endSession = id => call('DELETE', 'api/rs/sessions', {query: {id: String(id)}, accept: [404]});
+
 /** Words for an error of a call. @param {unknown} err */
 export function explain(err) {
     if (err instanceof ApiError && (err.status === 401 || err.status === 403)) return `${t('common.forbidden')}\n${err.message}`;

@@ -65,12 +65,6 @@ export function say(node, text) {
     if (node.textContent !== text) node.textContent = text;
 }
 
-/** Sets or removes an attribute only if that changes something. @param {Element} node @param {string} name @param {string|null} value */
-export function attr(node, name, value) {
-    if (value === null) node.removeAttribute(name);
-    else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
-}
-
 /**
  * Keeps the children of an element in step with a list, by key: what stays is not made anew.
  * @template T, {{node: Element, update: (item: T) => void, end?: () => void}} V

@@ -16,7 +16,7 @@ const WAITS = [1000, 2000, 5000, 10_000];
 const HIDDEN_KEEPS = 5000;
 
 export class Feed extends EventTarget {
-    /** @type {'connecting'|'live'|'lost'|'absent'} */
+    /** @type {'connecting'|'live'|'lost'} */
     state = 'connecting';
     /** When the last word came, as of `Date.now()`. */
     heard = Date.now();
@@ -27,6 +27,8 @@ export class Feed extends EventTarget {
     #timer = 0;
     /** @type {any} */
     #hiding = 0;
+    /** Nobody has seen the page for so long that it has given its connection back. */
+    #away = false;
     /** @type {EventSource|null} */
     #source = null;
 
@@ -38,20 +40,29 @@ export class Feed extends EventTarget {
         document.addEventListener('visibilitychange', () => this.#seen(!document.hidden));
         // An open connection would keep the page from being kept by the browser.
         window.addEventListener('pagehide', () => this.#close());
-        window.addEventListener('pageshow', ev => ev.persisted && this.#open());
+        window.addEventListener('pageshow', ev => ev.persisted && this.#seen(!document.hidden));
         this.#open();
+        // A tab may be opened behind the others.
+        if (document.hidden) this.#seen(false);
     }
 
     /** Tries now if it is not connected. */
     now() {
-        if (this.state === 'lost') this.#open();
+        if (this.state === 'lost' && !this.#away) this.#open();
     }
 
     /** @param {boolean} seen */
     #seen(seen) {
         clearTimeout(this.#hiding);
-        if (!seen) this.#hiding = setTimeout(() => this.#close(), HIDDEN_KEEPS);
-        else if (!this.#source) this.#open();
+        if (!seen) {
+            this.#hiding = setTimeout(() => {
+                this.#away = true;
+                this.#close();
+            }, HIDDEN_KEEPS);
+            return;
+        }
+        this.#away = false;
+        if (!this.#source) this.#open();
     }
 
     #close() {

@@ -5,8 +5,10 @@
 
 /** Seconds of media behind the picture that are kept, and that it may be behind the newest. */
 const KEEP = 10, BEHIND = 8;
-/** Milliseconds that a request may take, and requests in a row that may fail. */
-const LIMIT = 10_000, TRIES = 5;
+/** Milliseconds that a request may take, requests in a row that may fail, and milliseconds after the first that did; later ones take more. */
+const LIMIT = 10_000, TRIES = 5, PAUSE = 500;
+
+const sleep = (/** @type {number} */ ms) => new Promise(resolve => setTimeout(resolve, ms));
 
 /**
  * A playlist as far as it is needed here. Pure.
@@ -56,8 +58,9 @@ export class Loader {
         if (!best.codecs || !Source.isTypeSupported(type)) throw new Error(`this browser cannot play ${best.codecs || 'this playlist'}`);
         const media = new Source();
         this.video.disableRemotePlayback = true;
-        this.video.src = URL.createObjectURL(media);
+        const place = this.video.src = URL.createObjectURL(media);
         await new Promise(resolve => media.addEventListener('sourceopen', resolve, {once: true}));
+        URL.revokeObjectURL(place);
         const buffer = media.addSourceBuffer(type);
         const playlist = new URL(best.url);
         for (let fails = 0; !(await this.#round(playlist, buffer));) if (++fails > 100) throw new Error('no segment comes');
@@ -77,9 +80,11 @@ export class Loader {
                 fails = 0;
             } catch (err) {
                 if (this.#stop.signal.aborted) return;
-                if (++fails < TRIES) continue;
-                this.stop();
-                return this.onlost(err instanceof Error ? err.message : String(err));
+                if (++fails >= TRIES) {
+                    this.stop();
+                    return this.onlost(err instanceof Error ? err.message : String(err));
+                }
+                await sleep(PAUSE * fails);
             }
         }
     }
@@ -100,7 +105,7 @@ export class Loader {
             came = true;
         }
         this.#edge(buffer);
-        if (!came) await new Promise(resolve => setTimeout(resolve, Math.min(2000, Math.max(100, list.target * 250))));
+        if (!came) await sleep(Math.min(2000, Math.max(100, list.target * 250)));
         return came;
     }
 

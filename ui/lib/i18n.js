@@ -33,7 +33,7 @@ export function t(key, values = {}) {
 }
 
 /** Whether there are words for a key. @param {string} key */
-export const has = key => key in words;
+export const has = key => Object.hasOwn(words, key);
 
 /** Goes to the same page in another language. @param {string} tag */
 export function setLanguage(tag) {
@@ -66,6 +66,9 @@ export function rate(bits) {
     if (bits === null || bits === undefined) return '–';
     return bits >= 1e6 ? `${number(bits / 1e6, 1)} Mb/s` : `${number(bits / 1e3, 0)} kb/s`;
 }
+
+/** Amount of data; nothing for none. @param {number|null|undefined} count */
+export const bytes = count => count ? `${number(count / 1e6, 1)} MB` : '';
 
 /** Time of day with milliseconds. @param {number} at milliseconds since 1970 */
 export function clock(at) {

@@ -4,6 +4,8 @@
 
 /** Lines that are kept. */
 const MOST = 5000;
+/** Lines that a loaded log may be ahead of the events. */
+const AHEAD = 50;
 const ORDER = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic'];
 
 /**
@@ -29,18 +31,25 @@ export class LogList {
     modules = new Set();
     filter = {level: '', module: '', words: ''};
 
-    /** Takes the whole log, one JSON object per line. @param {string} text */
-    set(text) {
+    /**
+     * Takes the whole log, one JSON object per line.
+     * @param {string} text
+     * @param {Record<string, any>[]} [meanwhile] written while it was on its way: its end may have the first of them, or all and more
+     */
+    set(text, meanwhile = []) {
+        const lines = text.split('\n').filter(Boolean).map(line => {
+            try {
+                return lineOf(JSON.parse(line));
+            } catch {
+                return lineOf({message: line});
+            }
+        });
+        const late = meanwhile.map(lineOf), same = (/** @type {Line} */ a, /** @type {Line} */ b) => a.key === b.key && a.fields.time === b.fields.time;
+        let from = Math.max(0, lines.length - late.length - AHEAD);
+        while (from < lines.length && !late.every((line, i) => from + i >= lines.length || same(line, lines[from + i]))) from++;
         this.all = [];
         this.modules.clear();
-        for (const line of text.split('\n')) {
-            if (!line) continue;
-            try {
-                this.#take(lineOf(JSON.parse(line)));
-            } catch {
-                this.#take(lineOf({message: line}));
-            }
-        }
+        for (const line of [...lines, ...late.slice(lines.length - from)]) this.#take(line);
         this.sift();
     }
 

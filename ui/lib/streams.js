@@ -3,12 +3,11 @@
  * their states come from the events. Pages that show rates ask for a look every few seconds while they are visible.
  */
 import {getJson} from './api.js';
+import {Gatherer} from './gather.js';
 import {describe} from '../stream-state.js';
 
 /** Events that change a list: it is loaded again. */
 const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed'];
-/** Milliseconds in which changes are gathered. */
-const GATHER = 250;
 
 /**
  * @typedef {object} Entry
@@ -35,11 +34,9 @@ export class Streams extends EventTarget {
     /** Why the last load failed. @type {unknown} */
     problem = null;
     loadedAt = 0;
-    /** @type {any} */
-    #gather = 0;
+    #loads = new Gatherer(() => this.#load());
     /** @type {Map<string, {at: number, in: number, out: number}>} */
     #bytes = new Map();
-    #loading = false;
 
     /**
      * @param {import('./feed.js').Feed} feed
@@ -49,7 +46,7 @@ export class Streams extends EventTarget {
         super();
         this.feed = feed;
         feed.on(['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_released'], (ev, name) => this.#hear(ev, name));
-        feed.on(CHANGES, () => this.soon());
+        feed.on(CHANGES, () => this.#loads.soon());
         for (const name of ['reset', 'restarted']) feed.addEventListener(name, () => {
             for (const entry of this.all.values()) Object.assign(entry, {error: '', kind: '', retryAt: 0});
             this.load();
@@ -57,34 +54,28 @@ export class Streams extends EventTarget {
         feed.addEventListener('state', () => feed.state === 'live' && this.load());
         // A server without the feed is looked at now and then.
         setInterval(() => {
-            if (!document.hidden && (look || feed.state === 'lost')) this.load();
+            if (!document.hidden && (look || feed.state === 'lost')) this.#loads.look();
         }, look || 3000);
         document.addEventListener('visibilitychange', () => document.hidden || this.load());
         this.load();
     }
 
-    /** Loads the list soon, once for all that happens meanwhile. */
-    soon() {
-        this.#gather ||= setTimeout(() => {
-            this.#gather = 0;
-            this.load();
-        }, GATHER);
+    /** Loads the list, after the load that runs if there is one. */
+    load() {
+        return this.#loads.now();
     }
 
-    async load() {
-        if (this.#loading) return;
-        this.#loading = true;
+    async #load() {
         try {
             const json = await getJson('api/streams');
             this.problem = null;
             this.loaded = true;
             this.loadedAt = Date.now();
-            for (const name of this.all.keys()) if (!(name in json)) this.all.delete(name);
+            for (const name of this.all.keys()) if (!Object.hasOwn(json, name)) this.all.delete(name);
             for (const [name, stream] of Object.entries(json)) this.#take(name, stream);
         } catch (err) {
             this.problem = err;
         }
-        this.#loading = false;
         this.#tell();
     }
 

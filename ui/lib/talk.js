@@ -52,11 +52,14 @@ export class Talk extends EventTarget {
             });
             await pc.setLocalDescription();
             await gathered(pc);
+            if (turn !== this.#turn) return;
             const response = await fetch(`api/webrtc?dst=${encodeURIComponent(this.name)}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}});
             const text = await response.text();
             const place = response.headers.get('Location');
-            this.#session = place ? new URL(place, response.url).href : '';
-            if (turn !== this.#turn) return this.#leave();
+            const session = place ? new URL(place, response.url).href : '';
+            // A late answer ends its own session only: the button may be down again.
+            if (turn !== this.#turn) return bye(session);
+            this.#session = session;
             if (!response.ok) return this.#fail(text.trim());
             await pc.setRemoteDescription({type: 'answer', sdp: text});
             this.#timer = setTimeout(() => this.stop(), LONGEST);
@@ -84,7 +87,7 @@ export class Talk extends EventTarget {
         clearTimeout(this.#timer);
         this.#stream?.getTracks().forEach(track => track.stop());
         this.#pc?.close();
-        if (this.#session) fetch(this.#session, {method: 'DELETE', keepalive: true}).catch(() => {});
+        bye(this.#session);
         this.#stream = this.#pc = null;
         this.#session = '';
     }
@@ -94,6 +97,11 @@ export class Talk extends EventTarget {
         this.state = state;
         this.dispatchEvent(new Event('change'));
     }
+}
+
+/** Tells the server that a session is over. @param {string} session its address; empty: there is none */
+export function bye(session) {
+    if (session) fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
 }
 
 /** Waits until the addresses are known. @param {RTCPeerConnection} pc */

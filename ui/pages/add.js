@@ -8,7 +8,7 @@ import {duration, number, t} from '../lib/i18n.js';
 import {failure} from '../lib/state.js';
 import {compose, FILE_ONLY, schemeOf, split, suggest} from '../lib/source.js';
 import {abilities} from '../lib/stats.js';
-import {announce, notice, shell, toast} from '../shell/shell.js';
+import {announce, failed, notice, shell, toast} from '../shell/shell.js';
 
 const {main, tools} = shell({page: 'add', title: t('nav.add')});
 
@@ -67,7 +67,7 @@ async function load() {
         [schemes, streams] = await Promise.all([getJson('api/schemes'), getJson('api/streams')]);
         notice('');
     } catch (err) {
-        return notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+        return failed(err, load);
     }
     fill(examples, Object.entries(EXAMPLES).filter(([scheme]) => schemes.includes(scheme)).map(([, text]) => button(text, () => {
         src.value = text;
@@ -111,17 +111,17 @@ async function test() {
     fill(checks);
     /** @type {Record<string, HTMLElement>} */
     const rows = {};
-    let failed = '';
+    let broken = '';
     try {
         const response = await call('POST', 'api/rs/test', {body: {src: source}, signal: mine.signal, limit: 60_000});
         for await (const line of linesOf(response)) {
             const row = rows[line.step] ??= checks.appendChild(h('li', {data: {step: line.step}}));
             fill(row, ...describe(line));
-            if (line.state === 'fail') failed ||= line.step;
+            if (line.state === 'fail') broken ||= line.step;
             if (line.step === 'tracks') advise(line);
-            if (line.step === 'picture' && line.state !== 'run' && !failed || line.step === 'tracks' && line.state === 'ok' && !line.tracks.some((/** @type {any} */ c) => c.codec_type === 'video')) offer(true);
+            if (line.step === 'picture' && line.state !== 'run' && !broken || line.step === 'tracks' && line.state === 'ok' && !line.tracks.some((/** @type {any} */ c) => c.codec_type === 'video')) offer(true);
         }
-        announce(failed ? t('add.testFailed') : t('add.testDone'));
+        announce(broken ? t('add.testFailed') : t('add.testDone'));
     } catch (err) {
         if (mine.signal.aborted) checks.append(h('li', null, h('span', {class: 'state', data: {state: 'skip'}}, t('add.cancelled'))));
         else checks.append(h('li', null, h('span', {class: 'state', data: {state: 'fail'}}, t('add.test')), h('span', {class: 'why'}, explain(err))));
@@ -183,7 +183,7 @@ function offer(good) {
     worked = good;
     naming.hidden = false;
     if (!name.value || name.dataset.made === name.value) {
-        name.value = suggest(compose(src.value, '', ''), one => one in streams);
+        name.value = suggest(compose(src.value, '', ''), one => Object.hasOwn(streams, one));
         name.dataset.made = name.value;
     }
     say(saveButton, good ? t('add.save') : t('add.saveAnyway'));
@@ -196,7 +196,7 @@ function offer(good) {
 }
 
 function checkName() {
-    const text = name.value.trim(), exists = text in streams;
+    const text = name.value.trim(), exists = Object.hasOwn(streams, text);
     say(nameHelp, !text ? t('add.nameEmpty') : exists ? t('add.nameTaken') : '');
     saveButton.disabled = !text;
 }
@@ -212,7 +212,7 @@ async function save() {
     } catch (err) {
         // The stream may be there although the file could not be written.
         const now = await getJson('api/streams').catch(() => ({}));
-        if (!(text in now)) {
+        if (!Object.hasOwn(now, text)) {
             saveButton.disabled = false;
             return toast(explain(err));
         }
@@ -253,7 +253,11 @@ async function discover() {
                 list.append(h('li', null, h('strong', null, `${title} ${one.name ?? ''}`), h('code', null, url), button(t('add.use'), () => {
                     const parts = split(url);
                     src.value = parts.url;
-                    user.value = parts.user;
+                    // Those of the address belong together; without any, what was typed stays.
+                    if (parts.user || parts.password) {
+                        user.value = parts.user;
+                        password.value = parts.password;
+                    }
                     onSource();
                     src.focus();
                 }), one.info && h('span', {class: 'who small muted'}, String(one.info))));

@@ -2,7 +2,7 @@
  * One camera: the picture, how it is carried and why, figures, sound, talk, a snapshot. `?src=NAME`, `?mode=` pins a way for this visit.
  */
 import '../player/rs-player.js';
-import {address, copyText, explain, getJson} from '../lib/api.js';
+import {address, download, explain} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
 import {Feed} from '../lib/feed.js';
 import {duration, number, rate, t} from '../lib/i18n.js';
@@ -13,7 +13,7 @@ import {chip} from '../lib/state.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {Streams} from '../lib/streams.js';
 import {Talk} from '../lib/talk.js';
-import {announce, empty, notice, shell, toast, watch} from '../shell/shell.js';
+import {announce, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const params = new URLSearchParams(location.search);
 const name = params.get('src') ?? '';
@@ -39,8 +39,8 @@ const refused = {};
 let steps = [];
 let begun = 0;
 const asked = params.get('mode');
-let mode = /** @type {Mode} */ (asked && asked in MODES ? asked : recall(`mode.${name}`, 'auto'));
-if (!(mode in MODES)) mode = 'auto';
+let mode = /** @type {Mode} */ (asked && Object.hasOwn(MODES, asked) ? asked : recall(`mode.${name}`, 'auto'));
+if (!Object.hasOwn(MODES, mode)) mode = 'auto';
 
 const stage = h('div', {class: 'stage'}), state = chip(), why = h('p', {class: 'why'}), figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'muted small'});
 const viewers = h('span'), links = h('div', {class: 'row'}), controls = h('div', {class: 'controls'});
@@ -163,7 +163,7 @@ setInterval(async () => {
 async function report() {
     const entry = streams.all.get(name);
     const text = JSON.stringify({stream: name, mode, playing: playedMode, phase: player?.phase, figures: last, steps, refused, able, state: entry?.state, error: entry?.error, agent: navigator.userAgent}, null, 2);
-    toast(await copyText(text) ? t('common.copied') : t('common.copyFailed'));
+    await copied(text);
 }
 
 const talk = new Talk(name);
@@ -234,9 +234,7 @@ function build() {
     bind('s', t('camera.snapshot'), snapshot);
     bind('i', t('camera.stats'), () => statsBox.open = !statsBox.open);
     Object.keys(MODES).forEach((one, i) => bind(String(i), t('camera.mode'), () => pin(/** @type {Mode} */ (one))));
-    document.addEventListener('keydown', ev => {
-        if (ev.key.toLowerCase() === 't' && !ev.repeat && !talkButton.hidden && !/^(INPUT|SELECT|TEXTAREA)$/.test(/** @type {HTMLElement} */ (ev.target).tagName) && recall('letters', true)) hold(ev);
-    });
+    bind('t', t('camera.talk'), ev => ev.repeat || talkButton.hidden || hold(ev));
     document.addEventListener('keyup', ev => {
         if (ev.key.toLowerCase() === 't') talk.stop();
     });
@@ -257,19 +255,16 @@ function snapshot() {
     canvas.getContext('2d')?.drawImage(video, 0, 0);
     canvas.toBlob(blob => {
         if (!blob) return;
-        const link = document.createElement('a');
-        link.href = URL.createObjectURL(blob);
-        link.download = `${name.replace(/[^\p{L}\p{N}_.-]+/gu, '_').slice(0, 80) || 'camera'}_${new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-')}.png`;
-        link.click();
-        setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-        toast(t('camera.saved', {file: link.download}));
+        const file = `${name.replace(/[^\p{L}\p{N}_.-]+/gu, '_').slice(0, 80) || 'camera'}_${new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-')}.png`;
+        download(file, blob);
+        toast(t('camera.saved', {file}));
     });
 }
 
 streams.addEventListener('change', () => {
     const entry = streams.all.get(name);
     if (!streams.loaded) {
-        if (streams.problem && feed.state !== 'lost') notice(`${t('common.failed')} ${explain(streams.problem)}`, {text: t('common.retry'), run: () => streams.load()});
+        if (streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
         return;
     }
     if (!entry) return name && notice(t('camera.unknown', {name}));

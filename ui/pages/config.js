@@ -1,14 +1,14 @@
 /**
  * The configuration: the server checks while one writes, shows what would change, and puts it in force without a restart; earlier
- * versions come back with one click, and an apply can undo itself if nobody confirms it. `?add=TEXT` opens with a change to review.
+ * versions come back with one click, and this page undoes an apply that nobody confirms. `?add=TEXT` opens with a change to review.
  */
-import {call, download, explain, getJson} from '../lib/api.js';
+import {call, download, etag, explain, getJson} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
 import {diff} from '../lib/diff.js';
 import {Feed} from '../lib/feed.js';
 import {dateTime, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
-import {announce, empty, notice, shell, toast, watch} from '../shell/shell.js';
+import {announce, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 /** Milliseconds without a key until the text is checked, and that a change waits to be confirmed. */
 const PAUSE = 400, CONFIRM = 60_000;
@@ -32,15 +32,12 @@ const history = h('select', {'aria-label': t('config.history'), onchange: () => 
 tools.append(check, review, history, button(t('log.download'), () => download('rs2rtc.yaml', editor.text)));
 main.append(h('div', {class: 'stack'}, status, frame, h('p', {class: 'muted small'}, t('config.leave')), problems));
 
-/** @param {Response} response */
-const etag = response => (response.headers.get('ETag') ?? '').replace(/^(W\/)?"|"$/g, '');
-
 async function load() {
     let response;
     try {
         response = await call('GET', 'api/config', {accept: [404, 410]});
     } catch (err) {
-        return notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+        return failed(err, load);
     }
     notice('');
     if (response.status === 410) {
@@ -150,6 +147,7 @@ async function openReview() {
         h('ul', null, (checked?.changes ?? []).map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}`))),
         checked?.restart_required?.length ? h('p', {class: 'state', data: {state: 'warn'}}, t('config.restart', {keys: checked.restart_required.join(', ')})) : null,
         errors.length > 0 && h('p', {class: 'state', data: {state: 'fail'}}, t('config.problems', {n: errors.length})),
+        h('p', {class: 'muted small'}, t('config.confirmAbout')),
         h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.applyConfirm'), () => apply(text, dialog, true), {disabled: text === saved || checked?.valid === false}),
             button(t('config.apply'), () => apply(text, dialog, false), {class: 'primary', disabled: text === saved || checked?.valid === false})));
     document.body.append(dialog);
@@ -183,7 +181,7 @@ async function apply(text, dialog, confirm) {
     else toast(t('config.applied'));
 }
 
-/** Goes back unless somebody says within a minute that all is well. @param {string} before */
+/** This page goes back unless somebody says within a minute that all is well; the server knows nothing of it. @param {string} before */
 function askToKeep(before) {
     const end = Date.now() + CONFIRM, left = h('p', null, '');
     const back = async () => {
@@ -202,7 +200,7 @@ function askToKeep(before) {
     };
     const show = () => say(left, t('config.keepIn', {n: Math.max(0, Math.ceil((end - Date.now()) / 1000))}));
     const tick = window.setInterval(() => Date.now() > end ? back() : show(), 500);
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'keep-title', oncancel: (/** @type {Event} */ ev) => ev.preventDefault(), onclose: () => dialog.remove()}, h('h2', {id: 'keep-title'}, t('config.keepTitle')), left,
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'keep-title', oncancel: (/** @type {Event} */ ev) => ev.preventDefault(), onclose: () => dialog.remove()}, h('h2', {id: 'keep-title'}, t('config.keepTitle')), left, h('p', {class: 'muted small'}, t('config.keepAbout')),
         h('div', {class: 'row end'}, button(t('config.back'), back), button(t('config.keep'), () => {
             clearInterval(tick);
             dialog.close();

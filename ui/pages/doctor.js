@@ -2,17 +2,17 @@
  * What works between this browser and this server, and why not: page, socket, events, codecs, the server's ports, and on request the
  * media path and one camera. Nobody else is asked.
  */
-import {call, copyText, explain, getJson} from '../lib/api.js';
+import {call, explain, getJson} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, number, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {abilities, Stats} from '../lib/stats.js';
-import {shell, toast} from '../shell/shell.js';
+import {copied, shell} from '../shell/shell.js';
 
 const {main, tools} = shell({page: 'doctor', title: t('nav.doctor')});
-tools.append(button(t('doctor.again'), run, {icon: 'again', key: 'R'}), button(t('doctor.copy'), async () => toast(await copyText(report()) ? t('common.copied') : t('common.copyFailed')), {icon: 'copy', key: 'C'}));
+tools.append(button(t('doctor.again'), run, {icon: 'again', key: 'R'}), button(t('doctor.copy'), () => copied(report()), {icon: 'copy', key: 'C'}));
 bind('r', t('doctor.again'), () => run());
-bind('c', t('doctor.copy'), () => copyText(report()));
+bind('c', t('doctor.copy'), () => copied(report()));
 
 const list = h('ul', {class: 'checks', 'aria-live': 'polite'}), path = h('ul', {class: 'checks', 'aria-live': 'polite'}), stage = h('div', {class: 'offscreen', 'aria-hidden': 'true'});
 const choice = h('select', {'aria-label': t('sessions.stream')}), go = button(t('doctor.media'), media, {icon: 'play'});
@@ -136,11 +136,11 @@ async function media() {
     go.disabled = true;
     fill(path);
     const tell = check(path, `WebRTC ${choice.value}`);
-    const {explainPath} = await import('../reasons.js');
+    const {explainPath, mediaPort} = await import('../reasons.js');
     await import('../player/rs-player.js');
     const player = /** @type {any} */ (document.createElement('rs-player'));
     Object.assign(player, {mode: 'webrtc', background: true, pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
-    let last = '';
+    let last = '', port = 0;
     const done = new Promise(resolve => {
         player.addEventListener('firstframe', (/** @type {any} */ ev) => resolve(ev.detail.ms));
         player.addEventListener('state', (/** @type {any} */ ev) => {
@@ -152,6 +152,7 @@ async function media() {
     const failed = player.onpcfailed?.bind(player);
     player.onpcfailed = (/** @type {any} */ report) => {
         last = explainPath(report);
+        port = mediaPort(report);
         failed?.(report);
     };
     stage.append(player);
@@ -159,8 +160,8 @@ async function media() {
     player.video.muted = true;
     const ms = await done;
     if (ms === null) {
-        const noPath = /none of its addresses|no network path/i.test(last);
-        tell('fail', t('doctor.noPicture'), last || t('doctor.noAnswer'), noPath ? `webrtc:\n  candidates: ["${location.hostname}:8555"]` : '');
+        const noPath = port && /none of its addresses|no network path/i.test(last);
+        tell('fail', t('doctor.noPicture'), last || t('doctor.noAnswer'), noPath ? `webrtc:\n  candidates: ["${location.hostname}:${port}"]` : '');
     } else {
         const stats = new Stats();
         await stats.read(player);

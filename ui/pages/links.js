@@ -2,12 +2,12 @@
  * All addresses of a stream, with who can play each, ready to copy; and what can be done towards the camera: play a sound, publish.
  * `?src=NAME`.
  */
-import {address, call, copyText, explain, getJson} from '../lib/api.js';
+import {address, call, explain, getJson} from '../lib/api.js';
 import {button, fill, h} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {places, snippets} from '../lib/urls.js';
-import {empty, notice, shell, toast} from '../shell/shell.js';
+import {copied, empty, failed, notice, shell, toast} from '../shell/shell.js';
 
 const name = new URLSearchParams(location.search).get('src') ?? '';
 const {main, tools} = shell({page: 'links', title: t('nav.links'), of: name ? t('links.for', {name}) : undefined});
@@ -17,7 +17,7 @@ async function load() {
     try {
         [streams, info] = await Promise.all([getJson('api/streams'), getJson('api')]);
     } catch (err) {
-        return notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+        return failed(err, load);
     }
     notice('');
     const names = Object.keys(streams).sort();
@@ -25,7 +25,7 @@ async function load() {
         h('option', {value: ''}, t('links.choose')), names.map(one => h('option', {value: one, selected: one === name}, one)));
     fill(tools, choice);
     if (!name) return fill(main, empty(names.length ? t('links.which') : t('live.empty')));
-    if (!(name in streams)) return fill(main, empty(t('camera.unknown', {name}), h('a', {class: 'button', href: 'streams.html'}, t('nav.streams'))));
+    if (!Object.hasOwn(streams, name)) return fill(main, empty(t('camera.unknown', {name}), h('a', {class: 'button', href: 'streams.html'}, t('nav.streams'))));
     show(streams[name], info);
 }
 
@@ -44,7 +44,7 @@ function show(stream, info) {
 }
 
 /** @param {string} text */
-const copier = text => button(t('common.copy'), async () => toast(await copyText(text) ? t('common.copied') : t('common.copyFailed')), {icon: 'copy'});
+const copier = text => button(t('common.copy'), () => copied(text), {icon: 'copy'});
 
 /** @param {import('../lib/urls.js').Place} place */
 function row(place) {

@@ -6,13 +6,12 @@
  */
 import {button, fill, h, Keyed, say} from '../lib/dom.js';
 import {Budget} from '../lib/decode.js';
-import {explain} from '../lib/api.js';
 import {Feed} from '../lib/feed.js';
 import {duration, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {recall, remember} from '../lib/prefs.js';
 import {Streams} from '../lib/streams.js';
-import {empty, notice, shell, watch} from '../shell/shell.js';
+import {empty, failed, shell, watch} from '../shell/shell.js';
 import {Tile} from './tile.js';
 
 const params = new URLSearchParams(location.search);
@@ -62,6 +61,8 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
         node: tile.node, update: entry => tile.update(entry),
         end() {
             watcher.unobserve(tile.node);
+            clearTimeout(timers.get(tile));
+            timers.delete(tile);
             byNode.delete(tile.node);
             tile.end();
         },
@@ -95,7 +96,7 @@ feed.on(['source_released'], ev => {
 function show() {
     const list = streams.sorted().filter(entry => !only.length || only.includes(entry.name));
     if (only.length) list.sort((a, b) => only.indexOf(a.name) - only.indexOf(b.name));
-    if (!streams.loaded && streams.problem && feed.state !== 'lost') notice(`${t('common.failed')} ${explain(streams.problem)}`, {text: t('common.retry'), run: () => streams.load()});
+    if (!streams.loaded && streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
     if (!streams.loaded) return;
     tiles.show(list);
     fill(filler, ...(list.length ? [] : [empty(only.length && streams.all.size ? t('live.unknown', {names: only.join(', ')}) : t('live.empty'), h('a', {class: 'button primary', href: 'add.html'}, t('nav.add')))]));

@@ -2,13 +2,14 @@
  * The log: loaded once, then as it is written. Filters are in the address (`?level=`, `?module=`, `?q=`), repeated lines are folded, and
  * only what is on the screen is in the document.
  */
-import {call, copyText, download, explain} from '../lib/api.js';
+import {call, download, explain} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
 import {Feed} from '../lib/feed.js';
+import {Gatherer} from '../lib/gather.js';
 import {clock, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {LogList} from '../lib/loglist.js';
-import {ask, notice, shell, toast, watch} from '../shell/shell.js';
+import {ask, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const url = new URL(location.href);
 const {main, tools} = shell({page: 'log', title: t('nav.log')});
@@ -33,7 +34,7 @@ const count = h('span', {class: 'muted grow'}), chip = button('', () => setFollo
 chip.hidden = true;
 const list = h('ol'), box = h('div', {class: 'loglist', tabindex: '0', role: 'region', 'aria-label': t('nav.log'), onscroll: onscroll}, list);
 const none = h('p', {class: 'muted', hidden: true}, t('log.none'));
-main.append(h('div', {class: 'stack'}, h('div', {class: 'row'}, count, chip, follow, pause, button(t('common.copy'), async () => toast(await copyText(log.text()) ? t('common.copied') : t('common.copyFailed')), {icon: 'copy'}),
+main.append(h('div', {class: 'stack'}, h('div', {class: 'row'}, count, chip, follow, pause, button(t('common.copy'), () => copied(log.text()), {icon: 'copy'}),
     button(t('log.download'), () => download('rs2rtc.log', log.text())), button(t('log.clear'), clear, {icon: 'trash'})), none, box));
 
 /** @param {string} name @param {string} value */
@@ -46,18 +47,23 @@ function keep(name, value) {
     show();
 }
 
-async function load() {
+/** What is written while the log is loaded: the answer may be older. @type {Record<string, any>[]} */
+let meanwhile = [];
+const loads = new Gatherer(async () => {
+    meanwhile = [];
     try {
-        log.set(await (await call('GET', 'api/log')).text());
+        log.set(await (await call('GET', 'api/log')).text(), meanwhile);
         notice('');
         show();
     } catch (err) {
-        if (feed.state !== 'lost') notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+        if (feed.state !== 'lost') failed(err, load);
     }
-}
+});
+const load = () => loads.now();
 
 let drawing = 0;
 feed.on(['log'], record => {
+    if (loads.busy) meanwhile.push(record);
     const added = log.add(record);
     if (added && !following) fresh++;
     if (paused) return;
@@ -122,7 +128,7 @@ function open(line) {
     const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'line-title', onclose: () => dialog.remove()}, h('h2', {id: 'line-title'}, line.message), h('dl', {class: 'pairs small'},
         h('dt', null, t('log.time')), h('dd', null, line.at ? new Date(line.at).toISOString() : '–'), h('dt', null, t('log.level')), h('dd', null, line.level),
         Object.entries(line.fields).map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, typeof value === 'string' ? value : JSON.stringify(value))])),
-    h('div', {class: 'row end'}, button(t('common.copyJson'), async () => toast(await copyText(JSON.stringify(line.fields)) ? t('common.copied') : t('common.copyFailed')), {icon: 'copy'}), button(t('common.close'), () => dialog.close(), {class: 'primary'})));
+    h('div', {class: 'row end'}, button(t('common.copyJson'), () => copied(JSON.stringify(line.fields)), {icon: 'copy'}), button(t('common.close'), () => dialog.close(), {class: 'primary'})));
     document.body.append(dialog);
     dialog.showModal();
 }

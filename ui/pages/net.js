@@ -1,13 +1,14 @@
 /**
  * Who is connected with what: five columns from the cameras to the viewers, as a drawing and as a table. `?src=NAME` shows one stream.
  */
-import {address, call, download, explain, getJson} from '../lib/api.js';
+import {address, download, getJson} from '../lib/api.js';
 import {button, fill, h, say, svgTitle} from '../lib/dom.js';
 import {Feed} from '../lib/feed.js';
+import {Gatherer} from '../lib/gather.js';
 import {BOX, layout} from '../lib/graph.js';
-import {t} from '../lib/i18n.js';
+import {bytes, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
-import {ask, empty, notice, shell, toast, watch} from '../shell/shell.js';
+import {empty, failed, kick, notice, shell, watch} from '../shell/shell.js';
 
 const only = new URLSearchParams(location.search).getAll('src').filter(Boolean);
 const {main, tools} = shell({page: 'net', title: t('nav.net')});
@@ -18,7 +19,7 @@ const COLUMNS = ['net.cameras', 'net.producers', 'net.tracks', 'net.consumers', 
 let asTable = recall('netTable', matchMedia('(max-width: 599px)').matches);
 /** @type {ReturnType<typeof layout>} */
 let graph = {nodes: [], edges: [], height: 0};
-let shown = '', loading = false, timer = 0;
+let shown = '';
 const area = h('div'), about = h('div', {role: 'status'});
 const toggle = button(t('net.table'), () => {
     asTable = !asTable;
@@ -33,29 +34,20 @@ tools.append(toggle, button(t('net.export'), () => {
 if (only.length) tools.append(h('a', {class: 'button', href: 'net.html'}, t('net.all')));
 main.append(h('div', {class: 'stack'}, area, about));
 
-async function load() {
-    if (loading) return;
-    loading = true;
+const loads = new Gatherer(async () => {
     try {
         graph = layout(await getJson('api/streams'), only);
         notice('');
         show();
     } catch (err) {
-        if (feed.state !== 'lost') notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+        if (feed.state !== 'lost') failed(err, load);
     }
-    loading = false;
-}
-feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_opened', 'source_released'], () => {
-    timer ||= window.setTimeout(() => {
-        timer = 0;
-        load();
-    }, 250);
 });
+const load = () => loads.now();
+feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_opened', 'source_released'], () => loads.soon());
 feed.addEventListener('state', () => feed.state === 'live' && load());
 // Widths follow the bytes.
-setInterval(() => document.hidden || feed.state === 'lost' || load(), 5000);
-
-const mega = (/** @type {number} */ bytes) => bytes ? `${(bytes / 1e6).toFixed(1)} MB` : '';
+setInterval(() => document.hidden || feed.state === 'lost' || loads.look(), 5000);
 
 function show() {
     toggle.setAttribute('aria-pressed', String(asTable));
@@ -63,7 +55,7 @@ function show() {
         shown = '';
         return fill(area, empty(t('net.none')));
     }
-    const key = asTable + JSON.stringify([graph.nodes.map(n => n.id), graph.edges.map(e => [e.from, e.to, mega(e.bytes), e.drops])]);
+    const key = asTable + JSON.stringify([graph.nodes.map(n => n.id), graph.edges.map(e => [e.from, e.to, bytes(e.bytes), e.drops])]);
     if (key === shown) return;
     shown = key;
     const focus = /** @type {HTMLElement|null} */ (document.activeElement)?.dataset?.id;
@@ -77,7 +69,7 @@ function table() {
         h('tbody', null, graph.edges.map(e => h('tr', null, ['net.from', 'net.to'].map((label, i) => {
             const one = node.get(i ? e.to : e.from);
             return h('td', {'data-label': t(label)}, one ? button(`${one.title} ${one.sub}`.trim(), () => tell(one), {class: 'bare'}) : '');
-        }), h('td', {'data-label': t('net.bytes')}, mega(e.bytes) || '–'), h('td', {'data-label': t('net.drops')}, String(e.drops || 0))))));
+        }), h('td', {'data-label': t('net.bytes')}, bytes(e.bytes) || '–'), h('td', {'data-label': t('net.drops')}, String(e.drops || 0))))));
 }
 
 function drawing() {
@@ -121,10 +113,7 @@ function tell(node) {
     fill(about, h('section', {class: 'card'}, h('h2', null, `${node.title} ${node.sub}`.trim()), h('dl', {class: 'pairs small'}, rows.map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, String(value))]),
         (medias ?? []).map((/** @type {string} */ media) => [h('dt', null, 'media'), h('dd', {class: 'mono'}, media)])),
     h('div', {class: 'row'}, h('a', {class: 'button', href: address('camera.html', {src: node.stream})}, t('keys.open')), h('a', {class: 'button', href: address('log.html', {q: node.stream})}, t('nav.log')),
-        node.kick ? button(t('sessions.kick'), () => ask({title: t('sessions.kickTitle', {name: node.stream}), yes: t('sessions.kick'), danger: true, async onyes() {
-            await call('DELETE', 'api/rs/sessions', {query: {id: node.kick}, accept: [404]}).catch(err => toast(explain(err)));
-            load();
-        }}), {class: 'danger'}) : null)));
+        node.kick ? button(t('sessions.kick'), () => kick(node.kick ?? 0, node.stream, load), {class: 'danger'}) : null)));
     say(about.querySelector('h2') ?? about, `${node.title} ${node.sub}`.trim());
 }
 load();

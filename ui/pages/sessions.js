@@ -2,13 +2,14 @@
  * Who watches, how sure the server is of that, who has left, why, and how long it took until the camera was free: the list is
  * loaded again when something happens. `?reason=` filters.
  */
-import {address, call, copyText, download, explain, getJson} from '../lib/api.js';
+import {address, download, getJson} from '../lib/api.js';
 import {button, fill, h, Keyed, say} from '../lib/dom.js';
 import {Feed} from '../lib/feed.js';
+import {Gatherer} from '../lib/gather.js';
 import {duration, has, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {kindOf, lanes} from '../lib/svg.js';
-import {ask, empty, notice, shell, toast, watch} from '../shell/shell.js';
+import {copied, empty, failed, kick, notice, shell, toast, watch} from '../shell/shell.js';
 
 /**
  * @typedef {object} Session
@@ -26,7 +27,7 @@ watch(feed);
 
 /** @type {{sessions: Session[], ended: Session[]}} */
 let data = {sessions: [], ended: []};
-let loaded = false, loadedAt = 0, timer = 0, loading = false;
+let loaded = false, loadedAt = 0;
 const opened = new Set();
 
 const reasons = h('select', {'aria-label': t('sessions.because'), onchange: () => {
@@ -47,31 +48,23 @@ main.append(h('div', {class: 'stack'}, figures,
     h('section', {class: 'stack'}, h('h2', null, t('sessions.active')), scroll(t('sessions.active'), active), nobody),
     h('section', {class: 'stack'}, h('h2', null, t('sessions.ended')), scroll(t('sessions.ended'), ended), none)));
 
-async function load() {
-    if (loading) return;
-    loading = true;
+const loads = new Gatherer(async () => {
     try {
         data = {sessions: [], ended: [], ...await getJson('api/rs/sessions')};
         loaded = true;
         loadedAt = Date.now();
         notice('');
     } catch (err) {
-        if (feed.state !== 'lost') notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: load});
+        if (feed.state !== 'lost') failed(err, load);
     }
-    loading = false;
     show();
-}
-const soon = () => {
-    timer ||= window.setTimeout(() => {
-        timer = 0;
-        load();
-    }, 150);
-};
-feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_released'], soon);
+}, 150);
+const load = () => loads.now();
+feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_released'], () => loads.soon());
 feed.addEventListener('reset', load);
 feed.addEventListener('restarted', load);
 // Round trips and the time since the last word are not events.
-setInterval(() => document.hidden || feed.state === 'lost' || !data.sessions.length || load(), 5000);
+setInterval(() => document.hidden || feed.state === 'lost' || !data.sessions.length || loads.look(), 5000);
 setInterval(() => document.hidden || show(), 1000);
 
 /** Words for why somebody left; the code itself stays visible. @param {string|null} reason */
@@ -94,7 +87,7 @@ function line(first) {
     const reason = h('span');
     cells[5].append(reason);
     const actions = h('td', {class: 'num wide'}, h('span', {class: 'row end nowrap'}, button(t('streams.details'), () => toggle(first.id), {icon: 'more', bare: true}),
-        first.left_at === null && button(t('sessions.kick'), () => kick(first), {key: 'K'})));
+        first.left_at === null && button(t('sessions.kick'), () => end(first), {key: 'K'})));
     // A source that is only tried is no stream that could be opened.
     cells[1].append(first.format === 'test' ? t('add.test') : h('a', {href: address('camera.html', {src: first.stream})}, first.stream));
     const node = h('tr', {tabindex: '-1', data: {id: first.id}}, cells, actions);
@@ -137,7 +130,7 @@ function detail(first) {
                 s.timeline.length > 0 ? h('ol', {class: 'timeline small', 'aria-label': t('sessions.timeline')}, s.timeline.map(mark => h('li', {class: kindOf(mark.event) ? 'key' : ''},
                     h('span', {class: 'muted'}, duration(mark.ms)), h('span', null, `${mark.event}${mark.detail ? ` · ${mark.detail}` : ''}`))))
                     : h('p', {class: 'muted'}, t('sessions.noTimeline')),
-                h('div', {class: 'row'}, button(t('common.copyJson'), async () => toast(await copyText(JSON.stringify(s, null, 2)) ? t('common.copied') : t('common.copyFailed')), {icon: 'copy'})));
+                h('div', {class: 'row'}, button(t('common.copyJson'), () => copied(JSON.stringify(s, null, 2)), {icon: 'copy'})));
         },
     };
 }
@@ -149,17 +142,7 @@ function toggle(id) {
 }
 
 /** @param {Session} s */
-function kick(s) {
-    ask({title: t('sessions.kickTitle', {name: s.stream}), body: h('p', {class: 'muted'}, [short(s.user_agent), s.remote].filter(Boolean).join(' ')), yes: t('sessions.kick'), danger: true,
-        async onyes() {
-            try {
-                await call('DELETE', 'api/rs/sessions', {query: {id: s.id}, accept: [404]});
-            } catch (err) {
-                toast(explain(err));
-            }
-            load();
-        }});
-}
+const end = s => kick(s.id, s.stream, load, [short(s.user_agent), s.remote].filter(Boolean).join(' '));
 
 function show() {
     if (!loaded) return;
@@ -265,7 +248,7 @@ bind('ArrowUp', t('keys.move'), () => move(-1));
 bind('Enter', t('streams.details'), () => current() && toggle(Number(current()?.dataset.id)));
 bind('k', t('sessions.kick'), () => {
     const found = data.sessions.find(s => String(s.id) === current()?.dataset.id);
-    if (found) kick(found);
+    if (found) end(found);
 });
 bind('e', t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)));
 load();

@@ -2,15 +2,15 @@
  * All streams as a table: state and why, source, codecs, viewers, rates, the last release; with what can be done about
  * each. `?q=` and `?state=` filter, `?sort=` sorts.
  */
-import {address, call, explain, getJson} from '../lib/api.js';
+import {address, call, endSession, etag, explain, getJson} from '../lib/api.js';
 import {button, fill, h, Keyed, say} from '../lib/dom.js';
 import {Feed} from '../lib/feed.js';
-import {clock, duration, rate, t} from '../lib/i18n.js';
+import {bytes, clock, duration, rate, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {chip} from '../lib/state.js';
 import {Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
-import {ask, empty, notice, shell, toast, watch} from '../shell/shell.js';
+import {ask, empty, failed, shell, toast, watch} from '../shell/shell.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 
@@ -114,7 +114,7 @@ function detail(first) {
         /** @param {{entry: Entry}} row */
         update({entry}) {
             const connections = (/** @type {any[]|null} */ list, /** @type {string} */ key) => (list ?? []).map(c => h('li', null,
-                [c.format_name, c.protocol, c.remote_addr ?? c.url ?? c.source, c.user_agent, c[key] ? `${(c[key] / 1e6).toFixed(1)} MB` : ''].filter(Boolean).join(' · ')));
+                [c.format_name, c.protocol, c.remote_addr ?? c.url ?? c.source, c.user_agent, bytes(c[key])].filter(Boolean).join(' · ')));
             fill(about, h('div', {class: 'pair'},
                 h('section', null, h('h2', null, t('net.producers')), h('ul', {class: 'small'}, connections(entry.json.producers, 'bytes_recv'))),
                 h('section', null, h('h2', null, t('net.consumers')), h('ul', {class: 'small'}, connections(entry.json.consumers, 'bytes_send')))),
@@ -136,7 +136,7 @@ async function act(run) {
 
 /** @param {string} name */
 async function warm(name) {
-    const on = name in await getJson('api/preload');
+    const on = Object.hasOwn(await getJson('api/preload'), name);
     await call(on ? 'DELETE' : 'PUT', 'api/preload', {query: {src: name}});
     return t(on ? 'streams.warmOff' : 'streams.warmOn', {name});
 }
@@ -144,7 +144,7 @@ async function warm(name) {
 /** @param {string} name */
 async function kick(name) {
     const {sessions} = await getJson('api/rs/sessions', {stream: name, ended: '0'});
-    for (const {id} of sessions) await call('DELETE', 'api/rs/sessions', {query: {id}, accept: [404]});
+    for (const {id} of sessions) await endSession(id);
     return t('streams.kicked', {n: sessions.length});
 }
 
@@ -154,8 +154,7 @@ function remove(name) {
     const dialog = ask({
         title: t('streams.deleteTitle', {name}), body: h('label', {class: 'field'}, t('streams.typeName'), word), yes: t('streams.delete'), danger: true,
         onyes: () => act(async () => {
-            const undo = await wayBack(name);
-            await call('DELETE', 'api/streams', {query: {src: name}});
+            const undo = await take(name);
             opened.delete(name);
             selected.delete(name);
             const text = t('streams.deleted', {name});
@@ -168,18 +167,19 @@ function remove(name) {
     word.addEventListener('input', () => yes.disabled = word.value !== name);
 }
 
-/** How to take back that a stream was deleted; `null` if there is no way. @param {string} name */
-async function wayBack(name) {
-    const file = await call('GET', 'api/config').catch(() => null), text = await file?.text();
-    // Who sees the file as it is can put it back as it was.
-    if (file?.headers.get('ETag') && text) {
+/** Deletes a stream. @param {string} name @returns {Promise<(() => Promise<string>)|null>} how to take that back; `null` if there is no way */
+async function take(name) {
+    const file = () => call('GET', 'api/config').catch(() => null), before = await file(), text = await before?.text();
+    const sources = (streams.all.get(name)?.json.producers ?? []).map(p => p.url ?? '').filter(Boolean);
+    await call('DELETE', 'api/streams', {query: {src: name}});
+    // Who sees the file as it is can put it back as it was, unless it is changed from now on.
+    const after = before && etag(before) && text ? await file() : null, base = after ? etag(after) : '';
+    if (base) {
         return async () => {
-            const now = await call('GET', 'api/config');
-            await call('POST', 'api/rs/config/apply', {query: {base: version(now)}, body: text});
-            return t('streams.back', {name});
+            const {status} = await call('POST', 'api/rs/config/apply', {query: {base}, body: text, accept: [409]});
+            return t(status === 409 ? 'streams.backConflict' : 'streams.back', {name});
         };
     }
-    const sources = (streams.all.get(name)?.json.producers ?? []).map(p => p.url ?? '').filter(Boolean);
     if (!sources.length || sources.some(s => s.includes('***'))) return null;
     return async () => {
         await call('PUT', 'api/streams', {query: {name, src: sources}});
@@ -187,12 +187,9 @@ async function wayBack(name) {
     };
 }
 
-/** @param {Response} response */
-const version = response => (response.headers.get('ETag') ?? '').replace(/^(W\/)?"|"$/g, '');
-
 function show() {
     if (!streams.loaded) {
-        if (streams.problem && feed.state !== 'lost') notice(`${t('common.failed')} ${explain(streams.problem)}`, {text: t('common.retry'), run: () => streams.load()});
+        if (streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
         return;
     }
     const words = find.value.toLowerCase(), all = streams.sorted();

@@ -34,6 +34,10 @@ export class Tile {
     /** @type {any} */
     #still = 0;
     #stillOf = '';
+    /** Where the picture that is shown lies; it has to be revoked. */
+    #stillUrl = '';
+    #asking = false;
+    #ended = false;
     /** @type {{shown: number, dropped: number}} */
     #frames = {shown: 0, dropped: 0};
     #chip = chip();
@@ -165,25 +169,26 @@ export class Tile {
         this.#frames = {shown, dropped: quality.droppedVideoFrames};
     }
 
-    /** The last picture; again and again while the tile only must not play. */
+    /** The last picture; again and again while the tile only must not play and somebody may see it. */
     async #stills() {
         clearTimeout(this.#still);
-        if (!this.seen) return;
+        if (!this.seen || document.hidden || this.#asking) return;
         // One picture per state, unless it saves power.
         const of = `${this.entry.state}`;
         if (!this.saving && this.#stillOf === of) return;
         this.#stillOf = of;
+        this.#asking = true;
         const still = await poster(this.entry.name);
-        if (this.#on) return still && URL.revokeObjectURL(still.url);
+        this.#asking = false;
+        if (this.#on || this.#ended) return still && URL.revokeObjectURL(still.url);
         if (still) {
             const old = this.picture.querySelector('.still');
             const node = still.video ? h('video', {class: 'still', src: still.url, muted: true, playsinline: true, 'aria-hidden': 'true', preload: 'auto'})
                 : h('img', {class: 'still', src: still.url, alt: ''});
             this.picture.prepend(node);
-            if (old) {
-                URL.revokeObjectURL(/** @type {any} */ (old).src);
-                old.remove();
-            }
+            old?.remove();
+            URL.revokeObjectURL(this.#stillUrl);
+            this.#stillUrl = still.url;
             if (still.age && still.age > 2000 && !this.saving) {
                 say(this.note, t('tile.age', {age: ageText(still.age)}));
                 this.note.hidden = false;
@@ -196,7 +201,9 @@ export class Tile {
 
     end() {
         clearTimeout(this.#still);
+        URL.revokeObjectURL(this.#stillUrl);
         this.#on = false;
+        this.#ended = true;
         this.player?.remove();
         this.player = null;
     }

@@ -2,6 +2,7 @@
  * What is around every page: the ways to the others, the title, language and theme, the state of the connection, and the
  * one place where something is said. Below 900 px the ways are a bar at the bottom.
  */
+import {copyText, endSession, explain} from '../lib/api.js';
 import {button, fill, h, icon, say} from '../lib/dom.js';
 import {LANGUAGES, duration, language, setLanguage, t} from '../lib/i18n.js';
 import {help} from '../lib/keys.js';
@@ -88,12 +89,18 @@ export function notice(text, action) {
     fill(banner, h('span', null, text), action && button(action.text, action.run));
 }
 
+/** What could not be loaded, with the way to try again. @param {unknown} err @param {() => void} retry */
+export const failed = (err, retry) => notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: retry});
+
+/** Copies a text and says so. @param {string} text */
+export const copied = async text => toast(t(await copyText(text) ? 'common.copied' : 'common.copyFailed'));
+
 /**
  * Shows how the connection is: the dot, and a banner with the age of what is shown.
  * @param {import('../lib/feed.js').Feed} feed
  */
 export function watch(feed) {
-    let was = '', restarted = 0, lostAt = 0;
+    let was = '', restarted = 0;
     dot.hidden = false;
     const show = () => {
         const lost = feed.state === 'lost';
@@ -102,7 +109,6 @@ export function watch(feed) {
             dot.setAttribute('aria-label', t(`shell.${feed.state}`));
             dot.title = t(`shell.${feed.state}`);
             if (lost && was) announce(t('common.unreachable'));
-            if (lost) lostAt = Date.now();
             was = feed.state;
         }
         document.body.classList.toggle('stale', lost);
@@ -127,7 +133,6 @@ export function watch(feed) {
     });
     setInterval(show, 1000);
     show();
-    return () => lostAt;
 }
 
 /**
@@ -145,6 +150,13 @@ export function ask({title, body, yes, danger, onyes}) {
     dialog.showModal();
     return dialog;
 }
+
+/** Ends a viewer, if the visitor is sure. @param {number} id @param {string} stream @param {() => void} then @param {string} [who] */
+export const kick = (id, stream, then, who) => ask({title: t('sessions.kickTitle', {name: stream}), body: who && h('p', {class: 'muted'}, who), yes: t('sessions.kick'), danger: true,
+    async onyes() {
+        await endSession(id).catch(err => toast(explain(err)));
+        then();
+    }});
 
 /** What is there before anything has come, and where nothing is. @param {string} text @param {...any} kids */
 export const empty = (text, ...kids) => h('div', {class: 'empty'}, h('p', null, text), kids);

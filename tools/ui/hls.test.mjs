@@ -1,0 +1,52 @@
+/** The loader of live HLS, over a server that fails. */
+import assert from 'node:assert/strict';
+import {mock, test} from 'node:test';
+
+globalThis.window = globalThis;
+class Source extends EventTarget {
+    static isTypeSupported = () => true;
+    addSourceBuffer() {
+        return Object.assign(new EventTarget(), {updating: false, appendBuffer() {}, remove() {}});
+    }
+}
+globalThis.MediaSource = Source;
+/** Blob addresses that are not revoked. */
+const places = new Map();
+URL.createObjectURL = source => (places.set('blob:1', source), 'blob:1');
+URL.revokeObjectURL = place => places.delete(place);
+let asked = 0, down = false;
+globalThis.fetch = async url => {
+    asked++;
+    if (down) throw new TypeError('no network');
+    const text = String(url).endsWith('master') ? '#EXTM3U\n#EXT-X-STREAM-INF:CODECS="avc1.640029"\nlist' : '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsegment';
+    return {ok: true, text: async () => text, arrayBuffer: async () => new ArrayBuffer(1)};
+};
+mock.timers.enable({apis: ['setTimeout']});
+AbortSignal.timeout = () => new AbortController().signal;
+const {Loader} = await import('../../ui/lib/hls.js');
+const settle = () => new Promise(resolve => setImmediate(resolve));
+
+test('failures in a row are told after growing pauses, not at once; the address of the source is given back', async () => {
+    const lost = [], video = {buffered: {length: 0}, set src(_) { setImmediate(() => places.get('blob:1').dispatchEvent(new Event('sourceopen'))); }};
+    const loader = new Loader(/** @type {any} */ (video), new URL('http://h/master'), why => lost.push(why));
+    await loader.start();
+    assert.equal(places.size, 0);
+    down = true;
+    await settle();
+    // One round may wait for the next segment.
+    mock.timers.tick(250);
+    await settle();
+    asked = 0;
+    for (const [pause, tries] of [[499, 0], [1, 1], [999, 1], [1, 2], [1500, 3], [1999, 3]]) {
+        mock.timers.tick(pause);
+        await settle();
+        assert.equal(asked, tries);
+        assert.deepEqual(lost, []);
+    }
+    mock.timers.tick(1);
+    await settle();
+    assert.deepEqual([asked, lost], [4, ['no network']]);
+    mock.timers.tick(60_000);
+    await settle();
+    assert.equal(asked, 4);
+});
