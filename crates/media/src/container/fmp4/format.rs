@@ -174,6 +174,14 @@ impl Format {
         format!("video/mp4; codecs=\"{}\"", codecs.join(","))
     }
 
+    /// The codec as it leaves, if that is not how it comes.
+    pub fn leaves_as(&self) -> Option<Codec> {
+        match &self.config {
+            Config::Pcm { rate, .. } => Some(Codec::new(CodecId::Flac).clock(*rate)),
+            _ => None,
+        }
+    }
+
     /// Width and height in pixels; zero for sound.
     pub fn size(&self) -> (u32, u32) {
         match &self.config {
