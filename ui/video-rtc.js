@@ -35,8 +35,10 @@
 
 /** Bytes of media that may wait for the source buffer. */
 const STAGING_LIMIT = 8 << 20;
-/** Seconds of video kept behind and tolerated as delay. */
+/** Seconds of video kept behind the player. */
 const LIVE_WINDOW = 5;
+/** Seconds behind after which the player jumps. */
+const MOST_BEHIND = 1;
 /** `HTMLMediaElement.HAVE_CURRENT_DATA`: there is a picture. */
 const HAVE_CURRENT_DATA = 2;
 /** Scores of the decision between WebRTC and MSE; the higher one is shown, WebRTC wins ties. */
@@ -803,9 +805,9 @@ function feed(video, buffer, restart) {
     const follow = () => {
         const ranges = buffer.buffered;
         if (!ranges.length) return;
-        const last = ranges.length - 1, end = ranges.end(last);
-        const start = Math.max(ranges.start(last), end - LIVE_WINDOW);
-        if (video.currentTime < start) video.currentTime = start;
+        const last = ranges.length - 1, end = ranges.end(last), start = ranges.start(last);
+        const behind = !video.paused && end - video.currentTime > target + MOST_BEHIND;
+        if (video.currentTime < start || behind) video.currentTime = Math.max(start, end - target);
         const rate = liveRate(end - video.currentTime, target);
         if (video.playbackRate !== rate) video.playbackRate = rate;
     };
@@ -847,6 +849,6 @@ function feed(video, buffer, restart) {
  */
 function liveRate(gap, target) {
     if (gap < 0.05) return 0.97;
-    if (gap > target + 1) return 1.1;
+    if (gap > target + 0.5) return 1.1;
     return gap > target + 0.2 ? 1.05 : 1;
 }

@@ -7,6 +7,7 @@ use rs2rtc_base::Current;
 use rs2rtc_streams::{Streams, Tasks};
 
 use crate::io::rendezvous::Rendezvous;
+use crate::outputs::mp4;
 use crate::sources::{exec, ffmpeg};
 
 /// Shared by all sources and outputs: settings, running tasks and the places
@@ -21,6 +22,8 @@ pub struct Context {
     pub tasks: Tasks,
     /// Where children that push over RTSP are awaited.
     pub pushes: Rendezvous,
+    /// Viewers of fragmented MP4.
+    pub mp4: mp4::Hub,
     /// `User-Agent` of our requests.
     pub user_agent: String,
     rtsp_port: AtomicU16,
@@ -35,6 +38,7 @@ impl Context {
             ffmpeg: Current::new(ffmpeg),
             tasks: Tasks::new(),
             pushes: Rendezvous::default(),
+            mp4: mp4::Hub::default(),
             user_agent: user_agent.to_owned(),
             rtsp_port: AtomicU16::new(0),
             streams: OnceLock::new(),

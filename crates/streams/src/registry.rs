@@ -86,7 +86,9 @@ impl Shared {
 
     /// Opens a source: another stream by its name, else by its scheme.
     pub(crate) fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
-        let other = self.names().get(&request.source).cloned();
+        // A source that a viewer gave in place of a name is its stream's name too.
+        let is_address = request.source == request.stream && request.source.contains(':');
+        let other = self.names().get(&request.source).filter(|_| !is_address).cloned();
         match other {
             Some(other) => relay::open(other, request),
             None => self.opener.open(request),

@@ -90,7 +90,7 @@ impl From<&Track> for ReceiverSnapshot {
 impl From<&Sender> for SenderSnapshot {
     fn from(sender: &Sender) -> Self {
         let (bytes, packets, drops) = sender.counters();
-        let codec = sender.codec.clone();
+        let codec = sender.left_codec().clone();
         Self { id: sender.id, codec, parent: sender.parent(), bytes, packets, drops }
     }
 }

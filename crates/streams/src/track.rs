@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rs2rtc_media::codec::ParameterSets;
@@ -31,8 +31,9 @@ pub trait Sink: Send + Sync {
 pub struct Sender {
     /// From the process-wide counter.
     pub id: u64,
-    /// The codec as it leaves.
+    /// The codec as it comes.
     pub codec: Codec,
+    leaves_as: OnceLock<Codec>,
     parent: AtomicU64,
     bytes: AtomicU64,
     packets: AtomicU64,
@@ -45,11 +46,22 @@ impl Sender {
         Self {
             id: next_id(),
             codec,
+            leaves_as: OnceLock::new(),
             parent: AtomicU64::new(parent),
             bytes: AtomicU64::new(0),
             packets: AtomicU64::new(0),
             drops: AtomicU64::new(0),
         }
+    }
+
+    /// Tells that it leaves as another codec. The first call counts.
+    pub fn leaves_as(&self, codec: Codec) {
+        let _ = self.leaves_as.set(codec);
+    }
+
+    /// The codec as it leaves.
+    pub fn left_codec(&self) -> &Codec {
+        self.leaves_as.get().unwrap_or(&self.codec)
     }
 
     /// Id of the track it reads.

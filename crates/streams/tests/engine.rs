@@ -340,6 +340,17 @@ async fn a_ring_of_streams_is_an_error_not_a_hang() {
 }
 
 #[tokio::test]
+async fn a_stream_may_be_named_by_its_source() {
+    let mut lab = bench();
+    let name = "test:cam?v=h264";
+    let stream = lab.streams.patch(name, name, Origin::Api).unwrap();
+    let attached = stream.attach(wants(&[(Kind::Video, CodecId::H264)])).await.unwrap();
+    lab.until(&Event::Dialled(name.into())).await;
+    drop(attached);
+    lab.until(&Event::Closed(name.into())).await;
+}
+
+#[tokio::test]
 async fn a_pushed_source_feeds_viewers_and_they_outlive_it() {
     let b = bench();
     b.stream("push", &[]);

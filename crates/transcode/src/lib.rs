@@ -14,7 +14,7 @@
 pub mod audio;
 pub mod demo;
 mod error;
-pub mod g711;
 pub mod video;
 
 pub use error::{Error, Result};
+pub use rs2rtc_media::codec::g711;

@@ -1,5 +1,6 @@
 //! Outputs, one module per format or server.
 
+pub mod mp4;
 pub mod rtsp;
 pub mod trial;
 pub mod webrtc;

@@ -10,8 +10,10 @@ use crate::track::Kind;
 
 pub mod aac;
 pub(crate) mod bits;
+pub mod g711;
 pub mod h264;
 pub mod h265;
+pub mod mpa;
 pub mod nal;
 pub mod opus;
 pub mod pcm;

@@ -9,6 +9,7 @@
 pub mod adts;
 pub mod annexb;
 pub mod flv;
+pub mod fmp4;
 pub mod mjpeg;
 pub mod mp4;
 pub mod mpegts;

@@ -42,6 +42,7 @@ async fn read(api: &Api) -> Reading {
         kills: rs2rtc_endpoints::io::process::kills(),
         sockets: api.players.len() as u64,
         event_readers: events::readers(api) as u64,
+        mp4: api.context.mp4.figures(),
         ..Reading::default()
     };
     count_streams(api, &mut reading);

@@ -36,6 +36,7 @@ mod ffmpeg_api;
 mod ingest;
 pub mod listener;
 mod metrics;
+mod mp4;
 pub mod players;
 mod preload_api;
 mod rtsp_to_web;
@@ -170,9 +171,10 @@ pub static ROUTES: &[Route] = &[
     route!("api/stream", "api", |_, _| Class::Stream, ingest::any),
     route!("api/stream.ts", "api", |_, _| Class::Stream, ingest::ts),
     route!("api/stream.flv", "api", |_, _| Class::Stream, ingest::flv),
-    route!("api/stream.mp4", "api", |_, _| Class::Stream, ingest::mp4),
+    route!("api/stream.mp4", "api", mp4::class, mp4::stream),
     route!("api/stream.mjpeg", "api", |_, _| Class::Stream, ingest::mjpeg),
     route!("api/ws", "ws", ws::class, ws::handle),
+    route!("api/frame.mp4", "mp4", |_, _| Class::View, mp4::frame),
     route!("api/webrtc", "webrtc", webrtc::class, webrtc::handle),
     route!("api/webrtc/bye", "webrtc", |_, _| Class::Own, webrtc::bye),
     route!("api/rs/bye/" in "api/ws", "ws", |_, _| Class::Own, bye::handle),

@@ -66,6 +66,19 @@ impl End {
     }
 }
 
+impl End {
+    /// The reason code of viewers that end with the socket.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Signalling(SignallingEnd::Fin) => "tcp_fin",
+            Self::Signalling(SignallingEnd::Reset) => "tcp_rst",
+            Self::Goodbye(Goodbye::Delete) => "http_delete",
+            Self::Goodbye(Goodbye::Pagehide) => "pagehide",
+            Self::Goodbye(_) => "left",
+        }
+    }
+}
+
 /// One socket. The secret is forgotten with it.
 #[derive(Debug)]
 pub struct Socket {
@@ -132,6 +145,11 @@ impl Socket {
     /// Fires when the socket has ended, or its secret was used.
     pub fn gone(&self) -> CancellationToken {
         self.players.lock().get(&self.secret).map(|e| e.gone.clone()).unwrap_or_default()
+    }
+
+    /// Reason code of its end, if it has ended.
+    pub fn end_code(&self) -> Option<&'static str> {
+        self.players.lock().get(&self.secret).and_then(|e| e.end).map(End::code)
     }
 
     /// True after the first [`Self::introduce`].

@@ -284,6 +284,8 @@ pub struct Reading {
     pub sockets: u64,
     /// Readers of the event feed.
     pub event_readers: u64,
+    /// Fragments of MP4: made, taken by viewers, and viewers that had to skip.
+    pub mp4: rs2rtc_endpoints::outputs::mp4::Figures,
 }
 
 /// What one session has learned of its network.
@@ -364,7 +366,14 @@ impl Reading {
             "Holds of viewers on sources, and sources that wait for an exclusive group",
             leases,
         );
-        let counters: [(&str, &str, u64); 7] = [
+        let counters: [(&str, &str, u64); 10] = [
+            ("mp4_fragments_built", "Frames that were made fragments of MP4", self.mp4.built),
+            ("mp4_fragments_sent", "Fragments of MP4 that viewers took", self.mp4.sent),
+            (
+                "mp4_skips",
+                "Viewers of MP4 that were too slow and went on with a newer keyframe",
+                self.mp4.skips,
+            ),
             ("wrong_parks", "Cameras let go for a silent viewer that came back", self.wrong_parks),
             ("probes_sent", "Consent probes sent", self.probes_sent),
             ("probes_answered", "Consent probes answered", self.probes_answered),

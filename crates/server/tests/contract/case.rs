@@ -49,6 +49,8 @@ pub(crate) struct Expected {
     pub(crate) cut: bool,
     /// Only this last line of the body is recorded.
     pub(crate) last_line: Option<String>,
+    /// The body is media, of which only the beginning was recorded.
+    pub(crate) binary: bool,
 }
 
 impl Expected {
@@ -62,6 +64,7 @@ impl Expected {
             json: response.get("body_json").cloned(),
             cut: text(&response["note"]).contains("cut"),
             last_line: response["body_last_line"].as_str().map(str::to_owned),
+            binary: !response["body_binary"].is_null(),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// An answer without an end is read so far.
+const ENOUGH: usize = 16 * 1024;
 /// Longest wait for an answer.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -24,7 +26,7 @@ impl Answer {
     }
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request and reads the whole answer, or enough of one without an end.
 pub(crate) fn request(
     to: SocketAddr,
     method: &str,
@@ -83,6 +85,9 @@ fn read(from: &mut BufReader<TcpStream>, is_head: bool) -> Answer {
                 return answer;
             }
             answer.body.extend_from_slice(&chunk[..size]);
+            if answer.body.len() > ENOUGH {
+                return answer;
+            }
         }
     }
     match answer.headers.get("content-length").and_then(|v| v.parse().ok()) {

@@ -109,6 +109,26 @@ fn ice_over_tcp_plays_too() {
     assert!(report.contains("\"protocol\":\"tcp\""), "{report}");
 }
 
+/// Media source extensions, with Opus and with G.711 as FLAC: plays, near the live
+/// edge, and lets go of the camera when the page is closed.
+#[test]
+fn media_source_extensions_play() {
+    if !has_browser() {
+        return;
+    }
+    let server = Server::with_streams("demo: \"demo:\"\npcmu: demo:?audio=pcmu");
+    for stream in ["demo", "pcmu"] {
+        let report = play(&server.url(""), stream, &["--mode", "mse"]);
+        assert!(report.contains("\"ok\":true"), "{report}");
+        assert_eq!((number(&report, "width"), number(&report, "height")), (1280.0, 720.0));
+        assert!(number(&report, "advanced") > 20.0, "the burnt-in counter moves: {report}");
+        // The browser decodes without help, on a machine that does other things too.
+        assert!(number(&report, "p95") < 1500.0, "it is near the live edge: {report}");
+        eprintln!("{stream}: at most {} ms behind live (p95)", number(&report, "p95"));
+        server.until_stream(stream, "the camera is let go", |s| !s.contains("\"receivers\""));
+    }
+}
+
 #[test]
 fn an_unknown_stream_is_told_on_the_page() {
     if !has_browser() {

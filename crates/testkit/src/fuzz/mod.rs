@@ -7,6 +7,7 @@ pub mod container;
 pub mod depay_aac;
 pub mod depay_h264;
 pub mod depay_h265;
+pub mod fmp4;
 pub mod hls_playlist;
 pub mod http_body;
 mod packets;
@@ -28,6 +29,7 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("depay_aac", depay_aac::run),
     ("depay_h264", depay_h264::run),
     ("depay_h265", depay_h265::run),
+    ("fmp4", fmp4::run),
     ("hls_playlist", hls_playlist::run),
     ("http_body", http_body::run),
     ("rtnetlink", rtnetlink::run),

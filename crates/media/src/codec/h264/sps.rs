@@ -24,6 +24,12 @@ pub struct Sps {
     pub level: u8,
     /// `seq_parameter_set_id`, 0..=31.
     pub id: u8,
+    /// `chroma_format_idc`, 0..=3.
+    pub chroma_format: u8,
+    /// Bits per luma sample, 8..=14.
+    pub bit_depth_luma: u8,
+    /// Bits per chroma sample, 8..=14.
+    pub bit_depth_chroma: u8,
     /// Width in pixels after cropping.
     pub width: u32,
     /// Height in pixels after cropping.
@@ -56,6 +62,7 @@ impl Sps {
         let level = r.bits(8)? as u8;
         let id = u8::try_from(r.ue()?).ok().filter(|id| *id < 32)?;
         let mut chroma_format = 1;
+        let (mut bit_depth_luma, mut bit_depth_chroma) = (8, 8);
         let mut separate_colour_planes = false;
         if matches!(
             profile,
@@ -65,8 +72,8 @@ impl Sps {
             if chroma_format == 3 {
                 separate_colour_planes = r.bit()?;
             }
-            r.ue()?;
-            r.ue()?;
+            bit_depth_luma = 8 + r.ue().filter(|d| *d <= 6)? as u8;
+            bit_depth_chroma = 8 + r.ue().filter(|d| *d <= 6)? as u8;
             r.bit()?;
             if r.bit()? {
                 let lists = if chroma_format == 3 { 12 } else { 8 };
@@ -118,6 +125,9 @@ impl Sps {
             constraints,
             level,
             id,
+            chroma_format: chroma_format as u8,
+            bit_depth_luma,
+            bit_depth_chroma,
             width,
             height,
             frame_num_bits,

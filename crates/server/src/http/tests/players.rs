@@ -46,7 +46,7 @@ impl Player {
         let session = player.hear("session").await;
         let bye = session["bye"].as_str().unwrap();
         assert_eq!(bye.strip_prefix("api/rs/bye/").unwrap().len(), 32);
-        assert_eq!(session["caps"], json!(["park", "bye", "released"]));
+        assert_eq!(session["caps"], json!(["park", "bye", "released", "stop"]));
         assert_eq!(session["boot"].as_str().unwrap().len(), 16);
         player.bye = format!("/{bye}");
         player
@@ -172,10 +172,10 @@ async fn the_same_player_supersedes_itself_from_another_socket() {
     // The old page learns it, the new one does not care.
     assert_eq!(first.hear("released").await["reason"], "superseded");
     first.ends().await;
-    second.say(&json!({ "type": "mse" })).await;
+    second.say(&json!({ "type": "hls" })).await;
     loop {
         let next = soon("an answer", read_text(&mut second.socket)).await;
-        if next.contains("\"mse: ") {
+        if next.contains("hls") {
             break;
         }
         assert!(next.contains("webrtc/candidate"), "{next}");

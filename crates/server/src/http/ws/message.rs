@@ -19,12 +19,35 @@ pub(super) enum Heard {
     Hello(String),
     /// The page is hidden (true) or visible again.
     Hidden(bool),
+    /// `mse` or `mp4`: which of them, and the codecs that the browser plays.
+    Media(Kind, String),
+    /// `stop`: what was asked for by a message of this type is not needed any more.
+    Stop(String),
     /// A way of playing that this version does not have.
     Missing(String),
     /// An offer of a type that cannot be answered, and why.
     Refused(String, &'static str),
     /// A type of newer players.
     Unknown,
+}
+
+/// Media that goes over the socket itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Fragmented MP4 for media source extensions.
+    Mse,
+    /// Each keyframe as a whole MP4.
+    Mp4,
+}
+
+impl Kind {
+    /// Type of the request.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Mse => "mse",
+            Self::Mp4 => "mp4",
+        }
+    }
 }
 
 /// Reads a frame. `None` if it is none of ours.
@@ -47,7 +70,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<Heard> {
         "hello" => Heard::Hello(player(value)),
         "park" => Heard::Hidden(true),
         "resume" => Heard::Hidden(false),
-        "mse" | "mp4" | "hls" | "mjpeg" => Heard::Missing(kind.to_owned()),
+        "mse" => Heard::Media(Kind::Mse, value.as_str().unwrap_or_default().to_owned()),
+        "mp4" => Heard::Media(Kind::Mp4, value.as_str().unwrap_or_default().to_owned()),
+        "stop" => Heard::Stop(value.as_str().unwrap_or_default().to_owned()),
+        "hls" | "mjpeg" => Heard::Missing(kind.to_owned()),
         _ => Heard::Unknown,
     })
 }
@@ -104,7 +130,7 @@ pub(super) fn session(api: &Api, id: u64, secret: &str) -> Message {
         "id": id.to_string(),
         "bye": format!("api/rs/bye/{secret}"),
         "boot": api.boot.to_string(),
-        "caps": ["park", "bye", "released"],
+        "caps": ["park", "bye", "released", "stop"],
     });
     message("session", &value)
 }
@@ -169,7 +195,13 @@ mod tests {
         }
         assert_eq!(text(r#"{"type":"park"}"#), Some(Heard::Hidden(true)));
         assert_eq!(text(r#"{"type":"resume","value":1}"#), Some(Heard::Hidden(false)));
-        assert_eq!(text(r#"{"type":"mse","value":"avc1"}"#), Some(Heard::Missing("mse".into())));
+        let mse = |list: &str| Some(Heard::Media(Kind::Mse, list.into()));
+        assert_eq!(text(r#"{"type":"mse","value":"avc1"}"#), mse("avc1"));
+        assert_eq!(text(r#"{"type":"mse","value":{"a":1}}"#), mse(""));
+        let mp4 = Heard::Media(Kind::Mp4, String::new());
+        assert_eq!(text(r#"{"type":"mp4"}"#), Some(mp4));
+        assert_eq!(text(r#"{"type":"stop","value":"mse"}"#), Some(Heard::Stop("mse".into())));
+        assert_eq!(text(r#"{"type":"hls"}"#), Some(Heard::Missing("hls".into())));
         let servers = |servers: &str| {
             text(&format!(r#"{{"type":"webrtc","value":{{"sdp":"v=0","ice_servers":{servers}}}}}"#))
         };

@@ -2,8 +2,10 @@
 //!
 //! Text frames are `{"type":…,"value":…}`. Offers are answered in tasks of their
 //! own, a few at a time; candidates that come earlier than the answer wait for
-//! it. The socket is a second path to the player: its end is a sign, no proof,
-//! that the player is gone; while a source is dialled it ends the dial.
+//! it. `mse` and `mp4` ask for media over the socket itself: each is a task that
+//! hands its messages to the socket one by one, and ends with it. For WebRTC the
+//! socket is a second path to the player: its end is a sign, no proof, that the
+//! player is gone; while a source is dialled it ends the dial.
 //!
 //! Beyond the contract (`docs/api-rs.md`): a player that says `hello` gets an
 //! address for its goodbye, may `park` and `resume`, and learns the `state` of
@@ -28,9 +30,11 @@ use super::call::{Call, Reply, error};
 use super::players::Socket;
 use super::{Api, Class, access, streams_api, webrtc};
 
+mod media;
 mod message;
 mod session;
 
+use media::Play;
 use message::{Heard, failure};
 use session::{Offer, Told, View, follow};
 
@@ -38,6 +42,10 @@ use session::{Offer, Told, View, follow};
 const MAX_FRAME: usize = 256 * 1024;
 /// Offers that are answered at the same time on one socket.
 const MAX_OFFERS: usize = 8;
+/// Media streams that one socket may have.
+const MAX_PLAYS: usize = 8;
+/// Media that is ready to be sent. Few: what waits here is late.
+const MEDIA_QUEUE: usize = 2;
 /// Longest candidate line that is passed on.
 const MAX_CANDIDATE: usize = 1024;
 /// Candidates that are kept for an answer that has not come.
@@ -52,9 +60,14 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 const MISSED: u32 = 2;
 
 pub(crate) fn class(api: &Api, call: &Call) -> Class {
+    if call.query.get("dst").is_empty() { class_of_source(api, call) } else { Class::Stream }
+}
+
+/// A source in place of a name is added.
+pub(crate) fn class_of_source(api: &Api, call: &Call) -> Class {
     let src = call.query.get("src");
     let adds = !src.is_empty() && api.streams.get(src).is_none() && src.contains(':');
-    if adds || !call.query.get("dst").is_empty() { Class::Stream } else { Class::View }
+    if adds { Class::Stream } else { Class::View }
 }
 
 pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
@@ -101,6 +114,8 @@ struct Client {
     player: Arc<Socket>,
     views: Vec<View>,
     waiting: Vec<String>,
+    /// Media that goes over this socket.
+    plays: Vec<Play>,
     /// Offers that are being answered.
     running: usize,
     /// Since when the page is hidden.
@@ -109,6 +124,8 @@ struct Client {
     offered: CancellationToken,
     tell: mpsc::Sender<Told>,
     told: mpsc::Receiver<Told>,
+    give: mpsc::Sender<Message>,
+    given: mpsc::Receiver<Message>,
 }
 
 /// How a socket ends.
@@ -122,17 +139,21 @@ enum End {
 impl Client {
     fn new(api: Arc<Api>, call: Call, player: Socket) -> Self {
         let (tell, told) = mpsc::channel(QUEUE);
+        let (give, given) = mpsc::channel(MEDIA_QUEUE);
         Self {
             api,
             call: Arc::new(call),
             player: Arc::new(player),
             views: Vec::new(),
             waiting: Vec::new(),
+            plays: Vec::new(),
             running: 0,
             hidden: None,
             offered: CancellationToken::new(),
             tell,
             told,
+            give,
+            given,
         }
     }
 
@@ -174,6 +195,7 @@ impl Client {
                     }
                 }
                 Some(told) = self.told.recv() => self.on_told(told),
+                Some(message) = self.given.recv() => Some(vec![message]),
                 _ = ping.tick() => {
                     if missed >= MISSED {
                         return End::Client(SignallingEnd::Reset);
@@ -193,6 +215,7 @@ impl Client {
                 let is_last = matches!(message, Message::Close(_));
                 let sent = tokio::select! {
                     sent = timeout(WRITE_LIMIT, socket.send(message)) => sent,
+                    () = gone.cancelled() => return End::Server,
                     () = cancel.cancelled() => return End::Server,
                 };
                 match sent {
@@ -224,6 +247,21 @@ impl Client {
             Heard::Hello(player) => self.on_hello(&player),
             Heard::Hidden(hidden) => {
                 self.on_hidden(hidden);
+                return Some(Vec::new());
+            }
+            // Nobody answers for a module that is off.
+            Heard::Media(..) if !self.api.settings().has_module("mp4") => return Some(Vec::new()),
+            Heard::Media(kind, codecs) => {
+                self.plays.retain(Play::is_running);
+                if self.plays.len() < MAX_PLAYS {
+                    self.play(kind, &codecs);
+                    return Some(Vec::new());
+                }
+                failure(&self.api, kind.name(), "too many streams on one socket")
+            }
+            Heard::Stop(kind) => {
+                // Both were answered as `mse`.
+                self.plays.retain(|play| kind != "mse" && play.kind.name() != kind);
                 return Some(Vec::new());
             }
             Heard::Missing(kind) => {
@@ -281,13 +319,14 @@ impl Client {
                 view.session.resume();
             }
         }
+        self.plays.iter().for_each(|play| play.hide(self.hidden));
     }
 
     /// When the next session is to let go of its camera because the page is hidden.
     fn next_hide(&self) -> Option<Instant> {
         let since = self.hidden?;
-        let waiting = self.views.iter().filter(|v| v.is_to_hide());
-        waiting.map(|v| since + v.hidden_linger).min()
+        let waiting = self.views.iter().filter(|v| v.is_to_hide()).map(|v| v.hidden_linger);
+        waiting.min().map(|linger| since + linger)
     }
 
     fn hide(&mut self) {
@@ -299,6 +338,14 @@ impl Client {
                 view.session.park();
             }
         }
+    }
+
+    fn play(&mut self, kind: message::Kind, codecs: &str) {
+        let (api, socket) = (Arc::clone(&self.api), Arc::clone(&self.player));
+        let call = Arc::clone(&self.call);
+        let play = Play::start(api, socket, call, kind, codecs, self.give.clone());
+        play.hide(self.hidden);
+        self.plays.push(play);
     }
 
     fn start(&mut self, kind: String, sdp: String) {
@@ -369,8 +416,11 @@ fn how(error: &axum::Error) -> SignallingEnd {
     SignallingEnd::Fin
 }
 
-/// The stream of the socket's address; a source is made a temporary stream.
-async fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
+/// The stream that a call names; a source is made a temporary stream.
+///
+/// # Errors
+/// What to tell the caller.
+pub(crate) async fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, String> {
     let src = call.query.get("src");
     let dst = call.query.get("dst");
     if !dst.is_empty() {

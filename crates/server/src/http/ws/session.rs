@@ -59,7 +59,7 @@ impl View {
 }
 
 /// What others may wait for is let go at once, unless the stream says otherwise.
-fn hidden_linger(api: &Api, stream: &Stream) -> Duration {
+pub(super) fn hidden_linger(api: &Api, stream: &Stream) -> Duration {
     let options = stream.options();
     options.hidden_linger.unwrap_or_else(|| {
         let sources = stream.snapshot().producers.unwrap_or_default();
