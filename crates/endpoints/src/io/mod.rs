@@ -13,3 +13,4 @@ pub mod shard;
 pub mod sys;
 pub mod tcp;
 pub mod udp;
+pub mod wire;

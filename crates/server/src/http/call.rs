@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
 use rs2rtc_base::url::query_pairs;
+use rs2rtc_endpoints::io::wire::Line;
 use rs2rtc_streams::CancellationToken;
 use serde_json::Value;
 
@@ -34,6 +35,8 @@ pub struct Call {
     pub admin: bool,
     /// Drops the whole connection when it fires.
     pub connection: CancellationToken,
+    /// Tells of the client's end while an answer without an end is under way.
+    pub line: Line,
     /// Locked only because a body is not `Sync` and calls are shared.
     body: Mutex<Body>,
 }
@@ -73,7 +76,8 @@ impl Call {
     /// A request from a peer.
     pub fn new(parts: Parts, body: Body, peer: Peer, connection: CancellationToken) -> Self {
         let query = Query::parse(parts.uri.query().unwrap_or_default());
-        Self { parts, peer, query, admin: false, connection, body: Mutex::new(body) }
+        let line = Line::default();
+        Self { parts, peer, query, admin: false, connection, line, body: Mutex::new(body) }
     }
 
     /// Its method.

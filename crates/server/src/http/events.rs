@@ -59,7 +59,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     if call.method() != "HEAD" {
         api.tasks.spawn("event reader", reader.run());
     }
-    streamed("text/event-stream", take, |piece| piece)
+    streamed("text/event-stream", take, call.line.stream(), Some)
 }
 
 /// What a reader wants to know.

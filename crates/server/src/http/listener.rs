@@ -13,8 +13,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rs2rtc_base::Error;
 use rs2rtc_endpoints::io::tcp;
+use rs2rtc_endpoints::io::wire::{Line, Socket, Wire};
 use rs2rtc_streams::CancellationToken;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -167,16 +167,20 @@ enum Stream {
 
 fn serve<S>(stream: S, peer: Peer, api: Arc<Api>) -> impl Future<Output = ()> + Send
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Socket + 'static,
 {
     let cancel = api.cancel.clone();
+    let line = Line::default();
+    let stream = Wire::new(stream, line.clone());
     let dropped = CancellationToken::new();
     let drop_it = dropped.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (api, drop_it) = (Arc::clone(&api), drop_it.clone());
+        let line = line.clone();
         async move {
             let (parts, body) = request.into_parts();
-            let call = Call::new(parts, Body::new(body), peer, drop_it);
+            let mut call = Call::new(parts, Body::new(body), peer, drop_it);
+            call.line = line;
             Ok::<_, Infallible>(api.answer(call).await)
         }
     });

@@ -5,30 +5,25 @@
 //! channel. The end of the connection is the end of that channel: while an answer
 //! is written, its read side is watched.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use bytes::Bytes;
-use hyper::body::Frame;
+use rs2rtc_endpoints::io::wire::Line;
 use rs2rtc_endpoints::outputs::mp4::{
     Begin, End, Picture, Piece, Still, Viewer, Wish, of_list, of_query,
 };
 use rs2rtc_streams::{CancellationToken, Departure, Description};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::call::{Call, Reply, error, no_page, no_stream, typed};
+use super::streamed::body;
 use super::{Api, Class, ROUTES, ingest, streams_api, ws};
 
 /// Pieces that wait for the connection; what waits longer waits in the viewer's queue.
 const QUEUE: usize = 4;
-/// How long a client may take nothing.
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How long the first picture may take to come.
 const FIRST_LIMIT: Duration = Duration::from_secs(60);
 /// A keyframe that is not older is the newest picture that counts.
@@ -63,6 +58,8 @@ pub(crate) async fn stream(api: Arc<Api>, call: Call) -> Reply {
         Err(text) if text == "stream not found" => return no_stream(),
         Err(text) => return error(StatusCode::BAD_REQUEST, &api.secrets.mask(&text)),
     };
+    // From here on the client's end is noticed whatever else it has sent.
+    let streaming = call.line.stream();
     let begin = if call.query.get("burst") == "1" { Begin::Live } else { Begin::Keyframe };
     let medias = of_query(call.query.pairs().collect::<Vec<_>>().into_iter());
     let wish = Wish { medias, description: description(&call), begin, picture: picture(&call) };
@@ -73,7 +70,7 @@ pub(crate) async fn stream(api: Arc<Api>, call: Call) -> Reply {
         }
     };
     let content_type = viewer.content_type();
-    let body = if is_head {
+    let answer = if is_head {
         viewer.leave(Departure::now("left"));
         Body::empty()
     } else {
@@ -82,12 +79,13 @@ pub(crate) async fn stream(api: Arc<Api>, call: Call) -> Reply {
             viewer,
             give,
             duration: seconds(call.query.get("duration")),
+            line: call.line.clone(),
             connection: call.connection.clone(),
         };
         api.tasks.spawn("mp4 download", download.run(api.cancel.clone()));
-        Body::new(Pieces(take))
+        body(take, streaming, Piece::into_parts)
     };
-    let mut reply = typed("", body);
+    let mut reply = typed("", answer);
     let headers = reply.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&content_type) {
         headers.insert(header::CONTENT_TYPE, value);
@@ -210,27 +208,14 @@ fn moved(to: &str, is_head: bool) -> Reply {
     reply
 }
 
-/// The answer's body: ends with its channel.
-struct Pieces(mpsc::Receiver<Bytes>);
-
-impl HttpBody for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
-
 /// One client that loads a stream.
 struct Download {
     viewer: Viewer,
-    give: mpsc::Sender<Bytes>,
+    give: mpsc::Sender<Piece>,
     /// How much it wants.
     duration: Option<Duration>,
+    /// Tells how the connection ended.
+    line: Line,
     /// Drops the connection, so that an answer that was cut does not look whole.
     connection: CancellationToken,
 }
@@ -240,7 +225,7 @@ impl Download {
         let give = self.give.clone();
         let departure = tokio::select! {
             biased;
-            () = give.closed() => Some(Departure::now("tcp_fin")),
+            () = give.closed() => Some(self.line.departure()),
             () = cancel.cancelled() => Some(Departure::now("shutdown")),
             departure = self.feed() => departure,
         };
@@ -275,16 +260,9 @@ impl Download {
                 is_playing = true;
                 until = Instant::now() + self.duration.unwrap_or_default();
             }
-            let limit = Instant::now() + WRITE_LIMIT;
-            for bytes in piece.into_parts() {
-                match timeout_at(limit, self.give.send(bytes)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Some(Departure::now("tcp_fin")),
-                    Err(_) => {
-                        self.connection.cancel();
-                        return Some(Departure::now("write_stall"));
-                    }
-                }
+            // A client that takes nothing is ended by its connection.
+            if self.give.send(piece).await.is_err() {
+                return Some(self.line.departure());
             }
         }
     }

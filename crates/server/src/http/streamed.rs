@@ -1,4 +1,7 @@
 //! Answers that are written as something happens: a queue on its way to a client.
+//!
+//! They claim their connection ([`Streaming`]), so that the client's end is seen
+//! at once although nothing is read from it, and in time if it takes nothing.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,22 +10,41 @@ use axum::body::{Body, HttpBody};
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use hyper::body::Frame;
+use rs2rtc_endpoints::io::wire::Streaming;
 use tokio::sync::mpsc;
 
 use super::call::{Reply, error, typed};
 
 /// An answer that lasts as long as its queue. Nobody may keep it, and proxies are
 /// to pass it on at once.
-pub(crate) fn streamed<T: Send + 'static>(
+pub(crate) fn streamed<T, P, F>(
     content_type: &'static str,
     queue: mpsc::Receiver<T>,
-    write: impl FnMut(T) -> Bytes + Send + Unpin + 'static,
-) -> Reply {
-    let mut reply = typed(content_type, Body::new(Streamed { queue, write }));
+    streaming: Streaming,
+    write: F,
+) -> Reply
+where
+    T: Send + 'static,
+    P: IntoIterator<Item = Bytes>,
+    P::IntoIter: Send + Unpin + 'static,
+    F: FnMut(T) -> P + Send + Unpin + 'static,
+{
+    let mut reply = typed(content_type, body(queue, streaming, write));
     let headers = reply.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     reply
+}
+
+/// The body of such an answer. An item may be written in several pieces.
+pub(crate) fn body<T, P, F>(queue: mpsc::Receiver<T>, streaming: Streaming, write: F) -> Body
+where
+    T: Send + 'static,
+    P: IntoIterator<Item = Bytes>,
+    P::IntoIter: Send + Unpin + 'static,
+    F: FnMut(T) -> P + Send + Unpin + 'static,
+{
+    Body::new(Streamed { queue, write, pieces: None, _streaming: streaming })
 }
 
 /// There are too many answers of a kind already.
@@ -32,12 +54,20 @@ pub(crate) fn too_many(text: &str) -> Reply {
     reply
 }
 
-struct Streamed<T, F> {
+struct Streamed<T, F, I> {
     queue: mpsc::Receiver<T>,
     write: F,
+    /// What is left of an item.
+    pieces: Option<I>,
+    _streaming: Streaming,
 }
 
-impl<T, F: FnMut(T) -> Bytes + Unpin> HttpBody for Streamed<T, F> {
+impl<T, P, F> HttpBody for Streamed<T, F, P::IntoIter>
+where
+    P: IntoIterator<Item = Bytes>,
+    P::IntoIter: Unpin,
+    F: FnMut(T) -> P + Unpin,
+{
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
@@ -45,7 +75,15 @@ impl<T, F: FnMut(T) -> Bytes + Unpin> HttpBody for Streamed<T, F> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let item = ready!(self.queue.poll_recv(context));
-        Poll::Ready(item.map(|item| Ok(Frame::data((self.write)(item)))))
+        loop {
+            if let Some(piece) = self.pieces.as_mut().and_then(Iterator::next) {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            let Some(item) = ready!(self.queue.poll_recv(context)) else {
+                return Poll::Ready(None);
+            };
+            let pieces = (self.write)(item).into_iter();
+            self.pieces = Some(pieces);
+        }
     }
 }

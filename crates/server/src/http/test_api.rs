@@ -61,10 +61,10 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         run.await;
         drop(place);
     });
-    streamed("application/x-ndjson", take, move |report| {
+    streamed("application/x-ndjson", take, call.line.stream(), move |report| {
         let mut value = line(&report);
         api.secrets.mask_json(&mut value);
-        Bytes::from(format!("{value}\n"))
+        Some(Bytes::from(format!("{value}\n")))
     })
 }
 
