@@ -1,0 +1,4 @@
+//! Bare H.264 and H.265: any bytes give units or errors.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| rs2rtc_testkit::fuzz::container::annexb(data));

@@ -1,0 +1,4 @@
+//! Uncompressed pictures: any bytes give units or errors.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| rs2rtc_testkit::fuzz::container::y4m(data));
