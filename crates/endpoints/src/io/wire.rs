@@ -218,7 +218,7 @@ impl<S: Socket> Wire<S> {
 
     fn look(&mut self, now: Instant) -> io::Result<()> {
         let answers = self.socket.answers().filter(|answers| answers.owed);
-        self.owed = answers.and(self.owed.or(Some(now)));
+        self.owed = answers.and_then(|_| self.owed.or(Some(now)));
         if let (Some(answers), Some(owed)) = (answers, self.owed) {
             // A connection that rested owed nothing at that time.
             let silent = answers.since.min(now - owed);
