@@ -52,6 +52,11 @@ bench-start runs="20":
     cargo build --release --locked
     node tools/ui/bench-start.mjs {{runs}}
 
+# How long still pictures of running cameras take.
+bench-pictures runs="30":
+    cargo build --release --locked
+    node tools/bench-pictures.mjs {{runs}}
+
 # The binary for packages.
 dist:
     cargo build --profile dist --locked

@@ -134,7 +134,7 @@ export async function watch(page, options, {ok}) {
         return {
             stats: await state.stats(),
             video: {
-                width: video.videoWidth, height: video.videoHeight, time: video.currentTime,
+                width: video.videoWidth, height: video.videoHeight, ...state.size, time: video.currentTime,
                 paused: video.paused, muted: video.muted, shown: state.shown - state.shownBefore,
             },
             readings: state.readings, damaged: state.damaged, hashes: state.hashes, sound: state.sound ?? null, beeps: state.beeps ?? [],

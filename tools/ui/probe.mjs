@@ -59,13 +59,15 @@ export function probe(readStrip) {
     const smallPen = small.getContext('2d', {willReadFrequently: true});
     small.width = 64;
     small.height = 36;
+    const draw = CanvasRenderingContext2D.prototype.drawImage;
     const look = (video, now) => {
-        const width = video.videoWidth, height = video.videoHeight, top = Math.floor(height * 54 / 60);
+        const {videoWidth: width = video.width, videoHeight: height = video.height} = video;
+        const top = Math.floor(height * 54 / 60);
         if (canvas.width !== width || canvas.height !== height - top) {
             canvas.width = width;
             canvas.height = height - top;
         }
-        pen.drawImage(video, 0, top, width, height - top, 0, 0, width, height - top);
+        draw.call(pen, video, 0, top, width, height - top, 0, 0, width, height - top);
         const reading = readStrip(pen.getImageData(0, 0, width, height - top), height);
         if (reading) {
             const at = performance.timeOrigin + now;
@@ -74,11 +76,21 @@ export function probe(readStrip) {
             state.damaged++;
         }
         if (!reading || state.hashes.length < 4) {
-            smallPen.drawImage(video, 0, 0, 64, 36);
+            draw.call(smallPen, video, 0, 0, 64, 36);
             let hash = 0x811C9DC5;
             for (const byte of smallPen.getImageData(0, 0, 64, 36).data) hash = Math.imul(hash ^ byte, 0x01000193);
             state.hashes.push((hash >>> 0).toString(16).padStart(8, '0'));
         }
+    };
+
+    // Motion JPEG is drawn on a canvas.
+    CanvasRenderingContext2D.prototype.drawImage = function (...args) {
+        draw.apply(this, args);
+        if (this.canvas.className !== 'pictures' || !this.canvas.isConnected) return;
+        mark('firstFrame');
+        state.shown++;
+        state.size = {width: this.canvas.width, height: this.canvas.height};
+        if (state.reading && state.readings.length + state.damaged < 3000) look(this.canvas, performance.now());
     };
 
     const create = Document.prototype.createElement;

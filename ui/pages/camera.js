@@ -247,12 +247,11 @@ function showSound() {
 }
 
 function snapshot() {
-    const video = /** @type {HTMLVideoElement|undefined} */ (player?.video);
-    if (!video?.videoWidth) return toast(t('camera.noPicture'));
-    const canvas = document.createElement('canvas');
-    canvas.width = video.videoWidth;
-    canvas.height = video.videoHeight;
-    canvas.getContext('2d')?.drawImage(video, 0, 0);
+    const shown = /** @type {HTMLVideoElement|HTMLCanvasElement|undefined} */ (player?.shown);
+    const {width = 0, height = 0} = shown instanceof HTMLVideoElement ? {width: shown.videoWidth, height: shown.videoHeight} : shown ?? {};
+    if (!shown || !width) return toast(t('camera.noPicture'));
+    const canvas = Object.assign(document.createElement('canvas'), {width, height});
+    canvas.getContext('2d')?.drawImage(shown, 0, 0);
     canvas.toBlob(blob => {
         if (!blob) return;
         const file = `${name.replace(/[^\p{L}\p{N}_.-]+/gu, '_').slice(0, 80) || 'camera'}_${new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-')}.png`;

@@ -43,15 +43,18 @@ export class LastPicture {
         this.canvas.setAttribute('aria-hidden', 'true');
     }
 
-    /** Takes the frame that is shown now, once until `hide`; keeps the older one if there is none. */
-    grab() {
+    /**
+     * Takes the frame that is shown now, once until `hide`; keeps the older one if there is none.
+     * @param {HTMLCanvasElement} [pictures] where it is shown, if that is not the video
+     */
+    grab(pictures) {
         if (!this.canvas.hidden) return;
-        const {videoWidth: width, videoHeight: height} = this.video;
-        if (!width || this.video.readyState < 2) return;
+        const {width, height} = pictures ?? {width: this.video.videoWidth, height: this.video.videoHeight};
+        if (!width || !pictures && this.video.readyState < 2) return;
         try {
             this.canvas.width = width;
             this.canvas.height = height;
-            this.canvas.getContext('2d')?.drawImage(this.video, 0, 0);
+            this.canvas.getContext('2d')?.drawImage(pictures ?? this.video, 0, 0);
             this.canvas.hidden = false;
         } catch (err) {
             console.warn(err);

@@ -21,6 +21,7 @@ import {classOfEnd, explainEnd, explainPath} from '../reasons.js';
 import {returnIdentity, takeIdentity} from './identity.js';
 import {sayGoodbye} from './leaving.js';
 import {Overlay} from './overlay.js';
+import {showPictures} from './mjpeg.js';
 import {LastPicture} from './picture.js';
 import {Presence} from './presence.js';
 import {Retry, stops} from './retry.js';
@@ -50,11 +51,13 @@ export class RsPlayer extends VideoRTC {
     #retry = new Retry(() => this.onconnect());
     /** @type {LastPicture|null} */
     #picture = null;
+    /** Motion JPEG, while it plays that way. @type {ReturnType<typeof showPictures>|null} */
+    #pictures = null;
     #parts = {
         element: this,
         status: this.#status,
         run: () => this.#run,
-        grab: () => this.#picture?.grab(),
+        grab: () => this.#grab(),
         live: () => this.#live(),
         playing: (/** @type {Mode} */ mode) => this.#playing(mode),
         ended: () => this.#ended(),
@@ -71,6 +74,11 @@ export class RsPlayer extends VideoRTC {
     /** What the player does now. @returns {Phase} */
     get phase() {
         return this.#status.phase;
+    }
+
+    /** What shows the newest picture: the video, or the canvas of Motion JPEG. @returns {HTMLVideoElement|HTMLCanvasElement|null} */
+    get shown() {
+        return this.#pictures?.canvas ?? this.video;
     }
 
     /** Identity of the player, which survives a reload. */
@@ -200,8 +208,17 @@ export class RsPlayer extends VideoRTC {
         if (!run.won) return;
         for (const mode of [...RIVALS, 'mjpeg']) delete this.onmessage[mode];
         run.open = new Set(['webrtc']);
+        this.#endPictures();
         if (keep && rival) this.#hearing.stopRival();
         this.#playing('webrtc');
+    }
+
+    /** The pictures of Motion JPEG are drawn over the video. */
+    onmjpeg() {
+        this.#pictures?.close();
+        const pictures = this.#pictures = showPictures(/** @type {HTMLVideoElement} */ (this.video));
+        this.ondata = data => pictures.push(data);
+        this.send({type: 'mjpeg'});
     }
 
     onpclost() {
@@ -256,7 +273,7 @@ export class RsPlayer extends VideoRTC {
         const run = this.#run;
         if (run.isTimed('reason')) return;
         // Soon the browser takes the frame away.
-        this.#picture?.grab();
+        this.#grab();
         if (this.ws && run.session?.caps.has('released')) run.after('reason', REASON_AFTER_GOODBYE, () => this.#ended());
         else this.#ended();
     }
@@ -290,12 +307,23 @@ export class RsPlayer extends VideoRTC {
     #leave(phase, beacon = false) {
         const run = this.#run;
         sayGoodbye({pc: this.pc, ws: this.ws, byes: run.released ? [] : run.session?.byes ?? [], beacon});
-        if (run.liveSince) this.#picture?.grab();
+        if (run.liveSince) this.#grab();
         run.end();
         this.#run = new Run();
         this.#retry.cancel();
         super.ondisconnect();
+        this.#endPictures();
         if (phase) this.#status.enter(phase, phase === 'parked' ? explainEnd('hidden') : '');
+    }
+
+    /** Keeps what is shown now, to look at until there is something newer. */
+    #grab() {
+        this.#picture?.grab(this.#pictures?.canvas);
+    }
+
+    #endPictures() {
+        this.#pictures?.close();
+        this.#pictures = null;
     }
 
     /** @param {number} ms */

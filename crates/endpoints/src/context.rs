@@ -8,6 +8,7 @@ use rs2rtc_streams::{Streams, Tasks};
 
 use crate::io::rendezvous::Rendezvous;
 use crate::outputs::mp4;
+use crate::outputs::picture::Pictures;
 use crate::sources::{exec, ffmpeg};
 
 /// Shared by all sources and outputs: settings, running tasks and the places
@@ -20,6 +21,8 @@ pub struct Context {
     pub ffmpeg: Current<ffmpeg::Config>,
     /// Tasks that outlive a single connection; joined at shutdown.
     pub tasks: Tasks,
+    /// Still pictures that are being made, and those that were.
+    pub pictures: Pictures,
     /// Where children that push over RTSP are awaited.
     pub pushes: Rendezvous,
     /// Viewers of fragmented MP4.
@@ -37,6 +40,7 @@ impl Context {
             exec: Current::new(exec),
             ffmpeg: Current::new(ffmpeg),
             tasks: Tasks::new(),
+            pictures: Pictures::default(),
             pushes: Rendezvous::default(),
             mp4: mp4::Hub::default(),
             user_agent: user_agent.to_owned(),

@@ -387,6 +387,16 @@ impl Live {
         received.map(|t| Arc::clone(&t.track)).collect()
     }
 
+    /// The newest keyframe of its picture, however long ago, and its codec.
+    pub(crate) fn last_keyframe(&self) -> Option<(Codec, Arc<Frame>)> {
+        let state = self.lock();
+        let keyframes = state.tracks.iter().filter_map(|live| {
+            let keyframe = live.track.last_keyframe()?;
+            Some((live.track.codec(), keyframe))
+        });
+        keyframes.max_by_key(|(_, keyframe)| keyframe.arrival)
+    }
+
     /// Senders into its backchannels, for the API.
     pub(crate) fn senders(&self) -> Vec<Arc<Sender>> {
         self.lock().tracks.iter().filter_map(|t| t.feed.clone()).collect()

@@ -86,13 +86,17 @@ impl Shared {
 
     /// Opens a source: another stream by its name, else by its scheme.
     pub(crate) fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
-        // A source that a viewer gave in place of a name is its stream's name too.
-        let is_address = request.source == request.stream && request.source.contains(':');
-        let other = self.names().get(&request.source).filter(|_| !is_address).cloned();
-        match other {
+        match self.relayed(&request.source, &request.stream) {
             Some(other) => relay::open(other, request),
             None => self.opener.open(request),
         }
+    }
+
+    /// The stream that is the source of another one.
+    pub(crate) fn relayed(&self, source: &str, stream: &str) -> Option<Arc<Stream>> {
+        // A source that a viewer gave in place of a name is its stream's name too.
+        let is_own_address = source == stream && source.contains(':');
+        self.names().get(source).filter(|_| !is_own_address).cloned()
     }
 }
 

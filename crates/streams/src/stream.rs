@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use rs2rtc_base::Error;
-use rs2rtc_media::Media;
+use rs2rtc_media::{Codec, Frame, Media};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -416,6 +416,24 @@ impl Stream {
     /// The stream of another name.
     pub(crate) fn named(&self, name: &str) -> Option<Arc<Self>> {
         self.shared.names().get(name).cloned()
+    }
+
+    /// The newest keyframe that one of its sources gave, however long ago, and its
+    /// codec. Nothing is opened for it.
+    pub fn last_keyframe(&self) -> Option<(Codec, Arc<Frame>)> {
+        let keyframes = self.lock_sources().into_iter().filter_map(|source| match source {
+            Source::Slot(slot) => slot.live.last_keyframe(),
+            Source::External(external) => external.live.last_keyframe(),
+        });
+        keyframes.max_by_key(|(_, keyframe)| keyframe.arrival)
+    }
+
+    /// Whether one of its sources is open.
+    pub fn is_open(&self) -> bool {
+        self.lock_sources().into_iter().any(|source| match source {
+            Source::Slot(slot) => slot.live.connection().is_some(),
+            Source::External(external) => external.live.connection().is_some(),
+        })
     }
 
     /// How many consumers it has now; parked ones are not counted.

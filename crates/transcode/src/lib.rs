@@ -3,6 +3,7 @@
 //!
 //! - [`video`]: planar pictures, [`video::Encoder`], H.264 (feature `h264`) and JPEG.
 //! - [`audio`]: [`audio::Encoder`], Opus and G.711.
+//! - [`ascii`]: pictures as text.
 //! - [`demo`]: test picture, machine-readable strip, tone and `demo:` parameters.
 //!
 //! Nothing here reads a clock, starts a thread or opens anything: time is an
@@ -11,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod ascii;
 pub mod audio;
 pub mod demo;
 mod error;

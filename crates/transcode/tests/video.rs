@@ -91,12 +91,56 @@ fn jpeg_refuses_what_it_cannot_do() {
     assert!(encoder.encode_image(&I420Frame::black(64, 65_536)).is_err());
 }
 
+#[test]
+fn jpeg_comes_back_as_it_went() {
+    let mut pattern = Pattern::new(322, 182, 30);
+    let picture = pattern.render(7, NOW).clone();
+    let image = jpeg::Encoder::new(95).unwrap().encode_image(&picture).unwrap();
+    let back = jpeg::decode(&image).unwrap();
+    assert_eq!((back.width, back.height, back.full_range), (322, 182, true));
+    let again = jpeg::Encoder::new(95).unwrap().encode_image(&back).unwrap();
+    let twice = jpeg::decode(&again).unwrap();
+    for (a, b) in [(&back.y, &twice.y), (&back.u, &twice.u), (&back.v, &twice.v)] {
+        let error: u64 = a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(error < a.len() as u64 * 3, "{error} of {}", a.len());
+    }
+    let want = Reading { frame: 7, unix_ms: NOW };
+    assert_eq!(read(&twice.y, 322, 182), Some(want));
+}
+
+#[test]
+fn a_damaged_image_is_an_error_or_a_picture_never_a_crash() {
+    let mut pattern = Pattern::new(160, 120, 30);
+    let image = jpeg::Encoder::new(60).unwrap().encode_image(pattern.render(3, NOW)).unwrap();
+    for end in 0..image.len() {
+        if let Ok(picture) = jpeg::decode(&image[..end]) {
+            assert!(picture.is_consistent());
+        }
+    }
+    let mut broken = image.to_vec();
+    for at in (0..broken.len()).step_by(11) {
+        broken[at] ^= 0x55;
+        let _ = jpeg::decode(&broken);
+        broken[at] ^= 0x55;
+    }
+    assert!(jpeg::decode(b"no image").unwrap_err().to_string().starts_with("JPEG: "));
+    // One that only says that it is large takes no memory for that.
+    let sizes = broken.windows(2).position(|w| w == [0xff, 0xc0]).unwrap() + 5;
+    for (side, reason) in [(8190_u16, "8190x8190 is too large"), (65_535, "")] {
+        broken[sizes..sizes + 2].copy_from_slice(&side.to_be_bytes());
+        broken[sizes + 2..sizes + 4].copy_from_slice(&side.to_be_bytes());
+        let error = jpeg::decode(&broken).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
 #[cfg(feature = "h264")]
 mod h264 {
     use super::*;
+    use bytes::Bytes;
     use rs2rtc_transcode::demo::Params;
-    use rs2rtc_transcode::video::AccessUnit;
     use rs2rtc_transcode::video::h264::{Config, Decoder, Encoder as H264};
+    use rs2rtc_transcode::video::{AccessUnit, Decoder as _};
 
     fn config(width: usize, height: usize, bitrate: u32) -> Config {
         Config { width, height, fps: 30, gop: 60, bitrate }
@@ -126,7 +170,7 @@ mod h264 {
         for (width, height, bitrate) in sizes {
             let mut pattern = Pattern::new(width, height, 30);
             let mut encoder = H264::new(config(width, height, bitrate)).unwrap();
-            let mut decoder = Decoder::new().unwrap();
+            let mut decoder = Decoder::new(false).unwrap();
             for frame in 0..130 {
                 let want = expected(frame, 30);
                 let picture = pattern.render(frame, want.unix_ms);
@@ -148,7 +192,7 @@ mod h264 {
     fn moving_things_leave_no_traces() {
         let mut pattern = Pattern::new(640, 360, 30);
         let mut encoder = H264::new(config(640, 360, 1_500_000)).unwrap();
-        let mut decoder = Decoder::new().unwrap();
+        let mut decoder = Decoder::new(false).unwrap();
         let mut last = I420Frame::black(640, 360);
         for frame in 0..60 {
             let picture = pattern.render(frame, NOW);
@@ -230,7 +274,7 @@ mod h264 {
     fn no_picture_is_left_out_when_the_bits_do_not_suffice() {
         let mut picture = I420Frame::black(320, 240);
         let mut encoder = H264::new(config(320, 240, 10_000)).unwrap();
-        let mut decoder = Decoder::new().unwrap();
+        let mut decoder = Decoder::new(false).unwrap();
         let mut seed = 1;
         for frame in 0..130 {
             noise(&mut seed, &mut picture);
@@ -250,6 +294,62 @@ mod h264 {
                 .collect::<Vec<_>>()
         };
         assert!(stream() == stream());
+    }
+
+    #[test]
+    fn what_is_passed_over_still_counts() {
+        let mut pattern = Pattern::new(320, 240, 30);
+        let mut encoder = H264::new(config(320, 240, 300_000)).unwrap();
+        let units: Vec<AccessUnit> = (0..20)
+            .map(|frame| encoder.encode(pattern.render(frame, NOW), false).unwrap())
+            .collect();
+        let (last, before) = units.split_last().unwrap();
+        let (mut all, mut only) = (Decoder::new(false).unwrap(), Decoder::new(true).unwrap());
+        for unit in before {
+            all.decode(&unit.units).unwrap();
+            only.pass(&unit.units).unwrap();
+        }
+        let (a, b) = (all.decode(&last.units).unwrap(), only.decode(&last.units).unwrap());
+        let (a, b) = (a.unwrap(), b.unwrap());
+        assert_eq!(a.y, b.y);
+        assert!(b.full_range && !a.full_range);
+        assert!(only.flush().unwrap().is_none(), "nothing was held back");
+    }
+
+    #[test]
+    fn a_hostile_stream_is_an_error_or_a_picture_never_a_crash() {
+        let mut pattern = Pattern::new(176, 144, 30);
+        let mut encoder = H264::new(config(176, 144, 200_000)).unwrap();
+        let units: Vec<AccessUnit> = (0..8)
+            .map(|frame| encoder.encode(pattern.render(frame, NOW), false).unwrap())
+            .collect();
+        let mut seed = 7_u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as usize % below.max(1)
+        };
+        for _ in 0..300 {
+            let mut decoder = Decoder::new(false).unwrap();
+            for unit in &units {
+                let damaged: Vec<Bytes> = unit
+                    .units
+                    .iter()
+                    .map(|nal| {
+                        let mut nal = nal.to_vec();
+                        for _ in 0..random(4) {
+                            let at = random(nal.len());
+                            nal[at] ^= 1 << random(8);
+                        }
+                        nal.truncate(nal.len() - random(8).min(nal.len()) * random(2));
+                        nal.into()
+                    })
+                    .collect();
+                if let Ok(Some(picture)) = decoder.decode(&damaged) {
+                    assert!(picture.is_consistent());
+                }
+            }
+            let _ = decoder.flush();
+        }
     }
 
     #[test]
@@ -275,8 +375,8 @@ mod h264 {
         for end in (0..slice.len()).step_by(37) {
             let mut units = unit.units.clone();
             units[2] = slice.slice(..end);
-            let _ = Decoder::new().unwrap().decode(&units);
+            let _ = Decoder::new(false).unwrap().decode(&units);
         }
-        assert!(!matches!(Decoder::new().unwrap().decode(&[]), Ok(Some(_))));
+        assert!(!matches!(Decoder::new(false).unwrap().decode(&[]), Ok(Some(_))));
     }
 }

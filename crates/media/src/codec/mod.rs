@@ -13,6 +13,7 @@ pub(crate) mod bits;
 pub mod g711;
 pub mod h264;
 pub mod h265;
+pub mod jpeg;
 pub mod mpa;
 pub mod nal;
 pub mod opus;

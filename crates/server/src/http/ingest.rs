@@ -59,11 +59,6 @@ pub(crate) async fn mp4(api: Arc<Api>, call: Call) -> Reply {
     pushed(api, call, Form::Mp4).await
 }
 
-/// `api/stream.mjpeg`: JPEG pictures.
-pub(crate) async fn mjpeg(api: Arc<Api>, call: Call) -> Reply {
-    pushed(api, call, Form::Mjpeg).await
-}
-
 /// A path that takes pushes and gives nothing.
 async fn pushed(api: Arc<Api>, call: Call, form: Form) -> Reply {
     if matches!(*call.method(), Method::GET | Method::HEAD) {

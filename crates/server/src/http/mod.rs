@@ -37,6 +37,8 @@ mod ingest;
 pub mod listener;
 mod metrics;
 mod mp4;
+mod picture_streams;
+mod pictures;
 pub mod players;
 mod preload_api;
 mod rtsp_to_web;
@@ -172,7 +174,11 @@ pub static ROUTES: &[Route] = &[
     route!("api/stream.ts", "api", |_, _| Class::Stream, ingest::ts),
     route!("api/stream.flv", "api", |_, _| Class::Stream, ingest::flv),
     route!("api/stream.mp4", "api", mp4::class, mp4::stream),
-    route!("api/stream.mjpeg", "api", |_, _| Class::Stream, ingest::mjpeg),
+    route!("api/stream.mjpeg", "mjpeg", picture_streams::class, picture_streams::mjpeg),
+    route!("api/stream.ascii", "mjpeg", |_, _| Class::View, picture_streams::ascii),
+    route!("api/stream.y4m", "mjpeg", |_, _| Class::View, picture_streams::y4m),
+    route!("api/frame.jpeg", "mjpeg", ws::class_of_source, pictures::frame),
+    route!("api/rs/poster" in "api/frame.jpeg", "mjpeg", |_, _| Class::View, pictures::poster),
     route!("api/ws", "ws", ws::class, ws::handle),
     route!("api/frame.mp4", "mp4", |_, _| Class::View, mp4::frame),
     route!("api/webrtc", "webrtc", webrtc::class, webrtc::handle),

@@ -54,10 +54,11 @@ pub(crate) struct Way {
 
 /// Headers that we may send beyond the recording: they change nothing for a
 /// client that does not know them. The policies come with our own pages only.
-const EXTRA: [&str; 14] = [
+const EXTRA: [&str; 16] = [
     "accept-ranges",
     "access-control-allow-credentials",
     "access-control-expose-headers",
+    "age",
     "allow",
     "cache-control",
     "content-length",
@@ -67,6 +68,7 @@ const EXTRA: [&str; 14] = [
     "etag",
     "permissions-policy",
     "referrer-policy",
+    "server-timing",
     "transfer-encoding",
     "vary",
 ];

@@ -77,6 +77,21 @@ fn the_first_command_plays_the_demo_camera() {
 }
 
 #[test]
+fn motion_jpeg_plays_on_a_canvas() {
+    if !has_browser() {
+        return;
+    }
+    let server = Server::with_streams("pictures: \"demo:?video=mjpeg&width=640&height=360\"");
+    for mode in ["mjpeg", "webrtc,mse,mjpeg"] {
+        let report = play(&server.url(""), "pictures", &["--mode", mode]);
+        assert_eq!((number(&report, "width"), number(&report, "height")), (640.0, 360.0));
+        assert!(number(&report, "advanced") > 20.0, "the burnt-in counter moves: {report}");
+        assert_eq!(number(&report, "damaged"), 0.0, "{report}");
+        server.until_stream("pictures", "the camera is let go", |s| !s.contains("\"receivers\""));
+    }
+}
+
+#[test]
 fn cameras_play_in_the_browser() {
     if !has_browser() || !has_program("ffmpeg", "-version") {
         return;

@@ -14,6 +14,7 @@ mod harness;
 mod home_assistant;
 mod https;
 mod load;
+mod pictures;
 mod players;
 mod processes;
 mod publish;

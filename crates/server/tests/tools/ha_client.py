@@ -7,6 +7,7 @@ It talks over the unix socket, as Home Assistant does, and prints one line per c
 
 import asyncio
 import base64
+import struct
 import sys
 
 import aiohttp
@@ -45,6 +46,14 @@ def offer() -> str:
         if kind == "video":
             lines.append(f"a=fmtp:{number} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f")
     return "\r\n".join(lines) + "\r\n"
+
+
+def size_of(picture: bytes) -> tuple[int, int]:
+    """Width and height of a JPEG image, by its frame header."""
+    assert picture.startswith(b"\xff\xd8") and picture.endswith(b"\xff\xd9")
+    at = picture.index(b"\xff\xc0")
+    height, width = struct.unpack(">HH", picture[at + 5 : at + 9])
+    return width, height
 
 
 async def has(session: aiohttp.ClientSession, path: str) -> bool:
@@ -96,12 +105,10 @@ async def main(socket: str, user: str, password: str, rtsp: str) -> None:
             print("preload")
         else:
             print("MISSING preload")
-        if await has(session, "/api/frame.jpeg?src=camera.file"):
-            picture = await client.get_jpeg_snapshot("camera.file", width=320)
-            assert picture.startswith(b"\xff\xd8")
-            print("snapshot")
-        else:
-            print("MISSING snapshot")
+        for sides, size in (({}, (1280, 720)), ({"width": 320}, (320, 180)), ({"width": 200, "height": 120}, (200, 120))):
+            picture = await client.get_jpeg_snapshot("camera.file", **sides)
+            assert size_of(picture) == size, (sides, size_of(picture))
+            print("snapshot", size)
 
         socket_client = Go2RtcWsClient(session, "http://localhost/", source="camera.file")
         heard: asyncio.Queue = asyncio.Queue()

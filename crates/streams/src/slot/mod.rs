@@ -369,7 +369,7 @@ impl Slot {
 
     /// Whether its source is another stream.
     fn is_relay(&self, source: &str) -> bool {
-        self.shared.names().contains_key(source)
+        self.shared.relayed(source, &self.stream).is_some()
     }
 
     fn linger(&self, gone: &Gone) -> Duration {

@@ -10,6 +10,7 @@ pub mod depay_h265;
 pub mod fmp4;
 pub mod hls_playlist;
 pub mod http_body;
+pub mod jpeg;
 mod packets;
 pub mod rtnetlink;
 pub mod rtp_rtcp;
@@ -41,6 +42,7 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("fmp4", fmp4::run),
     ("hls_playlist", hls_playlist::run),
     ("http_body", http_body::run),
+    ("jpeg", jpeg::run),
     ("rtnetlink", rtnetlink::run),
     ("rtp_rtcp", rtp_rtcp::run),
     ("rtsp_client", rtsp_client::run),

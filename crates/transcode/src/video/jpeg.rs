@@ -1,13 +1,23 @@
-//! Baseline JPEG (ITU-T T.81, JFIF): 4:2:0, the standard Huffman tables of
+//! JPEG (ITU-T T.81, JFIF). What is written is baseline: 4:2:0, the standard Huffman tables of
 //! annex K, no restart intervals, so that RTP (RFC 2435 type 1) can carry it.
 
 use bytes::Bytes;
 use jpeg_encoder::{ImageBuffer, JpegColorType, SamplingFactor};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::{AccessUnit, I420Frame};
 use crate::{Error, Result};
 
 const CODEC: &str = "JPEG";
+/// Largest width or height that is decoded.
+const MAX_SIZE: usize = 8192;
+/// Largest picture that is decoded, in pixels: each takes three bytes.
+const MAX_PIXELS: usize = 8192 * 4608;
+/// Passes over a progressive image; cameras need ten, hostile files thousands.
+const MAX_SCANS: usize = 64;
 
 /// JPEG encoder. Television-range pictures are stretched to the full range, which
 /// is what JFIF means.
@@ -80,6 +90,82 @@ impl super::Encoder for Encoder {
     fn encode(&mut self, picture: &I420Frame, _force_keyframe: bool) -> Result<AccessUnit> {
         Ok(AccessUnit { units: vec![self.encode_image(picture)?], keyframe: true })
     }
+}
+
+/// Decodes an image of one or three components; a row or column beyond an even
+/// size is left out.
+///
+/// # Errors
+///
+/// It is damaged, larger than 8192 pixels in one direction or 8192x4608 in all, or of
+/// other colours than YCbCr and grey.
+pub fn decode(image: &[u8]) -> Result<I420Frame> {
+    let broken = |error: &dyn std::fmt::Display| Error::Input {
+        codec: CODEC,
+        reason: error.to_string().chars().take(200).collect(),
+    };
+    let options = DecoderOptions::default()
+        .set_max_width(MAX_SIZE)
+        .set_max_height(MAX_SIZE)
+        .jpeg_set_max_scans(MAX_SCANS)
+        .set_strict_mode(false);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(image), options);
+    decoder.decode_headers().map_err(|error| broken(&error))?;
+    let (Some((width, height)), Some(colours)) = (decoder.dimensions(), decoder.input_colorspace())
+    else {
+        return Err(broken(&"no picture"));
+    };
+    if width.saturating_mul(height) > MAX_PIXELS {
+        return Err(broken(&format!("a picture of {width}x{height} is too large")));
+    }
+    let colours = match colours {
+        ColorSpace::YCbCr | ColorSpace::Luma => colours,
+        other => return Err(broken(&format!("colours are {other:?}"))),
+    };
+    decoder.set_options(options.jpeg_set_out_colorspace(colours));
+    let samples = decoder.decode().map_err(|error| broken(&error))?;
+    let picture = match colours {
+        ColorSpace::Luma => grey(&samples, width, height),
+        _ => halved(&samples, width, height),
+    };
+    if !picture.is_consistent() || picture.y.is_empty() {
+        return Err(broken(&format!("a picture of {width}x{height}")));
+    }
+    Ok(picture)
+}
+
+/// Luma alone, with chroma that is none.
+fn grey(samples: &[u8], width: usize, height: usize) -> I420Frame {
+    let (w, h) = (width & !1, height & !1);
+    let rows = samples.chunks_exact(width.max(1)).take(h);
+    let y = rows.flat_map(|row| row.iter().take(w)).copied().collect();
+    let chroma = vec![128; w / 2 * (h / 2)];
+    I420Frame { width: w, height: h, y, u: chroma.clone(), v: chroma, full_range: true }
+}
+
+/// Interleaved samples of full resolution; four of chroma become their mean.
+fn halved(samples: &[u8], width: usize, height: usize) -> I420Frame {
+    let (w, h) = (width & !1, height & !1);
+    let mut y = Vec::with_capacity(w * h);
+    let mut u = Vec::with_capacity(w / 2 * (h / 2));
+    let mut v = Vec::with_capacity(w / 2 * (h / 2));
+    for rows in samples.chunks_exact((width * 6).max(1)).take(h / 2) {
+        let (upper, lower) = rows.split_at(width * 3);
+        for row in [upper, lower] {
+            y.extend(row.chunks_exact(3).take(w).filter_map(|pixel| pixel.first()));
+        }
+        for (a, b) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
+            let (&[_, u0, v0, _, u1, v1], &[_, u2, v2, _, u3, v3]) = (a, b) else { continue };
+            u.push(mean([u0, u1, u2, u3]));
+            v.push(mean([v0, v1, v2, v3]));
+        }
+    }
+    I420Frame { width: w, height: h, y, u, v, full_range: true }
+}
+
+fn mean(samples: [u8; 4]) -> u8 {
+    let sum: u32 = samples.iter().map(|s| u32::from(*s)).sum();
+    u8::try_from((sum + 2) / 4).unwrap_or(u8::MAX)
 }
 
 /// `value` of a range `from` wide, in a range 255 wide, shifted by `offset`.

@@ -169,7 +169,8 @@ fn one<'a>(parameters: &'a Fragment, key: &str) -> Count<'a> {
 }
 
 impl Parts {
-    fn join(&self, environment: &Environment<'_>, output: &str) -> String {
+    /// The command line.
+    pub(super) fn join(&self, environment: &Environment<'_>, output: &str) -> String {
         let templates = environment.templates;
         let mut words = Vec::new();
         let mut add = |text: &str| {

@@ -9,6 +9,7 @@ mod command;
 mod found;
 mod hardware;
 mod input;
+mod picture;
 mod probe;
 mod risk;
 mod run;
@@ -32,6 +33,7 @@ use hardware::Engine;
 use templates::Templates;
 
 pub use found::{Found, devices, hardware};
+pub(crate) use picture::picture;
 
 /// Settings of `ffmpeg:`: templates that override or add to the built-in ones.
 #[derive(Clone, Debug, Default)]

@@ -29,16 +29,9 @@ pub(super) async fn run(
     let program = words.next().unwrap_or_default();
     let arguments = words.chain(arguments.iter().map(|&a| a.to_owned())).collect();
     let command = Command { program: program.clone(), arguments, pipe: false, stdin: false };
-    let mut process =
-        Process::start(&command, tasks).await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                let text = format!(
-                    "ffmpeg: program \"{program}\" not found: install ffmpeg or set ffmpeg.bin"
-                );
-                Error::new(ErrorKind::Config, text)
-            }
-            _ => Error::caused(ErrorKind::Config, format!("ffmpeg: program \"{program}\""), error),
-        })?;
+    let mut process = Process::start(&command, tasks)
+        .await
+        .map_err(|error| not_started(&command.program, error))?;
     let answer = async {
         let status = process.exited().await;
         process.output().ended().await;
@@ -48,4 +41,17 @@ pub(super) async fn run(
         let text = format!("ffmpeg: {program}: no answer within {} s", limit.as_secs());
         Error::new(ErrorKind::Unreachable, text)
     })
+}
+
+/// The error of a program that could not be started.
+pub(super) fn not_started(program: &str, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            let text = format!(
+                "ffmpeg: program \"{program}\" not found: install ffmpeg or set ffmpeg.bin"
+            );
+            Error::new(ErrorKind::Config, text)
+        }
+        _ => Error::caused(ErrorKind::Config, format!("ffmpeg: program \"{program}\""), error),
+    }
 }

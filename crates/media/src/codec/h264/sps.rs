@@ -44,6 +44,8 @@ pub struct Sps {
     pub separate_colour_planes: bool,
     /// Frames per second by the timing information, if present and sane.
     pub fps: Option<f64>,
+    /// Luma uses 0..=255 instead of 16..=235 (`video_full_range_flag`).
+    pub full_range: bool,
     /// `max_num_reorder_frames`, if present.
     pub max_reorder: Option<u8>,
 }
@@ -135,6 +137,7 @@ impl Sps {
             frame_mbs_only,
             separate_colour_planes,
             fps: None,
+            full_range: false,
             max_reorder: None,
         };
         if r.bit() == Some(true) {
@@ -151,7 +154,8 @@ impl Sps {
             r.skip(1)?;
         }
         if r.bit()? {
-            r.skip(4)?;
+            r.skip(3)?;
+            self.full_range = r.bit()?;
             if r.bit()? {
                 r.skip(24)?;
             }

@@ -20,10 +20,12 @@ pub mod flac;
 mod format;
 pub mod fragment;
 pub mod init;
+mod still;
 mod timeline;
 mod track;
 
 pub use cursor::{Cursor, Pace};
 pub use format::{Format, Unsupported};
 pub use init::Picture;
+pub use still::still;
 pub use track::{Fragment, Track};

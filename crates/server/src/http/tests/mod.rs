@@ -17,6 +17,8 @@ mod ffmpeg;
 mod https;
 mod ingest;
 mod openapi;
+mod picture_streams;
+mod pictures;
 mod players;
 mod trial;
 

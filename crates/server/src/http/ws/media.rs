@@ -1,5 +1,5 @@
-//! Media over the socket itself: fragmented MP4 for media source extensions, and
-//! keyframes as whole MP4s (`spec/api.md` 7).
+//! Media over the socket itself: fragmented MP4 for media source extensions,
+//! keyframes as whole MP4s, and pictures as JPEG (`spec/api.md` 7).
 //!
 //! A viewer is a task. It hands one message after the other to the socket and
 //! waits until it is taken; what the socket does not take in time is lost in the
@@ -11,8 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::Message;
-use rs2rtc_endpoints::outputs::mp4::{Begin, End, Picture, Piece, Viewer, Wish, of_list};
-use rs2rtc_streams::{CancellationToken, Departure, Description};
+use bytes::Bytes;
+use rs2rtc_base::Error;
+use rs2rtc_endpoints::outputs::mp4::{self, Begin, Piece, of_list};
+use rs2rtc_endpoints::outputs::picture;
+use rs2rtc_streams::{CancellationToken, Departure, Description, Stream};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -43,7 +46,7 @@ impl Play {
     ) -> Self {
         let (hidden, is_hidden) = watch::channel(None);
         let stopped = CancellationToken::new();
-        let (gone, wish) = (socket.gone(), wish(&call, kind, codecs));
+        let (gone, wish) = (socket.gone(), Wish::new(&call, kind, codecs));
         let linger = Duration::ZERO;
         let task =
             Task { gone, socket, kind, wish, give, is_hidden, linger, stopped: stopped.clone() };
@@ -69,22 +72,118 @@ impl Drop for Play {
 }
 
 /// What a message asks for.
-fn wish(call: &Call, kind: Kind, codecs: &str) -> Wish {
-    let (format_name, begin) = match kind {
-        Kind::Mse => ("mse/fmp4", Begin::Live),
-        Kind::Mp4 => ("mp4", Begin::Pictures),
-    };
-    Wish {
-        medias: of_list(codecs, kind == Kind::Mse),
-        description: Description {
-            format_name: format_name.to_owned(),
+struct Wish {
+    kind: Kind,
+    codecs: String,
+    about: Description,
+}
+
+impl Wish {
+    fn new(call: &Call, kind: Kind, codecs: &str) -> Self {
+        let about = Description {
             protocol: "ws".to_owned(),
             remote_addr: call.remote_addr(),
             user_agent: call.header("user-agent").to_owned(),
             ..Description::default()
-        },
-        begin,
-        picture: Picture::default(),
+        };
+        Self { kind, codecs: codecs.to_owned(), about }
+    }
+
+    async fn attach(&self, api: &Api, stream: &Arc<Stream>) -> Result<Viewer, Error> {
+        let (format_name, begin) = match self.kind {
+            Kind::Mse => ("mse/fmp4", Begin::Live),
+            Kind::Mp4 => ("mp4", Begin::Pictures),
+            Kind::Mjpeg => {
+                let (context, form) = (&api.context, picture::Form::Jpeg);
+                let live = picture::Live::attach(context, stream, form, self.about.clone());
+                return live.await.map(Box::new).map(Viewer::Jpeg);
+            }
+        };
+        let wish = mp4::Wish {
+            medias: of_list(&self.codecs, self.kind == Kind::Mse),
+            description: Description { format_name: format_name.to_owned(), ..self.about.clone() },
+            begin,
+            picture: mp4::Picture::default(),
+        };
+        let viewer = Box::new(api.context.mp4.attach(stream, wish).await?);
+        Ok(if self.kind == Kind::Mse { Viewer::Mse(viewer) } else { Viewer::Stills(viewer) })
+    }
+}
+
+/// Who watches, by what he is sent.
+enum Viewer {
+    Mse(Box<mp4::Viewer>),
+    Stills(Box<mp4::Viewer>),
+    Jpeg(Box<picture::Live>),
+}
+
+impl Viewer {
+    /// What the answer says of it.
+    fn content(&self) -> Value {
+        match self {
+            Self::Mse(viewer) | Self::Stills(viewer) => Value::String(viewer.content_type()),
+            Self::Jpeg(_) => Value::Null,
+        }
+    }
+
+    /// The next message. May be dropped and called again.
+    async fn next(&mut self) -> Result<Bytes, End> {
+        match self {
+            Self::Mse(viewer) => viewer.next().await.map(Piece::into_bytes).map_err(End::from),
+            Self::Stills(viewer) => {
+                viewer.next_still().await.map(|still| still.bytes).map_err(End::from)
+            }
+            Self::Jpeg(live) => match live.next().await {
+                // An image is one piece.
+                Ok(pieces) => Ok(pieces.into_iter().next().unwrap_or_default()),
+                Err(end) => Err(End::from(end)),
+            },
+        }
+    }
+
+    fn park(&mut self, departure: Departure) {
+        match self {
+            Self::Mse(viewer) | Self::Stills(viewer) => viewer.park(departure),
+            Self::Jpeg(live) => live.park(departure),
+        }
+    }
+
+    async fn resume(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Mse(viewer) | Self::Stills(viewer) => viewer.resume().await,
+            Self::Jpeg(live) => live.resume().await,
+        }
+    }
+
+    fn leave(self, departure: Departure) {
+        match self {
+            Self::Mse(viewer) | Self::Stills(viewer) => viewer.leave(departure),
+            Self::Jpeg(live) => live.leave(departure),
+        }
+    }
+}
+
+/// Why nothing follows: the reason code, none if it was kicked, and in words.
+struct End {
+    code: Option<&'static str>,
+    words: String,
+}
+
+impl From<mp4::End> for End {
+    fn from(end: mp4::End) -> Self {
+        let code = match end {
+            mp4::End::Kicked(_) => None,
+            mp4::End::Slow => Some("write_stall"),
+            mp4::End::Source | mp4::End::Changed => Some("source_failed"),
+        };
+        Self { code, words: end.to_string() }
+    }
+}
+
+impl From<picture::End> for End {
+    fn from(end: picture::End) -> Self {
+        let is_kicked = matches!(end, picture::End::Kicked(_));
+        Self { code: (!is_kicked).then_some("source_failed"), words: end.to_string() }
     }
 }
 
@@ -117,7 +216,7 @@ impl Task {
     async fn run(mut self, api: &Api, call: &Call) {
         let attached = async {
             let stream = find_stream(api, call).await?;
-            let viewer = api.context.mp4.attach(&stream, self.wish.clone()).await;
+            let viewer = self.wish.attach(api, &stream).await;
             Ok((viewer.map_err(|problem| problem.to_string())?, hidden_linger(api, &stream)))
         };
         let attached = tokio::select! {
@@ -134,8 +233,7 @@ impl Task {
                 return self.say(failure(api, self.kind.name(), &text)).await;
             }
         };
-        // The type of the answer is `mse` for both.
-        self.say(message("mse", &Value::String(viewer.content_type()))).await;
+        self.say(message(self.kind.answer(), &viewer.content())).await;
         let end = loop {
             match self.play(&mut viewer).await {
                 Turn::Left(code) => return viewer.leave(Departure::now(code)),
@@ -167,25 +265,20 @@ impl Task {
                 Ok(Ok(())) => {}
             }
         };
-        match end {
+        match end.code {
+            Some(code) => viewer.leave(Departure::now(code)),
             // With the reason of the kick.
-            End::Kicked(_) => drop(viewer),
-            End::Slow => viewer.leave(Departure::now("write_stall")),
-            End::Source | End::Changed => viewer.leave(Departure::now("source_failed")),
+            None => drop(viewer),
         }
-        self.say(failure(api, self.kind.name(), &end.to_string())).await;
+        self.say(failure(api, self.kind.name(), &end.words)).await;
     }
 
     /// Hands on what comes.
     async fn play(&mut self, viewer: &mut Viewer) -> Turn {
-        let (kind, give) = (self.kind, &self.give);
+        let give = &self.give;
         let sent = async {
             loop {
-                let bytes = match kind {
-                    Kind::Mse => viewer.next().await.map(Piece::into_bytes),
-                    Kind::Mp4 => viewer.next_still().await.map(|still| still.bytes),
-                };
-                match bytes {
+                match viewer.next().await {
                     // Fails with the socket, which is told by its token.
                     Ok(bytes) => drop(give.send(Message::Binary(bytes)).await),
                     Err(end) => return end,

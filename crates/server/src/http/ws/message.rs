@@ -19,7 +19,7 @@ pub(super) enum Heard {
     Hello(String),
     /// The page is hidden (true) or visible again.
     Hidden(bool),
-    /// `mse` or `mp4`: which of them, and the codecs that the browser plays.
+    /// `mse`, `mp4` or `mjpeg`: which of them, and the codecs that the browser plays.
     Media(Kind, String),
     /// `stop`: what was asked for by a message of this type is not needed any more.
     Stop(String),
@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Mse,
     /// Each keyframe as a whole MP4.
     Mp4,
+    /// Each picture as a JPEG image.
+    Mjpeg,
 }
 
 impl Kind {
@@ -46,6 +48,23 @@ impl Kind {
         match self {
             Self::Mse => "mse",
             Self::Mp4 => "mp4",
+            Self::Mjpeg => "mjpeg",
+        }
+    }
+
+    /// The module that must be on.
+    pub(super) const fn module(self) -> &'static str {
+        match self {
+            Self::Mse | Self::Mp4 => "mp4",
+            Self::Mjpeg => "mjpeg",
+        }
+    }
+
+    /// Type of the answer.
+    pub(super) const fn answer(self) -> &'static str {
+        match self {
+            Self::Mse | Self::Mp4 => "mse",
+            Self::Mjpeg => "mjpeg",
         }
     }
 }
@@ -72,8 +91,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Heard> {
         "resume" => Heard::Hidden(false),
         "mse" => Heard::Media(Kind::Mse, value.as_str().unwrap_or_default().to_owned()),
         "mp4" => Heard::Media(Kind::Mp4, value.as_str().unwrap_or_default().to_owned()),
+        "mjpeg" => Heard::Media(Kind::Mjpeg, String::new()),
         "stop" => Heard::Stop(value.as_str().unwrap_or_default().to_owned()),
-        "hls" | "mjpeg" => Heard::Missing(kind.to_owned()),
+        "hls" => Heard::Missing(kind.to_owned()),
         _ => Heard::Unknown,
     })
 }
@@ -111,8 +131,12 @@ fn player(value: &Value) -> String {
     if good { id.to_owned() } else { String::new() }
 }
 
+/// A message; without a value if that is null.
 pub(super) fn message(kind: &str, value: &Value) -> Message {
-    let mut text = json!({ "type": kind, "value": value }).to_string();
+    let mut text = match value {
+        Value::Null => json!({ "type": kind }).to_string(),
+        value => json!({ "type": kind, "value": value }).to_string(),
+    };
     text.push('\n');
     Message::Text(text.into())
 }
@@ -200,6 +224,8 @@ mod tests {
         assert_eq!(text(r#"{"type":"mse","value":{"a":1}}"#), mse(""));
         let mp4 = Heard::Media(Kind::Mp4, String::new());
         assert_eq!(text(r#"{"type":"mp4"}"#), Some(mp4));
+        let mjpeg = Heard::Media(Kind::Mjpeg, String::new());
+        assert_eq!(text(r#"{"type":"mjpeg"}"#), Some(mjpeg));
         assert_eq!(text(r#"{"type":"stop","value":"mse"}"#), Some(Heard::Stop("mse".into())));
         assert_eq!(text(r#"{"type":"hls"}"#), Some(Heard::Missing("hls".into())));
         let servers = |servers: &str| {

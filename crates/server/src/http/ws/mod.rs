@@ -250,7 +250,9 @@ impl Client {
                 return Some(Vec::new());
             }
             // Nobody answers for a module that is off.
-            Heard::Media(..) if !self.api.settings().has_module("mp4") => return Some(Vec::new()),
+            Heard::Media(kind, _) if !self.api.settings().has_module(kind.module()) => {
+                return Some(Vec::new());
+            }
             Heard::Media(kind, codecs) => {
                 self.plays.retain(Play::is_running);
                 if self.plays.len() < MAX_PLAYS {
@@ -260,8 +262,8 @@ impl Client {
                 failure(&self.api, kind.name(), "too many streams on one socket")
             }
             Heard::Stop(kind) => {
-                // Both were answered as `mse`.
-                self.plays.retain(|play| kind != "mse" && play.kind.name() != kind);
+                // By the type of the message, or of its answer.
+                self.plays.retain(|play| play.kind.answer() != kind && play.kind.name() != kind);
                 return Some(Vec::new());
             }
             Heard::Missing(kind) => {

@@ -12,6 +12,10 @@ use openh264::formats::YUVSource;
 use super::{AccessUnit, I420Frame};
 use crate::{Error, Result};
 
+mod decoder;
+
+pub use decoder::Decoder;
+
 const CODEC: &str = "H264";
 /// How often a picture that the rate control wants to leave out is tried again.
 const SKIP_TRIES: u32 = 40;
@@ -177,53 +181,6 @@ impl super::Encoder for Encoder {
     }
 }
 
-/// H.264 decoder for pictures without reordering (baseline streams, or the
-/// keyframes of any progressive 8-bit 4:2:0 stream).
-pub struct Decoder {
-    inner: openh264::decoder::Decoder,
-    annex_b: Vec<u8>,
-}
-
-impl Decoder {
-    /// Sets up the library.
-    ///
-    /// # Errors
-    ///
-    /// The library could not be set up.
-    pub fn new() -> Result<Self> {
-        Ok(Self { inner: openh264::decoder::Decoder::new().map_err(library)?, annex_b: Vec::new() })
-    }
-
-    /// Decodes one access unit, given as NAL units without start codes. `None`: the
-    /// library has no picture to show yet.
-    ///
-    /// # Errors
-    ///
-    /// The stream is damaged or uses tools the library does not know.
-    pub fn decode(&mut self, units: &[Bytes]) -> Result<Option<I420Frame>> {
-        self.annex_b.clear();
-        for unit in units {
-            self.annex_b.extend_from_slice(&[0, 0, 0, 1]);
-            self.annex_b.extend_from_slice(unit);
-        }
-        let Some(decoded) = self.inner.decode(&self.annex_b).map_err(library)? else {
-            return Ok(None);
-        };
-        let (width, height) = decoded.dimensions();
-        // An odd size cannot be: 4:2:0 cropping counts in units of two samples.
-        let (width, height) = (width & !1, height & !1);
-        let (y_stride, u_stride, v_stride) = decoded.strides();
-        Ok(Some(I420Frame {
-            width,
-            height,
-            y: packed(decoded.y(), y_stride, width, height),
-            u: packed(decoded.u(), u_stride, width / 2, height / 2),
-            v: packed(decoded.v(), v_stride, width / 2, height / 2),
-            full_range: false,
-        }))
-    }
-}
-
 /// Lends the planes of a picture to the library.
 struct Planes<'a>(&'a I420Frame);
 
@@ -247,15 +204,6 @@ impl YUVSource for Planes<'_> {
     fn v(&self) -> &[u8] {
         &self.0.v
     }
-}
-
-fn packed(plane: &[u8], stride: usize, width: usize, height: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(width * height);
-    for row in plane.chunks(stride.max(1)).take(height) {
-        out.extend_from_slice(row.get(..width).unwrap_or(row));
-    }
-    out.resize(width * height, 0);
-    out
 }
 
 fn without_start_code(unit: &[u8]) -> &[u8] {
