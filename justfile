@@ -47,6 +47,10 @@ release-stress:
     node tests/release/relay.mjs --seconds 300
     node tests/release/floods.mjs --seconds 10
 
+# FFmpeg decodes SECONDS of every output of MP4: 0 errors, times that grow.
+decode seconds="60":
+    MEDIA_SECONDS={{seconds}} cargo nextest run --release --locked --workspace -E 'test(decode::)'
+
 # Start-up, join and delay figures against a running demo in a real browser.
 bench-start runs="20":
     cargo build --release --locked
@@ -56,6 +60,11 @@ bench-start runs="20":
 bench-pictures runs="30":
     cargo build --release --locked
     node tools/bench-pictures.mjs {{runs}}
+
+# MSE: first picture, delay, and what a hundred viewers cost.
+bench-mse runs="20":
+    cargo build --release --locked
+    node tools/ui/bench-mse.mjs {{runs}}
 
 # The binary for packages.
 dist:

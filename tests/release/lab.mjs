@@ -74,6 +74,11 @@ export function icmp({id, number}, on) {
     sysctl(browser, 'ipv4.icmp_ratelimit', on ? 1000 : 2147483647);
 }
 
+/** Gives the connections that a lane's host opens buffers that are full soon, or the usual ones. */
+export function smallBuffers({id, number}, on) {
+    sysctl(names(id, number).browser, 'ipv4.tcp_rmem', on ? '4096 16384 16384' : '4096 131072 6291456');
+}
+
 /** A running server in its namespace; this process must be in it too. */
 export class Server {
     /** @param {string} config */

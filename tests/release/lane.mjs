@@ -90,7 +90,7 @@ export class Lane {
         this.begun = undefined;
         const played = row.player !== 'none';
         if (played) {
-            await this.#play(row.player);
+            await this.#play(row.player, row.mode);
             await sleep(2000 + Math.random() * 3000);
         }
         const session = await this.server.session(this.stream);
@@ -121,6 +121,7 @@ export class Lane {
         await this.#idle();
         const from = this.server.feed.seen.length;
         this.acted = false;
+        await row.prepare?.(this);
         const over = row.reader('').startsWith('rtsp') ? ['-rtsp_transport', 'tcp'] : [];
         const reader = spawn('ip', ['netns', 'exec', names(this.id, this.number).browser, 'nice', '-n', '10', 'ffmpeg', '-v', 'error',
             ...over, '-i', row.reader(this.stream), '-c', 'copy', '-progress', 'pipe:1', '-stats_period', '0.1', '-f', 'null', '-'], {stdio: ['ignore', 'pipe', 'pipe']});
@@ -269,7 +270,7 @@ export class Lane {
         return this.chromium.browser;
     }
 
-    async #play(player) {
+    async #play(player, mode = 'webrtc') {
         const browser = await this.#browser();
         await this.helper.evaluate('localStorage.removeItem("left")');
         this.page = await browser.newPage();
@@ -277,7 +278,7 @@ export class Lane {
         this.page.on('requestfailed', request => failed.push(`${request.url()} ${request.failure()?.errorText}`));
         this.page.on('pageerror', err => failed.push(String(err)));
         await this.page.evaluateOnNewDocument('addEventListener("pagehide", () => localStorage.setItem("left", performance.timeOrigin + performance.now()))');
-        const own = `${this.server.base}stream.html?src=${this.stream}&background=true&mode=webrtc`;
+        const own = `${this.server.base}stream.html?src=${this.stream}&background=true&mode=${mode}`;
         const foreign = `http://${SERVER}:${PORTS.page}/?src=${this.stream}&server=${encodeURIComponent(this.server.base)}`;
         await this.page.goto(player === 'own' ? own : foreign, {waitUntil: 'domcontentloaded'});
         try {

@@ -5,7 +5,7 @@
  * moment at which the page let go. `silent` rows are judged by the session's own limit.
  */
 import {readFileSync, readdirSync} from 'node:fs';
-import {cable, icmp, PORTS, SERVER} from './lab.mjs';
+import {cable, icmp, PORTS, SERVER, smallBuffers} from './lab.mjs';
 
 /**
  * @typedef {object} Row
@@ -19,6 +19,7 @@ import {cable, icmp, PORTS, SERVER} from './lab.mjs';
  * @property {boolean} [keepsBrowser] the browser can be used again
  * @property {string} [profile] of the stream's liveness
  * @property {(lab: any) => Promise<void>} act
+ * @property {(lab: any) => Promise<void>} [prepare] before it plays
  * @property {(lab: any) => Promise<void>} [undo]
  * @property {string[]} [sources] if it is measured with these only
  * @property {boolean} [slow] lasts longer than a second
@@ -54,6 +55,7 @@ const plug = async lab => { cable(lab, 'up'); await new Promise(resolve => setTi
 const tree = async lab => { const all = processes(lab); for (const pid of all) signal(pid, 'SIGKILL'); };
 const renderers = async lab => { for (const pid of processes(lab, '--type=renderer')) signal(pid, 'SIGKILL'); };
 const killReader = async lab => signal(lab.reader.pid, 'SIGKILL');
+const stopReader = async lab => signal(lab.reader.pid, 'SIGSTOP');
 const quitReader = async lab => signal(lab.reader.pid, 'SIGINT');
 const crash = async lab => { lab.page.goto('chrome://crash').catch(() => {}); };
 
@@ -93,14 +95,37 @@ export const ROWS = [
         act: async lab => { await lab.dial(); lab.closePage(); }},
 ];
 
+/** What our player plays in other ways than WebRTC, with the silence after which `docs/release.md` lets it go. */
+const SOCKETS = [{name: 'MSE', mode: 'mse', silence: 16_000}].flatMap(({name, mode, silence}) => [
+    {name: `${name}, navigation`, player: 'own', mode, bound: 100, fromPage: true, keepsBrowser: true,
+        act: async lab => { lab.moving = lab.page.goto(`${lab.server.base}api`).catch(() => {}); }},
+    {name: `${name}, tab closed`, player: 'own', mode, bound: 250, keepsBrowser: true, act: async lab => { lab.page.close().catch(() => {}); }},
+    {name: `${name}, kill -9 all`, player: 'own', mode, bound: 250, act: tree},
+    {name: `${name}, cable pulled`, player: 'own', mode, bound: silence, limit: silence + 4000, slow: true, act: unplug, undo: plug},
+]);
+ROWS.push(...SOCKETS);
+
 const rtsp = stream => `rtsp://${SERVER}:${PORTS.rtsp}/${stream}`;
 
-/** Programs that read in other ways than WebRTC. A signal from their side ends them at once. */
-export const READERS = [
-    {name: 'RTSP, reader says goodbye', reader: rtsp, bound: 250, act: quitReader},
-    {name: 'RTSP, reader killed', reader: rtsp, bound: 250, act: killReader},
-    {name: 'RTSP, cable pulled', reader: rtsp, bound: 12_000, limit: 15_000, slow: true, act: unplug, undo: plug},
+const http = (path, more = '') => stream => `http://${SERVER}:${PORTS.api}/api/${path}?src=${stream}${more}`;
+
+/**
+ * Addresses that programs read, with what `docs/release.md` says of a reader whose cable is pulled, and of one that takes
+ * nothing any more, which counts from when the connection is full; without a bound that is not measured.
+ */
+const ADDRESSES = [
+    {name: 'RTSP', reader: rtsp, silence: 12_000},
+    {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 20_000},
 ];
+
+/** Programs that read in other ways than WebRTC. A signal from their side ends them at once. */
+export const READERS = ADDRESSES.flatMap(({name, reader, silence, stall}) => [
+    {name: `${name}, reader says goodbye`, reader, bound: 250, act: quitReader},
+    {name: `${name}, reader killed`, reader, bound: 250, act: killReader},
+    {name: `${name}, cable pulled`, reader, bound: silence, limit: silence + 3000, slow: true, act: unplug, undo: plug},
+    ...stall ? [{name: `${name}, reader takes nothing`, reader, bound: stall, limit: 60_000, slow: true,
+        prepare: async lab => smallBuffers(lab, true), act: stopReader, undo: async lab => smallBuffers(lab, false)}] : [],
+]);
 
 /** One viewer leaves and the next one wants the same device otherwise: what we add to what it needs. */
 export const SWAP = {name: 'device swap', swap: true, bound: 50};

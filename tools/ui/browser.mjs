@@ -30,6 +30,9 @@ export function without(path, what, expected = true) {
     return `no ${what} here`;
 }
 
+/** Where Debian installs it; `FIREFOX` names another one. */
+export const FIREFOX = process.env.FIREFOX || '/usr/bin/firefox-esr';
+
 /** Only there Firefox is installed: the rule of `tools/install-test-tools.sh`. @param {string} [file] */
 export const isDebian = (file = '/etc/os-release') => existsSync(file) && /^ID=debian/m.test(readFileSync(file, 'utf8'));
 
@@ -99,6 +102,36 @@ export async function launch(options = {}) {
             clean();
         },
     };
+}
+
+/**
+ * Starts Firefox, with a profile of its own and no traffic of its own.
+ * @returns {Promise<{browser: import('puppeteer-core').Browser, pid: number, close: () => Promise<void>}>}
+ */
+export async function launchFirefox() {
+    const folder = mkdtempSync(join(tmpdir(), 'rs2rtc-firefox-'));
+    const clean = () => rmSync(folder, {recursive: true, force: true, maxRetries: 20, retryDelay: 50});
+    try {
+        const {default: puppeteer} = await import('puppeteer-core');
+        const browser = await puppeteer.launch({
+            browser: 'firefox', executablePath: FIREFOX, headless: true, userDataDir: folder, timeout: 90_000, protocolTimeout: 120_000,
+            extraPrefsFirefox: {
+                'media.autoplay.default': 0, 'app.update.enabled': false,
+                'network.captive-portal-service.enabled': false, 'network.connectivity-service.enabled': false,
+            },
+        });
+        return {
+            browser,
+            pid: browser.process()?.pid ?? 0,
+            async close() {
+                await browser.close().catch(() => {});
+                clean();
+            },
+        };
+    } catch (err) {
+        clean();
+        throw err;
+    }
 }
 
 /** Does the network namespace exist? @param {string} name */

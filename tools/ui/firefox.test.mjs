@@ -2,39 +2,32 @@
  * The pages in Firefox ESR: every one is built without an error on its console and asks nobody else; a camera of an odd name is added.
  */
 import assert from 'node:assert/strict';
-import {mkdtempSync, rmSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import puppeteer from 'puppeteer-core';
-import {isDebian, without} from './browser.mjs';
+import {FIREFOX, isDebian, launchFirefox, without} from './browser.mjs';
 import {fixture, HOSTILE} from './pages-fixture.mjs';
 
-/** Where Debian installs it; `FIREFOX` names another one. */
-const FIREFOX = process.env.FIREFOX || '/usr/bin/firefox-esr';
 const skip = without(FIREFOX, 'Firefox', isDebian());
 const SRC = encodeURIComponent(HOSTILE);
 // A tile that plays by itself has loaded its player: leaving before that would be an error on the console.
 const PAGES = {'': '.tile rs-player', 'streams.html': 'tbody tr', 'sessions.html': '.timeline, tbody tr', 'add.html': '.examples button', 'log.html': '.loglist li', 'config.html': '.problems', 'net.html': '.graph g',
     [`links.html?src=${SRC}`]: '.urls li', 'doctor.html': '.checks li', [`camera.html?src=${SRC}`]: 'rs-player .info'};
 
+/** @type {Awaited<ReturnType<typeof launchFirefox>>} */
+let firefox;
 /** @type {import('puppeteer-core').Browser} */
 let browser;
 /** @type {Awaited<ReturnType<typeof fixture>>} */
 let server;
-let folder = '';
 
 before(async () => {
     if (skip) return;
-    folder = mkdtempSync(join(tmpdir(), 'rs2rtc-firefox-'));
     server = await fixture({base: '/a/b/'});
-    browser = await puppeteer.launch({browser: 'firefox', executablePath: FIREFOX, headless: true, userDataDir: folder, timeout: 90_000, protocolTimeout: 120_000,
-        extraPrefsFirefox: {'media.autoplay.default': 0, 'app.update.enabled': false, 'network.captive-portal-service.enabled': false, 'network.connectivity-service.enabled': false}});
+    firefox = await launchFirefox();
+    browser = firefox.browser;
 });
 after(async () => {
-    await browser?.close().catch(() => {});
+    await firefox?.close();
     server?.close();
-    if (folder) rmSync(folder, {recursive: true, force: true, maxRetries: 20, retryDelay: 50});
 });
 
 test('every page without an error, also in Chinese', {skip}, async () => {

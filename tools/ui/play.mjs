@@ -4,13 +4,13 @@
  *
  *     node tools/ui/play.mjs --url http://127.0.0.1:1984/ --src demo [--mode webrtc] [--seconds 3]
  *         [--page stream|index] [--mdns show|hide] [--netns NAME] [--timeout 20]
- *         [--screenshot picture.png] [--json]
+ *         [--browser chromium|firefox] [--put SOURCE] [--screenshot picture.png] [--json]
  *
  * The exit code is 0 if the picture advances.
  */
 import {pathToFileURL} from 'node:url';
 import {parseArgs} from 'node:util';
-import {launch} from './browser.mjs';
+import {launch, launchFirefox} from './browser.mjs';
 import {probe} from './probe.mjs';
 import {readStrip} from './strip.mjs';
 
@@ -26,6 +26,8 @@ export {readStrip};
  * @property {number} [timeout] seconds to wait for the first frame; default 20
  * @property {'show'|'hide'} [mdns]
  * @property {string} [netns]
+ * @property {'chromium'|'firefox'} [browser]
+ * @property {string} [put] what the stream gets as its source once it plays; the picture then has another size
  * @property {string} [screenshot] file for a picture of the page
  * @property {(page: import('puppeteer-core').Page) => Promise<void>} [prepare] called with the empty page
  */
@@ -35,11 +37,11 @@ export {readStrip};
  * @param {PlayOptions} options
  */
 export async function play(options) {
-    const chromium = await launch(options);
+    const {browser, close} = options.browser === 'firefox' ? await launchFirefox() : await launch(options);
     try {
-        return await playIn(chromium.browser, options);
+        return await playIn(browser, options);
     } finally {
-        await chromium.close();
+        await close();
     }
 }
 
@@ -52,7 +54,8 @@ export async function playIn(browser, options) {
     const page = await browser.newPage();
     try {
         const opened = await openPlayer(page, options);
-        return {...opened, ...await watch(page, options, opened)};
+        const changed = options.put && opened.ok ? await change(page, options) : null;
+        return {...opened, changed, ...await watch(page, options, opened)};
     } finally {
         await page.close();
     }
@@ -105,6 +108,27 @@ export async function openPlayer(page, options) {
         };
     });
     return {ok, src, mode, startedAt, ...seen, console: messages};
+}
+
+/**
+ * Gives the stream another source and waits until the picture has another size, without a new socket or a new page.
+ * @param {import('puppeteer-core').Page} page
+ * @param {PlayOptions} options
+ */
+async function change(page, {url, src, put = '', timeout = 20}) {
+    const before = await page.evaluate(() => {
+        const {sockets, video} = /** @type {any} */ (window).__probe;
+        return {sockets, width: video().videoWidth};
+    });
+    const query = new URLSearchParams({name: src, src: put});
+    const reply = await fetch(`${url.endsWith('/') ? url : `${url}/`}api/streams?${query}`, {method: 'PUT'});
+    if (!reply.ok) throw new Error(`PUT: ${reply.status} ${await reply.text()}`);
+    const ok = await page.waitForFunction(width => {
+        const video = /** @type {any} */ (window).__probe.video();
+        return video && video.videoWidth !== width && video.videoWidth > 0;
+    }, {polling: 20, timeout: timeout * 1000}, before.width).then(() => true, () => false);
+    const sockets = await page.evaluate(() => /** @type {any} */ (window).__probe.sockets);
+    return {ok, sockets: sockets - before.sockets};
 }
 
 /**
@@ -210,6 +234,7 @@ async function main() {
             mode: {type: 'string', default: 'webrtc'}, page: {type: 'string', default: 'stream'},
             seconds: {type: 'string', default: '3'}, timeout: {type: 'string', default: '20'},
             mdns: {type: 'string', default: 'hide'}, netns: {type: 'string'},
+            browser: {type: 'string', default: 'chromium'}, put: {type: 'string'},
             screenshot: {type: 'string'}, json: {type: 'boolean', default: false},
         },
     });

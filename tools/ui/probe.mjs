@@ -12,7 +12,7 @@ export function probe(readStrip) {
     /** Milliseconds since the navigation began. */
     const marks = {};
     const mark = name => { marks[name] ??= Math.round(performance.now() * 10) / 10; };
-    const state = {marks, pcs: [], videos: [], readings: [], hashes: [], shown: 0, damaged: 0, reading: false};
+    const state = {marks, pcs: [], videos: [], readings: [], hashes: [], sockets: 0, shown: 0, damaged: 0, reading: false};
     Object.defineProperty(window, '__probe', {value: state});
     mark('documentStart');
 
@@ -26,16 +26,18 @@ export function probe(readStrip) {
     window.WebSocket = class extends Socket {
         constructor(...args) {
             super(...args);
+            state.sockets++;
             mark('socketDial');
             this.addEventListener('open', () => mark('socketOpen'));
             this.addEventListener('message', ev => {
-                if (typeof ev.data !== 'string') return;
+                if (typeof ev.data !== 'string') return mark('media');
                 if (ev.data.includes('webrtc/answer')) mark('answer');
                 if (ev.data.includes('"error"')) (state.errors ??= []).push(ev.data.trim());
             });
         }
         send(data) {
             if (typeof data === 'string' && data.includes('webrtc/offer')) mark('offer');
+            if (typeof data === 'string' && data.includes('"mse"')) mark('mse');
             super.send(data);
         }
     };

@@ -139,6 +139,22 @@ impl Frame {
         }
     }
 
+    /// The same content alone, to be kept for long: without the packets it came in
+    /// and the forms that outputs made of it.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        Self {
+            codec: self.codec.clone(),
+            keyframe: self.keyframe,
+            pts: self.pts,
+            dts: self.dts,
+            arrival: self.arrival,
+            payload: self.payload.clone(),
+            received: None,
+            forms: Forms::default(),
+        }
+    }
+
     /// RTP payloads for a size class, made on first use and shared by all viewers.
     pub fn rtp(&self, class: SizeClass) -> RtpPayloads {
         let cell = match class {

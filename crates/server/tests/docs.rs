@@ -106,7 +106,7 @@ fn the_schema_accepts_what_is_read_and_nothing_else() {
     };
     for good in [
         "",
-        "streams: {a: , b: 'demo:', c: ['demo:', b], d: {url: 'demo:', linger: 1s, wake: viewer, liveness: fast}}",
+        "streams: {a: , b: 'demo:', c: ['demo:', b], d: {url: 'demo:', linger: 1s, wake: viewer, liveness: fast, clip: 10s}}",
         "streams:\n  a:\n    - demo:\n",
         "webrtc: {listen: , liveness: {profile: fast, parked: 20s}, filters: {udp_ports: [1, 2]}}",
         "log: {level: debug, rtsp: trace}\napi: {password: 12, local_auth: yes}",
@@ -119,6 +119,7 @@ fn the_schema_accepts_what_is_read_and_nothing_else() {
         "streams: {a: {url: 'demo:', lingre: 1s}}",
         "defaults: {linger: 7200}",
         "defaults: {linger: soon}",
+        "defaults: {clip: 600}",
         "webrtc: {liveness: quick}",
         "rtsp: {pkt_size: 70000}",
         "rtsp: {listen: [a]}",

@@ -21,6 +21,7 @@ mod counters;
 mod dials;
 pub mod events;
 mod group;
+mod history;
 mod live;
 mod matching;
 mod moving;

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use rs2rtc_media::container::fmp4::Format;
 use rs2rtc_media::time::{NtpTime, SourceClock};
-use rs2rtc_media::{Codec, Direction, Frame, Media};
+use rs2rtc_media::{Codec, Direction, Frame, Kind, Media};
 use tokio::sync::watch;
 
 use crate::cache::Limits;
 use crate::connection::{Connection, next_id};
-use crate::options::Departure;
+use crate::options::{Departure, Reach};
 use crate::track::{Pushed, Sender, Track};
 
 /// A track that somebody wants from (or gives to) a running producer.
@@ -106,6 +107,7 @@ pub(crate) type OnChange = Box<dyn Fn(&Track) + Send + Sync>;
 pub(crate) struct Live {
     epoch: Instant,
     cache: Option<Limits>,
+    reach: Reach,
     state: Mutex<State>,
     wanted: watch::Sender<Arc<[Wanted]>>,
     /// Frames of the current generations so far.
@@ -116,12 +118,17 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(epoch: Instant, cache: Option<Limits>, on_change: OnChange) -> Arc<Self> {
+    pub(crate) fn new(
+        epoch: Instant,
+        cache: Option<Limits>,
+        reach: Reach,
+        on_change: OnChange,
+    ) -> Arc<Self> {
         let wanted = watch::Sender::new(Arc::from(Vec::new()));
         let frames = AtomicU64::new(0);
         let losses = watch::Sender::new(0);
         let state = Mutex::default();
-        Arc::new(Self { epoch, cache, state, wanted, frames, losses, on_change })
+        Arc::new(Self { epoch, cache, reach, state, wanted, frames, losses, on_change })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -209,7 +216,35 @@ impl Live {
         state.connection = None;
         for live in &state.tracks {
             live.track.restart(state.generation);
+            live.track.forget_history();
         }
+    }
+
+    /// Takes in the first picture and the first sound that a clip can hold, if
+    /// what passes is to be kept.
+    pub(crate) fn remember(&self) {
+        if self.reach.get().is_zero() {
+            return;
+        }
+        let mut state = self.lock();
+        if state.connection.is_none() {
+            return;
+        }
+        for kind in [Kind::Video, Kind::Audio] {
+            let first = state.medias.iter().enumerate().find_map(|(index, media)| {
+                let gives = media.direction == Direction::RecvOnly && media.kind == kind;
+                let fits = |codec: &Codec| Format::CODECS.contains(&codec.id);
+                Some((index, media.codecs.iter().position(fits).filter(|_| gives)?))
+            });
+            if let Some((media, codec)) = first {
+                self.track_in(&mut state, media, codec);
+            }
+        }
+    }
+
+    /// Whether something is kept of what has passed.
+    pub(crate) fn has_history(&self) -> bool {
+        self.lock().tracks.iter().any(|live| live.track.has_history())
     }
 
     /// What the medias say does not hold any more.
@@ -272,7 +307,8 @@ impl Live {
             }
             return Some(track);
         }
-        let track = Arc::new(Track::new(kind, codec.clone(), self.cache));
+        let track =
+            Arc::new(Track::remembering(kind, codec.clone(), self.cache, self.reach.clone()));
         track.restart(state.generation);
         state.tracks.push(LiveTrack::received(Some(media), codec, &track));
         self.publish(state);

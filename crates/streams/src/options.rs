@@ -1,6 +1,7 @@
 //! Settings of one stream, and why a viewer goes.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,15 +34,20 @@ pub struct Options {
     /// A running source without a frame for so long is opened again. Default
     /// 15 s; zero turns it off.
     pub stall: Option<Duration>,
+    /// What has passed is kept for so long, for clips, while a source runs; it
+    /// does not make one run. Zero: nothing is kept.
+    pub clip: Duration,
 }
 
 /// The settings of a stream as its sources see them: they can change any time.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Settled(Arc<Mutex<Options>>);
+pub(crate) struct Settled(Arc<Mutex<Options>>, Reach);
 
 impl Settled {
     pub(crate) fn new(options: Options) -> Self {
-        Self(Arc::new(Mutex::new(options)))
+        let reach = Reach::default();
+        reach.set(options.clip);
+        Self(Arc::new(Mutex::new(options)), reach)
     }
 
     pub(crate) fn get(&self) -> Options {
@@ -50,12 +56,32 @@ impl Settled {
 
     /// Changes them; gives what they were.
     pub(crate) fn set(&self, options: Options) -> Options {
+        self.1.set(options.clip);
         std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), options)
     }
 
     /// Whether both are of the same stream.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// For the tracks of the stream.
+    pub(crate) fn reach(&self) -> Reach {
+        self.1.clone()
+    }
+}
+
+/// How far back the tracks of a stream remember. It is asked for every frame.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reach(Arc<AtomicU64>);
+
+impl Reach {
+    pub(crate) fn get(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, reach: Duration) {
+        self.0.store(u64::try_from(reach.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 

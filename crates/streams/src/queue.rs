@@ -56,16 +56,27 @@ impl FrameQueue {
     /// Adds an input. Returns its index (as [`Self::recv`] gives it) and the
     /// sink to subscribe with. Video starts at its next keyframe.
     pub fn input(self: &Arc<Self>, kind: Kind, sender: Arc<Sender>) -> (usize, Arc<dyn Sink>) {
+        self.put(kind, sender, kind == Kind::Video)
+    }
+
+    /// The same for a consumer that has what came before: video starts at once.
+    pub fn input_that_goes_on(
+        self: &Arc<Self>,
+        kind: Kind,
+        sender: Arc<Sender>,
+    ) -> (usize, Arc<dyn Sink>) {
+        self.put(kind, sender, false)
+    }
+
+    fn put(
+        self: &Arc<Self>,
+        kind: Kind,
+        sender: Arc<Sender>,
+        skipping: bool,
+    ) -> (usize, Arc<dyn Sink>) {
         let mut inner = self.lock();
         let index = inner.inputs.len();
-        inner.inputs.push(Input {
-            kind,
-            sender,
-            frames: 0,
-            bytes: 0,
-            skipping: kind == Kind::Video,
-            ended: false,
-        });
+        inner.inputs.push(Input { kind, sender, frames: 0, bytes: 0, skipping, ended: false });
         drop(inner);
         (index, Arc::new(QueueSink { queue: Arc::clone(self), index }))
     }

@@ -15,7 +15,7 @@ use crate::consumer::Consumer;
 use crate::events::{Event, Events};
 use crate::live::{Live, OnChange, Tracks};
 use crate::moving;
-use crate::options::{Options, Settled};
+use crate::options::{Options, Reach, Settled};
 use crate::play::{self, Playing};
 use crate::registry::Shared;
 use crate::slot::{Slot, Urgency};
@@ -28,6 +28,15 @@ pub(crate) enum Source {
     Slot(Arc<Slot>),
     /// Pushed by a remote party: open while it pushes.
     External(Arc<External>),
+}
+
+impl Source {
+    fn live(&self) -> &Arc<Live> {
+        match self {
+            Self::Slot(slot) => &slot.live,
+            Self::External(external) => &external.live,
+        }
+    }
 }
 
 pub(crate) struct External {
@@ -120,6 +129,12 @@ impl Stream {
         self.options.get()
     }
 
+    /// Whether something is kept of what has passed: it is only while a source
+    /// runs, and if [`Options::clip`] asks for it.
+    pub fn has_history(&self) -> bool {
+        self.lock_sources().iter().any(|source| source.live().has_history())
+    }
+
     /// The feed of all streams.
     pub fn events(&self) -> &Events {
         &self.shared.events
@@ -207,7 +222,7 @@ impl Stream {
 
     /// Tracks on the stream's timeline for a source that is none of it.
     pub(crate) fn empty_live(&self) -> Arc<Live> {
-        Live::new(self.epoch, None, Box::new(|_| {}))
+        Live::new(self.epoch, None, Reach::default(), Box::new(|_| {}))
     }
 
     /// Adds a source that a remote party pushes. It stays until the returned
@@ -229,7 +244,8 @@ impl Stream {
             let on_change: OnChange = Box::new(move |track| {
                 events.emit(Event::parameters_changed(name.clone(), "push".to_owned(), track));
             });
-            let live = Live::new(self.epoch, self.shared.settings.cache, on_change);
+            let live =
+                Live::new(self.epoch, self.shared.settings.cache, self.options.reach(), on_change);
             let external =
                 Arc::new(External { live, present: Mutex::new(true), kicked: Mutex::default() });
             state.sources.push(Source::External(Arc::clone(&external)));
@@ -242,6 +258,7 @@ impl Stream {
         }
         drop(state);
         let generation = external.live.opened(0, medias, connection).unwrap_or_default();
+        external.live.remember();
         Publication { stream: Arc::clone(self), external, generation, kicked }
     }
 
@@ -280,6 +297,7 @@ impl Stream {
                 slot.end_linger();
             }
         }
+        self.lock_sources().iter().for_each(|source| source.live().remember());
         for source in retired {
             if let Source::Slot(slot) = source {
                 slot.retire();

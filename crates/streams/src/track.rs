@@ -10,6 +10,8 @@ use rs2rtc_media::{Codec, Frame, Kind, Payload};
 
 use crate::cache::{Cache, Limits};
 use crate::connection::next_id;
+use crate::history::History;
+use crate::options::Reach;
 
 /// Least distance between two changes of parameter sets that are told.
 const CHANGE_EVERY: Duration = Duration::from_secs(10);
@@ -113,6 +115,8 @@ struct Inner {
     sinks: Vec<(u64, Arc<dyn Sink>)>,
     senders: Vec<Weak<Sender>>,
     cache: Option<Cache>,
+    /// What has passed lately, if the stream wants that.
+    history: History,
     last_dts: i64,
     /// The run of the source that may write.
     generation: u64,
@@ -175,6 +179,7 @@ pub struct Track {
     pub id: u64,
     /// Video or audio.
     pub kind: Kind,
+    reach: Reach,
     inner: Mutex<Inner>,
     bytes: AtomicU64,
     packets: AtomicU64,
@@ -184,15 +189,27 @@ impl Track {
     /// A track without viewers. Video tracks keep their current group of
     /// pictures within `cache`, if given.
     pub fn new(kind: Kind, codec: Codec, cache: Option<Limits>) -> Self {
+        Self::remembering(kind, codec, cache, Reach::default())
+    }
+
+    /// A track that keeps what has passed for as long as its stream wants that.
+    pub(crate) fn remembering(
+        kind: Kind,
+        codec: Codec,
+        cache: Option<Limits>,
+        reach: Reach,
+    ) -> Self {
         let cache = (kind == Kind::Video).then_some(cache).flatten().map(Cache::new);
         Self {
             id: next_id(),
             kind,
+            reach,
             inner: Mutex::new(Inner {
                 codec,
                 sinks: Vec::new(),
                 senders: Vec::new(),
                 cache,
+                history: History::new(kind),
                 last_dts: i64::MIN,
                 generation: 0,
                 gated: false,
@@ -220,6 +237,10 @@ impl Track {
         let mut inner = self.lock();
         for follower in &inner.followers {
             follower.set_codec(codec.clone());
+        }
+        // Sound does not say in band that it is another one.
+        if self.kind == Kind::Audio && inner.codec != codec {
+            inner.history.forget();
         }
         inner.codec = codec;
         inner.sets_are_told = false;
@@ -253,6 +274,7 @@ impl Track {
         if let Some(cache) = &mut inner.cache {
             cache.push(frame);
         }
+        inner.history.push(frame, self.reach.get());
         for (_, sink) in &inner.sinks {
             sink.push(frame);
         }
@@ -337,6 +359,39 @@ impl Track {
         }
         drop(inner);
         (Subscription { track: Arc::clone(self), id }, cached)
+    }
+
+    /// Adds a sink and returns what has passed lately with it, from a keyframe on:
+    /// the frames before the first one the sink will see. Empty unless the stream
+    /// keeps that ([`crate::Options::clip`]).
+    pub fn subscribe_with_history(
+        self: &Arc<Self>,
+        sink: Arc<dyn Sink>,
+    ) -> (Subscription, Vec<Arc<Frame>>) {
+        let id = next_id();
+        let mut inner = self.lock();
+        let passed = inner.history.frames();
+        if inner.ended {
+            sink.end();
+        } else {
+            inner.sinks.push((id, sink));
+        }
+        drop(inner);
+        (Subscription { track: Arc::clone(self), id }, passed)
+    }
+
+    /// Whether something is kept of what has passed.
+    pub(crate) fn has_history(&self) -> bool {
+        !self.lock().history.is_empty()
+    }
+
+    /// What has passed is not kept any longer.
+    pub(crate) fn forget_history(&self) {
+        let mut inner = self.lock();
+        for follower in &inner.followers {
+            follower.forget_history();
+        }
+        inner.history.forget();
     }
 
     /// The current group of pictures, keyframe first; empty if there is none.

@@ -24,6 +24,8 @@ pub struct Options {
     pub hidden_linger: Option<Duration>,
     /// A running source without a frame for so long is opened again; zero: never.
     pub stall: Option<Duration>,
+    /// How long what has passed is kept for clips; zero: not at all.
+    pub clip: Option<Duration>,
     /// How quickly a silent viewer is let go.
     pub liveness: Liveness,
 }
@@ -41,6 +43,8 @@ impl Options {
         section.about("How long a viewer whose page is hidden keeps the source.");
         section.duration_between("hidden_linger", zero, hour, &mut self.hidden_linger);
         self.read_stall(section);
+        section.about("While a source runs, what has passed is kept for so long, for clips.");
+        section.duration_between("clip", zero, Duration::from_secs(300), &mut self.clip);
         self.liveness.read(section, "liveness");
     }
 
@@ -52,6 +56,7 @@ impl Options {
             exclusive: self.exclusive.clone().or_else(|| defaults.exclusive.clone()),
             hidden_linger: self.hidden_linger.or(defaults.hidden_linger),
             stall: self.stall.or(defaults.stall),
+            clip: self.clip.or(defaults.clip).unwrap_or_default(),
         }
     }
 

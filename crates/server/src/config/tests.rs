@@ -244,7 +244,7 @@ defaults:
 streams:
   plain: rtsp://h/1
   named: {url: rtsp://h/2, liveness: tolerant}
-  single: {url: rtsp://h/3, liveness: {hint_window: 0.2}, linger: 0, wake: viewer, exclusive: hub1, hidden_linger: 1s, stall: 0}
+  single: {url: rtsp://h/3, liveness: {hint_window: 0.2}, linger: 0, wake: viewer, exclusive: hub1, hidden_linger: 1s, stall: 0, clip: 20s}
 "#;
     let config = Config::parse("f.yaml", text);
     assert_eq!(problems(&config), Vec::<String>::new());
@@ -266,6 +266,7 @@ streams:
     assert_eq!((single.linger, single.wake), (Some(ms(0)), Wake::Viewer));
     assert_eq!(single.exclusive.as_deref(), Some("hub1"));
     assert_eq!((single.hidden_linger, single.stall), (Some(ms(1000)), Some(ms(0))));
+    assert_eq!((single.clip, options("plain").clip), (ms(20_000), ms(0)));
 }
 
 #[test]
@@ -287,7 +288,7 @@ defaults:
   liveness: {silence_min: 1h, suspekt: 1s}
 streams:
   a: {url: rtsp://h/1, liveness: {suspect: 20s}}
-  b: {url: rtsp://h/2, linger: 2h, wake: never, exclusive: [x], stall: 1ms}
+  b: {url: rtsp://h/2, linger: 2h, wake: never, exclusive: [x], stall: 1ms, clip: 1h}
 "#;
     let config = Config::parse("f.yaml", text);
     let expected = [
@@ -300,6 +301,7 @@ streams:
         "f.yaml:9:42: streams.b.wake: must be offer or viewer, not \"never\"; the default is used",
         "f.yaml:9:60: streams.b.exclusive: must be the name of a group, at most 64 bytes, not a list",
         "f.yaml:9:72: streams.b.stall: must be between 1s and 10m, not 1ms; the default is used",
+        "f.yaml:9:83: streams.b.clip: must be between 0 and 5m, not 1h; the default is used",
         "f.yaml:4:41: webrtc.timeouts.failed: must be between 4s and 603s with the other timers, not 2s; the profile's value is used",
         "f.yaml:8:34: streams.a.liveness: suspect must be shorter than silence_min; these timers are not used",
     ];

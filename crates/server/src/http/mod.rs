@@ -28,6 +28,7 @@ pub(crate) mod advice;
 mod assets;
 mod bye;
 pub mod call;
+mod clip;
 mod config_api;
 mod config_rs;
 mod dot;
@@ -181,6 +182,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/rs/poster" in "api/frame.jpeg", "mjpeg", |_, _| Class::View, pictures::poster),
     route!("api/ws", "ws", ws::class, ws::handle),
     route!("api/frame.mp4", "mp4", |_, _| Class::View, mp4::frame),
+    route!("api/rs/clip.mp4", "mp4", |_, _| Class::View, clip::handle),
     route!("api/webrtc", "webrtc", webrtc::class, webrtc::handle),
     route!("api/webrtc/bye", "webrtc", |_, _| Class::Own, webrtc::bye),
     route!("api/rs/bye/" in "api/ws", "ws", |_, _| Class::Own, bye::handle),

@@ -148,7 +148,7 @@ async fn still(viewer: &mut Viewer) -> Result<Still, String> {
     }
 }
 
-fn description(call: &Call) -> Description {
+pub(crate) fn description(call: &Call) -> Description {
     Description {
         format_name: "mp4".to_owned(),
         protocol: "http".to_owned(),
@@ -173,7 +173,7 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// The file's name, without what could end the header's value.
-fn disposition(name: &str) -> Option<HeaderValue> {
+pub(crate) fn disposition(name: &str) -> Option<HeaderValue> {
     if name.is_empty() {
         return None;
     }

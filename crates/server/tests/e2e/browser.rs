@@ -1,11 +1,13 @@
 //! Real Chromium plays what the server sends, on loopback and across a pair of
 //! network namespaces.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::process::Command;
 
 use super::harness::{
-    Folder, Ports, Server, binary, clip, foreign_camera, foreign_camera_in, has, has_program, root,
-    run,
+    Folder, Ports, Server, binary, clip, foreign_camera, foreign_camera_in, has, has_program,
+    pause, root, run,
 };
 
 fn has_browser() -> bool {
@@ -142,6 +144,80 @@ fn media_source_extensions_play() {
         eprintln!("{stream}: at most {} ms behind live (p95)", number(&report, "p95"));
         server.until_stream(stream, "the camera is let go", |s| !s.contains("\"receivers\""));
     }
+}
+
+/// The same in Firefox, where it is installed.
+#[test]
+fn media_source_extensions_play_in_firefox() {
+    let debian = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let here = std::path::Path::new("/usr/bin/firefox-esr").exists();
+    if !has_browser() || !debian.lines().any(|l| l == "ID=debian") || !has("firefox-esr", here) {
+        return;
+    }
+    let server = Server::with_streams("demo: \"demo:\"\npcmu: demo:?audio=pcmu");
+    for stream in ["demo", "pcmu"] {
+        let report = play(&server.url(""), stream, &["--mode", "mse", "--browser", "firefox"]);
+        assert!(report.contains("\"ok\":true"), "{report}");
+        assert_eq!((number(&report, "width"), number(&report, "height")), (1280.0, 720.0));
+        assert!(number(&report, "advanced") > 20.0, "the burnt-in counter moves: {report}");
+        assert!(number(&report, "p95") < 1500.0, "it is near the live edge: {report}");
+        eprintln!("{stream}: at most {} ms behind live (p95)", number(&report, "p95"));
+        server.until_stream(stream, "the camera is let go", |s| !s.contains("\"receivers\""));
+    }
+}
+
+/// A stream gets a source with a picture of another size: a new initialisation
+/// segment, in the same page and over the same socket.
+#[test]
+fn another_picture_goes_on_in_the_same_page() {
+    if !has_browser() {
+        return;
+    }
+    let server = Server::with_streams("cam: \"demo:?width=640&height=360\"");
+    let put = "demo:?width=320&height=240";
+    let report = play(&server.url(""), "cam", &["--mode", "mse", "--put", put]);
+    assert!(report.contains("\"changed\":{\"ok\":true,\"sockets\":0}"), "{report}");
+    assert!(report.contains("\"ok\":true"), "{report}");
+    assert_eq!((number(&report, "width"), number(&report, "height")), (320.0, 240.0));
+    assert!(number(&report, "advanced") > 20.0, "the burnt-in counter moves: {report}");
+}
+
+/// A source whose timestamps jump back every second, as what is pushed is the same
+/// second again and again.
+#[test]
+fn jumping_timestamps_play_on() {
+    if !has_browser() || !has_program("ffmpeg", "-version") {
+        return;
+    }
+    let media = Folder::new();
+    let second = media.path().join("second.ts");
+    let make = "-v error -f lavfi -i testsrc2=size=640x360:rate=25:duration=1 -c:v libx264 -preset ultrafast -tune zerolatency -profile:v baseline -pix_fmt yuv420p -g 25";
+    let mut words: Vec<&str> = make.split(' ').collect();
+    words.push(second.to_str().unwrap());
+    let (ok, _, err) = run("ffmpeg", &words);
+    assert!(ok, "{err}");
+    let second = std::fs::read(second).unwrap();
+    let server = Server::with_streams("cam:");
+    let mut push = TcpStream::connect(("127.0.0.1", server.ports.api)).unwrap();
+    let head = "POST /api/stream.ts?dst=cam HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    push.write_all(head.as_bytes()).unwrap();
+    let pieces: Vec<Vec<u8>> =
+        second.chunks(second.len().div_ceil(50)).map(<[u8]>::to_vec).collect();
+    // It ends with the server.
+    std::thread::spawn(move || {
+        for piece in pieces.iter().cycle() {
+            let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+            if push.write_all(&chunk).is_err() {
+                return;
+            }
+            pause();
+        }
+    });
+    server.until_stream("cam", "it is pushed", |s| s.contains("\"medias\""));
+    let report = play(&server.url(""), "cam", &["--mode", "mse", "--seconds", "5"]);
+    assert!(report.contains("\"ok\":true"), "{report}");
+    assert!(number(&report, "time") > 3.5 && number(&report, "shown") > 25.0, "{report}");
+    assert!(number(&report, "distinct") > 3.0, "pictures differ: {report}");
 }
 
 #[test]

@@ -32,6 +32,13 @@ impl Folder {
         std::fs::write(&path, text).unwrap();
         path
     }
+
+    /// The path of a new file, as text.
+    pub(crate) fn write_bytes(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
 }
 
 impl Drop for Folder {
@@ -173,6 +180,21 @@ impl Server {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
         (status, body.to_owned())
+    }
+
+    /// The body of an answer that lasts until the server ends it.
+    pub(crate) fn download(&self, path: &str) -> Vec<u8> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ports.api)).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        // Of that version an answer has no parts with lengths of their own.
+        stream.write_all(format!("GET /{path} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+        let body = answer.split_off(end + 4);
+        let head = String::from_utf8(answer).unwrap();
+        assert!(head.split(' ').nth(1) == Some("200"), "{path}: {head}");
+        body
     }
 
     /// Polls the state of a stream until it says what is wanted.

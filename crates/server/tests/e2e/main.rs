@@ -7,17 +7,21 @@
 
 mod bad_input;
 mod browser;
+mod clips;
 mod command_line;
 mod config;
+mod decode;
 mod engine;
 mod harness;
 mod home_assistant;
 mod https;
 mod load;
+mod packets;
 mod pictures;
 mod players;
 mod processes;
 mod publish;
 mod secrets;
+mod socket;
 mod sources;
 mod token;

@@ -2,10 +2,11 @@
 //! goodbyes, against the binary.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::harness::{LIMIT, Server, has_program, until};
+use super::socket::Socket;
 
 /// The feed's messages by name, as they come.
 struct Feed(BufReader<TcpStream>);
@@ -32,56 +33,6 @@ impl Feed {
                 event.trim_end().clone_into(&mut name);
             } else if let Some(data) = line.strip_prefix("data: ").filter(|_| name == wanted) {
                 return Some(data.trim_end().to_owned());
-            }
-        }
-    }
-}
-
-/// A WebSocket with masks of zeros.
-struct Socket(TcpStream);
-
-impl Socket {
-    fn open(server: &Server, src: &str) -> Self {
-        let mut stream = TcpStream::connect(("127.0.0.1", server.ports.api)).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let request = format!(
-            "GET /api/ws?src={src} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            head.push(byte[0]);
-        }
-        assert!(head.starts_with(b"HTTP/1.1 101"));
-        Self(stream)
-    }
-
-    fn say(&mut self, text: &str) {
-        let len = u16::try_from(text.len()).unwrap().to_be_bytes();
-        let mut frame = vec![0x81, 0x80 | 126, len[0], len[1], 0, 0, 0, 0];
-        frame.extend(text.as_bytes());
-        self.0.write_all(&frame).unwrap();
-    }
-
-    /// The next text frame; pings are passed over.
-    fn hear(&mut self) -> String {
-        loop {
-            let mut head = [0; 2];
-            self.0.read_exact(&mut head).unwrap();
-            let mut len = usize::from(head[1]);
-            if len == 126 {
-                let mut long = [0; 2];
-                self.0.read_exact(&mut long).unwrap();
-                len = usize::from(u16::from_be_bytes(long));
-            }
-            let mut text = vec![0; len];
-            self.0.read_exact(&mut text).unwrap();
-            if head[0] == 0x81 {
-                return String::from_utf8(text).unwrap();
             }
         }
     }
@@ -157,7 +108,7 @@ fn a_page_that_vanishes_while_the_camera_is_dialled_gives_it_up() {
         dialled.set_read_timeout(Some(LIMIT)).unwrap();
         match how {
             "close" => drop(page),
-            _ => page.0.shutdown(Shutdown::Write).unwrap(),
+            _ => page.half_close(),
         }
         // To its end: the dial is given up long before its own limit.
         let asked = Instant::now();

@@ -181,13 +181,13 @@ impl Slot {
         configured: &str,
     ) -> Arc<Self> {
         let template = configured.contains("{input}");
-        let cache = shared.settings.cache;
+        let (cache, reach) = (shared.settings.cache, options.reach());
         Arc::new_cyclic(|slot: &Weak<Self>| Self {
             shared,
             stream: stream.to_owned(),
             options,
             retired: CancellationToken::new(),
-            live: Live::new(epoch, cache, parameters_changed(slot)),
+            live: Live::new(epoch, cache, reach, parameters_changed(slot)),
             source: Mutex::new(if template { String::new() } else { configured.to_owned() }),
             changed: watch::Sender::new(0),
             configured: configured.to_owned(),

@@ -348,6 +348,7 @@ async fn run_producer(
 ) -> Tried {
     let medias = producer.medias().to_vec();
     let generation = slot.live.opened(run.number, medias, producer.connection());
+    slot.live.remember();
     run.set_error(None);
     run.phase.send_replace(Phase::Open);
     let took = began.elapsed();

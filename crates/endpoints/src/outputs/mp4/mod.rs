@@ -14,6 +14,7 @@
 //! on with the newest keyframe, and is sent away if it never does.
 
 mod ask;
+pub mod clip;
 mod fragmenter;
 mod queue;
 mod viewer;

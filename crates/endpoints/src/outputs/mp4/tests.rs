@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rs2rtc_media::{Codec, CodecId, Frame, Kind, Payload};
 use rs2rtc_streams::{
-    BoxFuture, OpenRequest, Opener, Origin, Producer, Publication, Settings, Streams, Tracks,
+    BoxFuture, OpenRequest, Opener, Options, Origin, Producer, Publication, Settings, Streams,
+    Tracks,
 };
 
 use super::*;
 
 const SPS: &str = "6764001fac2484014016ec0440000003004000000c23c60c92";
 const PPS: &str = "68ee32c8b0";
-const OTHER_SPS: &str = "67640033ac1514a02800f190";
-const OTHER_PPS: &str = "68ee3cb0";
+pub(super) const OTHER_SPS: &str = "67640033ac1514a02800f190";
+pub(super) const OTHER_PPS: &str = "68ee3cb0";
 
 struct NoSources;
 
@@ -27,13 +28,14 @@ impl Opener for NoSources {
     }
 }
 
-struct Scene {
-    hub: Hub,
-    stream: Arc<Stream>,
+/// A stream with a picture and a sound that are written by hand.
+pub(super) struct Scene {
+    pub(super) hub: Hub,
+    pub(super) stream: Arc<Stream>,
     publication: Option<Publication>,
     tracks: Tracks,
     pictures: i64,
-    sets: (&'static str, &'static str),
+    pub(super) sets: (&'static str, &'static str),
     _streams: Streams,
 }
 
@@ -44,8 +46,14 @@ fn hex(text: &str) -> Bytes {
 
 impl Scene {
     fn new() -> Self {
+        Self::that_keeps(Duration::ZERO)
+    }
+
+    /// What has passed is kept for so long.
+    pub(super) fn that_keeps(clip: Duration) -> Self {
         let streams = Streams::new(Arc::new(NoSources), Settings::default());
-        let stream = streams.create("yard", &[], Origin::Config).unwrap();
+        let options = Options { clip, ..Options::default() };
+        let stream = streams.create_with("yard", &[], options, Origin::Config).unwrap();
         let medias = vec![
             Media::new(Kind::Video, Direction::RecvOnly, Codec::new(CodecId::H264).clock(90_000)),
             Media::new(Kind::Audio, Direction::RecvOnly, Codec::new(CodecId::Pcma).clock(8000)),
@@ -73,13 +81,18 @@ impl Scene {
     }
 
     /// A picture, and the sound of the same 40 ms.
-    fn picture(&mut self, key: bool) {
+    pub(super) fn picture(&mut self, key: bool) {
+        self.picture_at(key, Instant::now());
+    }
+
+    /// The same, which comes in at a moment.
+    pub(super) fn picture_at(&mut self, key: bool, now: Instant) {
         let mut nals = vec![Bytes::from(vec![if key { 0x65 } else { 0x41 }; 100])];
         if key {
             nals.insert(0, hex(self.sets.1));
             nals.insert(0, hex(self.sets.0));
         }
-        let (pts, now) = (self.pictures, Instant::now());
+        let pts = self.pictures;
         self.pictures += 1;
         if let Some(writer) = self.tracks.writer(0) {
             writer.write(Frame::new(CodecId::H264, key, pts * 3600, now, Payload::Nals(nals)));
@@ -104,7 +117,7 @@ async fn media(viewer: &mut Viewer) -> (Bytes, Bytes) {
 }
 
 /// `tfdt` and the number of the track of a fragment.
-fn time(head: &[u8]) -> (u32, u64) {
+pub(super) fn time(head: &[u8]) -> (u32, u64) {
     let of = |name: &[u8; 4]| head.windows(4).position(|w| w == name).unwrap() + 4;
     let (tfhd, tfdt) = (of(b"tfhd"), of(b"tfdt"));
     let track = u32::from_be_bytes(head[tfhd + 4..tfhd + 8].try_into().unwrap());

@@ -170,7 +170,7 @@ impl Cursor {
         self.sequence = self.sequence.wrapping_add(1);
         let sample = Sample {
             duration,
-            size: u32::try_from(fragment.payload.len()).unwrap_or(u32::MAX),
+            size: u32::try_from(fragment.size).unwrap_or(u32::MAX),
             keyframe: fragment.keyframe,
             composition,
         };

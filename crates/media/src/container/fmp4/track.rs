@@ -25,7 +25,9 @@ pub struct Fragment {
     pub composition: i32,
     /// In ticks, at least 1.
     pub duration: u32,
-    /// What the `mdat` holds.
+    /// Bytes that the `mdat` holds.
+    pub size: usize,
+    /// They themselves; empty if they stay in their pieces.
     pub payload: Bytes,
     /// When the last byte of the frame came in.
     pub arrival: Instant,
@@ -79,7 +81,15 @@ impl Track {
     /// Makes the fragment of a frame. `None` if the frame is of another kind than
     /// the track, or empty.
     pub fn fragment(&mut self, frame: &Frame) -> Option<Fragment> {
-        let payload = self.payload(frame)?;
+        let (mut fragment, pieces) = self.fragment_in_pieces(frame)?;
+        fragment.payload = joined(pieces);
+        Some(fragment)
+    }
+
+    /// The same with the payload in the pieces that the frame has, none of them
+    /// copied: for a single reader. [`Fragment::payload`] stays empty.
+    pub fn fragment_in_pieces(&mut self, frame: &Frame) -> Option<(Fragment, Vec<Bytes>)> {
+        let (pieces, lasts) = self.payload(frame)?;
         let (dts, duration) = match &self.format.config {
             Config::H264(_) | Config::H265(_) => {
                 if !self.timeline.has_begun()
@@ -89,22 +99,24 @@ impl Track {
                 }
                 self.timeline.picture(frame.dts)
             }
-            Config::Pcm { .. } => self.timeline.sound(frame.pts, payload.1),
+            Config::Pcm { .. } => self.timeline.sound(frame.pts, lasts),
             _ => {
-                let lasts = self.format.lasts(&payload.0);
+                let lasts = self.format.lasts(pieces.first()?);
                 self.timeline.sound(frame.pts, lasts)
             }
         };
         let composition = frame.pts.saturating_sub(frame.dts);
-        Some(Fragment {
+        let fragment = Fragment {
             track: self.index,
             keyframe: frame.keyframe,
             dts,
             composition: i32::try_from(composition).unwrap_or(0),
             duration,
-            payload: payload.0,
+            size: pieces.iter().map(Bytes::len).sum(),
+            payload: Bytes::new(),
             arrival: frame.arrival,
-        })
+        };
+        Some((fragment, pieces))
     }
 
     /// Ticks between pictures by the parameter sets.
@@ -114,8 +126,8 @@ impl Track {
         Some((f64::from(self.format.timescale) / fps).round() as i64)
     }
 
-    /// The payload, and the ticks of it that are known from making it.
-    fn payload(&mut self, frame: &Frame) -> Option<(Bytes, Option<u32>)> {
+    /// The payload in pieces, and the ticks of it that are known from making it.
+    fn payload(&mut self, frame: &Frame) -> Option<(Vec<Bytes>, Option<u32>)> {
         match (&self.format.config, &frame.payload) {
             (Config::H264(sets), Payload::Nals(nals)) if frame.codec == CodecId::H264 => {
                 let known = |nal: &Bytes| match h264::nal_type(nal) {
@@ -139,12 +151,12 @@ impl Track {
                 let frame = flac::frame(self.samples, *rate, *channels, &samples)?;
                 let count = (samples.len() / usize::from(*channels)).min(flac::MAX_BLOCK);
                 self.samples += count as u64;
-                Some((frame, u32::try_from(count).ok()))
+                Some((vec![frame], u32::try_from(count).ok()))
             }
             (
                 Config::Aac { .. } | Config::Mpa { .. } | Config::Opus { .. },
                 Payload::Data(data),
-            ) => (!data.is_empty()).then(|| (data.clone(), None)),
+            ) => (!data.is_empty()).then(|| (vec![data.clone()], None)),
             _ => None,
         }
     }
@@ -153,14 +165,26 @@ impl Track {
 /// NAL units behind their lengths. Those that the initialisation segment holds,
 /// and those that say nothing, are left out: `avc1` and `hvc1` want it so
 /// (ISO/IEC 14496-15 5.3.2 and 8.3.2).
-fn length_prefixed(nals: &[Bytes], left_out: impl Fn(&Bytes) -> bool) -> Option<Bytes> {
-    let size = nals.iter().map(|nal| nal.len() + 4).sum();
-    let mut out = BytesMut::with_capacity(size);
-    for nal in nals.iter().filter(|nal| !left_out(nal)) {
-        out.extend_from_slice(&u32::try_from(nal.len()).ok()?.to_be_bytes());
-        out.extend_from_slice(nal);
+fn length_prefixed(nals: &[Bytes], left_out: impl Fn(&Bytes) -> bool) -> Option<Vec<Bytes>> {
+    let kept: Vec<&Bytes> = nals.iter().filter(|nal| !left_out(nal)).collect();
+    let mut lengths = BytesMut::with_capacity(4 * kept.len());
+    for nal in &kept {
+        lengths.extend_from_slice(&u32::try_from(nal.len()).ok()?.to_be_bytes());
     }
-    (!out.is_empty()).then(|| out.freeze())
+    let mut lengths = lengths.freeze();
+    let pieces = kept.into_iter().flat_map(|nal| [lengths.split_to(4), nal.clone()]);
+    let pieces: Vec<Bytes> = pieces.collect();
+    (!pieces.is_empty()).then_some(pieces)
+}
+
+/// Pieces in one buffer; a single one is not copied.
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() == 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut out = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+    out.freeze()
 }
 
 fn linear(codec: &CodecId, data: &[u8]) -> Vec<i16> {

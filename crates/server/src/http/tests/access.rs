@@ -62,6 +62,7 @@ pub(super) const CLASSES: &[(&str, &str, Class)] = &[
     ("GET", "api/stream.mp4?src=cam", Class::View),
     ("GET", "api/stream.mp4?src=rtsp://h/x", Class::Stream),
     ("GET", "api/frame.mp4?src=cam", Class::View),
+    ("GET", "api/rs/clip.mp4?src=cam", Class::View),
     ("POST", "api/webrtc?src=cam", Class::View),
     ("POST", "api/webrtc?dst=cam", Class::Stream),
     ("DELETE", "api/webrtc?id=1", Class::Own),

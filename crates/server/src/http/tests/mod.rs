@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use crate::app::{App, Options, Outcome};
 
 mod access;
+mod clip;
 mod config;
 mod feed;
 mod ffmpeg;
