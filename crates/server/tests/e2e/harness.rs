@@ -1,7 +1,7 @@
 //! Starts the binary in a folder of its own and talks to it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,9 +57,8 @@ pub(crate) struct Ports {
 
 impl Ports {
     pub(crate) fn free() -> Self {
-        let held: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let port = |i: usize| held[i].local_addr().unwrap().port();
-        Self { api: port(0), rtsp: port(1), webrtc: port(2) }
+        let port = free_port;
+        Self { api: port(), rtsp: port(), webrtc: port() }
     }
 
     /// The part of a configuration that listens on them, on `host`.
@@ -68,6 +67,23 @@ impl Ports {
         format!(
             "api: {{listen: \"{host}:{api}\"}}\nrtsp: {{listen: \"{host}:{rtsp}\"}}\nwebrtc: {{listen: \"{host}:{webrtc}\"}}\n"
         )
+    }
+}
+
+/// A port that nobody else takes before the server does: not one of those that the
+/// system gives to connections (Linux: from 32768 on), and each process has some of
+/// its own.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const OWN: u32 = 64;
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * OWN;
+        let Ok(port) = u16::try_from(10_000 + next % 22_000) else { continue };
+        let tcp = TcpListener::bind(("127.0.0.1", port));
+        let udp = UdpSocket::bind(("127.0.0.1", port));
+        if tcp.is_ok() && udp.is_ok() {
+            return port;
+        }
     }
 }
 
