@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 packages="ffmpeg chromium iproute2 python3 python3-gi python3-venv nodejs gstreamer1.0-tools gstreamer1.0-plugins-base
 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-rtsp gir1.2-gst-rtsp-server-1.0
-fonts-wqy-microhei"
+fonts-wqy-microhei nginx-light caddy"
 # Debian has it, Ubuntu does not; its tests are left out there (the same rule: isDebian in tools/ui/browser.mjs).
 grep -q '^ID=debian' /etc/os-release 2>/dev/null && packages="$packages firefox-esr"
 missing=""
@@ -23,8 +23,9 @@ if [ -n "$missing" ]; then
     [ "$(id -u)" -eq 0 ] || sudo="sudo"
     echo "installing:$missing"
     $sudo apt-get update -qq
+    # The proxies among them are run by the tests only, not as services.
     # shellcheck disable=SC2086
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 command -v npm >/dev/null 2>&1 || { echo "npm is missing: install it beside node" >&2; exit 1; }
 command -v cargo-nextest >/dev/null 2>&1 || cargo install --locked --quiet cargo-nextest

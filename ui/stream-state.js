@@ -3,7 +3,7 @@
  */
 
 /**
- * @typedef {{id?: number, url?: string, source?: string, error?: string, format_name?: string, protocol?: string,
+ * @typedef {{id?: number, url?: string, source?: string, error?: string, error_kind?: string, format_name?: string, protocol?: string,
  *     remote_addr?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number}} Connection
  * @typedef {{codec_name?: string, codec_type?: string}} Codec
  * @typedef {{producers: Connection[]|null, consumers: Connection[]|null}} Stream

@@ -122,11 +122,13 @@ class FakeStream {
     getAudioTracks() { return this.tracks.filter(t => t.kind === 'audio'); }
 }
 
-class FakeMediaSource extends EventTarget {
+export class FakeMediaSource extends EventTarget {
+    /** The last one that was added. @type {any} */
+    static buffer = null;
     static isTypeSupported(type) { return /avc1|mp4a/.test(type); }
     addSourceBuffer() {
         const buffer = new EventTarget();
-        return Object.assign(buffer, {buffered: {length: 0}, updating: false, appendBuffer() {}, remove() {}});
+        return FakeMediaSource.buffer = Object.assign(buffer, {buffered: {length: 0}, updating: false, appendBuffer() {}, remove() {}});
     }
 }
 

@@ -362,9 +362,12 @@ test('configuration: completes, marks what is wrong, shows the difference, appli
     await page.waitForSelector('dialog .diff');
     await press(page, 'undo in 60 s', 'dialog');
     await waitText(page, 'dialog h2', /Keep this configuration/);
-    await waitText(page, 'dialog p', /Only this page goes back.*closed or cut off, the change stays/);
+    await waitText(page, 'dialog p', /server goes back by itself, also when this page is closed/);
     await accessible(page, 'the question whether to keep it');
     assert.match(own.state.config, /lisen: broken/);
+    // A page that is opened later asks too.
+    await page.reload();
+    await waitText(page, 'dialog h2', /Keep this configuration/);
     await press(page, 'Go back', 'dialog');
     await waitText(page, '.toast', /in force again/);
     assert.doesNotMatch(own.state.config, /lisen/);
@@ -372,7 +375,17 @@ test('configuration: completes, marks what is wrong, shows the difference, appli
     await page.waitForSelector('dialog .diff .del');
     await press(page, 'Restore this version', 'dialog');
     await page.waitForFunction(() => !document.querySelector('dialog'));
-    assert.deepEqual(own.state.calls, ['apply v1', 'apply v5', 'apply v6', 'rollback 3']);
+    const again = ['apply v9', 'confirm v10'];
+    await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content'));
+    await page.evaluate(() => /** @type {HTMLElement|null|undefined} */ (document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content'))?.focus());
+    await page.keyboard.type('# once more\n');
+    await press(page, 'Review and apply', '.tools');
+    await page.waitForSelector('dialog .diff .add');
+    await press(page, 'undo in 60 s', 'dialog');
+    await waitText(page, 'dialog h2', /Keep this configuration/);
+    await page.click('dialog .primary');
+    await page.waitForFunction(() => !document.querySelector('dialog'));
+    assert.deepEqual(own.state.calls, ['apply v1', 'apply v5', 'go back v6', 'rollback 3', ...again]);
     await done(/409 \(Conflict\)/);
     own.close();
 });

@@ -33,7 +33,7 @@ export const SESSIONS = {
 export async function fixture(options = {}) {
     const state = {
         /** Every change that was asked for: method, path and what it was about. */
-        calls: /** @type {string[]} */ ([]), config: 'api:\n  listen: ":1984"\nstreams:\n  demo: "demo:"\n', version: 'v1', streams: structuredClone(STREAMS), sessions: structuredClone(SESSIONS),
+        calls: /** @type {string[]} */ ([]), before: '', left: 0, config: 'api:\n  listen: ":1984"\nstreams:\n  demo: "demo:"\n', version: 'v1', streams: structuredClone(STREAMS), sessions: structuredClone(SESSIONS),
         check: text => ({valid: !text.includes('broken'), problems: text.includes('lisen') || text.includes('broken') ? [{file: 'rs2rtc.yaml', line: 2, column: 3, path: 'api.lisen',
             text: 'unknown key, did you mean "listen"?', severity: text.includes('broken') ? 'error' : 'warning'}] : [], changes: [{path: 'streams.gate', change: 'added'}], restart_required: []}),
     };
@@ -51,9 +51,11 @@ export async function fixture(options = {}) {
             call.response.statusCode = 400;
             return {problems};
         }
+        state.before = state.config;
+        state.left = Number(call.query.get('confirm') ?? 0) * 1000;
         state.config = call.body;
         state.version = `v${Number(state.version.slice(1)) + 1}`;
-        return {version: state.version, changes: [], restart_required: [], problems};
+        return {version: state.version, changes: [], restart_required: [], problems, unconfirmed: state.left ? {left_ms: state.left} : null};
     };
     const answers = {
         'GET api/streams': () => state.streams,
@@ -71,7 +73,13 @@ export async function fixture(options = {}) {
         'GET api/config': call => (tag(call), state.config),
         'POST api/rs/config/check': call => state.check(call.body),
         'POST api/rs/config/apply': apply,
-        'GET api/rs/config/versions': () => ({version: state.version, path: 'x', versions: [{number: 3, version: 'v0', saved: 1_700_000_000_000, bytes: 10}], unavailable: null}),
+        'GET api/rs/config/versions': () => ({version: state.version, unconfirmed: state.left ? {left_ms: state.left} : null, path: 'x', versions: [{number: 3, version: 'v0', saved: 1_700_000_000_000, bytes: 10}], unavailable: null}),
+        'POST api/rs/config/confirm': call => (note(`confirm ${call.query.get('version')}`), state.left = 0, {version: state.version}),
+        'DELETE api/rs/config/confirm': call => {
+            note(`go back ${call.query.get('version')}`);
+            Object.assign(state, {left: 0, config: state.before, version: `v${Number(state.version.slice(1)) + 1}`});
+            return {version: state.version, changes: [], restart_required: [], problems: [], unconfirmed: null};
+        },
         'GET api/rs/config/versions/3': () => 'api:\n  listen: ":1985"\n',
         'POST api/rs/config/rollback': call => (note(`rollback ${call.query.get('number')}`), state.version = 'v9', {version: 'v9', changes: [], restart_required: [], problems: []}),
         'GET schema.json': () => ({type: 'object', properties: {api: {type: 'object', properties: {listen: {type: 'string', description: 'Where it listens', default: ':1984'}, local_auth: {type: 'boolean'}}}, log: {type: 'object', properties: {level: {enum: ['info', 'debug']}}}}}),

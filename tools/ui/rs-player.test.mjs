@@ -621,6 +621,8 @@ test('webrtc beats mse: what is not shown is stopped, and the socket stays or co
         await settle();
         ws.receive('session', {...SESSION, caps});
         ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
+        frame(element);
+        assert.equal(part(element, 'mode').textContent, 'MSE');
         ws.receive('webrtc/answer', 'a=rtpmap:96 H264/90000');
         await settle();
         FakePeer.last.become('connected');
@@ -630,6 +632,8 @@ test('webrtc beats mse: what is not shown is stopped, and the socket stays or co
         element.onpcvideo(video2);
         assert.equal(element.phase, 'live');
         assert.deepEqual(element.seen.filter(([type]) => type === 'mode').map(([, d]) => d.mode), ['mse', 'webrtc']);
+        assert.equal(part(element, 'mode').textContent, 'RTC', 'the picture says what carries it now');
+        assert.equal(states(element).filter(state => state === 'live').length, 1);
         if (caps.includes('stop')) {
             assert.deepEqual(ws.sent.at(-1), {type: 'stop', value: 'mse'});
             assert.equal(element.ws, ws);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {beforeEach, test} from 'node:test';
-import {FakePeer, FakeSocket, install, settle} from './fake-dom.mjs';
+import {FakeMediaSource, FakePeer, FakeSocket, install, settle} from './fake-dom.mjs';
 
 const {document, defined, tick} = install();
 console.warn = () => {};
@@ -158,6 +158,19 @@ test('webrtc,mse plays by webrtc when the server has no mse', async () => {
     element.video.dispatchEvent(new Event('loadeddata'));
     assert.equal(element.pcState, WebSocket.OPEN);
     assert.equal(element.video.src, '');
+});
+
+test('a source buffer that was taken away is left alone', async () => {
+    make(VideoRTC, {mode: 'mse'});
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('mse', 'video/mp4; codecs="avc1.640029"');
+    const {buffer} = FakeMediaSource;
+    Object.defineProperty(buffer, 'buffered', {get() { throw new DOMException('removed', 'InvalidStateError'); }});
+    buffer.appendBuffer = () => assert.fail('it takes nothing any more');
+    // What a listener throws here ends the test.
+    buffer.dispatchEvent(new Event('updateend'));
+    FakeSocket.last.receiveBytes(new ArrayBuffer(8));
 });
 
 test('the better one of webrtc and mse stays', async () => {

@@ -107,6 +107,9 @@ export class Streams extends EventTarget {
         entry.detail = now.detail;
         const warm = consumers.some(c => c.format_name === 'preload');
         const pushing = (json.producers ?? []).some(p => p.format_name && !p.source && p.url === 'external');
+        // A failure from before this page; what the events tell is fresher.
+        const failed = now.state === 'failed' && !entry.error ? json.producers?.find(p => p.error) : null;
+        if (failed) Object.assign(entry, {error: failed.error, kind: failed.error_kind ?? ''});
         if (now.state === 'live') {
             entry.error = '';
             this.#enter(entry, now.viewers || pushing ? 'live' : warm ? 'warm' : 'lingering');

@@ -2,6 +2,7 @@
  * Small drawings: a line of rates, and the timeline of a session.
  */
 import {h, svgTitle} from './dom.js';
+import {t} from './i18n.js';
 
 /**
  * A line of values, the newest at the right.
@@ -41,7 +42,7 @@ export function lanes(marks, label) {
     const node = h('svg', {class: 'lanes', viewBox: `0 0 720 ${height}`, role: 'img', 'aria-label': label});
     used.forEach((lane, row) => {
         const y = row * 32 + 18;
-        node.append(h('text', {x: 4, y: y + 4}, lane.name), h('line', {x1: 90, x2: 690, y1: y, y2: y}));
+        node.append(h('text', {x: 4, y: y + 4}, t(`lane.${lane.name}`)), h('line', {x1: 90, x2: 690, y1: y, y2: y}));
         for (const mark of lane.marks) {
             const dot = h('circle', {cx: x(mark.ms).toFixed(1), cy: y, r: 5, class: kindOf(mark.event)});
             dot.append(svgTitle(`${mark.ms} ms ${mark.event} ${mark.detail}`));

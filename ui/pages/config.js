@@ -1,6 +1,6 @@
 /**
  * The configuration: the server checks while one writes, shows what would change, and puts it in force without a restart; earlier
- * versions come back with one click, and this page undoes an apply that nobody confirms. `?add=TEXT` opens with a change to review.
+ * versions come back with one click, and the server undoes an apply that nobody confirms. `?add=TEXT` opens with a change to review.
  */
 import {call, download, etag, explain, getJson} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
@@ -10,8 +10,8 @@ import {dateTime, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {announce, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
-/** Milliseconds without a key until the text is checked, and that a change waits to be confirmed. */
-const PAUSE = 400, CONFIRM = 60_000;
+/** Milliseconds without a key until the text is checked, and seconds that a change waits to be confirmed. */
+const PAUSE = 400, CONFIRM = 60;
 
 const {main, tools} = shell({page: 'config', title: t('nav.config')});
 watch(new Feed('streams'));
@@ -124,7 +124,8 @@ function show() {
 
 async function versions() {
     try {
-        const {versions: list, unavailable} = await getJson('api/rs/config/versions');
+        const {versions: list, unavailable, unconfirmed} = await getJson('api/rs/config/versions');
+        if (unconfirmed) askToKeep(unconfirmed.left_ms);
         fill(history, h('option', {value: ''}, t('config.versions', {n: list.length})), list.map((/** @type {any} */ v) => h('option', {value: v.number}, `#${v.number} · ${dateTime(v.saved)}`)));
         history.disabled = !list.length;
         history.title = unavailable ?? '';
@@ -156,9 +157,9 @@ async function openReview() {
 
 /** @param {string} text @param {any} dialog @param {boolean} confirm undo it if nobody says that it is good */
 async function apply(text, dialog, confirm) {
-    const before = saved;
+    let left = 0;
     try {
-        const response = await call('POST', 'api/rs/config/apply', {query: {base: version}, body: text, accept: [400, 409]});
+        const response = await call('POST', 'api/rs/config/apply', {query: {base: version, ...confirm && {confirm: String(CONFIRM)}}, body: text, accept: [400, 409]});
         if (response.status === 409) {
             dialog.close();
             return conflict(text);
@@ -171,41 +172,49 @@ async function apply(text, dialog, confirm) {
         }
         saved = text;
         version = answer.version;
+        left = answer.unconfirmed?.left_ms ?? 0;
     } catch (err) {
         return toast(explain(err));
     }
     dialog.close();
     changed();
     versions();
-    if (confirm) askToKeep(before);
+    if (left) askToKeep(left);
     else toast(t('config.applied'));
 }
 
-/** This page goes back unless somebody says within a minute that all is well; the server knows nothing of it. @param {string} before */
-function askToKeep(before) {
-    const end = Date.now() + CONFIRM, left = h('p', null, '');
-    const back = async () => {
+let asking = false;
+/** The server goes back unless somebody says in time that all is well. @param {number} ms that are left */
+function askToKeep(ms) {
+    if (asking) return;
+    asking = true;
+    const end = Date.now() + ms, mine = version, left = h('p', null, '');
+    const done = () => {
         clearInterval(tick);
         dialog.close();
+        asking = false;
+    };
+    /** @param {'POST'|'DELETE'} method keep it, or go back at once */
+    const answer = async method => {
         try {
-            const answer = await (await call('POST', 'api/rs/config/apply', {query: {base: version}, body: before})).json();
-            saved = before;
-            version = answer.version;
-            editor.text = before;
-            toast(t('config.rolledBack'));
+            const {status} = await call(method, 'api/rs/config/confirm', {query: {version: mine}, accept: [409]});
+            done();
+            toast(method === 'DELETE' ? t('config.rolledBack') : status === 409 ? t('config.tooLate') : t('config.applied'));
         } catch (err) {
-            notice(`${t('config.backFailed')} ${explain(err)}`, {text: t('common.retry'), run: back});
+            // Until the time is over it can be tried again.
+            return toast(explain(err));
         }
-        versions();
+        load();
+    };
+    /** The server has gone back by itself, if it was not confirmed elsewhere. */
+    const over = () => {
+        done();
+        load().then(() => version !== mine && toast(t('config.rolledBack')));
     };
     const show = () => say(left, t('config.keepIn', {n: Math.max(0, Math.ceil((end - Date.now()) / 1000))}));
-    const tick = window.setInterval(() => Date.now() > end ? back() : show(), 500);
+    const tick = window.setInterval(() => Date.now() > end + 1000 ? over() : show(), 500);
     const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'keep-title', oncancel: (/** @type {Event} */ ev) => ev.preventDefault(), onclose: () => dialog.remove()}, h('h2', {id: 'keep-title'}, t('config.keepTitle')), left, h('p', {class: 'muted small'}, t('config.keepAbout')),
-        h('div', {class: 'row end'}, button(t('config.back'), back), button(t('config.keep'), () => {
-            clearInterval(tick);
-            dialog.close();
-            toast(t('config.applied'));
-        }, {class: 'primary'})));
+        h('div', {class: 'row end'}, button(t('config.back'), () => answer('DELETE')), button(t('config.keep'), () => answer('POST'), {class: 'primary'})));
     show();
     document.body.append(dialog);
     dialog.showModal();

@@ -6,8 +6,12 @@ import {call, explain, getJson} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, number, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
+import {throughput, tryPath} from '../lib/paths.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {copied, shell} from '../shell/shell.js';
+
+/** Addresses of the server that are tried, and bits per second that are few for a camera. */
+const MOST_PATHS = 8, SLOW = 8e6;
 
 const {main, tools} = shell({page: 'doctor', title: t('nav.doctor')});
 tools.append(button(t('doctor.again'), run, {icon: 'again', key: 'R'}), button(t('doctor.copy'), () => copied(report()), {icon: 'copy', key: 'C'}));
@@ -170,8 +174,37 @@ async function media() {
         tell(now.path === 'TCP' ? 'warn' : 'ok', [now.path, t('why.first', {ms: duration(ms)}), now.rtt !== undefined ? `RTT ${duration(now.rtt)}` : '', now.fps ? `${number(now.fps)} fps` : '', now.loss !== undefined ? `${t('sessions.loss')} ${number(now.loss * 100)} %` : ''].filter(Boolean).join(' · '),
             now.path === 'TCP' ? t('doctor.tcp') : '');
     }
+    if (ms !== null) await paths(choice.value);
     player.remove();
     say(stage, '');
+    await speed(check(path, t('doctor.speed')));
     go.disabled = false;
+}
+
+/** Each of the server's addresses by itself, one after the other, while the camera runs. @param {string} name */
+async function paths(name) {
+    for (let index = 0, count = 1; index < count && index < MOST_PATHS; index++) {
+        const tell = check(path, t('doctor.onePath', {n: index + 1}));
+        try {
+            const {all, one, ms, rtt} = await tryPath(name, index);
+            count = all.length;
+            if (!one) return tell('fail', t('doctor.noAddress'));
+            const where = `${one.protocol.toUpperCase()} ${one.address.includes(':') ? `[${one.address}]` : one.address}:${one.port}${one.type === 'host' ? '' : ` ${one.type}`}`;
+            if (ms === null) tell('warn', `${where} · ${t('doctor.noAnswer')}`, t('doctor.pathWhy'));
+            else tell('ok', [where, duration(ms), rtt === undefined ? '' : `RTT ${duration(rtt)}`].filter(Boolean).join(' · '));
+        } catch (err) {
+            tell('fail', explain(err));
+        }
+    }
+}
+
+/** @param {Tell} tell */
+async function speed(tell) {
+    try {
+        const bits = await throughput();
+        tell(bits < SLOW ? 'warn' : 'ok', `${number(bits / 1e6)} Mbit/s`, bits < SLOW ? t('doctor.slow') : '');
+    } catch (err) {
+        tell('fail', explain(err));
+    }
 }
 run();

@@ -2,20 +2,22 @@
  * The first page: every camera with its state, playing where it runs anyway. Opening the page starts no camera. Only what is on
  * the screen plays, and only as much as the browser can decode; the rest shows still pictures.
  *
- * `?src=a&src=b&cols=3` shows some of them.
+ * `?src=a&src=b&cols=3&big=a` shows some of them; layouts are such addresses with a name.
  */
 import {button, fill, h, Keyed, say} from '../lib/dom.js';
 import {Budget} from '../lib/decode.js';
 import {Feed} from '../lib/feed.js';
 import {duration, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
+import {forget, fromQuery, layouts, moved, query} from '../lib/layouts.js';
 import {recall, remember} from '../lib/prefs.js';
+import {pairs} from '../lib/quality.js';
 import {Streams} from '../lib/streams.js';
 import {empty, failed, shell, watch} from '../shell/shell.js';
+import {arranger, nameLayout} from './arrange.js';
 import {Tile} from './tile.js';
 
 const params = new URLSearchParams(location.search);
-const only = params.getAll('src').filter(Boolean);
 /** Milliseconds that a tile must be seen before it plays: scrolling past starts nothing. */
 const LOOK = 250;
 
@@ -26,6 +28,12 @@ const streams = new Streams(feed);
 const budget = new Budget();
 let always = new Set(recall('always', []));
 let allAlways = recall('alwaysAll', false);
+/** What is shown: the address, or the layout that was shown last. */
+let layout = ['src', 'cols', 'big'].some(name => params.has(name)) ? fromQuery(params)
+    : layouts().find(one => one.name === recall('layout', '')) ?? {name: '', src: [], cols: recall('cols', 0), big: ''};
+let arranging = false;
+/** @type {Record<string, 'auto'|'high'|'low'>} */
+const qualities = recall('quality', {});
 
 const grid = h('ul', {class: 'grid', 'aria-label': t('nav.live')});
 const summary = h('p', {class: 'summary muted'});
@@ -53,12 +61,31 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
             one.listen(!one.sound);
         },
         always: name => allAlways || always.has(name),
+        entry: name => streams.all.get(name),
+        prefer: one => {
+            const next = /** @type {const} */ ({auto: 'high', high: 'low', low: 'auto'})[one.quality];
+            one.quality = qualities[one.entry.name] = next;
+            remember('quality', qualities);
+            decide();
+        },
+    });
+    tile.quality = Object.hasOwn(qualities, entry.name) ? qualities[entry.name] : 'auto';
+    const arrange = arranger(tile.tools, {
+        move: by => change({src: moved(shown(), tile.entry.name, by)}, tile),
+        big: () => change({big: layout.big === tile.entry.name ? '' : tile.entry.name}, tile),
+        leave: () => change({src: shown().filter(name => name !== tile.entry.name)}, tile),
     });
     byNode.set(tile.node, tile);
     watcher.observe(tile.node);
     tile.node.addEventListener('dblclick', () => tile.node.requestFullscreen?.());
     return {
-        node: tile.node, update: entry => tile.update(entry),
+        node: tile.node,
+        update(entry) {
+            tile.low = two.get(entry.name);
+            tile.node.classList.toggle('big', layout.big === entry.name);
+            arrange(arranging, layout.big === entry.name);
+            tile.update(entry);
+        },
         end() {
             watcher.unobserve(tile.node);
             clearTimeout(timers.get(tile));
@@ -87,6 +114,8 @@ function decide() {
     });
 }
 
+/** The lesser streams of the same cameras. @type {Map<string, string>} */
+let two = new Map();
 let lastRelease = '';
 feed.on(['source_released'], ev => {
     if (ev.viewer) lastRelease = t('live.release', {name: ev.stream, ms: duration(ev.release_ms)});
@@ -94,7 +123,10 @@ feed.on(['source_released'], ev => {
 });
 
 function show() {
-    const list = streams.sorted().filter(entry => !only.length || only.includes(entry.name));
+    const only = layout.src;
+    two = pairs(streams.all.keys());
+    const lesser = new Set(two.values());
+    const list = streams.sorted().filter(entry => only.length ? only.includes(entry.name) : !lesser.has(entry.name));
     if (only.length) list.sort((a, b) => only.indexOf(a.name) - only.indexOf(b.name));
     if (!streams.loaded && streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
     if (!streams.loaded) return;
@@ -164,12 +196,14 @@ const choice = h('select', {'aria-label': t('live.columns'), onchange: () => set
     [0, 1, 2, 3, 4, 5, 6].map(n => h('option', {value: n}, n ? t('live.cols', {n}) : t('live.auto'))));
 /** @param {number} n 0: as many as fit */
 function setColumns(n) {
-    remember('cols', n);
+    layout.cols = n;
+    if (!layout.name && !layout.src.length) remember('cols', n);
     choice.value = String(n);
     grid.style.setProperty('--cols', String(n || 1));
     grid.classList.toggle('fixed', n > 0);
+    grid.dataset.cols = String(n);
 }
-setColumns(Math.min(6, Math.max(0, Number(params.get('cols')) || recall('cols', 0))));
+setColumns(layout.cols);
 
 const all = button(t('live.playAll'), () => {
     for (const tile of byNode.values()) Object.assign(tile, {wanted: true, stopped: false});
@@ -182,5 +216,48 @@ const keep = h('input', {type: 'checkbox', checked: allAlways, onchange: () => {
     remember('always', []);
     decide();
 }});
-tools.append(choice, all, h('label', {class: 'check'}, keep, t('live.always')),
+
+const shown = () => [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)).entry.name);
+/** Another arrangement, which has no name yet. @param {Partial<import('../lib/layouts.js').Layout>} what @param {Tile} tile */
+function change(what, tile) {
+    layout = {...layout, name: '', src: layout.src.length ? layout.src : shown(), ...what};
+    if (!layout.src.length) layout.src = [];
+    show();
+    choices();
+    if (tile.node.isConnected) tile.node.focus({preventScroll: true});
+}
+/** @param {import('../lib/layouts.js').Layout} next */
+function use(next) {
+    layout = {...next};
+    remember('layout', next.name || null);
+    setColumns(next.cols);
+    show();
+    choices();
+    window.history.replaceState(null, '', query({...layout, cols: layout.name || layout.src.length ? layout.cols : 0}) || location.pathname);
+}
+const saved = h('select', {'aria-label': t('live.layouts'), onchange: () => {
+    const value = saved.value;
+    if (value === '+') nameLayout(layout.name, name => ({...layout, name, src: layout.src.length ? layout.src : shown()}), use);
+    else if (value === '-') {
+        forget(layout.name);
+        use({name: '', src: [], cols: recall('cols', 0), big: ''});
+    } else use(layouts().find(one => `=${one.name}` === value) ?? {name: '', src: [], cols: recall('cols', 0), big: ''});
+    choices();
+}});
+function choices() {
+    const unnamed = !layout.name && (layout.src.length > 0 || layout.big !== '');
+    fill(saved, h('option', {value: ''}, t('live.layoutAll')), unnamed && h('option', {value: '*', selected: true}, t('live.layoutNew')),
+        layouts().map(one => h('option', {value: `=${one.name}`, selected: one.name === layout.name}, one.name)),
+        h('option', {value: '+'}, t('live.layoutSave')), layout.name && h('option', {value: '-'}, t('live.layoutDelete', {name: layout.name})));
+    if (!unnamed && !layout.name) saved.value = '';
+}
+choices();
+const arrangeButton = button(t('live.arrange'), () => {
+    arranging = !arranging;
+    arrangeButton.setAttribute('aria-pressed', String(arranging));
+    show();
+}, {icon: 'config'});
+arrangeButton.setAttribute('aria-pressed', 'false');
+new ResizeObserver(() => decide()).observe(grid);
+tools.append(saved, arrangeButton, choice, all, h('label', {class: 'check'}, keep, t('live.always')),
     button(t('tile.full'), () => document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.(), {icon: 'full', bare: true}));

@@ -6,12 +6,15 @@ import {number, t} from '../lib/i18n.js';
 import {poster} from '../lib/poster.js';
 import {chip, stateText} from '../lib/state.js';
 import {UNKNOWN} from '../lib/decode.js';
+import {choose} from '../lib/quality.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 
 const MODES = {webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', mp4: 'MP4', mjpeg: 'MJPEG'};
 /** Milliseconds between still pictures of a tile that has to save power. */
 const STILL_EVERY = 1000;
+/** Milliseconds that one quality stays in front while the other one does not come. */
+const PATIENCE = 15_000;
 
 export class Tile {
     /** @type {Entry} */
@@ -24,6 +27,10 @@ export class Tile {
     sound = false;
     /** It would play if the budget allowed it. */
     saving = false;
+    /** The lesser stream of the same camera, if there is one. @type {string|undefined} */
+    low;
+    /** @type {'auto'|'high'|'low'} */
+    quality = 'auto';
     /** Pixels per second. */
     cost = UNKNOWN;
     /** @type {any} */
@@ -31,6 +38,10 @@ export class Tile {
     /** It plays, or is about to. */
     #on = false;
     #mode = '';
+    /** The stream that plays. */
+    #source = '';
+    /** The player that shows the other quality until this one has a picture. @type {any} */
+    #before = null;
     /** @type {any} */
     #still = 0;
     #stillOf = '';
@@ -44,7 +55,7 @@ export class Tile {
 
     /**
      * @param {Entry} entry
-     * @param {{change: () => void, listen: (tile: Tile) => void, always: (name: string) => boolean}} grid
+     * @param {{change: () => void, listen: (tile: Tile) => void, always: (name: string) => boolean, entry: (name: string) => Entry|undefined, prefer: (tile: Tile) => void}} grid
      */
     constructor(entry, grid) {
         this.entry = entry;
@@ -60,20 +71,28 @@ export class Tile {
         this.soundButton = button(t('tile.sound'), () => grid.listen(this), {icon: 'mute', bare: true, key: 'M'});
         this.stopButton = button(t('tile.stop'), () => this.stop(), {icon: 'stop', bare: true});
         this.full = button(t('tile.full'), () => this.node.requestFullscreen?.(), {icon: 'full', bare: true, key: 'F'});
-        for (const one of [this.soundButton, this.stopButton, this.full]) one.tabIndex = -1;
+        this.qualityButton = button('', () => grid.prefer(this), {class: 'bare quality'});
+        /** Where the page puts what it needs to arrange tiles. */
+        this.tools = h('span', {class: 'row arrange', hidden: true});
+        for (const one of [this.soundButton, this.stopButton, this.full, this.qualityButton]) one.tabIndex = -1;
         this.node = h('li', {class: 'tile', tabindex: '-1', data: {name}},
             h('div', {class: 'frame'}, this.picture, this.over),
-            h('div', {class: 'bar'}, this.link, this.about, this.#chip.node, h('span', {class: 'row'}, this.soundButton, this.stopButton, this.full)));
+            h('div', {class: 'bar'}, this.link, this.about, this.#chip.node, h('span', {class: 'row'}, this.qualityButton, this.soundButton, this.stopButton, this.full), this.tools));
     }
 
     get exempt() {
         return this.sound || document.fullscreenElement === this.node;
     }
 
+    /** What it would play now: the lesser stream in a small tile, unless somebody has said which. */
+    get source() {
+        return choose(this.entry.name, this.low, this.quality, this.node.clientWidth || Infinity);
+    }
+
     /** It plays by itself only if its camera runs anyway, or somebody has said so. */
     get wishes() {
         if (this.stopped || !this.seen) return false;
-        return this.wanted || ['live', 'lingering', 'warm'].includes(this.entry.state) || this.grid.always(this.entry.name);
+        return this.wanted || ['live', 'lingering', 'warm'].includes((this.grid.entry(this.source) ?? this.entry).state) || this.grid.always(this.entry.name);
     }
 
     want() {
@@ -92,8 +111,9 @@ export class Tile {
     /** @param {Entry} entry */
     update(entry) {
         this.entry = entry;
+        const playing = this.#on, name = entry.name;
+        entry = this.grid.entry(playing ? this.#source : this.source) ?? entry;
         this.#chip.show(entry);
-        const playing = this.#on;
         const mode = this.#mode ? MODES[/** @type {keyof typeof MODES} */ (this.#mode)] : '';
         say(this.about, playing ? [mode, entry.bitsIn ? `${number(entry.bitsIn / 1e6)} M` : ''].filter(Boolean).join(' ') : '');
         const failed = entry.state === 'failed' || entry.state === 'retrying';
@@ -103,10 +123,15 @@ export class Tile {
         this.start.hidden = playing || this.saving;
         say(/** @type {Node} */ (this.start.lastChild), failed ? t('common.retryNow') : t('tile.start'));
         this.over.hidden = !text && this.start.hidden;
+        this.qualityButton.hidden = !this.low;
+        const quality = t(`quality.${this.quality}`);
+        say(/** @type {Node} */ (this.qualityButton.lastChild), quality);
+        this.qualityButton.setAttribute('aria-label', t('tile.quality', {quality}));
+        this.qualityButton.title = this.low ? t('tile.qualityAbout', {low: this.low}) : '';
         this.stopButton.hidden = !playing;
         this.soundButton.hidden = !playing;
         this.node.classList.toggle('playing', playing);
-        this.node.setAttribute('aria-label', [entry.name, stateText(entry), mode].filter(Boolean).join(', '));
+        this.node.setAttribute('aria-label', [name, stateText(entry), mode].filter(Boolean).join(', '));
     }
 
     /** @param {boolean} on */
@@ -122,31 +147,57 @@ export class Tile {
         this.saving = saving;
         if (on === this.#on) {
             if (!on) this.#stills();
+            else if (this.source !== this.#source) await this.#begin();
             return this.update(this.entry);
         }
         this.#on = on;
         if (!on) {
             this.#measure();
-            this.player?.remove();
-            this.player = null;
+            this.#clear();
             this.#mode = '';
             this.#stills();
             return this.update(this.entry);
         }
         clearTimeout(this.#still);
+        await this.#begin();
+    }
+
+    /** Plays what it should; what plays already stays in front until the other one has a picture. */
+    async #begin() {
+        const source = this.#source = this.source;
         this.update(this.entry);
         await import('../player/rs-player.js');
-        if (!this.#on || this.player) return;
+        if (!this.#on || this.#source !== source) return;
+        this.#before?.remove();
+        const before = this.#before = this.player;
         const player = this.player = /** @type {any} */ (document.createElement('rs-player'));
         Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
         player.addEventListener('mode', (/** @type {any} */ ev) => {
             this.#mode = ev.detail.mode;
             this.update(this.entry);
         });
-        this.picture.append(player);
-        player.src = new URL(`api/ws?src=${encodeURIComponent(this.entry.name)}`, location.href);
+        if (before) {
+            before.before(player);
+            player.addEventListener('firstframe', () => this.#before === before && this.#drop(), {once: true});
+            setTimeout(() => this.#before === before && this.#drop(), PATIENCE);
+        } else {
+            this.picture.append(player);
+        }
+        player.src = new URL(`api/ws?src=${encodeURIComponent(source)}`, location.href);
         player.video.controls = false;
         player.video.muted = !this.sound;
+    }
+
+    /** The other quality is seen. */
+    #drop() {
+        this.#before?.remove();
+        this.#before = null;
+    }
+
+    #clear() {
+        this.#drop();
+        this.player?.remove();
+        this.player = null;
     }
 
     /** Frames since the last question. */
@@ -204,8 +255,7 @@ export class Tile {
         URL.revokeObjectURL(this.#stillUrl);
         this.#on = false;
         this.#ended = true;
-        this.player?.remove();
-        this.player = null;
+        this.#clear();
     }
 }
 

@@ -47,6 +47,14 @@ rs-player button.act, rs-player button.unmute {
 rs-player button.act { margin-top: 8px; }
 rs-player button.act:hover, rs-player button.unmute:hover { background: #2c3743; }
 rs-player button:focus-visible { outline: 2px solid #6db3ff; outline-offset: 2px; }
+/* In a tile the button stands beside the title, or it would be cut off. */
+rs-player > .info { container-type: size; }
+@container (max-height: 280px) {
+    rs-player > .info > .panel { grid-template-columns: 1fr auto; padding: 6px 10px; gap: 2px 12px; font-size: 12px; }
+    rs-player > .info > .panel > :not(.title, .act) { grid-column: 1 / -1; }
+    rs-player > .info > .panel > .act { grid-area: 1 / 2; min-height: 36px; margin: 0; font-size: 13px; }
+    rs-player > .info > .panel > .title { align-self: center; font-size: 13px; }
+}
 rs-player button[hidden] { display: none; }
 rs-player button.unmute { position: absolute; left: 50%; bottom: 64px; translate: -50% 0; z-index: 1; }
 `};

@@ -15,6 +15,8 @@ export class Status {
     reason = '';
     /** When the next attempt begins, as of `Date.now()`; 0: none is planned. */
     nextTry = 0;
+    /** What plays, as the player names it. */
+    mode = '';
     /** @type {import('./overlay.js').Overlay|null} */
     overlay = null;
     #patience = new Patience(text => this.overlay?.say(text));
@@ -38,14 +40,16 @@ export class Status {
      * @param {boolean} [more.cameraOff]
      */
     enter(phase, reason = '', {nextTry = 0, mode = '', cameraOff = false} = {}) {
-        if (this.phase === phase && this.reason === reason && this.nextTry === nextTry) return;
+        const told = this.phase === phase && this.reason === reason && this.nextTry === nextTry;
+        if (told && this.mode === mode) return;
+        this.mode = mode;
         this.phase = phase;
         this.reason = reason;
         this.nextTry = nextTry;
         if (phase === 'dialling' || phase === 'connecting') this.#patience.watch(this.player);
         else this.#patience.stop();
         this.overlay?.show({phase, reason, nextTry, mode: MODE_WORDS[mode] ?? '', cameraOff});
-        this.tell('state', {state: phase, reason, nextTryMs: Math.max(0, nextTry - Date.now())});
+        if (!told) this.tell('state', {state: phase, reason, nextTryMs: Math.max(0, nextTry - Date.now())});
     }
 
     /** @param {string} type @param {object} detail */

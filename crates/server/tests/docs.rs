@@ -192,3 +192,48 @@ fn validate(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) 
         }
     }
 }
+
+/// The targets of the links and pictures of a text, without those to other hosts.
+fn links(text: &str) -> Vec<String> {
+    let markdown = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let html = text.split("src=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    let all = markdown.chain(html).map(|(target, _)| target.to_owned());
+    all.filter(|target| !target.contains("://")).collect()
+}
+
+/// The anchor of a heading, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_somewhere_and_every_page_is_linked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let mut pages = Vec::new();
+    markdown(&root.join("docs"), &mut pages);
+    let read_mes = ["README.md", "README.zh-CN.md"].map(|name| root.join(name));
+    for file in pages.iter().chain(&read_mes) {
+        let text = std::fs::read_to_string(file).unwrap();
+        for link in links(&text) {
+            let (path, place) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if path.is_empty() { file.clone() } else { file.with_file_name(path) };
+            assert!(target.exists(), "{}: {link} leads nowhere", file.display());
+            if !place.is_empty() {
+                let there = std::fs::read_to_string(&target).unwrap();
+                let found = there.lines().any(|l| l.starts_with('#') && anchor(l) == place);
+                assert!(found, "{}: {link}: no such heading", file.display());
+            }
+        }
+    }
+    for read_me in &read_mes {
+        let text = std::fs::read_to_string(read_me).unwrap();
+        let linked = links(&text);
+        for page in &pages {
+            let name = page.strip_prefix(&root).unwrap().to_str().unwrap();
+            let found = linked.iter().any(|link| link.split('#').next() == Some(name));
+            assert!(found, "{} does not link {name}", read_me.display());
+        }
+    }
+}

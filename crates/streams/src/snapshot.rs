@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rs2rtc_base::Error;
 use rs2rtc_media::Codec;
 
 use crate::connection::{Connection, Description};
@@ -27,8 +28,8 @@ pub struct ProducerSnapshot {
     pub source: String,
     /// Its connection while it is open.
     pub connection: Option<ConnectionSnapshot>,
-    /// Why it is not open although somebody waits for it.
-    pub error: Option<String>,
+    /// Why the last try to open it failed; `None` once one has worked.
+    pub error: Option<Error>,
 }
 
 /// An open connection.
@@ -155,7 +156,7 @@ impl Stream {
                 Some(ProducerSnapshot {
                     source: slot.source(),
                     connection: ConnectionSnapshot::of_live(&slot.live).filter(|_| !listens),
-                    error: slot.last_error().map(|e| e.to_string()),
+                    error: slot.last_error(),
                 })
             }
             Source::External(external) => Some(ProducerSnapshot {

@@ -2,14 +2,14 @@
 //! configuration, putting it in force, and going back to an earlier one.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Api;
 use super::call::{Call, Reply, error, json as reply_json, off_thread, typed};
 use super::config_api::text_of;
+use super::{Api, config_confirm};
 use crate::config::{Problem, Severity, WriteError, schema, versions};
 use crate::live::{Applied, Refused};
 use crate::secrets::Secrets;
@@ -73,9 +73,13 @@ pub(crate) async fn apply(api: Arc<Api>, mut call: Call) -> Reply {
     if base.is_empty() {
         return error(StatusCode::BAD_REQUEST, "base: name the version that was edited");
     }
+    let wait = match config_confirm::wait(&call) {
+        Ok(wait) => wait,
+        Err(text) => return error(StatusCode::BAD_REQUEST, text),
+    };
     let base = base.to_owned();
     let change = move || match text_of(&api, &body) {
-        Ok(text) => put(&api, &base, &text),
+        Ok(text) => put(&api, &base, &text, wait),
         Err(problem) => error(StatusCode::BAD_REQUEST, &problem),
     };
     off_thread(change).await
@@ -113,8 +117,11 @@ pub(crate) async fn list(api: Arc<Api>, call: Call) -> Reply {
             })
         })
         .collect();
+    let version = versions::id(&text);
+    let left = api.live.unconfirmed().left(&version);
     reply_json(&json!({
-        "version": versions::id(&text),
+        "version": version,
+        "unconfirmed": left.map(|left| json!({ "left_ms": whole_millis(left) })),
         "path": api.file.path().map(|path| path.display().to_string()),
         "versions": list,
         "unavailable": unavailable,
@@ -140,14 +147,21 @@ pub(crate) async fn rollback(api: Arc<Api>, call: Call) -> Reply {
         }
         (base, _) => base.to_owned(),
     };
-    off_thread(move || put(&api, &base, &version.text)).await
+    off_thread(move || put(&api, &base, &version.text, None)).await
 }
 
-fn put(api: &Api, base: &str, text: &str) -> Reply {
+fn put(api: &Arc<Api>, base: &str, text: &str, wait: Option<Duration>) -> Reply {
+    let applied = api.live.apply_for(api, base, text, wait);
+    reply(api, applied.map(|applied| (versions::id(text), applied)))
+}
+
+/// What came of a change: its version and what it changed, or why it was refused.
+pub(super) fn reply(api: &Api, done: Result<(String, Applied), Refused>) -> Reply {
     let hide = |text: &str| api.secrets.mask(text);
-    match api.live.apply(api, base, text) {
-        Ok(applied) => reply_json(&json!({
-            "version": versions::id(text),
+    match done {
+        Ok((version, applied)) => reply_json(&json!({
+            "unconfirmed": api.live.unconfirmed().left(&version).map(|left| json!({ "left_ms": whole_millis(left) })),
+            "version": version,
             "changes": changes(&applied),
             "restart_required": applied.restart_required,
             "problems": problems(&applied.problems, &hide),
@@ -162,7 +176,7 @@ fn put(api: &Api, base: &str, text: &str) -> Reply {
     }
 }
 
-fn with_status(code: StatusCode, value: &Value) -> Reply {
+pub(super) fn with_status(code: StatusCode, value: &Value) -> Reply {
     let mut reply = reply_json(value);
     *reply.status_mut() = code;
     reply
@@ -191,7 +205,11 @@ fn changes(applied: &Applied) -> Value {
     all.map(|change| json!({ "path": change.path, "change": change.what.name() })).collect()
 }
 
+fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    whole_millis(since)
 }

@@ -30,6 +30,7 @@ mod bye;
 pub mod call;
 mod clip;
 mod config_api;
+mod config_confirm;
 mod config_rs;
 mod dot;
 mod events;
@@ -163,6 +164,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/rs/config/apply" in "api/config", "api", |_, _| Class::Admin, config_rs::apply),
     route!("api/rs/config/versions" in "api/config", "api", |_, _| Class::Admin, config_rs::list),
     route!("api/rs/config/versions/" in "api/config", "api", |_, _| Class::Admin, config_rs::list),
+    route!("api/rs/config/confirm" in "api/config", "api", |_, _| Class::Admin, config_confirm::handle),
     route!("api/rs/config/rollback" in "api/config", "api", |_, _| Class::Admin, config_rs::rollback),
     route!("schema.json" in "", "api", |_, _| Class::View, config_rs::schema),
     route!("api/ffmpeg", "ffmpeg", |_, _| Class::Stream, ffmpeg_api::play),

@@ -7,6 +7,8 @@ use rs2rtc_media::{Codec, CodecId, Kind};
 use rs2rtc_streams::{ConnectionSnapshot, ProducerSnapshot, StreamSnapshot};
 use serde_json::{Map, Value, json};
 
+use crate::metrics::kind_name;
+
 /// A stream with its producers and consumers.
 pub(crate) fn stream(snapshot: &StreamSnapshot) -> Value {
     let producers = snapshot.producers.as_ref().map(|all| all.iter().map(producer).collect());
@@ -17,7 +19,15 @@ pub(crate) fn stream(snapshot: &StreamSnapshot) -> Value {
 
 fn producer(snapshot: &ProducerSnapshot) -> Value {
     match &snapshot.connection {
-        None => json!({ "url": snapshot.source }),
+        None => {
+            let mut map = Map::new();
+            map.insert("url".into(), snapshot.source.as_str().into());
+            if let Some(error) = &snapshot.error {
+                map.insert("error".into(), error.to_string().into());
+                map.insert("error_kind".into(), kind_name(error.kind()).into());
+            }
+            Value::Object(map)
+        }
         Some(open) => {
             // Clients need a `url` on every producer, also on pushed ones.
             let source = if snapshot.source.is_empty() { "external" } else { &snapshot.source };
@@ -134,6 +144,7 @@ fn profile(codec: &Codec) -> Option<(String, u8)> {
 
 #[cfg(test)]
 mod tests {
+    use rs2rtc_base::{Error, ErrorKind};
     use rs2rtc_media::{Direction, Media};
     use rs2rtc_streams::{Description, ReceiverSnapshot, SenderSnapshot};
 
@@ -177,6 +188,11 @@ mod tests {
             producers: Some(vec![
                 ProducerSnapshot { source: "exec:x".into(), connection: Some(open), error: None },
                 ProducerSnapshot { source: "rtsp://h/x".into(), connection: None, error: None },
+                ProducerSnapshot {
+                    source: "rtsp://h/y".into(),
+                    connection: None,
+                    error: Some(Error::new(ErrorKind::Auth, "wrong user/pass")),
+                },
             ]),
             consumers: None,
         };
@@ -186,7 +202,8 @@ mod tests {
              \"medias\":[\"video, recvonly, H264\"],\"receivers\":[{\"id\":6,\"codec\":{\"codec_name\":\"h264\",\
              \"codec_type\":\"video\",\"level\":13,\"profile\":\"Baseline\"},\"childs\":[8],\"bytes\":123,\"packets\":4}],\
              \"senders\":[{\"id\":8,\"codec\":{\"channels\":2,\"codec_name\":\"opus\",\"codec_type\":\"audio\",\
-             \"sample_rate\":48000},\"parent\":6,\"drops\":1}],\"bytes_recv\":1000},{\"url\":\"rtsp://h/x\"}],\
+             \"sample_rate\":48000},\"parent\":6,\"drops\":1}],\"bytes_recv\":1000},{\"url\":\"rtsp://h/x\"},\
+             {\"url\":\"rtsp://h/y\",\"error\":\"wrong user/pass\",\"error_kind\":\"auth\"}],\
              \"consumers\":null}"
         );
     }

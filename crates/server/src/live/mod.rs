@@ -8,6 +8,7 @@
 
 mod apply;
 mod diff;
+pub(crate) mod unconfirmed;
 pub(crate) mod watch;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub struct Live {
     items: Vec<String>,
     dir: PathBuf,
     running: Mutex<Running>,
+    unconfirmed: unconfirmed::Unconfirmed,
     rtsp: OnceLock<Arc<Current<rtsp::Config>>>,
 }
 
@@ -95,12 +97,23 @@ impl Live {
             since: saved(sources.path.as_deref()),
             files: sources.files.clone(),
         };
-        Self { items, dir, running: Mutex::new(running), rtsp: OnceLock::new() }
+        Self {
+            items,
+            dir,
+            running: Mutex::new(running),
+            unconfirmed: unconfirmed::Unconfirmed::default(),
+            rtsp: OnceLock::new(),
+        }
     }
 
     /// Tells where the settings of the RTSP server are. The first call counts.
     pub fn set_rtsp(&self, settings: Arc<Current<rtsp::Config>>) {
         let _ = self.rtsp.set(settings);
+    }
+
+    /// The configuration that waits to be confirmed.
+    pub(crate) const fn unconfirmed(&self) -> &unconfirmed::Unconfirmed {
+        &self.unconfirmed
     }
 
     /// Checks a text as if it stood in the configuration file.

@@ -30,7 +30,8 @@ impl Findings {
 }
 
 /// The rows of `docs/compatibility.md` that rules of this file refer to.
-pub(crate) const ROWS: [&str; 10] = [
+pub(crate) const ROWS: [&str; 11] = [
+    "last-error",
     "producer-url",
     "own-version",
     "bytes-send",
@@ -317,6 +318,9 @@ fn object(
         match key.as_str() {
             "url" if at.contains(".producers[") => {
                 found.better.insert("producer-url");
+            }
+            "error" | "error_kind" if at.contains(".producers[") && expected.len() == 1 => {
+                found.better.insert("last-error");
             }
             "rs2rtc" if at.is_empty() => {
                 found.better.insert("own-version");

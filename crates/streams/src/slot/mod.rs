@@ -58,7 +58,6 @@ pub(crate) struct Run {
     /// Counts viewers that came to it.
     joined: watch::Sender<u64>,
     leases: Mutex<Leases>,
-    last_error: Mutex<Option<Error>>,
 }
 
 impl Run {
@@ -108,10 +107,6 @@ impl Run {
         let urgent = leases.urgent > 0;
         self.urgent.send_if_modified(|old| std::mem::replace(old, urgent) != urgent);
     }
-
-    fn set_error(&self, error: Option<Error>) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
-    }
 }
 
 #[derive(Default)]
@@ -135,6 +130,7 @@ pub(crate) struct Slot {
     /// The configured text, with `{input}` if it is a template.
     pub(crate) configured: String,
     state: Mutex<State>,
+    last_error: Mutex<Option<Error>>,
 }
 
 /// Who wants a source.
@@ -192,6 +188,7 @@ impl Slot {
             changed: watch::Sender::new(0),
             configured: configured.to_owned(),
             state: Mutex::default(),
+            last_error: Mutex::default(),
         })
     }
 
@@ -221,6 +218,7 @@ impl Slot {
         };
         *self.source.lock().unwrap_or_else(PoisonError::into_inner) = filled;
         self.state().breaker = Breaker::default();
+        self.set_error(None);
         self.live.forget();
         self.changed.send_modify(|changed| *changed += 1);
     }
@@ -262,12 +260,13 @@ impl Slot {
         !self.live.medias().is_empty()
     }
 
-    /// Why the last try failed, while it is being retried.
+    /// Why the last try failed; `None` once one has worked, or there is another source.
     pub(crate) fn last_error(&self) -> Option<Error> {
-        let state = self.state();
-        let run = state.current.as_ref()?;
-        let error = run.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        error.clone()
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_error(&self, error: Option<Error>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     /// Takes a lease for a viewer.
@@ -301,7 +300,6 @@ impl Slot {
             joined: watch::Sender::new(0),
             urgent: watch::Sender::new(false),
             leases: Mutex::default(),
-            last_error: Mutex::new(None),
         });
         run.count(&mut run.lock(), urgency, true);
         state.current = Some(Arc::clone(&run));

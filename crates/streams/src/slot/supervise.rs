@@ -185,7 +185,6 @@ async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
         tracing::warn!(target: "streams", %error, retry_ms, "source failed");
         slot.failed(&error, wait);
         let kind = error.kind();
-        run.set_error(Some(error));
         let woken = async {
             match open {
                 // A source that crashes again and again is not started by viewers.
@@ -349,7 +348,7 @@ async fn run_producer(
     let medias = producer.medias().to_vec();
     let generation = slot.live.opened(run.number, medias, producer.connection());
     slot.live.remember();
-    run.set_error(None);
+    slot.set_error(None);
     run.phase.send_replace(Phase::Open);
     let took = began.elapsed();
     slot.emit(|stream, source| Event::SourceOpened { stream, source, took });
@@ -454,6 +453,7 @@ impl Slot {
     }
 
     fn failed(&self, error: &Error, retry: Option<Duration>) {
+        self.set_error(Some(error.clone()));
         let (kind, error) = (error.kind(), error.to_string());
         self.emit(|stream, source| Event::SourceFailed { stream, source, error, kind, retry });
     }

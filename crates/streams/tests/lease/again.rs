@@ -234,3 +234,17 @@ async fn a_network_that_comes_up_ends_the_wait_at_once() {
     }
     assert!(woken <= 3, "a camera that refuses a password is left alone: {woken}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_last_failure_is_told_until_the_source_opens() {
+    let b = bench();
+    b.lab.script("cam:1", |s| s.fail.push_back(ErrorKind::Auth));
+    let stream = b.stream("cam", "cam:1", Options::default());
+    let told =
+        || stream.snapshot().producers.unwrap()[0].error.as_ref().map(rs2rtc_base::Error::kind);
+    assert_eq!(told(), None);
+    stream.attach(h264()).await.unwrap_err();
+    assert_eq!(told(), Some(ErrorKind::Auth), "also when nobody waits any more");
+    let _viewer = stream.attach(h264()).await.unwrap();
+    assert_eq!(told(), None);
+}

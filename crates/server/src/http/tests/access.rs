@@ -30,6 +30,8 @@ pub(super) const CLASSES: &[(&str, &str, Class)] = &[
     ("GET", "api/rs/config/versions", Class::Admin),
     ("GET", "api/rs/config/versions/3", Class::Admin),
     ("POST", "api/rs/config/rollback?number=3", Class::Admin),
+    ("POST", "api/rs/config/confirm?version=x", Class::Admin),
+    ("DELETE", "api/rs/config/confirm?version=x", Class::Admin),
     ("GET", "schema.json", Class::View),
     ("GET", "api/streams", Class::View),
     ("GET", "api/streams?src=cam", Class::View),

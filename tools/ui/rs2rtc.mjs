@@ -1,0 +1,61 @@
+/**
+ * The release binary for tests and tools: on free ports of the loopback interface, with a configuration and a folder of its own.
+ * `RS2RTC` names another binary, `UI` a folder of pages in the place of those in the binary.
+ */
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join, resolve} from 'node:path';
+import {fileURLToPath} from 'node:url';
+
+export const BINARY = process.env.RS2RTC || fileURLToPath(new URL('../../target/release/rs2rtc', import.meta.url));
+
+/** A port that nobody listens on. @returns {Promise<number>} */
+export async function freePort() {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const {port} = /** @type {import('node:net').AddressInfo} */ (server.address());
+    await new Promise(resolve => server.close(resolve));
+    return port;
+}
+
+/**
+ * Starts it and waits until it listens.
+ * @param {string} config YAML behind what says where to listen; `api` is a line of its own there
+ * @param {{api?: string, args?: string[]}} [options] `api`: more keys of section `api`, in flow style
+ */
+export async function rs2rtc(config, {api = '', args = []} = {}) {
+    if (process.env.UI && !api.includes('static_dir')) api = [api, `static_dir: ${JSON.stringify(resolve(process.env.UI))}`].filter(Boolean).join(', ');
+    const folder = mkdtempSync(join(tmpdir(), 'rs2rtc-'));
+    const [port, rtsp, webrtc] = [await freePort(), await freePort(), await freePort()];
+    const file = join(folder, 'rs2rtc.yaml');
+    writeFileSync(file, `api: {listen: "127.0.0.1:${port}"${api && `, ${api}`}}\nrtsp: {listen: "127.0.0.1:${rtsp}"}\nwebrtc: {listen: "127.0.0.1:${webrtc}"}\n${config}`);
+    const child = spawn(BINARY, ['-config', file, ...args], {cwd: folder, stdio: ['ignore', 'pipe', 'pipe']});
+    const ended = once(child, 'exit');
+    let log = '';
+    const stop = async () => {
+        child.kill('SIGTERM');
+        await ended;
+        rmSync(folder, {recursive: true, force: true});
+    };
+    try {
+        await new Promise((done, reject) => {
+            const timer = setTimeout(() => reject(new Error(`it does not listen after 20 s:\n${log}`)), 20_000);
+            const hear = (/** @type {Buffer} */ data) => {
+                log += data;
+                if (!log.includes('[api] listen addr=')) return;
+                clearTimeout(timer);
+                done(undefined);
+            };
+            child.stdout.on('data', hear);
+            child.stderr.on('data', hear);
+            ended.then(([code]) => reject(new Error(`it ended with ${code}:\n${log}`)));
+        });
+    } catch (err) {
+        await stop();
+        throw err;
+    }
+    return {url: `http://127.0.0.1:${port}/`, port, folder, file, pid: child.pid ?? 0, log: () => log, stop};
+}

@@ -1,0 +1,104 @@
+/**
+ * The network paths to the server, each by itself: a peer connection that is told one of the server's addresses only either connects or does not.
+ */
+import {bye, gathered} from './talk.js';
+
+/** Milliseconds that a path may need to connect, and that the server has to answer. */
+const CONNECT = 3000, ANSWER = 10_000;
+
+/**
+ * @typedef {object} Candidate
+ * @property {string} line of the description
+ * @property {'udp'|'tcp'} protocol
+ * @property {string} address
+ * @property {number} port
+ * @property {string} type host, srflx, relay
+ */
+
+const LINE = /^a=candidate:\S+ 1 (udp|tcp) \d+ (\S+) (\d+) typ (\w+)/i;
+
+/** The addresses in a description. @param {string} sdp @returns {Candidate[]} */
+export function candidates(sdp) {
+    const found = new Map();
+    for (const line of sdp.split(/\r?\n/)) {
+        const [, protocol, address, port, type] = LINE.exec(line) ?? [];
+        if (protocol) found.set(`${protocol} ${address} ${port}`.toLowerCase(), {line, protocol: protocol.toLowerCase(), address, port: Number(port), type});
+    }
+    return [...found.values()];
+}
+
+/** A description with one of its addresses. @param {string} sdp @param {Candidate} one */
+export const only = (sdp, one) => sdp.split(/\r?\n/).filter(line => !line.startsWith('a=candidate:') || line === one.line).join('\r\n');
+
+/**
+ * Asks for a stream and tries one of the server's addresses, the `index`-th.
+ * @param {string} name of the stream
+ * @param {number} index
+ * @returns {Promise<{all: Candidate[], one: Candidate|undefined, ms: number|null, rtt: number|undefined}>} `ms` from the answer to the connection; `null`: there is none
+ */
+export async function tryPath(name, index) {
+    const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
+    let session = '';
+    try {
+        for (const kind of ['video', 'audio']) pc.addTransceiver(kind, {direction: 'recvonly'});
+        await pc.setLocalDescription();
+        await gathered(pc);
+        const response = await fetch(`api/webrtc?src=${encodeURIComponent(name)}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}, signal: AbortSignal.timeout(ANSWER)});
+        const sdp = await response.text(), place = response.headers.get('Location');
+        session = place ? new URL(place, response.url).href : '';
+        if (!response.ok) throw new Error(sdp.trim());
+        const all = candidates(sdp), one = all[index];
+        if (!one) return {all, one, ms: null, rtt: undefined};
+        const from = performance.now(), ended = connected(pc);
+        await pc.setRemoteDescription({type: 'answer', sdp: only(sdp, one)});
+        const ms = await ended ? performance.now() - from : null;
+        return {all, one, ms, rtt: ms === null ? undefined : await roundTrip(pc)};
+    } finally {
+        pc.close();
+        bye(session);
+    }
+}
+
+/** @param {RTCPeerConnection} pc @returns {Promise<boolean>} */
+function connected(pc) {
+    return new Promise(resolve => {
+        const timer = setTimeout(resolve, CONNECT, false);
+        pc.addEventListener('iceconnectionstatechange', () => {
+            const state = pc.iceConnectionState;
+            if (!['connected', 'completed', 'failed', 'closed'].includes(state)) return;
+            clearTimeout(timer);
+            resolve(state === 'connected' || state === 'completed');
+        });
+    });
+}
+
+/** In milliseconds, of the pair that was chosen. @param {RTCPeerConnection} pc @returns {Promise<number|undefined>} */
+async function roundTrip(pc) {
+    let rtt;
+    for (const entry of /** @type {any} */ (await pc.getStats()).values()) {
+        if (entry.type === 'candidate-pair' && entry.nominated && entry.currentRoundTripTime !== undefined) rtt = entry.currentRoundTripTime * 1000;
+    }
+    return rtt;
+}
+
+/**
+ * How fast this server's own files come, in bits per second: the largest one, again and again.
+ * @param {number} limit milliseconds
+ * @returns {Promise<number>}
+ */
+export async function throughput(limit = 2000) {
+    const from = performance.now(), stop = AbortSignal.timeout(limit);
+    let bytes = 0;
+    try {
+        while (!stop.aborted) {
+            const name = `vendor/codemirror.js?${Math.random()}`;
+            await (await fetch(name, {cache: 'no-store', signal: stop})).arrayBuffer();
+            const entries = /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByName(new URL(name, location.href).href));
+            bytes += entries.at(-1)?.encodedBodySize ?? 0;
+        }
+    } catch (err) {
+        if (!stop.aborted) throw err;
+    }
+    performance.clearResourceTimings();
+    return bytes * 8000 / (performance.now() - from);
+}

@@ -1,0 +1,49 @@
+/**
+ * Arranging the grid: the buttons of a tile, and the name of a layout.
+ */
+import {button, fill, h, say} from '../lib/dom.js';
+import {t} from '../lib/i18n.js';
+import {keep, LONGEST} from '../lib/layouts.js';
+
+/**
+ * Buttons to move a tile, to make it large and to leave it out.
+ * @param {HTMLElement} place
+ * @param {{move: (by: number) => void, big: () => void, leave: () => void}} actions
+ * @returns {(arranging: boolean, big: boolean) => void} shows or hides them
+ */
+export function arranger(place, actions) {
+    /** @type {HTMLButtonElement|null} */
+    let large = null;
+    return (arranging, big) => {
+        place.hidden = !arranging;
+        if (arranging && !large) {
+            large = button(t('live.large'), actions.big, {icon: 'full', bare: true});
+            fill(place, button(t('live.earlier'), () => actions.move(-1), {icon: 'left', bare: true}), button(t('live.later'), () => actions.move(1), {icon: 'right', bare: true}),
+                large, button(t('live.leave'), actions.leave, {icon: 'close', bare: true}));
+        }
+        large?.setAttribute('aria-pressed', String(big));
+    };
+}
+
+/**
+ * Asks for a name and keeps the layout under it.
+ * @param {string} old
+ * @param {(name: string) => import('../lib/layouts.js').Layout} make
+ * @param {(layout: import('../lib/layouts.js').Layout) => void} done
+ */
+export function nameLayout(old, make, done) {
+    const field = h('input', {value: old, maxlength: LONGEST, required: true, autofocus: true}), fault = h('p', {class: 'error', role: 'alert'});
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'layout-title', onclose: () => dialog.remove()}, h('h2', {id: 'layout-title'}, t('live.layoutSave')),
+        h('form', {class: 'stack', method: 'dialog', onsubmit: (/** @type {Event} */ ev) => {
+            ev.preventDefault();
+            const name = field.value.trim();
+            if (!name) return;
+            const layout = make(name);
+            if (!keep(layout)) return say(fault, t('live.layoutFull'));
+            dialog.close();
+            done(layout);
+        }}, h('label', {class: 'field'}, t('live.layoutName'), field), h('p', {class: 'muted small'}, t('live.layoutAbout')), fault,
+        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), h('button', {type: 'submit', class: 'primary'}, t('common.save')))));
+    document.body.append(dialog);
+    dialog.showModal();
+}
