@@ -1,7 +1,10 @@
 //! Outputs, one module per format or server.
 
+pub mod http;
 pub mod mp4;
 pub mod picture;
 pub mod rtsp;
+#[cfg(test)]
+mod scene;
 pub mod trial;
 pub mod webrtc;

@@ -31,6 +31,7 @@ pub mod call;
 mod clip;
 mod config_api;
 mod config_rs;
+mod containers;
 mod dot;
 mod events;
 mod ffmpeg_api;
@@ -172,8 +173,12 @@ pub static ROUTES: &[Route] = &[
     route!("api/streams.dot", "api", |_, _| Class::View, dot::handle),
     route!("api/preload", "api", preload_api::class, preload_api::handle),
     route!("api/stream", "api", |_, _| Class::Stream, ingest::any),
-    route!("api/stream.ts", "api", |_, _| Class::Stream, ingest::ts),
-    route!("api/stream.flv", "api", |_, _| Class::Stream, ingest::flv),
+    route!("api/stream.ts", "api", containers::class, containers::ts),
+    route!("api/stream.flv", "api", containers::class, containers::flv),
+    route!("api/stream.aac", "api", containers::class, containers::aac),
+    route!("api/stream.wav", "api", containers::class, containers::wav),
+    route!("api/stream.h264", "api", containers::class, containers::h264),
+    route!("api/stream.hevc", "api", containers::class, containers::hevc),
     route!("api/stream.mp4", "api", mp4::class, mp4::stream),
     route!("api/stream.mjpeg", "mjpeg", picture_streams::class, picture_streams::mjpeg),
     route!("api/stream.ascii", "mjpeg", |_, _| Class::View, picture_streams::ascii),

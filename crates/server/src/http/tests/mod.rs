@@ -18,6 +18,7 @@ mod ffmpeg;
 mod https;
 mod ingest;
 mod openapi;
+mod outputs;
 mod picture_streams;
 mod pictures;
 mod players;
