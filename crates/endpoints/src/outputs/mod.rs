@@ -1,5 +1,6 @@
 //! Outputs, one module per format or server.
 
+pub mod hls;
 pub mod http;
 pub mod mp4;
 pub mod picture;

@@ -35,6 +35,7 @@ mod containers;
 mod dot;
 mod events;
 mod ffmpeg_api;
+mod hls;
 mod ingest;
 pub mod listener;
 mod metrics;
@@ -99,6 +100,8 @@ pub struct Api {
     pub boot: Boot,
     /// The players' sockets.
     pub players: players::Players,
+    /// Viewers that poll.
+    pub hls: rs2rtc_endpoints::outputs::hls::Hls,
     /// Who watches, who left, and how long that took.
     pub ledger: Arc<Ledger>,
     /// Tasks of sources and outputs.
@@ -185,6 +188,11 @@ pub static ROUTES: &[Route] = &[
     route!("api/stream.y4m", "mjpeg", |_, _| Class::View, picture_streams::y4m),
     route!("api/frame.jpeg", "mjpeg", ws::class_of_source, pictures::frame),
     route!("api/rs/poster" in "api/frame.jpeg", "mjpeg", |_, _| Class::View, pictures::poster),
+    route!("api/stream.m3u8", "hls", hls::class, hls::master),
+    route!("api/hls/playlist.m3u8", "hls", |_, _| Class::View, hls::playlist),
+    route!("api/hls/init.mp4", "hls", |_, _| Class::View, hls::init),
+    route!("api/hls/segment.ts", "hls", |_, _| Class::View, hls::segment_ts),
+    route!("api/hls/segment.m4s", "hls", |_, _| Class::View, hls::segment_mp4),
     route!("api/ws", "ws", ws::class, ws::handle),
     route!("api/frame.mp4", "mp4", |_, _| Class::View, mp4::frame),
     route!("api/rs/clip.mp4", "mp4", |_, _| Class::View, clip::handle),

@@ -1,11 +1,13 @@
 //! Frames of any content, size and time into everything that is written: what comes
 //! out is what our readers take.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use rs2rtc_media::container::Demuxer;
 use rs2rtc_media::container::mux::{Chunks, Muxer, adts, flv, mpegts, raw, wav};
+use rs2rtc_media::hls::{Entry, Form, Mp4, Names, Packager, Playlist, Segmenter, Ts};
 use rs2rtc_media::{Codec, CodecId, Frame, Payload};
 
 /// Frames of one run.
@@ -32,6 +34,28 @@ pub fn run(data: &[u8]) {
         demuxer.push(&out.into_bytes());
         while let Ok(Some(_)) = demuxer.next_unit() {}
         let _ = demuxer.end();
+    }
+    let frames: Vec<_> = frames.into_iter().map(|(track, f)| (track, Arc::new(f))).collect();
+    let ts: Box<dyn Packager> = Box::new(Ts::new(&codecs).expect("it carries these"));
+    cut(Form::Ts, Segmenter::new(ts, &codecs), &frames);
+    let mp4: Box<dyn Packager> = Box::new(Mp4::new(&codecs).expect("it carries these"));
+    cut(Form::Mp4, Segmenter::new(mp4, &codecs), &frames);
+}
+
+/// Whatever is cut, there is a playlist of it, and nothing in it is empty.
+fn cut(form: Form, mut segmenter: Segmenter, frames: &[(usize, Arc<Frame>)]) {
+    let all = Entry { from: 0, front: None };
+    for (track, frame) in frames {
+        segmenter.push(*track, frame);
+        let text = Playlist::new(&segmenter, &all).write(Names { form, id: "x" });
+        assert!(text.starts_with("#EXTM3U\n"));
+    }
+    if let Some(Entry { from, front: Some(front) }) = segmenter.entry() {
+        assert!(front.number + 1 == from && front.duration > 0);
+    }
+    for segment in segmenter.closed() {
+        assert!(segment.duration > 0, "no segment is empty");
+        assert!(form == Form::Mp4 || segment.size() > 0 && segment.size() % 188 == 0);
     }
 }
 

@@ -8,6 +8,8 @@
 //! least every 80 ms while anything is sent. G.711 has the private types 0x90 and
 //! 0x91, as cameras use them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::timeline::Timeline;
@@ -101,6 +103,43 @@ impl Muxer {
         self.counters = [association.wrapping_add(1), map.wrapping_add(1)];
         self.last_tables = None;
         out.append(bytes);
+    }
+
+    /// Tables and frames of a track that stand in front of what this muxer writes
+    /// next: its counters go on where theirs end.
+    pub fn before(&self, track: usize, frames: &[Arc<Frame>]) -> Bytes {
+        let write = |muxer: &mut Self| {
+            let mut out = Chunks::new();
+            muxer.tables(&mut out);
+            for frame in frames {
+                super::Muxer::frame(muxer, track, frame, &mut out);
+            }
+            out
+        };
+        // How many packets there are says where to begin to count.
+        let mut counted = self.renewed();
+        write(&mut counted);
+        let mut muxer = self.renewed();
+        for (index, counter) in muxer.counters.iter_mut().enumerate() {
+            let (ours, used) = (self.counters.get(index), counted.counters.get(index));
+            *counter = ours.zip(used).map_or(0, |(ours, used)| ours.wrapping_sub(*used));
+        }
+        for (index, stream) in muxer.streams.iter_mut().enumerate() {
+            let (ours, used) = (self.streams.get(index), counted.streams.get(index));
+            let pair = ours.zip(used);
+            stream.counter = pair.map_or(0, |(ours, used)| ours.counter.wrapping_sub(used.counter));
+        }
+        write(&mut muxer).into_bytes()
+    }
+
+    /// One on the same line of time that has written nothing.
+    fn renewed(&self) -> Self {
+        let mut muxer = self.clone();
+        muxer.timeline.rewind();
+        muxer.streams.iter_mut().for_each(|stream| stream.counter = 0);
+        muxer.counters = [0; 2];
+        (muxer.last_clock, muxer.last_tables) = (None, None);
+        muxer
     }
 
     /// The map of the program (2.4.4.9).

@@ -25,6 +25,11 @@ impl Timeline {
         Self { rate, start, origin: None, tracks }
     }
 
+    /// Frames may be earlier than those before; the line stays where it is.
+    pub(crate) fn rewind(&mut self) {
+        self.tracks.iter_mut().for_each(|(_, last)| *last = i64::MIN);
+    }
+
     /// (presentation, decoding) of a frame, neither negative. Decoding times of a
     /// track rise, and none is later than its presentation. `None` for a track
     /// that is not there.

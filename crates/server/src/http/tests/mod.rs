@@ -15,6 +15,7 @@ mod clip;
 mod config;
 mod feed;
 mod ffmpeg;
+mod hls;
 mod https;
 mod ingest;
 mod openapi;
