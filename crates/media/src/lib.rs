@@ -11,6 +11,7 @@ pub mod codec;
 pub mod container;
 pub mod filter;
 pub mod frame;
+pub mod hls;
 pub mod rtp;
 pub mod sdp;
 pub mod time;

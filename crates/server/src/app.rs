@@ -12,6 +12,7 @@ use std::time::Duration;
 use rs2rtc_base::{Current, Secret};
 use rs2rtc_endpoints::Context;
 use rs2rtc_endpoints::io::changes;
+use rs2rtc_endpoints::outputs::hls::Hls;
 use rs2rtc_endpoints::outputs::{rtsp, webrtc};
 use rs2rtc_endpoints::table::Table;
 use rs2rtc_streams::{CancellationToken, Streams, Tasks};
@@ -103,7 +104,9 @@ impl App {
         let settings = Settings::new(&config);
         let token = admin_token(&config, sources.path.as_deref());
         secrets.add(token.iter().map(|token| token.expose().to_owned()));
+        let (tasks, cancel) = (Tasks::new(), CancellationToken::new());
         let api = Arc::new(Api {
+            hls: Hls::new(tasks.clone(), cancel.clone()),
             current: Arc::new(Current::new(settings)),
             token,
             file: Arc::new(ConfigFile::new(sources.path.clone())),
@@ -113,8 +116,8 @@ impl App {
             secrets,
             webrtc: SetOnce::new(),
             control,
-            tasks: Tasks::new(),
-            cancel: CancellationToken::new(),
+            tasks,
+            cancel,
             boot,
             players: Players::default(),
             ledger: Arc::default(),

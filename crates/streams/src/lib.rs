@@ -50,7 +50,7 @@ pub use options::{Departure, Options, Wake};
 pub use preload::PreloadSnapshot;
 pub use producer::{BoxFuture, Ended, OpenRequest, Opener, Origin, Producer};
 pub use publish::Destination;
-pub use queue::FrameQueue;
+pub use queue::{FrameQueue, Limits as QueueLimits};
 pub use registry::{Settings, Streams, Tried};
 pub use retry::Change;
 pub use snapshot::{

@@ -13,10 +13,21 @@ use tokio::sync::Notify;
 
 use crate::track::{Sender, Sink};
 
-/// Frames of one track that may wait.
-const MAX_FRAMES: usize = 512;
-/// Payload bytes of one track that may wait.
-const MAX_BYTES: usize = 16 << 20;
+/// What may wait of one track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Frames.
+    pub frames: usize,
+    /// Payload bytes.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// 512 frames and 16 MiB.
+    fn default() -> Self {
+        Self { frames: 512, bytes: 16 << 20 }
+    }
+}
 
 #[derive(Debug)]
 struct Input {
@@ -33,6 +44,8 @@ struct Input {
 struct Inner {
     inputs: Vec<Input>,
     items: VecDeque<(usize, Arc<Frame>)>,
+    /// Times that pictures were lost since the consumer last had all there was.
+    skips: u32,
     closed: bool,
 }
 
@@ -41,12 +54,18 @@ struct Inner {
 pub struct FrameQueue {
     inner: Mutex<Inner>,
     notify: Notify,
+    limits: Limits,
 }
 
 impl FrameQueue {
     /// An empty queue without inputs.
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())
+    }
+
+    /// An empty queue with limits of its own.
+    pub fn with_limits(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, ..Self::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -91,6 +110,9 @@ impl FrameQueue {
                 if let Some(item) = inner.pop() {
                     return Some(item);
                 }
+                if !inner.inputs.iter().any(|input| input.skipping) {
+                    inner.skips = 0;
+                }
                 if inner.closed
                     || (!inner.inputs.is_empty() && inner.inputs.iter().all(|i| i.ended))
                 {
@@ -104,6 +126,12 @@ impl FrameQueue {
     /// The next frame if one is waiting.
     pub fn try_recv(&self) -> Option<(usize, Arc<Frame>)> {
         self.lock().pop()
+    }
+
+    /// Times that pictures were skipped to a keyframe since [`Self::recv`] last had
+    /// to wait for frames: a consumer that does not keep up at all has ever more.
+    pub fn skips(&self) -> u32 {
+        self.lock().skips
     }
 
     /// Takes no more frames; what is queued can still be received.
@@ -132,7 +160,7 @@ impl FrameQueue {
             input.skipping = false;
         }
         let size = frame.payload.len();
-        if input.frames >= MAX_FRAMES || input.bytes + size > MAX_BYTES {
+        if input.frames >= self.limits.frames || input.bytes + size > self.limits.bytes {
             if input.kind == Kind::Video {
                 input.sender.dropped(input.frames);
                 input.frames = 0;
@@ -141,9 +169,9 @@ impl FrameQueue {
                 if input.skipping {
                     input.sender.dropped(1);
                 }
-                let keep = !input.skipping;
                 inner.items.retain(|(i, _)| *i != index);
-                if !keep {
+                inner.skips = inner.skips.saturating_add(1);
+                if !frame.keyframe {
                     return;
                 }
             } else if let Some(at) = inner.items.iter().position(|(i, _)| *i == index)
@@ -220,16 +248,55 @@ mod tests {
         sink.push(&frame(false));
         assert!(queue.try_recv().is_none(), "video starts at a keyframe");
         sink.push(&frame(true));
-        for _ in 1..MAX_FRAMES {
+        for _ in 1..Limits::default().frames {
             sink.push(&frame(false));
         }
         assert_eq!(s.counters().2, 0);
         sink.push(&frame(false));
         assert!(queue.try_recv().is_none());
-        assert_eq!(s.counters().2, MAX_FRAMES as u64 + 1);
+        assert_eq!(s.counters().2, Limits::default().frames as u64 + 1);
         sink.push(&frame(false));
         sink.push(&frame(true));
         assert!(queue.try_recv().is_some_and(|(i, f)| i == index && f.keyframe));
+    }
+
+    #[test]
+    fn who_has_the_frames_before_goes_on_with_any() {
+        let queue = FrameQueue::with_limits(Limits { frames: 9, bytes: 5 });
+        let s = sender();
+        let (_, sink) = queue.input_that_goes_on(Kind::Video, Arc::clone(&s));
+        sink.push(&frame(false));
+        sink.push(&frame(false));
+        assert_eq!(s.counters().2, 0);
+        sink.push(&frame(false));
+        assert_eq!(s.counters().2, 3, "six bytes are too many");
+        assert!(queue.try_recv().is_none());
+    }
+
+    async fn waits(queue: &FrameQueue) -> bool {
+        tokio::select! {
+            biased;
+            _ = queue.recv() => false,
+            () = async {} => true,
+        }
+    }
+
+    #[tokio::test]
+    async fn skips_are_counted_until_it_has_kept_up() {
+        let queue = FrameQueue::with_limits(Limits { frames: 2, bytes: 9 });
+        let (_, sink) = queue.input(Kind::Video, sender());
+        (0..3).for_each(|_| sink.push(&frame(true)));
+        assert_eq!(queue.skips(), 1, "the third was too much, and is all that is left");
+        (0..2).for_each(|_| sink.push(&frame(true)));
+        assert_eq!(queue.skips(), 2);
+        assert!(queue.recv().await.is_some());
+        (0..3).for_each(|_| sink.push(&frame(false)));
+        assert!(waits(&queue).await, "nothing comes before a keyframe");
+        assert_eq!(queue.skips(), 3);
+        sink.push(&frame(true));
+        assert!(queue.recv().await.is_some());
+        assert!(waits(&queue).await);
+        assert_eq!(queue.skips(), 0, "it has had all there was");
     }
 
     #[test]
@@ -237,11 +304,11 @@ mod tests {
         let queue = FrameQueue::new();
         let s = sender();
         let (_, sink) = queue.input(Kind::Audio, Arc::clone(&s));
-        for _ in 0..MAX_FRAMES + 3 {
+        for _ in 0..Limits::default().frames + 3 {
             sink.push(&frame(true));
         }
         assert_eq!(s.counters().2, 3);
-        assert_eq!(std::iter::from_fn(|| queue.try_recv()).count(), MAX_FRAMES);
+        assert_eq!(std::iter::from_fn(|| queue.try_recv()).count(), Limits::default().frames);
     }
 
     #[tokio::test]

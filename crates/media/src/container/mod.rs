@@ -1,5 +1,5 @@
 //! Containers read from a byte stream, told apart by their first bytes
-//! (`spec/media.md` 9).
+//! (`spec/media.md` 9), and written ([`mux`], [`fmp4`]).
 //!
 //! For programs that write to a pipe, for answers of cameras and for what is
 //! pushed: pictures one after another ([`mjpeg`], [`mpjpeg`], [`y4m`]), bare H.264
@@ -14,6 +14,7 @@ pub mod mjpeg;
 pub mod mp4;
 pub mod mpegts;
 pub mod mpjpeg;
+pub mod mux;
 mod picture;
 pub mod wav;
 pub mod y4m;

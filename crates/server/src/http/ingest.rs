@@ -44,16 +44,6 @@ pub(crate) async fn any(api: Arc<Api>, call: Call) -> Reply {
     publish(api, call, Form::Any).await
 }
 
-/// `api/stream.ts`: MPEG-TS.
-pub(crate) async fn ts(api: Arc<Api>, call: Call) -> Reply {
-    pushed(api, call, Form::MpegTs).await
-}
-
-/// `api/stream.flv`: FLV.
-pub(crate) async fn flv(api: Arc<Api>, call: Call) -> Reply {
-    pushed(api, call, Form::Flv).await
-}
-
 /// `api/stream.mp4`: MP4.
 pub(crate) async fn mp4(api: Arc<Api>, call: Call) -> Reply {
     pushed(api, call, Form::Mp4).await

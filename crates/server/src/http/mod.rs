@@ -32,9 +32,11 @@ mod clip;
 mod config_api;
 mod config_confirm;
 mod config_rs;
+mod containers;
 mod dot;
 mod events;
 mod ffmpeg_api;
+mod hls;
 mod ingest;
 pub mod listener;
 mod metrics;
@@ -99,6 +101,8 @@ pub struct Api {
     pub boot: Boot,
     /// The players' sockets.
     pub players: players::Players,
+    /// Viewers that poll.
+    pub hls: rs2rtc_endpoints::outputs::hls::Hls,
     /// Who watches, who left, and how long that took.
     pub ledger: Arc<Ledger>,
     /// Tasks of sources and outputs.
@@ -174,14 +178,23 @@ pub static ROUTES: &[Route] = &[
     route!("api/streams.dot", "api", |_, _| Class::View, dot::handle),
     route!("api/preload", "api", preload_api::class, preload_api::handle),
     route!("api/stream", "api", |_, _| Class::Stream, ingest::any),
-    route!("api/stream.ts", "api", |_, _| Class::Stream, ingest::ts),
-    route!("api/stream.flv", "api", |_, _| Class::Stream, ingest::flv),
+    route!("api/stream.ts", "api", containers::class, containers::ts),
+    route!("api/stream.flv", "api", containers::class, containers::flv),
+    route!("api/stream.aac", "api", containers::class, containers::aac),
+    route!("api/stream.wav", "api", containers::class, containers::wav),
+    route!("api/stream.h264", "api", containers::class, containers::h264),
+    route!("api/stream.hevc", "api", containers::class, containers::hevc),
     route!("api/stream.mp4", "api", mp4::class, mp4::stream),
     route!("api/stream.mjpeg", "mjpeg", picture_streams::class, picture_streams::mjpeg),
     route!("api/stream.ascii", "mjpeg", |_, _| Class::View, picture_streams::ascii),
     route!("api/stream.y4m", "mjpeg", |_, _| Class::View, picture_streams::y4m),
     route!("api/frame.jpeg", "mjpeg", ws::class_of_source, pictures::frame),
     route!("api/rs/poster" in "api/frame.jpeg", "mjpeg", |_, _| Class::View, pictures::poster),
+    route!("api/stream.m3u8", "hls", hls::class, hls::master),
+    route!("api/hls/playlist.m3u8", "hls", |_, _| Class::View, hls::playlist),
+    route!("api/hls/init.mp4", "hls", |_, _| Class::View, hls::init),
+    route!("api/hls/segment.ts", "hls", |_, _| Class::View, hls::segment_ts),
+    route!("api/hls/segment.m4s", "hls", |_, _| Class::View, hls::segment_mp4),
     route!("api/ws", "ws", ws::class, ws::handle),
     route!("api/frame.mp4", "mp4", |_, _| Class::View, mp4::frame),
     route!("api/rs/clip.mp4", "mp4", |_, _| Class::View, clip::handle),

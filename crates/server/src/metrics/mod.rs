@@ -54,6 +54,7 @@ const REASONS: &[&str] = &[
     "left",
     "replaced",
     "kicked",
+    "poll_timeout",
 ];
 
 /// Labels of a family: names with values.

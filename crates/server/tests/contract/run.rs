@@ -62,6 +62,8 @@ pub(crate) struct Run<'a> {
     /// Viewers as browsers are.
     watching: Vec<Watching>,
     whip: String,
+    /// Id of the last HLS session.
+    hls: String,
     /// Where the server is for a client on another machine.
     remote: Option<SocketAddr>,
 }
@@ -75,6 +77,7 @@ impl<'a> Run<'a> {
             clients: Vec::new(),
             watching: Vec::new(),
             whip: String::new(),
+            hls: String::new(),
             remote,
         }
     }
@@ -113,11 +116,14 @@ impl<'a> Run<'a> {
         self.before(name, http);
         let before = std::fs::read_to_string(&self.server.config).unwrap_or_default();
         let http = &self.at_this_address(http);
-        let url = http.url.replace("<whip_id>", &self.whip);
+        let url = http.url.replace("<whip_id>", &self.whip).replace("<hls_id>", &self.hls);
         let body = request_body(name, &http.body);
         let actual = request(self.address(name), &http.method, &url, &http.headers, &body);
         if let Some((_, id)) = actual.headers.get("location").and_then(|l| l.split_once("id=")) {
             id.clone_into(&mut self.whip);
+        }
+        if let Some((_, id)) = actual.text().rsplit_once("hls/playlist.m3u8?id=") {
+            id.clone_into(&mut self.hls);
         }
         let way = Way {
             unordered: name.starts_with("41-probe")
@@ -183,12 +189,19 @@ impl<'a> Run<'a> {
             }
             "110x-put-flow-style" => std::fs::write(file, "streams: {a: b}\n").unwrap(),
             "20-active-1rtsp" => self.view("cam"),
-            "21-active-1rtsp" => self.view("cam_opus"),
+            "21-active-1rtsp" => {
+                // The session that was the last viewer of the first one ends by its clock.
+                self.leave("cam");
+                self.view("cam_opus");
+            }
+            "41-probe-cam_h265" => self.leave("cam_h265"),
             "22-active-1rtsp" => self.view("cam_pcma"),
             "20-active-rtsp-mse-webrtc" => self.watch("cam"),
             "21-active-rtsp-mse-webrtc" => self.watch("cam_opus"),
             "22-active-rtsp-mse-webrtc" => self.watch("cam_pcma"),
             "20-active-hls" => self.view_hls("cam"),
+            // The last case that fetched a segment was the one before it.
+            "33-hls-ts-7-playlist-expired" => self.leave("cam"),
             "20-after-all-left" => self.leave("cam"),
             "21-after-all-left" => self.leave("cam_opus"),
             "22-after-all-left" => self.leave("cam_pcma"),

@@ -220,6 +220,37 @@ fn jumping_timestamps_play_on() {
     assert!(number(&report, "distinct") > 3.0, "pictures differ: {report}");
 }
 
+/// HLS in its forms, with hls.js on a page of another origin: plays, with low latency
+/// at most two seconds behind live, and the camera is let go when nothing is fetched.
+#[test]
+fn a_foreign_player_plays_hls() {
+    let module = root().join("tools/ui/node_modules/hls.js").exists();
+    if !has_browser() || !has("hls.js (npm ci in tools/ui)", module) {
+        return;
+    }
+    let server = Server::with_streams("demo: demo:?width=320&height=180");
+    let script = root().join("tools/ui/foreign-hls.mjs");
+    let url = server.url("");
+    for (query, is_low, bound) in
+        [("", false, 6000.0), ("mp4", false, 6000.0), ("", true, 2000.0), ("mp4=all", true, 2000.0)]
+    {
+        let mut arguments =
+            vec![script.to_str().unwrap(), "--url", &url, "--src", "demo", "--json"];
+        arguments.extend(["--query", query, "--seconds", "6"]);
+        arguments.extend(is_low.then_some("--low-latency"));
+        let (ok, report, complaints) = run("node", &arguments);
+        assert!(ok, "{query}: {report}\n{complaints}");
+        assert!(!report.contains("\"fatal"), "{report}");
+        assert_eq!(number(&report, "parts") > 10.0, is_low, "{report}");
+        let form = if query.is_empty() { "MPEG-TS" } else { "fMP4" };
+        let latency = if is_low { "low latency" } else { "whole segments" };
+        let (first, behind) = (number(&report, "firstFrame"), number(&report, "p50"));
+        eprintln!("{form}, {latency}: first picture after {first} ms, {behind} ms behind live");
+        assert!(behind < bound, "{report}");
+    }
+    server.until_stream("demo", "the camera is let go", |s| !s.contains("\"receivers\""));
+}
+
 #[test]
 fn an_unknown_stream_is_told_on_the_page() {
     if !has_browser() {

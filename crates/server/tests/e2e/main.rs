@@ -10,6 +10,7 @@ mod browser;
 mod clips;
 mod command_line;
 mod config;
+mod containers;
 mod decode;
 mod engine;
 mod harness;

@@ -11,6 +11,7 @@ pub mod fmp4;
 pub mod hls_playlist;
 pub mod http_body;
 pub mod jpeg;
+pub mod mux;
 mod packets;
 pub mod rtnetlink;
 pub mod rtp_rtcp;
@@ -43,6 +44,7 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("hls_playlist", hls_playlist::run),
     ("http_body", http_body::run),
     ("jpeg", jpeg::run),
+    ("mux", mux::run),
     ("rtnetlink", rtnetlink::run),
     ("rtp_rtcp", rtp_rtcp::run),
     ("rtsp_client", rtsp_client::run),

@@ -117,36 +117,62 @@ impl Cursor {
             None => fragment.dts.saturating_sub(place.zero).max(0),
         };
         place.gated = false;
-        let duration = u32::try_from(ends.saturating_sub(begins).max(1)).unwrap_or(u32::MAX);
-        Some(self.write(fragment, begins, duration, fragment.composition))
+        let duration = ends.saturating_sub(begins).max(1);
+        let sample = sample(fragment, duration, fragment.composition.into());
+        Some(self.write(fragment.track, begins, sample))
     }
 
     /// The same for a group of pictures of the master out of the past, the last
     /// of which ends where the next live one begins. It is empty, or begins with
     /// a keyframe.
     pub fn place_burst(&mut self, group: &[Arc<Fragment>]) -> Vec<Vec<u8>> {
-        let Some((last, count)) = group.last().zip(i64::try_from(group.len()).ok()) else {
-            return Vec::new();
-        };
+        let Some(burst) = self.burst(group) else { return Vec::new() };
+        self.begin_at(burst.first);
+        if let Some(place) = self.tracks.get_mut(self.master) {
+            place.gated = false;
+        }
+        let zero = self.tracks.get(self.master).map_or(0, |place| place.zero);
+        let mut heads = Vec::with_capacity(group.len());
+        for (fragment, (dts, pts)) in group.iter().zip(&burst.times) {
+            let begins = dts.saturating_sub(zero);
+            let sample = sample(fragment, burst.step, pts.saturating_sub(*dts));
+            heads.push(self.write(fragment.track, begins, sample));
+        }
+        heads
+    }
+
+    /// How a group is pressed together.
+    fn burst(&self, group: &[Arc<Fragment>]) -> Option<Burst> {
+        let (last, count) = group.last().zip(i64::try_from(group.len()).ok())?;
         let timescale = self.tracks.get(self.master).map_or(1, |place| place.timescale);
         let most = i64::from(timescale / BURST_PART);
         let step = (most / count).clamp(1, i64::from(timescale / 1000).max(1));
         let cut = last.end();
         let first = cut.saturating_sub(count.saturating_mul(step));
-        self.begin_at(first);
-        if let Some(place) = self.tracks.get_mut(self.master) {
-            place.gated = false;
-        }
-        let shown = presentation(group, cut, step);
-        let zero = self.tracks.get(self.master).map_or(0, |place| place.zero);
-        let mut heads = Vec::with_capacity(group.len());
-        for ((fragment, pts), dts) in group.iter().zip(shown).zip((0..).map(|n| first + n * step)) {
-            let begins = dts.saturating_sub(zero);
-            let composition = i32::try_from(pts.saturating_sub(dts)).unwrap_or(0);
-            let duration = u32::try_from(step).unwrap_or(1);
-            heads.push(self.write(fragment, begins, duration, composition));
-        }
-        heads
+        let decoded = (0..).map(|n| first + n * step);
+        let times = decoded.zip(presentation(group, cut, step)).collect();
+        Some(Burst { first, cut, step, times })
+    }
+
+    /// The reader's time after what it has of the master, in ticks.
+    pub fn end(&self) -> i64 {
+        self.tracks.get(self.master).and_then(|place| place.end).unwrap_or(0)
+    }
+
+    /// The same as [`Self::place_burst`] for somebody who begins where this reader
+    /// was at `end`: the group ends there, and this reader stays where it is. With
+    /// the ticks that the group takes.
+    pub fn place_before(&self, group: &[Arc<Fragment>], end: i64) -> (Vec<Vec<u8>>, i64) {
+        let Some(burst) = self.burst(group) else { return (Vec::new(), 0) };
+        let duration = burst.cut.saturating_sub(burst.first);
+        let begin = end.saturating_sub(duration);
+        let heads = group.iter().zip(&burst.times).map(|(fragment, (dts, pts))| {
+            let at = begin.saturating_add(dts.saturating_sub(burst.first));
+            let sample = sample(fragment, burst.step, pts.saturating_sub(*dts));
+            let dts = u64::try_from(at).unwrap_or(0);
+            fragment::head(0, &[Run { track: fragment.track, dts, samples: &[sample] }])
+        });
+        (heads.collect(), duration)
     }
 
     /// Puts zero so that `dts` of the master comes after everything the reader has.
@@ -163,19 +189,33 @@ impl Cursor {
         self.rejoin = false;
     }
 
-    fn write(&mut self, fragment: &Fragment, dts: i64, duration: u32, composition: i32) -> Vec<u8> {
-        if let Some(place) = self.tracks.get_mut(fragment.track) {
-            place.end = Some(dts.saturating_add(duration.into()));
+    fn write(&mut self, track: usize, dts: i64, sample: Sample) -> Vec<u8> {
+        if let Some(place) = self.tracks.get_mut(track) {
+            place.end = Some(dts.saturating_add(sample.duration.into()));
         }
         self.sequence = self.sequence.wrapping_add(1);
-        let sample = Sample {
-            duration,
-            size: u32::try_from(fragment.size).unwrap_or(u32::MAX),
-            keyframe: fragment.keyframe,
-            composition,
-        };
         let dts = u64::try_from(dts).unwrap_or(0);
-        fragment::head(self.sequence, &[Run { track: fragment.track, dts, samples: &[sample] }])
+        fragment::head(self.sequence, &[Run { track, dts, samples: &[sample] }])
+    }
+}
+
+/// A group of pictures out of the past, pressed together.
+struct Burst {
+    /// Where it begins and ends on the timeline of the stream.
+    first: i64,
+    cut: i64,
+    /// Ticks of a picture.
+    step: i64,
+    /// (decoding, presentation) of each.
+    times: Vec<(i64, i64)>,
+}
+
+fn sample(fragment: &Fragment, duration: i64, composition: i64) -> Sample {
+    Sample {
+        duration: u32::try_from(duration).unwrap_or(u32::MAX),
+        size: u32::try_from(fragment.size).unwrap_or(u32::MAX),
+        keyframe: fragment.keyframe,
+        composition: i32::try_from(composition).unwrap_or(0),
     }
 }
 

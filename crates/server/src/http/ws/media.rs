@@ -15,6 +15,7 @@ use bytes::Bytes;
 use rs2rtc_base::Error;
 use rs2rtc_endpoints::outputs::mp4::{self, Begin, Piece, of_list};
 use rs2rtc_endpoints::outputs::picture;
+use rs2rtc_media::hls::Form;
 use rs2rtc_streams::{CancellationToken, Departure, Description, Stream};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -24,7 +25,7 @@ use super::find_stream;
 use super::message::{Kind, failure, message, state};
 use super::session::hidden_linger;
 use crate::http::players::Socket;
-use crate::http::{Api, Call};
+use crate::http::{Api, Call, hls};
 
 /// One media stream of a socket. Dropping it ends it.
 #[derive(Debug)]
@@ -68,6 +69,37 @@ impl Play {
 impl Drop for Play {
     fn drop(&mut self) {
         self.stopped.cancel();
+    }
+}
+
+/// Opens an HLS session and tells its address. It ends by its own clock; only while
+/// the source is dialled it ends with the socket.
+pub(super) async fn open_hls(
+    api: &Api,
+    socket: &Socket,
+    call: &Call,
+    codecs: &str,
+    give: mpsc::Sender<Message>,
+) {
+    let opened = async {
+        let stream = find_stream(api, call).await?;
+        let session = hls::open(api, call, &stream, "ws", Form::Mp4, of_list(codecs, true)).await;
+        session.map(|session| session.master()).map_err(|problem| problem.to_string())
+    };
+    let gone = socket.gone();
+    let opened = tokio::select! {
+        biased;
+        () = gone.cancelled() => return,
+        opened = opened => opened,
+    };
+    let answer = match opened {
+        Ok(playlist) => message("hls", &Value::String(playlist)),
+        Err(text) => failure(api, "hls", &text),
+    };
+    tokio::select! {
+        biased;
+        () = gone.cancelled() => {}
+        _ = give.send(answer) => {}
     }
 }
 

@@ -21,10 +21,10 @@ pub(super) enum Heard {
     Hidden(bool),
     /// `mse`, `mp4` or `mjpeg`: which of them, and the codecs that the browser plays.
     Media(Kind, String),
+    /// `hls`: the codecs that the browser plays.
+    Hls(String),
     /// `stop`: what was asked for by a message of this type is not needed any more.
     Stop(String),
-    /// A way of playing that this version does not have.
-    Missing(String),
     /// An offer of a type that cannot be answered, and why.
     Refused(String, &'static str),
     /// A type of newer players.
@@ -93,7 +93,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Heard> {
         "mp4" => Heard::Media(Kind::Mp4, value.as_str().unwrap_or_default().to_owned()),
         "mjpeg" => Heard::Media(Kind::Mjpeg, String::new()),
         "stop" => Heard::Stop(value.as_str().unwrap_or_default().to_owned()),
-        "hls" => Heard::Missing(kind.to_owned()),
+        "hls" => Heard::Hls(value.as_str().unwrap_or_default().to_owned()),
         _ => Heard::Unknown,
     })
 }
@@ -227,7 +227,7 @@ mod tests {
         let mjpeg = Heard::Media(Kind::Mjpeg, String::new());
         assert_eq!(text(r#"{"type":"mjpeg"}"#), Some(mjpeg));
         assert_eq!(text(r#"{"type":"stop","value":"mse"}"#), Some(Heard::Stop("mse".into())));
-        assert_eq!(text(r#"{"type":"hls"}"#), Some(Heard::Missing("hls".into())));
+        assert_eq!(text(r#"{"type":"hls","value":"x"}"#), Some(Heard::Hls("x".into())));
         let servers = |servers: &str| {
             text(&format!(r#"{{"type":"webrtc","value":{{"sdp":"v=0","ice_servers":{servers}}}}}"#))
         };

@@ -3,7 +3,8 @@
 //! Text frames are `{"type":…,"value":…}`. Offers are answered in tasks of their
 //! own, a few at a time; candidates that come earlier than the answer wait for
 //! it. `mse` and `mp4` ask for media over the socket itself: each is a task that
-//! hands its messages to the socket one by one, and ends with it. For WebRTC the
+//! hands its messages to the socket one by one, and ends with it. `hls` opens a
+//! session that lives by its own requests. For WebRTC the
 //! socket is a second path to the player: its end is a sign, no proof, that the
 //! player is gone; while a source is dialled it ends the dial.
 //!
@@ -23,7 +24,7 @@ use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use rs2rtc_endpoints::outputs::webrtc::SignallingEnd;
 use rs2rtc_streams::{CancellationToken, Stream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::call::{Call, Reply, error};
@@ -44,6 +45,8 @@ const MAX_FRAME: usize = 256 * 1024;
 const MAX_OFFERS: usize = 8;
 /// Media streams that one socket may have.
 const MAX_PLAYS: usize = 8;
+/// HLS sessions that are opened at the same time for one socket.
+const MAX_OPENINGS: usize = 4;
 /// Media that is ready to be sent. Few: what waits here is late.
 const MEDIA_QUEUE: usize = 2;
 /// Longest candidate line that is passed on.
@@ -116,6 +119,8 @@ struct Client {
     waiting: Vec<String>,
     /// Media that goes over this socket.
     plays: Vec<Play>,
+    /// Places for HLS sessions that are being opened.
+    openings: Arc<Semaphore>,
     /// Offers that are being answered.
     running: usize,
     /// Since when the page is hidden.
@@ -147,6 +152,7 @@ impl Client {
             views: Vec::new(),
             waiting: Vec::new(),
             plays: Vec::new(),
+            openings: Arc::new(Semaphore::new(MAX_OPENINGS)),
             running: 0,
             hidden: None,
             offered: CancellationToken::new(),
@@ -253,6 +259,19 @@ impl Client {
             Heard::Media(kind, _) if !self.api.settings().has_module(kind.module()) => {
                 return Some(Vec::new());
             }
+            Heard::Hls(_) if !self.api.settings().has_module("hls") => return Some(Vec::new()),
+            Heard::Hls(codecs) => {
+                let Ok(place) = Arc::clone(&self.openings).try_acquire_owned() else {
+                    return Some(vec![failure(&self.api, "hls", "too many requests at once")]);
+                };
+                let (api, socket) = (Arc::clone(&self.api), Arc::clone(&self.player));
+                let (call, give) = (Arc::clone(&self.call), self.give.clone());
+                self.api.tasks.spawn("hls opening", async move {
+                    media::open_hls(&api, &socket, &call, &codecs, give).await;
+                    drop(place);
+                });
+                return Some(Vec::new());
+            }
             Heard::Media(kind, codecs) => {
                 self.plays.retain(Play::is_running);
                 if self.plays.len() < MAX_PLAYS {
@@ -265,9 +284,6 @@ impl Client {
                 // By the type of the message, or of its answer.
                 self.plays.retain(|play| play.kind.answer() != kind && play.kind.name() != kind);
                 return Some(Vec::new());
-            }
-            Heard::Missing(kind) => {
-                failure(&self.api, &kind, "not available in this version, use webrtc")
             }
             Heard::Unknown => return Some(Vec::new()),
         };

@@ -1,0 +1,235 @@
+//! One viewer: it is there while it fetches segments.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rs2rtc_media::hls::{Counts, Entry, Form, Names, Playlist, Segment, Segmenter, codecs, master};
+use rs2rtc_streams::{Attached, CancellationToken, Connection, Departure, Sender};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::feed::{self, Feed};
+
+/// How long a session lasts without a request for a segment or a part.
+pub const KEEP: Duration = Duration::from_secs(5);
+/// How long a request waits for what is about to come.
+pub const WAIT: Duration = Duration::from_secs(3);
+
+/// A viewer that polls.
+#[derive(Debug)]
+pub struct Session {
+    id: String,
+    feed: Arc<Feed>,
+    connection: Arc<Connection>,
+    /// By index of the feed's tracks.
+    senders: Vec<Arc<Sender>>,
+    /// Where it begins; once it has asked for a playlist.
+    entry: OnceLock<Entry>,
+    /// When it fetched last.
+    fetched: Mutex<Instant>,
+}
+
+/// What a request for a playlist waits for (`_HLS_msn` and `_HLS_part`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reload {
+    /// The segment that must be there.
+    pub segment: Option<u64>,
+    /// The part of it; without one, all of it.
+    pub part: Option<usize>,
+}
+
+/// Why a playlist is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It asks for something that is far away.
+    TooFar,
+    /// What it waits for has not come.
+    TooLate,
+}
+
+impl Session {
+    pub(super) fn new(id: String, attached: &Attached, feed: Arc<Feed>) -> Self {
+        Self {
+            id,
+            feed,
+            connection: Arc::clone(attached.connection()),
+            senders: feed::sent(attached).map(|track| Arc::clone(&track.sender)).collect(),
+            entry: OnceLock::new(),
+            fetched: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Its id, which is its address.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What its segments are.
+    pub fn form(&self) -> Form {
+        self.feed.form
+    }
+
+    /// Its master playlist.
+    pub fn master(&self) -> String {
+        master(&codecs(&self.feed.codecs), &self.id)
+    }
+
+    /// Its media playlist, once there is a segment and what `reload` waits for.
+    ///
+    /// # Errors
+    /// It would list nothing, or not that, after [`WAIT`].
+    pub async fn playlist(&self, reload: Reload) -> Result<String, Refused> {
+        let is_near = |segmenter: &Segmenter| {
+            let next = segmenter.open().map_or(0, |open| open.number);
+            reload.segment.is_none_or(|number| number <= next + 2)
+        };
+        if !is_near(&self.feed.segmenter()) {
+            return Err(Refused::TooFar);
+        }
+        let found = self.wait(|segmenter| {
+            let playlist = Playlist::new(segmenter, self.entry(segmenter)?);
+            let is_there = !playlist.is_empty() && has(segmenter, reload);
+            is_there.then(|| playlist.write(Names { form: self.feed.form, id: &self.id }))
+        });
+        found.await.ok_or(Refused::TooLate)
+    }
+
+    /// What has to be fetched before segments: the initialisation segment of that
+    /// number, else the newest. Waits until there is one.
+    pub async fn init(&self, number: Option<u64>) -> Option<Bytes> {
+        if self.feed.form == Form::Ts {
+            return None;
+        }
+        let found = self.wait(|segmenter| {
+            segmenter.open().or_else(|| segmenter.closed().next().map(AsRef::as_ref))?;
+            Some(segmenter.init(number).map(|init| init.bytes.clone()))
+        });
+        found.await.flatten()
+    }
+
+    /// A segment, or a part of it: pieces to send in order. Without a number: the
+    /// newest. Waits for the next one. The session is kept for it.
+    pub async fn fetch(&self, number: Option<u64>, part: Option<usize>) -> Option<Vec<Bytes>> {
+        self.touch();
+        let front = self.entry.get().and_then(|entry| entry.front.as_ref());
+        if let Some(front) = front.filter(|front| Some(front.number) == number) {
+            let pieces = vec![front.parts.get(part.unwrap_or(0))?.bytes.clone()];
+            self.count(&pieces, &front.counts);
+            return Some(pieces);
+        }
+        let found = self.wait(|segmenter| {
+            if segmenter.closed().next().is_some_and(|first| number < Some(first.number)) {
+                return number.is_some().then_some(None);
+            }
+            find(segmenter, number, part).map(Some)
+        });
+        let (pieces, counts) = found.await.flatten()?;
+        self.count(&pieces, &counts);
+        Some(pieces)
+    }
+
+    fn count(&self, pieces: &[Bytes], counts: &[Counts]) {
+        self.connection.sent(pieces.iter().map(Bytes::len).sum());
+        for (sender, (frames, bytes)) in self.senders.iter().zip(counts) {
+            sender.sent(*frames, *bytes);
+        }
+    }
+
+    /// Where its playlist begins: with a picture.
+    fn entry(&self, segmenter: &Segmenter) -> Option<&Entry> {
+        if self.entry.get().is_none() {
+            let _ = self.entry.set(segmenter.entry()?);
+        }
+        self.entry.get()
+    }
+
+    /// Asks again whenever something was added, for [`WAIT`] at most.
+    async fn wait<T>(&self, mut look: impl FnMut(&Segmenter) -> Option<T>) -> Option<T> {
+        let until = Instant::now() + WAIT;
+        let mut changed = self.feed.changed();
+        loop {
+            changed.mark_unchanged();
+            if let Some(found) = look(&self.feed.segmenter()) {
+                return Some(found);
+            }
+            let next = timeout_at(until, changed.changed());
+            tokio::select! {
+                next = next => if !matches!(next, Ok(Ok(()))) { return None },
+                () = self.feed.ended().cancelled() => return None,
+            }
+        }
+    }
+
+    fn touch(&self) {
+        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn fetched(&self) -> Instant {
+        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for its end. Why it goes; `None` if it was kicked.
+    pub(super) async fn watch(
+        &self,
+        kicked: CancellationToken,
+        cancel: CancellationToken,
+    ) -> Option<Departure> {
+        loop {
+            let fetched = self.fetched();
+            tokio::select! {
+                () = sleep_until(fetched + KEEP) => {
+                    if self.fetched() == fetched {
+                        let heard = Some(fetched.into_std());
+                        return Some(Departure { heard, ..Departure::now("poll_timeout") });
+                    }
+                }
+                () = self.feed.ended().cancelled() => return Some(Departure::now("source_failed")),
+                () = kicked.cancelled() => return None,
+                () = cancel.cancelled() => return Some(Departure::now("shutdown")),
+            }
+        }
+    }
+}
+
+/// Whether what a request waits for is there. A part behind the last one of a
+/// segment is the first one of the next (rfc8216bis 6.2.5.2).
+fn has(segmenter: &Segmenter, reload: Reload) -> bool {
+    let Some(number) = reload.segment else { return true };
+    let newest = segmenter.closed().next_back();
+    if newest.is_some_and(|newest| newest.number > number) {
+        return true;
+    }
+    let of_open = |number: u64, part: usize| {
+        segmenter.open().is_some_and(|open| open.number == number && open.parts.len() > part)
+    };
+    match (newest.filter(|newest| newest.number == number), reload.part) {
+        (Some(closed), Some(part)) if part >= closed.parts.len() => of_open(number + 1, 0),
+        (Some(_), _) => true,
+        (None, part) => part.is_some_and(|part| of_open(number, part)),
+    }
+}
+
+/// A segment or a part that is there.
+fn find(
+    segmenter: &Segmenter,
+    number: Option<u64>,
+    part: Option<usize>,
+) -> Option<(Vec<Bytes>, Vec<Counts>)> {
+    let mut closed = segmenter.closed().map(AsRef::as_ref);
+    let segment: Option<&Segment> = match number {
+        Some(number) => closed.find(|segment| segment.number == number),
+        None => closed.next_back(),
+    };
+    let Some(index) = part else {
+        let segment = segment?;
+        let pieces = segment.parts.iter().map(|part| part.bytes.clone()).collect();
+        return Some((pieces, segment.counts.clone()));
+    };
+    let open = segmenter.open().filter(|open| Some(open.number) == number);
+    let segment = segment.or(open)?;
+    let found = segment.parts.get(index)?;
+    // Its share of what is in the segment.
+    let parts = segment.parts.len().max(1);
+    let counts = segment.counts.iter().map(|(frames, bytes)| (frames / parts, bytes / parts));
+    Some((vec![found.bytes.clone()], counts.collect()))
+}

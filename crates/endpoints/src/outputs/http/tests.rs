@@ -1,0 +1,185 @@
+//! Viewers of a stream whose frames the test writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rs2rtc_media::container::mux::{Chunks, flv, mpegts};
+use rs2rtc_media::container::{Demuxer, Time};
+use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media, Payload};
+use rs2rtc_streams::{Attached, CancellationToken, Connection, Description, Request, Tasks};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::super::scene::{OTHER_SETS, Scene};
+use super::*;
+use crate::io::wire::Line;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn scene() -> Scene {
+    Scene::new(Codec::new(CodecId::Aac).clock(16_000))
+}
+
+async fn attach(scene: &Scene) -> Attached {
+    let media = |kind, id| Media::new(kind, Direction::SendOnly, Codec::new(id));
+    let medias = vec![media(Kind::Video, CodecId::H264), media(Kind::Audio, CodecId::Aac)];
+    let connection = Arc::new(Connection::new(Description::default()));
+    let request = Request { medias, connection, source_tag: None, may_sleep: false };
+    scene.stream.attach(request).await.unwrap()
+}
+
+/// A viewer that a task serves.
+struct Viewer {
+    take: mpsc::Receiver<Chunks>,
+    connection: CancellationToken,
+    demuxer: Demuxer,
+    _tasks: Tasks,
+}
+
+/// Of a unit: its track, whether it is a keyframe, when it is decoded, and what it is.
+type Unit = (usize, bool, i64, Payload);
+
+impl Viewer {
+    async fn of_ts(scene: &Scene) -> Self {
+        let attached = attach(scene).await;
+        let muxer = mpegts::Muxer::new(&codecs(&attached)).unwrap();
+        Self::start(attached, Box::new(muxer))
+    }
+
+    fn start(attached: Attached, muxer: Box<dyn rs2rtc_media::container::mux::Muxer>) -> Self {
+        let (tasks, connection) = (Tasks::new(), CancellationToken::new());
+        let (output, take) = Output::new(attached, muxer, Line::default(), connection.clone());
+        tasks.spawn("http viewer", output.run(CancellationToken::new()));
+        Self { take, connection, demuxer: Demuxer::new(), _tasks: tasks }
+    }
+
+    /// The next unit; `None` at the end of the answer.
+    async fn unit(&mut self) -> Option<Unit> {
+        loop {
+            if let Some(unit) = self.demuxer.next_unit().unwrap() {
+                let Time::At { dts, .. } = unit.time else { panic!("it has times") };
+                return Some((unit.track, unit.keyframe, dts, unit.payload));
+            }
+            let chunks = timeout(LIMIT, self.take.recv()).await.unwrap()?;
+            chunks.for_each(|bytes| self.demuxer.push(&bytes));
+        }
+    }
+
+    async fn picture(&mut self) -> Unit {
+        loop {
+            let unit = self.unit().await.unwrap();
+            if matches!(unit.3, Payload::Nals(_)) {
+                return unit;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_that_comes_late_sees_the_newest_picture_at_once() {
+    let mut scene = scene();
+    let early = Viewer::of_ts(&scene).await;
+    for n in 0..30 {
+        scene.picture(n == 0 || n == 5);
+    }
+    let mut late = Viewer::of_ts(&scene).await;
+    // Readers know the end of a unit by the next one.
+    (0..3).for_each(|_| scene.picture(false));
+    let mut times = Vec::new();
+    for n in 0..27 {
+        let (_, keyframe, dts, _) = late.picture().await;
+        assert_eq!(keyframe, n == 0, "{n}");
+        times.push(dts);
+    }
+    let burst: Vec<i64> = times[..25].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(burst, [90; 24], "a millisecond each");
+    assert_eq!((times[25] - times[24], times[26] - times[25]), (3600, 3600), "then live");
+    drop(early);
+}
+
+#[tokio::test]
+async fn pictures_and_sound_begin_together() {
+    let mut scene = scene();
+    let mut viewer = Viewer::of_ts(&scene).await;
+    scene.picture(false);
+    for n in 0..6 {
+        scene.picture(n == 0);
+    }
+    let (_, keyframe, picture, _) = viewer.picture().await;
+    assert!(keyframe, "nothing comes before a keyframe");
+    let sound = loop {
+        let unit = viewer.unit().await.unwrap();
+        if matches!(unit.3, Payload::Data(_)) {
+            break unit.2;
+        }
+    };
+    // Of the same moment: 90,000 and 16,000 ticks in a second.
+    assert!((sound * 90 / 16 - picture).abs() < 90, "{sound} {picture}");
+}
+
+#[tokio::test]
+async fn a_viewer_that_takes_nothing_goes_on_with_a_keyframe_and_is_sent_away_at_last() {
+    let mut scene = scene();
+    let mut viewer = Viewer::of_ts(&scene).await;
+    (0..5).for_each(|n| scene.large_picture(n == 0, 100 << 10));
+    let mut last = viewer.picture().await.2;
+    // 15 MB more; what waits is 8 MiB at most.
+    (5..155).for_each(|n| scene.large_picture(n % 50 == 0, 100 << 10));
+    let after_gap = loop {
+        let (_, keyframe, dts, _) = viewer.picture().await;
+        if dts - last > 3600 {
+            break keyframe;
+        }
+        last = dts;
+    };
+    assert!(after_gap, "it goes on with a keyframe");
+    assert!(!viewer.connection.is_cancelled());
+    // Nothing is taken in between: it never catches up.
+    (155..655).for_each(|n| scene.large_picture(n % 50 == 0, 100 << 10));
+    while viewer.unit().await.is_some() {}
+    assert!(viewer.connection.is_cancelled(), "what was cut does not look whole");
+    assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "write_stall");
+    assert_eq!(scene.stream.viewers(), 0);
+}
+
+#[tokio::test]
+async fn the_end_of_a_client_is_the_end_of_the_viewer() {
+    let mut scene = scene();
+    let mut viewer = Viewer::of_ts(&scene).await;
+    (0..3).for_each(|n| scene.picture(n == 0));
+    viewer.picture().await;
+    drop(viewer.take);
+    assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "left");
+    assert_eq!(scene.stream.viewers(), 0);
+}
+
+#[tokio::test]
+async fn a_kicked_viewer_has_what_it_got_whole() {
+    let mut scene = scene();
+    let attached = attach(&scene).await;
+    let id = attached.connection().id;
+    let muxer = mpegts::Muxer::new(&codecs(&attached)).unwrap();
+    let mut viewer = Viewer::start(attached, Box::new(muxer));
+    scene.picture(true);
+    assert!(scene.stream.kick(id, "go away"));
+    while viewer.unit().await.is_some() {}
+    assert!(!viewer.connection.is_cancelled());
+    assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "admin");
+}
+
+#[tokio::test]
+async fn other_parameter_sets_come_with_their_keyframe() {
+    let mut scene = scene();
+    let attached = attach(&scene).await;
+    let muxer = flv::Muxer::new(&codecs(&attached)).unwrap();
+    let mut viewer = Viewer::start(attached, Box::new(muxer));
+    scene.picture(true);
+    scene.sets = OTHER_SETS;
+    (0..2).for_each(|n| scene.picture(n == 0));
+    let first = viewer.picture().await;
+    let second = viewer.picture().await;
+    let (Payload::Nals(first), Payload::Nals(second)) = (first.3, second.3) else { panic!() };
+    assert_eq!((first.len(), second.len()), (3, 3));
+    assert_ne!(first[0], second[0]);
+    assert_eq!(second[0].len(), OTHER_SETS.0.len() / 2);
+}

@@ -1,0 +1,93 @@
+//! Segments of fragmented MP4 (RFC 8216 3.3): a fragment for each frame, on one
+//! line of time that begins anew with each initialisation segment.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Packager;
+use crate::codec::Codec;
+use crate::container::fmp4::{Cursor, Format, Pace, Picture, Track, Unsupported, init};
+use crate::container::mux::Chunks;
+use crate::frame::Frame;
+use crate::track::Kind;
+
+/// Packages fragments.
+#[derive(Debug)]
+pub struct Mp4 {
+    tracks: Vec<Track>,
+    cursor: Cursor,
+    /// Where the segment that is being written begins, in ticks of the leading track.
+    begin: i64,
+}
+
+impl Mp4 {
+    /// For tracks of these codecs.
+    ///
+    /// # Errors
+    /// A codec that MP4 cannot carry.
+    pub fn new(codecs: &[Codec]) -> Result<Self, Unsupported> {
+        let formats: Result<Vec<Format>, _> = codecs.iter().map(Format::new).collect();
+        Ok(Self::of(formats?))
+    }
+
+    fn of(formats: Vec<Format>) -> Self {
+        let master = formats.iter().position(|format| format.kind() == Kind::Video).unwrap_or(0);
+        let timescales: Vec<u32> = formats.iter().map(|format| format.timescale).collect();
+        let cursor = Cursor::new(Pace::Recording, &timescales, master);
+        let tracks =
+            formats.into_iter().enumerate().map(|(index, format)| Track::new(index, format));
+        Self { tracks: tracks.collect(), cursor, begin: 0 }
+    }
+
+    fn formats(&self) -> Vec<Format> {
+        self.tracks.iter().map(|track| track.format().clone()).collect()
+    }
+}
+
+impl Packager for Mp4 {
+    fn learn(&mut self, track: usize, frame: &Frame) -> bool {
+        self.tracks.get_mut(track).is_some_and(|track| track.learn(frame))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.tracks.iter().all(|track| track.format().is_complete())
+    }
+
+    fn init(&self) -> Option<Bytes> {
+        Some(init::write(&self.formats(), Picture::default(), &[]).into())
+    }
+
+    fn restart(&mut self) {
+        *self = Self::of(self.formats());
+    }
+
+    fn begin_segment(&mut self) {
+        self.begin = self.cursor.end();
+    }
+
+    fn begin_part(&mut self, _: &mut Chunks) {}
+
+    fn frame(&mut self, track: usize, frame: &Frame, out: &mut Chunks) {
+        let fragment = self.tracks.get_mut(track).and_then(|track| track.fragment(frame));
+        if let Some(fragment) = fragment
+            && let Some(head) = self.cursor.place(&fragment)
+        {
+            out.copy(&head);
+            out.share(&fragment.payload);
+        }
+    }
+
+    fn before(&self, track: usize, frames: &[Arc<Frame>], _: i64) -> Option<(Bytes, i64)> {
+        let mut track = Track::new(track, self.tracks.get(track)?.format().clone());
+        let fragments = frames.iter().filter_map(|frame| track.fragment(frame));
+        let group: Vec<_> = fragments.map(Arc::new).collect();
+        let (heads, duration) = self.cursor.place_before(&group, self.begin);
+        let mut out = BytesMut::new();
+        for (head, fragment) in heads.iter().zip(&group) {
+            out.extend_from_slice(head);
+            out.extend_from_slice(&fragment.payload);
+        }
+        (!out.is_empty()).then(|| (out.freeze(), duration))
+    }
+}

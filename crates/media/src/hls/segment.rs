@@ -1,0 +1,113 @@
+//! What is cut: segments, their parts, and who writes them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::container::mux::Chunks;
+use crate::frame::Frame;
+
+/// What segments are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// MPEG transport stream (RFC 8216 3.2).
+    Ts,
+    /// Fragmented MP4 (3.3).
+    Mp4,
+}
+
+impl Form {
+    /// File name of segments.
+    pub const fn segment(self) -> &'static str {
+        match self {
+            Self::Ts => "segment.ts",
+            Self::Mp4 => "segment.m4s",
+        }
+    }
+}
+
+/// Writes frames as files that can be fetched one by one.
+pub trait Packager: Send {
+    /// Takes what a frame says of its track's format. True if that is something
+    /// else than before: what follows needs a new beginning.
+    fn learn(&mut self, track: usize, frame: &Frame) -> bool;
+
+    /// Whether enough is known to begin.
+    fn is_ready(&self) -> bool;
+
+    /// What has to be fetched before the segments that are written from now on, if
+    /// anything.
+    fn init(&self) -> Option<Bytes>;
+
+    /// What follows does not continue what was before.
+    fn restart(&mut self);
+
+    /// A segment begins with the next part.
+    fn begin_segment(&mut self);
+
+    /// Writes what a part begins with.
+    fn begin_part(&mut self, out: &mut Chunks);
+
+    /// Writes a frame.
+    fn frame(&mut self, track: usize, frame: &Frame, out: &mut Chunks);
+
+    /// Frames of a track, a keyframe first, as a segment in front of the one that is
+    /// being written: so short that they are decoded at once, the last of them
+    /// ending at `end`, in ticks of the track. Its duration is in the same ticks.
+    /// `None` if there can be none.
+    fn before(&self, track: usize, frames: &[Arc<Frame>], end: i64) -> Option<(Bytes, i64)>;
+}
+
+/// An initialisation segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Init {
+    /// Counts from zero.
+    pub number: u64,
+    /// Its content.
+    pub bytes: Bytes,
+}
+
+/// A part of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its content.
+    pub bytes: Bytes,
+    /// Microseconds.
+    pub duration: i64,
+    /// It begins with a keyframe.
+    pub independent: bool,
+}
+
+/// Frames and payload bytes of a track.
+pub type Counts = (usize, usize);
+
+/// A segment, closed or open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Segment {
+    /// Media sequence number.
+    pub number: u64,
+    /// At least one if it is closed.
+    pub parts: Vec<Part>,
+    /// Microseconds; zero while it is open.
+    pub duration: i64,
+    /// What came before it does not continue in it.
+    pub discontinuity: bool,
+    /// Discontinuities before it, its own not counted.
+    pub discontinuities: u64,
+    /// What has to be fetched before it.
+    pub init: Option<Arc<Init>>,
+    /// What is in it, by track.
+    pub counts: Vec<Counts>,
+}
+
+impl Segment {
+    /// Bytes.
+    pub fn size(&self) -> usize {
+        self.parts.iter().map(|part| part.bytes.len()).sum()
+    }
+
+    /// Whether decoding can begin with it.
+    pub fn is_independent(&self) -> bool {
+        self.parts.first().is_some_and(|part| part.independent)
+    }
+}

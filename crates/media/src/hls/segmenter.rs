@@ -1,0 +1,383 @@
+//! Cutting a stream: segments at keyframes, and after a second where none comes;
+//! parts of even length in them.
+//!
+//! The track of pictures leads, else the first track of sound. What belongs to
+//! other tracks goes into the part that is open when it comes. Nothing is empty: a
+//! segment ends when the first frame of the next one is there.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Init, Packager, Part, Segment};
+use crate::codec::Codec;
+use crate::container::mux::Chunks;
+use crate::frame::Frame;
+use crate::time::rescale;
+use crate::track::Kind;
+
+/// Times here are microseconds.
+const SECOND: i64 = 1_000_000;
+/// No time is further from the epoch than 140 years.
+const FAR: i64 = 1 << 52;
+/// A segment without a keyframe ends after so long.
+const LONGEST: i64 = SECOND;
+/// The first ones are shorter: a viewer waits for them.
+const FIRST: (u64, i64) = (2, SECOND / 2);
+/// A keyframe cuts unless it comes this soon after the one before and the cut.
+const SHORTEST: i64 = SECOND * 2 / 5;
+/// How long a part is to be.
+const PART: i64 = SECOND / 5;
+/// Frames further apart than this make no parts.
+const SLOW: i64 = SECOND * 2 / 5;
+/// A hole in the stream, if the frames before it were four times as dense.
+const HOLE: i64 = SECOND;
+/// Segments that are kept. A quarter of them is listed: who has an old playlist still
+/// finds what it lists (RFC 8216 6.2.2).
+const KEPT: usize = 32;
+/// Bytes that are kept, but for the newest [`LEAST`] segments.
+const KEPT_BYTES: usize = 24 << 20;
+const LEAST: usize = 4;
+/// Bytes of a segment; one that would be larger is cut.
+const MAX_SEGMENT: usize = 8 << 20;
+/// Payload bytes since the last keyframe that are kept for viewers that come.
+const MAX_GROUP: usize = 8 << 20;
+
+/// The part that is being written.
+#[derive(Debug, Default)]
+struct Open {
+    out: Chunks,
+    begin: i64,
+    independent: bool,
+    /// Of the leading track.
+    frames: usize,
+}
+
+/// Where a viewer begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Number of the first of the shared segments that it is shown.
+    pub from: u64,
+    /// What it alone is shown in front of that.
+    pub front: Option<Segment>,
+}
+
+/// Cuts a stream.
+pub struct Segmenter {
+    packager: Box<dyn Packager>,
+    /// Index and clock rate of the leading track.
+    lead: (usize, u32),
+    has_pictures: bool,
+    closed: VecDeque<Arc<Segment>>,
+    /// The segment that is being written, once the first frame has come.
+    open: Option<Segment>,
+    begin: i64,
+    /// The same in ticks of the leading track.
+    begin_ticks: i64,
+    part: Open,
+    /// How long parts are, or that there are none; known after the first segment.
+    parts: Option<Option<PartLength>>,
+    /// Time of the newest frame of the leading track, and its distance to the one before.
+    last: i64,
+    interval: i64,
+    last_keyframe: i64,
+    /// Of the leading track since its last keyframe.
+    group: Vec<Arc<Frame>>,
+    group_bytes: usize,
+    /// What follows needs a new beginning.
+    has_changed: bool,
+    init: Option<Arc<Init>>,
+    target: i64,
+    changes: u64,
+}
+
+impl Segmenter {
+    /// Cuts the tracks of these codecs, which a packager was made for.
+    pub fn new(packager: Box<dyn Packager>, codecs: &[Codec]) -> Self {
+        let picture = codecs.iter().position(|codec| codec.id.kind() == Kind::Video);
+        let lead = picture.unwrap_or(0);
+        let rate = codecs.get(lead).map_or(90_000, Codec::timestamp_rate);
+        Self {
+            packager,
+            lead: (lead, rate),
+            has_pictures: picture.is_some(),
+            closed: VecDeque::new(),
+            open: None,
+            begin: 0,
+            begin_ticks: 0,
+            part: Open::default(),
+            parts: None,
+            last: 0,
+            interval: 0,
+            last_keyframe: 0,
+            group: Vec::new(),
+            group_bytes: 0,
+            has_changed: false,
+            init: None,
+            target: 1,
+            changes: 0,
+        }
+    }
+
+    /// Takes the next frame of a track.
+    pub fn push(&mut self, track: usize, frame: &Arc<Frame>) {
+        self.has_changed |= self.packager.learn(track, frame);
+        if track == self.lead.0 {
+            // Whatever the times are, their differences are numbers.
+            let at = rescale(frame.dts, self.lead.1, 1_000_000).clamp(-FAR, FAR);
+            self.cut(frame, at);
+            self.keep(frame);
+        }
+        let Some(open) = &mut self.open else { return };
+        self.packager.frame(track, frame, &mut self.part.out);
+        if open.counts.len() <= track {
+            open.counts.resize(track + 1, (0, 0));
+        }
+        if let Some((frames, bytes)) = open.counts.get_mut(track) {
+            *frames += 1;
+            *bytes += frame.payload.len();
+        }
+        if track == self.lead.0 {
+            self.part.frames += 1;
+        }
+    }
+
+    /// Ends what has to end before a frame of the leading track, and begins what
+    /// begins with it.
+    fn cut(&mut self, frame: &Frame, at: i64) {
+        let is_key = frame.keyframe || !self.has_pictures;
+        let since = (at - self.last).max(0);
+        let is_hole = since > HOLE && self.interval > 0 && since > self.interval * 4;
+        if self.open.is_some() && is_hole {
+            self.end_segment(self.last + self.interval);
+            self.has_changed = true;
+        }
+        let is_running = self.open.is_some();
+        if !is_running {
+            // Also after a hole: what comes now may need what was lost.
+            if !is_key || !self.packager.is_ready() {
+                return;
+            }
+            self.start(frame, at);
+        } else if self.ends_segment(frame, at, since) {
+            self.end_segment(at);
+            self.start(frame, at);
+        } else if self.ends_part(at) {
+            self.end_part(at);
+            self.start_part(at);
+        }
+        if self.part.frames == 0 {
+            self.part.independent = is_key;
+        }
+        if is_key {
+            self.last_keyframe = at;
+        }
+        if is_running {
+            self.interval = since;
+        }
+        self.last = at;
+    }
+
+    fn ends_segment(&self, frame: &Frame, at: i64, since: i64) -> bool {
+        let Some(open) = &self.open else { return false };
+        let longest = if open.number < FIRST.0 { FIRST.1 } else { LONGEST };
+        let is_key = frame.keyframe || !self.has_pictures;
+        let is_new_group = self.has_pictures
+            && frame.keyframe
+            && (at - self.last_keyframe >= SHORTEST || at - self.begin >= SHORTEST);
+        is_new_group
+            || is_key && self.has_changed
+            // Early rather than late: the next frame would be too late.
+            || at + since - self.begin > longest + longest / 20
+            || open.size() + self.part.out.len() > MAX_SEGMENT
+    }
+
+    /// A part is at least 85 % of the longest (rfc8216bis 4.4.4.9).
+    fn ends_part(&self, at: i64) -> bool {
+        let Some(PartLength { longest, interval }) = self.parts.flatten() else { return false };
+        let length = at - self.part.begin;
+        length >= longest * 87 / 100 || length + interval > longest
+    }
+
+    fn start(&mut self, frame: &Frame, at: i64) {
+        let last = self.closed.back();
+        let number = last.map_or(0, |segment| segment.number + 1);
+        let before = last.map_or(0, |s| s.discontinuities + u64::from(s.discontinuity));
+        let is_first = last.is_none();
+        let discontinuity = !is_first && std::mem::take(&mut self.has_changed);
+        if is_first || discontinuity {
+            self.has_changed = false;
+            if discontinuity {
+                self.packager.restart();
+            }
+            let known = self.init.as_ref();
+            let next = known.map_or(0, |init| init.number + 1);
+            let bytes = self.packager.init();
+            // The same bytes after a hole are the same segment.
+            if bytes.as_ref() != known.map(|init| &init.bytes) {
+                self.init = bytes.map(|bytes| Arc::new(Init { number: next, bytes }));
+            }
+        }
+        self.packager.begin_segment();
+        self.open = Some(Segment {
+            number,
+            discontinuity,
+            discontinuities: before,
+            init: self.init.clone(),
+            ..Segment::default()
+        });
+        (self.begin, self.begin_ticks) = (at, frame.dts);
+        self.start_part(at);
+    }
+
+    fn start_part(&mut self, at: i64) {
+        self.part = Open { begin: at, ..Open::default() };
+        self.packager.begin_part(&mut self.part.out);
+    }
+
+    fn end_part(&mut self, at: i64) {
+        let part = std::mem::take(&mut self.part);
+        let longest = self.part_target().unwrap_or(i64::MAX);
+        let duration = (at - part.begin).clamp(1, longest);
+        let (bytes, independent) = (part.out.into_bytes(), part.independent);
+        if let Some(open) = &mut self.open {
+            open.parts.push(Part { bytes, duration, independent });
+        }
+        self.changes += 1;
+    }
+
+    fn end_segment(&mut self, at: i64) {
+        let frames = self.open.as_ref().and_then(|open| open.counts.get(self.lead.0));
+        let frames = frames.map_or(0, |(frames, _)| *frames);
+        self.end_part(at);
+        let Some(mut segment) = self.open.take() else { return };
+        segment.duration = (at - self.begin).max(1);
+        if self.parts.is_none() {
+            let interval = segment.duration / i64::try_from(frames.max(1)).unwrap_or(1);
+            self.parts = Some(part_length(interval));
+        }
+        // Rounded as rfc8216bis 4.4.3.1 says.
+        self.target = self.target.max((segment.duration + SECOND / 2) / SECOND);
+        self.closed.push_back(Arc::new(segment));
+        let mut size: usize = self.closed.iter().map(|segment| segment.size()).sum();
+        while self.closed.len() > KEPT || size > KEPT_BYTES && self.closed.len() > LEAST {
+            size -= self.closed.pop_front().map_or(0, |segment| segment.size());
+        }
+    }
+
+    fn keep(&mut self, frame: &Arc<Frame>) {
+        if !self.has_pictures {
+            return;
+        }
+        if frame.keyframe {
+            self.group.clear();
+            self.group_bytes = 0;
+        } else if self.group.is_empty() {
+            return;
+        }
+        self.group_bytes += frame.payload.len();
+        self.group.push(Arc::clone(frame));
+        if self.group_bytes > MAX_GROUP {
+            self.group = Vec::new();
+        }
+    }
+
+    /// Where a viewer that comes now begins; `None` while there is nothing.
+    ///
+    /// That is the newest keyframe that is not older than a second or two. Where the
+    /// newest one is older, the segment in front has the pictures since then, so
+    /// short that they end where the open segment begins.
+    pub fn entry(&self) -> Option<Entry> {
+        let newest = self.closed.iter().rev().find(|segment| segment.is_independent())?;
+        let old = Entry { from: newest.number, front: None };
+        let Some(open) = &self.open else { return Some(old) };
+        if open.number <= newest.number + 2 {
+            return Some(old);
+        }
+        let is_independent =
+            open.parts.first().map_or(self.part.independent, |part| part.independent);
+        if is_independent {
+            return Some(Entry { from: open.number, front: None });
+        }
+        let front = self.in_front(open);
+        Some(if front.is_some() { Entry { from: open.number, front } } else { old })
+    }
+
+    fn in_front(&self, open: &Segment) -> Option<Segment> {
+        let (lead, rate) = self.lead;
+        let count = self.group.partition_point(|frame| frame.dts < self.begin_ticks);
+        let group = self.group.get(..count).filter(|group| !group.is_empty())?;
+        let (bytes, ticks) = self.packager.before(lead, group, self.begin_ticks)?;
+        let duration = rescale(ticks, rate, 1_000_000).clamp(1, FAR);
+        let mut counts = vec![(0, 0); lead + 1];
+        if let Some(count) = counts.get_mut(lead) {
+            *count = (group.len(), group.iter().map(|frame| frame.payload.len()).sum());
+        }
+        Some(Segment {
+            number: open.number.checked_sub(1)?,
+            parts: vec![Part { bytes, duration, independent: true }],
+            duration,
+            discontinuity: false,
+            discontinuities: open.discontinuities,
+            init: open.init.clone(),
+            counts,
+        })
+    }
+
+    /// The closed segments, oldest first.
+    pub fn closed(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> + ExactSizeIterator {
+        self.closed.iter()
+    }
+
+    /// The segment that is being written, with the parts that are done.
+    pub const fn open(&self) -> Option<&Segment> {
+        self.open.as_ref()
+    }
+
+    /// An initialisation segment that something which is kept needs; without a
+    /// number the newest.
+    pub fn init(&self, number: Option<u64>) -> Option<&Arc<Init>> {
+        let kept = self.closed.iter().filter_map(|segment| segment.init.as_ref());
+        let mut all = self.init.iter().chain(kept);
+        all.find(|init| number.is_none_or(|number| init.number == number))
+    }
+
+    /// `EXT-X-TARGETDURATION` in seconds. Grows if frames turn out to be further
+    /// apart than a second.
+    pub const fn target(&self) -> i64 {
+        self.target
+    }
+
+    /// The longest part in microseconds; `None` if there are no parts.
+    pub fn part_target(&self) -> Option<i64> {
+        self.parts.flatten().map(|parts| parts.longest)
+    }
+
+    /// Counts parts: something new is there when it has changed.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+}
+
+/// How long parts are.
+#[derive(Clone, Copy, Debug)]
+struct PartLength {
+    longest: i64,
+    /// The usual distance of frames.
+    interval: i64,
+}
+
+/// Parts where frames are so far apart: some frames, and room for their coming
+/// unevenly.
+fn part_length(interval: i64) -> Option<PartLength> {
+    if !(1..=SLOW).contains(&interval) {
+        return None;
+    }
+    let frames = ((PART + interval / 2) / interval).max(1);
+    Some(PartLength { longest: interval * frames * 11 / 10, interval })
+}
+
+impl std::fmt::Debug for Segmenter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Segmenter").field("closed", &self.closed.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,457 @@
+//! Segments and playlists: they keep to RFC 8216 and its second edition at every
+//! moment of a stream, and FFmpeg plays what is in them.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rs2rtc_media::container::mux::{Chunks, Error};
+use rs2rtc_media::container::{Demuxer, Time};
+use rs2rtc_media::hls::{
+    Entry, Form, Mp4, Names, Packager, Playlist, Segment, Segmenter, Ts, codecs, master,
+};
+use rs2rtc_media::{Codec, CodecId, Frame, Payload};
+use rs2rtc_testkit::playlist::{Read, follows, is_even, read};
+
+/// Writes a byte per frame: its index in the stream.
+#[derive(Default)]
+struct Plain {
+    frames: u8,
+    is_mp4: bool,
+}
+
+impl Packager for Plain {
+    fn learn(&mut self, _: usize, _: &Frame) -> bool {
+        false
+    }
+
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    fn init(&self) -> Option<Bytes> {
+        self.is_mp4.then(|| Bytes::from_static(b"init"))
+    }
+
+    fn restart(&mut self) {}
+
+    fn begin_segment(&mut self) {}
+
+    fn begin_part(&mut self, _: &mut Chunks) {}
+
+    fn frame(&mut self, _: usize, _: &Frame, out: &mut Chunks) {
+        out.copy(&[self.frames]);
+        self.frames = self.frames.wrapping_add(1);
+    }
+
+    fn before(&self, _: usize, _: &[Arc<Frame>], _: i64) -> Option<(Bytes, i64)> {
+        None
+    }
+}
+
+fn segmenter(codecs: &[Codec], form: Form) -> Segmenter {
+    Segmenter::new(Box::new(Plain { frames: 0, is_mp4: form == Form::Mp4 }), codecs)
+}
+
+fn video() -> Codec {
+    Codec::new(CodecId::H264).clock(90_000)
+}
+
+const SETS: [&[u8]; 2] = [
+    b"\x67\x64\x00\x1f\xac\x24\x84\x01\x40\x16\xec\x04\x40\x00\x00\x03\x00\x40\x00\x00\x0c\x23\xc6\x0c\x92",
+    b"\x68\xee\x32\xc8\xb0",
+];
+const OTHER_SETS: [&[u8]; 2] =
+    [b"\x67\x64\x00\x33\xac\x15\x14\xa0\x28\x00\xf1\x90", b"\x68\xee\x3c\xb0"];
+
+/// A picture so many milliseconds after the start.
+fn picture_of(milliseconds: i64, keyframe: bool, sets: [&'static [u8]; 2]) -> Arc<Frame> {
+    let mut nals = vec![Bytes::from_static(if keyframe { b"\x65xxx" } else { b"\x41xxx" })];
+    if keyframe {
+        nals.splice(0..0, sets.map(Bytes::from_static));
+    }
+    let payload = Payload::Nals(nals);
+    Arc::new(Frame::new(CodecId::H264, keyframe, milliseconds * 90, Instant::now(), payload))
+}
+
+fn picture(milliseconds: i64, keyframe: bool) -> Arc<Frame> {
+    picture_of(milliseconds, keyframe, SETS)
+}
+
+fn sound(milliseconds: i64) -> Arc<Frame> {
+    let payload = Payload::Data(Bytes::from_static(b"yy"));
+    Arc::new(Frame::new(CodecId::Aac, true, milliseconds * 16, Instant::now(), payload))
+}
+
+const ALL: Entry = Entry { from: 0, front: None };
+
+fn playlist(segmenter: &Segmenter, form: Form) -> Option<String> {
+    playlist_of(segmenter, form, &ALL)
+}
+
+fn playlist_of(segmenter: &Segmenter, form: Form, entry: &Entry) -> Option<String> {
+    let playlist = Playlist::new(segmenter, entry);
+    (!playlist.is_empty()).then(|| playlist.write(Names { form, id: "AbCd0123" }))
+}
+
+/// Cuts pictures and checks the playlist after each. Gives the last one.
+fn run(frames: impl IntoIterator<Item = Arc<Frame>>, form: Form) -> (Segmenter, Read) {
+    run_with(segmenter(&[video()], form), frames, form)
+}
+
+fn run_with(
+    mut cutter: Segmenter,
+    frames: impl IntoIterator<Item = Arc<Frame>>,
+    form: Form,
+) -> (Segmenter, Read) {
+    let mut last: Option<Read> = None;
+    for frame in frames {
+        cutter.push(0, &frame);
+        let Some(text) = playlist(&cutter, form) else { continue };
+        let now = read(&text);
+        is_even(&now);
+        if let Some(last) = &last
+            && last.part_target.is_some() == now.part_target.is_some()
+        {
+            follows(last, &now);
+        }
+        last = Some(now);
+    }
+    (cutter, last.unwrap())
+}
+
+/// Pictures of a rate, with a keyframe every so many.
+fn pictures(count: i64, per_second: i64, group: i64) -> impl Iterator<Item = Arc<Frame>> {
+    (0..count).map(move |n| picture(n * 1000 / per_second, n % group == 0))
+}
+
+#[test]
+fn playlists_keep_to_the_rules() {
+    for form in [Form::Ts, Form::Mp4] {
+        for (rate, group) in [
+            (25, 25),
+            (25, 250),
+            (25, 30),
+            (30, 60),
+            (15, 15),
+            (10, 20),
+            (5, 10),
+            (25, 1),
+            (60, 600),
+            (50, 13),
+        ] {
+            let (cutter, last) = run(pictures(rate * 20, rate, group), form);
+            let longest = cutter.closed().map(|s| s.duration).max().unwrap();
+            assert!(longest <= 1_100_000, "{rate} {group}: {longest}");
+            assert!(last.part_target.is_some() && last.hint.is_some(), "{rate} {group}");
+        }
+    }
+}
+
+#[test]
+fn pictures_that_come_unevenly_keep_to_them_too() {
+    // A tenth of their distance early or late.
+    let uneven = (0..600).map(|n| picture(n * 40 + n * 7919 % 9 - 4, n % 40 == 0));
+    let (cutter, last) = run(uneven, Form::Ts);
+    assert!(cutter.closed().len() > 8 && last.part_target.is_some());
+}
+
+#[test]
+fn segments_begin_at_keyframes() {
+    // Every 2 s a keyframe: half of the segments begin with one.
+    let (cutter, _) = run(pictures(500, 25, 50), Form::Ts);
+    let of_keyframes = cutter.closed().filter(|s| s.is_independent()).count();
+    assert_eq!(of_keyframes, cutter.closed().len() / 2);
+    // One a second: all do, but for the first second, which is cut in two.
+    let (cutter, _) = run(pictures(500, 25, 25), Form::Ts);
+    assert!(cutter.closed().skip(2).all(|s| s.is_independent() && s.duration == 1_000_000));
+    // Ten seconds without one: the newest segment is never older than a second.
+    let mut cutter = segmenter(&[video()], Form::Ts);
+    for (n, frame) in (0..).zip(pictures(500, 25, 250)) {
+        cutter.push(0, &frame);
+        let closed: i64 = cutter.closed().map(|segment| segment.duration).sum();
+        assert!(n * 40_000 - closed <= 1_080_000, "{n}");
+    }
+}
+
+#[test]
+fn slow_pictures_make_no_parts() {
+    let (cutter, last) = run(pictures(30, 1, 5), Form::Ts);
+    assert_eq!(cutter.part_target(), None);
+    assert!(last.segments.iter().all(|segment| segment.duration == 1.0));
+    let text = playlist(&cutter, Form::Ts).unwrap();
+    assert!(text.starts_with("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n"), "{text}");
+}
+
+#[test]
+fn a_hole_is_a_discontinuity() {
+    for form in [Form::Ts, Form::Mp4] {
+        let later = pictures(200, 25, 25)
+            .map(|frame| Arc::new(frame.at(frame.pts + 1_800_000, frame.dts + 1_800_000)));
+        // What comes first after it cannot be decoded.
+        let frames = pictures(30, 25, 25).chain([picture(19_960, false)]).chain(later);
+        let (cutter, last) = run(frames, form);
+        let marked: Vec<_> = cutter.closed().filter(|segment| segment.discontinuity).collect();
+        assert_eq!((marked.len(), marked[0].is_independent()), (1, true));
+        assert!(last.segments.iter().all(|segment| segment.duration < 1.1));
+        assert_eq!(last.discontinuity_sequence, 1, "it has left the list");
+    }
+}
+
+#[test]
+fn other_parameter_sets_are_a_new_beginning() {
+    let frames = || {
+        let before = pictures(60, 25, 25);
+        before.chain((60..120).map(|n| picture_of(n * 40, n % 30 == 0, OTHER_SETS)))
+    };
+    let codecs = [video()];
+    for form in [Form::Ts, Form::Mp4] {
+        let packager: Box<dyn Packager> = match form {
+            Form::Ts => Box::new(Ts::new(&codecs).unwrap()),
+            Form::Mp4 => Box::new(Mp4::new(&codecs).unwrap()),
+        };
+        let (cutter, last) = run_with(Segmenter::new(packager, &codecs), frames(), form);
+        let marked: Vec<_> = cutter.closed().filter(|segment| segment.discontinuity).collect();
+        assert_eq!((marked.len(), marked[0].is_independent()), (1, true));
+        if form == Form::Mp4 {
+            let maps: Vec<_> = last.segments.iter().filter_map(|s| s.map.as_deref()).collect();
+            assert_eq!(
+                (maps[0], *maps.last().unwrap()),
+                ("init.mp4?id=AbCd0123", "init.mp4?id=AbCd0123&n=1")
+            );
+            let [first, second] = [0, 1].map(|n| cutter.init(Some(n)).unwrap().bytes.clone());
+            assert!(first != second && cutter.init(None).unwrap().bytes == second);
+            assert!(cutter.init(Some(2)).is_none());
+        }
+    }
+}
+
+#[test]
+fn sound_goes_along_and_nothing_comes_before_a_keyframe() {
+    let mut cutter = segmenter(&[video(), Codec::new(CodecId::Aac).clock(16_000)], Form::Ts);
+    cutter.push(1, &sound(0));
+    cutter.push(0, &picture(0, false));
+    assert!(cutter.open().is_none());
+    for n in 0..60 {
+        cutter.push(0, &picture(n * 40, n % 25 == 0));
+        cutter.push(1, &sound(n * 40));
+    }
+    let counts: Vec<_> = cutter.closed().map(|segment| segment.counts.clone()).collect();
+    assert_eq!(counts[0].iter().map(|(frames, _)| *frames).collect::<Vec<_>>(), [13, 13]);
+    let bytes: usize = cutter.closed().map(|segment| segment.size()).sum();
+    assert_eq!(bytes, counts.iter().flatten().map(|(frames, _)| frames).sum::<usize>());
+}
+
+#[test]
+fn sound_alone_is_cut_too() {
+    let mut cutter = segmenter(&[Codec::new(CodecId::Aac).clock(16_000)], Form::Mp4);
+    for n in 0..200 {
+        cutter.push(0, &sound(n * 64));
+    }
+    let last = read(&playlist(&cutter, Form::Mp4).unwrap());
+    assert!(cutter.closed().all(|segment| segment.is_independent()));
+    assert!(last.segments.len() >= 4 && last.part_target.is_some());
+}
+
+/// Counters of the packets of a stream of a transport stream.
+fn counters(bytes: &[u8], pid: u16) -> Vec<u8> {
+    let of = |packet: &&[u8]| u16::from(packet[1] & 0x1f) << 8 | u16::from(packet[2]) == pid;
+    let packets = bytes.chunks(188).filter(of);
+    packets.filter(|packet| packet[3] & 0x10 != 0).map(|packet| packet[3] & 15).collect()
+}
+
+#[test]
+fn parts_of_transport_streams_begin_with_their_tables() {
+    let codecs = [video()];
+    let mut cutter = Segmenter::new(Box::new(Ts::new(&codecs).unwrap()), &codecs);
+    pictures(100, 25, 50).for_each(|frame| cutter.push(0, &frame));
+    assert!(cutter.closed().len() > 3);
+    let mut all = Vec::new();
+    for part in cutter.closed().flat_map(|segment| &segment.parts) {
+        assert_eq!(part.bytes.len() % 188, 0);
+        assert_eq!(part.bytes[..3], [0x47, 0x40, 0]);
+        all.extend_from_slice(&part.bytes);
+    }
+    for pid in [0, 0x1000, 0x100] {
+        let counters = counters(&all, pid);
+        assert!(counters.windows(2).all(|pair| (pair[0] + 1) & 15 == pair[1]), "{pid:x}");
+    }
+    assert!(matches!(Ts::new(&[Codec::new(CodecId::Vp8)]), Err(Error::Unsupported(..))));
+    assert!(Mp4::new(&[Codec::new(CodecId::Vp8)]).is_err());
+}
+
+/// A keyframe every ten seconds: who comes later gets the pictures since then in
+/// front of what is being written.
+#[test]
+fn a_new_viewer_begins_with_a_picture() {
+    let codecs = [video()];
+    for form in [Form::Ts, Form::Mp4] {
+        let packager: Box<dyn Packager> = match form {
+            Form::Ts => Box::new(Ts::new(&codecs).unwrap()),
+            Form::Mp4 => Box::new(Mp4::new(&codecs).unwrap()),
+        };
+        let mut cutter = Segmenter::new(packager, &codecs);
+        pictures(200, 25, 250).for_each(|frame| cutter.push(0, &frame));
+        let entry = cutter.entry().unwrap();
+        let front = entry.front.clone().unwrap();
+        let open = cutter.open().unwrap();
+        assert_eq!((entry.from, front.number), (open.number, open.number - 1));
+        assert!(front.is_independent() && front.duration < 250_000, "{}", front.duration);
+        let one = read(&playlist_of(&cutter, form, &entry).unwrap());
+        assert_eq!((one.sequence, one.segments.len()), (front.number, 1));
+        if form == Form::Ts {
+            // Counters of packets go on from one to the other.
+            let in_front = counters(&front.parts[0].bytes, 0x100);
+            let behind = counters(&open.parts[0].bytes, 0x100);
+            assert_eq!((in_front.last().unwrap() + 1) & 15, behind[0]);
+            assert!(in_front.windows(2).all(|pair| (pair[0] + 1) & 15 == pair[1]));
+        } else {
+            // Times too: `tfdt` of the last and of the first fragment.
+            let times = |bytes: &[u8]| -> Vec<u64> {
+                let found = bytes.windows(4).enumerate().filter(|(_, name)| name == b"tfdt");
+                let time = |at: usize| bytes[at + 8..at + 16].try_into().unwrap();
+                found.map(|(at, _)| u64::from_be_bytes(time(at))).collect()
+            };
+            let (front, open) = (times(&front.parts[0].bytes), times(&open.parts[0].bytes));
+            assert!(front.windows(2).all(|pair| pair[0] < pair[1]), "{front:?}");
+            assert_eq!(open[0] - front.last().unwrap(), front[1] - front[0]);
+        }
+        // It stays in front until the list is long enough without it.
+        let mut last = one;
+        for n in 200..400 {
+            cutter.push(0, &picture(n * 40, n % 250 == 0));
+            let now = read(&playlist_of(&cutter, form, &entry).unwrap());
+            follows(&last, &now);
+            last = now;
+        }
+        assert!(last.sequence > entry.from);
+    }
+    // Where a keyframe is near, nothing is needed.
+    let (cutter, _) = run(pictures(200, 25, 25), Form::Ts);
+    let newest = cutter.closed().rev().find(|segment| segment.is_independent()).unwrap().number;
+    let entry = cutter.entry().unwrap();
+    assert!(entry.front.is_none() && entry.from >= newest);
+}
+
+/// However long it runs, and whatever comes.
+#[test]
+fn what_is_kept_is_bounded() {
+    let mut cutter = Segmenter::new(Box::new(Ts::new(&[video()]).unwrap()), &[video()]);
+    for frame in pictures(500, 25, 250) {
+        let nals = vec![Bytes::from_static(b"\x65"), Bytes::from(vec![1; 1 << 20])];
+        let payload = Payload::Nals(nals);
+        let large = Frame::new(CodecId::H264, frame.keyframe, frame.pts, Instant::now(), payload);
+        cutter.push(0, &Arc::new(large));
+        let open = cutter.open().map_or(0, Segment::size);
+        let size = open + cutter.closed().map(|segment| segment.size()).sum::<usize>();
+        assert!(size <= 60 << 20, "{size}");
+    }
+    // Times that jump in any way.
+    let mut cutter = segmenter(&[video()], Form::Ts);
+    for at in [0, i64::MAX, i64::MIN, 5, 4, 3, i64::MAX / 90_000, 0, 0] {
+        cutter.push(0, &Arc::new(picture(0, true).at(at, at)));
+        let _ = playlist(&cutter, Form::Ts);
+    }
+}
+
+#[test]
+fn texts_of_the_contract() {
+    let fmtp = "packetization-mode=1; sprop-parameter-sets=Z0LADdkBQfsBEAAAAwAQAAADAyDxQqSA,aMuMsg==; profile-level-id=42C00D";
+    let of_camera = [video().fmtp(fmtp), Codec::new(CodecId::Aac).clock(48_000)];
+    assert_eq!(
+        master(&codecs(&of_camera), "AbCdEfGh"),
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=192000,CODECS=\"avc1.420029,mp4a.40.2\"\nhls/playlist.m3u8?id=AbCdEfGh"
+    );
+    let others = [CodecId::H265, CodecId::Pcma].map(|id| Codec::new(id).clock(8000));
+    assert_eq!(codecs(&others), "hvc1.1.6.L153.B0,fLaC");
+}
+
+/// Frames of a file, again and again, with the index of their track.
+fn file(name: &str, times: i64) -> (Vec<Codec>, Vec<(usize, Arc<Frame>)>) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/container");
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&std::fs::read(format!("{folder}/{name}")).unwrap());
+    demuxer.end().unwrap();
+    let codecs = demuxer.tracks().unwrap().unwrap().to_vec();
+    let mut once = Vec::new();
+    while let Some(unit) = demuxer.next_unit().unwrap() {
+        let Time::At { pts, dts } = unit.time else { panic!("{name} has times") };
+        let id = codecs[unit.track].id.clone();
+        let frame = Frame::new(id, unit.keyframe, pts, Instant::now(), unit.payload);
+        once.push((unit.track, frame.at(pts, dts)));
+    }
+    // As long as the longest track.
+    let milliseconds =
+        |track: usize, at: i64| at * 1000 / i64::from(codecs[track].timestamp_rate());
+    let of = |pick: fn(i64, i64) -> i64| {
+        once.iter().map(|(track, frame)| milliseconds(*track, frame.dts)).reduce(pick).unwrap()
+    };
+    let length = of(i64::max) - of(i64::min) + 40;
+    let again = |n: i64| {
+        let codecs = &codecs;
+        once.iter().map(move |(track, frame)| {
+            let later = n * length * i64::from(codecs[*track].timestamp_rate()) / 1000;
+            (*track, Arc::new(frame.at(frame.pts + later, frame.dts + later)))
+        })
+    };
+    let frames = (0..times).flat_map(again).collect();
+    (codecs, frames)
+}
+
+/// FFmpeg decodes segments one after another without a complaint; in both forms.
+#[test]
+fn ffmpeg_decodes_what_is_cut() {
+    if !has_program("ffmpeg") {
+        return;
+    }
+    for (name, form, times) in [
+        ("h264_aac.ts", Form::Ts, 4),
+        ("h264_aac.ts", Form::Mp4, 4),
+        ("hevc_opus.ts", Form::Mp4, 4),
+        ("pcma.flv", Form::Mp4, 24),
+    ] {
+        let (codecs, frames) = file(name, times);
+        let packager: Box<dyn Packager> = match form {
+            Form::Ts => Box::new(Ts::new(&codecs).unwrap()),
+            Form::Mp4 => Box::new(Mp4::new(&codecs).unwrap()),
+        };
+        let mut cutter = Segmenter::new(packager, &codecs);
+        frames.iter().for_each(|(track, frame)| cutter.push(*track, frame));
+        let mut bytes = cutter.init(None).map_or_else(Vec::new, |init| init.bytes.to_vec());
+        let parts = cutter.closed().flat_map(|segment| &segment.parts);
+        parts.for_each(|part| bytes.extend_from_slice(&part.bytes));
+        assert!(cutter.closed().len() >= 3, "{name}");
+        let format = if form == Form::Ts { "mpegts" } else { "mp4" };
+        // Times as they are, not as the rate of pictures would have them.
+        let arguments = ["-xerror", "-f", format, "-i", "-", "-enc_time_base:v", "1:90000"];
+        let complaints = ffmpeg(&[&arguments[..], &["-f", "null", "-"]].concat(), &bytes);
+        assert_eq!(complaints, "", "{name} as {form:?}");
+    }
+}
+
+fn ffmpeg(words: &[&str], input: &[u8]) -> String {
+    let mut child = Command::new("ffmpeg")
+        .args(["-v", "warning"])
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Whether a program is there; in CI it must be.
+fn has_program(name: &str) -> bool {
+    let there = Command::new(name).arg("-version").stdout(Stdio::null()).status().is_ok();
+    assert!(there || std::env::var_os("CI").is_none(), "{name} is missing");
+    there
+}

@@ -1,0 +1,152 @@
+//! Endless answers: what they send, and that their end lets go of the camera at
+//! once.
+
+use std::time::Duration;
+
+use rs2rtc_streams::events::Event;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Server;
+
+const DEMO: &str = "streams:\n  demo: 'demo:'\n  mute: 'demo:?audio=none'\n";
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A client of an endless answer.
+struct Client {
+    stream: TcpStream,
+    head: String,
+}
+
+impl Client {
+    async fn get(server: &Server, path: &str, behind: &str) -> Self {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n{behind}", server.addr);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        Self { stream, head: String::from_utf8(head).unwrap() }
+    }
+
+    /// Takes so many bytes.
+    async fn take(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        timeout(LIMIT, self.stream.read_exact(&mut bytes)).await.unwrap().unwrap();
+        bytes
+    }
+}
+
+/// Why the next viewer leaves, waiting for it.
+pub(super) async fn left(server: &Server, after: u64) -> (String, String) {
+    let events = server.streams.events();
+    let found = async {
+        let mut seq = after;
+        loop {
+            for record in events.since(seq).records {
+                seq = record.seq;
+                if let Event::ViewerLeft { format, reason, .. } = &record.event {
+                    return (format.clone(), reason.to_string());
+                }
+            }
+            events.changed(seq).await;
+        }
+    };
+    timeout(LIMIT, found).await.unwrap()
+}
+
+/// Waits until the camera is free.
+pub(super) async fn released(server: &Server, after: u64) {
+    let events = server.streams.events();
+    let found = async {
+        let mut seq = after;
+        loop {
+            for record in events.since(seq).records {
+                seq = record.seq;
+                if matches!(record.event, Event::SourceReleased { .. }) {
+                    return;
+                }
+            }
+            events.changed(seq).await;
+        }
+    };
+    timeout(LIMIT, found).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_end_of_a_client_frees_the_camera() {
+    let server = Server::start("outputs", DEMO);
+    // What some clients send behind their request hides nothing.
+    for behind in ["", "x", "GET /api HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let before = server.streams.events().last();
+        let mut client = Client::get(&server, "/api/stream.ts?src=demo", behind).await;
+        assert!(client.head.starts_with("HTTP/1.1 200 OK\r\n"), "{}", client.head);
+        assert!(client.head.contains("content-type: video/mp2t\r\n"), "{}", client.head);
+        client.take(2000).await;
+        client.stream.shutdown().await.unwrap();
+        assert_eq!(left(&server, before).await, ("mpegts".into(), "tcp_fin".into()), "{behind}");
+        released(&server, before).await;
+        let before = server.streams.events().last();
+        let client = Client::get(&server, "/api/stream.ts?src=demo", behind).await;
+        rs2rtc_endpoints::io::tcp::reset_when_closed(&client.stream);
+        drop(client);
+        assert_eq!(left(&server, before).await, ("mpegts".into(), "tcp_rst".into()), "{behind}");
+        released(&server, before).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_is_sent_away_is_told_by_the_end() {
+    let server = Server::start("outputs-kick", DEMO);
+    let before = server.streams.events().last();
+    let mut client = Client::get(&server, "/api/stream.ts?src=demo", "").await;
+    client.take(1000).await;
+    let stream = server.streams.get("demo").unwrap();
+    let viewers = stream.snapshot().consumers.unwrap();
+    assert_eq!(viewers[0].description.format_name, "mpegts");
+    assert!(stream.kick(viewers[0].id, "enough"));
+    let mut rest = Vec::new();
+    timeout(LIMIT, client.stream.read_to_end(&mut rest)).await.unwrap().unwrap_or_default();
+    assert_eq!(left(&server, before).await.1, "admin");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn answers_without_a_viewer() {
+    let server = Server::start("outputs-none", DEMO);
+    for name in ["ts", "flv", "aac", "wav", "h264", "hevc"] {
+        let path = format!("/api/stream.{name}");
+        server.call("GET", &format!("{path}?src=nosuch")).await.is(404, "stream not found\n");
+        let before = server.streams.events().last();
+        server.call("HEAD", &format!("{path}?src=demo")).await.is(200, "");
+        assert_eq!(server.streams.events().last(), before, "nobody came");
+    }
+    let none = server.call("GET", "/api/stream.aac?src=mute").await;
+    assert_eq!(none.status, 500);
+    assert!(none.body.starts_with("streams: codecs not matched: "), "{}", none.body);
+    server.stop().await;
+}
+
+/// The other containers: their first bytes, and that they go on.
+#[tokio::test]
+async fn containers_begin_as_they_must() {
+    let server = Server::start("outputs-kinds", "streams:\n  demo: 'demo:?audio=pcmu'\n");
+    for (name, content_type, first) in [
+        ("flv", "video/x-flv", &b"FLV\x01"[..]),
+        ("wav", "audio/wav", b"RIFF\xff\xff\xff\xffWAVEfmt "),
+        ("h264", "application/octet-stream", b"\0\0\0\x01\x67"),
+        ("ts", "video/mp2t", b"\x47\x40\0"),
+    ] {
+        let mut client = Client::get(&server, &format!("/api/stream.{name}?src=demo"), "").await;
+        let content_type = format!("content-type: {content_type}\r\n");
+        assert!(client.head.contains(&content_type), "{}", client.head);
+        // The first line is the length of the first chunk.
+        let bytes = client.take(3000).await;
+        let line = bytes.windows(2).position(|w| w == b"\r\n").unwrap() + 2;
+        assert!(bytes[line..].starts_with(first), "{name}: {:?}", &bytes[..64]);
+    }
+    server.stop().await;
+}
