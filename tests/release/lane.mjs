@@ -5,7 +5,7 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {launch} from '../../tools/ui/browser.mjs';
 import {names, PORTS, ROOT, SERVER, Server} from './lab.mjs';
-import {OTHER, RARE_KEYFRAMES, SLOW, SOURCES, Tools} from './sources.mjs';
+import {OTHER, RARE_KEYFRAMES, SLOW, SOURCES, SPECIAL, Tools} from './sources.mjs';
 import {Viewer} from './viewer.mjs';
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
@@ -29,7 +29,7 @@ function within(ms, promise) {
 export async function startLab(id) {
     const tools = await Tools.start(LANES);
     const streams = [];
-    for (const [kind, source] of Object.entries(SOURCES)) {
+    for (const [kind, source] of Object.entries({...SOURCES, ...SPECIAL})) {
         for (let lane = 0; lane < LANES; lane++) {
             for (const profile of ['', 'fast']) {
                 const url = JSON.stringify(source(lane, tools));

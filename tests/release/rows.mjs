@@ -111,19 +111,21 @@ const http = (path, more = '') => stream => `http://${SERVER}:${PORTS.api}/api/$
 
 /**
  * Addresses that programs read, with what `docs/release.md` says of a reader whose cable is pulled, and of one that takes
- * nothing any more, which counts from when the connection is full; without a bound that is not measured.
+ * nothing any more, which counts from when the connection is full; without a bound that is not measured. `sources` if only
+ * some cameras can be read so.
  */
 const ADDRESSES = [
     {name: 'RTSP', reader: rtsp, silence: 12_000},
     {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 20_000},
+    {name: 'stream.mjpeg', reader: http('stream.mjpeg'), silence: 12_000, stall: 20_000, sources: ['pictures']},
 ];
 
 /** Programs that read in other ways than WebRTC. A signal from their side ends them at once. */
-export const READERS = ADDRESSES.flatMap(({name, reader, silence, stall}) => [
-    {name: `${name}, reader says goodbye`, reader, bound: 250, act: quitReader},
-    {name: `${name}, reader killed`, reader, bound: 250, act: killReader},
-    {name: `${name}, cable pulled`, reader, bound: silence, limit: silence + 3000, slow: true, act: unplug, undo: plug},
-    ...stall ? [{name: `${name}, reader takes nothing`, reader, bound: stall, limit: 60_000, slow: true,
+export const READERS = ADDRESSES.flatMap(({name, reader, silence, stall, sources}) => [
+    {name: `${name}, reader says goodbye`, reader, sources, bound: 250, act: quitReader},
+    {name: `${name}, reader killed`, reader, sources, bound: 250, act: killReader},
+    {name: `${name}, cable pulled`, reader, sources, bound: silence, limit: silence + 3000, slow: true, act: unplug, undo: plug},
+    ...stall ? [{name: `${name}, reader takes nothing`, reader, sources, bound: stall, limit: 60_000, slow: true,
         prepare: async lab => smallBuffers(lab, true), act: stopReader, undo: async lab => smallBuffers(lab, false)}] : [],
 ]);
 

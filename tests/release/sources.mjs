@@ -16,6 +16,11 @@ export const SOURCES = {
     device: (lane, tools) => device(lane, tools, 10),
 };
 
+/** Cameras that only some outputs can give. @type {Record<string, () => string>} */
+export const SPECIAL = {
+    pictures: () => 'demo:?width=320&height=180&fps=10&video=mjpeg&audio=none',
+};
+
 /** The device with other settings: it must be closed before it can be opened so. */
 export const OTHER = (lane, tools) => device(lane, tools, 15);
 

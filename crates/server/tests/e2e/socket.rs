@@ -53,7 +53,7 @@ impl Socket {
         }
     }
 
-    /// First byte and payload of the next frame.
+    /// First byte and payload of the next frame; a ping is answered.
     fn frame(&mut self) -> (u8, Vec<u8>) {
         let mut head = [0; 2];
         self.0.read_exact(&mut head).unwrap();
@@ -67,6 +67,10 @@ impl Socket {
         let length = if more == 0 { head[1].into() } else { u64::from_be_bytes(long) };
         let mut payload = vec![0; usize::try_from(length).unwrap()];
         self.0.read_exact(&mut payload).unwrap();
+        if head[0] == 0x89 {
+            let pong = [&[0x8a, 0x80 | head[1], 0, 0, 0, 0], payload.as_slice()].concat();
+            self.0.write_all(&pong).unwrap();
+        }
         (head[0], payload)
     }
 
