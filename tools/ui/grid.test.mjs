@@ -86,7 +86,7 @@ test('two streams of a camera are one tile, which plays the lesser one while it 
     const plays = name => page.waitForFunction(wanted => {
         const all = [...document.querySelectorAll('.tile rs-player')];
         return all.length === 1 && new URL(/** @type {any} */ (all[0]).wsURL).searchParams.get('src') === wanted && /** @type {any} */ (all[0]).video.videoWidth > 0;
-    }, {timeout: 15_000}, name);
+    }, {timeout: 60_000}, name);
     await plays('door_sub');
     // While the other one has no picture yet, this one stays in front.
     await page.evaluate(() => {

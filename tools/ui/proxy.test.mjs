@@ -101,8 +101,7 @@ async function works(url, server) {
     for (const [path, ready] of Object.entries(PAGES)) {
         const page = await chromium.browser.newPage(), faults = /** @type {string[]} */ ([]);
         page.on('console', msg => {
-            // A server without still pictures is asked for one once.
-            if (msg.type() === 'error' && !msg.location()?.url?.includes('api/rs/poster')) faults.push(`${msg.text()} ${msg.location()?.url ?? ''}`);
+            if (msg.type() === 'error') faults.push(`${msg.text()} ${msg.location()?.url ?? ''}`);
         });
         page.on('pageerror', err => faults.push(String(err)));
         page.on('request', request => {
