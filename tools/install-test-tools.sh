@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests need and is not there: Debian or Ubuntu packages,
-# cargo-nextest, the node modules of the browser tests, and Home Assistant's client.
+# cargo-nextest, the node modules of the browser tests, Home Assistant's client and
+# a WebRTC library.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -34,7 +35,7 @@ if [ ! -d tools/ui/node_modules ] || [ tools/ui/package-lock.json -nt tools/ui/n
 fi
 # It needs Python 3.12.
 python="target/test-python/bin/python"
-if ! "$python" -c 'import go2rtc_client' >/dev/null 2>&1; then
+if ! "$python" -c 'import aiortc, go2rtc_client' >/dev/null 2>&1; then
     for base in python3 python3.14 python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3; do
         "$base" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1 && break
         base=""
@@ -42,8 +43,8 @@ if ! "$python" -c 'import go2rtc_client' >/dev/null 2>&1; then
     if [ -n "$base" ]; then
         mkdir -p target
         "$base" -m venv --clear target/test-python
-        "$python" -m pip install --quiet --disable-pip-version-check 'go2rtc-client==0.4.0'
+        "$python" -m pip install --quiet --disable-pip-version-check 'go2rtc-client==0.4.0' 'aiortc==1.16.0'
     else
-        echo "no Python 3.12: the test with Home Assistant's client is left out" >&2
+        echo "no Python 3.12: the tests with Home Assistant's client and aiortc are left out" >&2
     fi
 fi

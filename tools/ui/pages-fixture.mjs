@@ -19,7 +19,7 @@ export const STREAMS = {
     [LONG]: {producers: [{url: 'rtsp://192.168.1.71/x'}], consumers: null},
 };
 
-const session = {profile: 'default', limit_ms: 3000, loss: 0.01, rtt_ms: 1.6, wrong_parks_per_hour: 0, heard_ms_ago: 40, sent_ms_ago: 10, format: 'webrtc', user_agent: 'Mozilla/5.0 Chrome/150'};
+const session = {profile: 'default', limit_ms: 3000, loss: 0.01, rtt_ms: 1.6, wrong_parks_per_hour: 0, heard_ms_ago: 40, sent_ms_ago: 10, format: 'webrtc', publishes: false, user_agent: 'Mozilla/5.0 Chrome/150'};
 export const SESSIONS = {
     sessions: [{...session, id: 2, stream: HOSTILE, state: 'alive', remote: '192.168.1.23:5000', age_ms: 12_000, left_at: null, reason: null, detect_ms: null, release_ms: null, timeline: [{ms: 0, event: 'offer', detail: ''}, {ms: 41.9, event: 'connected', detail: 'udp'}]}],
     ended: [

@@ -198,6 +198,7 @@ export default {
     'sessions.viewer': 'Viewer',
     'sessions.stream': 'Stream',
     'sessions.how': 'How',
+    'sessions.publishes': '{format}, brings it',
     'sessions.since': 'For',
     'sessions.state': 'State',
     'sessions.because': 'Left because',

@@ -198,6 +198,7 @@ export default {
     'sessions.viewer': '观看者',
     'sessions.stream': '视频流',
     'sessions.how': '方式',
+    'sessions.publishes': '{format}，推流端',
     'sessions.since': '时长',
     'sessions.state': '状态',
     'sessions.because': '离开原因',

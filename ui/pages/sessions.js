@@ -13,7 +13,7 @@ import {copied, empty, failed, kick, notice, shell, toast, watch} from '../shell
 
 /**
  * @typedef {object} Session
- * @property {number} id @property {string} stream @property {string} format @property {string} state @property {string|null} remote
+ * @property {number} id @property {string} stream @property {string} format @property {boolean} publishes @property {string} state @property {string|null} remote
  * @property {string|null} user_agent @property {number|null} age_ms @property {number|null} left_at @property {number|null} heard_ms_ago
  * @property {number|null} rtt_ms @property {number|null} loss @property {string|null} reason @property {number|null} detect_ms
  * @property {number|null} release_ms @property {number} wrong_parks_per_hour @property {number|null} limit_ms @property {string|null} profile
@@ -97,7 +97,7 @@ function line(first) {
         update({session: s}) {
             say(cells[0], [short(s.user_agent), s.remote?.replace(/ .*/, '')].filter(Boolean).join(' ') || `#${s.id}`);
             cells[0].title = s.user_agent ?? '';
-            say(cells[2], s.format ?? '–');
+            say(cells[2], s.publishes ? t('sessions.publishes', {format: s.format ?? 'webrtc'}) : s.format ?? '–');
             say(cells[3], s.age_ms === null ? '–' : duration(s.age_ms + (s.left_at === null ? Date.now() - loadedAt : 0)));
             state.dataset.state = s.state;
             say(state, t(`session.${s.state}`));

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rs2rtc_base::Current;
-use rs2rtc_streams::{Streams, Tasks};
+use rs2rtc_streams::{Origin, Streams, Tasks};
 
+use crate::io::reach::{Network, Reach};
 use crate::io::rendezvous::Rendezvous;
 use crate::outputs::mp4;
 use crate::outputs::picture::Pictures;
@@ -27,6 +28,8 @@ pub struct Context {
     pub pushes: Rendezvous,
     /// Viewers of fragmented MP4.
     pub mp4: mp4::Hub,
+    /// Names and addresses, and the ports that are ours.
+    pub network: Arc<Network>,
     /// `User-Agent` of our requests.
     pub user_agent: String,
     rtsp_port: AtomicU16,
@@ -36,7 +39,18 @@ pub struct Context {
 impl Context {
     /// A context without a running RTSP server and without streams.
     pub fn new(exec: exec::Config, ffmpeg: ffmpeg::Config, user_agent: &str) -> Arc<Self> {
+        Self::within(Network::default(), exec, ffmpeg, user_agent)
+    }
+
+    /// As [`Self::new`], in another network than the system's.
+    pub fn within(
+        network: Network,
+        exec: exec::Config,
+        ffmpeg: ffmpeg::Config,
+        user_agent: &str,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            network: Arc::new(network),
             exec: Current::new(exec),
             ffmpeg: Current::new(ffmpeg),
             tasks: Tasks::new(),
@@ -54,8 +68,14 @@ impl Context {
         Some(self.rtsp_port.load(Ordering::Relaxed)).filter(|port| *port != 0)
     }
 
+    /// Where a source may connect to, by who named it.
+    pub fn reach(&self, origin: Origin) -> Reach {
+        Reach::of(Arc::clone(&self.network), origin)
+    }
+
     /// Tells where our RTSP server listens.
     pub fn set_rtsp_port(&self, port: u16) {
+        self.network.serve(port);
         self.rtsp_port.store(port, Ordering::Relaxed);
     }
 

@@ -84,6 +84,7 @@ async fn a_closed_port_is_unreachable_within_the_time_limit() {
         let request = OpenRequest {
             source: format!("{scheme}://127.0.0.1:1/x"),
             stream: "x".into(),
+            origin: Origin::Config,
             cancel: CancellationToken::new(),
         };
         let opening = tokio::time::timeout(Duration::from_secs(6), table.open(request));

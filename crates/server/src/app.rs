@@ -123,6 +123,7 @@ impl App {
             ledger: Arc::default(),
             context: Arc::clone(&context),
             opener,
+            lists: Default::default(),
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             trials: Arc::new(Semaphore::new(MAX_TRIALS)),
         });
@@ -261,6 +262,7 @@ impl App {
                 Ok(listener) => {
                     let port = listener.local_addr().map_or(0, |a| a.port());
                     tracing::info!(target: "api", addr = shown(&listen, port), "listen");
+                    self.context.network.serve(port);
                     let url = browser_url(&listen, port, &self.config.api.base_path);
                     tracing::info!(target: "api", "open {url}");
                     self.listeners.push(listener);
@@ -300,6 +302,7 @@ impl App {
             Ok((identity, listener)) => {
                 let port = listener.local_addr().map_or(0, |a| a.port());
                 tracing::info!(target: "api", addr = shown(&address, port), "listen tls");
+                self.context.network.serve(port);
                 self.listeners.push(listener);
                 self.identity = Some(identity);
                 self.bound += 1;
@@ -346,6 +349,7 @@ impl App {
                 }
                 if let Some(port) = tcp {
                     tracing::info!(target: "webrtc", addr = shown(address, port), "listen tcp");
+                    self.context.network.serve(port);
                 }
                 let _ = self.api.webrtc.set(Some(gateway));
             }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::next_id;
 use crate::consumer::{Feed, Feeds};
 use crate::live::Live;
-use crate::producer::{Ended, OpenRequest, Producer};
+use crate::producer::{Ended, OpenRequest, Origin, Producer};
 use crate::slot::{Lease, Slot};
 use crate::stream::{Source, Stream};
 use crate::track::Track;
@@ -59,7 +59,7 @@ struct Route {
 /// # Errors
 /// What opening the source says; `can't find consumer` if no source of the
 /// stream has a loudspeaker for it.
-pub(crate) async fn play(stream: &Arc<Stream>, source: &str) -> Result<(), Error> {
+pub(crate) async fn play(stream: &Arc<Stream>, source: &str, origin: Origin) -> Result<(), Error> {
     let before = stream.stop_playing();
     if source.is_empty() {
         if let Some(before) = before {
@@ -69,14 +69,19 @@ pub(crate) async fn play(stream: &Arc<Stream>, source: &str) -> Result<(), Error
     }
     let (tell, told) = oneshot::channel();
     // On a task of its own: who asked may leave.
-    let playing = run(Arc::clone(stream), source.to_owned(), tell);
+    let playing = run(Arc::clone(stream), source.to_owned(), origin, tell);
     stream.shared().tasks.spawn("play", playing);
     told.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Ended, "server is shutting down")))
 }
 
-async fn run(stream: Arc<Stream>, source: String, tell: oneshot::Sender<Result<(), Error>>) {
+async fn run(
+    stream: Arc<Stream>,
+    source: String,
+    origin: Origin,
+    tell: oneshot::Sender<Result<(), Error>>,
+) {
     let cancel = stream.shared().cancel.child_token();
-    let (producer, route) = match prepare(&stream, &source, &cancel).await {
+    let (producer, route) = match prepare(&stream, &source, origin, &cancel).await {
         Ok(prepared) => prepared,
         Err(error) => {
             let _ = tell.send(Err(error));
@@ -134,6 +139,7 @@ async fn run(stream: Arc<Stream>, source: String, tell: oneshot::Sender<Result<(
 async fn prepare(
     stream: &Arc<Stream>,
     source: &str,
+    origin: Origin,
     cancel: &CancellationToken,
 ) -> Result<(Box<dyn Producer>, Route), Error> {
     let slots = stream.lock_sources().into_iter().filter_map(|source| match source {
@@ -158,7 +164,7 @@ async fn prepare(
             None => {
                 let (stream_name, cancel) = (stream.name().to_owned(), cancel.child_token());
                 let source = source.to_owned();
-                let request = OpenRequest { source, stream: stream_name, cancel };
+                let request = OpenRequest { source, stream: stream_name, origin, cancel };
                 stream.shared().open(request).await?
             }
         };

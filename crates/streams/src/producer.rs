@@ -52,21 +52,27 @@ pub struct OpenRequest {
     pub source: String,
     /// Name of the stream it is for.
     pub stream: String,
+    /// Who named it: decides which addresses it may connect to.
+    pub origin: Origin,
     /// Fires when nobody waits for it any more: the dial must end at once,
     /// and what it started must be undone.
     pub cancel: CancellationToken,
 }
 
-/// Who named a source: decides what it may be (`design.md` 7).
+/// Who named a source: decides what it may be, and what it may connect to
+/// (`design.md` 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The configuration file or the command line: anything.
     Config,
-    /// A call over the network: never a program, a file or raw arguments.
+    /// A call of this machine or of somebody with a login: never a program, a file or raw arguments.
     Api,
     /// A call of an administrator, who could write the configuration as well: a
     /// file too.
     Admin,
+    /// A call of somebody else on the network: as [`Self::Api`], and nothing that
+    /// only this machine may talk to.
+    Stranger,
 }
 
 /// Opens sources by their scheme.

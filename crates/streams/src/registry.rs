@@ -200,11 +200,12 @@ impl Streams {
             match old {
                 // Its aliases follow.
                 Some(old) if old.name() == name || !aliased(&old) => {
-                    old.update(sources, options);
+                    old.update(sources, options, origin);
                     old
                 }
                 _ => {
-                    let stream = Stream::new(Arc::clone(&self.shared), name, sources, options);
+                    let stream =
+                        Stream::new(Arc::clone(&self.shared), name, sources, options, origin);
                     names.insert(name.to_owned(), Arc::clone(&stream));
                     stream
                 }
@@ -230,7 +231,7 @@ impl Streams {
         }
         self.check(source, origin)?;
         if let Some(stream) = self.get(name) {
-            stream.set_source(source);
+            stream.set_source(source, origin);
             self.changed();
             return Ok(stream);
         }
@@ -397,11 +398,11 @@ impl Streams {
     ///
     /// # Errors
     /// What [`Self::check`] says of a source that is named over the network.
-    pub fn trial(&self, source: &str) -> Result<Arc<Stream>, Error> {
-        self.check(source, Origin::Api)?;
+    pub fn trial(&self, source: &str, origin: Origin) -> Result<Arc<Stream>, Error> {
+        self.check(source, origin)?;
         let name = format!("(test {})", next_id());
         let sources = [source.to_owned()];
-        Ok(Stream::new(Arc::clone(&self.shared), &name, &sources, Options::default()))
+        Ok(Stream::new(Arc::clone(&self.shared), &name, &sources, Options::default(), origin))
     }
 
     fn close_unnamed(&self, stream: &Arc<Stream>, reason: &str) {

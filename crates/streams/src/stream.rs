@@ -17,6 +17,7 @@ use crate::live::{Live, OnChange, Tracks};
 use crate::moving;
 use crate::options::{Options, Reach, Settled};
 use crate::play::{self, Playing};
+use crate::producer::Origin;
 use crate::registry::Shared;
 use crate::slot::{Slot, Urgency};
 use crate::track::Track;
@@ -90,12 +91,13 @@ impl Stream {
         name: &str,
         sources: &[String],
         options: Options,
+        origin: Origin,
     ) -> Arc<Self> {
         let epoch = Instant::now();
         let options = Settled::new(options);
         let slots = sources.iter().map(|source| {
             let (shared, options) = (Arc::clone(&shared), options.clone());
-            Source::Slot(Slot::new(shared, name, epoch, options, source))
+            Source::Slot(Slot::new(shared, name, epoch, options, (source, origin)))
         });
         let state = State { sources: slots.collect(), ..State::default() };
         Arc::new(Self {
@@ -182,8 +184,8 @@ impl Stream {
     /// # Errors
     /// What opening the source says; `can't find consumer` if no source of the
     /// stream has a loudspeaker that can play it.
-    pub async fn play(self: &Arc<Self>, source: &str) -> Result<(), Error> {
-        play::play(self, source).await
+    pub async fn play(self: &Arc<Self>, source: &str, origin: Origin) -> Result<(), Error> {
+        play::play(self, source, origin).await
     }
 
     /// Lists what is played; what was played before ends.
@@ -265,7 +267,7 @@ impl Stream {
     /// Takes other sources and settings. A source that stays (the same text) goes
     /// on and nobody notices; viewers of one that goes are moved to what there is
     /// now, and it is released. What is pushed stays.
-    pub(crate) fn update(self: &Arc<Self>, sources: &[String], options: Options) {
+    pub(crate) fn update(self: &Arc<Self>, sources: &[String], options: Options, origin: Origin) {
         let before = self.options.set(options.clone());
         let (retired, kept) = {
             let mut state = self.lock();
@@ -280,7 +282,7 @@ impl Stream {
                         kept.push(source.clone());
                         source
                     }
-                    None => self.slot(text),
+                    None => self.slot(text, origin),
                 });
             }
             let (retired, pushed): (Vec<_>, Vec<_>) =
@@ -308,9 +310,9 @@ impl Stream {
         self.move_if_stale(&mut state, &consumers);
     }
 
-    fn slot(&self, source: &str) -> Source {
+    fn slot(&self, source: &str, origin: Origin) -> Source {
         let (shared, options) = (Arc::clone(&self.shared), self.options.clone());
-        Source::Slot(Slot::new(shared, &self.name, self.epoch, options, source))
+        Source::Slot(Slot::new(shared, &self.name, self.epoch, options, (source, origin)))
     }
 
     /// Moves consumers that hold a source which the stream does not have any more.
@@ -381,16 +383,16 @@ impl Stream {
     }
 
     /// Replaces the source of every slot for its next dial (`spec/core.md` 11).
-    pub(crate) fn set_source(&self, source: &str) {
+    pub(crate) fn set_source(&self, source: &str, origin: Origin) {
         let mut slots = 0;
         for s in self.lock().sources.iter() {
             if let Source::Slot(slot) = s {
-                slot.set_source(source);
+                slot.set_source(source, origin);
                 slots += 1;
             }
         }
         if slots == 0 {
-            self.lock().sources.insert(0, self.slot(source));
+            self.lock().sources.insert(0, self.slot(source, origin));
         }
     }
 

@@ -7,6 +7,7 @@ pub mod intake;
 pub mod poller;
 pub mod process;
 pub(crate) mod random;
+pub mod reach;
 pub mod rendezvous;
 pub mod rtp;
 pub mod shard;

@@ -18,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::reach::{self, Reach};
+
 /// How a connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
@@ -164,17 +166,21 @@ pub fn reset_when_closed(connection: &TcpStream) {
 /// Connects within `limit`, TLS handshake included.
 ///
 /// # Errors
-/// `Unreachable` with host, port and the system's reason.
+/// `Unreachable` with host, port and the system's reason; `Config` if it may not be
+/// connected to.
 pub async fn connect(
-    host: &str,
-    port: u16,
+    reach: &Reach,
+    (host, port): (&str, u16),
     security: Security,
     limit: Duration,
 ) -> Result<Stream, Error> {
     let what =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    match tokio::time::timeout(limit, open(host, port, security)).await {
+    match tokio::time::timeout(limit, open(reach, host, port, security)).await {
         Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) if reach::is_refusal(&error) => {
+            Err(Error::caused(ErrorKind::Config, format!("can't connect to {what}"), error))
+        }
         Ok(Err(error)) => {
             Err(Error::caused(ErrorKind::Unreachable, format!("can't connect to {what}"), error))
         }
@@ -237,8 +243,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-async fn open(host: &str, port: u16, security: Security) -> io::Result<Stream> {
-    let tcp = TcpStream::connect((host, port)).await?;
+async fn open(reach: &Reach, host: &str, port: u16, security: Security) -> io::Result<Stream> {
+    let tcp = reach.connect(host, port).await?;
     tcp.set_nodelay(true)?;
     let is_address = host.parse::<IpAddr>().is_ok();
     let verified = match security {
@@ -384,7 +390,9 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         drop(listener);
         let limit = Duration::from_secs(5);
-        let error = connect("127.0.0.1", port, Security::Plain, limit).await.unwrap_err();
+        let error = connect(&Reach::default(), ("127.0.0.1", port), Security::Plain, limit)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unreachable);
         assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
     }

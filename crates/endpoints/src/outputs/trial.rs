@@ -13,8 +13,8 @@ use rs2rtc_media::codec::ParameterSets;
 use rs2rtc_media::{Codec, Kind, filter};
 use rs2rtc_streams::events::Event;
 use rs2rtc_streams::{
-    Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Request, Stream,
-    Streams,
+    Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Origin, Request,
+    Stream, Streams,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -85,12 +85,12 @@ pub enum Report {
 /// If the source may not be named, before anything is dialled.
 pub fn start(
     streams: &Streams,
-    source: &str,
+    (source, origin): (&str, Origin),
     description: Description,
     reports: mpsc::Sender<Report>,
     cancel: CancellationToken,
 ) -> Result<impl Future<Output = ()> + Send + use<>, Error> {
-    let stream = streams.trial(source)?;
+    let stream = streams.trial(source, origin)?;
     let trial = Trial { stream, description, reports };
     Ok(trial.run(cancel))
 }
@@ -199,24 +199,28 @@ impl Trial {
         self.say(last).await;
     }
 
-    /// Waits until the source is closed. `None` if it never was open.
+    /// Waits until the source is closed, also one whose dial was given up and is
+    /// being undone. `None` if nothing was opened.
     async fn released(&self, begin: u64) -> Option<Duration> {
         let mut seq = begin;
-        let mut was_open = false;
+        // A dial has begun; only a release ends what it began, unless it failed.
+        let (mut begun, mut was_open) = (false, false);
         loop {
             let batch = self.stream.events().since(seq);
             for record in batch.records {
                 seq = record.seq;
                 match &record.event {
                     event if event.stream() != self.stream.name() => {}
+                    Event::SourceOpening { .. } => begun = true,
                     Event::SourceOpened { .. } => was_open = true,
+                    Event::SourceFailed { .. } => begun = was_open,
                     Event::SourceReleased { release, .. } => return Some(*release),
                     _ => {}
                 }
             }
             let producers = self.stream.snapshot().producers.unwrap_or_default();
             let is_open = producers.iter().any(|producer| producer.connection.is_some());
-            if !is_open && (!was_open || batch.missed) {
+            if !is_open && (!begun || batch.missed) {
                 return None;
             }
             self.stream.events().changed(seq).await;
@@ -240,4 +244,73 @@ async fn keyframe(queue: &FrameQueue, limit: Duration) -> Option<std::time::Inst
 fn found(codec: &Codec) -> Found {
     let size = ParameterSets::from_codec(codec).and_then(|sets| sets.size());
     Found { codec: codec.clone(), size }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rs2rtc_streams::{BoxFuture, OpenRequest, Opener, Producer, Settings};
+
+    use super::*;
+
+    /// A source that never answers, and takes its time to undo what it has begun.
+    #[derive(Clone, Default)]
+    struct Slow {
+        undone: Arc<AtomicBool>,
+    }
+
+    impl Opener for Slow {
+        fn check(&self, _: &str, _: Origin) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn undoes(&self, _: &str) -> bool {
+            true
+        }
+
+        fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
+            let undone = Arc::clone(&self.undone);
+            Box::pin(async move {
+                request.cancel.cancelled().await;
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                undone.store(true, Ordering::Relaxed);
+                Err(Error::new(ErrorKind::Ended, "nobody waits for it any more"))
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dial_that_was_given_up_is_released_when_it_is_undone() {
+        let slow = Slow::default();
+        let streams = Streams::new(Arc::new(slow.clone()), Settings::default());
+        let (give, mut take) = mpsc::channel(16);
+        let cancel = CancellationToken::new();
+        let source = ("slow:1", Origin::Api);
+        let about = Description::default();
+        let trial = start(&streams, source, about, give, cancel.clone()).unwrap();
+        let listen = async {
+            let mut events = streams.events().last();
+            loop {
+                let batch = streams.events().since(events);
+                let mut records = batch.records.iter();
+                if records.any(|r| matches!(r.event, Event::SourceOpening { .. })) {
+                    break;
+                }
+                events = batch.records.last().map_or(events, |record| record.seq);
+                streams.events().changed(events).await;
+            }
+            cancel.cancel();
+            let mut last = None;
+            while let Some(report) = take.recv().await {
+                if matches!(report, Report::Done(Step::Release, _)) {
+                    assert!(slow.undone.load(Ordering::Relaxed), "it is still being undone");
+                }
+                last = Some(report);
+            }
+            last
+        };
+        let ((), last) = tokio::join!(trial, listen);
+        assert!(matches!(last, Some(Report::Done(Step::Release, _))), "{last:?}");
+    }
 }

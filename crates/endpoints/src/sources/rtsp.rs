@@ -22,6 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::Context;
 use crate::io::random::random_bytes;
+use crate::io::reach::Reach;
 use crate::io::rtp::{Outgoing, Packetiser, Pieces, Receiver};
 use crate::io::tcp::{self, Security};
 use crate::table::Opening;
@@ -98,16 +99,17 @@ pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
             () = request.cancel.cancelled() => {
                 Err(Error::new(ErrorKind::Ended, "rtsp: nobody waits for the camera any more"))
             }
-            opened = dial(&context, &request.source) => opened,
+            opened = dial(&context, &request) => opened,
         }
     })
 }
 
-async fn dial(context: &Context, source: &str) -> Result<Box<dyn Producer>, Error> {
-    let mut address = parse(source)?;
+async fn dial(context: &Context, request: &OpenRequest) -> Result<Box<dyn Producer>, Error> {
+    let mut address = parse(&request.source)?;
+    let reach = context.reach(request.origin);
     let mut redirects = 0;
     loop {
-        match describe(context, &address).await {
+        match describe(context, &reach, &address).await {
             Ok((link, sdp)) => return camera(context, &address, link, &sdp),
             Err(Refusal::Redirect(to)) => {
                 redirects += 1;
@@ -136,9 +138,14 @@ impl From<Error> for Refusal {
     }
 }
 
-async fn describe(context: &Context, address: &Address) -> Result<(Link, Bytes), Refusal> {
+async fn describe(
+    context: &Context,
+    reach: &Reach,
+    address: &Address,
+) -> Result<(Link, Bytes), Refusal> {
     let port = address.url.port_or(554);
-    let stream = tcp::connect(&address.url.host, port, address.security, address.timeout)
+    let to = (address.url.host.as_str(), port);
+    let stream = tcp::connect(reach, to, address.security, address.timeout)
         .await
         .map_err(|e| e.context("rtsp"))?;
     let config = Config {
@@ -441,7 +448,12 @@ mod tests {
         let source = format!("rtsp://{}/x#timeout=600", listener.local_addr().unwrap());
         let context = Context::new(<_>::default(), <_>::default(), "test");
         let cancel = CancellationToken::new();
-        let request = OpenRequest { source, stream: "cam".to_owned(), cancel: cancel.clone() };
+        let request = OpenRequest {
+            source,
+            stream: "cam".to_owned(),
+            origin: rs2rtc_streams::Origin::Config,
+            cancel: cancel.clone(),
+        };
         let dial = open(context, request);
         let camera = async {
             let (camera, _) = listener.accept().await.unwrap();

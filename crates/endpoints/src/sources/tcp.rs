@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::Context;
 use crate::io::intake::{Delivery, Input, Intake, Source};
+use crate::io::reach::Reach;
 use crate::io::tcp::{self, Security, Stream};
 use crate::table::Opening;
 
@@ -44,15 +45,16 @@ fn parse(source: &str) -> Result<(Url, u16), Error> {
 }
 
 /// Connects and waits until it is known what comes.
-pub fn open(_: Arc<Context>, request: OpenRequest) -> Opening {
+pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
     Box::pin(async move {
         let (url, port) = parse(&request.source)?;
+        let reach = context.reach(request.origin);
         tokio::select! {
             biased;
             () = request.cancel.cancelled() => {
                 Err(Error::new(ErrorKind::Ended, "tcp: nobody waits for the camera any more"))
             }
-            opened = timeout(TRACKS, dial(url, port)) => opened.unwrap_or_else(|_| {
+            opened = timeout(TRACKS, dial(reach, url, port)) => opened.unwrap_or_else(|_| {
                 let text = format!("tcp: no pictures and no sound within {} s", TRACKS.as_secs());
                 Err(Error::new(ErrorKind::Unreachable, text))
             }),
@@ -60,8 +62,8 @@ pub fn open(_: Arc<Context>, request: OpenRequest) -> Opening {
     })
 }
 
-async fn dial(url: Url, port: u16) -> Result<Box<dyn Producer>, Error> {
-    let stream = tcp::connect(&url.host, port, Security::Plain, CONNECT).await;
+async fn dial(reach: Reach, url: Url, port: u16) -> Result<Box<dyn Producer>, Error> {
+    let stream = tcp::connect(&reach, (&url.host, port), Security::Plain, CONNECT).await;
     let stream = stream.map_err(|e| e.context(WHAT))?;
     let description = Description {
         protocol: WHAT.to_owned(),

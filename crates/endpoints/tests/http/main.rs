@@ -6,6 +6,7 @@ mod camera;
 mod hls;
 mod lab;
 mod sources;
+mod strangers;
 mod tls;
 #[path = "../watching/mod.rs"]
 mod watching;

@@ -82,6 +82,7 @@ mod tests {
     fn only_bad_settings_are_told() {
         let mut report = SessionReport {
             viewer: 1,
+            publishes: false,
             stream: "cam".into(),
             state: "parked",
             profile: "fast",

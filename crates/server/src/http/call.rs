@@ -9,10 +9,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
 use rs2rtc_base::url::query_pairs;
 use rs2rtc_endpoints::io::wire::Line;
-use rs2rtc_streams::CancellationToken;
+use rs2rtc_streams::{CancellationToken, Origin};
 use serde_json::Value;
 
-use super::access::Peer;
+use super::access::{Class, Peer};
 
 /// An answer.
 pub type Reply = Response<Body>;
@@ -31,6 +31,8 @@ pub struct Call {
     pub peer: Peer,
     /// Decoded pairs of the query.
     pub query: Query,
+    /// What it was let in for.
+    pub class: Class,
     /// May write the configuration and see secrets.
     pub admin: bool,
     /// Drops the whole connection when it fires.
@@ -77,7 +79,21 @@ impl Call {
     pub fn new(parts: Parts, body: Body, peer: Peer, connection: CancellationToken) -> Self {
         let query = Query::parse(parts.uri.query().unwrap_or_default());
         let line = Line::default();
-        Self { parts, peer, query, admin: false, connection, line, body: Mutex::new(body) }
+        Self {
+            parts,
+            peer,
+            query,
+            class: Class::View,
+            admin: false,
+            connection,
+            line,
+            body: Mutex::new(body),
+        }
+    }
+
+    /// What a source is taken for that it names.
+    pub const fn origin(&self) -> Origin {
+        if self.admin { Origin::Api } else { Origin::Stranger }
     }
 
     /// Its method.
@@ -145,7 +161,12 @@ pub fn typed(content_type: &'static str, body: impl Into<Body>) -> Reply {
 
 /// Compact JSON with a newline at its end.
 pub fn json(value: &Value) -> Reply {
-    typed("application/json", escape(value.to_string()) + "\n")
+    typed("application/json", text_of(value))
+}
+
+/// JSON as it is sent.
+pub fn text_of(value: &Value) -> String {
+    escape(value.to_string()) + "\n"
 }
 
 /// JSON indented by two spaces, with a newline at its end.

@@ -38,6 +38,7 @@ mod events;
 mod ffmpeg_api;
 mod hls;
 mod ingest;
+mod latest;
 pub mod listener;
 mod metrics;
 mod mp4;
@@ -109,6 +110,8 @@ pub struct Api {
     pub context: Arc<rs2rtc_endpoints::Context>,
     /// Knows the schemes of sources.
     pub opener: Arc<Table>,
+    /// The list of all streams.
+    pub lists: latest::Latest,
     /// Places for readers of `api/rs/events`.
     pub readers: Arc<Semaphore>,
     /// Places for trials of sources, `api/rs/test`.
@@ -238,7 +241,7 @@ impl Api {
         let (decision, admin) = judge(&settings.policy, self.token.as_ref(), &call, class);
         let mut reply = match decision {
             Ok(_) => {
-                call.admin = admin;
+                (call.class, call.admin) = (class, admin);
                 match found {
                     Found::Route(route) => (route.handle)(Arc::clone(&self), call).await,
                     Found::Asset(path) => assets::serve(&self, &call, &path).await,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
 use base64::Engine as _;
-use rs2rtc_streams::Origin;
 use serde_json::Value;
 
 use super::call::{Call, Reply, error, no_page, no_stream, typed};
@@ -66,7 +65,7 @@ async fn add(api: Arc<Api>, call: &mut Call) -> Reply {
     if let Err(text) = streams_api::may_name(&api, call, std::slice::from_ref(&url)).await {
         return error(StatusCode::BAD_REQUEST, &text);
     }
-    match api.streams.patch(&name, &url, Origin::Api) {
+    match api.streams.patch(&name, &url, call.origin()) {
         Ok(_) => system::done(),
         Err(problem) => streams_api::failed(&api, StatusCode::BAD_REQUEST, &problem),
     }

@@ -143,6 +143,7 @@ fn session(
         "id": id,
         "stream": stream,
         "format": text(|v| &v.format),
+        "publishes": report.is_some_and(|r| r.publishes),
         "state": state,
         "profile": profile,
         "remote": text(|v| &v.remote),

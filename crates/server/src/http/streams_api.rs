@@ -8,8 +8,8 @@ use rs2rtc_media::filter;
 use rs2rtc_streams::{Connection, Description, Origin, Request, Stream};
 use serde_json::{Map, Value};
 
-use super::call::{Call, Reply, empty, error, json, off_thread, pretty};
-use super::{Api, Class, access, stream_json};
+use super::call::{Call, Reply, empty, error, json, off_thread, pretty, text_of, typed};
+use super::{Api, Class, stream_json};
 use crate::config::Edit;
 
 /// Looking is for everybody, changing is not.
@@ -25,7 +25,7 @@ pub(crate) fn class(_: &Api, call: &Call) -> Class {
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     let src = call.query.get("src");
     if src.is_empty() && call.method() != Method::POST {
-        return list(&api);
+        return list(&api).await;
     }
     match *call.method() {
         Method::GET => get(&api, &call, src).await,
@@ -37,7 +37,12 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     }
 }
 
-fn list(api: &Api) -> Reply {
+async fn list(api: &Api) -> Reply {
+    let text = api.lists.get(|| text_of(&all(api)).into()).await;
+    typed("application/json", text)
+}
+
+fn all(api: &Api) -> Value {
     let streams = api.streams.list();
     let all: Map<String, Value> = streams
         .iter()
@@ -45,7 +50,7 @@ fn list(api: &Api) -> Reply {
         .collect();
     let mut all = Value::Object(all);
     api.secrets.mask_json(&mut all);
-    json(&all)
+    all
 }
 
 fn shown(api: &Api, stream: &Stream) -> Value {
@@ -94,18 +99,16 @@ async fn put(api: &Arc<Api>, call: &Call, src: &str) -> Reply {
         tracing::debug!(target: "streams", source, "refused");
         return error(StatusCode::BAD_REQUEST, "streams: source not supported");
     }
-    let (api, name) = (Arc::clone(api), name.to_owned());
-    off_thread(move || api.live.edit(&api, || put_checked(&api, &name, sources))).await
+    let (api, name, origin) = (Arc::clone(api), name.to_owned(), call.origin());
+    off_thread(move || api.live.edit(&api, || put_checked(&api, &name, sources, origin))).await
 }
 
 /// Puts sources in force, then into the file; the answer tells if that failed.
-fn put_checked(api: &Api, name: &str, sources: Vec<String>) -> Reply {
+fn put_checked(api: &Api, name: &str, sources: Vec<String>, origin: Origin) -> Reply {
     let unchanged = api.streams.get(name).is_some_and(|s| s.sources() == sources);
     let options =
         api.streams.get(name).map_or_else(|| api.settings().defaults.clone(), |s| s.options());
-    if !unchanged
-        && let Err(problem) = api.streams.create_with(name, &sources, options, Origin::Api)
-    {
+    if !unchanged && let Err(problem) = api.streams.create_with(name, &sources, options, origin) {
         return failed(api, StatusCode::BAD_REQUEST, &problem);
     }
     saved(api, api.file.set_stream(name, &Edit::List(sources)))
@@ -121,7 +124,7 @@ async fn patch(api: &Api, call: &Call, src: &str) -> Reply {
     {
         return error(StatusCode::BAD_REQUEST, &text);
     }
-    match api.streams.patch(name, src, Origin::Api) {
+    match api.streams.patch(name, src, call.origin()) {
         Ok(_) => empty(),
         Err(problem) => failed(api, StatusCode::BAD_REQUEST, &problem),
     }
@@ -166,7 +169,7 @@ async fn play(api: &Api, call: &Call, stream: &Arc<Stream>, src: &str) -> Reply 
     {
         return *refused;
     }
-    match stream.play(src).await {
+    match stream.play(src, call.origin()).await {
         Ok(()) => json(&shown(api, stream)),
         Err(problem) => failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
     }
@@ -179,17 +182,16 @@ async fn play(api: &Api, call: &Call, stream: &Arc<Stream>, src: &str) -> Reply 
 pub(crate) async fn may_play(api: &Api, call: &Call, source: &str) -> Result<(), Box<Reply>> {
     let named = may_name(api, call, &[source.to_owned()]).await;
     named.map_err(|text| Box::new(error(StatusCode::BAD_REQUEST, &text)))?;
-    let origin = if call.admin { Origin::Admin } else { Origin::Api };
+    let origin = if call.admin { Origin::Admin } else { Origin::Stranger };
     let checked = api.streams.check(source, origin);
     checked.map_err(|problem| Box::new(failed(api, StatusCode::BAD_REQUEST, &problem)))
 }
 
 /// Whether the caller may name these sources.
 pub(crate) async fn may_name(api: &Api, call: &Call, sources: &[String]) -> Result<(), String> {
-    let settings = api.settings();
-    let compat = settings.policy.compat || !settings.policy.username.is_empty();
+    let reach = api.context.reach(call.origin());
     for source in sources {
-        access::check_source(source, call.peer, compat).await?;
+        reach.check(source).await.map_err(|problem| problem.to_string())?;
     }
     Ok(())
 }

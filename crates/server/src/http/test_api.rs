@@ -52,7 +52,13 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         ..Description::default()
     };
     let (give, take) = mpsc::channel(QUEUE);
-    let run = trial::start(&api.streams, source, description, give, api.cancel.child_token());
+    let run = trial::start(
+        &api.streams,
+        (source, call.origin()),
+        description,
+        give,
+        api.cancel.child_token(),
+    );
     let run = match run {
         Ok(run) => run,
         Err(problem) => return failed(&api, StatusCode::BAD_REQUEST, &problem),

@@ -3,7 +3,7 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,14 +11,15 @@ use tokio::task::JoinSet;
 
 use crate::harness::{LIMIT, Ports, Server, until};
 
-/// How many lists are asked for at once.
-const LISTS: usize = 1000;
+/// How many answers are asked for at once.
+const AT_ONCE: usize = 1000;
 
 #[test]
-fn a_thousand_lists_at_once_while_streams_come_and_go() {
+fn a_thousand_lists_at_once_while_streams_and_viewers_come_and_go() {
     let server = Server::with_streams("demo: 'demo:'\nempty:");
-    let done = AtomicBool::new(false);
-    let (changes, mut took) = std::thread::scope(|scope| {
+    let (done, busy) = (AtomicBool::new(false), Barrier::new(3));
+    let (changes, viewers, quiet, took) = std::thread::scope(|scope| {
+        let baseline = at_once(server.ports.api, "/api", "\"version\"");
         let changes = scope.spawn(|| {
             let mut changes = 0;
             while !done.load(Ordering::Relaxed) {
@@ -27,44 +28,77 @@ fn a_thousand_lists_at_once_while_streams_come_and_go() {
                 assert_eq!(server.request("PUT", &put).0, 200);
                 assert_eq!(server.request("DELETE", &format!("api/streams?src=n{name}")).0, 200);
                 changes += 1;
+                if changes == 1 {
+                    busy.wait();
+                }
             }
             changes
         });
-        let took = lists(server.ports.api);
+        let viewers = scope.spawn(|| {
+            let mut viewers = 0;
+            while !done.load(Ordering::Relaxed) {
+                // It joins, is listed and leaves.
+                let (status, body) = server.request("GET", "api/streams?src=demo&video");
+                assert!(status == 200 && body.contains("\"probe\""), "{body}");
+                viewers += 1;
+                if viewers == 1 {
+                    busy.wait();
+                }
+            }
+            viewers
+        });
+        busy.wait();
+        let took = at_once(server.ports.api, "/api/streams", "\"demo\":{\"producers\"");
         done.store(true, Ordering::Relaxed);
-        (changes.join().unwrap(), took)
+        (changes.join().unwrap(), viewers.join().unwrap(), baseline, took)
     });
-    took.sort();
     println!(
-        "{LISTS} lists at once during {changes} added and deleted streams: p50 {:?}, p99 {:?}",
-        took[took.len() / 2],
-        took[took.len() * 99 / 100]
+        "{AT_ONCE} lists at once during {changes} added and deleted streams and {viewers} viewers: {}; \
+         {AT_ONCE} times the version before that: {}; load {}",
+        spread(took),
+        spread(quiet),
+        std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
     );
-    assert!(changes > 0 && took.len() == LISTS);
+    assert!(changes > 0 && viewers > 0);
 }
 
-/// Asks for all streams, all at once: every connection is there before the first
+/// How answers are spread over time.
+fn spread(mut took: Vec<Duration>) -> String {
+    took.sort();
+    let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
+    format!(
+        "p50 {:?}, p95 {:?}, p99 {:?}, from {:?} to {:?}",
+        at(50),
+        at(95),
+        at(99),
+        at(0),
+        at(100)
+    )
+}
+
+/// Asks for a path, all at once: every connection is there before the first
 /// request is sent. Gives how long each answer took.
-fn lists(port: u16) -> Vec<Duration> {
+fn at_once(port: u16, path: &str, part: &'static str) -> Vec<Duration> {
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let request: Arc<str> = request.into();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let start = Arc::new(tokio::sync::Barrier::new(LISTS));
+        let start = Arc::new(tokio::sync::Barrier::new(AT_ONCE));
         let mut asked = JoinSet::new();
-        for _ in 0..LISTS {
-            let start = Arc::clone(&start);
+        for _ in 0..AT_ONCE {
+            let (start, request) = (Arc::clone(&start), Arc::clone(&request));
             asked.spawn(async move {
                 let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
                 start.wait().await;
                 let began = Instant::now();
-                let request = format!(
-                    "GET /api/streams HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
-                );
                 stream.write_all(request.as_bytes()).await.unwrap();
                 let mut answer = String::new();
                 stream.read_to_string(&mut answer).await.unwrap();
+                let took = began.elapsed();
                 assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-                assert!(answer.contains("\"demo\":{\"producers\""), "{answer}");
-                began.elapsed()
+                assert!(answer.contains(part), "{answer}");
+                took
             });
         }
         tokio::time::timeout(LIMIT, asked.join_all()).await.unwrap()

@@ -26,3 +26,4 @@ mod secrets;
 mod socket;
 mod sources;
 mod token;
+mod whip;

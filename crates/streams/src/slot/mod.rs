@@ -25,6 +25,7 @@ use crate::connection::next_id;
 use crate::events::Event;
 use crate::live::{Bond, Live, OnChange};
 use crate::options::{Departure, Settled};
+use crate::producer::Origin;
 use crate::registry::Shared;
 use crate::retry::Breaker;
 
@@ -115,6 +116,15 @@ struct State {
     breaker: Breaker,
 }
 
+/// What is opened.
+#[derive(Clone, Debug)]
+struct Named {
+    /// The source text; empty for a template that was not filled in.
+    text: String,
+    /// Who named it last.
+    origin: Origin,
+}
+
 /// A configured source.
 pub(crate) struct Slot {
     shared: Arc<Shared>,
@@ -124,7 +134,7 @@ pub(crate) struct Slot {
     retired: CancellationToken,
     /// What it offers and gives, over all runs.
     pub(crate) live: Arc<Live>,
-    source: Mutex<String>,
+    source: Mutex<Named>,
     /// Counts changes of the source.
     changed: watch::Sender<u64>,
     /// The configured text, with `{input}` if it is a template.
@@ -174,7 +184,7 @@ impl Slot {
         stream: &str,
         epoch: std::time::Instant,
         options: Settled,
-        configured: &str,
+        (configured, origin): (&str, Origin),
     ) -> Arc<Self> {
         let template = configured.contains("{input}");
         let (cache, reach) = (shared.settings.cache, options.reach());
@@ -184,7 +194,10 @@ impl Slot {
             options,
             retired: CancellationToken::new(),
             live: Live::new(epoch, cache, reach, parameters_changed(slot)),
-            source: Mutex::new(if template { String::new() } else { configured.to_owned() }),
+            source: Mutex::new(Named {
+                text: if template { String::new() } else { configured.to_owned() },
+                origin,
+            }),
             changed: watch::Sender::new(0),
             configured: configured.to_owned(),
             state: Mutex::default(),
@@ -204,19 +217,28 @@ impl Slot {
 
     /// The source text it opens; empty for a template that was not filled in.
     pub(crate) fn source(&self) -> String {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock_source().text.clone()
+    }
+
+    /// The source text, and who named it.
+    fn named(&self) -> Named {
+        self.lock_source().clone()
+    }
+
+    fn lock_source(&self) -> MutexGuard<'_, Named> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets the source for the next dial: fills in a template, replaces anything
     /// else. What was learned about the old one does not hold any more; a source
     /// that waits for its next try is tried at once.
-    pub(crate) fn set_source(&self, source: &str) {
+    pub(crate) fn set_source(&self, source: &str, origin: Origin) {
         let filled = if self.configured.contains("{input}") {
             self.configured.replacen("{input}", source, 1)
         } else {
             source.to_owned()
         };
-        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = filled;
+        *self.lock_source() = Named { text: filled, origin };
         self.state().breaker = Breaker::default();
         self.set_error(None);
         self.live.forget();

@@ -11,10 +11,10 @@ use rs2rtc_base::{Error, ErrorKind, Redacted};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{Phase, Run, Slot};
+use super::{Named, Phase, Run, Slot};
 use crate::events::Event;
 use crate::group::Claim;
-use crate::producer::{BoxFuture, Ended, OpenRequest, Producer};
+use crate::producer::{BoxFuture, Ended, OpenRequest, Origin, Producer};
 use crate::retry::{self, Retry};
 
 /// A running source without a frame for so long is opened again.
@@ -243,7 +243,7 @@ async fn woken(
 /// One try: from the turn in the exclusive group to the end of the producer.
 /// Says also whether the source needs a device of its own.
 async fn attempt(slot: &Arc<Slot>, run: &Arc<Run>) -> (bool, Tried) {
-    let source = slot.source();
+    let Named { text: source, origin } = slot.named();
     let claim = tokio::select! {
         biased;
         () = run.cancel.cancelled() => return (false, Tried::Unwanted),
@@ -263,7 +263,7 @@ async fn attempt(slot: &Arc<Slot>, run: &Arc<Run>) -> (bool, Tried) {
     }
     let began = Instant::now();
     slot.emit(|stream, source| Event::SourceOpening { stream, source });
-    let Some(opened) = dial(slot, run, &source, exclusive).await else {
+    let Some(opened) = dial(slot, run, (&source, origin), exclusive).await else {
         return (exclusive, Tried::Unwanted);
     };
     let producer = match opened {
@@ -294,11 +294,16 @@ type Opened = Result<Box<dyn Producer>, Error>;
 
 /// Dials, unless the last lease goes first. A device that is in use is asked
 /// again and again for a while: who had it may be about to let it go.
-async fn dial(slot: &Arc<Slot>, run: &Run, source: &str, exclusive: bool) -> Option<Opened> {
+async fn dial(
+    slot: &Arc<Slot>,
+    run: &Run,
+    (source, origin): (&str, Origin),
+    exclusive: bool,
+) -> Option<Opened> {
     let mut attempt = 0;
     let mut first = None;
     loop {
-        let opened = open(slot, run, source, exclusive).await?;
+        let opened = open(slot, run, (source, origin), exclusive).await?;
         let busy = matches!(&opened, Err(error) if error.kind() == ErrorKind::Busy);
         if !(busy && exclusive) {
             return Some(opened);
@@ -317,11 +322,16 @@ async fn dial(slot: &Arc<Slot>, run: &Run, source: &str, exclusive: bool) -> Opt
     }
 }
 
-async fn open(slot: &Arc<Slot>, run: &Run, source: &str, exclusive: bool) -> Option<Opened> {
+async fn open(
+    slot: &Arc<Slot>,
+    run: &Run,
+    (source, origin): (&str, Origin),
+    exclusive: bool,
+) -> Option<Opened> {
     let cancel = run.cancel.child_token();
     let stream = slot.stream.clone();
     let mut opening: BoxFuture<Opened> =
-        slot.shared.open(OpenRequest { source: source.to_owned(), stream, cancel });
+        slot.shared.open(OpenRequest { source: source.to_owned(), stream, origin, cancel });
     tokio::select! {
         biased;
         () = run.cancel.cancelled() => {}
@@ -482,7 +492,7 @@ mod tests {
     async fn a_failed_dial_released_nothing() {
         let streams = Streams::new(Arc::new(Nothing), Settings::default());
         let (epoch, options) = (std::time::Instant::now(), Settled::new(Options::default()));
-        let slot = Slot::new(streams.shared(), "cam", epoch, options, "cam:1");
+        let slot = Slot::new(streams.shared(), "cam", epoch, options, ("cam:1", Origin::Config));
         let lease = slot.lease();
         let run = Arc::clone(&lease.run);
         let over = Over(Arc::clone(&slot), Arc::clone(&run));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rs2rtc_media::CodecId;
-use rs2rtc_streams::Stream;
+use rs2rtc_streams::{Origin, Stream};
 use tokio::time::{Instant, sleep};
 
 use crate::lab::{MS, S, bench, view};
@@ -22,7 +22,7 @@ async fn a_source_is_played_until_it_ends_and_then_the_camera_is_free() {
     let b = bench();
     let door = b.stream("door", DOOR);
     let bell = "cam:bell?a=opus&a=pcma&lives=500";
-    door.play(bell).await.unwrap();
+    door.play(bell, Origin::Config).await.unwrap();
     let began = Instant::now();
     sleep(100 * MS).await;
     assert_eq!(b.lab.open(), ["bell", "t"]);
@@ -56,17 +56,17 @@ async fn a_source_is_played_until_it_ends_and_then_the_camera_is_free() {
 async fn stopping_and_replacing_are_immediate() {
     let b = bench();
     let door = b.stream("door", DOOR);
-    door.play("").await.unwrap();
-    door.play("cam:long?a=pcma").await.unwrap();
+    door.play("", Origin::Config).await.unwrap();
+    door.play("cam:long?a=pcma", Origin::Config).await.unwrap();
     sleep(S).await;
-    door.play("cam:other?a=pcma").await.unwrap();
+    door.play("cam:other?a=pcma", Origin::Config).await.unwrap();
     sleep(20 * MS).await;
     assert_eq!(b.lab.open(), ["other", "t"]);
     assert_eq!(formats(&door).0, [None, None, Some("cam:other?a=pcma".to_owned())]);
-    door.play("").await.unwrap();
+    door.play("", Origin::Config).await.unwrap();
     sleep(20 * MS).await;
     assert!(b.lab.open().is_empty());
-    door.play("cam:long?a=pcma").await.unwrap();
+    door.play("cam:long?a=pcma", Origin::Config).await.unwrap();
     sleep(S).await;
     assert!(b.streams.delete("door"));
     sleep(20 * MS).await;
@@ -79,14 +79,14 @@ async fn one_connection_serves_viewers_and_what_is_played() {
     let door = b.stream("door", &["cam:v?v=h264", "cam:both?v=h264&talk=pcma"]);
     let viewer = view(&door, &[CodecId::H264]).await;
     assert_eq!(b.lab.open(), ["v"]);
-    door.play("cam:long?a=pcma").await.unwrap();
+    door.play("cam:long?a=pcma", Origin::Config).await.unwrap();
     assert_eq!(b.lab.dialled(), ["v", "both", "long"]);
     drop(viewer);
-    door.play("").await.unwrap();
+    door.play("", Origin::Config).await.unwrap();
     sleep(100 * MS).await;
     let intercom = b.stream("intercom", &["cam:one?v=h264&talk=pcma"]);
     let viewer = view(&intercom, &[CodecId::H264]).await;
-    intercom.play("cam:long?a=pcma").await.unwrap();
+    intercom.play("cam:long?a=pcma", Origin::Config).await.unwrap();
     sleep(100 * MS).await;
     assert_eq!(b.lab.open(), ["long", "one"]);
     assert_eq!(b.lab.dialled().iter().filter(|name| *name == "one").count(), 1);
@@ -104,7 +104,7 @@ async fn errors_are_those_of_the_contract_and_leave_nothing_open() {
     let b = bench();
     let mute = b.stream("mute", &["cam:a?v=h264", "cam:b?v=h264&fail"]);
     let error = |stream: Arc<Stream>, source: &'static str| async move {
-        stream.play(source).await.unwrap_err().to_string()
+        stream.play(source, Origin::Config).await.unwrap_err().to_string()
     };
     assert_eq!(error(Arc::clone(&mute), "cam:s?a=pcma").await, "can't find consumer");
     assert_eq!(b.lab.dialled(), ["a", "b"], "the source is not opened for nothing");
@@ -120,10 +120,10 @@ async fn errors_are_those_of_the_contract_and_leave_nothing_open() {
 async fn a_camera_that_goes_ends_the_source() {
     let b = bench();
     let door = b.stream("door", &["cam:t?talk=pcma&lives=300"]);
-    door.play("cam:long?a=pcma").await.unwrap();
+    door.play("cam:long?a=pcma", Origin::Config).await.unwrap();
     sleep(S).await;
     assert!(b.lab.open().is_empty());
-    door.play("cam:long?a=pcma").await.unwrap();
+    door.play("cam:long?a=pcma", Origin::Config).await.unwrap();
     b.stream("door", &["cam:u?talk=pcma"]);
     sleep(20 * MS).await;
     assert!(b.lab.open().is_empty(), "a replaced source is not spoken to");

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 pub use answer::{Answer, Body};
 
 use super::random::random_text;
+use super::reach::Reach;
 use super::tcp::{self, Security, Stream};
 
 /// Redirects that are followed.
@@ -49,6 +50,8 @@ pub struct Config {
     pub user_agent: String,
     /// Time limits.
     pub limits: Limits,
+    /// Where it may go, whatever names it.
+    pub reach: Reach,
 }
 
 /// Asks a host, and others that it names.
@@ -190,7 +193,8 @@ impl Client {
             }
         }
         let limit = self.config.limits.head;
-        let stream = tcp::connect(&to.host, to.port, to.security, limit).await?;
+        let stream =
+            tcp::connect(&self.config.reach, (&to.host, to.port), to.security, limit).await?;
         self.check_place(&stream, url)?;
         self.exchange(&to, url, stream, BytesMut::new(), &request).await
     }

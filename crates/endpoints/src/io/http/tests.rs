@@ -6,7 +6,14 @@ fn client(url: &str) -> Client {
     let limits = Limits { head: Duration::from_secs(5), silence: Duration::from_secs(5) };
     let url = Url::parse(url).unwrap();
     let headers = vec![("X-Key".to_owned(), "s3cret".to_owned())];
-    Client::new(Config { url, unverified: false, headers, user_agent: "test".into(), limits })
+    Client::new(Config {
+        url,
+        unverified: false,
+        headers,
+        user_agent: "test".into(),
+        limits,
+        reach: Reach::default(),
+    })
 }
 
 fn asked(client: &mut Client, url: &str) -> String {

@@ -213,6 +213,7 @@ impl Entry {
         let report = self.session.report(now);
         SessionReport {
             viewer: self.connection.id,
+            publishes: self.is_publisher,
             stream: self.stream.clone(),
             state: report.state,
             profile: report.profile,

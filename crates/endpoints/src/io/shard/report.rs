@@ -37,6 +37,8 @@ pub struct Departed {
 pub struct SessionReport {
     /// Id of the consumer's connection, as the API shows it.
     pub viewer: u64,
+    /// It brings the stream instead of watching it.
+    pub publishes: bool,
     /// Name of the stream.
     pub stream: String,
     /// `connecting`, `alive`, `suspect`, `parked` or `gone`.

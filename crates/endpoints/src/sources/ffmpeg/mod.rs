@@ -101,7 +101,11 @@ pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
                 let text = "ffmpeg: nobody waits for it any more";
                 return Err(Error::new(ErrorKind::Ended, text));
             }
-            plan = plan(&context, &request.source, None) => plan?,
+            plan = async {
+                // FFmpeg looks the name up itself: it is asked for as late as we can.
+                context.reach(request.origin).check(&request.source).await?;
+                plan(&context, &request.source, None).await
+            } => plan?,
         };
         if auto::is_asked(&request.source) {
             return Ok(auto::producer(context, &request.source));

@@ -20,6 +20,7 @@ use rs2rtc_streams::{Description, OpenRequest, Producer};
 use crate::Context;
 use crate::io::http::{Answer, Client, Config, Limits};
 use crate::io::intake::{Delivery, Intake, Source};
+use crate::io::reach::Reach;
 use crate::table::Opening;
 
 /// For a connection with its TLS, and for the head of an answer.
@@ -53,12 +54,13 @@ pub fn check(source: &str) -> Result<(), Error> {
 pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
     Box::pin(async move {
         let address = parse(&request.source)?;
+        let reach = context.reach(request.origin);
         tokio::select! {
             biased;
             () = request.cancel.cancelled() => {
                 Err(Error::new(ErrorKind::Ended, "http: nobody waits for the camera any more"))
             }
-            opened = tokio::time::timeout(TRACKS, dial(&context, address)) => {
+            opened = tokio::time::timeout(TRACKS, dial(&context, address, reach)) => {
                 opened.unwrap_or_else(|_| {
                     let limit = TRACKS.as_secs();
                     let text = format!("{WHAT}: no pictures and no sound within {limit} s");
@@ -111,13 +113,18 @@ fn parse(source: &str) -> Result<Address, Error> {
     Ok(Address { url, unverified, headers, limits, variant })
 }
 
-async fn dial(context: &Context, address: Address) -> Result<Box<dyn Producer>, Error> {
+async fn dial(
+    context: &Context,
+    address: Address,
+    reach: Reach,
+) -> Result<Box<dyn Producer>, Error> {
     let mut client = Client::new(Config {
         url: address.url.clone(),
         unverified: address.unverified,
         headers: address.headers,
         user_agent: context.user_agent.clone(),
         limits: address.limits,
+        reach,
     });
     let named = |error: Error| error.context(WHAT);
     let mut answer = client.get(&address.url, None).await.map_err(named)?;

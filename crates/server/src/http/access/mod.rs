@@ -19,10 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use rs2rtc_base::Secret;
 use rs2rtc_base::http::auth;
 
-mod source;
 pub mod token;
-
-pub use source::check_source;
 
 /// What a call may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -298,3 +298,20 @@ async fn nothing_is_answered_without_the_decision() {
         assert_eq!(reply.status(), StatusCode::UNAUTHORIZED, "{path}");
     }
 }
+
+/// Who a proxy on this machine forwards for names nothing on this machine; the
+/// machine itself may.
+#[tokio::test]
+async fn a_proxy_lends_nobody_its_place() {
+    let server = super::Server::start("lent-place", "streams: {}\n");
+    let forwarded = "X-Forwarded-For: 192.168.1.5\r\n";
+    for path in [
+        "/api/streams?name=x&src=tcp://127.0.0.1:1",
+        "/api/streams?name=x&src=ffmpeg:http://localhost:1/x",
+    ] {
+        let refused = server.send("PUT", path, forwarded, "").await;
+        assert_eq!(refused.status, 400, "{path}: {}", refused.body);
+        assert!(refused.body.contains("may only be named on this machine"), "{}", refused.body);
+        assert_eq!(server.send("PUT", path, "", "").await.status, 200, "{path}");
+    }
+}

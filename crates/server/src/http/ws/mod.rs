@@ -447,7 +447,8 @@ pub(crate) async fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, S
     if let Some(stream) = api.streams.get(src) {
         return Ok(stream);
     }
-    if !src.contains(':') {
+    // The name of a stream that is gone meanwhile is not a source that may be added.
+    if !src.contains(':') || call.class < Class::Stream {
         return Err("stream not found".to_owned());
     }
     streams_api::may_name(api, call, &[src.to_owned()]).await?;
@@ -455,7 +456,7 @@ pub(crate) async fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, S
         "" => src,
         name => name,
     };
-    api.streams.patch(name, src, rs2rtc_streams::Origin::Api).map_err(|e| e.to_string())
+    api.streams.patch(name, src, call.origin()).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
