@@ -110,21 +110,24 @@ const rtsp = stream => `rtsp://${SERVER}:${PORTS.rtsp}/${stream}`;
 const http = (path, more = '') => stream => `http://${SERVER}:${PORTS.api}/api/${path}?src=${stream}${more}`;
 
 /**
- * Addresses that programs read, with what `docs/release.md` says of a reader whose cable is pulled, and of one that takes
- * nothing any more, which counts from when the connection is full; without a bound that is not measured. `sources` if only
- * some cameras can be read so.
+ * Addresses that programs read, with what `docs/release.md` says of a reader that ends, of one whose cable is pulled, and of
+ * one that takes nothing any more, which counts from when the connection is full; without a bound that is not measured.
+ * `sources` if only some cameras can be read so.
  */
 const ADDRESSES = [
     {name: 'RTSP', reader: rtsp, silence: 12_000},
     {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 20_000},
     {name: 'stream.mjpeg', reader: http('stream.mjpeg'), silence: 12_000, stall: 20_000, sources: ['pictures']},
+    {name: 'stream.ts', reader: http('stream.ts'), silence: 12_000},
+    // It polls: whoever fetches nothing for 5 s is gone, whatever became of him.
+    {name: 'HLS', reader: http('stream.m3u8'), end: 5500},
 ];
 
 /** Programs that read in other ways than WebRTC. A signal from their side ends them at once. */
-export const READERS = ADDRESSES.flatMap(({name, reader, silence, stall, sources}) => [
-    {name: `${name}, reader says goodbye`, reader, sources, bound: 250, act: quitReader},
-    {name: `${name}, reader killed`, reader, sources, bound: 250, act: killReader},
-    {name: `${name}, cable pulled`, reader, sources, bound: silence, limit: silence + 3000, slow: true, act: unplug, undo: plug},
+export const READERS = ADDRESSES.flatMap(({name, reader, end = 250, silence, stall, sources}) => [
+    {name: `${name}, reader says goodbye`, reader, sources, bound: end, act: quitReader},
+    {name: `${name}, reader killed`, reader, sources, bound: end, act: killReader},
+    ...silence ? [{name: `${name}, cable pulled`, reader, sources, bound: silence, limit: silence + 3000, slow: true, act: unplug, undo: plug}] : [],
     ...stall ? [{name: `${name}, reader takes nothing`, reader, sources, bound: stall, limit: 60_000, slow: true,
         prepare: async lab => smallBuffers(lab, true), act: stopReader, undo: async lab => smallBuffers(lab, false)}] : [],
 ]);

@@ -96,7 +96,7 @@ export async function openPlayer(page, options) {
     const ok = await page.waitForFunction(() => /** @type {any} */ (window).__probe.marks.firstFrame !== undefined,
         {polling: 20, timeout: timeout * 1000}).then(() => true, () => false);
     // Tiles are silent until somebody wants to hear one.
-    if (ok && options.page === 'index') await page.click('[data-test=tile] .bar [aria-pressed], [data-test=tile] .bar button');
+    if (ok && options.page === 'index') await page.click('[data-test=tile] .bar button:not([hidden])');
     const seen = await page.evaluate(() => {
         const {marks, zero = 0, errors = []} = /** @type {any} */ (window).__probe;
         return {

@@ -48,8 +48,10 @@ pub(crate) async fn y4m(api: Arc<Api>, call: Call) -> Reply {
 
 async fn serve(api: Arc<Api>, call: Call, form: Form, content_type: &'static str) -> Reply {
     let Some(stream) = api.streams.get(call.query.get("src")) else { return no_stream() };
+    // As go2rtc, without a word about caches.
+    let is_bare = matches!(form, Form::Y4m);
     match *call.method() {
-        Method::HEAD => return dressed(typed(content_type, "")),
+        Method::HEAD => return dressed(typed(content_type, ""), is_bare),
         Method::GET => {}
         _ => return error(StatusCode::METHOD_NOT_ALLOWED, ""),
     }
@@ -67,11 +69,14 @@ async fn serve(api: Arc<Api>, call: Call, form: Form, content_type: &'static str
     };
     let (give, take) = mpsc::channel(1);
     api.tasks.spawn("picture viewer", feed(live, give, call.line.clone(), api.cancel.clone()));
-    dressed(typed(content_type, body(take, streaming, |pieces: Vec<Bytes>| pieces)))
+    dressed(typed(content_type, body(take, streaming, |pieces: Vec<Bytes>| pieces)), is_bare)
 }
 
-/// With the headers that the contract gives it.
-fn dressed(mut reply: Reply) -> Reply {
+/// With the headers that the contract gives it, if it gives any.
+fn dressed(mut reply: Reply, is_bare: bool) -> Reply {
+    if is_bare {
+        return reply;
+    }
     let headers = reply.headers_mut();
     for (name, value) in [
         (header::CACHE_CONTROL, "no-cache"),

@@ -83,7 +83,8 @@ fn motion_jpeg_plays_on_a_canvas() {
     if !has_browser() {
         return;
     }
-    let server = Server::with_streams("pictures: \"demo:?video=mjpeg&width=640&height=360\"");
+    let server =
+        Server::with_streams("pictures: \"demo:?video=mjpeg&audio=none&width=640&height=360\"");
     for mode in ["mjpeg", "webrtc,mse,mjpeg"] {
         let report = play(&server.url(""), "pictures", &["--mode", mode]);
         assert_eq!((number(&report, "width"), number(&report, "height")), (640.0, 360.0));

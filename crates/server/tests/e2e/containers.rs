@@ -16,13 +16,17 @@ const HEVC: &str = "exec:ffmpeg -v error -re -f lavfi -i testsrc2=size=320x240:r
 /// Packets by the kind of their stream: (pts, dts) in seconds.
 type Packets = HashMap<String, Vec<(f64, f64)>>;
 
-/// Names of the streams and their packets, of some seconds.
-fn probe(url: &str, seconds: u32) -> (String, Packets) {
+/// So long FFmpeg looks for streams; by itself it would for five seconds.
+const LOOK: [&str; 4] = ["-analyzeduration", "1000000", "-probesize", "100000"];
+
+/// Names of the streams and their packets: of some seconds, or so many if they
+/// have no times.
+fn probe(url: &str, has_times: bool) -> (String, Packets) {
     let show = "stream=codec_name:packet=codec_type,pts_time,dts_time";
-    let interval = format!("%+{seconds}");
-    let arguments = ["-v", "error", "-show_entries", show, "-of", "compact=p=1:nk=0"];
-    let (ok, text, complaints) =
-        run("ffprobe", &[&arguments[..], &["-read_intervals", &interval, url]].concat());
+    let interval = if has_times { "%+2" } else { "%+#40" };
+    let show = ["-v", "error", "-show_entries", show, "-of", "compact=p=1:nk=0"];
+    let arguments = [&show[..], &LOOK, &["-read_intervals", interval, url]].concat();
+    let (ok, text, complaints) = run("ffprobe", &arguments);
     assert!(ok && complaints.is_empty(), "{url}: {complaints}");
     let (mut names, mut packets) = (Vec::new(), Packets::new());
     for line in text.lines() {
@@ -46,7 +50,8 @@ fn probe(url: &str, seconds: u32) -> (String, Packets) {
 /// What FFmpeg says while it decodes some seconds.
 fn complaints(url: &str, seconds: u32) -> String {
     let seconds = seconds.to_string();
-    let arguments = ["-v", "warning", "-xerror", "-i", url, "-t", &seconds, "-f", "null", "-"];
+    let decode = ["-i", url, "-t", &seconds, "-f", "null", "-"];
+    let arguments = [&["-v", "warning", "-xerror"][..], &LOOK, &decode].concat();
     let (ok, _, text) = run("ffmpeg", &arguments);
     assert!(ok, "{url}: {text}");
     // Answers without an end have neither a length nor, some of them, times.
@@ -59,6 +64,35 @@ fn complaints(url: &str, seconds: u32) -> String {
     text.lines().filter(|line| !is_usual(line)).collect::<Vec<_>>().join("\n")
 }
 
+/// FFmpeg decodes an address without a complaint, and its packets are in order.
+fn plays(server: &Server, path: &str, streams: &str, has_times: bool) {
+    let url = server.url(&format!("api/{path}"));
+    assert_eq!(complaints(&url, 3), "", "{path}");
+    let (names, packets) = probe(&url, has_times);
+    let unique = names.split(',').take(streams.split(',').count()).collect::<Vec<_>>();
+    assert_eq!(unique.join(","), streams, "{path}");
+    for (kind, times) in &packets {
+        // Packets without times are as long as FFmpeg likes.
+        if !has_times {
+            continue;
+        }
+        assert!(times.len() > 20, "{path}: {} packets of {kind}", times.len());
+        for pair in times.windows(2) {
+            let ((_, before), (pts, dts)) = (pair[0], pair[1]);
+            assert!(before < dts && dts <= pts, "{path}: {kind} {pair:?}");
+            assert!(dts - before < 0.5, "{path}: a gap in {kind}: {pair:?}");
+        }
+    }
+    if let (true, [picture, sound]) = (has_times, ["video", "audio"].map(|k| packets.get(k)))
+        && let (Some(picture), Some(sound)) = (picture, sound)
+    {
+        let apart = (picture[0].1 - sound[0].1).abs();
+        assert!(apart < 0.5, "{path}: they begin {apart} s apart");
+    }
+    let reordered = packets.get("video").is_some_and(|all| all.iter().any(|(p, d)| p > d));
+    assert!(reordered || !(path.contains("h264") && has_times), "{path}: no B-frames");
+}
+
 #[test]
 fn ffmpeg_plays_every_answer_without_an_end() {
     if !has_program("ffmpeg", "-version") || !has_program("ffprobe", "-version") {
@@ -66,43 +100,23 @@ fn ffmpeg_plays_every_answer_without_an_end() {
     }
     let sources = format!("cam: {CAMERA}\nhevc: {HEVC}\ndemo: 'demo:?audio=pcmu'");
     let server = Server::with_streams(&sources);
-    for (path, streams, has_times) in [
-        ("stream.ts?src=cam", "h264,aac", true),
-        ("stream.flv?src=cam", "h264,aac", true),
-        ("stream.ts?src=hevc", "hevc", true),
-        ("stream.ts?src=cam&video=h264", "h264", true),
-        ("stream.ts?src=cam&audio=aac", "aac", true),
-        ("stream.aac?src=cam", "aac", false),
-        ("stream.wav?src=demo", "pcm_mulaw", false),
-        ("stream.h264?src=cam", "h264", false),
-        ("stream.hevc?src=hevc", "hevc", false),
-    ] {
-        let url = server.url(&format!("api/{path}"));
-        assert_eq!(complaints(&url, 3), "", "{path}");
-        let (names, packets) = probe(&url, 2);
-        let unique = names.split(',').take(streams.split(',').count()).collect::<Vec<_>>();
-        assert_eq!(unique.join(","), streams, "{path}");
-        for (kind, times) in &packets {
-            // Packets without times are as long as FFmpeg likes.
-            if !has_times {
-                continue;
-            }
-            assert!(times.len() > 20, "{path}: {} packets of {kind}", times.len());
-            for pair in times.windows(2) {
-                let ((_, before), (pts, dts)) = (pair[0], pair[1]);
-                assert!(before < dts && dts <= pts, "{path}: {kind} {pair:?}");
-                assert!(dts - before < 0.5, "{path}: a gap in {kind}: {pair:?}");
-            }
+    // Side by side: it is mostly waiting.
+    std::thread::scope(|scope| {
+        for (path, streams, has_times) in [
+            ("stream.ts?src=cam", "h264,aac", true),
+            ("stream.flv?src=cam", "h264,aac", true),
+            ("stream.ts?src=hevc", "hevc", true),
+            ("stream.ts?src=cam&video=h264", "h264", true),
+            ("stream.ts?src=cam&audio=aac", "aac", true),
+            ("stream.aac?src=cam", "aac", false),
+            ("stream.wav?src=demo", "pcm_mulaw", false),
+            ("stream.h264?src=cam", "h264", false),
+            ("stream.hevc?src=hevc", "hevc", false),
+        ] {
+            let server = &server;
+            scope.spawn(move || plays(server, path, streams, has_times));
         }
-        if let (true, [picture, sound]) = (has_times, ["video", "audio"].map(|k| packets.get(k)))
-            && let (Some(picture), Some(sound)) = (picture, sound)
-        {
-            let apart = (picture[0].1 - sound[0].1).abs();
-            assert!(apart < 0.5, "{path}: they begin {apart} s apart");
-        }
-        let reordered = packets.get("video").is_some_and(|all| all.iter().any(|(p, d)| p > d));
-        assert!(reordered || !(path.contains("h264") && has_times), "{path}: no B-frames");
-    }
+    });
     // All of them have left, and so has what they watched.
     server.until_stream("cam", "a free camera", |stream| !stream.contains("\"format_name\""));
 }

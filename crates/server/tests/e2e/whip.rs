@@ -74,7 +74,7 @@ fn a_foreign_publisher_is_played_and_its_end_is_noticed_at_once() {
     }
 
     client.0.stdin.as_mut().unwrap().write_all(b"end\n").unwrap();
-    assert_eq!(line(&mut out), "204");
+    assert_eq!(line(&mut out), "200");
     let by_delete = until_gone(&server);
     drop(client);
 

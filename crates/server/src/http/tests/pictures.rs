@@ -81,14 +81,15 @@ async fn a_picture_has_the_headers_and_forms_of_the_contract() {
 #[tokio::test]
 async fn an_address_becomes_a_stream() {
     let server = Server::start("frame-url", "api:\n  listen: 127.0.0.1:0\n");
-    let source = "demo:%3Fwidth%3D160%26height%3D120";
-    for (query, name) in [("", source), ("&name=new", "new")] {
+    for (width, query, name) in [(160, "", ""), (200, "&name=new", "new")] {
+        let source = format!("demo:%3Fwidth%3D{width}%26height%3D120");
         let path = format!("/api/frame.jpeg?src={source}{query}");
         let (head, image) = fetch(&server, &path).await;
         assert!(head.starts_with("http/1.1 200"), "{head}");
-        assert_eq!(size(&image), (160, 120));
+        assert_eq!(size(&image), (width, 120));
+        let name = if name.is_empty() { source.as_str() } else { name };
         let url = state(&server, name).await["producers"][0]["url"].clone();
-        assert_eq!(url, "demo:?width=160&height=120");
+        assert_eq!(url, format!("demo:?width={width}&height=120"));
     }
     server.stop().await;
 }
