@@ -220,7 +220,7 @@ async fn shot(workshop: &Workshop, subject: &Subject, codec: &Codec) -> Result<A
         let (frames, codec) = (Arc::clone(&feed), codec.clone());
         let work = tokio::task::spawn_blocking(move || work::run(&frames, &codec, &stop, place));
         match work.await.map_err(|e| Error::caused(ErrorKind::Unsupported, "picture", e))? {
-            Outcome::Done(shot) => return Ok(Arc::new(shot)),
+            Outcome::Done(shot) => return Ok(Arc::from(shot)),
             Outcome::Stopped => {
                 return Err(Error::new(ErrorKind::Ended, "nobody waits for the picture"));
             }

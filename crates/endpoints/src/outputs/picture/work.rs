@@ -22,7 +22,7 @@ const MAX_PLAIN: u64 = 5;
 /// How the work came out.
 pub(super) enum Outcome {
     /// A picture of now.
-    Done(Shot),
+    Done(Box<Shot>),
     /// The stream is damaged; the next keyframe may do.
     Damaged(Error),
     /// It cannot be decoded here.
@@ -75,7 +75,7 @@ pub(super) fn run(
         }
     };
     match made {
-        Ok(shot) => Outcome::Done(Shot { _place: Some(place), ..shot }),
+        Ok(shot) => Outcome::Done(Box::new(Shot { _place: Some(place), ..shot })),
         Err(outcome) => outcome,
     }
 }
