@@ -793,24 +793,17 @@ function feed(video, buffer, restart) {
     const staged = [];
     let bytes = 0, lastData = 0, target = 0.3;
 
-    /** What it holds; `null` once it was taken from the video, for another mode: then it is of no use any more. */
-    const held = () => {
-        try {
-            return buffer.buffered;
-        } catch {
-            return null;
-        }
-    };
     /** Removes what was played; true if the buffer has become busy by that. */
     const trim = (/** @type {number} */ keep) => {
-        const ranges = held();
-        if (buffer.updating || !ranges?.length) return false;
+        const ranges = buffer.buffered;
+        if (buffer.updating || !ranges.length) return false;
         const start = ranges.start(0), end = ranges.end(ranges.length - 1) - keep;
         if (end <= start) return false;
         buffer.remove(start, end);
         return true;
     };
-    const follow = (/** @type {TimeRanges} */ ranges) => {
+    const follow = () => {
+        const ranges = buffer.buffered;
         if (!ranges.length) return;
         const last = ranges.length - 1, end = ranges.end(last), start = ranges.start(last);
         const behind = !video.paused && end - video.currentTime > target + MOST_BEHIND;
@@ -819,12 +812,16 @@ function feed(video, buffer, restart) {
         if (video.playbackRate !== rate) video.playbackRate = rate;
     };
     const next = () => {
-        const ranges = held();
-        if (!ranges || buffer.updating) return;
+        try {
+            if (buffer.updating || !buffer.buffered) return;
+        } catch {
+            return; // Taken from the video.
+        }
         const data = staged[0];
         if (!data) {
+            const ranges = buffer.buffered;
             if (ranges.length && ranges.end(ranges.length - 1) - ranges.start(0) > 2 * LIVE_WINDOW) trim(LIVE_WINDOW);
-            follow(held() ?? ranges);
+            follow();
             return;
         }
         try {
@@ -832,7 +829,7 @@ function feed(video, buffer, restart) {
             staged.shift();
             bytes -= data.byteLength;
         } catch (err) {
-            // Full: make room and try again when that is done.
+            // Full: make room, then try again.
             if (!(err instanceof DOMException && err.name === 'QuotaExceededError' && trim(1))) restart();
         }
     };
