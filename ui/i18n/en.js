@@ -261,6 +261,7 @@ export default {
     'reason.teardown': 'Said goodbye',
     'reason.rtcp_silence': 'No sign of life',
     'reason.write_stall': 'Takes no data',
+    'reason.poll_timeout': 'Fetched nothing any more',
     'reason.ping_timeout': 'No answer to a ping',
     'reason.replaced': 'Its source was changed',
     'reason.left': 'Left',

@@ -261,6 +261,7 @@ export default {
     'reason.teardown': '正常断开',
     'reason.rtcp_silence': '无数据',
     'reason.write_stall': '不再接收数据',
+    'reason.poll_timeout': '不再拉取数据',
     'reason.ping_timeout': '心跳无应答',
     'reason.replaced': '来源已更换',
     'reason.left': '已离开',

@@ -416,7 +416,13 @@ async fn what_nobody_confirms_goes_back() {
     let listed = json_of(&server.call("GET", "/api/rs/config/versions").await);
     assert_eq!((&listed["unconfirmed"], &listed["version"]), (&Value::Null, &json!(base)));
     for name in ["gate", "yard"] {
-        assert_eq!(server.call("GET", &format!("/api/streams?src={name}")).await.status, 404);
+        // The file comes first.
+        let gone = async {
+            while server.call("GET", &format!("/api/streams?src={name}")).await.status != 404 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), gone).await.expect(name);
     }
 
     // What is confirmed stays, and so does what was changed meanwhile.
