@@ -119,8 +119,8 @@ const ADDRESSES = [
     {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 20_000},
     {name: 'stream.mjpeg', reader: http('stream.mjpeg'), silence: 12_000, stall: 20_000, sources: ['pictures']},
     {name: 'stream.ts', reader: http('stream.ts'), silence: 12_000},
-    // It polls: whoever fetches nothing for 5 s is gone, whatever became of him. A goodbye takes its time to stop fetching.
-    {name: 'HLS', reader: http('stream.m3u8'), end: 6200},
+    // It polls: whoever fetches nothing for 5 s is gone, whatever became of him.
+    {name: 'HLS', reader: http('stream.m3u8'), end: 5500},
 ];
 
 /** Programs that read in other ways than WebRTC. A signal from their side ends them at once. */
