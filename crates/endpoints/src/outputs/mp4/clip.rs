@@ -10,17 +10,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_base::Error;
 use rs2rtc_media::container::fmp4::{self, Cursor, Format, Pace, Picture, init};
 use rs2rtc_media::time::rescale;
-use rs2rtc_media::{Direction, Frame, Kind, Media};
+use rs2rtc_media::{Frame, Kind, Media};
 use rs2rtc_streams::{
-    Attached, AttachedTrack, CancellationToken, Connection, Departure, Description, FrameQueue,
-    Request, Stream, Subscription,
+    Attached, AttachedTrack, CancellationToken, Departure, Description, FrameQueue, Stream,
+    Subscription,
 };
 use tokio::time::sleep_until;
 
-use super::End;
+use super::{End, attach};
 
 /// Which clip is wanted.
 #[derive(Clone, Debug)]
@@ -61,27 +61,12 @@ impl Clip {
     /// cannot carry.
     pub async fn open(stream: &Arc<Stream>, span: Span) -> Result<Self, Error> {
         let asked = Instant::now();
-        let mut description = span.description;
-        description.medias.clone_from(&span.medias);
-        let connection = Arc::new(Connection::new(description));
-        let request =
-            Request { medias: span.medias, connection, source_tag: None, may_sleep: false };
-        let attached = stream.attach(request).await?;
-        let given: Vec<AttachedTrack> = attached
-            .tracks
-            .iter()
-            .filter(|track| track.direction == Direction::SendOnly)
-            .cloned()
-            .collect();
-        let formats: Result<Vec<Format>, _> =
-            given.iter().map(|track| Format::new(&track.track.codec())).collect();
-        let formats = formats.map_err(|e| Error::new(ErrorKind::Unsupported, e.to_string()))?;
+        let (attached, given, formats) = attach(stream, span.description, span.medias).await?;
         let timescales: Vec<u32> = formats.iter().map(|format| format.timescale).collect();
         let master = formats.iter().position(|f| f.kind() == Kind::Video).unwrap_or(0);
         let queue = FrameQueue::new();
         let (mut subscriptions, mut passed) = (Vec::new(), Vec::new());
-        for (track, format) in given.iter().zip(&formats) {
-            format.leaves_as().into_iter().for_each(|codec| track.sender.leaves_as(codec));
+        for track in &given {
             let sender = Arc::clone(&track.sender);
             let (_, sink) = queue.input_that_goes_on(track.track.kind, sender);
             let (subscription, frames) = track.track.subscribe_with_history(sink);

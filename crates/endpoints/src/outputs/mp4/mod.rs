@@ -27,7 +27,7 @@ use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::container::fmp4::Format;
 pub use rs2rtc_media::container::fmp4::Picture;
 use rs2rtc_media::{Direction, Media};
-use rs2rtc_streams::{AttachedTrack, Connection, Description, Request, Stream};
+use rs2rtc_streams::{Attached, AttachedTrack, Connection, Description, Request, Stream};
 
 pub use ask::{of_list, of_query};
 use fragmenter::Fragmenter;
@@ -90,27 +90,7 @@ impl Hub {
     /// As [`Stream::attach`]; `Unsupported` if a track was matched that MP4
     /// cannot carry.
     pub async fn attach(&self, stream: &Arc<Stream>, wish: Wish) -> Result<Viewer, Error> {
-        let mut description = wish.description;
-        description.medias.clone_from(&wish.medias);
-        let connection = Arc::new(Connection::new(description));
-        let request =
-            Request { medias: wish.medias, connection, source_tag: None, may_sleep: false };
-        let attached = stream.attach(request).await?;
-        let tracks: Vec<AttachedTrack> = attached
-            .tracks
-            .iter()
-            .filter(|track| track.direction == Direction::SendOnly)
-            .cloned()
-            .collect();
-        let formats: Result<Vec<Format>, _> =
-            tracks.iter().map(|track| Format::new(&track.track.codec())).collect();
-        let formats = formats.map_err(|e| Error::new(ErrorKind::Unsupported, e.to_string()))?;
-        if formats.is_empty() {
-            return Err(Error::new(ErrorKind::Unsupported, "mp4: nothing to send"));
-        }
-        for (track, format) in tracks.iter().zip(&formats) {
-            format.leaves_as().into_iter().for_each(|codec| track.sender.leaves_as(codec));
-        }
+        let (attached, tracks, formats) = attach(stream, wish.description, wish.medias).await?;
         let fragmenter = self.fragmenter(&tracks, formats);
         let senders = tracks.iter().map(|track| Arc::clone(&track.sender)).collect();
         Ok(Viewer::new(attached, fragmenter, senders, wish.begin, wish.picture))
@@ -138,6 +118,30 @@ impl Hub {
             skips: self.counters.skips.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Attaches to a stream; gives the tracks that are sent, and what MP4 makes of them.
+async fn attach(
+    stream: &Arc<Stream>,
+    mut description: Description,
+    medias: Vec<Media>,
+) -> Result<(Attached, Vec<AttachedTrack>, Vec<Format>), Error> {
+    description.medias.clone_from(&medias);
+    let connection = Arc::new(Connection::new(description));
+    let request = Request { medias, connection, source_tag: None, may_sleep: false };
+    let attached = stream.attach(request).await?;
+    let sent = |track: &&AttachedTrack| track.direction == Direction::SendOnly;
+    let tracks: Vec<AttachedTrack> = attached.tracks.iter().filter(sent).cloned().collect();
+    let formats: Result<Vec<Format>, _> =
+        tracks.iter().map(|track| Format::new(&track.track.codec())).collect();
+    let formats = formats.map_err(|e| Error::new(ErrorKind::Unsupported, e.to_string()))?;
+    if formats.is_empty() {
+        return Err(Error::new(ErrorKind::Unsupported, "mp4: nothing to send"));
+    }
+    for (track, format) in tracks.iter().zip(&formats) {
+        format.leaves_as().into_iter().for_each(|codec| track.sender.leaves_as(codec));
+    }
+    Ok((attached, tracks, formats))
 }
 
 #[cfg(test)]
