@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::call::{Call, Reply, error, no_stream, typed};
 use super::mp4::{description, disposition};
-use super::streamed::body;
+use super::streamed::{body, until_over};
 use super::{Api, streams_api};
 use crate::config::duration;
 
@@ -134,13 +134,8 @@ struct Sending {
 
 impl Sending {
     async fn run(mut self, cancel: CancellationToken) {
-        let give = self.give.clone();
-        let departure = tokio::select! {
-            biased;
-            () = give.closed() => Some(self.line.departure()),
-            () = cancel.cancelled() => Some(Departure::now("shutdown")),
-            departure = self.feed() => departure,
-        };
+        let (give, line) = (self.give.clone(), self.line.clone());
+        let departure = until_over(&give, &line, &cancel, self.feed()).await;
         match departure {
             Some(departure) => self.clip.leave(departure),
             // It was kicked, and leaves for that reason.

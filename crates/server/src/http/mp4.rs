@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::call::{Call, Reply, error, no_page, no_stream, typed};
-use super::streamed::body;
+use super::streamed::{body, until_over};
 use super::{Api, Class, ROUTES, ingest, streams_api, ws};
 
 /// Pieces that wait for the connection; what waits longer waits in the viewer's queue.
@@ -222,13 +222,8 @@ struct Download {
 
 impl Download {
     async fn run(mut self, cancel: CancellationToken) {
-        let give = self.give.clone();
-        let departure = tokio::select! {
-            biased;
-            () = give.closed() => Some(self.line.departure()),
-            () = cancel.cancelled() => Some(Departure::now("shutdown")),
-            departure = self.feed() => departure,
-        };
+        let (give, line) = (self.give.clone(), self.line.clone());
+        let departure = until_over(&give, &line, &cancel, self.feed()).await;
         match departure {
             Some(departure) => self.viewer.leave(departure),
             // It was kicked, and leaves for that reason.

@@ -10,7 +10,8 @@ use axum::body::{Body, HttpBody};
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use hyper::body::Frame;
-use rs2rtc_endpoints::io::wire::Streaming;
+use rs2rtc_endpoints::io::wire::{Line, Streaming};
+use rs2rtc_streams::{CancellationToken, Departure};
 use tokio::sync::mpsc;
 
 use super::call::{Reply, error, typed};
@@ -45,6 +46,22 @@ where
     F: FnMut(T) -> P + Send + Unpin + 'static,
 {
     Body::new(Streamed { queue, write, pieces: None, _streaming: streaming })
+}
+
+/// Why a viewer goes that `feed` hands bytes to a queue for: the first end of its
+/// client, of the server or of the feed; `None` if it was kicked.
+pub(crate) async fn until_over<T>(
+    give: &mpsc::Sender<T>,
+    line: &Line,
+    cancel: &CancellationToken,
+    feed: impl Future<Output = Option<Departure>>,
+) -> Option<Departure> {
+    tokio::select! {
+        biased;
+        () = give.closed() => Some(line.departure()),
+        () = cancel.cancelled() => Some(Departure::now("shutdown")),
+        departure = feed => departure,
+    }
 }
 
 /// There are too many answers of a kind already.
