@@ -31,6 +31,7 @@ mod rtsp;
 mod run;
 mod sdp;
 mod server;
+mod viewers;
 mod watching;
 
 use groups::{GROUPS, Group, Place};

@@ -1,8 +1,6 @@
 //! Runs the cases of one group against one server.
 
 use std::net::{Ipv6Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -10,7 +8,7 @@ use serde_json::{Value, json};
 use super::case::{self, Case, Http, Kind, filled, on_ports};
 use super::client::{Answer, Frame, Socket, request};
 use super::compare::{self, Findings, Way, text_matches};
-use super::harness::{Killed, LIMIT, pause};
+use super::harness::{Killed, LIMIT};
 use super::rtsp;
 use super::server::Running;
 use super::watching::Watching;
@@ -57,15 +55,15 @@ impl Outcome {
 
 /// What runs beside the requests of a group.
 pub(crate) struct Run<'a> {
-    server: &'a Running,
+    pub(super) server: &'a Running,
     /// Answers that are meant to differ.
     ours: &'a Value,
     /// Ends with the group.
-    viewers: Vec<Killed>,
+    pub(super) viewers: Vec<Killed>,
     /// Clients of the RTSP server that stay.
     clients: Vec<rtsp::Client>,
     /// Viewers as browsers are.
-    watching: Vec<Watching>,
+    pub(super) watching: Vec<Watching>,
     whip: String,
     /// Id of the last HLS session.
     hls: String,
@@ -252,97 +250,6 @@ impl<'a> Run<'a> {
 
     fn ask(&self, method: &str, url: &str) -> Answer {
         request(self.server.api(), method, url, &[], b"")
-    }
-
-    fn until_pushed_no_more(&self) {
-        self.until_stream("empty", |stream| {
-            stream["producers"].as_array().is_none_or(Vec::is_empty)
-        });
-    }
-
-    /// A program that pushes a clip, again and again.
-    fn push(&mut self, to: &[&str]) {
-        let clip = super::server::media().join("h264_aac.mp4");
-        let input = ["-re", "-stream_loop", "-1", "-i", clip.to_str().unwrap(), "-c", "copy"];
-        self.viewers.push(ffmpeg(&[&input, to].concat()));
-    }
-
-    /// An RTSP viewer, until its media flows.
-    fn view(&mut self, stream: &str) {
-        let url = self.server.server.rtsp(stream);
-        let arguments = ["-rtsp_transport", "tcp", "-i", &url, "-c", "copy", "-f", "null", "-"];
-        self.viewers.push(ffmpeg(&arguments));
-        let _ = self.until_flowing(stream, 4);
-    }
-
-    /// A viewer over MSE, then one over WebRTC, until both have media.
-    fn watch(&mut self, stream: &str) {
-        let api = self.server.api();
-        self.watching.push(Watching::mse(api, stream));
-        let have_media = |stream: &Value, count: usize| {
-            let consumers = stream["consumers"].as_array().map_or(&[][..], Vec::as_slice);
-            let packets = |sender: &Value| sender["packets"].as_u64() > Some(0);
-            let flows = |consumer: &&Value| {
-                consumer["senders"].as_array().is_some_and(|all| all.iter().all(packets))
-            };
-            consumers.iter().filter(flows).count() >= count
-        };
-        self.until_stream(stream, |stream| have_media(stream, 2));
-        self.watching.push(Watching::webrtc(api, stream));
-        self.until_stream(stream, |stream| have_media(stream, 3));
-    }
-
-    /// A viewer over HLS that has asked once for each thing.
-    fn view_hls(&self, stream: &str) {
-        let headers = [("User-Agent".to_owned(), "golden/1".to_owned())];
-        let ask = |path: &str| {
-            request(self.server.api(), "GET", &format!("/api/{path}"), &headers, b"").text()
-        };
-        let address = |playlist: &str| {
-            let lines = playlist.lines().rev();
-            lines.into_iter().find(|line| !line.starts_with('#')).unwrap_or_default().to_owned()
-        };
-        let master = ask(&format!("stream.m3u8?src={stream}"));
-        let playlist = ask(&address(&master));
-        ask(&format!("hls/{}", address(&playlist)));
-        self.until_flowing(stream, 4);
-    }
-
-    fn leave(&mut self, stream: &str) {
-        self.viewers.clear();
-        self.watching.clear();
-        self.until_stream(stream, |stream| stream["producers"][0].get("id").is_none());
-    }
-
-    /// Until so many senders and receivers have carried packets.
-    fn until_flowing(&self, stream: &str, tracks: usize) -> bool {
-        self.until_stream(stream, |stream| {
-            let connections = ["producers", "consumers"]
-                .iter()
-                .filter_map(|key| stream[key].as_array())
-                .flatten();
-            let tracks_of = connections.flat_map(|connection| {
-                let lists = ["receivers", "senders"].into_iter();
-                lists.filter_map(|key| connection[key].as_array()).flatten()
-            });
-            tracks_of.filter(|track| track["packets"].as_u64() > Some(0)).count() >= tracks
-        })
-    }
-
-    /// Polls until a stream is so; if it never is, the comparison tells.
-    fn until_stream(&self, stream: &str, is_so: impl Fn(&Value) -> bool) -> bool {
-        let end = Instant::now() + LIMIT / 4;
-        loop {
-            let url = format!("/api/streams?src={stream}");
-            let answer = request(self.server.api(), "GET", &url, &[], b"");
-            if serde_json::from_str::<Value>(&answer.text()).is_ok_and(|stream| is_so(&stream)) {
-                return true;
-            }
-            if Instant::now() > end {
-                return false;
-            }
-            pause();
-        }
     }
 
     /// Viewers that never connect hold the camera for seconds, not for half a minute.
@@ -634,15 +541,4 @@ fn changed_lines(before: &str, after: &str) -> (Vec<String>, Vec<String>) {
     let same_end = b.iter().rev().zip(a.iter().rev()).take_while(|(a, b)| a == b).count();
     let own = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect();
     (own(&b[..b.len() - same_end]), own(&a[..a.len() - same_end]))
-}
-
-fn ffmpeg(arguments: &[&str]) -> Killed {
-    let child: Child = Command::new("ffmpeg")
-        .args(["-v", "error", "-nostdin"])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    Killed(child)
 }
