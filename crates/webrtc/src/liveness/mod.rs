@@ -171,7 +171,13 @@ pub struct Machine {
     excused: Duration,
     /// Until then the way out of this server is doubted.
     doubted: Option<Instant>,
+    /// Silences, whatever their cause: the limit for silence follows them.
     gaps: Gaps,
+    /// Of them, how long something of ours went unanswered: a hint is judged by
+    /// these. A viewer that is sent nothing, as its camera pauses, has nothing to say.
+    unheard: Gaps,
+    /// The first packet since the last sign of life that calls for an answer.
+    asked: Option<Instant>,
     probes: Probes,
     outstanding: VecDeque<(u32, Instant)>,
     next_serial: u32,
@@ -220,6 +226,8 @@ impl Machine {
             excused: Duration::ZERO,
             doubted: None,
             gaps: Gaps::default(),
+            unheard: Gaps::default(),
+            asked: None,
             probes: Probes::default(),
             outstanding: VecDeque::new(),
             next_serial: 0,
@@ -328,6 +336,7 @@ impl Machine {
         }
         self.outstanding.push_back((serial, now));
         self.last_probe = Some(now);
+        self.asked.get_or_insert(now);
         self.counts.probes += 1;
         if self.state == State::Suspect {
             self.unanswered += 1;
@@ -534,6 +543,13 @@ impl Machine {
         }
     }
 
+    /// Tells that media went out, which the viewer's feedback answers.
+    pub const fn media_sent(&mut self, now: Instant) {
+        if self.asked.is_none() {
+            self.asked = Some(now);
+        }
+    }
+
     /// Tells that media was held back.
     pub const fn media_missed(&mut self) {
         self.missed_media = true;
@@ -615,7 +631,10 @@ impl Machine {
         let quiet = matches!(self.state, State::Parked { cause, .. } if cause != Cause::Silence);
         if self.connected.is_some() && !quiet {
             self.gaps.add(gap, now);
+            let asked = self.asked.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+            self.unheard.add(gap.min(asked), now);
         }
+        self.asked = None;
         self.excused = Duration::ZERO;
         self.heard = self.heard.max(now);
         self.rejections = 0;
@@ -657,7 +676,7 @@ impl Machine {
     /// a round trip more.
     fn hint_window(&mut self, now: Instant) -> Duration {
         let Timers { hint_window, hint_spacing, hint_probes, silence_min, .. } = self.timers;
-        let longest = self.gaps.longest(now);
+        let longest = self.unheard.longest(now);
         // Without its packets a gap is only the distance of our own probes.
         let flows = self.media_heard.is_some_and(|at| now < at + SETTLING);
         let counts = flows && longest > hint_window / 2;

@@ -16,6 +16,8 @@ struct World {
     /// Distance of its own packets; zero: none.
     media_every: Duration,
     next_media: Instant,
+    /// The camera gives pictures, which are sent to it.
+    sent_media: bool,
     round_trip: Duration,
     answers: VecDeque<(Instant, u32)>,
     outputs: Vec<(Duration, Output)>,
@@ -34,6 +36,7 @@ impl World {
             there: true,
             media_every: ms(60),
             next_media: now,
+            sent_media: true,
             round_trip: ms(2),
             answers: VecDeque::new(),
             outputs: Vec::new(),
@@ -109,6 +112,9 @@ impl World {
                 self.machine.handle_timeout(self.now);
                 ticked = true;
             }
+            if self.sent_media && self.machine.sends_media(self.now) {
+                self.machine.media_sent(self.now);
+            }
         }
         self.now = end;
         self.next_media = self.next_media.max(end);
@@ -162,6 +168,37 @@ fn a_websocket_that_ends_with_its_viewer_takes_a_moment() {
         let [(at, Output::Release(Reason::WsFinSilence))] = seen[..] else { panic!("{seen:?}") };
         assert!(at <= bound, "{profile:?} {at}");
     }
+}
+
+/// A viewer leaves with its WebSocket, some time after a gap of 400 ms; when it is let go.
+fn left_after_a_gap(mut world: World) -> u64 {
+    world.run(ms(400));
+    (world.there, world.sent_media, world.media_every) = (true, true, ms(60));
+    world.next_media = world.now;
+    world.run(ms(2000));
+    world.machine.hint(Hint::WsFin, world.now);
+    let hint = world.now;
+    world.vanish();
+    world.run(ms(2000));
+    let seen = world.since(hint);
+    let [(at, Output::Release(Reason::WsFinSilence))] = seen[..] else { panic!("{seen:?}") };
+    at
+}
+
+#[test]
+fn a_camera_that_pauses_is_no_gap_of_the_network() {
+    let mut pause = World::connected(Profile::Default);
+    (pause.sent_media, pause.media_every) = (false, ms(0));
+    let at = left_after_a_gap(pause);
+    assert!(at <= 400, "{at}");
+}
+
+#[test]
+fn a_network_with_gaps_is_given_more_time() {
+    let mut gap = World::connected(Profile::Default);
+    gap.there = false;
+    let at = left_after_a_gap(gap);
+    assert!((500..=800).contains(&at), "{at}");
 }
 
 #[test]

@@ -436,7 +436,9 @@ impl Session {
     /// Whether media is to leave now; what does not is missed.
     fn sends_media(&mut self) -> bool {
         let sends = self.state == State::Connected && self.liveness.sends_media(self.now);
-        if !sends {
+        if sends {
+            self.liveness.media_sent(self.now);
+        } else {
             self.hold_media_back();
         }
         sends
