@@ -94,9 +94,10 @@ impl Retry {
     }
 }
 
-/// Waits within a dial while a device is in use: 5, 10, … 160 ms.
-pub(crate) fn busy_wait(attempt: u32) -> Duration {
-    Duration::from_millis(5 << attempt.min(5))
+/// Wait within a dial while a device is in use, which it has been for some time: a sixteenth
+/// of that, 5 to 160 ms. A device that closes late is then opened hardly later.
+pub(crate) fn busy_wait(since: Duration) -> Duration {
+    (since / 16).clamp(Duration::from_millis(5), Duration::from_millis(160))
 }
 
 /// Opens when a source crashes again and again.
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_device_in_use_is_asked_faster_then_slower() {
-        let waits: Vec<u128> = (0..8).map(|n| busy_wait(n).as_millis()).collect();
-        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 160, 160]);
+        let wait = |since| busy_wait(Duration::from_millis(since)).as_millis();
+        assert_eq!([0, 80, 160, 320, 1600, 5000].map(wait), [5, 5, 10, 20, 100, 160]);
     }
 }

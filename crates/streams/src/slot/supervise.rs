@@ -300,7 +300,6 @@ async fn dial(
     (source, origin): (&str, Origin),
     exclusive: bool,
 ) -> Option<Opened> {
-    let mut attempt = 0;
     let mut first = None;
     loop {
         let opened = open(slot, run, (source, origin), exclusive).await?;
@@ -308,16 +307,15 @@ async fn dial(
         if !(busy && exclusive) {
             return Some(opened);
         }
-        let since = *first.get_or_insert_with(Instant::now);
-        if since.elapsed() >= retry::BUSY_BUDGET {
+        let since = first.get_or_insert_with(Instant::now).elapsed();
+        if since >= retry::BUSY_BUDGET {
             return Some(opened);
         }
         tokio::select! {
             biased;
             () = run.cancel.cancelled() => return None,
-            () = sleep(retry::busy_wait(attempt)) => {}
+            () = sleep(retry::busy_wait(since)) => {}
         }
-        attempt += 1;
         slot.shared.meter.busy_retries.fetch_add(1, Ordering::Relaxed);
     }
 }
