@@ -42,7 +42,8 @@ export class Tools {
         const tools = new Tools();
         tools.folder = mkdtempSync(join(tmpdir(), 'rs2rtc-release-tools-'));
         const video = join(tools.folder, 'video.h264');
-        spawnSync('ffmpeg', ['-v', 'error', '-t', '4', ...TEST.split(' '), '-f', 'h264', video]);
+        // Longer than a run: where it begins anew it pauses, and readers see a goodbye only between two frames.
+        spawnSync('ffmpeg', ['-v', 'error', '-t', '60', ...TEST.split(' '), '-f', 'h264', video]);
         if (!existsSync(video)) throw new Error('ffmpeg makes no video');
         tools.devices = await Promise.all(Array.from({length: lanes}, (_, lane) => Device.start(join(tools.folder, `device${lane}`))));
         tools.camera = spawn('/usr/bin/python3', [join(ROOT, 'crates/server/tests/tools/gst_rtsp_server.py')], {stdio: ['ignore', 'pipe', 'ignore']});
