@@ -29,8 +29,8 @@ const {values} = parseArgs({options: {
 
 /** Rows that end within a second are measured most, with the source that people have; those that take minutes least. */
 const MANY = 200, FEW = 20, FEWEST = 10;
-/** Browsers side by side, each on a host of its own. */
-const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? 1) || 1, 1), LANES);
+/** Browsers side by side, each on a host of its own; the wide bounds of the short form leave room for that. */
+const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? (values.long ? 1 : 3)) || 1, 1), LANES);
 
 /** What is to be measured, the most important first: row, source, how often. */
 function plan() {
@@ -78,16 +78,15 @@ async function main() {
     const done = values.long ? known() : [];
     const records = [];
     const lab = await startLab(values.inside);
+    const lanes = Array.from({length: LANES_WANTED}, (_, number) => new Lane(lab, number));
     try {
         for (const item of plan()) {
             const before = done.filter(r => r.row === item.row.name && r.source === item.source).length;
             const left = item.runs - before;
             if (left <= 0) continue;
-            const lanes = Math.min(left, LANES_WANTED);
             let next = 0;
             const results = [];
-            await Promise.all(Array.from({length: lanes}, async (_, number) => {
-                const lane = new Lane(lab, number);
+            await Promise.all(lanes.map(async lane => {
                 while (next++ < left) {
                     let result = await lane.measure(item.row, item.source);
                     // A page that did not come to play measures nothing; it is told, and tried once more.
@@ -99,12 +98,12 @@ async function main() {
                     results.push(record);
                     if (values.long) appendFileSync(values.results, `${JSON.stringify(record)}\n`);
                 }
-                await lane.close();
             }));
             records.push(...results);
             say(results, item);
         }
     } finally {
+        await Promise.all(lanes.map(lane => lane.close()));
         await lab.close();
     }
     const failed = verdicts(values.long ? known() : records, !values.long).filter(v => !v.ok);
