@@ -1,24 +1,9 @@
 /**
  * A live video element: WebRTC beside one of MSE, HLS or MP4, with MJPEG as the last
- * resort, over the WebSocket `api/ws?src=NAME`.
+ * resort, over the WebSocket `api/ws?src=NAME`; `docs/web.md` tells how it goes.
  *
- * The class is made to be extended and registered by the page, as go2rtc's player of
- * the same name is: fields, hooks and their order are the same, so pages and cards
- * that subclass it keep working. It imports nothing and may be loaded from anywhere;
- * that is why it is one long file.
- *
- * How a connection goes:
- *
- * 1. `src` is set or the element enters the document: `oninit` (once), `onconnect`.
- * 2. The socket opens: `onopen` starts the modes, each of which puts its handler into
- *    `onmessage` and sends its request.
- * 3. WebRTC connects and has a picture: `onpcvideo` compares it with MSE, keeps the
- *    better one and closes the other. A kept WebRTC needs no socket any more.
- * 4. Something ends: a lost socket is opened again `RECONNECT_TIMEOUT` after the last
- *    attempt; a lost peer connection without a socket reconnects at once; when every
- *    mode has failed the socket is closed, which leads to the same.
- * 5. The page goes away: the peer connection is closed inside `pagehide`, because
- *    browsers do not tell the other side otherwise when a tab is closed.
+ * Fields, hooks and their order are those of go2rtc's player of the same name, for pages
+ * that extend it. It imports nothing, to be loaded from anywhere; so it is one long file.
  */
 
 /** @typedef {{type: string, value?: any}} Message */
@@ -26,10 +11,10 @@
 /**
  * What was tried to find a network path.
  * @typedef {object} PathReport
- * @property {Candidate[]} local addresses of this browser
- * @property {Candidate[]} remote addresses of the server
+ * @property {Candidate[]} local of this browser
+ * @property {Candidate[]} remote of the server
  * @property {{local: Candidate, remote: Candidate, state: string, sent: number, answered: number}[]} pairs
- * @property {boolean} found a path was found (what failed then is the encryption)
+ * @property {boolean} found there is a path; what failed is the encryption
  * @property {boolean} lost it was connected before
  */
 
@@ -39,10 +24,10 @@ const STAGING_LIMIT = 8 << 20;
 const LIVE_WINDOW = 5;
 /** Seconds behind after which the player jumps. */
 const MOST_BEHIND = 1;
-/** `HTMLMediaElement.HAVE_CURRENT_DATA`: there is a picture. */
-const HAVE_CURRENT_DATA = 2;
 /** Scores of the decision between WebRTC and MSE; the higher one is shown, WebRTC wins ties. */
 const SCORE = {rtcH265: 0x240, rtcVideo: 0x220, rtcAudio: 0x102, hvc1: 0x230, avc1: 0x210, mp4a: 0x101};
+/** A type, or a playlist, of sound alone. */
+const SOUND_ALONE = /codecs="(flac|opus|mp4a)[^,"]*"/i;
 
 export class VideoRTC extends HTMLElement {
     /** Modes that run and have not failed. @type {Set<string>} */
@@ -55,6 +40,8 @@ export class VideoRTC extends HTMLElement {
     #connected = null;
     /** A mode of pictures has taken the controls away. */
     #controlsHidden = false;
+    /** Gets the pictures that come beside the sound. @type {((data: ArrayBuffer) => void)|null} */
+    #onpicture = null;
 
     constructor() {
         super();
@@ -77,7 +64,7 @@ export class VideoRTC extends HTMLElement {
         this.media = 'video,audio';
         /** Go on playing while hidden, scrolled away or removed. */
         this.background = false;
-        /** Part of the element (0 to 1) that must be on the screen; 0 does not watch it. */
+        /** Part of the element (0 to 1) that must be on the screen; 0 does not watch. */
         this.visibilityThreshold = 0;
         /** Stop when the page is hidden. */
         this.visibilityCheck = true;
@@ -137,10 +124,7 @@ export class VideoRTC extends HTMLElement {
         });
     }
 
-    /**
-     * Sends a message to the server.
-     * @param {Message} value
-     */
+    /** Sends a message to the server. @param {Message} value */
     send(value) {
         if (this.ws && this.ws.readyState === WebSocket.OPEN) this.ws.send(JSON.stringify(value));
     }
@@ -188,12 +172,9 @@ export class VideoRTC extends HTMLElement {
     /** Creates the video element. Called once, when the element is first in the document. */
     oninit() {
         const video = document.createElement('video');
-        video.controls = true;
-        video.playsInline = true;
+        video.controls = video.playsInline = true;
         video.preload = 'auto';
-        video.style.display = 'block';
-        video.style.width = '100%';
-        video.style.height = '100%';
+        Object.assign(video.style, {display: 'block', width: '100%', height: '100%'});
         video.addEventListener('error', () => {
             // Only errors of the stream count, not those of an emptied element.
             if (this.ws && (video.error || video.src)) {
@@ -246,10 +227,7 @@ export class VideoRTC extends HTMLElement {
         this.#cancelReconnect();
         this.#closePC();
 
-        this.wsState = WebSocket.CLOSED;
-        const ws = this.ws;
-        this.ws = null;
-        ws?.close();
+        this.#closeWS();
         this.ondata = null;
         this.#running.clear();
 
@@ -263,6 +241,7 @@ export class VideoRTC extends HTMLElement {
     onopen() {
         this.wsState = WebSocket.OPEN;
         this.ondata = null;
+        this.#onpicture = null;
         this.onmessage = {};
 
         const wanted = this.mode.split(',').map(mode => mode.trim());
@@ -285,9 +264,8 @@ export class VideoRTC extends HTMLElement {
             if (modes.length) {
                 const first = modes[0];
                 this.onmessage.mjpeg = msg => {
-                    if (msg.type !== 'error' || !String(msg.value).startsWith(first)) return;
-                    this.#running.add('mjpeg');
-                    this.onmjpeg();
+                    const text = String(msg.value);
+                    if (msg.type === 'error' ? text.startsWith(first) : SOUND_ALONE.test(text)) this.#addPictures();
                 };
             } else {
                 modes.push('mjpeg');
@@ -307,6 +285,7 @@ export class VideoRTC extends HTMLElement {
         if (this.wsState === WebSocket.CLOSED) return false;
 
         this.ws = null;
+        if (this.pictured) this.#closePC();
         this.#running.clear();
         this.#reconnect(this.RECONNECT_TIMEOUT);
         return true;
@@ -315,26 +294,20 @@ export class VideoRTC extends HTMLElement {
     /** Starts MSE: one endless fragmented MP4 in binary messages. */
     onmse() {
         const video = /** @type {HTMLVideoElement} */ (this.video);
-        /** @type {MediaSource} */
-        let source;
-        if ('ManagedMediaSource' in window) {
-            const Managed = /** @type {any} */ (window).ManagedMediaSource;
-            source = new Managed();
+        const {ManagedMediaSource: Managed} = /** @type {any} */ (window);
+        const Source = Managed ?? MediaSource, source = new Source();
+        let url = '';
+        if (Managed) {
             video.disableRemotePlayback = true;
             video.srcObject = source;
-            source.addEventListener('sourceopen', () => {
-                this.send({type: 'mse', value: this.codecs(Managed.isTypeSupported)});
-            }, {once: true});
         } else {
-            source = new MediaSource();
-            const url = URL.createObjectURL(source);
             video.srcObject = null;
-            video.src = url;
-            source.addEventListener('sourceopen', () => {
-                URL.revokeObjectURL(url);
-                this.send({type: 'mse', value: this.codecs(MediaSource.isTypeSupported)});
-            }, {once: true});
+            video.src = url = URL.createObjectURL(source);
         }
+        source.addEventListener('sourceopen', () => {
+            URL.revokeObjectURL(url);
+            this.send({type: 'mse', value: this.codecs(Source.isTypeSupported)});
+        }, {once: true});
         this.play();
 
         this.mseCodecs = '';
@@ -442,26 +415,27 @@ export class VideoRTC extends HTMLElement {
                 rtc += h265 ? SCORE.rtcH265 : SCORE.rtcVideo;
             }
             if (stream.getAudioTracks().length) rtc += SCORE.rtcAudio;
-            if (this.mseCodecs.includes('hvc1.')) mse += SCORE.hvc1;
-            if (this.mseCodecs.includes('avc1.')) mse += SCORE.avc1;
-            if (this.mseCodecs.includes('mp4a.')) mse += SCORE.mp4a;
+            for (const [name, score] of Object.entries(SCORE)) {
+                if (this.mseCodecs.includes(name + '.')) mse += score;
+            }
 
             if (rtc >= mse) {
                 this.pcState = WebSocket.OPEN;
-                this.wsState = WebSocket.CLOSED;
-                const ws = this.ws;
-                this.ws = null;
                 this.ondata = null;
                 this.#cancelReconnect();
-                if (this.#controlsHidden) this.video.controls = true;
-                this.#controlsHidden = false;
+                this.#showControls(true);
                 if (this.video !== video2) {
                     this.video.playbackRate = 1;
                     this.video.removeAttribute('src');
                     this.video.srcObject = stream;
                     this.play();
                 }
-                ws?.close();
+                // Pictures beside the sound need the socket; unknown messages harm nobody.
+                if (this.pictured && rtc <= SCORE.rtcAudio) {
+                    this.send({type: 'stop', value: 'mse'});
+                } else {
+                    this.#closeWS();
+                }
             } else {
                 this.#closePC();
             }
@@ -470,15 +444,13 @@ export class VideoRTC extends HTMLElement {
     }
 
     /**
-     * No network path to the server, or it was lost. To be overridden by who wants to
-     * tell; the next attempt is already planned.
+     * No network path to the server, or it was lost; the next attempt is already planned.
      * @param {PathReport} _report
      */
     onpcfailed(_report) {}
 
     /**
      * The peer connection is gone: goes on with what is left, or plans the next attempt.
-     * To be overridden by who plans otherwise.
      */
     onpclost() {
         this.#failed('webrtc');
@@ -507,17 +479,12 @@ export class VideoRTC extends HTMLElement {
         const video = /** @type {HTMLVideoElement} */ (this.video);
         const canvas = document.createElement('canvas');
         const player = document.createElement('video');
-        player.autoplay = true;
-        player.playsInline = true;
-        player.muted = true;
+        player.autoplay = player.playsInline = player.muted = true;
         player.addEventListener('loadeddata', () => {
-            if (!canvas.width || canvas.width !== player.videoWidth || canvas.height !== player.videoHeight) {
-                canvas.width = player.videoWidth;
-                canvas.height = player.videoHeight;
-            }
+            canvas.width = player.videoWidth;
+            canvas.height = player.videoHeight;
             canvas.getContext('2d')?.drawImage(player, 0, 0);
-            this.#hideControls();
-            video.poster = canvas.toDataURL('image/jpeg');
+            this.#show(canvas.toDataURL('image/jpeg'));
         });
         this.ondata = data => {
             player.src = 'data:video/mp4;base64,' + VideoRTC.btoa(data);
@@ -527,18 +494,26 @@ export class VideoRTC extends HTMLElement {
 
     /** Starts MJPEG: a JPEG per message. */
     onmjpeg() {
-        const video = /** @type {HTMLVideoElement} */ (this.video);
-        this.ondata = data => {
-            this.#hideControls();
-            video.poster = 'data:image/jpeg;base64,' + VideoRTC.btoa(data);
-        };
+        this.ondata = data => this.#show('data:image/jpeg;base64,' + VideoRTC.btoa(data));
         this.send({type: 'mjpeg'});
     }
 
-    /**
-     * Base64 of bytes.
-     * @param {ArrayBuffer} buffer
-     */
+    /** MJPEG shows the picture, or is about to. */
+    get pictured() {
+        return this.#running.has('mjpeg');
+    }
+
+    /** MJPEG as well, beside what plays the sound. */
+    #addPictures() {
+        if (this.pictured || !this.media.includes('video')) return;
+        this.#running.add('mjpeg');
+        const sound = this.ondata;
+        this.onmjpeg();
+        this.#onpicture = this.ondata;
+        if (sound) this.ondata = sound;
+    }
+
+    /** Base64 of bytes. @param {ArrayBuffer} buffer */
     static btoa(buffer) {
         const bytes = new Uint8Array(buffer);
         let text = '';
@@ -564,24 +539,15 @@ export class VideoRTC extends HTMLElement {
         };
         try {
             const stats = await pc.getStats();
-            /** @type {(id: string) => Candidate} */
-            const candidate = id => {
-                const entry = stats.get(id) ?? {};
-                return {
-                    address: entry.address || entry.ip || '', port: entry.port ?? 0,
-                    protocol: entry.protocol ?? '', type: entry.candidateType ?? '',
-                };
+            const candidate = (/** @type {string} */ id) => {
+                const {address, ip = '', port = 0, protocol = '', candidateType: type = ''} = stats.get(id) ?? {};
+                return {address: address || ip, port, protocol, type};
             };
             stats.forEach(entry => {
                 if (entry.type === 'transport' && entry.selectedCandidatePairId) report.found = true;
                 if (entry.type !== 'candidate-pair') return;
-                report.pairs.push({
-                    local: candidate(entry.localCandidateId),
-                    remote: candidate(entry.remoteCandidateId),
-                    state: entry.state,
-                    sent: entry.requestsSent ?? 0,
-                    answered: entry.responsesReceived ?? 0,
-                });
+                const {localCandidateId, remoteCandidateId, state, requestsSent: sent = 0, responsesReceived: answered = 0} = entry;
+                report.pairs.push({local: candidate(localCandidateId), remote: candidate(remoteCandidateId), state, sent, answered});
             });
         } catch (err) {
             console.warn(err);
@@ -589,13 +555,12 @@ export class VideoRTC extends HTMLElement {
         return report;
     }
 
-    /**
-     * Gives a message to the handlers.
-     * @param {string|ArrayBuffer} data
-     */
+    /** Gives a message to the handlers. @param {string|ArrayBuffer} data */
     #receive(data) {
         if (typeof data !== 'string') {
-            this.ondata?.(data);
+            // Only a JPEG begins with FF.
+            const isPicture = new Uint8Array(data)[0] === 0xFF;
+            (isPicture && this.#onpicture || this.ondata)?.(data);
             return;
         }
         /** @type {Message} */
@@ -614,13 +579,14 @@ export class VideoRTC extends HTMLElement {
      */
     #failed(mode) {
         if (!this.#running.delete(mode) || this.#running.size) return;
-        // Without a picture the browser would show that it is loading for ever.
-        if (this.video && this.video.readyState < HAVE_CURRENT_DATA) this.#emptyVideo();
+        // Without a picture (HAVE_CURRENT_DATA) the browser would show that it loads for ever.
+        if (this.video && this.video.readyState < 2) this.#emptyVideo();
         this.ws?.close();
     }
 
     #emptyVideo() {
         if (!this.video) return;
+        this.video.style.background = '';
         this.video.srcObject = null;
         if (this.video.hasAttribute('src')) {
             this.video.removeAttribute('src');
@@ -628,10 +594,7 @@ export class VideoRTC extends HTMLElement {
         }
     }
 
-    /**
-     * Plans the next attempt.
-     * @param {number} apart least milliseconds since the last one
-     */
+    /** Plans the next attempt. @param {number} apart least milliseconds since the last one */
     #reconnect(apart) {
         this.#cancelReconnect();
         this.wsState = WebSocket.CONNECTING;
@@ -649,10 +612,7 @@ export class VideoRTC extends HTMLElement {
         this.reconnectTS = 0;
     }
 
-    /**
-     * The network path is there: waits for the picture.
-     * @param {RTCPeerConnection} pc
-     */
+    /** The network path is there: waits for the picture. @param {RTCPeerConnection} pc */
     #pcConnected(pc) {
         this.#connected = pc;
         // The goodbye of the server; the connection itself needs seconds to notice.
@@ -667,6 +627,7 @@ export class VideoRTC extends HTMLElement {
         // With no rival the element shows the stream right away, which saves a frame.
         const alone = this.#running.size === 1 && this.#running.has('webrtc') && this.video;
         const video2 = alone || document.createElement('video');
+        if (alone && this.onmessage.mjpeg && !tracks.some(track => track.kind === 'video')) this.#addPictures();
         video2.addEventListener('loadeddata', () => {
             if (this.pc === pc) this.onpcvideo(video2);
         }, {once: true});
@@ -675,10 +636,7 @@ export class VideoRTC extends HTMLElement {
         if (alone) this.play();
     }
 
-    /**
-     * No path, or it was lost.
-     * @param {RTCPeerConnection} pc
-     */
+    /** No path, or it was lost. @param {RTCPeerConnection} pc */
     #pcFailed(pc) {
         this.pc = null;
         this.pcState = WebSocket.CLOSED;
@@ -689,11 +647,30 @@ export class VideoRTC extends HTMLElement {
         this.onpclost();
     }
 
-    /** Pictures have nothing to pause. */
-    #hideControls() {
-        if (!this.video?.controls) return;
-        this.video.controls = false;
-        this.#controlsHidden = true;
+    /** Shows a picture. @param {string} url */
+    #show(url) {
+        const {video} = this;
+        if (!video) return;
+        // What plays shows no poster any more. Without sound there is nothing to control.
+        const sounds = video.readyState > 0;
+        video.poster = url;
+        if (sounds) video.style.background = `center/contain no-repeat url(${url})`;
+        this.#showControls(sounds);
+    }
+
+    /** @param {boolean} shown */
+    #showControls(shown) {
+        const {video} = this;
+        if (!video || (shown ? !this.#controlsHidden : !video.controls)) return;
+        video.controls = shown;
+        this.#controlsHidden = !shown;
+    }
+
+    #closeWS() {
+        this.wsState = WebSocket.CLOSED;
+        const ws = this.ws;
+        this.ws = null;
+        ws?.close();
     }
 
     #closePC() {
@@ -703,10 +680,7 @@ export class VideoRTC extends HTMLElement {
         if (pc) release(pc);
     }
 
-    /**
-     * Chromium says that it "maybe" plays HLS and then does not play ours.
-     * @param {string[]} wanted
-     */
+    /** Chromium says that it "maybe" plays HLS, and does not. @param {string[]} wanted */
     #playsHLS(wanted) {
         if (!this.video?.canPlayType('application/vnd.apple.mpegurl')) return false;
         const reliable = 'ManagedMediaSource' in window || /Version\/\d+.+Safari/.test(navigator.userAgent);
@@ -716,43 +690,35 @@ export class VideoRTC extends HTMLElement {
     /** Watches whether the element can be seen, until it is removed. */
     #watch() {
         if (this.#unwatch) return;
-        const onhide = () => {
+        const abort = new AbortController(), {signal} = abort;
+        this.#unwatch = () => {
+            this.#unwatch = null;
+            abort.abort();
+        };
+        window.addEventListener('pagehide', () => {
             // First of all, so that the goodbye gets out before the page is gone.
             this.pc?.close();
             this.ondisconnect();
-        };
-        const onshow = (/** @type {PageTransitionEvent} */ ev) => {
+        }, {signal});
+        window.addEventListener('pageshow', ev => {
             if (ev.persisted && this.isConnected) this.connectedCallback();
-        };
-        window.addEventListener('pagehide', onhide);
-        window.addEventListener('pageshow', onshow);
+        }, {signal});
 
         const onseen = (/** @type {boolean} */ seen) => {
             if (this.background) return;
             if (!seen) this.disconnectedCallback();
             else if (this.isConnected) this.connectedCallback();
         };
-        const onvisibility = () => {
+        document.addEventListener('visibilitychange', () => {
             if (this.visibilityCheck) onseen(!document.hidden);
-        };
-        document.addEventListener('visibilitychange', onvisibility);
-
-        /** @type {IntersectionObserver|null} */
-        let observer = null;
+        }, {signal});
         if (this.visibilityThreshold && 'IntersectionObserver' in window) {
-            observer = new IntersectionObserver(entries => {
+            const observer = new IntersectionObserver(entries => {
                 for (const entry of entries) onseen(entry.isIntersecting);
             }, {threshold: this.visibilityThreshold});
             observer.observe(this);
+            signal.addEventListener('abort', () => observer.disconnect());
         }
-
-        this.#unwatch = () => {
-            this.#unwatch = null;
-            window.removeEventListener('pagehide', onhide);
-            window.removeEventListener('pageshow', onshow);
-            document.removeEventListener('visibilitychange', onvisibility);
-            observer?.disconnect();
-        };
     }
 }
 
@@ -846,11 +812,7 @@ function feed(video, buffer, restart) {
     };
 }
 
-/**
- * Speed that brings the delay to the target without being heard.
- * @param {number} gap seconds of media ahead of the player
- * @param {number} target wanted gap in seconds
- */
+/** Speed that brings the gap to the target, in seconds, unheard. @param {number} gap @param {number} target */
 function liveRate(gap, target) {
     if (gap < 0.05) return 0.97;
     if (gap > target + 0.5) return 1.1;

@@ -124,6 +124,8 @@ export class VideoStream extends VideoRTC {
                     if (mode === first && mode !== 'mjpeg' && this.onmessage.mjpeg) open.add('mjpeg');
                     // That of WebRTC says most, the others often only repeat it.
                     if (!shown || mode === 'webrtc') shown = text;
+                    // What plays without a picture has sound alone.
+                    if (mode === 'mjpeg' && this.pcState === WebSocket.OPEN) this.divMode = 'RTC';
                     if (!open.size || !mode) this.divError = explainError(shown, this.wsURL);
                     break;
                 }
@@ -156,7 +158,7 @@ export class VideoStream extends VideoRTC {
     /** @param {HTMLVideoElement} video2 */
     onpcvideo(video2) {
         super.onpcvideo(video2);
-        if (this.pcState !== WebSocket.CLOSED) this.divMode = 'RTC';
+        if (this.pcState !== WebSocket.CLOSED && !this.pictured) this.divMode = 'RTC';
     }
 
     /** @param {import('./video-rtc.js').PathReport} report */

@@ -16,6 +16,8 @@ class FakeElement extends EventTarget {
     textContent = '';
     classList = {add() {}, remove() {}};
     append(...nodes) { this.children.push(...nodes); }
+    after() {}
+    remove() {}
     appendChild(node) { this.append(node); return node; }
     setAttribute(name, value) { this.attributes.set(name, value); }
     getAttribute(name) { return this.attributes.get(name) ?? null; }
@@ -128,7 +130,10 @@ export class FakeMediaSource extends EventTarget {
     static isTypeSupported(type) { return /avc1|mp4a/.test(type); }
     addSourceBuffer() {
         const buffer = new EventTarget();
-        return FakeMediaSource.buffer = Object.assign(buffer, {buffered: {length: 0}, updating: false, appendBuffer() {}, remove() {}});
+        const appended = [];
+        return FakeMediaSource.buffer = Object.assign(buffer, {
+            buffered: {length: 0}, updating: false, appended, appendBuffer(data) { appended.push(data); }, remove() {},
+        });
     }
 }
 

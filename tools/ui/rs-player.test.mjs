@@ -99,6 +99,55 @@ test('hello comes first, the channel is in the offer, and the socket stays', asy
     assert.deepEqual(calls, []);
 });
 
+/** The camera has sound for WebRTC and pictures for Motion JPEG. */
+async function sounding(element, {session = SESSION, mse = true} = {}) {
+    const ws = FakeSocket.last;
+    ws.open();
+    await settle();
+    if (session) ws.receive('session', session);
+    if (mse) ws.receive('mse', 'video/mp4; codecs="flac"');
+    FakePeer.last.transceivers[0].currentDirection = 'inactive';
+    ws.receive('webrtc/answer', 'v=0 answer');
+    await settle();
+    FakePeer.last.become('connected');
+    const video2 = document.createElement('video');
+    video2.srcObject = new MediaStream([{kind: 'audio'}]);
+    return {ws, pc: FakePeer.last, win: () => element.onpcvideo(video2)};
+}
+
+test('sound over webrtc, the picture as motion jpeg beside it', async () => {
+    for (const mode of ['webrtc,mse,mjpeg', 'webrtc,mjpeg']) {
+        const element = make({mode}), mse = mode.includes('mse');
+        const {ws, pc, win} = await sounding(element, {mse, session: {...SESSION, caps: [...SESSION.caps, 'stop']}});
+        ws.receive('mjpeg');
+        win();
+        assert.deepEqual(ws.types(), ['hello', 'webrtc/offer', 'mjpeg', ...(mse ? ['stop'] : [])]);
+        assert.equal(element.phase, 'live');
+        assert.equal(element.seen.filter(([type]) => type === 'mode').at(-1)[1].mode, 'mjpeg');
+        assert.equal(element.shown.className, 'pictures');
+        assert.equal(element.pc, pc);
+        assert.equal(element.ws, ws);
+        // Either of them lost is half of it lost.
+        const sockets = FakeSocket.all.length;
+        pc.become('failed');
+        tick(500);
+        assert.equal(ws.readyState, WebSocket.CLOSING);
+        tick(60_000);
+        assert.ok(FakeSocket.all.length > sockets);
+    }
+});
+
+test('sound alone over webrtc, when there is no picture after all', async () => {
+    const element = make({mode: 'webrtc,mjpeg'});
+    const {ws, win} = await sounding(element, {mse: false});
+    win();
+    element.video.readyState = 4;
+    ws.receive('error', 'mjpeg: codecs not matched');
+    assert.equal(element.phase, 'live');
+    assert.equal(element.seen.filter(([type]) => type === 'mode').at(-1)[1].mode, 'webrtc');
+    assert.equal(element.shown, element.video);
+});
+
 test('a server without hello is used like go2rtc\'s', async () => {
     const element = make();
     const {ws, pc} = await playing(element, null);

@@ -213,6 +213,82 @@ test('mjpeg is the last resort', async () => {
     assert.deepEqual(FakeSocket.last.types(), ['mjpeg']);
 });
 
+const JPEG = new Uint8Array([0xFF, 0xD8, 0xFF]).buffer, FRAGMENT = new Uint8Array([0, 0, 0, 8]).buffer;
+
+/** The server has sound alone for WebRTC. */
+async function sounding() {
+    await settle();
+    FakePeer.last.transceivers[0].currentDirection = 'inactive';
+    FakeSocket.last.receive('webrtc/answer', 'v=0 answer');
+    await settle();
+    FakePeer.last.become('connected');
+}
+
+test('mse of sound alone: the picture comes beside it, and each gets its bytes', () => {
+    for (const [type, pictured] of [['flac', true], ['opus', true], ['mp4a.40.2', true], ['hvc1.1.6.L153.B0,opus', false], ['av01.0.08M.08', false]]) {
+        const element = make(VideoRTC, {mode: 'mse,mjpeg'});
+        FakeSocket.last.open();
+        FakeSocket.last.receive('mse', `video/mp4; codecs="${type}"`);
+        FakeSocket.last.receive('mse', `video/mp4; codecs="${type}"`);
+        assert.deepEqual(FakeSocket.last.types(), pictured ? ['mjpeg'] : [], type);
+        assert.equal(element.pictured, pictured, type);
+        if (!pictured) continue;
+        element.video.readyState = 4;
+        FakeSocket.last.receiveBytes(JPEG);
+        FakeSocket.last.receiveBytes(FRAGMENT);
+        assert.equal(element.video.poster, 'data:image/jpeg;base64,/9j/');
+        // A video that plays shows no poster.
+        assert.match(element.video.style.background, /data:image/);
+        assert.equal(element.video.controls, true, 'there is sound to control');
+        assert.deepEqual(FakeMediaSource.buffer.appended, [FRAGMENT]);
+    }
+    make(VideoRTC, {mode: 'mse,mjpeg', media: 'audio'});
+    FakeSocket.last.open();
+    FakeSocket.last.receive('mse', 'video/mp4; codecs="flac"');
+    assert.deepEqual(FakeSocket.last.types(), [], 'nobody wants a picture');
+});
+
+test('webrtc of sound alone: the picture comes beside it, over the socket', async () => {
+    for (const mode of ['webrtc,mjpeg', 'webrtc,mse,mjpeg']) {
+        const element = make(VideoRTC, {mode});
+        const ws = FakeSocket.last;
+        ws.open();
+        if (mode.includes('mse')) ws.receive('mse', 'video/mp4; codecs="flac"');
+        await sounding();
+        assert.equal(ws.types().filter(type => type === 'mjpeg').length, 1);
+        ws.receiveBytes(JPEG);
+        assert.match(element.video.poster, /^data:image/);
+        assert.equal(element.video.controls, false);
+        const video2 = document.createElement('video');
+        video2.srcObject = new MediaStream([{kind: 'audio'}]);
+        element.onpcvideo(video2);
+        assert.equal(element.pcState, WebSocket.OPEN);
+        assert.equal(element.ws, ws);
+        assert.deepEqual(ws.sent.at(-1), {type: 'stop', value: 'mse'});
+        assert.equal(element.video.controls, true);
+        // Without the socket there is no picture: all begins again.
+        const pc = FakePeer.last, sockets = FakeSocket.all.length;
+        ws.closed();
+        assert.equal(pc.connectionState, 'closed');
+        tick(15_000);
+        assert.equal(FakeSocket.all.length, sockets + 1);
+    }
+});
+
+test('webrtc of sound alone waits for the picture of mse', async () => {
+    const element = make(VideoRTC, {mode: 'webrtc,mse,mjpeg'});
+    const ws = FakeSocket.last;
+    ws.open();
+    await sounding();
+    ws.receive('mse', 'video/mp4; codecs="hvc1.1.6.L153.B0,mp4a.40.2"');
+    assert.deepEqual(ws.types(), ['webrtc/offer']);
+    const video2 = document.createElement('video');
+    video2.srcObject = new MediaStream([{kind: 'audio'}]);
+    element.onpcvideo(video2);
+    assert.equal(element.pc, null);
+    assert.equal(element.ws, ws);
+});
+
 test('a lost peer connection reconnects at once, a lost socket after a while', async () => {
     const element = make();
     await playing(element);

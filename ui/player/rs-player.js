@@ -197,19 +197,34 @@ export class RsPlayer extends VideoRTC {
     onpcvideo(video2) {
         const {ws, pc} = this, run = this.#run, rival = RIVALS.some(mode => run.open.has(mode));
         const keep = ws && run.session;
+        const sound = this.pictured && !/** @type {MediaStream|null} */ (video2.srcObject)?.getVideoTracks().length;
         // The base closes the socket of the winner; a kept one is out of its sight meanwhile.
         if (keep) this.ws = null;
         super.onpcvideo(video2);
-        run.won = Boolean(pc) && this.pc === pc && this.pcState === WebSocket.OPEN;
+        const won = Boolean(pc) && this.pc === pc && this.pcState === WebSocket.OPEN;
         if (keep) {
             this.ws = ws;
             this.wsState = WebSocket.OPEN;
         }
-        if (!run.won) return;
+        if (!won) return;
         for (const mode of [...RIVALS, 'mjpeg']) delete this.onmessage[mode];
+        if (sound) {
+            // The pictures beside it are what is shown, and the socket carries them.
+            run.sounds = true;
+            run.open = new Set(['webrtc', 'mjpeg']);
+            if (keep && rival && run.session?.caps.has('stop')) this.#hearing.stopRival();
+        } else {
+            this.#won();
+            if (keep && rival) this.#hearing.stopRival();
+        }
+    }
+
+    /** WebRTC is what is shown. */
+    #won() {
+        const run = this.#run;
+        run.won = true;
         run.open = new Set(['webrtc']);
         this.#endPictures();
-        if (keep && rival) this.#hearing.stopRival();
         this.#playing('webrtc');
     }
 
@@ -218,13 +233,19 @@ export class RsPlayer extends VideoRTC {
         this.#pictures?.close();
         const pictures = this.#pictures = showPictures(/** @type {HTMLVideoElement} */ (this.video));
         this.ondata = data => pictures.push(data);
+        this.onmessage.pictures = msg => {
+            if (msg.type !== 'error' || !String(msg.value).startsWith('mjpeg')) return;
+            this.#endPictures();
+            // There is sound alone.
+            if (this.pc && this.pcState === WebSocket.OPEN) this.#won();
+        };
         this.send({type: 'mjpeg'});
     }
 
     onpclost() {
         const run = this.#run;
         run.open.delete('webrtc');
-        if (run.won) this.#letGo();
+        if (run.won || run.sounds) this.#letGo();
         else if (!run.open.size) this.#lose('There is no network path to the server.', 'network');
         else super.onpclost();
     }

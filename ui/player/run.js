@@ -14,6 +14,8 @@ export class Run {
     link = null;
     /** WebRTC is what is shown. */
     won = false;
+    /** WebRTC plays the sound beside Motion JPEG. */
+    sounds = false;
     /** The modes that may still play. @type {Set<string>} */
     open = new Set();
     /** The error to show if nothing plays. */

@@ -94,6 +94,32 @@ fn motion_jpeg_plays_on_a_canvas() {
     }
 }
 
+/// The sound comes over WebRTC or MSE, and the picture beside it.
+#[test]
+fn motion_jpeg_with_sound_is_seen_and_heard() {
+    if !has_browser() {
+        return;
+    }
+    let server = Server::with_streams(
+        "pcmu: demo:?video=mjpeg&audio=pcmu&width=640&height=360\nopus: demo:?video=mjpeg&width=640&height=360",
+    );
+    for (stream, mode) in [
+        ("pcmu", "webrtc,mse,hls,mjpeg"),
+        ("opus", "webrtc,mse,hls,mjpeg"),
+        ("pcmu", "webrtc,mjpeg"),
+        ("pcmu", "mse,mjpeg"),
+    ] {
+        let report = play(&server.url(""), stream, &["--mode", mode]);
+        assert_eq!((number(&report, "width"), number(&report, "height")), (640.0, 360.0));
+        assert!(number(&report, "advanced") > 20.0, "the burnt-in counter moves: {report}");
+        assert_eq!(number(&report, "damaged"), 0.0, "{report}");
+        assert!(number(&report, "time") > 1.0, "the sound plays: {report}");
+        let over_webrtc = mode.contains("webrtc");
+        assert_eq!(report.contains("\"heard\":true"), over_webrtc, "{report}");
+        server.until_stream(stream, "the camera is let go", |s| !s.contains("\"receivers\""));
+    }
+}
+
 #[test]
 fn cameras_play_in_the_browser() {
     if !has_browser() || !has_program("ffmpeg", "-version") {
