@@ -18,7 +18,9 @@ const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 /** What is there once a page has loaded what it needs. */
 const PAGES = {'': '.tile', 'streams.html': 'tbody tr', 'sessions.html': '.card h2', 'add.html': '.examples button', 'log.html': '.loglist li', 'config.html': '.problems',
     'net.html': '.graph g, .table td, .empty', 'links.html?src=demo': '.urls li', 'doctor.html': '.checks li:nth-child(7) .state:not([data-state=run])', 'camera.html?src=demo': 'rs-player .info[data-phase=live]',
-    'stream.html?src=demo': 'rs-player .info[data-phase=live]', 'webrtc.html?src=demo': 'video'};
+    'stream.html?src=demo': 'rs-player .info[data-phase=live]', 'stream.html?src=demo&src=demo&mode=mse&mode=webrtc&width=200px&background=false': 'rs-player:nth-child(2) .info[data-phase=live]',
+    'webrtc.html?src=demo&media=video+audio': 'rs-player .info[data-phase=live]', 'webrtc-sync.html?src=demo&media=video': 'video',
+    'hls.html?src=demo': 'video', 'hls.html?src=demo&video=h264&audio=aac,opus': 'video'};
 const INGRESS = '/api/hassio_ingress/Zm9vYmFy/';
 
 /** @type {Awaited<ReturnType<typeof launch>>} */
@@ -115,10 +117,21 @@ async function works(url, server) {
             assert.equal(states.WebSocket, 'ok');
             assert.equal(states['Event feed'], 'ok', JSON.stringify(states));
         }
+        if (/^(hls|stream|webrtc)/.test(path)) await plays(page, path, faults);
         if (path === 'config.html') await change(page, url, server);
         await page.close();
         assert.deepEqual(faults, [], `${url}${path}`);
     }
+}
+
+/** Every picture of a bare player advances. @param {import('puppeteer-core').Page} page @param {string} path @param {string[]} faults */
+async function plays(page, path, faults) {
+    const moves = () => [...document.querySelectorAll('video')].every(video => video.videoWidth && video.currentTime > 0.2);
+    await page.waitForFunction(moves, {timeout: 30_000}).catch(async err => {
+        const said = await page.evaluate(() => [...document.querySelectorAll('main p, .info')].map(n => n.textContent).join('\n'));
+        assert.fail(`${path}: ${err.message}\n${said}\n${faults.join('\n')}`);
+    });
+    if (path.startsWith('hls')) assert.equal(await page.$('rs-player'), null, 'it is played by HLS, not in another way');
 }
 
 /** Puts a changed configuration in force on the page, for good. @param {import('puppeteer-core').Page} page @param {string} url @param {Awaited<ReturnType<typeof rs2rtc>>} server */
