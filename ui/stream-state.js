@@ -4,7 +4,7 @@
 
 /**
  * @typedef {{id?: number, url?: string, source?: string, error?: string, error_kind?: string, format_name?: string, protocol?: string,
- *     remote_addr?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number}} Connection
+ *     remote_addr?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number, senders?: object[]}} Connection
  * @typedef {{codec_name?: string, codec_type?: string}} Codec
  * @typedef {{producers: Connection[]|null, consumers: Connection[]|null}} Stream
  */
@@ -18,7 +18,7 @@ const NOT_VIEWERS = ['preload', 'probe'];
  */
 export function describe(stream) {
     const producers = stream.producers ?? [];
-    const viewers = (stream.consumers ?? []).filter(c => !NOT_VIEWERS.includes(c.format_name ?? '')).length;
+    const viewers = (stream.consumers ?? []).filter(c => !NOT_VIEWERS.includes(c.format_name ?? '') && !isTalkOnly(c)).length;
     const live = producers.filter(isConnected);
     if (live.length) {
         const codecs = live.flatMap(p => (p.receivers ?? []).map(r => (r.codec?.codec_name ?? '').toUpperCase()));
@@ -31,6 +31,19 @@ export function describe(stream) {
     const source = producers[0]?.url ?? producers[0]?.source ?? '';
     return {state: 'idle', detail: source, viewers};
 }
+
+/**
+ * Where those are who talk to the camera now.
+ * @param {Stream} stream
+ * @returns {string[]} addresses without the port, oldest first
+ */
+export const talkers = stream => (stream.consumers ?? []).filter(c => c.receivers?.length).map(c => (c.remote_addr ?? '').split(' ')[0].replace(/:\d+$/, ''));
+
+/** Can somebody talk to it, as far as its sources have told? @param {Stream} stream */
+export const hasLoudspeaker = stream => (stream.producers ?? []).some(p => (p.medias ?? []).some(m => m.startsWith('audio, sendonly')) || /#.*\bbackchannel=1\b/.test(p.url ?? ''));
+
+/** @param {Connection} consumer */
+const isTalkOnly = consumer => Boolean(consumer.receivers?.length) && !consumer.senders?.length;
 
 /**
  * A source that is not connected is only its address.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {explainError, explainPath, mediaPort, pathText} from '../../ui/reasons.js';
-import {describe} from '../../ui/stream-state.js';
+import {explainError, explainPath, mediaPort, pathText, portIn} from '../../ui/reasons.js';
+import {describe, hasLoudspeaker, talkers} from '../../ui/stream-state.js';
 import {summary} from './play.mjs';
 
 const URL_OF = name => `ws://host/api/ws?src=${encodeURIComponent(name)}`;
@@ -45,6 +45,8 @@ test('the port of the media is the one that the server offers', () => {
     assert.equal(mediaPort({...REPORT, remote: [calling, tcp, {...CANDIDATE, port: 18_555}]}), 18_555);
     assert.equal(mediaPort({...REPORT, remote: [calling, tcp]}), 9555);
     assert.equal(mediaPort({...REPORT, remote: [calling]}), 0);
+    const said = 'no network path: no check arrived; our candidates: ', theirs = '; the viewer\'s: udp abc.local:5000';
+    assert.deepEqual(['udp 172.17.0.2:8555, tcp 172.17.0.2:8556', 'udp [fd00::5]:8555', 'none'].map(ours => portIn(said + ours + theirs)), [8555, 8555, 0]);
 });
 
 test('the state of a stream', () => {
@@ -58,6 +60,19 @@ test('the state of a stream', () => {
     assert.equal(describe({producers: [idle], consumers: [{format_name: 'webrtc'}]}).state, 'starting');
     assert.equal(describe({producers: [{...idle, error: 'refused'}], consumers: null}).detail, 'refused');
     assert.equal(describe({producers: null, consumers: null}).state, 'idle');
+});
+
+test('who talks is no viewer, and where it can be heard', () => {
+    const talker = {format_name: 'webrtc/whep', remote_addr: '192.168.1.23:5004 host', receivers: [{}]}, viewer = {format_name: 'webrtc', senders: [{}]};
+    const both = {format_name: 'webrtc', remote_addr: '[fd00::7]:1 host', senders: [{}], receivers: [{}]};
+    const stream = {producers: [{id: 1, format_name: 'rtsp', medias: ['video, recvonly, H264', 'audio, sendonly, PCMA/8000']}], consumers: [talker, viewer, both]};
+    assert.equal(describe(stream).viewers, 2);
+    assert.deepEqual(talkers(stream), ['192.168.1.23', '[fd00::7]']);
+    assert.deepEqual(talkers({producers: null, consumers: null}), []);
+    assert.ok(hasLoudspeaker(stream));
+    // Nobody has talked yet: a program that plays sound is not running.
+    assert.ok(hasLoudspeaker({producers: [{url: 'exec:aplay -#backchannel=1#audio=alaw/8000'}], consumers: null}));
+    assert.ok(!hasLoudspeaker({producers: [{url: 'rtsp://h/x#backchannel=0', medias: ['audio, recvonly, PCMA/8000']}], consumers: null}));
 });
 
 test('readings of the strip in numbers', () => {

@@ -135,6 +135,7 @@ export default {
     'camera.talking': 'Talking',
     'camera.talkAsking': 'Connecting…',
     'camera.talkFailed': 'Talking is not possible:',
+    'camera.floor': 'Somebody else is talking ({who}).',
     'camera.talkHttps': 'A microphone needs HTTPS or localhost.',
     'camera.fps': 'Frames a second',
     'camera.dropped': '{n} dropped',

@@ -135,6 +135,7 @@ export default {
     'camera.talking': '正在讲话',
     'camera.talkAsking': '正在连接…',
     'camera.talkFailed': '无法讲话：',
+    'camera.floor': '对方正在讲话（{who}）。',
     'camera.talkHttps': '使用麦克风需要 HTTPS 或 localhost。',
     'camera.fps': '每秒帧数',
     'camera.dropped': '丢帧 {n}',

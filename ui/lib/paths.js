@@ -1,7 +1,7 @@
 /**
  * The network paths to the server, each by itself: a peer connection that is told one of the server's addresses only either connects or does not.
  */
-import {bye, gathered} from './talk.js';
+import {gathered, leave} from './talk.js';
 
 /** Milliseconds that a path may need to connect, and that the server has to answer. */
 const CONNECT = 3000, ANSWER = 10_000;
@@ -54,8 +54,7 @@ export async function tryPath(name, index) {
         const ms = await ended ? performance.now() - from : null;
         return {all, one, ms, rtt: ms === null ? undefined : await roundTrip(pc)};
     } finally {
-        pc.close();
-        bye(session);
+        await leave(pc, session);
     }
 }
 

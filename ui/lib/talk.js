@@ -1,10 +1,10 @@
 /**
- * Talking to a camera: a peer connection of its own that only sends, so that the picture is never disturbed. The microphone is
- * open only while somebody talks.
+ * Talking to a camera: a viewer of its own that only sends, into the loudspeaker of the camera, so that the picture is never disturbed.
+ * The microphone is open only while somebody talks.
  */
 
-/** Milliseconds that gathering the own addresses may take, and that somebody may talk. */
-const GATHER = 1500, LONGEST = 120_000;
+/** Milliseconds that gathering the own addresses may take, that somebody may talk, and that the server may take to hear the goodbye. */
+const GATHER = 1500, LONGEST = 120_000, LEAVE = 2000;
 
 export class Talk extends EventTarget {
     /** @type {'off'|'asking'|'on'} */
@@ -24,7 +24,7 @@ export class Talk extends EventTarget {
     constructor(name) {
         super();
         this.name = name;
-        window.addEventListener('pagehide', () => this.stop());
+        window.addEventListener('pagehide', () => this.stop(true));
         window.addEventListener('blur', () => this.stop());
     }
 
@@ -53,7 +53,7 @@ export class Talk extends EventTarget {
             await pc.setLocalDescription();
             await gathered(pc);
             if (turn !== this.#turn) return;
-            const response = await fetch(`api/webrtc?dst=${encodeURIComponent(this.name)}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}});
+            const response = await fetch(`api/webrtc?src=${encodeURIComponent(this.name)}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}});
             const text = await response.text();
             const place = response.headers.get('Location');
             const session = place ? new URL(place, response.url).href : '';
@@ -68,10 +68,11 @@ export class Talk extends EventTarget {
         }
     }
 
-    stop() {
+    /** @param {boolean} [going] with the page */
+    stop(going = false) {
         if (this.state === 'off') return;
         this.#turn++;
-        this.#leave();
+        this.#leave(going);
         this.#enter('off');
     }
 
@@ -83,11 +84,10 @@ export class Talk extends EventTarget {
         this.#enter('off');
     }
 
-    #leave() {
+    #leave(going = false) {
         clearTimeout(this.#timer);
         this.#stream?.getTracks().forEach(track => track.stop());
-        this.#pc?.close();
-        bye(this.#session);
+        leave(this.#pc, this.#session, going);
         this.#stream = this.#pc = null;
         this.#session = '';
     }
@@ -100,8 +100,20 @@ export class Talk extends EventTarget {
 }
 
 /** Tells the server that a session is over. @param {string} session its address; empty: there is none */
-export function bye(session) {
-    if (session) fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
+export async function bye(session) {
+    if (session) await fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
+}
+
+/**
+ * Leaves: asks the server while it still knows the session, then closes the connection. A page that goes has no time to wait.
+ * @param {RTCPeerConnection|null} pc
+ * @param {string} session as for `bye`
+ * @param {boolean} [going] with the page
+ */
+export async function leave(pc, session, going = false) {
+    if (going) pc?.close();
+    await Promise.race([bye(session), new Promise(resolve => setTimeout(resolve, LEAVE))]);
+    pc?.close();
 }
 
 /** Waits until the addresses are known. @param {RTCPeerConnection} pc */

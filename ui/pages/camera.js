@@ -13,6 +13,7 @@ import {chip} from '../lib/state.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {Streams} from '../lib/streams.js';
 import {Talk} from '../lib/talk.js';
+import {hasLoudspeaker, talkers} from '../stream-state.js';
 import {announce, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const params = new URLSearchParams(location.search);
@@ -166,7 +167,7 @@ async function report() {
     await copied(text);
 }
 
-const talk = new Talk(name);
+const talk = new Talk(name), floor = h('span', {class: 'muted small', role: 'status'});
 /** @type {HTMLButtonElement} */
 let talkButton, soundButton;
 function build() {
@@ -217,7 +218,7 @@ function build() {
         if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.problem}`);
     });
     controls.append(button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'}), soundButton, talkButton, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
-        button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'}), button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}));
+        button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'}), button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), floor);
     links.append(h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')), h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {q: name})}, t('nav.log')));
     const go = (/** @type {number} */ by) => {
         const names = streams.sorted().map(e => e.name), at = names.indexOf(name);
@@ -234,10 +235,18 @@ function build() {
     bind('s', t('camera.snapshot'), snapshot);
     bind('i', t('camera.stats'), () => statsBox.open = !statsBox.open);
     Object.keys(MODES).forEach((one, i) => bind(String(i), t('camera.mode'), () => pin(/** @type {Mode} */ (one))));
-    bind('t', t('camera.talk'), ev => ev.repeat || talkButton.hidden || hold(ev));
+    bind('t', t('camera.talk'), ev => ev.repeat || talkButton.hidden || talkButton.disabled || hold(ev));
     document.addEventListener('keyup', ev => {
         if (ev.key.toLowerCase() === 't') talk.stop();
     });
+}
+
+/** Who talks now. Two at once would not be understood, so the button waits for the other one. @param {import('../stream-state.js').Stream} json */
+function showFloor(json) {
+    const mine = talk.state !== 'off', [other] = mine ? [] : talkers(json);
+    talkButton.hidden = !hasLoudspeaker(json);
+    talkButton.disabled = other !== undefined;
+    say(floor, other === undefined ? '' : t('camera.floor', {who: other}));
 }
 
 function showSound() {
@@ -270,8 +279,7 @@ streams.addEventListener('change', () => {
     notice('');
     state.show(entry);
     say(viewers, String(entry.viewers));
-    // The source's word: it is sent sound.
-    if (talkButton) talkButton.hidden = !(entry.json.producers ?? []).some(p => (p.medias ?? []).some(m => m.startsWith('audio, sendonly')));
+    if (talkButton) showFloor(entry.json);
     explainWhy();
 });
 if (name) {
