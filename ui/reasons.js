@@ -121,6 +121,12 @@ export function mediaPort(report) {
 }
 
 /**
+ * The same port from the words of a server that has given up first, "our candidates: udp 10.0.0.5:8555, …".
+ * @param {string} text
+ */
+export const portIn = text => Number(/our candidates: [^;]*?:(\d+)[,;]/.exec(text)?.[1] ?? 0);
+
+/**
  * The addresses of both sides and what came of each pair.
  * @param {PathReport} report
  */

@@ -24,14 +24,14 @@ export async function freePort() {
 /**
  * Starts it and waits until it listens.
  * @param {string} config YAML behind what says where to listen; `api` is a line of its own there
- * @param {{api?: string, args?: string[]}} [options] `api`: more keys of section `api`, in flow style
+ * @param {{api?: string, webrtc?: string, args?: string[]}} [options] `api`, `webrtc`: more keys of the sections, in flow style
  */
-export async function rs2rtc(config, {api = '', args = []} = {}) {
+export async function rs2rtc(config, {api = '', webrtc = '', args = []} = {}) {
     if (process.env.UI && !api.includes('static_dir')) api = [api, `static_dir: ${JSON.stringify(resolve(process.env.UI))}`].filter(Boolean).join(', ');
     const folder = mkdtempSync(join(tmpdir(), 'rs2rtc-'));
-    const [port, rtsp, webrtc] = [await freePort(), await freePort(), await freePort()];
+    const [port, rtsp, media] = [await freePort(), await freePort(), await freePort()];
     const file = join(folder, 'rs2rtc.yaml');
-    writeFileSync(file, `api: {listen: "127.0.0.1:${port}"${api && `, ${api}`}}\nrtsp: {listen: "127.0.0.1:${rtsp}"}\nwebrtc: {listen: "127.0.0.1:${webrtc}"}\n${config}`);
+    writeFileSync(file, `api: {listen: "127.0.0.1:${port}"${api && `, ${api}`}}\nrtsp: {listen: "127.0.0.1:${rtsp}"}\nwebrtc: {listen: "127.0.0.1:${media}"${webrtc && `, ${webrtc}`}}\n${config}`);
     const child = spawn(BINARY, ['-config', file, ...args], {cwd: folder, stdio: ['ignore', 'pipe', 'pipe']});
     const ended = once(child, 'exit');
     let log = '';
@@ -57,5 +57,5 @@ export async function rs2rtc(config, {api = '', args = []} = {}) {
         await stop();
         throw err;
     }
-    return {url: `http://127.0.0.1:${port}/`, port, folder, file, pid: child.pid ?? 0, log: () => log, stop};
+    return {url: `http://127.0.0.1:${port}/`, port, media, folder, file, pid: child.pid ?? 0, log: () => log, stop};
 }

@@ -140,7 +140,7 @@ async function media() {
     go.disabled = true;
     fill(path);
     const tell = check(path, `WebRTC ${choice.value}`);
-    const {explainPath, mediaPort} = await import('../reasons.js');
+    const {explainPath, mediaPort, portIn} = await import('../reasons.js');
     await import('../player/rs-player.js');
     const player = /** @type {any} */ (document.createElement('rs-player'));
     Object.assign(player, {mode: 'webrtc', background: true, pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
@@ -164,6 +164,8 @@ async function media() {
     player.video.muted = true;
     const ms = await done;
     if (ms === null) {
+        // Whoever gives up first knows it.
+        port ||= portIn(last);
         const noPath = port && /none of its addresses|no network path/i.test(last);
         tell('fail', t('doctor.noPicture'), last || t('doctor.noAnswer'), noPath ? `webrtc:\n  candidates: ["${location.hostname}:${port}"]` : '');
     } else {
