@@ -2,7 +2,7 @@
  * `hls.html?src=NAME`: the parameters go to `api/stream.m3u8`. Browsers of Apple play it themselves; for the others the segments (fMP4) are
  * fetched here. Where neither works, it says so and plays the next best way.
  */
-import {Loader} from './lib/hls.js';
+import {Loader, native} from './lib/hls.js';
 
 const params = new URLSearchParams(location.search), main = /** @type {HTMLElement} */ (document.getElementById('streams'));
 const chinese = navigator.language.startsWith('zh');
@@ -15,9 +15,6 @@ function say(text) {
     node.textContent = text;
     main.append(node);
 }
-
-/** Others say "maybe" and fail. @param {HTMLVideoElement} video */
-const native = video => video.canPlayType('application/vnd.apple.mpegurl') !== '' && ('ManagedMediaSource' in window || /^Apple/.test(navigator.vendor));
 
 /** The same stream in another way, with the reason. @param {string} why */
 async function instead(why) {

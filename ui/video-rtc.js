@@ -249,7 +249,7 @@ export class VideoRTC extends HTMLElement {
         if (wanted.includes('mse') && ('MediaSource' in window || 'ManagedMediaSource' in window)) {
             modes.push('mse');
             this.onmse();
-        } else if (wanted.includes('hls') && this.#playsHLS(wanted)) {
+        } else if (wanted.includes('hls') && this.playsHLS(wanted)) {
             modes.push('hls');
             this.onhls();
         } else if (wanted.includes('mp4')) {
@@ -681,7 +681,7 @@ export class VideoRTC extends HTMLElement {
     }
 
     /** Chromium says that it "maybe" plays HLS, and does not. @param {string[]} wanted */
-    #playsHLS(wanted) {
+    playsHLS(wanted) {
         if (!this.video?.canPlayType('application/vnd.apple.mpegurl')) return false;
         const reliable = 'ManagedMediaSource' in window || /Version\/\d+.+Safari/.test(navigator.userAgent);
         return reliable || wanted.every(mode => mode === 'hls');

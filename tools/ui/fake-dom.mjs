@@ -154,6 +154,7 @@ export function install() {
     });
     const defined = new Map(), fetched = {status: 204};
     const globals = {
+        createImageBitmap: async () => ({width: 640, height: 360, close() {}}), Blob: class {},
         HTMLElement: FakeElement, WebSocket: FakeSocket, RTCPeerConnection: FakePeer, MediaStream: FakeStream,
         document, window: globalThis, location: {href: document.baseURI},
         customElements: {define: (name, type) => defined.set(name, type)},

@@ -122,6 +122,10 @@ test('sound over webrtc, the picture as motion jpeg beside it', async () => {
         ws.receive('mjpeg');
         win();
         assert.deepEqual(ws.types(), ['hello', 'webrtc/offer', 'mjpeg', ...(mse ? ['stop'] : [])]);
+        assert.equal(element.phase, 'connecting', 'no picture has come');
+        ws.receiveBytes(new Uint8Array([0xFF, 0xD8]).buffer);
+        await settle();
+        assert.equal(element.seen.filter(([type]) => type === 'firstframe').length, 1);
         assert.equal(element.phase, 'live');
         assert.equal(element.seen.filter(([type]) => type === 'mode').at(-1)[1].mode, 'mjpeg');
         assert.equal(element.shown.className, 'pictures');

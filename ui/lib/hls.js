@@ -36,13 +36,22 @@ export function parse(text, base) {
     return out;
 }
 
+/** Does the browser play live playlists itself? Others say "maybe" and fail. @param {HTMLVideoElement} video */
+export const native = video => video.canPlayType('application/vnd.apple.mpegurl') !== '' && ('ManagedMediaSource' in window || /^Apple/.test(navigator.vendor));
+
 export class Loader {
     #stop = new AbortController();
     #next = -1;
     #map = '';
 
-    /** @param {HTMLVideoElement} video @param {URL} url of the playlist @param {(why: string) => void} onlost it played and does not any more */
-    constructor(video, url, onlost) {
+    /**
+     * @param {HTMLVideoElement} video
+     * @param {URL} url of the playlist
+     * @param {(why: string) => void} onlost it played and does not any more
+     * @param {string} [master] the playlist, if it is known
+     */
+    constructor(video, url, onlost, master) {
+        this.master = master;
         this.video = video;
         this.url = url;
         this.onlost = onlost;
@@ -52,7 +61,7 @@ export class Loader {
     async start() {
         const Source = /** @type {typeof MediaSource|undefined} */ (/** @type {any} */ (window).ManagedMediaSource ?? window.MediaSource);
         if (!Source) throw new Error('this browser has no MediaSource');
-        const master = parse(await this.#text(this.url), this.url);
+        const master = parse(this.master ?? await this.#text(this.url), this.url);
         const best = master.streams[0] ?? {url: this.url.href, codecs: ''};
         const type = `video/mp4; codecs="${best.codecs}"`;
         if (!best.codecs || !Source.isTypeSupported(type)) throw new Error(`this browser cannot play ${best.codecs || 'this playlist'}`);

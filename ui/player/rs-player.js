@@ -17,6 +17,7 @@
  * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
  */
 import {VideoRTC} from '../video-rtc.js';
+import {Loader, native} from '../lib/hls.js';
 import {classOfEnd, explainEnd, explainPath} from '../reasons.js';
 import {returnIdentity, takeIdentity} from './identity.js';
 import {sayGoodbye} from './leaving.js';
@@ -53,6 +54,8 @@ export class RsPlayer extends VideoRTC {
     #picture = null;
     /** Motion JPEG, while it plays that way. @type {ReturnType<typeof showPictures>|null} */
     #pictures = null;
+    /** HLS, where the browser does not play it itself. @type {import('../lib/hls.js').Loader|null} */
+    #hls = null;
     #parts = {
         element: this,
         status: this.#status,
@@ -228,10 +231,37 @@ export class RsPlayer extends VideoRTC {
         this.#playing('webrtc');
     }
 
+    /** Alone it is played where there is MediaSource. @param {string[]} wanted */
+    playsHLS(wanted) {
+        return super.playsHLS(wanted) || wanted.every(mode => mode === 'hls') && 'MediaSource' in window;
+    }
+
+    /** Browsers that do not play it themselves get the segments from here. */
+    onhls() {
+        const video = /** @type {HTMLVideoElement} */ (this.video);
+        if (native(video) || !('MediaSource' in window)) return super.onhls();
+        this.onmessage.hls = msg => {
+            if (msg.type === 'hls') this.#load(video, String(msg.value));
+        };
+        this.send({type: 'hls', value: this.codecs(type => MediaSource.isTypeSupported(type))});
+    }
+
+    /** @param {HTMLVideoElement} video @param {string} playlist */
+    async #load(video, playlist) {
+        const run = this.#run, lose = (/** @type {string} */ why) => run === this.#run && this.#lose(why, why.startsWith('this browser') ? 'config' : 'network', true);
+        this.#hls = new Loader(video, new URL(this.wsURL.replace(/^ws/, 'http')), lose, playlist);
+        try {
+            await this.#hls.start();
+            this.play();
+        } catch (err) {
+            lose(err instanceof Error ? err.message : String(err));
+        }
+    }
+
     /** The pictures of Motion JPEG are drawn over the video. */
     onmjpeg() {
         this.#pictures?.close();
-        const pictures = this.#pictures = showPictures(/** @type {HTMLVideoElement} */ (this.video));
+        const pictures = this.#pictures = showPictures(/** @type {HTMLVideoElement} */ (this.video), () => this.#run.onpicture());
         this.ondata = data => pictures.push(data);
         this.onmessage.pictures = msg => {
             if (msg.type !== 'error' || !String(msg.value).startsWith('mjpeg')) return;
@@ -273,8 +303,15 @@ export class RsPlayer extends VideoRTC {
             this.#live();
             if (first) this.#status.tell('firstframe', {ms: Date.now() - this.connectTS});
         };
+        if (mode === 'mjpeg') {
+            run.onpicture = () => {
+                run.onpicture = () => {};
+                seen();
+            };
+            return;
+        }
         // Pictures do not pass through the video, and of a hidden video no frame is told.
-        const untold = document.hidden || mode === 'mjpeg' || mode === 'mp4' || mode === 'webrtc' && this.video?.readyState !== 0;
+        const untold = document.hidden || mode === 'mp4' || mode === 'webrtc' && this.video?.readyState !== 0;
         if (untold) seen();
         else this.#presence.onframe(seen);
     }
@@ -332,6 +369,8 @@ export class RsPlayer extends VideoRTC {
         run.end();
         this.#run = new Run();
         this.#retry.cancel();
+        this.#hls?.stop();
+        this.#hls = null;
         super.ondisconnect();
         this.#endPictures();
         if (phase) this.#status.enter(phase, phase === 'parked' ? explainEnd('hidden') : '');

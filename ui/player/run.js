@@ -34,6 +34,8 @@ export class Run {
     released = '';
     /** Forgets the frame that is waited for. */
     unframe = () => {};
+    /** Called for each picture of Motion JPEG that is shown. */
+    onpicture = () => {};
     /** @type {Record<string, any>} */
     #timers = {};
 
