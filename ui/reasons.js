@@ -21,6 +21,7 @@ const CAUSES = [
     [/no route|unreachable|host is down/i, 'network', 'There is no way to the camera in the network: it is off, or the address is wrong.'],
     [/timed? ?-?out|deadline/i, 'network', 'The camera does not answer.'],
     [/lookup|resolve|no such host|name or service|unknown host/i, 'network', 'The name of the camera is not known in the network.'],
+    [/codecs? not matched: video:H265\b[^=]*=(>|\\u003e)/i, 'config', 'The camera sends H.265, which this browser does not take this way.'],
     [/codecs? not matched|no common codec|unsupported codec/i, 'config', 'The stream has no format that this way of playing can carry.'],
     [/\b404\b|not found/i, 'network', 'The camera has no such stream.'],
     [/\b453\b|busy|too many|not enough bandwidth/i, 'busy', 'The camera has no free place for another viewer.'],

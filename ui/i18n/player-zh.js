@@ -18,6 +18,7 @@ export default {
     'There is no way to the camera in the network: it is off, or the address is wrong.': '网络中无法到达摄像头：可能已关机，或地址有误。',
     'The camera does not answer.': '摄像头没有应答。',
     'The name of the camera is not known in the network.': '网络中找不到该摄像头的名称。',
+    'The camera sends H.265, which this browser does not take this way.': '摄像头发送的是 H.265，此浏览器无法以此方式播放。',
     'The stream has no format that this way of playing can carry.': '该视频流没有此播放方式可用的格式。',
     'The camera has no such stream.': '摄像头上没有该码流。',
     'The camera has no free place for another viewer.': '摄像头已没有空闲的观看名额。',

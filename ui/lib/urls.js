@@ -11,7 +11,11 @@
  * @property {boolean} [page] it opens in a browser
  */
 
-const IN_MP4 = ['H264', 'H265', 'HEVC', 'AAC', 'OPUS', 'MP3', 'FLAC', 'PCM_ALAW', 'PCM_MULAW', 'PCMA', 'PCMU', 'AV1'];
+/** What is a picture, and what carries which of it and of the sound. */
+const VIDEO = ['H264', 'H265', 'HEVC', 'AV1', 'VP8', 'VP9', 'MJPEG', 'JPEG', 'RAWVIDEO'];
+const AVC = ['H264', 'H265', 'HEVC'], PICTURES = ['MJPEG', 'JPEG', 'RAWVIDEO'], PCM = ['PCM_ALAW', 'PCM_MULAW', 'PCM_S16BE', 'PCM_S16LE'];
+/** Beyond AAC only who asks for them gets these. */
+const MORE = ['OPUS', 'MP3', 'FLAC', ...PCM], IN_MP4 = [...AVC, 'AV1', 'AAC', ...MORE];
 
 /**
  * @param {{name: string, base: string, host: string, rtspPort: string, codecs: string[]}} about `base`: address of the pages with a slash at
@@ -20,22 +24,31 @@ const IN_MP4 = ['H264', 'H265', 'HEVC', 'AAC', 'OPUS', 'MP3', 'FLAC', 'PCM_ALAW'
  */
 export function places({name, base, host, rtspPort, codecs}) {
     const q = encodeURIComponent(name), at = (/** @type {string} */ path) => `${base}${path}`, inPath = name.split('/').map(encodeURIComponent).join('/');
-    const without = (/** @type {string[]} */ fit) => codecs.length && !codecs.some(c => fit.includes(c)) ? codecs.join(', ') : '';
-    const h265 = codecs.includes('H265') || codecs.includes('HEVC');
+    const pictures = codecs.filter(c => VIDEO.includes(c));
+    // Sound alone is not what is meant, where there is a picture.
+    const only = (/** @type {string[]} */ fit) => codecs.length && !(pictures.length ? pictures : codecs).some(c => fit.includes(c)) ? codecs.join(', ') : '';
+    const rtc = only(['H264', 'OPUS', 'PCM_ALAW', 'PCM_MULAW']), mp4 = only(IN_MP4), more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
+    const sound = (/** @type {string[]} */ fit) => codecs.length && !codecs.some(c => fit.includes(c)) ? codecs.join(', ') : '';
     const all = [
         {key: 'camera', url: at(`camera.html?src=${q}`), who: 'browsers', misfit: '', page: true},
         {key: 'player', url: at(`stream.html?src=${q}&background=false`), who: 'frames', misfit: '', page: true},
-        {key: 'webrtc', url: at(`webrtc.html?src=${q}`), who: 'browsers', misfit: h265 ? codecs.join(', ') : '', page: true},
-        {key: 'twoway', url: at(`webrtc.html?src=${q}&media=video+audio+microphone`), who: 'talk', misfit: h265 ? codecs.join(', ') : '', page: true},
-        {key: 'whep', url: at(`api/webrtc?src=${q}`), who: 'whep', misfit: h265 ? codecs.join(', ') : ''},
+        {key: 'webrtc', url: at(`webrtc.html?src=${q}`), who: 'browsers', misfit: rtc, page: true},
+        {key: 'twoway', url: at(`webrtc.html?src=${q}&media=video+audio+microphone`), who: 'talk', misfit: rtc, page: true},
+        {key: 'whep', url: at(`api/webrtc?src=${q}`), who: 'whep', misfit: rtc},
         {key: 'rtsp', url: `rtsp://${host}:${rtspPort}/${inPath}`, who: 'rtsp', misfit: ''},
-        {key: 'rtspMp4', url: `rtsp://${host}:${rtspPort}/${inPath}?mp4`, who: 'recorders', misfit: without(['H264', 'H265', 'HEVC', 'AAC'])},
+        {key: 'rtspMp4', url: `rtsp://${host}:${rtspPort}/${inPath}?mp4`, who: 'recorders', misfit: only([...AVC, 'AAC'])},
         {key: 'snapshot', url: at(`api/frame.jpeg?src=${q}`), who: 'pictures', misfit: '', page: true},
-        {key: 'mp4', url: at(`api/stream.mp4?src=${q}`), who: 'progressive', misfit: without(IN_MP4)},
-        {key: 'hls', url: at(`api/stream.m3u8?src=${q}&mp4`), who: 'apple', misfit: without(IN_MP4)},
-        {key: 'hlsPage', url: at(`hls.html?src=${q}&mp4`), who: 'browsers', misfit: without(IN_MP4), page: true},
-        {key: 'ts', url: at(`api/stream.ts?src=${q}`), who: 'vlc', misfit: without(['H264', 'H265', 'HEVC', 'AAC'])},
-        {key: 'mjpeg', url: at(`api/stream.mjpeg?src=${q}`), who: 'anything', misfit: '', page: true},
+        {key: 'poster', url: at(`api/rs/poster?src=${q}`), who: 'poster', misfit: '', page: true},
+        {key: 'hlsPage', url: at(`hls.html?src=${q}&mp4${more}`), who: 'browsers', misfit: mp4, page: true},
+        {key: 'hls', url: at(`api/stream.m3u8?src=${q}&mp4${more}`), who: 'apple', misfit: mp4},
+        {key: 'hlsTs', url: at(`api/stream.m3u8?src=${q}`), who: 'vlc', misfit: only([...AVC, 'AAC'])},
+        {key: 'mp4', url: at(`api/stream.mp4?src=${q}${more && `&mp4${more}`}`), who: 'progressive', misfit: mp4},
+        {key: 'clip', url: at(`api/rs/clip.mp4?src=${q}&before=10s&after=20s`), who: 'clip', misfit: mp4},
+        {key: 'ts', url: at(`api/stream.ts?src=${q}`), who: 'vlc', misfit: only([...AVC, 'AAC'])},
+        {key: 'flv', url: at(`api/stream.flv?src=${q}`), who: 'flv', misfit: only([...AVC, 'AAC'])},
+        {key: 'mjpeg', url: at(`api/stream.mjpeg?src=${q}`), who: 'anything', misfit: only(PICTURES), page: true},
+        {key: 'aac', url: at(`api/stream.aac?src=${q}`), who: 'sound', misfit: sound(['AAC'])},
+        {key: 'wav', url: at(`api/stream.wav?src=${q}`), who: 'sound', misfit: sound(PCM)},
     ];
     return rtspPort ? all : all.filter(place => !place.key.startsWith('rtsp'));
 }

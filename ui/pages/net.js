@@ -83,7 +83,7 @@ function drawing() {
         const x1 = x(from.column) + BOX.width, x2 = x(to.column), y1 = from.y + BOX.height / 2, y2 = to.y + BOX.height / 2, bend = (x2 - x1) / 2;
         svg.append(h('path', {d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, class: e.drops ? 'drops' : e.bytes ? 'hot' : '', 'stroke-width': (1 + 3 * Math.sqrt((e.bytes ?? 0) / most)).toFixed(1)}));
     }
-    const clip = (/** @type {string} */ text, most = 22) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
+    const clip = (/** @type {string} */ text, most = 20) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
     for (const n of graph.nodes) {
         svg.append(h('g', {tabindex: '0', role: 'button', 'aria-label': `${t(COLUMNS[n.column])}: ${clip(n.title)} ${clip(n.sub, 22)}`, data: {id: n.id}, onclick: () => tell(n), onkeydown: (/** @type {KeyboardEvent} */ ev) => walk(ev, n)},
             svgTitle(`${n.title} ${n.sub}`.trim()), h('rect', {x: x(n.column), y: n.y, width: BOX.width, height: BOX.height, rx: 6}), h('text', {x: x(n.column) + 10, y: n.y + (n.sub ? 17 : 25)}, clip(n.title)), ' ',

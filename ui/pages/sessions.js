@@ -95,8 +95,8 @@ function line(first) {
         node,
         /** @param {{session: Session}} row */
         update({session: s}) {
-            say(cells[0], [short(s.user_agent), s.remote?.replace(/ .*/, '')].filter(Boolean).join(' ') || `#${s.id}`);
-            cells[0].title = s.user_agent ?? '';
+            say(cells[0], [short(s.user_agent), s.remote?.replace(/ .*/, '').replace(/:\d+$/, '')].filter(Boolean).join(' ') || `#${s.id}`);
+            cells[0].title = [s.remote, s.user_agent].filter(Boolean).join('\n');
             say(cells[2], s.publishes ? t('sessions.publishes', {format: s.format ?? 'webrtc'}) : s.format ?? '–');
             say(cells[3], s.age_ms === null ? '–' : duration(s.age_ms + (s.left_at === null ? Date.now() - loadedAt : 0)));
             state.dataset.state = s.state;

@@ -57,7 +57,7 @@ main.append(h('div', {class: 'stack'}, summary, bulk, h('div', {class: 'scroll',
 /** @param {Entry} entry */
 function codecs(entry) {
     const names = (entry.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => (r.codec?.codec_name ?? '').toUpperCase()));
-    return [...new Set(names)].join('+') || '–';
+    return [...new Set(names)].map(one => ({PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU'})[one] ?? one).join(' + ') || '–';
 }
 
 /** @param {Entry} entry */
@@ -79,8 +79,8 @@ function line(first) {
         show();
     }, {icon: 'more', bare: true});
     const cell = (/** @type {string} */ label, /** @type {any} */ kid, name = '') => h('td', {'data-label': t(label), class: name}, kid);
-    const node = h('tr', {tabindex: '-1'}, cell('streams.select', box), cell('streams.name', h('a', {href: address('camera.html', {src: name})}, name)),
-        cell('streams.state', state.node), cell('streams.source', from), cell('streams.codec', codec), cell('streams.viewers', viewers), cell('streams.rate', rates),
+    const node = h('tr', {tabindex: '-1'}, cell('streams.select', box), cell('streams.name', h('a', {href: address('camera.html', {src: name})}, name), 'title'),
+        cell('streams.state', state.node), cell('streams.source', from), cell('streams.codec', codec, 'whole'), cell('streams.viewers', viewers), cell('streams.rate', rates),
         cell('streams.release', release), h('td', {class: 'num wide'}, more));
     return {
         node,
@@ -91,7 +91,7 @@ function line(first) {
             say(codec, codecs(entry));
             say(viewers, String(entry.viewers));
             say(release, duration(entry.released));
-            const text = rate(entry.bitsIn), key = entry.history.join();
+            const text = entry.bitsIn || entry.state === 'live' ? rate(entry.bitsIn) : '–', key = entry.history.join();
             if (key !== drawn || !rates.firstChild) fill(rates, entry.history.some(Boolean) && spark(entry.history, text), h('span', null, text));
             drawn = key;
             box.checked = selected.has(name);

@@ -47,6 +47,9 @@ export class Tile {
     #stillOf = '';
     /** Where the picture that is shown lies; it has to be revoked. */
     #stillUrl = '';
+    /** Milliseconds that it was old when it came, and when that was. */
+    #stillAge = 0;
+    #stillAt = 0;
     #asking = false;
     #ended = false;
     /** @type {{shown: number, dropped: number}} */
@@ -117,7 +120,8 @@ export class Tile {
         const mode = this.#mode ? MODES[/** @type {keyof typeof MODES} */ (this.#mode)] : '';
         say(this.about, playing ? [mode, entry.bitsIn ? `${number(entry.bitsIn / 1e6)} M` : ''].filter(Boolean).join(' ') : '');
         const failed = entry.state === 'failed' || entry.state === 'retrying';
-        const text = this.saving ? t('tile.saving') : playing ? '' : failed ? entry.error : '';
+        const old = this.#stillAge > 2000 && !this.saving ? t('tile.age', {age: ageText(this.#stillAge + Date.now() - this.#stillAt)}) : '';
+        const text = this.saving ? t('tile.saving') : playing ? '' : failed ? entry.error : old;
         say(this.note, text);
         this.note.hidden = !text;
         this.start.hidden = playing || this.saving;
@@ -240,10 +244,9 @@ export class Tile {
             old?.remove();
             URL.revokeObjectURL(this.#stillUrl);
             this.#stillUrl = still.url;
-            if (still.age && still.age > 2000 && !this.saving) {
-                say(this.note, t('tile.age', {age: ageText(still.age)}));
-                this.note.hidden = false;
-            }
+            this.#stillAge = still.age ?? 0;
+            this.#stillAt = Date.now();
+            this.update(this.entry);
         } else if (!this.picture.querySelector('.still')) {
             this.picture.replaceChildren(h('div', {class: 'still none'}, icon('camera')));
         }
