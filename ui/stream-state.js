@@ -21,7 +21,7 @@ export function describe(stream) {
     const viewers = (stream.consumers ?? []).filter(c => !NOT_VIEWERS.includes(c.format_name ?? '') && !isTalkOnly(c)).length;
     const live = producers.filter(isConnected);
     if (live.length) {
-        const codecs = live.flatMap(p => (p.receivers ?? []).map(r => (r.codec?.codec_name ?? '').toUpperCase()));
+        const codecs = live.flatMap(p => (p.receivers ?? []).map(r => codecName(r.codec?.codec_name)));
         const detail = [live[0].format_name ?? live[0].protocol ?? '', [...new Set(codecs)].filter(Boolean).join(' + ')];
         return {state: 'live', detail: detail.filter(Boolean).join(' '), viewers};
     }
@@ -31,6 +31,12 @@ export function describe(stream) {
     const source = producers[0]?.url ?? producers[0]?.source ?? '';
     return {state: 'idle', detail: source, viewers};
 }
+
+/** Names of the API, and of people. @type {Record<string, string>} */
+const CODECS = {HEVC: 'H265', PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU'};
+
+/** The name of a codec as it is known to people. @param {string} [name] of the API */
+export const codecName = (name = '') => CODECS[name.toUpperCase()] ?? name.toUpperCase();
 
 /**
  * Where those are who talk to the camera now.

@@ -43,6 +43,9 @@ test('every reason that the server counts has words', () => {
 test('every sentence that is translated for the player is one that it says', () => {
     const source = ours.map(read).join('\n');
     assert.deepEqual(Object.keys(player).filter(text => !source.includes(`'${text}'`)), []);
+    const waits = [...read('player/patience.js').matchAll(/'([A-Z][^']+…)'/g)].map(m => m[1]);
+    assert.ok(waits.length >= 4);
+    assert.deepEqual(waits.filter(text => !(text in player)), []);
     const sentences = [...read('reasons.js').matchAll(/'(?:network|busy|auth|config|ended)', '([^']+)'/g)].map(m => m[1]);
     assert.ok(sentences.length > 20);
     assert.deepEqual(sentences.filter(text => !(text in player)), []);

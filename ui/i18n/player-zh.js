@@ -43,6 +43,10 @@ export default {
     'The connection was lost.': '连接已断开。',
     'The server does not answer.': '服务器没有应答。',
     'The server wants you to sign in.': '服务器要求登录。',
+    'Waiting for the server…': '正在等待服务器…',
+    'Waiting for the camera…': '正在等待摄像头…',
+    'Connected, waiting for the picture…': '已连接，正在等待画面…',
+    'Looking for a network path…': '正在寻找网络路径…',
     'The picture did not come back.': '画面没有恢复。',
     'The server gives no reason.': '服务器没有给出原因。',
 };

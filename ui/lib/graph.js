@@ -3,6 +3,8 @@
  * places and lines between them.
  */
 
+import {codecName} from '../stream-state.js';
+
 /** Sizes in pixels. */
 export const BOX = {width: 168, height: 40, gapX: 44, gapY: 12, top: 32, left: 12};
 
@@ -47,7 +49,7 @@ export function layout(streams, only = []) {
             add(`p${p.id}`, 1, p.format_name ?? p.protocol ?? '', name, p, name);
             join(`c${hostOf(p)}`, `p${p.id}`, p.bytes_recv);
             for (const r of p.receivers ?? []) {
-                add(`t${r.id}`, 2, (r.codec?.codec_name ?? '?').toUpperCase(), [r.codec?.profile, r.codec?.sample_rate].filter(Boolean).join(' '), r, name);
+                add(`t${r.id}`, 2, codecName(r.codec?.codec_name ?? '?'), [r.codec?.profile, r.codec?.sample_rate].filter(Boolean).join(' '), r, name);
                 join(`p${p.id}`, `t${r.id}`, r.bytes);
             }
         }

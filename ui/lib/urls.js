@@ -12,14 +12,14 @@
  */
 
 /** What is a picture, and what carries which of it and of the sound. */
-const VIDEO = ['H264', 'H265', 'HEVC', 'AV1', 'VP8', 'VP9', 'MJPEG', 'JPEG', 'RAWVIDEO'];
-const AVC = ['H264', 'H265', 'HEVC'], PICTURES = ['MJPEG', 'JPEG', 'RAWVIDEO'], PCM = ['PCM_ALAW', 'PCM_MULAW', 'PCM_S16BE', 'PCM_S16LE'];
+const VIDEO = ['H264', 'H265', 'AV1', 'VP8', 'VP9', 'MJPEG', 'JPEG', 'RAWVIDEO'];
+const AVC = ['H264', 'H265'], PICTURES = ['MJPEG', 'JPEG', 'RAWVIDEO'], PCM = ['PCMA', 'PCMU', 'PCM_S16BE', 'PCM_S16LE'];
 /** Beyond AAC only who asks for them gets these. */
 const MORE = ['OPUS', 'MP3', 'FLAC', ...PCM], IN_MP4 = [...AVC, 'AV1', 'AAC', ...MORE];
 
 /**
  * @param {{name: string, base: string, host: string, rtspPort: string, codecs: string[]}} about `base`: address of the pages with a slash at
- *     its end; `codecs`: upper case, empty if they are not known
+ *     its end; `codecs`: names for people, empty if they are not known
  * @returns {Place[]}
  */
 export function places({name, base, host, rtspPort, codecs}) {
@@ -27,7 +27,7 @@ export function places({name, base, host, rtspPort, codecs}) {
     const pictures = codecs.filter(c => VIDEO.includes(c));
     // Sound alone is not what is meant, where there is a picture.
     const only = (/** @type {string[]} */ fit) => codecs.length && !(pictures.length ? pictures : codecs).some(c => fit.includes(c)) ? codecs.join(', ') : '';
-    const rtc = only(['H264', 'OPUS', 'PCM_ALAW', 'PCM_MULAW']), mp4 = only(IN_MP4), more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
+    const rtc = only(['H264', 'OPUS', 'PCMA', 'PCMU']), mp4 = only(IN_MP4), more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
     const sound = (/** @type {string[]} */ fit) => codecs.length && !codecs.some(c => fit.includes(c)) ? codecs.join(', ') : '';
     const all = [
         {key: 'camera', url: at(`camera.html?src=${q}`), who: 'browsers', misfit: '', page: true},

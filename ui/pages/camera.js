@@ -13,7 +13,7 @@ import {chip} from '../lib/state.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {Streams} from '../lib/streams.js';
 import {Talk} from '../lib/talk.js';
-import {hasLoudspeaker, talkers} from '../stream-state.js';
+import {codecName, hasLoudspeaker, talkers} from '../stream-state.js';
 import {announce, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const params = new URLSearchParams(location.search);
@@ -119,11 +119,11 @@ function pin(one) {
 function explainWhy() {
     const entry = streams.all.get(name), parts = [];
     const tracks = (entry?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
-    const of = (/** @type {string} */ kind) => [...new Set(tracks.filter(c => c.codec_type === kind).map(c => (c.codec_name ?? '').toUpperCase()))];
+    const of = (/** @type {string} */ kind) => [...new Set(tracks.filter(c => c.codec_type === kind).map(c => codecName(c.codec_name)))];
     const video = of('video'), audio = of('audio');
     if (playedMode) {
-        const carried = [last.codec ?? video[0], last.size].filter(Boolean).join(' ');
         const way = TITLES[/** @type {Mode} */ (playedMode)] + (last.path && playedMode === 'webrtc' ? `/${last.path}` : '');
+        const carried = [playedMode === 'mjpeg' ? '' : last.codec ?? video[0], last.size].filter(Boolean).join(' ');
         parts.push(t('why.played', {what: carried || t('why.picture'), way}));
         const sound = last.audio?.toUpperCase();
         if (sound && audio.length) parts.push(audio.includes(sound) ? t('why.audio', {codec: sound}) : t('why.audioMade', {codec: sound, from: audio.join(', ')}));
@@ -133,7 +133,7 @@ function explainWhy() {
     }
     if (mode !== 'auto') parts.push(t('why.pinned', {way: TITLES[mode]}));
     if (!able.webrtc) parts.push(t('why.noWebrtc'));
-    if (video.includes('H265') || video.includes('HEVC')) {
+    if (video.includes('H265')) {
         if (!able.h265.webrtc) parts.push(t('why.noH265rtc'));
         if (!able.h265.mse) parts.push(t('why.noH265mse'));
     }

@@ -10,6 +10,7 @@ import {bind} from '../lib/keys.js';
 import {chip} from '../lib/state.js';
 import {Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
+import {codecName} from '../stream-state.js';
 import {ask, empty, failed, shell, toast, watch} from '../shell/shell.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
@@ -56,8 +57,8 @@ main.append(h('div', {class: 'stack'}, summary, bulk, h('div', {class: 'scroll',
 
 /** @param {Entry} entry */
 function codecs(entry) {
-    const names = (entry.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => (r.codec?.codec_name ?? '').toUpperCase()));
-    return [...new Set(names)].map(one => ({PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU'})[one] ?? one).join(' + ') || '–';
+    const names = (entry.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => codecName(r.codec?.codec_name)));
+    return [...new Set(names)].join(' + ') || '–';
 }
 
 /** @param {Entry} entry */

@@ -49,6 +49,6 @@ export class Patience {
         if (!pc?.remoteDescription) return 'Waiting for the camera…';
         const report = await player.pathReport(pc);
         if (report.pairs.length) this.pairs = report.pairs;
-        return pc.connectionState === 'connected' ? 'Connected, waiting for the picture…' : `Looking for a network path…\n${pathText(report)}`;
+        return pc.connectionState === 'connected' ? 'Connected, waiting for the picture…' : ['Looking for a network path…', pathText(report)].join('\n');
     }
 }
