@@ -21,6 +21,17 @@ struct Candidate {
     state: CandidateState,
 }
 
+/// Which sources an attach may dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dial {
+    /// All.
+    All,
+    /// Those of which it is not known what they offer.
+    Unknown,
+    /// None: only those that are open count.
+    Nothing,
+}
+
 enum CandidateState {
     Untried,
     Open {
@@ -34,7 +45,7 @@ enum CandidateState {
 
 impl Candidate {
     /// Opens the source if that was not tried yet and has to be.
-    async fn live(&mut self, may_sleep: bool, urgency: Urgency) -> Option<Arc<Live>> {
+    async fn live(&mut self, dial: Dial, urgency: Urgency) -> Option<Arc<Live>> {
         if matches!(self.state, CandidateState::Untried) {
             self.state = match &self.source {
                 Source::External(external) => {
@@ -43,11 +54,14 @@ impl Candidate {
                     }
                     CandidateState::Open { live: Arc::clone(&external.live), lease: None }
                 }
-                Source::Slot(slot) if may_sleep && slot.is_known() => {
+                Source::Slot(slot) if dial == Dial::Unknown && slot.is_known() => {
                     CandidateState::Asleep(Arc::clone(&slot.live))
                 }
                 Source::Slot(slot) => {
-                    let lease = slot.lease_for(urgency);
+                    let lease = match dial {
+                        Dial::Nothing => slot.lease_if_open(urgency)?,
+                        Dial::All | Dial::Unknown => slot.lease_for(urgency),
+                    };
                     match lease.opened().await {
                         Ok(()) => CandidateState::Open {
                             live: Arc::clone(&slot.live),
@@ -75,11 +89,13 @@ impl Candidate {
     }
 }
 
+/// Gives nothing only if nothing was open and nothing may be dialled.
 pub(crate) async fn attach(
     stream: &Arc<Stream>,
     request: Request,
+    dial: Dial,
     urgency: Urgency,
-) -> Result<Attached, Error> {
+) -> Result<Option<Attached>, Error> {
     let mut candidates: Vec<Candidate> = stream
         .lock_sources()
         .into_iter()
@@ -90,13 +106,14 @@ pub(crate) async fn attach(
     let mut feeds = Feeds::default();
     let mut used = vec![false; candidates.len()];
     let may_sleep = request.may_sleep && stream.options().wake == Wake::Viewer;
+    let dial = if may_sleep && dial == Dial::All { Dial::Unknown } else { dial };
 
     for (index, wanted) in request.medias.iter().enumerate() {
         'candidates: for (position, candidate) in candidates.iter_mut().enumerate() {
             if candidate.is_tagged(request.source_tag.as_deref()) {
                 continue;
             }
-            let Some(live) = candidate.live(may_sleep, urgency).await else { continue };
+            let Some(live) = candidate.live(dial, urgency).await else { continue };
             for (media, offered) in live.medias().iter().enumerate() {
                 seen.push(offered.clone());
                 let Some(pair) = match_medias(offered, wanted) else { continue };
@@ -124,6 +141,10 @@ pub(crate) async fn attach(
         }
     }
 
+    let untried = |candidate: &Candidate| matches!(candidate.state, CandidateState::Untried);
+    if dial == Dial::Nothing && candidates.iter().all(untried) {
+        return Ok(None);
+    }
     if tracks.is_empty() {
         return Err(no_track(&candidates, &seen, &request.medias));
     }
@@ -170,7 +191,7 @@ pub(crate) async fn attach(
         format: description.format_name,
         remote: description.remote_addr,
     });
-    Ok(Attached::new(tracks, Arc::clone(stream), consumer, asleep.then(Instant::now)))
+    Ok(Some(Attached::new(tracks, Arc::clone(stream), consumer, asleep.then(Instant::now))))
 }
 
 /// Takes the track of a matched pair: the producer's for picture and sound, one

@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::consumer::Consumer;
 use crate::events::{Event, Events};
 use crate::live::{Live, OnChange, Tracks};
+use crate::matching::{self, Dial};
 use crate::moving;
 use crate::options::{Options, Reach, Settled};
 use crate::play::{self, Playing};
@@ -166,7 +167,20 @@ impl Stream {
     /// The contract's texts (`spec/core.md` 6.4): dial errors of the sources,
     /// `codecs not matched`, `unknown error` for a stream without sources.
     pub async fn attach(self: &Arc<Self>, request: Request) -> Result<Attached, Error> {
-        crate::matching::attach(self, request, Urgency::Viewer).await
+        self.attach_as(request, Urgency::Viewer).await
+    }
+
+    /// As [`Self::attach`] for somebody who opens nothing: `None` if none of its
+    /// sources is open, or about to be. A viewer that leaves at the same moment
+    /// cannot make it open one.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub async fn attach_if_open(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> Result<Option<Attached>, Error> {
+        matching::attach(self, request, Dial::Nothing, Urgency::Viewer).await
     }
 
     /// As [`Self::attach`] for somebody who waits for no picture.
@@ -174,7 +188,16 @@ impl Stream {
         self: &Arc<Self>,
         request: Request,
     ) -> Result<Attached, Error> {
-        crate::matching::attach(self, request, Urgency::Background).await
+        self.attach_as(request, Urgency::Background).await
+    }
+
+    async fn attach_as(
+        self: &Arc<Self>,
+        request: Request,
+        urgency: Urgency,
+    ) -> Result<Attached, Error> {
+        let attached = matching::attach(self, request, Dial::All, urgency).await?;
+        Ok(attached.expect("only who may dial nothing gets nothing"))
     }
 
     /// Plays another source to the loudspeaker of this stream's camera, instead

@@ -298,20 +298,11 @@ impl Slot {
 
     /// Takes a lease: joins the current run, a lingering one too, or starts one.
     pub(crate) fn lease_for(self: &Arc<Self>, urgency: Urgency) -> Lease {
-        self.shared.meter.leases.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
-        if let Some(run) = state.current.as_ref().filter(|run| !run.is_cancelled()) {
-            run.count(&mut run.lock(), urgency, true);
-            run.bond.depart(None);
-            run.linger.send_replace(None);
-            run.joined.send_modify(|joined| *joined += 1);
-            return Lease {
-                slot: Arc::clone(self),
-                run: Arc::clone(run),
-                urgency,
-                departure: None,
-            };
+        if let Some(lease) = self.join(&state, urgency) {
+            return lease;
         }
+        self.shared.meter.leases.fetch_add(1, Ordering::Relaxed);
         let run = Arc::new(Run {
             number: next_id(),
             bond: Arc::default(),
@@ -334,6 +325,21 @@ impl Slot {
         let supervisor = supervise::supervise(Arc::clone(self), Arc::clone(&run));
         self.shared.tasks.spawn("source", supervisor);
         Lease { slot: Arc::clone(self), run, urgency, departure: None }
+    }
+
+    /// Takes a lease of the current run, if there is one: nothing is dialled for it.
+    pub(crate) fn lease_if_open(self: &Arc<Self>, urgency: Urgency) -> Option<Lease> {
+        self.join(&self.state(), urgency)
+    }
+
+    fn join(self: &Arc<Self>, state: &State, urgency: Urgency) -> Option<Lease> {
+        let run = state.current.as_ref().filter(|run| !run.is_cancelled())?;
+        self.shared.meter.leases.fetch_add(1, Ordering::Relaxed);
+        run.count(&mut run.lock(), urgency, true);
+        run.bond.depart(None);
+        run.linger.send_replace(None);
+        run.joined.send_modify(|joined| *joined += 1);
+        Some(Lease { slot: Arc::clone(self), run: Arc::clone(run), urgency, departure: None })
     }
 
     /// Forgets a run, so that the next lease starts another.

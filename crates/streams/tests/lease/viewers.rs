@@ -293,6 +293,35 @@ async fn a_track_that_does_not_come_back_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_opens_nothing_joins_what_is_open_or_gets_nothing() {
+    let b = bench();
+    let stream = b.stream("cam", "cam:1", Options::default());
+    assert!(stream.attach_if_open(h264()).await.unwrap().is_none(), "it was never open");
+    let viewer = stream.attach(h264()).await.unwrap();
+    let guest = stream.attach_if_open(h264()).await.unwrap().unwrap();
+    // It holds the source like anybody else.
+    drop(viewer);
+    let (eye, kept) = watch(&guest);
+    sleep(S).await;
+    assert!(!eye.frames.lock().unwrap().is_empty());
+    assert!(stream.attach_if_open(video(CodecId::Opus)).await.is_err(), "it has no such track");
+    // From the moment on in which the last one leaves there is nothing to join.
+    drop((kept, guest));
+    assert!(stream.attach_if_open(h264()).await.unwrap().is_none());
+    sleep(S).await;
+    assert!(stream.attach_if_open(h264()).await.unwrap().is_none());
+    assert_eq!((b.lab.dials(), b.lab.open_now()), (1, 0));
+    // A dial of somebody else is waited for.
+    let dialling = stream.attach(h264());
+    tokio::pin!(dialling);
+    let is_pending =
+        std::future::poll_fn(|cx| std::task::Poll::Ready(dialling.as_mut().poll(cx).is_pending()));
+    assert!(is_pending.await);
+    let (viewer, guest) = tokio::join!(dialling, stream.attach_if_open(h264()));
+    assert!(viewer.is_ok() && guest.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn with_wake_viewer_nothing_is_dialled_before_the_viewer_is_there() {
     let b = bench();
     let options = Options { wake: Wake::Viewer, ..Options::default() };

@@ -134,12 +134,8 @@ pub async fn snapshot(
     {
         return Ok(picture);
     }
-    if !wake && stream.options().wake == Wake::Viewer && !stream.is_open() {
-        let text = "the source sleeps and is opened for viewers only (wake: viewer); \
-                    wake=1 opens it, api/rs/poster has its last picture";
-        return Err(Error::new(ErrorKind::Busy, text));
-    }
-    let made = tokio::time::timeout(LIMIT, watched(context, stream, wish, viewer)).await;
+    let wakes = wake || stream.options().wake != Wake::Viewer;
+    let made = tokio::time::timeout(LIMIT, watched(context, stream, wish, wakes, viewer)).await;
     let picture = made.unwrap_or_else(|_| {
         let text = format!("no picture within {} s", LIMIT.as_secs());
         Err(Error::new(ErrorKind::Unreachable, text))
@@ -155,6 +151,7 @@ async fn watched(
     context: &Arc<Context>,
     stream: &Arc<Stream>,
     wish: &Wish,
+    wakes: bool,
     viewer: Viewer,
 ) -> Result<Picture, Error> {
     let codecs = [CodecId::Jpeg, CodecId::RawVideo, CodecId::H264, CodecId::H265];
@@ -173,7 +170,15 @@ async fn watched(
         ..Description::default()
     }));
     let request = Request { medias, connection, source_tag: None, may_sleep: false };
-    let attached = stream.attach(request).await?;
+    let attached = if wakes {
+        stream.attach(request).await?
+    } else if let Some(attached) = stream.attach_if_open(request).await? {
+        attached
+    } else {
+        let text = "the source sleeps and is opened for viewers only (wake: viewer); \
+                    wake=1 opens it, api/rs/poster has its last picture";
+        return Err(Error::new(ErrorKind::Busy, text));
+    };
     let Some(given) = attached.tracks.first() else {
         return Err(Error::new(ErrorKind::Unsupported, "no picture"));
     };
