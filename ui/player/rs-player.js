@@ -17,7 +17,6 @@
  * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
  */
 import {VideoRTC} from '../video-rtc.js';
-import {Loader, native} from '../lib/hls.js';
 import {classOfEnd, explainEnd, explainPath} from '../reasons.js';
 import {returnIdentity, takeIdentity} from './identity.js';
 import {sayGoodbye} from './leaving.js';
@@ -239,7 +238,8 @@ export class RsPlayer extends VideoRTC {
     /** Browsers that do not play it themselves get the segments from here. */
     onhls() {
         const video = /** @type {HTMLVideoElement} */ (this.video);
-        if (native(video) || !('MediaSource' in window)) return super.onhls();
+        // Beside other modes the base takes only who plays it for certain.
+        if (super.playsHLS(['mse']) || !('MediaSource' in window)) return super.onhls();
         this.onmessage.hls = msg => {
             if (msg.type === 'hls') this.#load(video, String(msg.value));
         };
@@ -249,6 +249,9 @@ export class RsPlayer extends VideoRTC {
     /** @param {HTMLVideoElement} video @param {string} playlist */
     async #load(video, playlist) {
         const run = this.#run, lose = (/** @type {string} */ why) => run === this.#run && this.#lose(why, why.startsWith('this browser') ? 'config' : 'network', true);
+        // Few need it, and every file that a page waits for delays the picture of the others.
+        const {Loader} = await import('../lib/hls.js');
+        if (run !== this.#run) return;
         this.#hls = new Loader(video, new URL(this.wsURL.replace(/^ws/, 'http')), lose, playlist);
         try {
             await this.#hls.start();

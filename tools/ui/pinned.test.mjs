@@ -1,0 +1,65 @@
+/**
+ * Each way of playing, pinned on the page of a camera, with the release binary: it plays, the page says so, the pin outlives a reload, and
+ * the camera is let go with the page.
+ */
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './browser.mjs';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
+
+const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
+
+/** @type {Awaited<ReturnType<typeof rs2rtc>>} */
+let server;
+before(async () => {
+    if (!skip) server = await rs2rtc('streams:\n  cam: demo:?width=320&height=180&fps=15\n  pictures: demo:?video=mjpeg&audio=pcmu&width=320&height=180&fps=15\n');
+});
+after(() => server?.stop());
+
+/** @param {import('puppeteer-core').Browser} browser @param {[string, string, string][]} ways name of the stream, mode, and what the page calls it */
+async function pins(browser, ways) {
+    for (const [src, mode, title] of ways) {
+        const page = await browser.newPage(), faults = /** @type {string[]} */ ([]);
+        page.on('console', msg => {
+            if (msg.type() === 'error') faults.push(msg.text());
+        });
+        page.on('pageerror', err => faults.push(String(err)));
+        const plays = () => page.waitForFunction(title => {
+            const player = /** @type {any} */ (document.querySelector('rs-player'));
+            return player?.phase === 'live' && player.video.currentTime > (title === 'MJPEG' ? -1 : 0.5) && document.querySelector('.why')?.textContent?.includes(`over ${title}`);
+        }, {polling: 100, timeout: 30_000}, title).catch(async err => assert.fail(`${mode}: ${err.message} ${await page.$eval('main', n => n.textContent)}\n${faults.join('\n')}`));
+        await page.goto(`${server.url}camera.html?src=${src}&lang=en`);
+        const input = await page.waitForSelector(`input[name=mode][value=${mode}]`);
+        await input?.evaluate(node => /** @type {HTMLInputElement} */ (node).click());
+        await plays();
+        await page.reload();
+        await plays();
+        assert.equal(await page.$eval('input[name=mode]:checked', node => /** @type {HTMLInputElement} */ (node).value), mode);
+        await page.close();
+        assert.deepEqual(faults, [], mode);
+    }
+    for (const until = Date.now() + 20_000; ;) {
+        const open = Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
+        if (!open.length) return;
+        assert.ok(Date.now() < until, JSON.stringify(open));
+        await new Promise(resolve => setTimeout(resolve, 100));
+    }
+}
+
+test('Chromium plays each way that is pinned', {skip}, async () => {
+    const {browser, close} = await launch({mdns: 'show'});
+    try {
+        await pins(browser, [['cam', 'webrtc', 'WebRTC'], ['cam', 'mse', 'MSE'], ['cam', 'hls', 'HLS'], ['pictures', 'mjpeg', 'MJPEG']]);
+    } finally {
+        await close();
+    }
+});
+
+test('Firefox plays HLS', {skip: skip || without(FIREFOX, 'Firefox', isDebian())}, async () => {
+    const {browser, close} = await launchFirefox();
+    try {
+        await pins(browser, [['cam', 'hls', 'HLS']]);
+    } finally {
+        await close();
+    }
+});
