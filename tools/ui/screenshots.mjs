@@ -51,11 +51,12 @@ const shots = lang => [
     {name: 'sessions', lang, path: 'sessions.html', scheme: 'light', width: 1280, height: 1000, ready: async page => {
         // One that has left, with its timeline.
         const visitor = await page.browser().newPage();
-        await visitor.goto(new URL(`stream.html?src=${encodeURIComponent(DOOR[lang])}`, page.url()).href);
+        await visitor.goto(new URL(`stream.html?src=${encodeURIComponent(DOOR[lang])}&mode=webrtc`, page.url()).href);
         await playing(1)(visitor);
         await visitor.close();
-        const row = await page.waitForSelector('tbody tr[data-id]');
-        await row?.focus();
+        // Only WebRTC has one.
+        const row = await page.waitForFunction(() => [...document.querySelectorAll('tbody tr[data-id]')].find(row => /webrtc/.test(row.textContent ?? '')));
+        await row.asElement()?.evaluate(node => /** @type {HTMLElement} */ (node).focus());
         await page.keyboard.press('Enter');
         await page.waitForSelector('.timeline li');
         await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
