@@ -140,7 +140,7 @@ export class VideoRTC extends HTMLElement {
             .join();
     }
 
-    /** The element enters the document, or becomes visible again. */
+    /** In the document, or visible again. */
     connectedCallback() {
         if (this.disconnectTID) {
             clearTimeout(this.disconnectTID);
@@ -157,7 +157,7 @@ export class VideoRTC extends HTMLElement {
         this.onconnect();
     }
 
-    /** The element leaves the document, or is hidden. */
+    /** Out of the document, or hidden. */
     disconnectedCallback() {
         const idle = this.wsState === WebSocket.CLOSED && this.pcState === WebSocket.CLOSED;
         if (idle && !this.isConnected) this.#unwatch?.();
@@ -169,15 +169,15 @@ export class VideoRTC extends HTMLElement {
         }, this.DISCONNECT_TIMEOUT);
     }
 
-    /** Creates the video element. Called once, when the element is first in the document. */
+    /** Creates the video element; called once, when first in the document. */
     oninit() {
         const video = document.createElement('video');
         video.controls = video.playsInline = true;
         video.preload = 'auto';
         Object.assign(video.style, {display: 'block', width: '100%', height: '100%'});
         video.addEventListener('error', () => {
-            // Only errors of the stream count, not those of an emptied element.
-            if (this.ws && (video.error || video.src)) {
+            // Not those of an emptied element, nor of sound beside pictures.
+            if (this.ws && !this.pictured && (video.error || video.src)) {
                 console.warn(video.error);
                 this.ws.close();
             }
@@ -209,11 +209,11 @@ export class VideoRTC extends HTMLElement {
         ws.binaryType = 'arraybuffer';
         ws.addEventListener('open', () => {
             if (this.ws !== ws) return;
-            // A subclass may have added modes of its own.
+            // A subclass may add modes.
             for (const mode of this.onopen() ?? []) this.#running.add(mode);
         });
         ws.addEventListener('close', ev => {
-            // The end of a socket that was already replaced concerns nobody.
+            // One that was replaced concerns nobody.
             if (!this.ws || this.ws === ws) this.onclose(ev);
         });
         ws.addEventListener('message', ev => {
@@ -317,7 +317,7 @@ export class VideoRTC extends HTMLElement {
             try {
                 const buffer = source.addSourceBuffer(msg.value);
                 buffer.mode = 'segments';
-                this.ondata = feed(video, buffer, () => this.ws?.close());
+                this.ondata = feed(video, buffer, () => this.pictured || this.ws?.close());
             } catch (err) {
                 console.warn(err);
                 this.#failed('mse');
@@ -330,6 +330,8 @@ export class VideoRTC extends HTMLElement {
         const tcpOnly = this.mode.includes('webrtc/tcp');
         const pc = new RTCPeerConnection(this.pcConfig);
         this.#seen = {local: [], remote: []};
+        // A refused media has no candidates.
+        let mid = '0';
 
         pc.addEventListener('icecandidate', ev => {
             const text = ev.candidate ? ev.candidate.candidate : '';
@@ -348,10 +350,11 @@ export class VideoRTC extends HTMLElement {
                 case 'webrtc/candidate':
                     if (this.pc !== pc || !msg.value || tcpOnly && isUDP(msg.value)) return;
                     this.#seen.remote.push(msg.value);
-                    pc.addIceCandidate({candidate: msg.value, sdpMid: '0'}).catch(console.warn);
+                    pc.addIceCandidate({candidate: msg.value, sdpMid: mid}).catch(console.warn);
                     break;
                 case 'webrtc/answer': {
                     if (this.pc !== pc) return;
+                    mid = msg.value.match(/BUNDLE (\S+)/)?.[1] ?? mid;
                     const lines = msg.value.split(/\r?\n/)
                         .filter(line => !(tcpOnly && line.startsWith('a=candidate:') && isUDP(line)));
                     this.#seen.remote.push(...lines.filter(line => line.startsWith('a=candidate:')).map(line => line.slice(2)));
@@ -454,7 +457,7 @@ export class VideoRTC extends HTMLElement {
      */
     onpclost() {
         this.#failed('webrtc');
-        // While the socket is there another mode runs, or its end leads to the next attempt.
+        // With the socket another mode runs, or its end leads to the next attempt.
         if (this.ws || this.reconnectTID) return;
         if (Date.now() - this.connectTS >= 1000) this.onconnect();
         else this.#reconnect(1000);
@@ -736,22 +739,17 @@ function isUDP(candidate) {
     return parseCandidate(candidate).protocol === 'udp';
 }
 
-/**
- * Reads `candidate:1 1 udp 2130706431 192.168.1.5 8555 typ host ...` (RFC 8839, 5.1).
- * @param {string} text
- * @returns {Candidate}
- */
+/** Reads `candidate:1 1 udp 2130706431 192.168.1.5 8555 typ host` (RFC 8839). @param {string} text @returns {Candidate} */
 function parseCandidate(text) {
     const [, , protocol = '', , address = '', port = '0', , type = ''] = text.split(' ');
     return {address, port: Number(port), protocol: protocol.toLowerCase(), type};
 }
 
 /**
- * Feeds a source buffer: stages what comes while it is busy, keeps the last seconds,
- * and holds the player near the live end.
+ * Feeds a source buffer, keeps its last seconds, and holds the player near the live end.
  * @param {HTMLVideoElement} video
  * @param {SourceBuffer} buffer
- * @param {() => void} restart called when the player has fallen behind for good
+ * @param {() => void} restart it has fallen behind for good
  * @returns {(data: ArrayBuffer) => void}
  */
 function feed(video, buffer, restart) {

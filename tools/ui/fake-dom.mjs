@@ -101,7 +101,7 @@ export class FakePeer extends EventTarget {
     async createOffer() { return {type: 'offer', sdp: 'v=0 offer'}; }
     async setLocalDescription(description) { this.localDescription = description; }
     async setRemoteDescription(description) { this.remoteDescription = description; }
-    async addIceCandidate(candidate) { this.candidates.push(candidate.candidate); }
+    async addIceCandidate(candidate) { this.candidates.push(candidate.candidate); this.mid = candidate.sdpMid; }
     async getStats() { return this.stats; }
     createDataChannel(label) {
         const channel = Object.assign(new EventTarget(), {label});

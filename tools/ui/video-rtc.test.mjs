@@ -113,6 +113,18 @@ test('webrtc: offer, candidates, answer, picture, and the socket is closed', asy
     assert.equal(FakeSocket.all.length, 1, 'a socket closed on purpose is not opened again');
 });
 
+test('candidates belong to a media that the server takes', async () => {
+    for (const [answer, mid] of [['v=0\r\na=group:BUNDLE 1 2\r\nm=video 0 x', '1'], ['v=0\r\na=group:BUNDLE 1\r\n', '1'], ['v=0', '0']]) {
+        make();
+        FakeSocket.last.open();
+        await settle();
+        FakeSocket.last.receive('webrtc/answer', answer);
+        FakeSocket.last.receive('webrtc/candidate', 'candidate:1 1 udp 1 192.168.1.5 8555 typ host');
+        await settle();
+        assert.equal(FakePeer.last.mid, mid, answer);
+    }
+});
+
 test('webrtc/tcp drops what is udp', async () => {
     make(VideoRTC, {mode: 'webrtc/tcp'});
     FakeSocket.last.open();
@@ -241,6 +253,12 @@ test('mse of sound alone: the picture comes beside it, and each gets its bytes',
         assert.match(element.video.style.background, /data:image/);
         assert.equal(element.video.controls, true, 'there is sound to control');
         assert.deepEqual(FakeMediaSource.buffer.appended, [FRAGMENT]);
+        // A browser without a loudspeaker ends the sound, not the picture.
+        element.video.error = {code: 3};
+        element.video.dispatchEvent(new Event('error'));
+        FakeMediaSource.buffer.appendBuffer = () => { throw new DOMException('ended', 'InvalidStateError'); };
+        FakeSocket.last.receiveBytes(FRAGMENT);
+        assert.equal(FakeSocket.last.readyState, WebSocket.OPEN);
     }
     make(VideoRTC, {mode: 'mse,mjpeg', media: 'audio'});
     FakeSocket.last.open();
