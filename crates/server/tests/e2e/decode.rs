@@ -3,52 +3,15 @@
 //!
 //! Some seconds of each; `MEDIA_SECONDS=60` (`just decode`) takes longer.
 
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::harness::{Folder, Server, has_program, run};
+use super::harness::{Folder, Server, has_program, recording};
 use super::packets::{decode, length, packets};
 use super::socket::Socket;
 
 fn seconds() -> f64 {
     std::env::var("MEDIA_SECONDS").map_or(3.0, |text| text.parse().unwrap())
-}
-
-/// A file with B-frames.
-fn reordered(folder: &Folder) -> PathBuf {
-    let path = folder.path().join("reordered.mp4");
-    let (ok, _, err) = run(
-        "ffmpeg",
-        &[
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            "testsrc2=size=320x240:rate=25:duration=8",
-            "-f",
-            "lavfi",
-            "-i",
-            "sine=duration=8",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "veryfast",
-            "-bf",
-            "3",
-            "-g",
-            "25",
-            "-pix_fmt",
-            "yuv420p",
-            "-c:a",
-            "aac",
-            "-shortest",
-            path.to_str().unwrap(),
-        ],
-    );
-    assert!(ok, "{err}");
-    path
 }
 
 /// FFmpeg decodes a file to its end without a word, and its times only grow.
@@ -68,7 +31,7 @@ fn ffmpeg_decodes_every_source_without_a_word() {
         return;
     }
     let media = Folder::new();
-    let file = reordered(&media);
+    let file = recording(&media, "reordered.mp4", "320x240", "-preset veryfast -bf 3");
     let play = format!("exec:ffmpeg -v error -re -stream_loop -1 -i {} -c copy", file.display());
     let server = Server::with_streams(&format!(
         "demo: demo:?width=320&height=240\n\
