@@ -14,7 +14,7 @@ use rs2rtc_streams::{CancellationToken, Departure, Description};
 use tokio::sync::mpsc;
 
 use super::call::{Call, Reply, error, no_stream, typed};
-use super::streamed::body;
+use super::streamed::{body, until_over};
 use super::streams_api::failed;
 use super::{Api, Class, ingest};
 
@@ -100,21 +100,13 @@ async fn feed(
             match live.next().await {
                 // Its end is told by the channel.
                 Ok(pieces) => drop(give.send(pieces).await),
-                Err(end) => break end,
+                // With the reason of the kick.
+                Err(End::Kicked(_)) => break None,
+                Err(End::Source | End::Form(_)) => break Some(Departure::now("source_failed")),
             }
         }
     };
-    let departure = tokio::select! {
-        biased;
-        () = give.closed() => Some(line.departure()),
-        () = cancel.cancelled() => Some(Departure::now("shutdown")),
-        end = sent => match end {
-            // With the reason of the kick.
-            End::Kicked(_) => None,
-            End::Source | End::Form(_) => Some(Departure::now("source_failed")),
-        },
-    };
-    match departure {
+    match until_over(&give, &line, &cancel, sent).await {
         Some(departure) => live.leave(departure),
         None => drop(live),
     }
