@@ -3,9 +3,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rs2rtc_base::Secret;
+use serde_json::Value;
+
 /// The list of secrets. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets(Arc<RwLock<Vec<rs2rtc_base::Secret>>>);
+pub struct Secrets(Arc<RwLock<Vec<Secret>>>);
 
 impl Secrets {
     /// Adds texts to hide.
@@ -13,7 +16,7 @@ impl Secrets {
         let mut list = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for text in texts.into_iter().filter(|text| !text.is_empty()) {
             if !list.iter().any(|known| known.expose() == text) {
-                list.push(rs2rtc_base::Secret::new(text));
+                list.push(Secret::new(text));
             }
         }
         // Longer ones first: one may contain another.
@@ -23,25 +26,41 @@ impl Secrets {
     /// The text with user information of URLs and all secrets as `***`.
     pub fn mask(&self, text: &str) -> String {
         let list = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        rs2rtc_base::mask(text, list.iter().map(rs2rtc_base::Secret::expose))
+        masked(text, &list)
     }
 
     /// Masks every text of a JSON value, keys included.
-    pub fn mask_json(&self, value: &mut serde_json::Value) {
-        use serde_json::Value;
-        match value {
-            Value::String(text) => *text = self.mask(text),
-            Value::Array(list) => list.iter_mut().for_each(|v| self.mask_json(v)),
-            Value::Object(map) => {
-                let old = std::mem::take(map);
-                for (key, mut value) in old {
-                    self.mask_json(&mut value);
-                    map.insert(self.mask(&key), value);
-                }
-            }
-            _ => {}
-        }
+    pub fn mask_json(&self, value: &mut Value) {
+        let list = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        mask_json(value, &list);
     }
+}
+
+fn masked(text: &str, list: &[Secret]) -> String {
+    rs2rtc_base::mask(text, list.iter().map(Secret::expose))
+}
+
+fn mask_json(value: &mut Value, list: &[Secret]) {
+    match value {
+        Value::String(text) if is_harmless(text, list) => {}
+        Value::String(text) => *text = masked(text, list),
+        Value::Array(all) => all.iter_mut().for_each(|value| mask_json(value, list)),
+        Value::Object(map) => {
+            map.values_mut().for_each(|value| mask_json(value, list));
+            if !map.keys().all(|key| is_harmless(key, list)) {
+                let old = std::mem::take(map);
+                map.extend(old.into_iter().map(|(key, value)| (masked(&key, list), value)));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether there is certainly nothing to mask in a text, which is so for most of an
+/// answer: without a colon it has no address and no header, without an equals sign no
+/// parameter.
+fn is_harmless(text: &str, list: &[Secret]) -> bool {
+    !text.contains([':', '=']) && !list.iter().any(|secret| text.contains(secret.expose()))
 }
 
 /// Digits of the ids that are secrets: who knows that of a session may end it.
@@ -77,9 +96,16 @@ mod tests {
             "rtsp://***@192.168.1.123/stream1"
         );
         assert_eq!(secrets.mask("x=pa$$word-long"), "x=***");
-        let mut json = serde_json::json!({"rtsp://u:p@h": ["admin", 5]});
+        let mut json = serde_json::json!({
+            "rtsp://u:p@h": ["admin", 5],
+            "plain": {"of admin": "x?token=abc", "b": "Authorization: Basic eDp5", "c": "d"},
+        });
         secrets.mask_json(&mut json);
-        assert_eq!(json, serde_json::json!({"rtsp://***@h": ["***", 5]}));
+        let expected = serde_json::json!({
+            "rtsp://***@h": ["***", 5],
+            "plain": {"of ***": "x?token=***", "b": "Authorization: ***", "c": "d"},
+        });
+        assert_eq!(json.to_string(), expected.to_string(), "in the same order");
     }
 
     #[test]

@@ -16,7 +16,8 @@ const AT_ONCE: usize = 1000;
 
 #[test]
 fn a_thousand_lists_at_once_while_streams_and_viewers_come_and_go() {
-    let server = Server::with_streams("demo: 'demo:'\nempty:");
+    // A small picture: what is measured is the answers.
+    let server = Server::with_streams("demo: 'demo:?width=160&height=120&fps=5'\nempty:");
     let (done, busy) = (AtomicBool::new(false), Barrier::new(3));
     let (changes, viewers, quiet, took) = std::thread::scope(|scope| {
         let baseline = at_once(server.ports.api, "/api", "\"version\"");
