@@ -55,6 +55,8 @@ pub struct FrameQueue {
     inner: Mutex<Inner>,
     notify: Notify,
     limits: Limits,
+    /// Ends with the first of its tracks.
+    undivided: bool,
 }
 
 impl FrameQueue {
@@ -70,6 +72,13 @@ impl FrameQueue {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An empty queue that ends with the first of its tracks: for a consumer that has
+    /// said in front which tracks there are, and cannot take one back. It ends then,
+    /// and who asks again is told what there is.
+    pub fn undivided(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, undivided: true, ..Self::default() })
     }
 
     /// Adds an input. Returns its index (as [`Self::recv`] gives it) and the
@@ -101,7 +110,7 @@ impl FrameQueue {
     }
 
     /// The next frame with the index of its input; `None` once the queue is
-    /// closed, or all its tracks have ended, and it is empty.
+    /// closed, or all its tracks (undivided: one of them) have ended, and it is empty.
     pub async fn recv(&self) -> Option<(usize, Arc<Frame>)> {
         loop {
             let notified = self.notify.notified();
@@ -113,9 +122,7 @@ impl FrameQueue {
                 if !inner.inputs.iter().any(|input| input.skipping) {
                     inner.skips = 0;
                 }
-                if inner.closed
-                    || (!inner.inputs.is_empty() && inner.inputs.iter().all(|i| i.ended))
-                {
+                if inner.closed || inner.has_ended(self.undivided) {
                     return None;
                 }
             }
@@ -194,6 +201,14 @@ impl FrameQueue {
 }
 
 impl Inner {
+    fn has_ended(&self, undivided: bool) -> bool {
+        let mut inputs = self.inputs.iter();
+        if undivided || self.inputs.is_empty() {
+            return inputs.any(|input| input.ended);
+        }
+        inputs.all(|input| input.ended)
+    }
+
     fn pop(&mut self) -> Option<(usize, Arc<Frame>)> {
         let (index, frame) = self.items.pop_front()?;
         if let Some(input) = self.inputs.get_mut(index) {
@@ -297,6 +312,22 @@ mod tests {
         assert!(queue.recv().await.is_some());
         assert!(waits(&queue).await);
         assert_eq!(queue.skips(), 0, "it has had all there was");
+    }
+
+    #[tokio::test]
+    async fn an_undivided_queue_ends_with_the_first_of_its_tracks() {
+        for undivided in [false, true] {
+            let limits = Limits::default();
+            let queue = if undivided { FrameQueue::undivided(limits) } else { FrameQueue::new() };
+            let (_, picture) = queue.input(Kind::Video, sender());
+            let (_, sound) = queue.input(Kind::Audio, sender());
+            picture.push(&frame(true));
+            sound.end();
+            assert!(queue.recv().await.is_some(), "it has what came before");
+            assert_eq!(waits(&queue).await, !undivided);
+            picture.end();
+            assert!(queue.recv().await.is_none());
+        }
     }
 
     #[test]

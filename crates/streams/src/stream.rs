@@ -384,14 +384,15 @@ impl Stream {
             state.closed = Some((reason.to_owned(), code));
             (state.consumers.clone(), std::mem::take(&mut state.sources))
         };
+        // Before their tracks end, so that everybody leaves for this reason.
+        for consumer in consumers {
+            consumer.kick(reason, code);
+        }
         for source in sources {
             if let Source::External(external) = source {
                 external.live.end();
                 external.kicked().cancel();
             }
-        }
-        for consumer in consumers {
-            consumer.kick(reason, code);
         }
     }
 

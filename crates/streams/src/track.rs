@@ -18,6 +18,15 @@ const CHANGE_EVERY: Duration = Duration::from_secs(10);
 
 /// Where frames of a track go. Called on the producer's task for every frame:
 /// it must be cheap and must never block.
+///
+/// A source that comes back writes into the same track: pictures go on with a
+/// keyframe, and no time goes back. There is no call for changed parameters, as
+/// frames say all that a decoder needs: every keyframe of H.264 and H.265 has its
+/// parameter sets in front (depacketisers and demuxers put them there), pictures of
+/// other codecs describe themselves, and sound that is decoded in another way is
+/// another track. So a change comes exactly where it counts, between two frames, and
+/// a sink that keeps parameters compares them at keyframes. Only raw pictures, whose
+/// size is in [`Track::codec`] alone, have to be looked up there.
 pub trait Sink: Send + Sync {
     /// The next frame.
     fn push(&self, frame: &Arc<Frame>);

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media, Payload};
 use rs2rtc_streams::{
-    BoxFuture, Connection, Description, OpenRequest, Opener, Origin, Producer, Publication,
-    Settings, Stream, Streams, Tracks,
+    BoxFuture, Connection, Description, OpenRequest, Opener, Options, Origin, Producer,
+    Publication, Settings, Stream, Streams, Tracks,
 };
 
 /// Parameter sets of 1280x720, and others.
@@ -17,7 +17,7 @@ pub(super) const SETS: (&str, &str) =
 pub(super) const OTHER_SETS: (&str, &str) = ("67640033ac1514a02800f190", "68ee3cb0");
 
 /// Opens nothing.
-struct NoSources;
+pub(super) struct NoSources;
 
 impl Opener for NoSources {
     fn check(&self, _: &str, _: Origin) -> Result<(), Error> {
@@ -32,25 +32,60 @@ impl Opener for NoSources {
 /// 25 pictures of H.264 in a second, and sound.
 pub(super) struct Scene {
     pub(super) stream: Arc<Stream>,
-    _publication: Publication,
+    source: Option<(Publication, Tracks)>,
     pub(super) sets: (&'static str, &'static str),
     pictures: i64,
-    tracks: Tracks,
     sound: Codec,
-    streams: Streams,
+    pub(super) streams: Streams,
+}
+
+/// Pictures of H.264, as a source gives them.
+pub(super) fn h264() -> Media {
+    Media::new(Kind::Video, Direction::RecvOnly, Codec::new(CodecId::H264).clock(90_000))
 }
 
 impl Scene {
     pub(super) fn new(sound: Codec) -> Self {
+        Self::with(sound, Options::default())
+    }
+
+    pub(super) fn with(sound: Codec, options: Options) -> Self {
         let streams = Streams::new(Arc::new(NoSources), Settings::default());
-        let stream = streams.create("yard", &[], Origin::Config).unwrap();
-        let medias = vec![
-            Media::new(Kind::Video, Direction::RecvOnly, Codec::new(CodecId::H264).clock(90_000)),
-            Media::new(Kind::Audio, Direction::RecvOnly, sound.clone()),
-        ];
-        let publication = stream.publish(medias, Arc::new(Connection::new(Description::default())));
-        let (tracks, _publication) = (publication.tracks(), publication);
-        Self { stream, _publication, sets: SETS, pictures: 0, tracks, sound, streams }
+        let stream = streams.create_with("yard", &[], options, Origin::Config).unwrap();
+        let mut scene = Self { stream, source: None, sets: SETS, pictures: 0, sound, streams };
+        scene.comes(true);
+        scene
+    }
+
+    /// The source comes, with its sound or without it.
+    fn comes(&mut self, with_sound: bool) {
+        let sound = Media::new(Kind::Audio, Direction::RecvOnly, self.sound.clone());
+        let medias = [h264()].into_iter().chain(with_sound.then_some(sound)).collect();
+        let connection = Arc::new(Connection::new(Description::default()));
+        let publication = self.stream.publish(medias, connection);
+        let tracks = publication.tracks();
+        self.source = Some((publication, tracks));
+    }
+
+    /// The source is lost and comes back with other parameter sets. Its own time
+    /// begins anew.
+    pub(super) fn comes_back_changed(&mut self) {
+        self.source = None;
+        (self.pictures, self.sets) = (0, OTHER_SETS);
+        self.comes(true);
+    }
+
+    /// It comes back without its sound.
+    pub(super) fn comes_back_silent(&mut self) {
+        self.source = None;
+        self.comes(false);
+    }
+
+    /// It comes back with other sound.
+    pub(super) fn comes_back_sounding(&mut self, sound: Codec) {
+        self.source = None;
+        self.sound = sound;
+        self.comes(true);
     }
 
     /// A picture of 100 bytes, and the sound of the same 40 ms.
@@ -59,21 +94,40 @@ impl Scene {
     }
 
     pub(super) fn large_picture(&mut self, key: bool, size: usize) {
-        let mut nals = vec![Bytes::from(vec![if key { 0x65 } else { 0x41 }; size])];
+        self.frames(key, size, Instant::now());
+    }
+
+    /// As [`Self::picture`], which comes in at a moment.
+    pub(super) fn picture_at(&mut self, key: bool, now: Instant) {
+        self.frames(key, 100, now);
+    }
+
+    fn frames(&mut self, key: bool, size: usize, now: Instant) {
+        let Some((_, tracks)) = &mut self.source else { return };
+        // One slice, which begins with the first macroblock: readers that are told
+        // no more find where a picture begins.
+        let mut slice = vec![if key { 0x65 } else { 0x41 }; size];
+        slice[1] = if key { 0x88 } else { 0x9a };
+        let mut nals = vec![Bytes::from(slice)];
         if key {
             nals.insert(0, hex(self.sets.1));
             nals.insert(0, hex(self.sets.0));
         }
-        let (pts, now) = (self.pictures, Instant::now());
+        let pts = self.pictures;
         self.pictures += 1;
-        if let Some(writer) = self.tracks.writer(0) {
+        if let Some(writer) = tracks.writer(0) {
             writer.write(Frame::new(CodecId::H264, key, pts * 3600, now, Payload::Nals(nals)));
         }
-        if let Some(writer) = self.tracks.writer(1) {
+        if let Some(writer) = tracks.writer(1) {
             let ticks = i64::from(self.sound.timestamp_rate() / 25);
             let sound = Payload::Data(Bytes::from(vec![0xd5; 320]));
             writer.write(Frame::new(self.sound.id.clone(), true, pts * ticks, now, sound));
         }
+    }
+
+    /// The stream is deleted.
+    pub(super) fn delete(&self) {
+        assert!(self.streams.delete("yard"));
     }
 
     /// Why the next viewer leaves, waiting for it.
@@ -93,7 +147,7 @@ impl Scene {
     }
 }
 
-fn hex(text: &str) -> Bytes {
+pub(super) fn hex(text: &str) -> Bytes {
     let byte = |n: usize| u8::from_str_radix(&text[2 * n..2 * n + 2], 16).unwrap();
     (0..text.len() / 2).map(byte).collect()
 }

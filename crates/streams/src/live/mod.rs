@@ -24,7 +24,7 @@ use crate::options::Reach;
 use crate::track::Track;
 pub(crate) use producer::Bond;
 pub use producer::{TrackWriter, Tracks, Wanted};
-use state::State;
+use state::{State, goes_on};
 
 /// Told when a track has other parameter sets than before.
 pub(crate) type OnChange = Box<dyn Fn(&Track) + Send + Sync>;
@@ -89,7 +89,7 @@ impl Live {
                 }
                 let mut codecs = media.codecs.iter().enumerate();
                 let found = codecs.find(|(number, codec)| {
-                    codec.matches(&live.codec)
+                    goes_on(codec, &live.codec)
                         && (live.feed.is_some() || !taken.contains(&(index, *number)))
                 });
                 if let Some((number, codec)) = found {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rs2rtc_media::{Codec, Direction};
 
 use super::Live;
-use super::state::{LiveTrack, State};
+use super::state::{LiveTrack, State, goes_on};
 use crate::connection::next_id;
 use crate::track::Track;
 
@@ -58,7 +58,7 @@ impl State {
         let found = self.medias.iter().enumerate().find_map(|(index, media)| {
             let gives = media.direction == Direction::RecvOnly;
             // What one source says of its channels another one may leave open.
-            let fits = |codec: &&Codec| codec.matches(&old) || old.matches(codec);
+            let fits = |codec: &&Codec| goes_on(codec, &old) || goes_on(&old, codec);
             let codec = media.codecs.iter().filter(|_| gives).find(fits)?;
             Some((index, codec.clone()))
         });

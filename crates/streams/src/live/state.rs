@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use rs2rtc_media::{Codec, Direction, Media};
+use rs2rtc_media::codec::aac::config_bytes;
+use rs2rtc_media::{Codec, CodecId, Direction, Media};
 
 use crate::connection::Connection;
 use crate::track::{Sender, Track};
@@ -47,4 +48,12 @@ pub(super) struct State {
     pub(super) medias: Vec<Media>,
     pub(super) connection: Option<Arc<Connection>>,
     pub(super) tracks: Vec<LiveTrack>,
+}
+
+/// Whether what a source gives now goes on what it gave before. Sound does not say in
+/// band how it is to be decoded: with another configuration it is another track.
+pub(super) fn goes_on(now: &Codec, before: &Codec) -> bool {
+    let config = |codec: &Codec| config_bytes(&codec.fmtp).filter(|_| codec.id == CodecId::Aac);
+    let is_other = config(now).zip(config(before)).is_some_and(|(now, before)| now != before);
+    now.matches(before) && !is_other
 }

@@ -7,7 +7,8 @@ use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::hls::{Form, Mp4, Packager, Segmenter, Ts};
 use rs2rtc_media::{Codec, Direction, Frame};
 use rs2rtc_streams::{
-    Attached, AttachedTrack, CancellationToken, FrameQueue, Sender, Subscription, Tasks,
+    Attached, AttachedTrack, CancellationToken, FrameQueue, QueueLimits, Sender, Subscription,
+    Tasks,
 };
 use tokio::sync::watch;
 
@@ -47,7 +48,8 @@ impl Feed {
             changed: watch::Sender::new(0),
             ended: CancellationToken::new(),
         });
-        let queue = FrameQueue::new();
+        // Its initialisation or its map names the tracks.
+        let queue = FrameQueue::undivided(QueueLimits::default());
         let (mut subscriptions, mut first) = (Vec::new(), Vec::new());
         for track in sent(attached) {
             let kind = track.track.kind;

@@ -133,4 +133,6 @@ fn new_id() -> Result<String, Error> {
 }
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod tests;

@@ -61,7 +61,7 @@ impl Output {
         connection: CancellationToken,
     ) -> (Self, mpsc::Receiver<Chunks>) {
         let (give, take) = mpsc::channel(READY);
-        let queue = FrameQueue::with_limits(WAITING);
+        let queue = FrameQueue::undivided(WAITING);
         let (mut tracks, mut subscriptions, mut first) = (Vec::new(), Vec::new(), Vec::new());
         let mut await_picture = false;
         for track in attached.tracks.iter().filter(|t| t.direction == Direction::SendOnly) {
@@ -96,7 +96,8 @@ impl Output {
         (output, take)
     }
 
-    /// Serves the viewer until it is gone or its stream ends.
+    /// Serves the viewer until it is gone, or its stream ends, or one of its tracks:
+    /// the container has said in front which there are.
     pub async fn run(mut self, cancel: CancellationToken) {
         let departure = self.serve(cancel).await;
         match departure {

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rs2rtc_media::container::mux::{Chunks, flv, mpegts};
+use bytes::Bytes;
+use rs2rtc_media::container::mux::{Chunks, Muxer, adts, flv, mpegts, raw, wav};
 use rs2rtc_media::container::{Demuxer, Time};
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media, Payload};
 use rs2rtc_streams::{Attached, CancellationToken, Connection, Description, Request, Tasks};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::super::scene::{OTHER_SETS, Scene};
+use super::super::scene::{OTHER_SETS, Scene, hex};
 use super::*;
 use crate::io::wire::Line;
 
@@ -20,9 +21,10 @@ fn scene() -> Scene {
     Scene::new(Codec::new(CodecId::Aac).clock(16_000))
 }
 
-async fn attach(scene: &Scene) -> Attached {
+async fn attach(scene: &Scene, with_sound: bool) -> Attached {
     let media = |kind, id| Media::new(kind, Direction::SendOnly, Codec::new(id));
-    let medias = vec![media(Kind::Video, CodecId::H264), media(Kind::Audio, CodecId::Aac)];
+    let mut medias = vec![media(Kind::Video, CodecId::H264), media(Kind::Audio, CodecId::Aac)];
+    medias.truncate(if with_sound { 2 } else { 1 });
     let connection = Arc::new(Connection::new(Description::default()));
     let request = Request { medias, connection, source_tag: None, may_sleep: false };
     scene.stream.attach(request).await.unwrap()
@@ -36,17 +38,18 @@ struct Viewer {
     _tasks: Tasks,
 }
 
-/// Of a unit: its track, whether it is a keyframe, when it is decoded, and what it is.
+/// Of a unit: its track, whether it is a keyframe, when it is decoded (0 if that is
+/// not said), and what it is.
 type Unit = (usize, bool, i64, Payload);
 
 impl Viewer {
     async fn of_ts(scene: &Scene) -> Self {
-        let attached = attach(scene).await;
+        let attached = attach(scene, true).await;
         let muxer = mpegts::Muxer::new(&codecs(&attached)).unwrap();
         Self::start(attached, Box::new(muxer))
     }
 
-    fn start(attached: Attached, muxer: Box<dyn rs2rtc_media::container::mux::Muxer>) -> Self {
+    fn start(attached: Attached, muxer: Box<dyn Muxer>) -> Self {
         let (tasks, connection) = (Tasks::new(), CancellationToken::new());
         let (output, take) = Output::new(attached, muxer, Line::default(), connection.clone());
         tasks.spawn("http viewer", output.run(CancellationToken::new()));
@@ -57,7 +60,7 @@ impl Viewer {
     async fn unit(&mut self) -> Option<Unit> {
         loop {
             if let Some(unit) = self.demuxer.next_unit().unwrap() {
-                let Time::At { dts, .. } = unit.time else { panic!("it has times") };
+                let dts = if let Time::At { dts, .. } = unit.time { dts } else { 0 };
                 return Some((unit.track, unit.keyframe, dts, unit.payload));
             }
             let chunks = timeout(LIMIT, self.take.recv()).await.unwrap()?;
@@ -156,7 +159,7 @@ async fn the_end_of_a_client_is_the_end_of_the_viewer() {
 #[tokio::test]
 async fn a_kicked_viewer_has_what_it_got_whole() {
     let mut scene = scene();
-    let attached = attach(&scene).await;
+    let attached = attach(&scene, true).await;
     let id = attached.connection().id;
     let muxer = mpegts::Muxer::new(&codecs(&attached)).unwrap();
     let mut viewer = Viewer::start(attached, Box::new(muxer));
@@ -167,19 +170,110 @@ async fn a_kicked_viewer_has_what_it_got_whole() {
     assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "admin");
 }
 
+/// All containers of this module that hold pictures.
+fn of_pictures(codecs: &[Codec]) -> [Box<dyn Muxer>; 3] {
+    [
+        Box::new(flv::Muxer::new(codecs).unwrap()),
+        Box::new(mpegts::Muxer::new(codecs).unwrap()),
+        Box::new(raw::Muxer::new(&codecs[..1]).unwrap()),
+    ]
+}
+
+fn nals(payload: Payload) -> Vec<Bytes> {
+    let Payload::Nals(nals) = payload else { panic!("a picture") };
+    nals
+}
+
 #[tokio::test]
-async fn other_parameter_sets_come_with_their_keyframe() {
-    let mut scene = scene();
-    let attached = attach(&scene).await;
-    let muxer = flv::Muxer::new(&codecs(&attached)).unwrap();
-    let mut viewer = Viewer::start(attached, Box::new(muxer));
-    scene.picture(true);
-    scene.sets = OTHER_SETS;
-    (0..2).for_each(|n| scene.picture(n == 0));
-    let first = viewer.picture().await;
-    let second = viewer.picture().await;
-    let (Payload::Nals(first), Payload::Nals(second)) = (first.3, second.3) else { panic!() };
-    assert_eq!((first.len(), second.len()), (3, 3));
-    assert_ne!(first[0], second[0]);
-    assert_eq!(second[0].len(), OTHER_SETS.0.len() / 2);
+async fn a_source_that_comes_back_changed_goes_on_in_the_same_time() {
+    for form in 0..3 {
+        let mut scene = scene();
+        let attached = attach(&scene, form < 2).await;
+        let muxer = of_pictures(&codecs(&attached)).into_iter().nth(form).unwrap();
+        let mut viewer = Viewer::start(attached, muxer);
+        // Readers know the end of a picture by the next one, of annex B by the one
+        // after that.
+        (0..4).for_each(|n| scene.picture(n == 0));
+        let mut pictures = Vec::new();
+        for _ in 0..2 {
+            pictures.push(viewer.picture().await);
+        }
+        scene.comes_back_changed();
+        // Nothing can be made of it without a keyframe.
+        scene.picture(false);
+        (0..4).for_each(|n| scene.picture(n == 0));
+        for _ in 0..4 {
+            pictures.push(viewer.picture().await);
+        }
+        let keys: Vec<bool> = pictures.iter().map(|picture| picture.1).collect();
+        assert_eq!(keys, [true, false, false, false, true, false], "{form}");
+        // Annex B has no times; a reader counts pictures.
+        let times: Vec<i64> = pictures.iter().map(|picture| picture.2).collect();
+        assert!(form == 2 || times.is_sorted_by(|a, b| a < b), "time goes on: {times:?}");
+        let changed = nals(pictures.swap_remove(4).3);
+        let sets = [hex(OTHER_SETS.0), hex(OTHER_SETS.1)];
+        assert!(sets.iter().all(|set| changed.contains(set)), "{form}");
+        assert!(!viewer.connection.is_cancelled());
+    }
+}
+
+#[tokio::test]
+async fn a_track_that_does_not_come_back_ends_the_answer() {
+    for form in 0..2 {
+        let mut scene = scene();
+        let attached = attach(&scene, true).await;
+        let muxer = of_pictures(&codecs(&attached)).into_iter().nth(form).unwrap();
+        let mut viewer = Viewer::start(attached, muxer);
+        (0..3).for_each(|n| scene.picture(n == 0));
+        viewer.picture().await;
+        scene.comes_back_silent();
+        scene.picture(true);
+        while viewer.unit().await.is_some() {}
+        assert!(!viewer.connection.is_cancelled(), "it is whole");
+        assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "source_failed");
+        // Who asks again gets what there is.
+        let attached = attach(&scene, true).await;
+        assert_eq!(codecs(&attached).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn sound_goes_on_with_its_source_unless_it_is_another() {
+    let aac = |config: &str| {
+        let codec = Codec::new(CodecId::Aac).clock(16_000).channels(1);
+        codec.fmtp(format!("mode=AAC-hbr;config={config}"))
+    };
+    for adts in [true, false] {
+        let sound = if adts { aac("1408") } else { Codec::new(CodecId::Pcma).clock(8000) };
+        let mut scene = Scene::new(sound.clone());
+        let medias =
+            vec![Media::new(Kind::Audio, Direction::SendOnly, Codec::new(sound.id.clone()))];
+        let connection = Arc::new(Connection::new(Description::default()));
+        let request = Request { medias, connection, source_tag: None, may_sleep: false };
+        let attached = scene.stream.attach(request).await.unwrap();
+        let muxer: Box<dyn Muxer> = if adts {
+            Box::new(adts::Muxer::new(&codecs(&attached)).unwrap())
+        } else {
+            Box::new(wav::Muxer::new(&codecs(&attached)).unwrap())
+        };
+        let mut viewer = Viewer::start(attached, muxer);
+        let size = async |viewer: &mut Viewer| {
+            let bytes = timeout(LIMIT, viewer.take.recv()).await.unwrap();
+            bytes.map(|chunks| chunks.len())
+        };
+        // A header, where there is one, comes alone.
+        let header = if adts { 0 } else { size(&mut viewer).await.unwrap() };
+        scene.picture(true);
+        let first = size(&mut viewer).await.unwrap();
+        assert!(first >= 320 && (adts || header > 0));
+        scene.comes_back_changed();
+        scene.picture(true);
+        assert_eq!(size(&mut viewer).await, Some(first), "no header in between");
+        let other = if adts { aac("1210") } else { Codec::new(CodecId::Pcma).clock(16_000) };
+        scene.comes_back_sounding(other);
+        scene.picture(true);
+        assert_eq!(size(&mut viewer).await, None);
+        assert!(!viewer.connection.is_cancelled(), "it is whole");
+        assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "source_failed");
+    }
 }

@@ -36,8 +36,9 @@ struct Shared {
 
 struct Inner {
     tracks: Vec<fmp4::Track>,
-    /// By the index of the track.
-    ended: Vec<bool>,
+    /// One of the tracks has ended: the initialisation segment names it, so that
+    /// players would wait for it.
+    ended: bool,
     /// Index of the first picture, else 0.
     master: usize,
     /// Known to all viewers; `None` while something of it is unknown.
@@ -60,7 +61,7 @@ impl Fragmenter {
     ) -> Self {
         let master = formats.iter().position(|f| f.kind() == Kind::Video).unwrap_or(0);
         let inner = Inner {
-            ended: vec![false; formats.len()],
+            ended: false,
             formats: formats.iter().all(Format::is_complete).then(|| formats.clone().into()),
             tracks: formats
                 .into_iter()
@@ -106,7 +107,7 @@ impl Fragmenter {
         if !inner.viewers.iter().any(|viewer| Arc::ptr_eq(viewer, queue)) {
             inner.viewers.push(Arc::clone(queue));
         }
-        if inner.ended.iter().all(|ended| *ended) {
+        if inner.ended {
             queue.end();
         }
     }
@@ -217,12 +218,8 @@ impl Sink for Input {
 
     fn end(&self) {
         let mut inner = self.shared.lock();
-        if let Some(ended) = inner.ended.get_mut(self.index) {
-            *ended = true;
-        }
-        if inner.ended.iter().all(|ended| *ended) {
-            inner.viewers.iter().for_each(|viewer| viewer.end());
-        }
+        inner.ended = true;
+        inner.viewers.iter().for_each(|viewer| viewer.end());
     }
 }
 

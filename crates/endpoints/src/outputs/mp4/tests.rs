@@ -1,47 +1,33 @@
 //! Viewers of a stream whose frames the test writes.
 
-use std::time::{Duration, Instant};
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use bytes::Bytes;
-use rs2rtc_media::{Codec, CodecId, Frame, Kind, Payload};
-use rs2rtc_streams::{
-    BoxFuture, OpenRequest, Opener, Options, Origin, Producer, Publication, Settings, Streams,
-    Tracks,
-};
+use rs2rtc_media::{Codec, CodecId, Kind};
+use rs2rtc_streams::{Options, Origin, Settings, Streams};
 
+use super::super::scene::{self, NoSources, OTHER_SETS};
 use super::*;
 
-const SPS: &str = "6764001fac2484014016ec0440000003004000000c23c60c92";
-const PPS: &str = "68ee32c8b0";
-pub(super) const OTHER_SPS: &str = "67640033ac1514a02800f190";
-pub(super) const OTHER_PPS: &str = "68ee3cb0";
-
-struct NoSources;
-
-impl Opener for NoSources {
-    fn check(&self, _: &str, _: Origin) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn open(&self, _: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
-        Box::pin(async { Err(Error::new(ErrorKind::Unreachable, "no source")) })
-    }
-}
-
-/// A stream with a picture and a sound that are written by hand.
+/// A stream whose frames the test writes, and the viewers' fragmenters.
 pub(super) struct Scene {
     pub(super) hub: Hub,
-    pub(super) stream: Arc<Stream>,
-    publication: Option<Publication>,
-    tracks: Tracks,
-    pictures: i64,
-    pub(super) sets: (&'static str, &'static str),
-    _streams: Streams,
+    of: scene::Scene,
 }
 
-fn hex(text: &str) -> Bytes {
-    let byte = |n: usize| u8::from_str_radix(&text[2 * n..2 * n + 2], 16).unwrap();
-    (0..text.len() / 2).map(byte).collect()
+impl Deref for Scene {
+    type Target = scene::Scene;
+
+    fn deref(&self) -> &scene::Scene {
+        &self.of
+    }
+}
+
+impl DerefMut for Scene {
+    fn deref_mut(&mut self) -> &mut scene::Scene {
+        &mut self.of
+    }
 }
 
 impl Scene {
@@ -51,23 +37,9 @@ impl Scene {
 
     /// What has passed is kept for so long.
     pub(super) fn that_keeps(clip: Duration) -> Self {
-        let streams = Streams::new(Arc::new(NoSources), Settings::default());
         let options = Options { clip, ..Options::default() };
-        let stream = streams.create_with("yard", &[], options, Origin::Config).unwrap();
-        let medias = vec![
-            Media::new(Kind::Video, Direction::RecvOnly, Codec::new(CodecId::H264).clock(90_000)),
-            Media::new(Kind::Audio, Direction::RecvOnly, Codec::new(CodecId::Pcma).clock(8000)),
-        ];
-        let publication = stream.publish(medias, Arc::new(Connection::new(Description::default())));
-        Self {
-            hub: Hub::default(),
-            stream,
-            tracks: publication.tracks(),
-            publication: Some(publication),
-            pictures: 0,
-            sets: (SPS, PPS),
-            _streams: streams,
-        }
+        let of = scene::Scene::with(Codec::new(CodecId::Pcma).clock(8000), options);
+        Self { hub: Hub::default(), of }
     }
 
     async fn viewer(&self, begin: Begin) -> Viewer {
@@ -78,29 +50,6 @@ impl Scene {
             picture: Picture::default(),
         };
         self.hub.attach(&self.stream, wish).await.unwrap()
-    }
-
-    /// A picture, and the sound of the same 40 ms.
-    pub(super) fn picture(&mut self, key: bool) {
-        self.picture_at(key, Instant::now());
-    }
-
-    /// The same, which comes in at a moment.
-    pub(super) fn picture_at(&mut self, key: bool, now: Instant) {
-        let mut nals = vec![Bytes::from(vec![if key { 0x65 } else { 0x41 }; 100])];
-        if key {
-            nals.insert(0, hex(self.sets.1));
-            nals.insert(0, hex(self.sets.0));
-        }
-        let pts = self.pictures;
-        self.pictures += 1;
-        if let Some(writer) = self.tracks.writer(0) {
-            writer.write(Frame::new(CodecId::H264, key, pts * 3600, now, Payload::Nals(nals)));
-        }
-        if let Some(writer) = self.tracks.writer(1) {
-            let sound = Payload::Data(Bytes::from(vec![0xd5; 320]));
-            writer.write(Frame::new(CodecId::Pcma, true, pts * 320, now, sound));
-        }
     }
 }
 
@@ -217,11 +166,109 @@ async fn other_parameter_sets_are_a_new_beginning_or_the_end() {
             media(viewer).await;
         }
     }
-    scene.sets = (OTHER_SPS, OTHER_PPS);
+    scene.sets = OTHER_SETS;
     scene.picture(true);
     assert!(matches!(next(&mut live).await, Ok(Piece::Init(_))));
     media(&mut live).await;
     assert_eq!(next(&mut recording).await.unwrap_err(), End::Changed);
+}
+
+/// Tracks and times of so many fragments.
+async fn times(viewer: &mut Viewer, count: usize) -> Vec<(u32, u64)> {
+    let mut times = Vec::new();
+    for _ in 0..count {
+        times.push(time(&media(viewer).await.0));
+    }
+    times
+}
+
+#[tokio::test]
+async fn a_source_that_comes_back_changed_begins_anew_in_the_same_time() {
+    let mut scene = Scene::new();
+    let mut live = scene.viewer(Begin::Live).await;
+    let mut recording = scene.viewer(Begin::Keyframe).await;
+    (0..3).for_each(|n| scene.picture(n == 0));
+    let mut before = Vec::new();
+    for viewer in [&mut live, &mut recording] {
+        assert!(matches!(next(viewer).await, Ok(Piece::Init(_))));
+        before = times(viewer, 6).await;
+    }
+    scene.comes_back_changed();
+    scene.picture(false);
+    (0..3).for_each(|n| scene.picture(n == 0));
+    // Sound that came before the keyframe belongs to what was.
+    let piece = loop {
+        match next(&mut live).await.unwrap() {
+            Piece::Init(init) => break init,
+            Piece::Media { head, .. } => before.push(time(&head)),
+        }
+    };
+    let sps = scene::hex(OTHER_SETS.0);
+    assert!(piece.windows(sps.len()).any(|w| w == sps), "the new parameters are announced");
+    assert!(before[6..].iter().all(|(track, _)| *track == 2), "{before:?}");
+    let after = times(&mut live, 6).await;
+    assert_eq!(after[0].0, 1, "a picture first");
+    for track in [1, 2] {
+        let all = before.iter().chain(&after).filter(|(t, _)| *t == track);
+        let all: Vec<u64> = all.map(|(_, time)| *time).collect();
+        assert!(all.is_sorted_by(|a, b| a < b), "time goes on: {all:?}");
+    }
+    // A file cannot say it: it is whole, and ends.
+    let end = loop {
+        match next(&mut recording).await {
+            Ok(piece) => assert!(matches!(piece, Piece::Media { .. })),
+            Err(end) => break end,
+        }
+    };
+    assert_eq!(end, End::Changed);
+}
+
+#[tokio::test]
+async fn a_track_that_does_not_come_back_ends_its_viewers() {
+    for begin in [Begin::Live, Begin::Keyframe] {
+        let mut scene = Scene::new();
+        let mut viewer = scene.viewer(begin).await;
+        scene.picture(true);
+        assert!(matches!(next(&mut viewer).await, Ok(Piece::Init(_))));
+        times(&mut viewer, 2).await;
+        scene.comes_back_silent();
+        scene.picture(true);
+        assert_eq!(next(&mut viewer).await.unwrap_err(), End::Source);
+        drop(viewer);
+        // Who asks again gets what there is.
+        let mut viewer = scene.viewer(begin).await;
+        scene.picture(true);
+        assert!(matches!(next(&mut viewer).await, Ok(Piece::Init(_))));
+        assert!(times(&mut viewer, 1).await.iter().all(|(track, _)| *track == 1));
+    }
+    // Who wants pictures alone never had the sound.
+    let mut scene = Scene::new();
+    let mut stills = scene.viewer(Begin::Pictures).await;
+    scene.picture(true);
+    let limit = Duration::from_secs(10);
+    tokio::time::timeout(limit, stills.next_still()).await.unwrap().unwrap();
+    scene.comes_back_silent();
+    scene.sets = OTHER_SETS;
+    scene.picture(true);
+    let still = tokio::time::timeout(limit, stills.next_still()).await.unwrap().unwrap().bytes;
+    let sps = scene::hex(OTHER_SETS.0);
+    assert!(still.windows(sps.len()).any(|w| w == sps));
+}
+
+#[tokio::test]
+async fn viewers_of_a_deleted_stream_are_told_so() {
+    let mut scene = Scene::new();
+    let mut viewer = scene.viewer(Begin::Live).await;
+    scene.picture(true);
+    assert!(matches!(next(&mut viewer).await, Ok(Piece::Init(_))));
+    scene.delete();
+    let end = loop {
+        match next(&mut viewer).await {
+            Ok(_) => {}
+            Err(end) => break end,
+        }
+    };
+    assert_eq!(end, End::Kicked(Some("stream was deleted".into())));
 }
 
 #[tokio::test]
@@ -251,7 +298,6 @@ async fn viewers_end_with_the_stream() {
     assert_eq!(next(&mut viewer).await.unwrap_err(), End::Kicked(Some("go away".into())));
     drop(viewer);
     assert_eq!(scene.stream.viewers(), 0);
-    drop(scene.publication.take());
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ pub struct Still {
 /// Why nothing follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The stream is gone.
+    /// The stream is gone, or one of its tracks did not come back with its source.
     Source,
     /// It was ended here; in words, if there are any.
     Kicked(Option<String>),

@@ -56,7 +56,7 @@ impl Form {
 /// Why no picture follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The stream is gone.
+    /// The stream is gone, or came back with pictures in another codec.
     Source,
     /// It was ended here; in words, if there are any.
     Kicked(Option<String>),
@@ -188,6 +188,7 @@ impl Live {
                 Some(first) => first,
                 None => self.recent.next().await.ok_or(End::Source)?,
             };
+            self.follow()?;
             if let Some(pieces) = self.picture(&frame).await? {
                 self.has_begun = true;
                 self.sender.sent(1, frame.payload.len());
@@ -195,6 +196,24 @@ impl Live {
                 return Ok(pieces);
             }
         }
+    }
+
+    /// Raw pictures do not say how large they are: a source that came back may give
+    /// others.
+    fn follow(&mut self) -> Result<(), End> {
+        if self.codec.id != CodecId::RawVideo {
+            return Ok(());
+        }
+        let codec = self.track.codec();
+        if self.form == Form::Y4m
+            && self.has_begun
+            && raw::first_line(&codec).ok() != raw::first_line(&self.codec).ok()
+        {
+            // The format says it once, in its first line.
+            return Err(End::Form("the pictures have another size now".to_owned()));
+        }
+        self.codec = codec;
+        Ok(())
     }
 
     /// A picture in its form; nothing for one that is damaged.

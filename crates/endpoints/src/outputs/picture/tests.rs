@@ -17,6 +17,8 @@ use super::*;
 use crate::sources::ffmpeg;
 use crate::table::Table;
 
+mod changes;
+
 const SIZE: (usize, usize) = (320, 240);
 
 fn context() -> (Arc<Context>, Streams) {

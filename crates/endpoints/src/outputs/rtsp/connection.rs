@@ -102,7 +102,8 @@ impl Connection {
                     self.on_dialled(result);
                 }
                 Step::Frame(None) => {
-                    break (None, "the stream has ended".to_owned(), None);
+                    let why = "the stream, or one of its tracks, has ended".to_owned();
+                    break (Some(Departure::now("source_failed")), why, None);
                 }
                 Step::Frame(Some((index, frame))) => {
                     if let Some(player) = &mut self.player {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rs2rtc_media::frame::SizeClass;
 use rs2rtc_media::rtp::{self, depay::Depacketiser};
 use rs2rtc_media::{Direction, Frame, Kind};
-use rs2rtc_streams::{Attached, FrameQueue, Subscription, Track};
+use rs2rtc_streams::{Attached, FrameQueue, QueueLimits, Subscription, Track};
 
 use crate::io::random::random_bytes;
 use crate::io::rtp::{Outgoing, Packetiser, Pieces};
@@ -33,7 +33,8 @@ impl Player {
         channels: &BTreeMap<usize, (u8, u8)>,
         class: SizeClass,
     ) -> Self {
-        let queue = FrameQueue::new();
+        // The description has named the tracks.
+        let queue = FrameQueue::undivided(QueueLimits::default());
         let (mut packetisers, mut subscriptions, mut talk) = (Vec::new(), Vec::new(), Vec::new());
         let epoch = attached.stream().epoch().1;
         for (index, track) in attached.tracks.iter().enumerate() {

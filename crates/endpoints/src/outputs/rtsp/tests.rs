@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod changes;
+
 /// What the scripted sources report.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {

@@ -19,6 +19,7 @@ use str0m::{Candidate, Input, Rtc, RtcConfig};
 
 use super::*;
 
+mod changes;
 mod shards;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -41,8 +42,9 @@ struct Scene {
     streams: Streams,
     stream: Arc<Stream>,
     gateway: Gateway,
-    _publication: Publication,
+    publication: Option<Publication>,
     tracks: Tracks,
+    sps: &'static [u8],
     cancel: CancellationToken,
     pictures: i64,
 }
@@ -55,15 +57,7 @@ impl Scene {
     fn with(shards: usize, liveness: Timers) -> Self {
         let streams = Streams::new(Arc::new(NoSources), Settings::default());
         let stream = streams.create("yard", &[], Origin::Config).unwrap();
-        let medias = vec![
-            Media::new(Kind::Video, Direction::RecvOnly, Codec::new(CodecId::H264).clock(90_000)),
-            Media::new(
-                Kind::Audio,
-                Direction::RecvOnly,
-                Codec::new(CodecId::Opus).clock(48_000).channels(2),
-            ),
-        ];
-        let publication = stream.publish(medias, Arc::new(Connection::new(Description::default())));
+        let publication = publish(&stream, true);
         let cancel = CancellationToken::new();
         let config = Config {
             listen: Listen { ip: Some(Ipv4Addr::LOCALHOST.into()), port: 0, udp: true, tcp: true },
@@ -73,7 +67,19 @@ impl Scene {
         };
         let gateway = Gateway::start(config, &Tasks::new(), &cancel).unwrap();
         let tracks = publication.tracks();
-        Self { streams, stream, gateway, _publication: publication, tracks, cancel, pictures: 0 }
+        let sps = &[0x67, 0x42, 0xe0, 0x1f, 0x8c, 0x68, 0x05, 0x00];
+        let publication = Some(publication);
+        Self { streams, stream, gateway, publication, tracks, sps, cancel, pictures: 0 }
+    }
+
+    /// The source is lost and comes back, with its sound or without it. Its own time
+    /// begins anew.
+    fn comes_back(&mut self, with_sound: bool) {
+        self.publication = None;
+        let publication = publish(&self.stream, with_sound);
+        self.tracks = publication.tracks();
+        self.publication = Some(publication);
+        self.pictures = 0;
     }
 
     fn writer(&mut self, media: usize) -> Option<TrackWriter> {
@@ -94,7 +100,7 @@ impl Scene {
         let mut nals = vec![Bytes::from(vec![if key { 0x65 } else { 0x41 }; size])];
         if key {
             nals.insert(0, Bytes::from_static(&[0x68, 0xce, 0x3c, 0x80]));
-            nals.insert(0, Bytes::from_static(&[0x67, 0x42, 0xe0, 0x1f, 0x8c, 0x68, 0x05, 0x00]));
+            nals.insert(0, Bytes::from_static(self.sps));
         }
         self.pictures += 1;
         let pts = self.pictures * RATE;
@@ -128,6 +134,17 @@ impl Scene {
     }
 }
 
+fn publish(stream: &Arc<Stream>, with_sound: bool) -> Publication {
+    let picture = Codec::new(CodecId::H264).clock(90_000);
+    let sound = Codec::new(CodecId::Opus).clock(48_000).channels(2);
+    let mut medias = vec![
+        Media::new(Kind::Video, Direction::RecvOnly, picture),
+        Media::new(Kind::Audio, Direction::RecvOnly, sound),
+    ];
+    medias.truncate(if with_sound { 2 } else { 1 });
+    stream.publish(medias, Arc::new(Connection::new(Description::default())))
+}
+
 enum Link {
     Udp(UdpSocket),
     Tcp(TcpStream, Deframer),
@@ -142,6 +159,8 @@ struct Client {
     video: Mid,
     /// (media time, marker) of received video packets.
     video_packets: Vec<(u32, bool)>,
+    /// What was in them.
+    video_payloads: Vec<Arc<[u8]>>,
     audio_packets: usize,
     closed: bool,
     connected: Option<Instant>,
@@ -181,6 +200,7 @@ impl Client {
             pending: Some(pending),
             video,
             video_packets: Vec::new(),
+            video_payloads: Vec::new(),
             audio_packets: 0,
             closed: false,
             connected: None,
@@ -274,6 +294,7 @@ impl Client {
                 let mid = self.rtc.direct_api().stream_rx(&ssrc).unwrap().mid();
                 if mid == self.video {
                     self.video_packets.push((packet.header.timestamp, packet.header.marker));
+                    self.video_payloads.push(packet.payload);
                 } else {
                     self.audio_packets += 1;
                 }

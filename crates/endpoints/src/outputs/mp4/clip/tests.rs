@@ -2,8 +2,9 @@
 
 use rs2rtc_media::{Codec, CodecId, Payload};
 
+use super::super::super::scene::OTHER_SETS;
 use super::super::of_query;
-use super::super::tests::{OTHER_PPS, OTHER_SPS, Scene, time};
+use super::super::tests::{Scene, time};
 use super::*;
 
 const S: Duration = Duration::from_secs(1);
@@ -134,7 +135,7 @@ async fn other_parameter_sets_are_its_beginning_or_its_end() {
     for _ in 0..4 {
         fragment(&mut early).await;
     }
-    scene.sets = (OTHER_SPS, OTHER_PPS);
+    scene.sets = OTHER_SETS;
     scene.picture(true);
     scene.picture(false);
     assert_eq!(next(&mut early).await, Err(End::Changed));
@@ -144,6 +145,40 @@ async fn other_parameter_sets_are_its_beginning_or_its_end() {
         fragment(&mut late).await;
     }
     assert_eq!(next(&mut late).await, Ok(None), "two pictures and their sound");
+}
+
+#[tokio::test]
+async fn a_source_that_comes_back_goes_on_in_the_same_time() {
+    let mut scene = Scene::that_keeps(10 * S);
+    scene.picture(true);
+    let mut clip = open(&scene, 10 * S, 60 * S).await;
+    init(&mut clip).await;
+    let mut before: Vec<(u32, u64)> = Vec::new();
+    for _ in 0..2 {
+        let (track, time, _) = fragment(&mut clip).await;
+        before.push((track, time));
+    }
+    // Without its sound: the rest of the clip has pictures alone.
+    scene.comes_back_silent();
+    scene.picture(false);
+    scene.picture(true);
+    scene.picture(false);
+    let (first, second) = (fragment(&mut clip).await, fragment(&mut clip).await);
+    assert_eq!((first.0, second.0), (1, 1));
+    assert!(before[0].1 < first.1 && first.1 < second.1, "{before:?} {first:?} {second:?}");
+    scene.picture_at(false, Instant::now() + 100 * S);
+    assert_eq!(next(&mut clip).await, Ok(None), "it is whole");
+    // With other parameters it ends, as a file cannot say that.
+    let mut scene = Scene::that_keeps(10 * S);
+    let mut clip = open(&scene, Duration::ZERO, 60 * S).await;
+    scene.picture(true);
+    init(&mut clip).await;
+    for _ in 0..2 {
+        fragment(&mut clip).await;
+    }
+    scene.comes_back_changed();
+    scene.picture(true);
+    assert_eq!(next(&mut clip).await, Err(End::Changed));
 }
 
 #[tokio::test]

@@ -1,0 +1,125 @@
+//! For tests: what a session sees of a source that comes back as another one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rs2rtc_media::container::{Demuxer, Time};
+use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media, Payload};
+use rs2rtc_streams::{Connection, Description, Request};
+use tokio::time::timeout;
+
+use super::super::scene::{OTHER_SETS, SETS, Scene, hex};
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn attach(scene: &Scene) -> Attached {
+    let media = |kind, id| Media::new(kind, Direction::SendOnly, Codec::new(id));
+    let medias = vec![media(Kind::Video, CodecId::H264), media(Kind::Audio, CodecId::Aac)];
+    let connection = Arc::new(Connection::new(Description::default()));
+    let request = Request { medias, connection, source_tag: None, may_sleep: false };
+    scene.stream.attach(request).await.unwrap()
+}
+
+fn scene() -> Scene {
+    Scene::new(Codec::new(CodecId::Aac).clock(16_000).channels(1).fmtp("config=1408"))
+}
+
+fn hls() -> Hls {
+    Hls::new(Tasks::new(), CancellationToken::new())
+}
+
+/// Two seconds of pictures, a keyframe in each half of one: four segments.
+fn two_seconds(scene: &mut Scene) {
+    (0..48).for_each(|n| scene.picture(n % 12 == 0));
+}
+
+/// The first playlist, whose first segment is that of the first picture.
+async fn begin(scene: &mut Scene, session: &Session) {
+    (0..13).for_each(|n| scene.picture(n % 12 == 0));
+    let first = timeout(LIMIT, session.playlist(Reload::default())).await.unwrap().unwrap();
+    assert_eq!(first.matches("#EXTINF").count(), 1, "{first}");
+}
+
+/// The playlist once it has so many segments.
+async fn playlist(session: &Session, segments: usize) -> String {
+    let mut number = 0;
+    loop {
+        let reload = Reload { segment: Some(number), part: None };
+        let text = timeout(LIMIT, session.playlist(reload)).await.unwrap().unwrap();
+        if text.matches("#EXTINF").count() >= segments {
+            return text;
+        }
+        number += 1;
+    }
+}
+
+fn has(bytes: &[u8], sought: &[u8]) -> bool {
+    bytes.windows(sought.len()).any(|window| window == sought)
+}
+
+#[tokio::test]
+async fn a_source_that_comes_back_changed_is_a_discontinuity() {
+    for form in [Form::Ts, Form::Mp4] {
+        let (mut scene, hls) = (scene(), hls());
+        let session = hls.open(attach(&scene).await, form).unwrap();
+        begin(&mut scene, &session).await;
+        two_seconds(&mut scene);
+        let before = playlist(&session, 3).await;
+        assert!(!before.contains("#EXT-X-DISCONTINUITY\n"), "{before}");
+        scene.comes_back_changed();
+        scene.picture(false);
+        two_seconds(&mut scene);
+        let after = playlist(&session, 6).await;
+        assert_eq!(after.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{after}");
+        if form == Form::Mp4 {
+            // One that is named in front of the change, and one behind it.
+            let (front, back) = after.split_once("#EXT-X-DISCONTINUITY\n").unwrap();
+            assert!(front.contains("#EXT-X-MAP:") && back.contains("#EXT-X-MAP:"), "{after}");
+            for (number, sets) in [(0, SETS), (1, OTHER_SETS)] {
+                let init = session.init(Some(number)).await.unwrap();
+                assert!(has(&init, &hex(sets.0)), "{number}");
+            }
+            continue;
+        }
+        let mut demuxer = Demuxer::new();
+        for number in 0..6 {
+            let pieces = session.fetch(Some(number), None).await.unwrap();
+            pieces.iter().for_each(|piece| demuxer.push(piece));
+        }
+        let (mut last, mut seen) = (i64::MIN, Vec::new());
+        while let Some(unit) = demuxer.next_unit().unwrap() {
+            let (Payload::Nals(nals), Time::At { dts, .. }) = (unit.payload, unit.time) else {
+                continue;
+            };
+            assert!(dts > last, "time goes on: {last} {dts}");
+            last = dts;
+            for sets in [SETS, OTHER_SETS] {
+                if unit.keyframe && nals.contains(&hex(sets.0)) && seen.last() != Some(&sets.0) {
+                    seen.push(sets.0);
+                }
+            }
+        }
+        assert_eq!(seen, [SETS.0, OTHER_SETS.0]);
+    }
+}
+
+#[tokio::test]
+async fn a_track_that_does_not_come_back_ends_the_session() {
+    for form in [Form::Ts, Form::Mp4] {
+        let (mut scene, hls) = (scene(), hls());
+        let session = hls.open(attach(&scene).await, form).unwrap();
+        begin(&mut scene, &session).await;
+        scene.comes_back_silent();
+        two_seconds(&mut scene);
+        assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "source_failed");
+        assert!(hls.session(session.id()).is_none(), "its address leads nowhere");
+        // Who asks again gets what there is.
+        let attached = attach(&scene).await;
+        assert_eq!(attached.tracks.len(), 1);
+        let session = hls.open(attached, form).unwrap();
+        let playlist = async { timeout(LIMIT, session.playlist(Reload::default())).await };
+        two_seconds(&mut scene);
+        assert!(playlist.await.unwrap().is_ok());
+    }
+}
