@@ -123,16 +123,20 @@ export class Lane {
         this.acted = false;
         await row.prepare?.(this);
         const over = row.reader('').startsWith('rtsp') ? ['-rtsp_transport', 'tcp'] : [];
-        const reader = spawn('ip', ['netns', 'exec', names(this.id, this.number).browser, 'nice', '-n', '10', 'ffmpeg', '-v', 'error',
+        const reader = spawn('ip', ['netns', 'exec', names(this.id, this.number).browser, 'nice', '-n', '10', 'ffmpeg', '-v', row.polls ? 'info' : 'error', '-nostdin',
             ...over, '-i', row.reader(this.stream), '-c', 'copy', '-progress', 'pipe:1', '-stats_period', '0.1', '-f', 'null', '-'], {stdio: ['ignore', 'pipe', 'pipe']});
         this.reader = reader;
         try {
-            let error = '';
-            reader.stderr.on('data', data => { error += data; });
+            let error = '', fetched = 0;
+            reader.stderr.on('data', data => {
+                error = `${error}${data}`.slice(-4000);
+                // What it opens it says before it asks.
+                if (/Opening '[^']*segment\./.test(data)) fetched = now();
+            });
             await within(PATIENCE, new Promise((resolve, reject) => {
                 // Once there are pictures it has read what was there and follows.
                 reader.stdout.on('data', text => { if (/^frame=[1-9]/m.test(text)) resolve(undefined); });
-                reader.once('close', () => reject(new Error(`the reader ended: ${error.trim().split('\n')[0]}`)));
+                reader.once('close', () => reject(new Error(`the reader ended: ${error.trim().split('\n').at(row.polls ? -1 : 0)}`)));
                 reader.once('error', reject);
             }));
             await sleep(1000 + Math.random() * 2000);
@@ -144,7 +148,9 @@ export class Lane {
             if (!released) throw new Error('the camera was not let go');
             const {at, reason, detect_ms, release_ms} = released.data;
             if (source === 'exec' && this.#programs().some(pid => before.includes(pid))) throw new Error('the program still runs');
-            return {total: at - start, detect: at - start - release_ms, release: release_ms, server: detect_ms, reason};
+            if (row.polls && !fetched) throw new Error('the reader does not say what it fetches');
+            const left = row.polls ? Math.max(start, fetched) : start;
+            return {total: at - left, detect: at - left - release_ms, release: release_ms, server: detect_ms, reason};
         } finally {
             reader.kill('SIGKILL');
         }
