@@ -101,9 +101,29 @@ async fn playlists_that_cannot_be_played() {
         ("<html>".to_owned(), ErrorKind::Protocol, "this is no playlist"),
         ("#EXTM3U\n".to_owned(), ErrorKind::Protocol, "the playlist is empty"),
         (
-            format!("{HEAD}#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:1,\na.ts\n"),
+            format!("{HEAD}#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF:1,\na.ts\n"),
             ErrorKind::Unsupported,
-            "the segments are encrypted (AES-128), which is not supported",
+            "the segments are encrypted (SAMPLE-AES), which is not supported",
+        ),
+        (
+            format!("{HEAD}#EXT-X-KEY:METHOD=AES-128,URI=\"gone\"\n#EXTINF:1,\na.ts\n"),
+            ErrorKind::NotFound,
+            "the key of the segments",
+        ),
+        (
+            format!("{HEAD}#EXT-X-KEY:METHOD=AES-128,URI=\"short\"\n#EXTINF:1,\na.ts\n"),
+            ErrorKind::Protocol,
+            "the key of the segments has 15 bytes, not 16",
+        ),
+        (
+            format!("{HEAD}#EXT-X-KEY:METHOD=AES-128,URI=\"list.m3u8\"\n#EXTINF:1,\na.ts\n"),
+            ErrorKind::Protocol,
+            "the key of the segments",
+        ),
+        (
+            format!("{HEAD}#EXT-X-KEY:METHOD=AES-128,URI=\"wrong\"\n#EXTINF:1,\na.ts\n"),
+            ErrorKind::Protocol,
+            "the segments cannot be decrypted with their key",
         ),
         (
             format!("{HEAD}#EXTINF:1,\na\n#EXTINF:1,\nb\n#EXTINF:1,\nc\n#EXT-X-ENDLIST\n"),
@@ -123,6 +143,9 @@ async fn playlists_that_cannot_be_played() {
     ] {
         let camera = Camera::new(move |head| match path(head) {
             "/list.m3u8" => playlist(&text),
+            "/short" => Reply::Send(ok("text/plain", &[7; 15])),
+            "/wrong" => Reply::Send(ok("text/plain", &[7; 16])),
+            "/a.ts" if text.contains("wrong") => Reply::Send(ok("video/mp2t", &[1; 31])),
             _ => Reply::Send(NOT_FOUND.into()),
         })
         .await;
@@ -133,4 +156,187 @@ async fn playlists_that_cannot_be_played() {
             "{error}"
         );
     }
+}
+
+/// A file as a server encrypts it.
+fn encrypted(file: &[u8], key: &[u8; 16], iv: u128) -> Vec<u8> {
+    use aws_lc_rs::cipher::{AES_128, EncryptionContext, PaddedBlockEncryptingKey};
+    let key = aws_lc_rs::cipher::UnboundCipherKey::new(&AES_128, key).unwrap();
+    let key = PaddedBlockEncryptingKey::cbc_pkcs7(key).unwrap();
+    let mut bytes = file.to_vec();
+    let iv = aws_lc_rs::iv::FixedLength::from(iv.to_be_bytes());
+    key.less_safe_encrypt(&mut bytes, EncryptionContext::Iv128(iv)).unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn encrypted_segments() {
+    const KEYS: [[u8; 16]; 2] = [[1; 16], [2; 16]];
+    let file = media("h264_aac.ts");
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:300\n\
+        #EXT-X-KEY:METHOD=AES-128,URI=\"/keys/0?t=1,2\"\n#EXTINF:1.2,\n300.ts\n#EXTINF:1.2,\n\
+        301.ts\n#EXT-X-KEY:METHOD=AES-128,URI=\"/keys/1\",IV=0xff\n#EXTINF:1.2,\n302.ts\n\
+        #EXT-X-KEY:METHOD=NONE\n#EXTINF:1.2,\n303.ts\n#EXT-X-ENDLIST\n";
+    let camera = Camera::new(move |head| match path(head) {
+        "/list.m3u8" => playlist(list),
+        "/keys/0?t=1,2" => Reply::Send(ok("application/octet-stream", &KEYS[0])),
+        "/keys/1" => Reply::Send(ok("application/octet-stream", &KEYS[1])),
+        // The number of a segment is its vector where none is given.
+        "/300.ts" => Reply::Send(ok("video/mp2t", &encrypted(&file, &KEYS[0], 300))),
+        "/301.ts" => Reply::Send(ok("video/mp2t", &encrypted(&file, &KEYS[0], 301))),
+        "/302.ts" => Reply::Send(ok("video/mp2t", &encrypted(&file, &KEYS[1], 0xff))),
+        "/303.ts" => Reply::Send(ok("video/mp2t", &file)),
+        other => panic!("{other}"),
+    })
+    .await;
+    let stream = stream(&camera.url("/list.m3u8"));
+    let viewer = view(&stream).await.unwrap();
+    assert_eq!(viewer.codecs(), ["H264", "MPEG4-GENERIC/16000/1"]);
+    pictures(&viewer, 44).await;
+    let keys = camera.requests().iter().filter(|head| path(head).starts_with("/keys/")).count();
+    assert_eq!(keys, 2, "a key is fetched once");
+}
+
+#[tokio::test]
+async fn an_encrypted_index() {
+    let file = media("h264_aac.fragments.mp4");
+    let (index, rest) = split_index(&file);
+    let (index, rest) = (encrypted(index, &[3; 16], 9), encrypted(rest, &[3; 16], 9));
+    let camera = Camera::new(move |head| match path(head) {
+        "/list.m3u8" => playlist(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\",IV=0x9\n\
+             #EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:1.2,\n0.m4s\n#EXT-X-ENDLIST\n",
+        ),
+        "/key" => Reply::Send(ok("text/plain", &[3; 16])),
+        "/init.mp4" => Reply::Send(ok("video/mp4", &index)),
+        _ => Reply::Send(ok("video/mp4", &rest)),
+    })
+    .await;
+    let viewer = view(&stream(&camera.url("/list.m3u8"))).await.unwrap();
+    pictures(&viewer, 12).await;
+}
+
+/// The tracks of a file, each as a transport stream of its own.
+fn apart(name: &str) -> Vec<Vec<u8>> {
+    use rs2rtc_media::container::mux::{Chunks, Muxer as _, mpegts};
+    use rs2rtc_media::container::{Demuxer, Time};
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&media(name));
+    demuxer.end().unwrap();
+    let codecs = demuxer.tracks().unwrap().unwrap().to_vec();
+    let muxer = |codec| (mpegts::Muxer::new(std::slice::from_ref(codec)).unwrap(), Chunks::new());
+    let mut all: Vec<_> = codecs.iter().map(muxer).collect();
+    while let Some(unit) = demuxer.next_unit().unwrap() {
+        let Time::At { pts, dts } = unit.time else { panic!("{name} has times") };
+        let (id, now) = (codecs[unit.track].id.clone(), std::time::Instant::now());
+        let frame = rs2rtc_media::Frame::new(id, unit.keyframe, pts, now, unit.payload);
+        let (muxer, out) = &mut all[unit.track];
+        muxer.frame(0, &frame.at(pts, dts), out);
+    }
+    all.into_iter().map(|(_, out)| out.into_bytes().to_vec()).collect()
+}
+
+#[tokio::test]
+async fn sound_with_a_playlist_of_its_own() {
+    let files = apart("h264_aac.ts");
+    let camera = Camera::new(move |head| match path(head) {
+        "/" => playlist(
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"x\",URI=\"sound/list.m3u8\"\n\
+             #EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\npictures/list.m3u8\n",
+        ),
+        "/sound/list.m3u8" | "/pictures/list.m3u8" => {
+            playlist("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.2,\n0.ts\n#EXT-X-ENDLIST\n")
+        }
+        "/pictures/0.ts" => Reply::Send(ok("video/mp2t", &files[0])),
+        "/sound/0.ts" => Reply::Send(ok("video/mp2t", &files[1])),
+        other => panic!("{other}"),
+    })
+    .await;
+    let stream = stream(&camera.url("/"));
+    let viewer = view(&stream).await.unwrap();
+    assert_eq!(viewer.codecs(), ["H264", "MPEG4-GENERIC/16000/1"]);
+    let (mut seen, mut heard) = (0, 0);
+    while seen < 11 || heard < 17 {
+        match viewer.next().await.codec {
+            CodecId::H264 => seen += 1,
+            _ => heard += 1,
+        }
+    }
+    assert_eq!(description(&stream).format_name, "hls/mpegts");
+}
+
+/// Parts of half a segment: they are fetched, and the playlist by requests that wait.
+#[tokio::test]
+async fn parts_near_the_live_edge() {
+    let file = media("h264_aac.ts");
+    let half = file.len() / 188 / 2 * 188;
+    let list = |number: u64, parts: u64| {
+        let part = |n: u64, part: u64| {
+            let more = if part == 0 { ",INDEPENDENT=YES" } else { "" };
+            format!("#EXT-X-PART:DURATION=0.6,URI=\"{n}.{part}.ts\"{more}\n")
+        };
+        let before = number - 1;
+        let open: String = (0..parts).map(|p| part(number, p)).collect();
+        format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART-INF:PART-TARGET=0.6\n\
+             #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.8\n\
+             #EXT-X-MEDIA-SEQUENCE:{before}\n{}{}#EXTINF:1.2,\n{before}.ts\n\
+             #EXT-X-DISCONTINUITY\n{open}#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"next\"\n",
+            part(before, 0),
+            part(before, 1),
+        )
+    };
+    let camera = Camera::new(move |head| {
+        let (file_name, query) = path(head).split_once('?').unwrap_or((path(head), ""));
+        if file_name == "/list.m3u8" {
+            let value = |name: &str| {
+                query.split('&').find_map(|pair| pair.strip_prefix(name)?.parse::<u64>().ok())
+            };
+            return playlist(&match (value("_HLS_msn="), value("_HLS_part=")) {
+                (Some(number), Some(part)) if part < 2 => list(number, part + 1),
+                // Behind the last part of a segment is the first one of the next.
+                (Some(number), Some(_)) => list(number + 1, 1),
+                _ => list(10, 1),
+            });
+        }
+        match file_name.split('.').nth(1) {
+            Some("0") => Reply::Send(ok("video/mp2t", &file[..half])),
+            Some("1") => Reply::Send(ok("video/mp2t", &file[half..])),
+            _ => panic!("{file_name} is fetched as a whole"),
+        }
+    })
+    .await;
+    let stream = stream(&camera.url("/list.m3u8?a=1"));
+    let viewer = view(&stream).await.unwrap();
+    pictures(&viewer, 30).await;
+    let requests = camera.requests();
+    let paths: Vec<_> = requests.iter().map(|head| path(head)).collect();
+    assert_eq!(
+        paths[..3],
+        ["/list.m3u8?a=1", "/10.0.ts", "/list.m3u8?a=1&_HLS_msn=10&_HLS_part=1"]
+    );
+    assert!(paths.contains(&"/11.1.ts"), "{paths:?}");
+}
+
+/// A server that promises to wait and then refuses: it is asked as others are.
+#[tokio::test]
+async fn a_server_that_does_not_wait() {
+    let lists = Arc::new(AtomicUsize::new(0));
+    let camera = Camera::new(move |head| match path(head) {
+        "/list.m3u8" => {
+            let n = lists.fetch_add(1, Ordering::Relaxed);
+            playlist(&format!(
+                "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-PART-INF:PART-TARGET=0.3\n\
+                 #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n#EXT-X-MEDIA-SEQUENCE:{n}\n\
+                 #EXT-X-DISCONTINUITY\n#EXTINF:1.2,\n{n}.ts\n"
+            ))
+        }
+        query if query.contains("_HLS_") => Reply::Send(NOT_FOUND.into()),
+        _ => Reply::Send(ok("video/mp2t", &media("h264_aac.ts"))),
+    })
+    .await;
+    let viewer = view(&stream(&camera.url("/list.m3u8"))).await.unwrap();
+    pictures(&viewer, 24).await;
+    let refused = camera.requests().iter().filter(|head| head.contains("_HLS_")).count();
+    assert_eq!(refused, 1);
 }

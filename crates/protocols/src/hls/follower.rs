@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::playlist::{Error, Media, Part, Segment};
+use super::playlist::{Cipher, Error, Map, Media, Part, Segment};
 
 /// Playlists without a new segment after which the stream has ended.
 const MAX_IDLE: u32 = 10;
+/// With parts the playlist is asked for more often: so many target durations too.
+const MAX_IDLE_TARGETS: u32 = 5;
 /// Limits of the time between two playlists.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -18,19 +20,31 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// What to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// Its media.
-    pub segment: Segment,
+    /// A segment, or a part of one.
+    pub part: Part,
+    /// How it is encrypted, if it is.
+    pub cipher: Option<Cipher>,
     /// The index to fetch before it: it is not the one that was fetched last.
-    pub map: Option<Arc<Part>>,
+    pub map: Option<Arc<Map>>,
+}
+
+/// When to fetch the playlist again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Not earlier.
+    pub at: Instant,
+    /// What it is to wait for: the number of a segment, and of a part in it
+    /// (`_HLS_msn` and `_HLS_part`).
+    pub until: Option<(u64, usize)>,
 }
 
 /// What to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Fetch a segment, then ask again.
+    /// Fetch a segment or a part, then ask again.
     Load(Box<Load>),
-    /// Fetch the playlist again at this time.
-    Reload(Instant),
+    /// Fetch the playlist again.
+    Reload(Reload),
     /// The stream has ended as it said.
     Finished,
     /// No new segment has come for too long.
@@ -41,69 +55,156 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Follower {
     media: Media,
-    /// Number of the next segment; `None` before the first playlist.
-    next: Option<u64>,
-    map: Option<Arc<Part>>,
+    /// Number of the next segment, and of a part in it; `None` before the first
+    /// playlist.
+    next: Option<(u64, usize)>,
+    map: Option<Arc<Map>>,
     reload: Instant,
     idle: u32,
+    /// When something was new last.
+    changed: Instant,
+    /// The server does not wait as it says.
+    never_blocks: bool,
 }
 
 impl Follower {
     /// Knows no playlist; the first one is to be fetched at once.
     pub fn new(now: Instant) -> Self {
-        Self { media: Media::default(), next: None, map: None, reload: now, idle: 0 }
+        Self {
+            media: Media::default(),
+            next: None,
+            map: None,
+            reload: now,
+            idle: 0,
+            changed: now,
+            never_blocks: false,
+        }
     }
 
-    /// Takes a playlist that was asked for at `asked`.
-    pub fn handle_playlist(&mut self, asked: Instant, media: Media) {
-        let end = |media: &Media| media.sequence.saturating_add(media.segments.len() as u64);
-        let (before, now) = (end(&self.media), end(&media));
-        let newest = now.saturating_sub(1).max(media.sequence);
+    /// Takes a playlist that was asked for at `asked` and came at `now`.
+    pub fn handle_playlist(&mut self, asked: Instant, now: Instant, media: Media) {
+        let end = |media: &Media| {
+            let segments = media.sequence.saturating_add(media.segments.len() as u64);
+            (segments, media.open.partials.len())
+        };
+        let (before, after) = (end(&self.media), end(&media));
         let next = match self.next {
-            None if media.ended => media.sequence,
-            None => newest,
+            None if media.ended => (media.sequence, 0),
+            None => newest(&media),
             // It counts anew, or we were too slow.
-            Some(next) if next > now || next < media.sequence => newest,
+            Some(next) if next.0 > after.0 || next.0 < media.sequence => newest(&media),
             Some(next) => next,
         };
-        let changed = self.next.is_none() || now != before;
-        self.idle = if changed { 0 } else { self.idle + 1 };
-        let wait = if changed { media.target } else { media.target / 2 };
-        self.reload = asked + wait.clamp(SHORTEST, LONGEST);
+        let is_new = self.next.is_none() || before != after;
+        self.idle = if is_new { 0 } else { self.idle + 1 };
+        if is_new {
+            self.changed = now;
+        }
+        let wait = match (media.part_target, is_new) {
+            // It waits for what comes by itself.
+            (Some(_), true) if self.blocks(&media) => Duration::ZERO,
+            (Some(target), _) => target.clamp(SHORTEST, LONGEST),
+            (None, true) => media.target.clamp(SHORTEST, LONGEST),
+            (None, false) => (media.target / 2).clamp(SHORTEST, LONGEST),
+        };
+        self.reload = asked + wait;
         self.next = Some(next);
         self.media = media;
+    }
+
+    /// A request that was to wait for something failed: no other one is made.
+    pub const fn handle_refusal(&mut self, now: Instant) {
+        self.never_blocks = true;
+        self.reload = now;
     }
 
     /// What to do now.
     ///
     /// # Errors
-    /// The next segment is encrypted.
+    /// The next segment is encrypted in a way that is not known here.
     pub fn poll(&mut self) -> Result<Step, Error> {
         loop {
-            let Some(next) = self.next else { return Ok(Step::Reload(self.reload)) };
-            let index = next.checked_sub(self.media.sequence).and_then(|i| usize::try_from(i).ok());
-            let Some(segment) = index.and_then(|index| self.media.segments.get(index)) else {
-                return Ok(match (self.media.ended, self.idle) {
-                    (true, _) => Step::Finished,
-                    (false, MAX_IDLE..) => Step::Stalled,
-                    (false, _) => Step::Reload(self.reload),
-                });
+            let Some((number, part)) = self.next else { return Ok(self.wait()) };
+            let index = number.checked_sub(self.media.sequence);
+            let index = index.and_then(|index| usize::try_from(index).ok());
+            let found = index.and_then(|index| self.media.segments.get(index));
+            let is_open = index == Some(self.media.segments.len());
+            let Some(segment) = found.or(Some(&self.media.open).filter(|_| is_open)) else {
+                return Ok(self.wait());
             };
-            self.next = Some(next.saturating_add(1));
-            if segment.gap {
-                continue;
-            }
-            if let Some(method) = &segment.encrypted {
+            let (wanted, gap) = match (found, segment.partials.get(part)) {
+                // What is whole is fetched as a whole.
+                (Some(segment), _) if part == 0 => (segment.part.clone(), segment.gap),
+                (_, Some(partial)) if can_be_played(&self.media, segment) => {
+                    (partial.part.clone(), partial.gap)
+                }
+                // The rest of it is not listed, or there is none.
+                (Some(_), _) => {
+                    self.next = Some((number.saturating_add(1), 0));
+                    continue;
+                }
+                (None, _) => return Ok(self.wait()),
+            };
+            let is_whole = found.is_some() && part == 0;
+            let after = if is_whole {
+                (number.saturating_add(1), 0)
+            } else {
+                (number, part.saturating_add(1))
+            };
+            if !gap && let Some(method) = &segment.encrypted {
                 return Err(Error::Encrypted(method.to_string()));
             }
-            let segment = segment.clone();
-            let map = segment.map.clone().filter(|map| self.map.as_ref() != Some(map));
+            let cipher = segment.key.as_ref().map(|key| key.cipher(number));
+            let needed = segment.map.clone();
+            self.next = Some(after);
+            if gap {
+                continue;
+            }
+            let map = needed.filter(|map| self.map.as_ref() != Some(map));
             if map.is_some() {
                 self.map.clone_from(&map);
             }
-            return Ok(Step::Load(Box::new(Load { segment, map })));
+            return Ok(Step::Load(Box::new(Load { part: wanted, cipher, map })));
         }
     }
+
+    fn wait(&self) -> Step {
+        let media = &self.media;
+        if media.ended {
+            return Step::Finished;
+        }
+        // What comes twice as often as a segment is waited for longer.
+        let patience =
+            media.part_target.map_or(Duration::ZERO, |_| media.target * MAX_IDLE_TARGETS);
+        if self.idle >= MAX_IDLE && self.reload >= self.changed + patience {
+            return Step::Stalled;
+        }
+        let until = self.next.filter(|_| media.part_target.is_some() && self.blocks(media));
+        Step::Reload(Reload { at: self.reload, until })
+    }
+
+    const fn blocks(&self, media: &Media) -> bool {
+        media.can_block && !self.never_blocks
+    }
+}
+
+/// Where a live stream begins: with the newest part that can be decoded by itself, if
+/// there is one, else with the newest segment.
+fn newest(media: &Media) -> (u64, usize) {
+    let end = media.sequence.saturating_add(media.segments.len() as u64);
+    let open = (end, &media.open);
+    let last = media.segments.last().map(|last| (end.saturating_sub(1), last));
+    let independent = [Some(open), last].into_iter().flatten().find_map(|(number, segment)| {
+        let at =
+            segment.partials.iter().rposition(|partial| partial.independent && !partial.gap)?;
+        can_be_played(media, segment).then_some((number, at))
+    });
+    independent.unwrap_or((end.saturating_sub(1).max(media.sequence), 0))
+}
+
+/// Whether parts of a segment are fetched: how they would be encrypted is not said.
+const fn can_be_played(media: &Media, segment: &Segment) -> bool {
+    media.part_target.is_some() && segment.key.is_none() && segment.encrypted.is_none()
 }
 
 #[cfg(test)]
@@ -131,7 +232,7 @@ mod tests {
                 segments.collect::<String>()
             );
             let Playlist::Media(media) = Playlist::parse(&text).unwrap() else { panic!() };
-            self.follower.handle_playlist(self.now, media);
+            self.follower.handle_playlist(self.now, self.now, media);
         }
 
         /// Segments to fetch, and what comes then.
@@ -139,14 +240,14 @@ mod tests {
             let mut uris = Vec::new();
             loop {
                 match self.follower.poll().unwrap() {
-                    Step::Load(load) => uris.push(load.segment.part.uri),
+                    Step::Load(load) => uris.push(load.part.uri),
                     step => return (uris, step),
                 }
             }
         }
 
         fn reload_after(&self, seconds: u64) -> Step {
-            Step::Reload(self.now + Duration::from_secs(seconds))
+            Step::Reload(Reload { at: self.now + Duration::from_secs(seconds), until: None })
         }
     }
 
@@ -204,12 +305,12 @@ mod tests {
         camera.list(0, 0, tail);
         let mut loads = Vec::new();
         while let Step::Load(load) = camera.follower.poll().unwrap() {
-            loads.push((load.segment.part.uri, load.map.map(|map| map.uri.clone())));
+            loads.push((load.part.uri, load.map.map(|map| map.part.uri.clone())));
         }
         let expected = [("a1", Some("a.mp4")), ("a2", None), ("b1", Some("b.mp4"))];
         assert_eq!(loads, expected.map(|(uri, map)| (uri.to_owned(), map.map(str::to_owned))));
-        camera.list(4, 0, "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:4,\nx\n");
-        assert_eq!(camera.follower.poll(), Err(Error::Encrypted("AES-128".to_owned())));
+        camera.list(4, 0, "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF:4,\nx\n");
+        assert_eq!(camera.follower.poll(), Err(Error::Encrypted("SAMPLE-AES".to_owned())));
     }
 
     #[test]
@@ -219,8 +320,101 @@ mod tests {
         for (target, wait) in [("0", SHORTEST), ("3000", LONGEST)] {
             let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:{target}\n");
             let Playlist::Media(media) = Playlist::parse(&text).unwrap() else { panic!() };
-            camera.follower.handle_playlist(now, media);
-            assert_eq!(camera.follower.poll().unwrap(), Step::Reload(now + wait));
+            camera.follower.handle_playlist(now, now, media);
+            let reload = Reload { at: now + wait, until: None };
+            assert_eq!(camera.follower.poll().unwrap(), Step::Reload(reload));
         }
+    }
+
+    #[test]
+    fn a_segment_without_a_vector_is_decrypted_by_its_number() {
+        let mut camera = Camera::new();
+        camera.list(7, 0, "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:4,\na\n#EXTINF:4,\nb\n");
+        let Step::Load(load) = camera.follower.poll().unwrap() else { panic!() };
+        let iv = 8_u128.to_be_bytes();
+        assert_eq!(load.cipher, Some(Cipher { key: "k".into(), iv }));
+    }
+
+    /// A playlist of parts, each of the names with `*` in front if it is independent.
+    fn low(segments: &[(&str, &[&str])], open: &[&str], control: &str) -> String {
+        let parts = |names: &[&str]| -> String {
+            let part = |name: &&str| {
+                let (name, more) = match name.strip_prefix('*') {
+                    Some(name) => (name, ",INDEPENDENT=YES"),
+                    None => (*name, ""),
+                };
+                format!("#EXT-X-PART:DURATION=1,URI=\"{name}\"{more}\n")
+            };
+            names.iter().map(part).collect()
+        };
+        let segment =
+            |(name, names): &(&str, &[&str])| format!("{}#EXTINF:4,\n{name}\n", parts(names));
+        let segments: String = segments.iter().map(segment).collect();
+        format!("#EXT-X-PART-INF:PART-TARGET=1\n{control}{segments}{}", parts(open))
+    }
+
+    const BLOCKS: &str = "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n";
+
+    #[test]
+    fn parts_are_fetched_near_the_live_edge() {
+        let mut camera = Camera::new();
+        let reload = |camera: &Camera, wait, until| {
+            Step::Reload(Reload { at: camera.now + Duration::from_millis(wait), until })
+        };
+        // From the newest part that can be decoded, which is in a whole segment here.
+        camera.list(0, 1, &low(&[("1.ts", &["*a", "b", "*c", "d"])], &["e"], BLOCKS));
+        let (uris, step) = camera.steps();
+        assert_eq!(uris, ["c", "d", "e"]);
+        assert_eq!(step, reload(&camera, 0, Some((2, 1))));
+        // The one that was waited for has come.
+        camera.list(0, 1, &low(&[("1.ts", &[])], &["e", "f"], BLOCKS));
+        assert_eq!(camera.steps(), (vec!["f".to_owned()], reload(&camera, 0, Some((2, 2)))));
+        // Nothing has: the server does not wait, and is not asked all the time.
+        camera.list(0, 1, &low(&[("1.ts", &[])], &["e", "f"], BLOCKS));
+        assert_eq!(camera.steps(), (vec![], reload(&camera, 1000, Some((2, 2)))));
+        // The rest of the segment, and the next one as a whole.
+        let list = [("1.ts", &[][..]), ("2.ts", &["e", "f", "g"]), ("3.ts", &["h"])];
+        camera.list(0, 1, &low(&list, &["i"], BLOCKS));
+        assert_eq!(camera.steps().0, ["g", "3.ts", "i"]);
+        // A rest that is not listed any more is passed over.
+        let list = [("1.ts", &[][..]), ("2.ts", &[]), ("3.ts", &[]), ("4.ts", &[]), ("5.ts", &[])];
+        camera.list(0, 1, &low(&list, &[], BLOCKS));
+        assert_eq!(camera.steps().0, ["5.ts"]);
+        // Who is refused to wait asks as often as parts come.
+        camera.follower.handle_refusal(camera.now);
+        assert_eq!(camera.steps().1, reload(&camera, 0, None));
+        camera.list(0, 1, &low(&list, &["*j"], BLOCKS));
+        assert_eq!(camera.steps(), (vec!["j".to_owned()], reload(&camera, 1000, None)));
+    }
+
+    #[test]
+    fn parts_that_cannot_be_played_are_left_alone() {
+        let mut camera = Camera::new();
+        let key = "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n";
+        camera.list(0, 0, &(key.to_owned() + &low(&[("0.ts", &["*a"])], &["*b"], "")));
+        assert_eq!(camera.steps().0, ["0.ts"], "how parts are encrypted is not said");
+        // No part can be decoded by itself: the newest segment, and what follows.
+        let mut camera = Camera::new();
+        camera.list(0, 1, &low(&[("1.ts", &["a", "b"])], &["c"], ""));
+        assert_eq!(camera.steps().0, ["1.ts", "c"]);
+        let gap = "#EXT-X-PART:DURATION=1,URI=\"d\",GAP=YES\n#EXT-X-PART:DURATION=1,URI=\"e\"\n";
+        camera.list(0, 1, &(low(&[("1.ts", &[])], &["c"], "") + gap));
+        assert_eq!(camera.steps().0, ["e"]);
+    }
+
+    #[test]
+    fn who_waits_for_parts_has_patience() {
+        let mut camera = Camera::new();
+        let list = low(&[("1.ts", &[])], &["*a"], "");
+        camera.list(0, 1, &list);
+        camera.steps();
+        for _ in 0..18 {
+            camera.now += Duration::from_secs(1);
+            camera.list(0, 1, &list);
+            assert!(matches!(camera.steps().1, Step::Reload(_)));
+        }
+        camera.now += Duration::from_secs(2);
+        camera.list(0, 1, &list);
+        assert_eq!(camera.steps().1, Step::Stalled);
     }
 }

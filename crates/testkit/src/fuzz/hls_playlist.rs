@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rs2rtc_protocols::hls::{Choice, Follower, Playlist, Step};
+use rs2rtc_protocols::hls::{Choice, Follower, Playlist, Segment, Step};
 
 /// One run on arbitrary bytes.
 pub fn run(data: &[u8]) {
@@ -15,18 +15,21 @@ pub fn run(data: &[u8]) {
         }
         Ok(Playlist::Media(media)) => {
             let now = Instant::now();
-            let count = media.segments.len();
+            let partials = |segment: &Segment| segment.partials.len();
+            let count = media.segments.len()
+                + media.segments.iter().map(partials).sum::<usize>()
+                + partials(&media.open);
             let mut follower = Follower::new(now);
             // Twice: as it comes first, and as one that has not changed.
             for _ in 0..2 {
-                follower.handle_playlist(now, media.clone());
+                follower.handle_playlist(now, now, media.clone());
                 let mut loads = 0;
                 while let Ok(Step::Load(_)) = follower.poll() {
                     loads += 1;
                 }
-                assert!(loads <= count, "each segment once");
-                if let Ok(Step::Reload(at)) = follower.poll() {
-                    assert!(at <= now + Duration::from_secs(60), "a wait is bounded");
+                assert!(loads <= count, "each segment and each part once");
+                if let Ok(Step::Reload(reload)) = follower.poll() {
+                    assert!(reload.at <= now + Duration::from_secs(60), "a wait is bounded");
                 }
             }
         }

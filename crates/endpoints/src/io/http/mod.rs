@@ -106,6 +106,11 @@ impl Client {
         Self { config, login, home: None, kept: None }
     }
 
+    /// Another one with the same login, for connections of its own.
+    pub fn another(&self) -> Self {
+        Self { home: self.home, ..Self::new(self.config.clone()) }
+    }
+
     /// Asks for an address. The answer is good: 200, or 206 for a range.
     ///
     /// # Errors

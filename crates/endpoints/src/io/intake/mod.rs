@@ -51,37 +51,43 @@ pub enum Delivery {
     InTime,
 }
 
-/// A stream of bytes and what was found in it.
+/// A stream of bytes and what was found in it; or two of them that belong together,
+/// as pictures and sound that come apart.
 #[derive(Debug)]
 pub struct Intake<I> {
-    input: I,
-    demuxer: Demuxer,
-    /// Nothing follows.
-    ended: bool,
+    main: Leg<I>,
+    /// Its tracks follow those of the first.
+    beside: Option<Leg<I>>,
     received: u64,
     /// What errors begin with.
     what: &'static str,
 }
 
-impl<I: Input> Intake<I> {
-    /// Nothing is read yet. Errors begin with `what`, if it is not empty.
-    pub const fn new(input: I, demuxer: Demuxer, what: &'static str) -> Self {
-        Self { input, demuxer, ended: false, received: 0, what }
-    }
+/// A stream of bytes.
+#[derive(Debug)]
+struct Leg<I> {
+    input: I,
+    demuxer: Demuxer,
+    /// Nothing follows.
+    ended: bool,
+}
 
-    /// Reads until the codecs of the tracks are known.
-    ///
-    /// # Errors
-    /// `Unsupported` for a format or codecs that are not known here, `Ended` if
-    /// the input ends before they are; what the input says.
-    pub async fn tracks(&mut self) -> Result<Vec<Codec>, Error> {
-        let mut settle = None;
+impl<I> Leg<I> {
+    const fn new(input: I, demuxer: Demuxer) -> Self {
+        Self { input, demuxer, ended: false }
+    }
+}
+
+impl<I: Input> Leg<I> {
+    /// Reads until the codecs of the tracks are known. How many bytes that took.
+    async fn tracks(&mut self, what: &'static str) -> Result<(Vec<Codec>, u64), Error> {
+        let (mut settle, mut received) = (None, 0);
         loop {
-            if let Some(codecs) = self.demuxer.tracks().map_err(|e| failed(self.what, e))? {
-                return Ok(codecs.to_vec());
+            if let Some(codecs) = self.demuxer.tracks().map_err(|e| failed(what, e))? {
+                return Ok((codecs.to_vec(), received));
             }
             if self.ended {
-                return Err(self.error(ErrorKind::Ended, "EOF"));
+                return Err(error(what, ErrorKind::Ended, "EOF"));
             }
             if settle.is_none() && self.demuxer.is_recognised() {
                 settle = Some(tokio::time::Instant::now() + SETTLE);
@@ -91,39 +97,79 @@ impl<I: Input> Intake<I> {
                 bytes = self.input.read() => bytes,
                 () = at(settle) => {
                     settle = None;
-                    self.demuxer.settle().map_err(|e| failed(self.what, e))?;
+                    self.demuxer.settle().map_err(|e| failed(what, e))?;
                     continue;
                 }
             };
-            self.take(bytes)?;
+            received += self.take(bytes, what)? as u64;
         }
     }
 
     /// Takes what was read; says how much it was.
-    fn take(&mut self, bytes: Result<Option<Bytes>, Error>) -> Result<usize, Error> {
-        let named = |e: Error| if self.what.is_empty() { e } else { e.context(self.what) };
+    fn take(
+        &mut self,
+        bytes: Result<Option<Bytes>, Error>,
+        what: &'static str,
+    ) -> Result<usize, Error> {
+        let named = |e: Error| if what.is_empty() { e } else { e.context(what) };
         match bytes.map_err(named)? {
             Some(bytes) => {
-                self.received += bytes.len() as u64;
                 self.demuxer.push(&bytes);
                 Ok(bytes.len())
             }
             None => {
                 self.ended = true;
-                self.demuxer.end().map_err(|e| failed(self.what, e))?;
+                self.demuxer.end().map_err(|e| failed(what, e))?;
                 Ok(0)
             }
         }
     }
+}
+
+impl<I: Input> Intake<I> {
+    /// Nothing is read yet. Errors begin with `what`, if it is not empty.
+    pub const fn new(input: I, demuxer: Demuxer, what: &'static str) -> Self {
+        Self { main: Leg::new(input, demuxer), beside: None, received: 0, what }
+    }
+
+    /// With another stream of bytes on the same line of time. It ends with the first.
+    pub fn with(self, input: I, demuxer: Demuxer) -> Self {
+        Self { beside: Some(Leg::new(input, demuxer)), ..self }
+    }
+
+    /// Reads until the codecs of the tracks are known.
+    ///
+    /// # Errors
+    /// `Unsupported` for a format or codecs that are not known here, `Ended` if
+    /// the input ends before they are; what the input says. A second stream of bytes
+    /// that fails is left out.
+    pub async fn tracks(&mut self) -> Result<Vec<Codec>, Error> {
+        let what = self.what;
+        let (mut codecs, received) = self.main.tracks(what).await?;
+        self.received += received;
+        if let Some(mut beside) = self.beside.take() {
+            match beside.tracks(what).await {
+                Ok((more, received)) => {
+                    self.received += received;
+                    codecs.extend(more);
+                    self.beside = Some(beside);
+                }
+                Err(error) => {
+                    tracing::warn!(target: "http", %error, "[http] the sound is left out");
+                }
+            }
+        }
+        Ok(codecs)
+    }
 
     /// The format, as FFmpeg calls it; empty before it is known.
     pub const fn format_name(&self) -> &'static str {
-        self.demuxer.format_name()
+        self.main.demuxer.format_name()
     }
 
     /// What the stream says of itself in words; empty for most formats.
     pub fn description(&self) -> &str {
-        self.demuxer.description()
+        self.main.demuxer.description()
     }
 
     /// Bytes that came so far.
@@ -133,48 +179,78 @@ impl<I: Input> Intake<I> {
 
     /// Whether it ended before its format was known.
     pub const fn ended_early(&self) -> bool {
-        self.ended && !self.demuxer.is_recognised()
+        self.main.ended && !self.main.demuxer.is_recognised()
     }
 
     /// Delivers until the input ends, which is no error, or breaks.
     pub async fn deliver(
-        mut self,
+        self,
         codecs: Vec<Codec>,
         connection: Arc<Connection>,
         mut tracks: Tracks,
         delivery: Delivery,
     ) -> Option<Error> {
+        let Self { mut main, mut beside, received, what } = self;
         let mut outlets = Outlets::new(codecs, delivery);
         outlets.refresh(&mut tracks);
-        connection.received(usize::try_from(self.received).unwrap_or(usize::MAX));
+        connection.received(usize::try_from(received).unwrap_or(usize::MAX));
+        // Where the tracks of the second one begin.
+        let first = main.demuxer.tracks().ok().flatten().map_or(0, <[Codec]>::len);
         loop {
-            loop {
-                match self.demuxer.next_unit() {
-                    Ok(Some(unit)) => outlets.push(unit),
-                    Ok(None) => break,
-                    Err(error) => return Some(failed(self.what, error)),
+            let legs = [Some(&mut main), beside.as_mut()];
+            for (leg, offset) in legs.into_iter().zip([0, first]) {
+                let Some(leg) = leg else { continue };
+                loop {
+                    match leg.demuxer.next_unit() {
+                        Ok(Some(unit)) => {
+                            outlets.push(Unit { track: unit.track + offset, ..unit });
+                        }
+                        Ok(None) => break,
+                        Err(error) => return Some(failed(what, error)),
+                    }
                 }
             }
-            if self.ended && outlets.waiting.is_empty() {
+            if main.ended && outlets.waiting.is_empty() {
                 return None;
             }
-            let open = !self.ended && outlets.waiting_bytes <= MAX_WAITING;
-            tokio::select! {
+            let open = outlets.waiting_bytes <= MAX_WAITING;
+            let taken = tokio::select! {
                 biased;
-                () = tracks.changed() => outlets.refresh(&mut tracks),
-                () = at(outlets.due()) => outlets.write_due(),
-                bytes = self.input.read(), if open => match self.take(bytes) {
-                    Ok(length) => connection.received(length),
-                    Err(error) => return Some(error),
-                },
+                () = tracks.changed() => {
+                    outlets.refresh(&mut tracks);
+                    continue;
+                }
+                () = at(outlets.due()) => {
+                    outlets.write_due();
+                    continue;
+                }
+                bytes = main.input.read(), if open && !main.ended => main.take(bytes, what),
+                (leg, bytes) = read_beside(&mut beside), if open => leg.take(bytes, what),
+            };
+            match taken {
+                Ok(length) => connection.received(length),
+                Err(error) => return Some(error),
             }
         }
     }
+}
 
-    fn error(&self, kind: ErrorKind, text: &str) -> Error {
-        let error = Error::new(kind, text);
-        if self.what.is_empty() { error } else { error.context(self.what) }
+/// Reads the second stream, if it goes on.
+async fn read_beside<I: Input>(
+    beside: &mut Option<Leg<I>>,
+) -> (&mut Leg<I>, Result<Option<Bytes>, Error>) {
+    match beside.as_mut().filter(|leg| !leg.ended) {
+        Some(leg) => {
+            let bytes = leg.input.read().await;
+            (leg, bytes)
+        }
+        None => std::future::pending().await,
     }
+}
+
+fn error(what: &'static str, kind: ErrorKind, text: &str) -> Error {
+    let error = Error::new(kind, text);
+    if what.is_empty() { error } else { error.context(what) }
 }
 
 /// The medias of tracks that somebody gives.

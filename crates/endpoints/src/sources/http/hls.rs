@@ -1,20 +1,26 @@
 //! An HLS playlist and its segments, read as one stream of bytes
 //! ([`rs2rtc_protocols::hls`] says what to fetch). MPEG-TS and fragmented MP4. A
-//! segment is delivered as it is played, not as it comes.
+//! segment is delivered as it is played, not as it comes. Sound that has a playlist of
+//! its own is followed beside the pictures.
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Buf as _, Bytes};
 use rs2rtc_base::{Error, ErrorKind, Url};
 use rs2rtc_media::container::Demuxer;
-use rs2rtc_protocols::hls::{self, Choice, Follower, Part, Playlist, Range, Step};
+use rs2rtc_protocols::hls::{
+    self, Choice, Cipher, Follower, Map, Part, Playlist, Range, Reload, Step,
+};
 use rs2rtc_streams::{Description, Producer};
 
 use crate::io::http::{Answer, Body, Client};
 use crate::io::intake::{Delivery, Input, Intake, Source};
+
+use super::crypt::{Decryptor, Key};
 
 /// Largest playlist.
 const MAX_PLAYLIST: usize = 4 << 20;
@@ -28,37 +34,43 @@ pub(super) async fn open(
     choice: Choice,
     description: Description,
 ) -> Result<Box<dyn Producer>, Error> {
-    let segments = follow(client, answer, choice).await.map_err(|e| e.context(super::WHAT))?;
-    let intake = Intake::new(segments, Demuxer::new(), super::WHAT);
+    let (segments, sound) =
+        follow(client, answer, choice).await.map_err(|e| e.context(super::WHAT))?;
+    let mut intake = Intake::new(segments, Demuxer::new(), super::WHAT);
+    if let Some(sound) = sound {
+        intake = intake.with(sound, Demuxer::new());
+    }
     Ok(Box::new(Source::open(intake, Delivery::InTime, "hls", description).await?))
 }
 
-async fn follow(mut client: Client, mut answer: Answer, choice: Choice) -> Result<Segments, Error> {
+/// The segments of a playlist, and those of its sound if they are apart.
+async fn follow(
+    mut client: Client,
+    mut answer: Answer,
+    choice: Choice,
+) -> Result<(Segments, Option<Segments>), Error> {
     let asked = Instant::now();
-    let mut playlist = read(&mut answer).await?;
-    let mut url = answer.url;
+    let playlist = read(&mut answer).await?;
+    let url = answer.url;
     client.give_back(answer.body);
-    if let Playlist::Master(variants) = &playlist {
-        let chosen = choice.of(variants).ok_or_else(|| failed(hls::Error::Empty))?;
-        let mut answer = client.get(&join(&url, &chosen.uri)?, None).await?;
-        playlist = read(&mut answer).await?;
-        url = answer.url;
-        client.give_back(answer.body);
-    }
-    let Playlist::Media(media) = playlist else {
-        return Err(Error::new(ErrorKind::Protocol, "a master playlist names another one"));
+    let variants = match playlist {
+        Playlist::Master(variants) => variants,
+        Playlist::Media(media) => return Ok((Segments::new(client, url, asked, media), None)),
     };
-    let mut follower = Follower::new(asked);
-    follower.handle_playlist(asked, media);
-    Ok(Segments {
-        playlist: url,
-        follower,
-        client: Some(client),
-        pending: VecDeque::new(),
-        flight: None,
-        body: None,
-        gone: 0,
-    })
+    let chosen = choice.of(&variants).ok_or_else(|| failed(hls::Error::Empty))?;
+    let pictures = Segments::open(client.another(), &join(&url, &chosen.uri)?).await?;
+    let sound = match &chosen.audio {
+        Some(uri) => {
+            let sound = Segments::open(client, &join(&url, uri)?).await;
+            sound
+                .inspect_err(
+                    |error| tracing::warn!(target: "http", %error, "[http] the sound is left out"),
+                )
+                .ok()
+        }
+        None => None,
+    };
+    Ok((pictures, sound))
 }
 
 async fn read(answer: &mut Answer) -> Result<Playlist, Error> {
@@ -82,8 +94,15 @@ fn join(base: &Url, reference: &str) -> Result<Url, Error> {
 type Flight = Pin<Box<dyn Future<Output = (Client, Result<Fetched, Error>)> + Send>>;
 
 enum Fetched {
-    Playlist(Instant, hls::Media),
+    Playlist {
+        asked: Instant,
+        media: hls::Media,
+    },
+    /// A request for the playlist that was to wait for something failed.
+    Refused,
     Media(Box<Media>),
+    /// The key of what is to be fetched next.
+    Key(Arc<str>, Key),
     /// It is not there any more.
     Nothing,
 }
@@ -93,6 +112,13 @@ struct Media {
     body: Body,
     /// Bytes to pass over, and those to give then, where a server does not cut.
     cut: Option<(u64, u64)>,
+    decryptor: Option<Decryptor>,
+}
+
+/// What is to be fetched.
+struct Wanted {
+    part: Part,
+    cipher: Option<Cipher>,
 }
 
 /// The segments of a playlist, one after another.
@@ -102,7 +128,9 @@ struct Segments {
     /// Away while something is fetched.
     client: Option<Client>,
     /// To be fetched next.
-    pending: VecDeque<Part>,
+    pending: VecDeque<Wanted>,
+    /// The key that was fetched last, by its address.
+    key: Option<(Arc<str>, Key)>,
     flight: Option<Flight>,
     body: Option<Media>,
     /// Segments in a row that were gone.
@@ -127,35 +155,87 @@ impl Input for Segments {
                 self.land(fetched?)?;
                 continue;
             }
-            let Some(client) = self.client.take() else { return Ok(None) };
-            if let Some(part) = self.pending.pop_front() {
-                let url = join(&self.playlist, &part.uri)?;
-                self.flight = Some(Box::pin(fetch(client, url, part.range)));
-                continue;
-            }
-            match self.follower.poll().map_err(failed)? {
-                Step::Load(load) => {
-                    self.client = Some(client);
-                    self.pending.extend(load.map.map(|map| (*map).clone()));
-                    self.pending.push_back(load.segment.part);
-                }
-                Step::Reload(at) => {
-                    self.flight = Some(Box::pin(reload(client, self.playlist.clone(), at)));
-                }
-                Step::Finished => return Ok(None),
-                Step::Stalled => {
-                    let text = "the playlist has no new segment for too long";
-                    return Err(Error::new(ErrorKind::Ended, text));
+            if self.pending.is_empty() {
+                match self.follower.poll().map_err(failed)? {
+                    Step::Load(load) => {
+                        self.pending.extend(load.map.as_deref().map(Wanted::of));
+                        self.pending.push_back(Wanted { part: load.part, cipher: load.cipher });
+                    }
+                    Step::Reload(wait) => {
+                        let Some(client) = self.client.take() else { return Ok(None) };
+                        self.flight = Some(Box::pin(reload(client, self.playlist.clone(), wait)));
+                        continue;
+                    }
+                    Step::Finished => return Ok(None),
+                    Step::Stalled => {
+                        let text = "the playlist has no new segment for too long";
+                        return Err(Error::new(ErrorKind::Ended, text));
+                    }
                 }
             }
+            self.take_off()?;
         }
     }
 }
 
 impl Segments {
+    /// Of a media playlist that was asked for at `asked`.
+    fn new(client: Client, playlist: Url, asked: Instant, media: hls::Media) -> Self {
+        let mut follower = Follower::new(asked);
+        follower.handle_playlist(asked, Instant::now(), media);
+        Self {
+            playlist,
+            follower,
+            client: Some(client),
+            pending: VecDeque::new(),
+            key: None,
+            flight: None,
+            body: None,
+            gone: 0,
+        }
+    }
+
+    /// Of the media playlist at an address.
+    async fn open(mut client: Client, url: &Url) -> Result<Self, Error> {
+        let asked = Instant::now();
+        let mut answer = client.get(url, None).await?;
+        let playlist = read(&mut answer).await?;
+        client.give_back(answer.body);
+        match playlist {
+            Playlist::Media(media) => Ok(Self::new(client, answer.url, asked, media)),
+            Playlist::Master(_) => {
+                Err(Error::new(ErrorKind::Protocol, "a master playlist names another one"))
+            }
+        }
+    }
+
+    /// Begins to fetch what is pending, its key first.
+    fn take_off(&mut self) -> Result<(), Error> {
+        let Some(wanted) = self.pending.front() else { return Ok(()) };
+        let mut decryptor = None;
+        if let Some(cipher) = &wanted.cipher {
+            let Some((_, key)) = self.key.as_ref().filter(|(uri, _)| *uri == cipher.key) else {
+                let (uri, url) = (Arc::clone(&cipher.key), join(&self.playlist, &cipher.key)?);
+                let client = self.client.take();
+                self.flight = client.map(|client| Box::pin(fetch_key(client, uri, url)) as Flight);
+                return Ok(());
+            };
+            decryptor = Some(Decryptor::new(key, cipher.iv)?);
+        }
+        let (url, range) = (join(&self.playlist, &wanted.part.uri)?, wanted.part.range);
+        self.pending.pop_front();
+        let client = self.client.take();
+        self.flight = client.map(|client| Box::pin(fetch(client, url, range, decryptor)) as Flight);
+        Ok(())
+    }
+
     fn land(&mut self, fetched: Fetched) -> Result<(), Error> {
         match fetched {
-            Fetched::Playlist(asked, media) => self.follower.handle_playlist(asked, media),
+            Fetched::Playlist { asked, media } => {
+                self.follower.handle_playlist(asked, Instant::now(), media);
+            }
+            Fetched::Refused => self.follower.handle_refusal(Instant::now()),
+            Fetched::Key(uri, key) => self.key = Some((uri, key)),
             Fetched::Media(media) => {
                 self.gone = 0;
                 self.body = Some(*media);
@@ -172,8 +252,29 @@ impl Segments {
     }
 }
 
+impl Wanted {
+    fn of(map: &Map) -> Self {
+        Self { part: map.part.clone(), cipher: map.cipher.clone() }
+    }
+}
+
 impl Media {
+    /// The next bytes as they are meant.
     async fn read(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            let bytes = self.read_raw().await?;
+            let Some(decryptor) = &mut self.decryptor else { return Ok(bytes) };
+            let plain = match &bytes {
+                Some(bytes) => decryptor.update(bytes)?,
+                None => decryptor.finish()?,
+            };
+            if !plain.is_empty() || bytes.is_none() {
+                return Ok(Some(plain).filter(|plain| !plain.is_empty()));
+            }
+        }
+    }
+
+    async fn read_raw(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             if let Some((_, 0)) = self.cut {
                 return Ok(None);
@@ -196,12 +297,13 @@ async fn fetch(
     mut client: Client,
     url: Url,
     range: Option<Range>,
+    decryptor: Option<Decryptor>,
 ) -> (Client, Result<Fetched, Error>) {
     let asked = range.map(|range| (range.from, range.length));
     let fetched = match client.get(&url, asked).await {
         Ok(answer) => {
             let cut = asked.filter(|_| answer.status == 200);
-            Ok(Fetched::Media(Box::new(Media { body: answer.body, cut })))
+            Ok(Fetched::Media(Box::new(Media { body: answer.body, cut, decryptor })))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Fetched::Nothing),
         Err(error) => Err(error),
@@ -209,20 +311,47 @@ async fn fetch(
     (client, fetched)
 }
 
-async fn reload(mut client: Client, url: Url, at: Instant) -> (Client, Result<Fetched, Error>) {
-    tokio::time::sleep_until(at.into()).await;
+async fn fetch_key(
+    mut client: Client,
+    uri: Arc<str>,
+    url: Url,
+) -> (Client, Result<Fetched, Error>) {
+    let fetched = async {
+        let mut answer = client.get(&url, None).await?;
+        let key = Key::new(&answer.body.read_all(Key::LIMIT).await?)?;
+        client.give_back(answer.body);
+        Ok(Fetched::Key(uri, key))
+    };
+    let fetched = fetched.await.map_err(|e: Error| e.context("the key of the segments"));
+    (client, fetched)
+}
+
+async fn reload(
+    mut client: Client,
+    mut url: Url,
+    wait: Reload,
+) -> (Client, Result<Fetched, Error>) {
+    tokio::time::sleep_until(wait.at.into()).await;
+    if let Some((segment, part)) = wait.until {
+        let sign = if url.path_and_query.contains('?') { '&' } else { '?' };
+        let more = format!("{sign}_HLS_msn={segment}&_HLS_part={part}");
+        url.path_and_query.push_str(&more);
+    }
     let asked = Instant::now();
     let fetched = async {
         let mut answer = client.get(&url, None).await?;
         let playlist = read(&mut answer).await?;
         client.give_back(answer.body);
         match playlist {
-            Playlist::Media(media) => Ok(Fetched::Playlist(asked, media)),
+            Playlist::Media(media) => Ok(Fetched::Playlist { asked, media }),
             Playlist::Master(_) => {
                 Err(Error::new(ErrorKind::Protocol, "the playlist became a master playlist"))
             }
         }
     };
-    let fetched = fetched.await;
+    let fetched = match fetched.await {
+        Err(_) if wait.until.is_some() => Ok(Fetched::Refused),
+        fetched => fetched,
+    };
     (client, fetched)
 }

@@ -6,6 +6,7 @@
 //! first bytes: one picture is asked for again and again ([`snapshots`]), a playlist
 //! is followed ([`hls`]), everything else is read as it comes.
 
+mod crypt;
 mod hls;
 mod snapshots;
 
