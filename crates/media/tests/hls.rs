@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rs2rtc_media::container::mux::{Chunks, Error};
 use rs2rtc_media::container::{Demuxer, Time};
 use rs2rtc_media::hls::{
-    Entry, Form, Mp4, Names, Packager, Playlist, Segment, Segmenter, Ts, codecs, master,
+    Begin, Form, Mp4, Names, Packager, Playlist, Segment, Segmenter, Ts, codecs, master,
 };
 use rs2rtc_media::{Codec, CodecId, Frame, Payload};
 use rs2rtc_testkit::playlist::{Read, follows, is_even, read};
@@ -38,18 +38,28 @@ impl Packager for Plain {
 
     fn restart(&mut self) {}
 
-    fn begin_segment(&mut self) {}
-
-    fn begin_part(&mut self, _: &mut Chunks) {}
+    fn begin_part(&mut self, _: &mut Chunks) -> Arc<dyn Begin> {
+        Arc::new(Nowhere)
+    }
 
     fn frame(&mut self, _: usize, _: &Frame, out: &mut Chunks) {
         out.copy(&[self.frames]);
         self.frames = self.frames.wrapping_add(1);
     }
+}
 
-    fn before(&self, _: usize, _: &[Arc<Frame>], _: i64) -> Option<(Bytes, i64)> {
-        None
+#[derive(Debug)]
+struct Nowhere;
+
+impl Begin for Nowhere {
+    fn before(&self, _: usize, _: &[Arc<Frame>], _: i64) -> Chunks {
+        Chunks::new()
     }
+}
+
+/// Whether a segment begins with a keyframe of its own.
+fn has_keyframe(segment: &Segment) -> bool {
+    segment.parts[0].start.keyframe
 }
 
 fn segmenter(codecs: &[Codec], form: Form) -> Segmenter {
@@ -86,14 +96,12 @@ fn sound(milliseconds: i64) -> Arc<Frame> {
     Arc::new(Frame::new(CodecId::Aac, true, milliseconds * 16, Instant::now(), payload))
 }
 
-const ALL: Entry = Entry { from: 0, front: None };
-
 fn playlist(segmenter: &Segmenter, form: Form) -> Option<String> {
-    playlist_of(segmenter, form, &ALL)
+    playlist_from(segmenter, form, 0)
 }
 
-fn playlist_of(segmenter: &Segmenter, form: Form, entry: &Entry) -> Option<String> {
-    let playlist = Playlist::new(segmenter, entry);
+fn playlist_from(segmenter: &Segmenter, form: Form, from: u64) -> Option<String> {
+    let playlist = Playlist::new(segmenter, from);
     (!playlist.is_empty()).then(|| playlist.write(Names { form, id: "AbCd0123" }))
 }
 
@@ -163,11 +171,11 @@ fn pictures_that_come_unevenly_keep_to_them_too() {
 fn segments_begin_at_keyframes() {
     // Every 2 s a keyframe: half of the segments begin with one.
     let (cutter, _) = run(pictures(500, 25, 50), Form::Ts);
-    let of_keyframes = cutter.closed().filter(|s| s.is_independent()).count();
+    let of_keyframes = cutter.closed().filter(|s| has_keyframe(s)).count();
     assert_eq!(of_keyframes, cutter.closed().len() / 2);
     // One a second: all do, but for the first second, which is cut in two.
     let (cutter, _) = run(pictures(500, 25, 25), Form::Ts);
-    assert!(cutter.closed().skip(2).all(|s| s.is_independent() && s.duration == 1_000_000));
+    assert!(cutter.closed().skip(2).all(|s| has_keyframe(s) && s.duration == 1_000_000));
     // Ten seconds without one: the newest segment is never older than a second.
     let mut cutter = segmenter(&[video()], Form::Ts);
     for (n, frame) in (0..).zip(pictures(500, 25, 250)) {
@@ -195,7 +203,7 @@ fn a_hole_is_a_discontinuity() {
         let frames = pictures(30, 25, 25).chain([picture(19_960, false)]).chain(later);
         let (cutter, last) = run(frames, form);
         let marked: Vec<_> = cutter.closed().filter(|segment| segment.discontinuity).collect();
-        assert_eq!((marked.len(), marked[0].is_independent()), (1, true));
+        assert_eq!((marked.len(), has_keyframe(marked[0])), (1, true));
         assert!(last.segments.iter().all(|segment| segment.duration < 1.1));
         assert_eq!(last.discontinuity_sequence, 1, "it has left the list");
     }
@@ -215,7 +223,7 @@ fn other_parameter_sets_are_a_new_beginning() {
         };
         let (cutter, last) = run_with(Segmenter::new(packager, &codecs), frames(), form);
         let marked: Vec<_> = cutter.closed().filter(|segment| segment.discontinuity).collect();
-        assert_eq!((marked.len(), marked[0].is_independent()), (1, true));
+        assert_eq!((marked.len(), has_keyframe(marked[0])), (1, true));
         if form == Form::Mp4 {
             let maps: Vec<_> = last.segments.iter().filter_map(|s| s.map.as_deref()).collect();
             assert_eq!(
@@ -252,7 +260,7 @@ fn sound_alone_is_cut_too() {
         cutter.push(0, &sound(n * 64));
     }
     let last = read(&playlist(&cutter, Form::Mp4).unwrap());
-    assert!(cutter.closed().all(|segment| segment.is_independent()));
+    assert!(cutter.closed().all(|segment| has_keyframe(segment)));
     assert!(last.segments.len() >= 4 && last.part_target.is_some());
 }
 
@@ -283,10 +291,17 @@ fn parts_of_transport_streams_begin_with_their_tables() {
     assert!(Mp4::new(&[Codec::new(CodecId::Vp8)]).is_err());
 }
 
-/// A keyframe every ten seconds: who comes later gets the pictures since then in
-/// front of what is being written.
+/// `tfdt` of each fragment.
+fn fragment_times(bytes: &[u8]) -> Vec<u64> {
+    let found = bytes.windows(4).enumerate().filter(|(_, name)| name == b"tfdt");
+    let time = |at: usize| bytes[at + 8..at + 16].try_into().unwrap();
+    found.map(|(at, _)| u64::from_be_bytes(time(at))).collect()
+}
+
+/// A keyframe every ten seconds: whatever part a player begins with, it is given the
+/// pictures since then in front of it, on the same line of time.
 #[test]
-fn a_new_viewer_begins_with_a_picture() {
+fn players_begin_anywhere() {
     let codecs = [video()];
     for form in [Form::Ts, Form::Mp4] {
         let packager: Box<dyn Packager> = match form {
@@ -294,46 +309,73 @@ fn a_new_viewer_begins_with_a_picture() {
             Form::Mp4 => Box::new(Mp4::new(&codecs).unwrap()),
         };
         let mut cutter = Segmenter::new(packager, &codecs);
-        pictures(200, 25, 250).for_each(|frame| cutter.push(0, &frame));
+        pictures(240, 25, 250).for_each(|frame| cutter.push(0, &frame));
         let entry = cutter.entry().unwrap();
-        let front = entry.front.clone().unwrap();
         let open = cutter.open().unwrap();
-        assert_eq!((entry.from, front.number), (open.number, open.number - 1));
-        assert!(front.is_independent() && front.duration < 250_000, "{}", front.duration);
-        let one = read(&playlist_of(&cutter, form, &entry).unwrap());
-        assert_eq!((one.sequence, one.segments.len()), (front.number, 1));
-        if form == Form::Ts {
-            // Counters of packets go on from one to the other.
-            let in_front = counters(&front.parts[0].bytes, 0x100);
-            let behind = counters(&open.parts[0].bytes, 0x100);
-            assert_eq!((in_front.last().unwrap() + 1) & 15, behind[0]);
-            assert!(in_front.windows(2).all(|pair| (pair[0] + 1) & 15 == pair[1]));
-        } else {
-            // Times too: `tfdt` of the last and of the first fragment.
-            let times = |bytes: &[u8]| -> Vec<u64> {
-                let found = bytes.windows(4).enumerate().filter(|(_, name)| name == b"tfdt");
-                let time = |at: usize| bytes[at + 8..at + 16].try_into().unwrap();
-                found.map(|(at, _)| u64::from_be_bytes(time(at))).collect()
-            };
-            let (front, open) = (times(&front.parts[0].bytes), times(&open.parts[0].bytes));
-            assert!(front.windows(2).all(|pair| pair[0] < pair[1]), "{front:?}");
-            assert_eq!(open[0] - front.last().unwrap(), front[1] - front[0]);
+        assert_eq!((entry, open.parts.is_empty()), (open.number - 1, false), "the newest");
+        let text = playlist_from(&cutter, form, entry).unwrap();
+        let mut last = read(&text);
+        assert_eq!((last.sequence, last.segments.len()), (entry, 1));
+        let parts = last.segments.iter().flat_map(|s| &s.parts).chain(&last.open.parts);
+        assert!(parts.clone().count() > 5 && parts.clone().all(|part| part.independent));
+        let newest = cutter.closed().rev().take(4).map(AsRef::as_ref).chain([open]);
+        let starts: Vec<_> = newest
+            .flat_map(|s| (0..s.parts.len()).map(move |n| (s, n)))
+            .map(|(segment, n)| (cutter.lead(segment, n).unwrap(), &segment.parts[n]))
+            .collect();
+        for (lead, part) in starts {
+            let (front, counts) = lead.write();
+            let front = front.into_bytes();
+            let count = usize::try_from(part.start.frame).unwrap();
+            assert_eq!(counts[0].0, count, "all since the keyframe");
+            if form == Form::Ts {
+                // Counters of packets go on from one to the other.
+                let (in_front, behind) = (counters(&front, 0x100), counters(&part.bytes, 0x100));
+                assert_eq!((in_front.last().unwrap() + 1) & 15, behind[0]);
+                assert!(in_front.windows(2).all(|pair| (pair[0] + 1) & 15 == pair[1]));
+            } else {
+                let (front, behind) = (fragment_times(&front), fragment_times(&part.bytes));
+                assert_eq!(front.len(), count);
+                assert!(front.windows(2).all(|pair| pair[0] < pair[1]), "{front:?}");
+                assert!(behind[0] - front[0] <= 9000, "a tenth of a second");
+                assert_eq!(behind[0] - front.last().unwrap(), front[1] - front[0]);
+            }
         }
-        // It stays in front until the list is long enough without it.
-        let mut last = one;
-        for n in 200..400 {
+        // What was listed stays what it was.
+        for n in 240..500 {
             cutter.push(0, &picture(n * 40, n % 250 == 0));
-            let now = read(&playlist_of(&cutter, form, &entry).unwrap());
+            let now = read(&playlist_from(&cutter, form, entry).unwrap());
             follows(&last, &now);
             last = now;
         }
-        assert!(last.sequence > entry.from);
+        assert!(last.sequence > entry);
+        // A keyframe needs nothing.
+        let of_keyframe = cutter.closed().rev().find(|segment| has_keyframe(segment)).unwrap();
+        assert!(cutter.lead(of_keyframe, 0).is_none() && cutter.lead(of_keyframe, 1).is_some());
     }
-    // Where a keyframe is near, nothing is needed.
-    let (cutter, _) = run(pictures(200, 25, 25), Form::Ts);
-    let newest = cutter.closed().rev().find(|segment| segment.is_independent()).unwrap().number;
-    let entry = cutter.entry().unwrap();
-    assert!(entry.front.is_none() && entry.from >= newest);
+}
+
+#[test]
+fn viewers_begin_with_as_much_as_a_target_duration() {
+    let shown = |cutter: &Segmenter| {
+        let entry = cutter.entry().unwrap();
+        let shown = read(&playlist_from(cutter, Form::Ts, entry).unwrap());
+        shown.segments.iter().map(|s| (s.duration * 1000.0).round() as i64).collect::<Vec<_>>()
+    };
+    let of = |count, group| shown(&run(pictures(count, 25, group), Form::Ts).0);
+    assert_eq!(of(220, 25), [1000]);
+    assert_eq!(of(220, 250), [1040]);
+    // A second and a part of one, in turn.
+    assert_eq!(of(212, 30), [1040, 160]);
+    assert_eq!(of(237, 30), [1040]);
+    assert_eq!(of(30, 250), [520, 520]);
+    assert_eq!(of(15, 250), [520], "there is no more");
+    assert_eq!(segmenter(&[video()], Form::Ts).entry(), None);
+    // What was before the camera was started again is of no use.
+    let later = pictures(30, 25, 250).map(|f| Arc::new(f.at(f.pts + 900_000, f.dts + 900_000)));
+    let (cutter, _) = run(pictures(100, 25, 25).chain(later), Form::Ts);
+    let newest = cutter.closed().next_back().unwrap();
+    assert_eq!((newest.discontinuity, cutter.entry()), (true, Some(newest.number)));
 }
 
 /// However long it runs, and whatever comes.
@@ -427,8 +469,24 @@ fn ffmpeg_decodes_what_is_cut() {
         let format = if form == Form::Ts { "mpegts" } else { "mp4" };
         // Times as they are, not as the rate of pictures would have them.
         let arguments = ["-xerror", "-f", format, "-i", "-", "-enc_time_base:v", "1:90000"];
-        let complaints = ffmpeg(&[&arguments[..], &["-f", "null", "-"]].concat(), &bytes);
-        assert_eq!(complaints, "", "{name} as {form:?}");
+        let arguments = [&arguments[..], &["-f", "null", "-"]].concat();
+        assert_eq!(ffmpeg(&arguments, &bytes), "", "{name} as {form:?}");
+        // Whatever part it begins with.
+        let newest: Vec<_> = cutter.closed().rev().take(3).rev().collect();
+        let parts: Vec<_> = newest
+            .iter()
+            .flat_map(|segment| (0..segment.parts.len()).map(move |n| (segment, n)))
+            .collect();
+        assert!(parts.iter().any(|(segment, n)| cutter.lead(segment, *n).is_some()), "{name}");
+        for first in [1, parts.len() / 3] {
+            let mut bytes = cutter.init(None).map_or_else(Vec::new, |init| init.bytes.to_vec());
+            let lead = cutter.lead(parts[first].0, parts[first].1);
+            bytes.extend(lead.iter().flat_map(|lead| lead.write().0).flatten());
+            for (segment, n) in &parts[first..] {
+                bytes.extend_from_slice(&segment.parts[*n].bytes);
+            }
+            assert_eq!(ffmpeg(&arguments, &bytes), "", "{name} as {form:?} from {first}");
+        }
     }
 }
 

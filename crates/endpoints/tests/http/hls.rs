@@ -287,7 +287,8 @@ async fn parts_near_the_live_edge() {
         )
     };
     let camera = Camera::new(move |head| {
-        let (file_name, query) = path(head).split_once('?').unwrap_or((path(head), ""));
+        let address = path(head);
+        let (file_name, query) = address.split_once('?').unwrap_or((address, ""));
         if file_name == "/list.m3u8" {
             let value = |name: &str| {
                 query.split('&').find_map(|pair| pair.strip_prefix(name)?.parse::<u64>().ok())

@@ -6,14 +6,16 @@
 //! is the text for one of them. What a segment is made of is a [`Packager`]'s
 //! business: [`Ts`] or [`Mp4`].
 
+mod groups;
 mod mp4;
 mod playlist;
 mod segment;
 mod segmenter;
 mod ts;
 
+pub use groups::Lead;
 pub use mp4::Mp4;
 pub use playlist::{Names, Playlist, codecs, master};
-pub use segment::{Counts, Form, Init, Packager, Part, Segment};
-pub use segmenter::{Entry, Segmenter};
+pub use segment::{Begin, Counts, Form, Init, Packager, Part, Segment, Start};
+pub use segmenter::Segmenter;
 pub use ts::Ts;

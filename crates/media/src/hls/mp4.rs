@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::Packager;
+use super::{Begin, Packager};
 use crate::codec::Codec;
-use crate::container::fmp4::{Cursor, Format, Pace, Picture, Track, Unsupported, init};
+use crate::container::fmp4::{
+    Cursor, Format, Pace, Picture, Track, Unsupported, init, place_before,
+};
 use crate::container::mux::Chunks;
 use crate::frame::Frame;
 use crate::track::Kind;
@@ -17,8 +19,17 @@ use crate::track::Kind;
 pub struct Mp4 {
     tracks: Vec<Track>,
     cursor: Cursor,
-    /// Where the segment that is being written begins, in ticks of the leading track.
-    begin: i64,
+    /// Index of the leading track.
+    lead: usize,
+}
+
+/// Where a part begins.
+#[derive(Debug)]
+struct Mp4Begin {
+    /// Of the leading track.
+    format: Option<Format>,
+    /// In its ticks.
+    at: i64,
 }
 
 impl Mp4 {
@@ -37,7 +48,7 @@ impl Mp4 {
         let cursor = Cursor::new(Pace::Recording, &timescales, master);
         let tracks =
             formats.into_iter().enumerate().map(|(index, format)| Track::new(index, format));
-        Self { tracks: tracks.collect(), cursor, begin: 0 }
+        Self { tracks: tracks.collect(), cursor, lead: master }
     }
 
     fn formats(&self) -> Vec<Format> {
@@ -62,11 +73,10 @@ impl Packager for Mp4 {
         *self = Self::of(self.formats());
     }
 
-    fn begin_segment(&mut self) {
-        self.begin = self.cursor.end();
+    fn begin_part(&mut self, _: &mut Chunks) -> Arc<dyn Begin> {
+        let format = self.tracks.get(self.lead).map(|track| track.format().clone());
+        Arc::new(Mp4Begin { format, at: self.cursor.end() })
     }
-
-    fn begin_part(&mut self, _: &mut Chunks) {}
 
     fn frame(&mut self, track: usize, frame: &Frame, out: &mut Chunks) {
         let fragment = self.tracks.get_mut(track).and_then(|track| track.fragment(frame));
@@ -77,17 +87,21 @@ impl Packager for Mp4 {
             out.share(&fragment.payload);
         }
     }
+}
 
-    fn before(&self, track: usize, frames: &[Arc<Frame>], _: i64) -> Option<(Bytes, i64)> {
-        let mut track = Track::new(track, self.tracks.get(track)?.format().clone());
-        let fragments = frames.iter().filter_map(|frame| track.fragment(frame));
-        let group: Vec<_> = fragments.map(Arc::new).collect();
-        let (heads, duration) = self.cursor.place_before(&group, self.begin);
-        let mut out = BytesMut::new();
-        for (head, fragment) in heads.iter().zip(&group) {
-            out.extend_from_slice(head);
-            out.extend_from_slice(&fragment.payload);
+impl Begin for Mp4Begin {
+    fn before(&self, track: usize, frames: &[Arc<Frame>], _: i64) -> Chunks {
+        let mut out = Chunks::new();
+        let Some(format) = &self.format else { return out };
+        let mut track = Track::new(track, format.clone());
+        let fragments = frames.iter().filter_map(|frame| track.fragment_in_pieces(frame));
+        let (group, payloads): (Vec<_>, Vec<_>) =
+            fragments.map(|(fragment, pieces)| (Arc::new(fragment), pieces)).unzip();
+        let heads = place_before(&group, format.timescale, self.at);
+        for (head, pieces) in heads.iter().zip(&payloads) {
+            out.copy(head);
+            pieces.iter().for_each(|piece| out.share(piece));
         }
-        (!out.is_empty()).then(|| (out.freeze(), duration))
+        out
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Entry, Form, Part, Segment, Segmenter};
+use super::{Form, Part, Segment, Segmenter};
 use crate::codec::Codec;
 use crate::container::fmp4::Format;
 
@@ -32,21 +32,18 @@ pub struct Playlist<'a> {
 }
 
 impl<'a> Playlist<'a> {
-    /// Of what a segmenter has at the moment, for a viewer that began there.
-    pub fn new(segmenter: &'a Segmenter, entry: &'a Entry) -> Self {
+    /// Of what a segmenter has at the moment, for a viewer that began with the segment
+    /// `from`.
+    pub fn new(segmenter: &'a Segmenter, from: u64) -> Self {
         let target = segmenter.target();
-        let is_enough = |length: i64| length >= LISTED * target * SECOND;
         let (mut segments, mut length) = (Vec::new(), 0);
-        for segment in segmenter.closed().rev().filter(|segment| segment.number >= entry.from) {
-            if is_enough(length) {
+        for segment in segmenter.closed().rev().filter(|segment| segment.number >= from) {
+            if length >= LISTED * target * SECOND {
                 break;
             }
             length += segment.duration;
             segments.push(segment.as_ref());
         }
-        // What stands in front leaves with the segment that follows it.
-        let is_cut = segments.last().is_some_and(|first: &&Segment| first.number > entry.from);
-        segments.extend(entry.front.iter().filter(|_| !is_cut && !is_enough(length)));
         segments.reverse();
         Self { segments, open: segmenter.open(), target, part_target: segmenter.part_target() }
     }

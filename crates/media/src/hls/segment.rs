@@ -42,20 +42,19 @@ pub trait Packager: Send {
     /// What follows does not continue what was before.
     fn restart(&mut self);
 
-    /// A segment begins with the next part.
-    fn begin_segment(&mut self);
-
-    /// Writes what a part begins with.
-    fn begin_part(&mut self, out: &mut Chunks);
+    /// Writes what a part begins with. Where it begins.
+    fn begin_part(&mut self, out: &mut Chunks) -> Arc<dyn Begin>;
 
     /// Writes a frame.
     fn frame(&mut self, track: usize, frame: &Frame, out: &mut Chunks);
+}
 
-    /// Frames of a track, a keyframe first, as a segment in front of the one that is
-    /// being written: so short that they are decoded at once, the last of them
-    /// ending at `end`, in ticks of the track. Its duration is in the same ticks.
-    /// `None` if there can be none.
-    fn before(&self, track: usize, frames: &[Arc<Frame>], end: i64) -> Option<(Bytes, i64)>;
+/// Where a part begins.
+pub trait Begin: std::fmt::Debug + Send + Sync {
+    /// Writes frames of a track as they stand in front of the part, a keyframe first:
+    /// so short that they are decoded at once, the last of them ending at `end`, in
+    /// ticks of the track. Less than a tenth of a second in all.
+    fn before(&self, track: usize, frames: &[Arc<Frame>], end: i64) -> Chunks;
 }
 
 /// An initialisation segment.
@@ -68,21 +67,36 @@ pub struct Init {
 }
 
 /// A part of a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Part {
     /// Its content.
     pub bytes: Bytes,
     /// Microseconds.
     pub duration: i64,
-    /// It begins with a keyframe.
+    /// It begins with a keyframe, or can be given one: see [`super::Lead`].
     pub independent: bool,
+    /// Where it begins.
+    pub start: Start,
+}
+
+/// Where a part begins.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Its first frame on the leading track; they count from zero.
+    pub frame: u64,
+    /// Nothing before that is needed to decode it.
+    pub keyframe: bool,
+    /// Decoding time of that, in ticks.
+    pub dts: i64,
+    /// What its packager says.
+    pub begin: Arc<dyn Begin>,
 }
 
 /// Frames and payload bytes of a track.
 pub type Counts = (usize, usize);
 
 /// A segment, closed or open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Segment {
     /// Media sequence number.
     pub number: u64,
@@ -104,10 +118,5 @@ impl Segment {
     /// Bytes.
     pub fn size(&self) -> usize {
         self.parts.iter().map(|part| part.bytes.len()).sum()
-    }
-
-    /// Whether decoding can begin with it.
-    pub fn is_independent(&self) -> bool {
-        self.parts.first().is_some_and(|part| part.independent)
     }
 }

@@ -8,7 +8,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Init, Packager, Part, Segment};
+use super::groups::Groups;
+use super::{Init, Lead, Packager, Part, Segment, Start};
 use crate::codec::Codec;
 use crate::container::mux::Chunks;
 use crate::frame::Frame;
@@ -39,26 +40,15 @@ const KEPT_BYTES: usize = 24 << 20;
 const LEAST: usize = 4;
 /// Bytes of a segment; one that would be larger is cut.
 const MAX_SEGMENT: usize = 8 << 20;
-/// Payload bytes since the last keyframe that are kept for viewers that come.
-const MAX_GROUP: usize = 8 << 20;
+/// Players may begin with what is younger than so many target durations: more than
+/// are listed.
+const JOINABLE: i64 = 6;
 
 /// The part that is being written.
-#[derive(Debug, Default)]
 struct Open {
     out: Chunks,
     begin: i64,
-    independent: bool,
-    /// Of the leading track.
-    frames: usize,
-}
-
-/// Where a viewer begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Number of the first of the shared segments that it is shown.
-    pub from: u64,
-    /// What it alone is shown in front of that.
-    pub front: Option<Segment>,
+    start: Start,
 }
 
 /// Cuts a stream.
@@ -71,18 +61,15 @@ pub struct Segmenter {
     /// The segment that is being written, once the first frame has come.
     open: Option<Segment>,
     begin: i64,
-    /// The same in ticks of the leading track.
-    begin_ticks: i64,
-    part: Open,
+    /// The part of it that is being written.
+    part: Option<Open>,
     /// How long parts are, or that there are none; known after the first segment.
     parts: Option<Option<PartLength>>,
     /// Time of the newest frame of the leading track, and its distance to the one before.
     last: i64,
     interval: i64,
     last_keyframe: i64,
-    /// Of the leading track since its last keyframe.
-    group: Vec<Arc<Frame>>,
-    group_bytes: usize,
+    groups: Groups,
     /// What follows needs a new beginning.
     has_changed: bool,
     init: Option<Arc<Init>>,
@@ -103,14 +90,12 @@ impl Segmenter {
             closed: VecDeque::new(),
             open: None,
             begin: 0,
-            begin_ticks: 0,
-            part: Open::default(),
+            part: None,
             parts: None,
             last: 0,
             interval: 0,
             last_keyframe: 0,
-            group: Vec::new(),
-            group_bytes: 0,
+            groups: Groups::default(),
             has_changed: false,
             init: None,
             target: 1,
@@ -125,19 +110,18 @@ impl Segmenter {
             // Whatever the times are, their differences are numbers.
             let at = rescale(frame.dts, self.lead.1, 1_000_000).clamp(-FAR, FAR);
             self.cut(frame, at);
-            self.keep(frame);
+            if self.has_pictures {
+                self.groups.push(frame, at);
+            }
         }
-        let Some(open) = &mut self.open else { return };
-        self.packager.frame(track, frame, &mut self.part.out);
+        let (Some(open), Some(part)) = (&mut self.open, &mut self.part) else { return };
+        self.packager.frame(track, frame, &mut part.out);
         if open.counts.len() <= track {
             open.counts.resize(track + 1, (0, 0));
         }
         if let Some((frames, bytes)) = open.counts.get_mut(track) {
             *frames += 1;
             *bytes += frame.payload.len();
-        }
-        if track == self.lead.0 {
-            self.part.frames += 1;
         }
     }
 
@@ -163,10 +147,7 @@ impl Segmenter {
             self.start(frame, at);
         } else if self.ends_part(at) {
             self.end_part(at);
-            self.start_part(at);
-        }
-        if self.part.frames == 0 {
-            self.part.independent = is_key;
+            self.start_part(frame, at);
         }
         if is_key {
             self.last_keyframe = at;
@@ -188,13 +169,17 @@ impl Segmenter {
             || is_key && self.has_changed
             // Early rather than late: the next frame would be too late.
             || at + since - self.begin > longest + longest / 20
-            || open.size() + self.part.out.len() > MAX_SEGMENT
+            || open.size() + self.part.as_ref().map_or(0, |part| part.out.len()) > MAX_SEGMENT
     }
 
     /// A part is at least 85 % of the longest (rfc8216bis 4.4.4.9).
     fn ends_part(&self, at: i64) -> bool {
-        let Some(PartLength { longest, interval }) = self.parts.flatten() else { return false };
-        let length = at - self.part.begin;
+        let (Some(PartLength { longest, interval }), Some(part)) =
+            (self.parts.flatten(), &self.part)
+        else {
+            return false;
+        };
+        let length = at - part.begin;
         length >= longest * 87 / 100 || length + interval > longest
     }
 
@@ -217,7 +202,6 @@ impl Segmenter {
                 self.init = bytes.map(|bytes| Arc::new(Init { number: next, bytes }));
             }
         }
-        self.packager.begin_segment();
         self.open = Some(Segment {
             number,
             discontinuity,
@@ -225,22 +209,25 @@ impl Segmenter {
             init: self.init.clone(),
             ..Segment::default()
         });
-        (self.begin, self.begin_ticks) = (at, frame.dts);
-        self.start_part(at);
+        self.begin = at;
+        self.start_part(frame, at);
     }
 
-    fn start_part(&mut self, at: i64) {
-        self.part = Open { begin: at, ..Open::default() };
-        self.packager.begin_part(&mut self.part.out);
+    fn start_part(&mut self, frame: &Frame, at: i64) {
+        let mut out = Chunks::new();
+        let begin = self.packager.begin_part(&mut out);
+        let keyframe = frame.keyframe || !self.has_pictures;
+        let start = Start { frame: self.groups.next(), keyframe, dts: frame.dts, begin };
+        self.part = Some(Open { out, begin: at, start });
     }
 
     fn end_part(&mut self, at: i64) {
-        let part = std::mem::take(&mut self.part);
+        let Some(Open { out, begin, start }) = self.part.take() else { return };
         let longest = self.part_target().unwrap_or(i64::MAX);
-        let duration = (at - part.begin).clamp(1, longest);
-        let (bytes, independent) = (part.out.into_bytes(), part.independent);
+        let duration = (at - begin).clamp(1, longest);
+        let independent = start.keyframe || self.groups.before(start.frame).is_some();
         if let Some(open) = &mut self.open {
-            open.parts.push(Part { bytes, duration, independent });
+            open.parts.push(Part { bytes: out.into_bytes(), duration, independent, start });
         }
         self.changes += 1;
     }
@@ -257,6 +244,7 @@ impl Segmenter {
         }
         // Rounded as rfc8216bis 4.4.3.1 says.
         self.target = self.target.max((segment.duration + SECOND / 2) / SECOND);
+        self.groups.forget(at - JOINABLE * self.target * SECOND);
         self.closed.push_back(Arc::new(segment));
         let mut size: usize = self.closed.iter().map(|segment| segment.size()).sum();
         while self.closed.len() > KEPT || size > KEPT_BYTES && self.closed.len() > LEAST {
@@ -264,63 +252,29 @@ impl Segmenter {
         }
     }
 
-    fn keep(&mut self, frame: &Arc<Frame>) {
-        if !self.has_pictures {
-            return;
+    /// Number of the segment that a viewer begins with who comes now: as many of the
+    /// newest ones are shown to it as make a target duration, and none from before a
+    /// discontinuity. `None` while there is none.
+    pub fn entry(&self) -> Option<u64> {
+        let mut length = 0;
+        let mut from = None;
+        for segment in self.closed.iter().rev() {
+            from = Some(segment.number);
+            length += segment.duration;
+            // A frame less than that is as good.
+            if length + self.interval >= self.target * SECOND || segment.discontinuity {
+                break;
+            }
         }
-        if frame.keyframe {
-            self.group.clear();
-            self.group_bytes = 0;
-        } else if self.group.is_empty() {
-            return;
-        }
-        self.group_bytes += frame.payload.len();
-        self.group.push(Arc::clone(frame));
-        if self.group_bytes > MAX_GROUP {
-            self.group = Vec::new();
-        }
+        from
     }
 
-    /// Where a viewer that comes now begins; `None` while there is nothing.
-    ///
-    /// That is the newest keyframe that is not older than a second or two. Where the
-    /// newest one is older, the segment in front has the pictures since then, so
-    /// short that they end where the open segment begins.
-    pub fn entry(&self) -> Option<Entry> {
-        let newest = self.closed.iter().rev().find(|segment| segment.is_independent())?;
-        let old = Entry { from: newest.number, front: None };
-        let Some(open) = &self.open else { return Some(old) };
-        if open.number <= newest.number + 2 {
-            return Some(old);
-        }
-        let is_independent =
-            open.parts.first().map_or(self.part.independent, |part| part.independent);
-        if is_independent {
-            return Some(Entry { from: open.number, front: None });
-        }
-        let front = self.in_front(open);
-        Some(if front.is_some() { Entry { from: open.number, front } } else { old })
-    }
-
-    fn in_front(&self, open: &Segment) -> Option<Segment> {
-        let (lead, rate) = self.lead;
-        let count = self.group.partition_point(|frame| frame.dts < self.begin_ticks);
-        let group = self.group.get(..count).filter(|group| !group.is_empty())?;
-        let (bytes, ticks) = self.packager.before(lead, group, self.begin_ticks)?;
-        let duration = rescale(ticks, rate, 1_000_000).clamp(1, FAR);
-        let mut counts = vec![(0, 0); lead + 1];
-        if let Some(count) = counts.get_mut(lead) {
-            *count = (group.len(), group.iter().map(|frame| frame.payload.len()).sum());
-        }
-        Some(Segment {
-            number: open.number.checked_sub(1)?,
-            parts: vec![Part { bytes, duration, independent: true }],
-            duration,
-            discontinuity: false,
-            discontinuities: open.discontinuities,
-            init: open.init.clone(),
-            counts,
-        })
+    /// What somebody needs who has nothing and begins with a part. `None` if that is
+    /// nothing, or is not kept.
+    pub fn lead(&self, segment: &Segment, part: usize) -> Option<Lead> {
+        let start = segment.parts.get(part).map(|part| &part.start).filter(|s| !s.keyframe)?;
+        let frames = self.groups.before(start.frame)?.to_vec();
+        Some(Lead { frames, track: self.lead.0, start: start.clone() })
     }
 
     /// The closed segments, oldest first.

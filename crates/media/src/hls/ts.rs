@@ -5,20 +5,30 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Packager;
+use super::{Begin, Packager};
 use crate::codec::{Codec, ParameterSets};
-use crate::container::mux::{Chunks, Error, Muxer as _, mpegts, squeeze};
+use crate::container::mux::{Chunks, Error, Muxer as _, mpegts};
 use crate::frame::{Frame, Payload};
+
+/// Most that pictures in front of a part take: this part of a second.
+const BURST_PART: u32 = 10;
 
 /// Packages a transport stream.
 #[derive(Debug)]
 pub struct Ts {
     muxer: mpegts::Muxer,
-    /// As it was before the segment that is being written.
-    start: mpegts::Muxer,
-    rates: Vec<u32>,
+    /// Clock rates, by track.
+    rates: Arc<[u32]>,
     /// By track, once they are known.
     sets: Vec<Option<ParameterSets>>,
+}
+
+/// Where a part begins.
+#[derive(Debug)]
+struct TsBegin {
+    /// As it was before it.
+    muxer: mpegts::Muxer,
+    rates: Arc<[u32]>,
 }
 
 impl Ts {
@@ -29,7 +39,7 @@ impl Ts {
     pub fn new(codecs: &[Codec]) -> Result<Self, Error> {
         let muxer = mpegts::Muxer::new(codecs)?;
         let rates = codecs.iter().map(Codec::timestamp_rate).collect();
-        Ok(Self { start: muxer.clone(), muxer, rates, sets: vec![None; codecs.len()] })
+        Ok(Self { muxer, rates, sets: vec![None; codecs.len()] })
     }
 }
 
@@ -56,27 +66,45 @@ impl Packager for Ts {
 
     fn restart(&mut self) {}
 
-    fn begin_segment(&mut self) {
-        self.start = self.muxer.clone();
-    }
-
-    fn begin_part(&mut self, out: &mut Chunks) {
+    fn begin_part(&mut self, out: &mut Chunks) -> Arc<dyn Begin> {
+        let begin = TsBegin { muxer: self.muxer.clone(), rates: Arc::clone(&self.rates) };
         self.muxer.tables(out);
+        Arc::new(begin)
     }
 
     fn frame(&mut self, track: usize, frame: &Frame, out: &mut Chunks) {
         self.muxer.frame(track, frame, out);
     }
+}
 
-    fn before(&self, track: usize, frames: &[Arc<Frame>], end: i64) -> Option<(Bytes, i64)> {
-        // Pictures in another order than they are shown in keep their times.
-        if frames.iter().any(|frame| frame.pts != frame.dts) {
-            return None;
+impl Begin for TsBegin {
+    fn before(&self, track: usize, frames: &[Arc<Frame>], end: i64) -> Chunks {
+        let mut out = Chunks::new();
+        if let Some(rate) = self.rates.get(track) {
+            out.share(&self.muxer.before(track, &pressed(frames, end, *rate)));
         }
-        let millisecond = i64::from((self.rates.get(track)? / 1000).max(1));
-        let newest = end.saturating_sub(millisecond);
-        let frames = squeeze(frames.to_vec(), newest, *self.rates.get(track)?);
-        let first = frames.first()?.dts;
-        Some((self.start.before(track, &frames), end.saturating_sub(first)))
+        out
     }
+}
+
+/// Frames a millisecond each at most, that are decoded until `end`. They are shown in
+/// the order they were; what is shown after `end` keeps its time.
+fn pressed(frames: &[Arc<Frame>], end: i64, rate: u32) -> Vec<Arc<Frame>> {
+    let count = frames.len() as i64;
+    let step =
+        (i64::from(rate / BURST_PART) / count.max(1)).clamp(1, i64::from(rate / 1000).max(1));
+    let mut order: Vec<i64> = frames.iter().map(|f| f.pts).filter(|pts| *pts < end).collect();
+    order.sort_unstable();
+    let shown = |pts: i64| {
+        let left = order.len() - order.partition_point(|other| *other < pts);
+        if pts < end { end.saturating_sub(left as i64 * step) } else { pts }
+    };
+    let decoded = |index: usize| end.saturating_sub((count - index as i64) * step);
+    // None is shown before it is decoded.
+    let early = |(index, frame): (usize, &Arc<Frame>)| decoded(index) - shown(frame.pts);
+    let early = frames.iter().enumerate().map(early).max().unwrap_or(0).max(0);
+    let at = |(index, frame): (usize, &Arc<Frame>)| {
+        Arc::new(frame.at(shown(frame.pts), decoded(index).saturating_sub(early)))
+    };
+    frames.iter().enumerate().map(at).collect()
 }

@@ -129,7 +129,7 @@ impl Follower {
             let index = index.and_then(|index| usize::try_from(index).ok());
             let found = index.and_then(|index| self.media.segments.get(index));
             let is_open = index == Some(self.media.segments.len());
-            let Some(segment) = found.or(Some(&self.media.open).filter(|_| is_open)) else {
+            let Some(segment) = found.or_else(|| is_open.then_some(&*self.media.open)) else {
                 return Ok(self.wait());
             };
             let (wanted, gap) = match (found, segment.partials.get(part)) {
@@ -192,14 +192,14 @@ impl Follower {
 /// there is one, else with the newest segment.
 fn newest(media: &Media) -> (u64, usize) {
     let end = media.sequence.saturating_add(media.segments.len() as u64);
-    let open = (end, &media.open);
+    let open = (end, &*media.open);
     let last = media.segments.last().map(|last| (end.saturating_sub(1), last));
     let independent = [Some(open), last].into_iter().flatten().find_map(|(number, segment)| {
         let at =
             segment.partials.iter().rposition(|partial| partial.independent && !partial.gap)?;
         can_be_played(media, segment).then_some((number, at))
     });
-    independent.unwrap_or((end.saturating_sub(1).max(media.sequence), 0))
+    independent.unwrap_or_else(|| (end.saturating_sub(1).max(media.sequence), 0))
 }
 
 /// Whether parts of a segment are fetched: how they would be encrypted is not said.

@@ -126,7 +126,7 @@ pub struct Media {
     /// In order; the first one has the number `sequence`.
     pub segments: Vec<Segment>,
     /// The one that follows them, of which only parts are there.
-    pub open: Segment,
+    pub open: Box<Segment>,
     /// No part is longer; `None` if there are none.
     pub part_target: Option<Duration>,
     /// A request for the playlist may wait for a part that has not come.
@@ -392,7 +392,7 @@ impl Builder {
     }
 
     fn finish(mut self) -> Result<Media, Error> {
-        self.media.open = self.segment(Part::default());
+        self.media.open = Box::new(self.segment(Part::default()));
         let segments = &self.media.segments;
         if segments.is_empty() && !self.is_media {
             return Err(Error::Empty);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rs2rtc_media::container::Demuxer;
 use rs2rtc_media::container::mux::{Chunks, Muxer, adts, flv, mpegts, raw, wav};
-use rs2rtc_media::hls::{Entry, Form, Mp4, Names, Packager, Playlist, Segmenter, Ts};
+use rs2rtc_media::hls::{Form, Mp4, Names, Packager, Playlist, Segmenter, Ts};
 use rs2rtc_media::{Codec, CodecId, Frame, Payload};
 
 /// Frames of one run.
@@ -44,14 +44,25 @@ pub fn run(data: &[u8]) {
 
 /// Whatever is cut, there is a playlist of it, and nothing in it is empty.
 fn cut(form: Form, mut segmenter: Segmenter, frames: &[(usize, Arc<Frame>)]) {
-    let all = Entry { from: 0, front: None };
     for (track, frame) in frames {
         segmenter.push(*track, frame);
-        let text = Playlist::new(&segmenter, &all).write(Names { form, id: "x" });
+        let text = Playlist::new(&segmenter, 0).write(Names { form, id: "x" });
         assert!(text.starts_with("#EXTM3U\n"));
     }
-    if let Some(Entry { from, front: Some(front) }) = segmenter.entry() {
-        assert!(front.number + 1 == from && front.duration > 0);
+    let entry = segmenter.entry();
+    assert_eq!(entry.is_some(), segmenter.closed().len() > 0);
+    if let Some(entry) = entry {
+        let text = Playlist::new(&segmenter, entry).write(Names { form, id: "x" });
+        assert!(text.contains("#EXTINF:"), "a viewer has something to begin with");
+    }
+    for segment in segmenter.closed() {
+        for part in 0..segment.parts.len() {
+            if let Some(lead) = segmenter.lead(segment, part) {
+                let (bytes, counts) = lead.write();
+                assert!(counts.iter().any(|(frames, _)| *frames > 0));
+                assert!(form == Form::Mp4 || bytes.len() % 188 == 0);
+            }
+        }
     }
     for segment in segmenter.closed() {
         assert!(segment.duration > 0, "no segment is empty");

@@ -1,10 +1,10 @@
 //! One viewer: it is there while it fetches segments.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rs2rtc_media::hls::{Counts, Entry, Form, Names, Playlist, Segment, Segmenter, codecs, master};
+use rs2rtc_media::hls::{Counts, Form, Lead, Names, Playlist, Segment, Segmenter, codecs, master};
 use rs2rtc_streams::{Attached, CancellationToken, Connection, Departure, Sender};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -23,10 +23,18 @@ pub struct Session {
     connection: Arc<Connection>,
     /// By index of the feed's tracks.
     senders: Vec<Arc<Sender>>,
-    /// Where it begins; once it has asked for a playlist.
-    entry: OnceLock<Entry>,
-    /// When it fetched last.
-    fetched: Mutex<Instant>,
+    /// Number of the segment it begins with; once it has asked for a playlist.
+    entry: OnceLock<u64>,
+    fetched: Mutex<Fetched>,
+}
+
+/// What a viewer has fetched.
+#[derive(Debug)]
+struct Fetched {
+    /// When it did last.
+    at: Instant,
+    /// Where it goes on if it leaves out nothing: a segment, and a part of it.
+    next: Option<(u64, usize)>,
 }
 
 /// What a request for a playlist waits for (`_HLS_msn` and `_HLS_part`).
@@ -55,7 +63,7 @@ impl Session {
             connection: Arc::clone(attached.connection()),
             senders: feed::sent(attached).map(|track| Arc::clone(&track.sender)).collect(),
             entry: OnceLock::new(),
-            fetched: Mutex::new(Instant::now()),
+            fetched: Mutex::new(Fetched { at: Instant::now(), next: None }),
         }
     }
 
@@ -100,6 +108,8 @@ impl Session {
         if self.feed.form == Form::Ts {
             return None;
         }
+        // Who asks for it begins anew.
+        self.fetched().next = None;
         let found = self.wait(|segmenter| {
             segmenter.open().or_else(|| segmenter.closed().next().map(AsRef::as_ref))?;
             Some(segmenter.init(number).map(|init| init.bytes.clone()))
@@ -109,23 +119,40 @@ impl Session {
 
     /// A segment, or a part of it: pieces to send in order. Without a number: the
     /// newest. Waits for the next one. The session is kept for it.
+    ///
+    /// It begins with a keyframe unless it continues what was given last: a player that
+    /// begins anywhere, or has lost its place, has a picture. The pictures since the
+    /// keyframe are pressed together in front of it.
     pub async fn fetch(&self, number: Option<u64>, part: Option<usize>) -> Option<Vec<Bytes>> {
-        self.touch();
-        let front = self.entry.get().and_then(|entry| entry.front.as_ref());
-        if let Some(front) = front.filter(|front| Some(front.number) == number) {
-            let pieces = vec![front.parts.get(part.unwrap_or(0))?.bytes.clone()];
-            self.count(&pieces, &front.counts);
-            return Some(pieces);
-        }
+        self.fetched().at = Instant::now();
         let found = self.wait(|segmenter| {
             if segmenter.closed().next().is_some_and(|first| number < Some(first.number)) {
                 return number.is_some().then_some(None);
             }
-            find(segmenter, number, part).map(Some)
+            let found = find(segmenter, number, part)?;
+            let lead = self.lead(segmenter, &found);
+            Some(Some((found.pieces, found.counts, lead)))
         });
-        let (pieces, counts) = found.await.flatten()?;
+        let (pieces, counts, lead) = found.await.flatten()?;
         self.count(&pieces, &counts);
-        Some(pieces)
+        let Some((front, counts)) = lead.map(|lead| lead.write()) else { return Some(pieces) };
+        let all: Vec<Bytes> = front.collect();
+        self.count(&all, &counts);
+        Some(all.into_iter().chain(pieces).collect())
+    }
+
+    /// What has to stand in front of what is given now.
+    fn lead(&self, segmenter: &Segmenter, found: &Found<'_>) -> Option<Lead> {
+        let Found { segment, first, .. } = *found;
+        let next = (segment.number, first + found.pieces.len());
+        let before = self.fetched().next.replace(next);
+        let continues = before.is_some_and(|(number, part)| {
+            let last = segmenter.closed().find(|closed| closed.number == number);
+            let is_over = last.is_some_and(|last| part >= last.parts.len());
+            let before = if is_over { (number + 1, 0) } else { (number, part) };
+            before == (segment.number, first)
+        });
+        if continues { None } else { segmenter.lead(segment, first) }
     }
 
     fn count(&self, pieces: &[Bytes], counts: &[Counts]) {
@@ -135,12 +162,13 @@ impl Session {
         }
     }
 
-    /// Where its playlist begins: with a picture.
-    fn entry(&self, segmenter: &Segmenter) -> Option<&Entry> {
-        if self.entry.get().is_none() {
-            let _ = self.entry.set(segmenter.entry()?);
+    /// Where its playlist begins.
+    fn entry(&self, segmenter: &Segmenter) -> Option<u64> {
+        if let Some(entry) = self.entry.get() {
+            return Some(*entry);
         }
-        self.entry.get()
+        let entry = segmenter.entry()?;
+        Some(*self.entry.get_or_init(|| entry))
     }
 
     /// Asks again whenever something was added, for [`WAIT`] at most.
@@ -160,12 +188,8 @@ impl Session {
         }
     }
 
-    fn touch(&self) {
-        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    fn fetched(&self) -> Instant {
-        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
+    fn fetched(&self) -> MutexGuard<'_, Fetched> {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for its end. Why it goes; `None` if it was kicked.
@@ -175,10 +199,10 @@ impl Session {
         cancel: CancellationToken,
     ) -> Option<Departure> {
         loop {
-            let fetched = self.fetched();
+            let fetched = self.fetched().at;
             tokio::select! {
                 () = sleep_until(fetched + KEEP) => {
-                    if self.fetched() == fetched {
+                    if self.fetched().at == fetched {
                         let heard = Some(fetched.into_std());
                         return Some(Departure { heard, ..Departure::now("poll_timeout") });
                     }
@@ -210,26 +234,31 @@ fn has(segmenter: &Segmenter, reload: Reload) -> bool {
 }
 
 /// A segment or a part that is there.
-fn find(
-    segmenter: &Segmenter,
-    number: Option<u64>,
-    part: Option<usize>,
-) -> Option<(Vec<Bytes>, Vec<Counts>)> {
+struct Found<'a> {
+    segment: &'a Segment,
+    /// Index of its first part.
+    first: usize,
+    /// One for each part.
+    pieces: Vec<Bytes>,
+    counts: Vec<Counts>,
+}
+
+fn find(segmenter: &Segmenter, number: Option<u64>, part: Option<usize>) -> Option<Found<'_>> {
     let mut closed = segmenter.closed().map(AsRef::as_ref);
     let segment: Option<&Segment> = match number {
         Some(number) => closed.find(|segment| segment.number == number),
         None => closed.next_back(),
     };
-    let Some(index) = part else {
+    let Some(first) = part else {
         let segment = segment?;
         let pieces = segment.parts.iter().map(|part| part.bytes.clone()).collect();
-        return Some((pieces, segment.counts.clone()));
+        return Some(Found { segment, first: 0, pieces, counts: segment.counts.clone() });
     };
     let open = segmenter.open().filter(|open| Some(open.number) == number);
     let segment = segment.or(open)?;
-    let found = segment.parts.get(index)?;
+    let found = segment.parts.get(first)?;
     // Its share of what is in the segment.
     let parts = segment.parts.len().max(1);
     let counts = segment.counts.iter().map(|(frames, bytes)| (frames / parts, bytes / parts));
-    Some((vec![found.bytes.clone()], counts.collect()))
+    Some(Found { segment, first, pieces: vec![found.bytes.clone()], counts: counts.collect() })
 }

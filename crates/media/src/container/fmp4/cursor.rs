@@ -126,7 +126,8 @@ impl Cursor {
     /// of which ends where the next live one begins. It is empty, or begins with
     /// a keyframe.
     pub fn place_burst(&mut self, group: &[Arc<Fragment>]) -> Vec<Vec<u8>> {
-        let Some(burst) = self.burst(group) else { return Vec::new() };
+        let timescale = self.tracks.get(self.master).map_or(1, |place| place.timescale);
+        let Some(burst) = Burst::of(group, timescale) else { return Vec::new() };
         self.begin_at(burst.first);
         if let Some(place) = self.tracks.get_mut(self.master) {
             place.gated = false;
@@ -141,38 +142,9 @@ impl Cursor {
         heads
     }
 
-    /// How a group is pressed together.
-    fn burst(&self, group: &[Arc<Fragment>]) -> Option<Burst> {
-        let (last, count) = group.last().zip(i64::try_from(group.len()).ok())?;
-        let timescale = self.tracks.get(self.master).map_or(1, |place| place.timescale);
-        let most = i64::from(timescale / BURST_PART);
-        let step = (most / count).clamp(1, i64::from(timescale / 1000).max(1));
-        let cut = last.end();
-        let first = cut.saturating_sub(count.saturating_mul(step));
-        let decoded = (0..).map(|n| first + n * step);
-        let times = decoded.zip(presentation(group, cut, step)).collect();
-        Some(Burst { first, cut, step, times })
-    }
-
     /// The reader's time after what it has of the master, in ticks.
     pub fn end(&self) -> i64 {
         self.tracks.get(self.master).and_then(|place| place.end).unwrap_or(0)
-    }
-
-    /// The same as [`Self::place_burst`] for somebody who begins where this reader
-    /// was at `end`: the group ends there, and this reader stays where it is. With
-    /// the ticks that the group takes.
-    pub fn place_before(&self, group: &[Arc<Fragment>], end: i64) -> (Vec<Vec<u8>>, i64) {
-        let Some(burst) = self.burst(group) else { return (Vec::new(), 0) };
-        let duration = burst.cut.saturating_sub(burst.first);
-        let begin = end.saturating_sub(duration);
-        let heads = group.iter().zip(&burst.times).map(|(fragment, (dts, pts))| {
-            let at = begin.saturating_add(dts.saturating_sub(burst.first));
-            let sample = sample(fragment, burst.step, pts.saturating_sub(*dts));
-            let dts = u64::try_from(at).unwrap_or(0);
-            fragment::head(0, &[Run { track: fragment.track, dts, samples: &[sample] }])
-        });
-        (heads.collect(), duration)
     }
 
     /// Puts zero so that `dts` of the master comes after everything the reader has.
@@ -208,6 +180,35 @@ struct Burst {
     step: i64,
     /// (decoding, presentation) of each.
     times: Vec<(i64, i64)>,
+}
+
+impl Burst {
+    /// Presses a group together whose track has this timescale; `None` if it is empty.
+    fn of(group: &[Arc<Fragment>], timescale: u32) -> Option<Self> {
+        let (last, count) = group.last().zip(i64::try_from(group.len()).ok())?;
+        let most = i64::from(timescale / BURST_PART);
+        let step = (most / count).clamp(1, i64::from(timescale / 1000).max(1));
+        let cut = last.end();
+        let first = cut.saturating_sub(count.saturating_mul(step));
+        let decoded = (0..).map(|n| first + n * step);
+        let times = decoded.zip(presentation(group, cut, step)).collect();
+        Some(Self { first, cut, step, times })
+    }
+}
+
+/// What stands in front of a group of pictures of one track for somebody who begins
+/// where another reader was at `end`, in ticks of `timescale`: the group is pressed
+/// together as by [`Cursor::place_burst`] and ends there. One for each fragment.
+pub fn place_before(group: &[Arc<Fragment>], timescale: u32, end: i64) -> Vec<Vec<u8>> {
+    let Some(burst) = Burst::of(group, timescale) else { return Vec::new() };
+    let begin = end.saturating_sub(burst.cut.saturating_sub(burst.first));
+    let heads = group.iter().zip(&burst.times).map(|(fragment, (dts, pts))| {
+        let at = begin.saturating_add(dts.saturating_sub(burst.first));
+        let sample = sample(fragment, burst.step, pts.saturating_sub(*dts));
+        let dts = u64::try_from(at).unwrap_or(0);
+        fragment::head(0, &[Run { track: fragment.track, dts, samples: &[sample] }])
+    });
+    heads.collect()
 }
 
 fn sample(fragment: &Fragment, duration: i64, composition: i64) -> Sample {

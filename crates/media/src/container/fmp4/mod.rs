@@ -24,7 +24,7 @@ mod still;
 mod timeline;
 mod track;
 
-pub use cursor::{Cursor, Pace};
+pub use cursor::{Cursor, Pace, place_before};
 pub use format::{Format, Unsupported};
 pub use init::Picture;
 pub use still::still;
