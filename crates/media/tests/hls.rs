@@ -2,19 +2,18 @@
 //! moment of a stream, and FFmpeg plays what is in them.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use rs2rtc_media::container::mux::{Chunks, Error};
-use rs2rtc_media::container::{Demuxer, Time};
 use rs2rtc_media::hls::{
     Begin, Form, Mp4, Names, Packager, Playlist, Segment, Segmenter, Ts, codecs, master,
 };
 use rs2rtc_media::{Codec, CodecId, Frame, Payload};
+use rs2rtc_testkit::judge;
 use rs2rtc_testkit::playlist::{Read, follows, is_even, read};
+use rs2rtc_testkit::recorded::Recorded;
 
 /// Writes a byte per frame: its index in the stream.
 #[derive(Default)]
@@ -413,18 +412,7 @@ fn texts_of_the_contract() {
 
 /// Frames of a file, again and again, with the index of their track.
 fn file(name: &str, times: i64) -> (Vec<Codec>, Vec<(usize, Arc<Frame>)>) {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/container");
-    let mut demuxer = Demuxer::new();
-    demuxer.push(&std::fs::read(format!("{folder}/{name}")).unwrap());
-    demuxer.end().unwrap();
-    let codecs = demuxer.tracks().unwrap().unwrap().to_vec();
-    let mut once = Vec::new();
-    while let Some(unit) = demuxer.next_unit().unwrap() {
-        let Time::At { pts, dts } = unit.time else { panic!("{name} has times") };
-        let id = codecs[unit.track].id.clone();
-        let frame = Frame::new(id, unit.keyframe, pts, Instant::now(), unit.payload);
-        once.push((unit.track, frame.at(pts, dts)));
-    }
+    let Recorded { codecs, frames: once } = Recorded::load(name);
     // As long as the longest track.
     let milliseconds =
         |track: usize, at: i64| at * 1000 / i64::from(codecs[track].timestamp_rate());
@@ -446,7 +434,7 @@ fn file(name: &str, times: i64) -> (Vec<Codec>, Vec<(usize, Arc<Frame>)>) {
 /// FFmpeg decodes segments one after another without a complaint; in both forms.
 #[test]
 fn ffmpeg_decodes_what_is_cut() {
-    if !has_program("ffmpeg") {
+    if !judge::has_program("ffmpeg") {
         return;
     }
     for (name, form, times) in [
@@ -468,9 +456,8 @@ fn ffmpeg_decodes_what_is_cut() {
         assert!(cutter.closed().len() >= 3, "{name}");
         let format = if form == Form::Ts { "mpegts" } else { "mp4" };
         // Times as they are, not as the rate of pictures would have them.
-        let arguments = ["-xerror", "-f", format, "-i", "-", "-enc_time_base:v", "1:90000"];
-        let arguments = [&arguments[..], &["-f", "null", "-"]].concat();
-        assert_eq!(ffmpeg(&arguments, &bytes), "", "{name} as {form:?}");
+        let words = format!("-v warning -xerror -f {format} -i - -enc_time_base:v 1:90000 -f null -");
+        assert_eq!(judge::run("ffmpeg", &words, &bytes).1, "", "{name} as {form:?}");
         // Whatever part it begins with.
         let newest: Vec<_> = cutter.closed().rev().take(3).rev().collect();
         let parts: Vec<_> = newest
@@ -485,31 +472,8 @@ fn ffmpeg_decodes_what_is_cut() {
             for (segment, n) in &parts[first..] {
                 bytes.extend_from_slice(&segment.parts[*n].bytes);
             }
-            assert_eq!(ffmpeg(&arguments, &bytes), "", "{name} as {form:?} from {first}");
+            let (_, complaints) = judge::run("ffmpeg", &words, &bytes);
+            assert_eq!(complaints, "", "{name} as {form:?} from {first}");
         }
     }
-}
-
-fn ffmpeg(words: &[&str], input: &[u8]) -> String {
-    let mut child = Command::new("ffmpeg")
-        .args(["-v", "warning"])
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Whether a program is there; in CI it must be.
-fn has_program(name: &str) -> bool {
-    let there = Command::new(name).arg("-version").stdout(Stdio::null()).status().is_ok();
-    assert!(there || std::env::var_os("CI").is_none(), "{name} is missing");
-    there
 }

@@ -1,13 +1,10 @@
 //! What is written is read again, by our readers and by FFmpeg.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-use std::time::Instant;
-
 use rs2rtc_media::container::mux::{Chunks, Error, Muxer, adts, flv, mpegts, raw, wav};
-use rs2rtc_media::container::{Demuxer, Time};
-use rs2rtc_media::{Codec, CodecId, Frame, Kind, Payload};
+use rs2rtc_media::{Codec, CodecId, Kind, Payload};
+use rs2rtc_testkit::judge::{has_program, run};
+use rs2rtc_testkit::recorded::Recorded;
 
 type Make = fn(&[Codec]) -> Result<Box<dyn Muxer>, Error>;
 
@@ -19,50 +16,7 @@ const WAV: (&str, Make) = ("wav", |codecs| Ok(Box::new(wav::Muxer::new(codecs)?)
 const H264: (&str, Make) = ("h264", |codecs| Ok(Box::new(raw::Muxer::new(codecs)?)));
 const HEVC: (&str, Make) = ("hevc", |codecs| Ok(Box::new(raw::Muxer::new(codecs)?)));
 
-/// Tracks and frames of a stream, with their index, in the order they came.
-struct Stream {
-    codecs: Vec<Codec>,
-    frames: Vec<(usize, Frame)>,
-}
-
-fn file(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/container");
-    std::fs::read(format!("{folder}/{name}")).unwrap()
-}
-
-fn read(bytes: &[u8]) -> Stream {
-    let mut demuxer = Demuxer::new();
-    demuxer.push(bytes);
-    let mut units = Vec::new();
-    while let Some(unit) = demuxer.next_unit().unwrap() {
-        units.push(unit);
-    }
-    demuxer.end().unwrap();
-    while let Some(unit) = demuxer.next_unit().unwrap() {
-        units.push(unit);
-    }
-    let codecs = demuxer.tracks().unwrap().unwrap().to_vec();
-    let mut next = vec![0; codecs.len()];
-    let frames = units.into_iter().map(|unit| {
-        let codec = &codecs[unit.track];
-        let (pts, dts) = match unit.time {
-            Time::At { pts, dts } => (pts, dts),
-            // 10 pictures a second.
-            Time::Arrival => (next[unit.track], next[unit.track]),
-            Time::Lasts(_) => (next[unit.track], next[unit.track]),
-        };
-        next[unit.track] += match unit.time {
-            Time::Lasts(ticks) => i64::from(ticks),
-            _ => 9000,
-        };
-        let frame = Frame::new(codec.id.clone(), unit.keyframe, 0, Instant::now(), unit.payload);
-        (unit.track, frame.at(pts, dts))
-    });
-    let frames = frames.collect();
-    Stream { codecs, frames }
-}
-
-fn write(stream: &Stream, make: Make) -> Vec<u8> {
+fn write(stream: &Recorded, make: Make) -> Vec<u8> {
     let mut muxer = make(&stream.codecs).unwrap();
     let mut out = Chunks::new();
     muxer.begin(&mut out);
@@ -73,7 +27,7 @@ fn write(stream: &Stream, make: Make) -> Vec<u8> {
 }
 
 /// The frames of a track: payload and times from its first one on, in milliseconds.
-fn track(stream: &Stream, id: &CodecId) -> Vec<(Payload, bool, i64, i64)> {
+fn track(stream: &Recorded, id: &CodecId) -> Vec<(Payload, bool, i64, i64)> {
     let rate = stream.codecs.iter().find(|c| c.id == *id).unwrap().timestamp_rate();
     let of = stream.frames.iter().filter(|(_, frame)| frame.codec == *id);
     let first = of.clone().map(|(_, frame)| frame.dts).next().unwrap();
@@ -106,8 +60,8 @@ fn what_is_written_is_read_again() {
         ("pictures.hevc", TS),
         ("pictures.hevc", FLV),
     ] {
-        let stream = read(&file(name));
-        let written = read(&write(&stream, make));
+        let stream = Recorded::load(name);
+        let written = Recorded::read(&write(&stream, make));
         assert_eq!(written.codecs.len(), stream.codecs.len(), "{name} as {format}");
         for codec in &stream.codecs {
             let (before, after) = (track(&stream, &codec.id), track(&written, &codec.id));
@@ -125,9 +79,9 @@ fn what_is_written_is_read_again() {
 #[test]
 fn pictures_and_sound_stay_together() {
     for (format, make) in [TS, FLV] {
-        let stream = read(&file("h264_aac.ts"));
-        let written = read(&write(&stream, make));
-        let distance = |stream: &Stream| {
+        let stream = Recorded::load("h264_aac.ts");
+        let written = Recorded::read(&write(&stream, make));
+        let distance = |stream: &Recorded| {
             let first = |kind: Kind| {
                 let of = stream.frames.iter().find(|(_, frame)| frame.codec.kind() == kind);
                 let (track, frame) = of.unwrap();
@@ -156,8 +110,8 @@ fn what_cannot_be_carried_is_refused() {
 /// New parameters in the middle: FLV says so, the others carry them in the stream.
 #[test]
 fn parameters_may_change() {
-    let mut stream = read(&file("pictures.h264"));
-    let more = read(&file("h264_aac.ts"));
+    let mut stream = Recorded::load("pictures.h264");
+    let more = Recorded::load("h264_aac.ts");
     let pictures = more.frames.into_iter().filter(|(_, frame)| frame.codec == CodecId::H264);
     let count = stream.frames.len();
     for (index, (_, frame)) in pictures.enumerate() {
@@ -165,10 +119,10 @@ fn parameters_may_change() {
         stream.frames.push((0, frame.at(at, at)));
     }
     for (format, make) in [TS, FLV, H264] {
-        let written = read(&write(&stream, make));
+        let written = Recorded::read(&write(&stream, make));
         assert_eq!(written.frames.len(), stream.frames.len(), "{format}");
         let payloads =
-            |s: &Stream| s.frames.iter().map(|f| f.1.payload.clone()).collect::<Vec<_>>();
+            |s: &Recorded| s.frames.iter().map(|f| f.1.payload.clone()).collect::<Vec<_>>();
         assert_eq!(payloads(&written), payloads(&stream), "{format}");
     }
 }
@@ -189,7 +143,7 @@ fn ffmpeg_decodes_what_is_written() {
         ("pictures.h264", H264, "h264"),
         ("pictures.hevc", HEVC, "hevc"),
     ] {
-        let bytes = write(&read(&file(name)), make);
+        let bytes = write(&Recorded::load(name), make);
         let decode = "-v warning -xerror -f FORMAT -i - -f null -";
         let (_, complaints) = run("ffmpeg", &decode.replace("FORMAT", format), &bytes);
         let expected = complaints.lines().all(is_usual);
@@ -232,28 +186,4 @@ fn is_usual(line: &str) -> bool {
             .iter()
             .any(|end| line.contains(end))
         || line.contains("Guessed Channel Layout")
-}
-
-fn run(program: &str, words: &str, input: &[u8]) -> (String, String) {
-    let mut child = Command::new(program)
-        .args(words.split(' '))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (text(output.stdout), text(output.stderr))
-}
-
-/// Whether a program is there; in CI it must be.
-fn has_program(name: &str) -> bool {
-    let there = Command::new(name).arg("-version").stdout(Stdio::null()).status().is_ok();
-    assert!(there || std::env::var_os("CI").is_none(), "{name} is missing");
-    there
 }
