@@ -72,7 +72,7 @@ impl Output {
                 let (subscription, cached) = track.track.subscribe_with_cache(sink);
                 let rate = track.track.codec().timestamp_rate();
                 let newest = cached.last().map_or(0, |frame| frame.dts);
-                let cached = squeeze(cached, newest, rate);
+                let cached = squeeze(&cached, newest, rate).unwrap_or(cached);
                 first.extend(cached.into_iter().map(|frame| (index, frame)));
                 subscriptions.push(subscription);
             } else {
