@@ -3,7 +3,7 @@
  * resort, over the WebSocket `api/ws?src=NAME`; `docs/web.md` tells how it goes.
  *
  * Fields, hooks and their order are those of go2rtc's player of the same name, for pages
- * that extend it. It imports nothing, to be loaded from anywhere; so it is one long file.
+ * that extend it. It imports nothing: one long file that loads from anywhere.
  */
 
 /** @typedef {{type: string, value?: any}} Message */
@@ -25,7 +25,7 @@ const LIVE_WINDOW = 5;
 /** Seconds behind after which the player jumps. */
 const MOST_BEHIND = 1;
 /** Scores of the decision between WebRTC and MSE; the higher one is shown, WebRTC wins ties. */
-const SCORE = {rtcH265: 0x240, rtcVideo: 0x220, rtcAudio: 0x102, hvc1: 0x230, avc1: 0x210, mp4a: 0x101};
+const SCORE = {rtcH265: 0x240, rtcVideo: 0x220, rtcAudio: 0x102, hvc1: 0x230, avc1: 0x210, av01: 0x210, mp4a: 0x101};
 /** A type, or a playlist, of sound alone. */
 const SOUND_ALONE = /codecs="(flac|opus|mp4a)[^,"]*"/i;
 
@@ -50,10 +50,11 @@ export class VideoRTC extends HTMLElement {
         this.DISCONNECT_TIMEOUT = 5000;
         /** Least milliseconds between two attempts to open the socket. */
         this.RECONNECT_TIMEOUT = 15000;
-        /** Codecs that are offered to the server when the browser can play them. */
+        /** Codecs to offer when the browser can play them. */
         this.CODECS = [
             'avc1.640029', 'avc1.64002A', 'avc1.640033', // H.264 High 4.1, 4.2, 5.1
             'hvc1.1.6.L153.B0', // H.265 Main 5.1
+            'av01.0.08M.08', // AV1
             'mp4a.40.2', 'mp4a.40.5', // AAC LC, HE
             'flac', 'opus',
         ];
@@ -135,7 +136,7 @@ export class VideoRTC extends HTMLElement {
      */
     codecs(isSupported) {
         return this.CODECS
-            .filter(codec => this.media.includes(/^(avc1|hvc1)/.test(codec) ? 'video' : 'audio'))
+            .filter(codec => this.media.includes(/^(av|hvc)/.test(codec) ? 'video' : 'audio'))
             .filter(codec => isSupported(`video/mp4; codecs="${codec}"`))
             .join();
     }

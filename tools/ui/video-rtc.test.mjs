@@ -58,7 +58,7 @@ test('fields and their defaults', () => {
     assert.equal(element.visibilityCheck, true);
     assert.equal(element.DISCONNECT_TIMEOUT, 5000);
     assert.equal(element.RECONNECT_TIMEOUT, 15000);
-    assert.equal(element.CODECS.join(), 'avc1.640029,avc1.64002A,avc1.640033,hvc1.1.6.L153.B0,mp4a.40.2,mp4a.40.5,flac,opus');
+    assert.equal(element.CODECS.join(), 'avc1.640029,avc1.64002A,avc1.640033,hvc1.1.6.L153.B0,av01.0.08M.08,mp4a.40.2,mp4a.40.5,flac,opus');
     assert.equal(element.pcConfig.bundlePolicy, 'max-bundle');
     assert.equal(element.wsState, WebSocket.CLOSED);
     assert.equal(element.pcState, WebSocket.CLOSED);
@@ -185,6 +185,16 @@ test('a source buffer that was taken away is left alone', async () => {
     FakeSocket.last.receiveBytes(new ArrayBuffer(8));
 });
 
+test('who wants pictures alone is offered codecs of pictures', () => {
+    const element = make(VideoRTC, {mode: 'mse'});
+    const all = element.CODECS.join();
+    assert.equal(element.codecs(() => true), all);
+    element.media = 'video';
+    assert.equal(element.codecs(() => true), all.slice(0, all.indexOf(',mp4a')));
+    element.media = 'audio';
+    assert.equal(element.codecs(() => true), all.slice(all.indexOf('mp4a')));
+});
+
 test('the better one of webrtc and mse stays', async () => {
     for (const [sdp, tracks, mse, shown] of [
         ['H264/90000', ['video', 'audio'], 'avc1.640029,mp4a.40.2', 'webrtc'],
@@ -192,6 +202,7 @@ test('the better one of webrtc and mse stays', async () => {
         ['H264/90000', ['video'], 'avc1.640029,mp4a.40.2', 'mse'],
         ['H264/90000', ['video'], 'hvc1.1.6.L153.B0', 'mse'],
         ['H265/90000', ['video'], 'hvc1.1.6.L153.B0', 'webrtc'],
+        ['opus/48000', ['audio'], 'av01.0.04M.08,opus', 'mse'],
     ]) {
         const element = make(VideoRTC, {mode: 'webrtc,mse'});
         FakeSocket.last.open();

@@ -20,9 +20,11 @@ pub enum Payload {
     /// parameter sets.
     Nals(Vec<Bytes>),
     /// One self-contained unit: a JPEG picture, an AAC access unit, an Opus
-    /// packet, a run of PCM samples.
+    /// packet, a run of PCM samples, a temporal unit of AV1 out of a container (units
+    /// with their lengths, without delimiters; a keyframe has its sequence header).
     Data(Bytes),
-    /// RTP payloads of a codec we do not understand, in order, all of one timestamp.
+    /// RTP payloads of a codec that is carried as it came, in order, all of one
+    /// timestamp: those we do not understand, VP8, VP9, and AV1 out of RTP.
     Opaque(Vec<Bytes>),
 }
 

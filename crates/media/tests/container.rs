@@ -2,6 +2,7 @@
 //! 12 pictures of 64x48 with a keyframe every 5, and a tone.
 #![allow(clippy::unwrap_used)]
 
+use rs2rtc_media::codec::{av1, mpa};
 use rs2rtc_media::container::{Demuxer, Error, Time, Unit};
 use rs2rtc_media::{CodecId, Payload};
 
@@ -55,7 +56,11 @@ fn formats_tracks_and_units() {
         ("h264_aac.mp4", "mp4", &["H264", "MPEG4-GENERIC/16000/1"], &[12, 20]),
         ("h264_aac.fragments.mp4", "mp4", &["H264", "MPEG4-GENERIC/16000/1"], &[12, 20]),
         ("hevc_opus.fragments.mp4", "mp4", &["H265", "OPUS/48000/2"], &[12, 61]),
+        ("av1_mp3.mp4", "mp4", &["AV1", "MPA"], &[12, 36]),
+        ("av1_mp3.fragments.mp4", "mp4", &["AV1", "MPA"], &[12, 36]),
         ("pcma.mov", "mp4", &["PCMA/8000/1"], &[10]),
+        ("mp3.flv", "flv", &["MPA"], &[25]),
+        ("h264_mp3.ts", "mpegts", &["H264", "MPA"], &[12, 36]),
         ("pictures.y4m", "yuv4mpegpipe", &["RAW"], &[3]),
         ("h264_aac.ts", "mpegts", &["H264", "MPEG4-GENERIC/16000/1"], &[12, 20]),
         ("hevc_opus.ts", "mpegts", &["H265", "OPUS/48000/2"], &[12, 61]),
@@ -102,8 +107,45 @@ fn every_keyframe_has_its_parameter_sets() {
 }
 
 #[test]
+fn keyframes_of_av1_have_their_sequence_header() {
+    let (.., units) = read(&file("av1_mp3.fragments.mp4"), 1000);
+    for (n, unit) in of_track(&units, 0).into_iter().enumerate() {
+        let Payload::Data(data) = &unit.payload else { panic!("{unit:?}") };
+        let kinds: Vec<u8> =
+            av1::units(data).unwrap().iter().map(|unit| av1::obu_type(unit[0])).collect();
+        assert_eq!(unit.keyframe, n % 5 == 0, "{n}");
+        assert_eq!(kinds[0] == av1::SEQUENCE_HEADER, unit.keyframe, "{n}: {kinds:?}");
+        assert!(!kinds.contains(&av1::TEMPORAL_DELIMITER), "{n}: {kinds:?}");
+    }
+}
+
+#[test]
+fn frames_of_mpeg_audio_are_whole_and_continuous() {
+    for name in ["av1_mp3.mp4", "av1_mp3.fragments.mp4", "h264_mp3.ts", "mp3.flv"] {
+        let (_, tracks, units) = read(&file(name), 1000);
+        let sound = of_track(&units, tracks.len() - 1);
+        for unit in &sound {
+            let Payload::Data(data) = &unit.payload else { panic!("{unit:?}") };
+            let header = mpa::Header::parse(data).unwrap();
+            assert_eq!(header.len, data.len(), "{name}");
+        }
+        let (pts, _) = times(&sound);
+        // 576 samples, in ticks of 90 kHz; FLV counts milliseconds.
+        let step = if name == "mp3.flv" { 576 * 90_000 / 22_050 } else { 576 * 90 / 16 };
+        assert!(pts.windows(2).all(|w| (w[1] - w[0] - step).abs() <= 90), "{name}: {pts:?}");
+    }
+}
+
+#[test]
 fn codecs_carry_what_decoders_need() {
-    for name in ["pictures.h264", "pictures.hevc", "h264_aac.flv", "hevc_opus.ts", "sound.aac"] {
+    for name in [
+        "pictures.h264",
+        "pictures.hevc",
+        "h264_aac.flv",
+        "hevc_opus.ts",
+        "sound.aac",
+        "av1_mp3.mp4",
+    ] {
         let mut demuxer = Demuxer::new();
         demuxer.push(&file(name));
         demuxer.end().unwrap();
@@ -112,6 +154,7 @@ fn codecs_carry_what_decoders_need() {
                 CodecId::H264 => "sprop-parameter-sets=",
                 CodecId::H265 => "sprop-vps=",
                 CodecId::Aac => "config=1408",
+                CodecId::Av1 => "profile=0;level-idx=0;tier=0",
                 _ => "",
             };
             assert!(codec.fmtp.contains(key), "{name}: {}", codec.fmtp);

@@ -2,50 +2,22 @@
 //! FFmpeg. Its streams are those of the container tests.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
 
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
 use mp4_atom::{Any, Decode as _, Moof, Moov, TrunSamples};
+use rs2rtc_media::codec::av1;
 use rs2rtc_media::container::fmp4::{Cursor, Format, Fragment, Pace, Picture, Track, init};
-use rs2rtc_media::container::{Demuxer, Time};
+use rs2rtc_media::frame::SizeClass;
+use rs2rtc_media::rtp::depay::Depacketiser;
+use rs2rtc_media::rtp::{Header, SeqNo};
 use rs2rtc_media::{Codec, CodecId, Frame, Kind, Payload};
-
-/// Codecs and frames of a stream, with the index of their track.
-fn frames(name: &str) -> (Vec<Codec>, Vec<(usize, Frame)>) {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/container");
-    let mut demuxer = Demuxer::new();
-    demuxer.push(&std::fs::read(format!("{folder}/{name}")).unwrap());
-    demuxer.end().unwrap();
-    let codecs = demuxer.tracks().unwrap().unwrap().to_vec();
-    let mut played = vec![0_i64; codecs.len()];
-    let mut all = Vec::new();
-    while let Some(unit) = demuxer.next_unit().unwrap() {
-        let (codec, played) = (&codecs[unit.track], &mut played[unit.track]);
-        let (pts, dts) = match unit.time {
-            Time::At { pts, dts } => (pts, dts),
-            Time::Lasts(ticks) => (*played, *played).also(|| *played += i64::from(ticks)),
-            Time::Arrival => (*played, *played).also(|| *played += 3600),
-        };
-        let id = codec.id.clone();
-        let mut frame = Frame::new(id, unit.keyframe, pts, Instant::now(), unit.payload);
-        frame.dts = dts;
-        all.push((unit.track, frame));
-    }
-    (codecs, all)
-}
-
-trait Also: Sized {
-    fn also(self, then: impl FnOnce()) -> Self {
-        then();
-        self
-    }
-}
-impl<T> Also for T {}
+use rs2rtc_testkit::judge;
+use rs2rtc_testkit::recorded::Recorded;
 
 /// Formats and fragments of a stream.
 fn fragments(name: &str) -> (Vec<Format>, Vec<Arc<Fragment>>) {
-    let (codecs, frames) = frames(name);
+    let Recorded { codecs, frames } = Recorded::load(name);
     let mut tracks: Vec<Track> = codecs
         .iter()
         .enumerate()
@@ -57,6 +29,91 @@ fn fragments(name: &str) -> (Vec<Format>, Vec<Arc<Fragment>>) {
         all.push(Arc::new(tracks[*index].fragment(frame).unwrap()));
     }
     (tracks.iter().map(|track| track.format().clone()).collect(), all)
+}
+
+/// AV1 as it comes in RTP, in packets of 500 bytes.
+fn av1() -> (Vec<Format>, Vec<Arc<Fragment>>) {
+    let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/pictures.obu"));
+    let file = file.unwrap();
+    let (mut rest, mut pictures) = (file.as_slice(), Vec::new());
+    while let [head, after @ ..] = rest {
+        let (size, bytes) = av1::leb128(after).unwrap();
+        let (body, next) = after[bytes..].split_at(size as usize);
+        rest = next;
+        if av1::obu_type(*head) == av1::TEMPORAL_DELIMITER {
+            pictures.push(Vec::new());
+            continue;
+        }
+        // On the way units have no length of their own.
+        let unit = [&[head & !2], body].concat();
+        let chunks: Vec<&[u8]> = unit.chunks(500).collect();
+        for (index, chunk) in chunks.iter().enumerate() {
+            let continues = u8::from(index > 0) << 7;
+            let goes_on = u8::from(index + 1 < chunks.len()) << 6;
+            let payload = [&[continues | goes_on | 0x10], *chunk].concat();
+            pictures.last_mut().unwrap().push(bytes::Bytes::from(payload));
+        }
+    }
+    let codec = Codec::new(CodecId::Av1).clock(90_000);
+    let mut track = Track::new(0, Format::new(&codec).unwrap());
+    let fragments = pictures.into_iter().enumerate().map(|(n, payloads)| {
+        let payload = Payload::Opaque(payloads);
+        let pts = n as i64 * 9000;
+        let frame = Frame::new(CodecId::Av1, n % 3 == 0, pts, Instant::now(), payload);
+        assert_eq!(track.learn(&frame), n == 0, "{n}");
+        Arc::new(track.fragment(&frame).unwrap())
+    });
+    let fragments = fragments.collect();
+    (vec![track.format().clone()], fragments)
+}
+
+/// What RTP carries of a file's frames comes out as it went in.
+#[test]
+fn av1_goes_through_rtp_unchanged() {
+    let Recorded { codecs, frames } = Recorded::load("av1_mp3.mp4");
+    let mut depay = Depacketiser::new(&codecs[0]);
+    let mut track = Track::new(0, Format::new(&codecs[0]).unwrap());
+    let mut header = Header::default();
+    for (_, frame) in frames.iter().filter(|(track, _)| *track == 0) {
+        let Payload::Data(data) = &frame.payload else { panic!("{frame:?}") };
+        let payloads = frame.rtp(SizeClass::WebRtc);
+        header.timestamp = frame.pts as u32;
+        for (index, payload) in payloads.iter().enumerate() {
+            header.seq = SeqNo(header.seq.0.wrapping_add(1));
+            header.marker = index + 1 == payloads.len();
+            depay.push(&header, bytes::Bytes::copy_from_slice(payload), Instant::now());
+        }
+        let unit = depay.poll().unwrap();
+        assert_eq!((unit.keyframe, unit.pts), (frame.keyframe, frame.pts));
+        let again = unit.into_frame(CodecId::Av1, frame.pts, frame.dts);
+        track.learn(&again);
+        assert_eq!(track.fragment(&again).unwrap().payload, data);
+    }
+    assert!(depay.poll().is_none());
+}
+
+#[test]
+fn av1_out_of_rtp() {
+    let (formats, fragments) = av1();
+    assert_eq!((formats[0].mime().as_str(), formats[0].size()), ("av01.0.00M.08", (128, 96)));
+    let file = recording(&formats, &fragments);
+    let (moov, seen) = parse(&file);
+    let moov = moov.unwrap();
+    let mp4_atom::Codec::Av01(entry) = &moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else {
+        panic!("{:?}", moov.trak[0].mdia.minf.stbl.stsd)
+    };
+    assert_eq!((entry.visual.width, entry.visual.height), (128, 96));
+    assert_eq!((entry.av1c.seq_profile, entry.av1c.high_bitdepth), (0, false));
+    assert!(entry.av1c.chroma_subsampling_x && entry.av1c.chroma_subsampling_y);
+    assert_without_gaps(&seen, 1);
+    assert_eq!(seen.iter().filter(|s| s.4).count(), 3);
+    if !judge::has_program("ffmpeg") {
+        return;
+    }
+    let decode = "-v warning -xerror -f mp4 -i - -f framecrc -";
+    let (pictures, words) = judge::run("ffmpeg", decode, &file);
+    assert_eq!(words, "");
+    assert_eq!(pictures.lines().filter(|line| !line.starts_with('#')).count(), 7, "{pictures}");
 }
 
 fn cursor(pace: Pace, formats: &[Format]) -> Cursor {
@@ -139,10 +196,12 @@ fn assert_without_gaps(seen: &[Seen], tracks: usize) {
     }
 }
 
-const STREAMS: [(&str, &[&str]); 6] = [
+const STREAMS: [(&str, &[&str]); 8] = [
     ("h264_aac.ts", &["avc1", "mp4a.40.2"]),
     ("h264_aac.flv", &["avc1", "mp4a.40.2"]),
     ("hevc_opus.ts", &["hvc1.1.6.L153.B0", "opus"]),
+    ("av1_mp3.mp4", &["av01.0.00M.08", "mp4a.6B"]),
+    ("h264_mp3.ts", &["avc1", "mp4a.6B"]),
     ("sound.wav", &["flac"]),
     ("pcma.flv", &["flac"]),
     ("sound.aac", &["mp4a.40.2"]),
@@ -184,7 +243,7 @@ fn a_foreign_parser_reads_what_is_written() {
 #[test]
 fn sound_and_picture_keep_their_distance() {
     let (formats, fragments) = fragments("h264_aac.ts");
-    let (_, frames) = frames("h264_aac.ts");
+    let Recorded { frames, .. } = Recorded::load("h264_aac.ts");
     let first = |track: usize| frames.iter().find(|(t, _)| *t == track).unwrap();
     let zero = first(0).1.dts;
     let (_, seen) = parse(&recording(&formats, &fragments));
@@ -264,7 +323,7 @@ fn a_slow_viewer_goes_on_where_it_was_and_a_recorder_keeps_the_gap() {
 
 #[test]
 fn other_parameter_sets_are_told() {
-    let (codecs, frames) = frames("h264_aac.ts");
+    let Recorded { codecs, frames } = Recorded::load("h264_aac.ts");
     let mut track = Track::new(0, Format::new(&codecs[0]).unwrap());
     let first = &frames.iter().find(|(t, _)| *t == 0).unwrap().1;
     track.learn(first);
@@ -289,42 +348,19 @@ fn codecs_without_a_place_in_mp4_are_named() {
     }
 }
 
-fn has(program: &str) -> bool {
-    let there = Command::new(program)
-        .arg("-version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok();
-    assert!(there || std::env::var_os("CI").is_none(), "CI needs {program}");
-    if !there {
-        eprintln!("SKIPPED: needs {program}");
-    }
-    there
-}
-
 #[test]
 fn ffmpeg_decodes_recordings_without_a_word() {
-    if !has("ffmpeg") {
+    if !judge::has_program("ffmpeg") {
         return;
     }
     for (name, _) in STREAMS {
         let (formats, fragments) = fragments(name);
-        let path = format!("{}/{name}.mp4", env!("CARGO_TARGET_TMPDIR"));
-        std::fs::write(&path, recording(&formats, &fragments)).unwrap();
-        let output = Command::new("ffmpeg")
-            .args(["-v", "warning", "-xerror", "-i", &path, "-f", "null", "-"])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && words.is_empty(), "{name}: {words}");
-        let output = Command::new("ffprobe")
-            .args(["-v", "error", "-count_frames", "-show_entries"])
-            .args(["stream=codec_name,nb_read_frames", "-of", "csv=p=0", &path])
-            .output()
-            .unwrap();
-        let found = String::from_utf8_lossy(&output.stdout).into_owned();
+        let file = recording(&formats, &fragments);
+        let (_, words) = judge::run("ffmpeg", "-v warning -xerror -f mp4 -i - -f null -", &file);
+        assert_eq!(words, "", "{name}");
+        let count = "-v error -count_frames -show_entries stream=codec_name,nb_read_frames \
+             -of csv=p=0 -f mp4 -i -";
+        let (found, _) = judge::run("ffprobe", count, &file);
         let expected: Vec<usize> = (0..formats.len())
             .map(|track| fragments.iter().filter(|f| f.track == track).count())
             .collect();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::track::Kind;
 
 pub mod aac;
+pub mod av1;
 pub(crate) mod bits;
 pub mod g711;
 pub mod h264;

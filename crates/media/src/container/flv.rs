@@ -1,10 +1,11 @@
 //! Flash Video (`-f flv`; Adobe's Video File Format Specification 10.1 annex E,
-//! and Enhanced RTMP 1 for H.265). H.264, H.265, AAC and G.711.
+//! and Enhanced RTMP 1 for H.265). H.264, H.265, AAC, MP3 and
+//! G.711.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::picture::Pictures;
-use super::{Error, Found, Time, Unit};
+use super::{Error, Found, Time, Unit, mpa};
 use crate::codec::aac::{AudioSpecificConfig, fmtp_with_config};
 use crate::codec::{Codec, CodecId, nal};
 use crate::time::{Unwrapper, rescale};
@@ -178,6 +179,7 @@ impl Reader {
     fn audio(&mut self, body: &Bytes, time: i64, found: &mut Found) {
         let Some(&head) = body.first() else { return };
         let (codec, skip) = match head >> 4 {
+            2 | 14 => (Some(mpa::codec()), 1),
             7 => (Some(Codec::new(CodecId::Pcma).clock(8000)), 1),
             8 => (Some(Codec::new(CodecId::Pcmu).clock(8000)), 1),
             10 if body.get(1) == Some(&0) => (aac(body.get(2..).unwrap_or_default()), 2),

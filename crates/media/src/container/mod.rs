@@ -12,6 +12,7 @@ pub mod flv;
 pub mod fmp4;
 pub mod mjpeg;
 pub mod mp4;
+pub mod mpa;
 pub mod mpegts;
 pub mod mpjpeg;
 pub mod mux;

@@ -1,5 +1,5 @@
 //! MPEG transport stream (`-f mpegts`; ISO/IEC 13818-1 2.4): the last program of
-//! the association table, its H.264, H.265, AAC (ADTS), Opus and G.711.
+//! the association table, its H.264, H.265, AAC (ADTS), MPEG audio, Opus and G.711.
 //!
 //! A picture of unknown length waits for the beginning of the next one. Checksums
 //! are not looked at: pipes lose nothing. No encryption.
@@ -7,7 +7,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::picture::Pictures;
-use super::{Error, Found, Time, Unit, adts};
+use super::{Error, Found, Time, Unit, adts, mpa};
 use crate::codec::{Codec, CodecId, nal};
 use crate::time::rescale;
 
@@ -46,6 +46,8 @@ struct Section(Vec<u8>);
 enum Kind {
     Pictures(Pictures),
     Aac,
+    /// MPEG audio.
+    Mpeg,
     Opus,
     /// G.711.
     Samples(CodecId),
@@ -61,7 +63,7 @@ struct Stream {
     rate: u32,
     /// The PES packet that is being collected.
     pes: BytesMut,
-    /// AAC: the rest of a frame that goes on in the next PES packet.
+    /// AAC and MPEG audio: the rest of a frame that goes on in the next PES packet.
     rest: BytesMut,
     /// Where the next sound without a time of its own belongs.
     next: i64,
@@ -241,6 +243,7 @@ impl Kind {
         Some(match stream_type {
             0x1b => Self::Pictures(Pictures::h264()),
             0x24 => Self::Pictures(Pictures::h265()),
+            0x03 | 0x04 => Self::Mpeg,
             0x0f => Self::Aac,
             0x90 => Self::Samples(CodecId::Pcma),
             0x91 => Self::Samples(CodecId::Pcmu),
@@ -297,7 +300,8 @@ impl Stream {
                     found.units.push_back(Unit { track, keyframe, time, payload });
                 }
             }
-            Kind::Aac => self.aac(&data, times, found),
+            Kind::Aac => self.frames(adts::codec, adts::take, &data, times, found),
+            Kind::Mpeg => self.frames(|_| Ok(Some(mpa::codec())), mpa::take, &data, times, found),
             Kind::Opus => self.opus(data, times, found),
             Kind::Samples(id) => {
                 if self.track.is_none() {
@@ -310,8 +314,16 @@ impl Stream {
         }
     }
 
-    /// Frames with ADTS headers, several in a packet, cut anywhere.
-    fn aac(&mut self, data: &[u8], times: Option<(i64, i64)>, found: &mut Found) {
+    /// Frames with headers, several in a packet, cut anywhere: read by `codec` and
+    /// `take`.
+    fn frames(
+        &mut self,
+        codec: impl Fn(&[u8]) -> Result<Option<Codec>, Error>,
+        take: impl Fn(&mut BytesMut) -> Result<Option<(Bytes, u32)>, Error>,
+        data: &[u8],
+        times: Option<(i64, i64)>,
+        found: &mut Found,
+    ) {
         // The time is that of the first frame that begins in this packet.
         let carried = !self.rest.is_empty();
         self.rest.extend_from_slice(data);
@@ -319,7 +331,7 @@ impl Stream {
         let mut first = true;
         loop {
             if self.track.is_none() {
-                match adts::codec(&self.rest) {
+                match codec(&self.rest) {
                     Ok(Some(codec)) => {
                         self.rate = codec.timestamp_rate();
                         self.track = found.add(Some(codec));
@@ -328,7 +340,7 @@ impl Stream {
                     Err(_) => return self.rest.clear(),
                 }
             }
-            match adts::take(&mut self.rest) {
+            match take(&mut self.rest) {
                 Ok(Some((frame, duration))) => {
                     let own = if carried && first { None } else { times.take() };
                     first = false;

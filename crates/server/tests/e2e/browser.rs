@@ -10,7 +10,7 @@ use super::harness::{
     pause, root, run,
 };
 
-fn has_browser() -> bool {
+pub(crate) fn has_browser() -> bool {
     let modules = root().join("tools/ui/node_modules/puppeteer-core").exists();
     has_program("node", "--version")
         && has_program("chromium", "--version")
@@ -18,7 +18,7 @@ fn has_browser() -> bool {
 }
 
 /// Plays and returns the player's report as JSON text.
-fn play(url: &str, stream: &str, more: &[&str]) -> String {
+pub(crate) fn play(url: &str, stream: &str, more: &[&str]) -> String {
     let script = root().join("tools/ui/play.mjs");
     let mut arguments = vec![
         script.to_str().unwrap(),
@@ -39,7 +39,7 @@ fn play(url: &str, stream: &str, more: &[&str]) -> String {
 }
 
 /// A number of the report, by the name of its field.
-fn number(report: &str, field: &str) -> f64 {
+pub(crate) fn number(report: &str, field: &str) -> f64 {
     let at =
         report.find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("no {field} in {report}"));
     let rest = &report[at + field.len() + 3..];

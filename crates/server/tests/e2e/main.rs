@@ -5,6 +5,7 @@
 //! (`CI=true`) nothing may be skipped.
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout)]
 
+mod av1;
 mod bad_input;
 mod browser;
 mod clips;

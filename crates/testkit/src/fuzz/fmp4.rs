@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rs2rtc_media::codec::{h264, h265, mpa};
 use rs2rtc_media::container::fmp4::{Cursor, Format, Pace, Picture, Track, init};
-use rs2rtc_media::{Codec, Frame, Payload};
+use rs2rtc_media::{Codec, Frame, Kind, Payload};
 
 /// One run on arbitrary bytes: the first one chooses the codec, then come frames,
 /// each with flags, a step of time, a length and so many bytes.
@@ -15,7 +15,8 @@ pub fn run(data: &[u8]) {
     let _ = mpa::samples(data);
     let Some((choice, mut rest)) = data.split_first() else { return };
     let id = Format::CODECS[usize::from(*choice) % Format::CODECS.len()].clone();
-    let rate = if id.is_nal() { 90_000 } else { 8000 };
+    let is_picture = id.kind() == Kind::Video;
+    let rate = if is_picture { 90_000 } else { 8000 };
     let codec = Codec::new(id.clone()).clock(rate).channels(choice >> 6);
     let format = Format::new(&codec).expect("it is one of its codecs");
     let mut track = Track::new(0, format);
@@ -29,9 +30,14 @@ pub fn run(data: &[u8]) {
         rest = &after[take..];
         let step = i64::from(step as i8) << (scale & 63);
         pts = pts.saturating_add(step);
-        let keyframe = flags & 1 != 0 || !id.is_nal();
+        let keyframe = flags & 1 != 0 || !is_picture;
         let payload = match flags >> 1 & 3 {
-            _ if !id.is_nal() => Payload::Data(payload),
+            _ if !is_picture => Payload::Data(payload),
+            0 if !id.is_nal() => Payload::Data(payload),
+            _ if !id.is_nal() => {
+                let half = payload.len() / 2;
+                Payload::Opaque(vec![payload.slice(..half), payload.slice(half..)])
+            }
             0 => Payload::Nals(vec![payload]),
             1 => Payload::Nals(h264::split_annexb(&payload)),
             _ => Payload::Nals(h265::split_annexb(&payload)),

@@ -3,6 +3,7 @@
 //! They stand here and not under `fuzz/` so that their corpora run as plain
 //! tests with the product's own toolchain.
 
+pub mod av1;
 pub mod container;
 pub mod depay_aac;
 pub mod depay_h264;
@@ -27,8 +28,10 @@ pub type Body = fn(&[u8]);
 
 /// Every target by the name of its corpus.
 pub static TARGETS: &[(&str, Body)] = &[
+    ("av1", av1::run),
     ("container", container::run),
     ("depay_aac", depay_aac::run),
+    ("depay_av1", av1::depay),
     ("depay_h264", depay_h264::run),
     ("depay_h265", depay_h265::run),
     ("demux_adts", container::adts),

@@ -17,6 +17,8 @@ pub fn of_list(list: &str, sound: bool) -> Vec<Media> {
         match name.trim() {
             "avc1.640029" => video.push(CodecId::H264),
             "hvc1.1.6.L153.B0" => video.push(CodecId::H265),
+            // Of any profile, level and depth: the answer says what it is.
+            name if name.starts_with("av01.") => video.push(CodecId::Av1),
             "mp4a.40.2" => audio.push(CodecId::Aac),
             "flac" => audio.extend(PCM),
             "opus" => audio.push(CodecId::Opus),
@@ -41,16 +43,17 @@ pub fn of_query<'q>(pairs: impl Iterator<Item = (&'q str, &'q str)> + Clone) -> 
     if !filtered.is_empty() {
         return filtered;
     }
-    let mut audio = vec![CodecId::Aac];
+    let (mut video, mut audio) = (VIDEO.to_vec(), vec![CodecId::Aac]);
     match pairs.clone().find(|(name, _)| *name == "mp4").map_or("", |(_, value)| value) {
         "" => {}
         "flac" => audio.extend(PCM),
         _ => {
+            video.push(CodecId::Av1);
             audio.extend(PCM);
             audio.extend([CodecId::Opus, CodecId::Mpa]);
         }
     }
-    medias(VIDEO.to_vec(), audio)
+    medias(video, audio)
 }
 
 fn medias(video: Vec<CodecId>, audio: Vec<CodecId>) -> Vec<Media> {
@@ -84,6 +87,10 @@ mod tests {
             ["video, sendonly, H264", "audio, sendonly, PCMA, PCMU, L16, PCML, OPUS"]
         );
         assert_eq!(lines(&of_list("hvc1.1.6.L153.B0,opus", false)), ["video, sendonly, H265"]);
+        assert_eq!(
+            lines(&of_list("avc1.640029,av01.0.08M.08,av01.0.08M.10,opus", true)),
+            ["video, sendonly, H264, AV1", "audio, sendonly, OPUS"]
+        );
     }
 
     #[test]
@@ -100,6 +107,7 @@ mod tests {
             of(&[("mp4", "all")])[1],
             "audio, sendonly, MPEG4-GENERIC, PCMA, PCMU, L16, PCML, OPUS, MPA"
         );
+        assert_eq!(of(&[("mp4", "all")])[0], "video, sendonly, H264, H265, AV1");
         assert_eq!(of(&[("video", "h264"), ("microphone", "")]), ["video, sendonly, H264"]);
     }
 }

@@ -2,8 +2,9 @@
 //! says about it, and its name for media source extensions.
 
 use crate::codec::aac::AudioSpecificConfig;
-use crate::codec::{Codec, CodecId, aac, h264, h265, mpa, opus};
+use crate::codec::{Codec, CodecId, aac, av1, h264, h265, mpa, opus};
 use crate::frame::{Frame, Payload};
+use crate::rtp::depay::av1 as rtp_av1;
 use crate::track::Kind;
 
 /// A codec that has no place in MP4.
@@ -25,6 +26,7 @@ pub struct Format {
 pub(super) enum Config {
     H264(h264::ParameterSets),
     H265(h265::ParameterSets),
+    Av1(Option<av1::SequenceHeader>),
     Aac {
         /// The `AudioSpecificConfig`.
         bytes: Vec<u8>,
@@ -49,9 +51,10 @@ pub(super) enum Config {
 
 impl Format {
     /// The codecs that MP4 carries, as a consumer asks for them.
-    pub const CODECS: [CodecId; 9] = [
+    pub const CODECS: [CodecId; 10] = [
         CodecId::H264,
         CodecId::H265,
+        CodecId::Av1,
         CodecId::Aac,
         CodecId::Opus,
         CodecId::Mpa,
@@ -71,6 +74,7 @@ impl Format {
         let config = match &codec.id {
             CodecId::H264 => Config::H264(h264::ParameterSets::from_fmtp(&codec.fmtp)),
             CodecId::H265 => Config::H265(h265::ParameterSets::from_fmtp(&codec.fmtp)),
+            CodecId::Av1 => Config::Av1(None),
             CodecId::Aac => {
                 let bytes = aac::config_bytes(&codec.fmtp)
                     .unwrap_or_else(|| AudioSpecificConfig::lc(timescale, channels).write());
@@ -97,7 +101,7 @@ impl Format {
     /// Video or audio.
     pub const fn kind(&self) -> Kind {
         match self.config {
-            Config::H264(_) | Config::H265(_) => Kind::Video,
+            Config::H264(_) | Config::H265(_) | Config::Av1(_) => Kind::Video,
             _ => Kind::Audio,
         }
     }
@@ -107,6 +111,7 @@ impl Format {
         match &self.config {
             Config::H264(sets) => sets.is_complete() && sets.parse_sps().is_some(),
             Config::H265(sets) => sets.is_complete() && sets.parse_sps().is_some(),
+            Config::Av1(header) => header.is_some(),
             _ => true,
         }
     }
@@ -140,6 +145,14 @@ impl Format {
                     replace(sets, found)
                 }
             }
+            (Config::Av1(known), Payload::Opaque(payloads)) if frame.keyframe => {
+                let units = rtp_av1::units(payloads).unwrap_or_default();
+                rtp_av1::sequence_header(&units).is_some_and(|header| replace(known, Some(header)))
+            }
+            (Config::Av1(known), Payload::Data(data)) if frame.keyframe => {
+                let header = av1::units(data).and_then(|units| av1::SequenceHeader::among(&units));
+                header.is_some_and(|header| replace(known, Some(header)))
+            }
             (Config::Mpa { rate, channels }, Payload::Data(data)) => mpa::Header::parse(data)
                 .is_some_and(|header| {
                     replace(rate, header.rate) | replace(channels, header.channels)
@@ -161,6 +174,8 @@ impl Format {
                 Some(2) => "hvc1.2.4.L153.B0".to_owned(),
                 _ => "hvc1.1.6.L153.B0".to_owned(),
             },
+            Config::Av1(Some(header)) => header.mime(),
+            Config::Av1(None) => av1::mime_of_fmtp(&self.fmtp),
             Config::Aac { .. } => "mp4a.40.2".to_owned(),
             Config::Mpa { .. } => "mp4a.6B".to_owned(),
             Config::Opus { .. } => "opus".to_owned(),
@@ -187,6 +202,7 @@ impl Format {
         match &self.config {
             Config::H264(sets) => sets.parse_sps().map(|s| (s.width, s.height)),
             Config::H265(sets) => sets.parse_sps().map(|s| (s.width, s.height)),
+            Config::Av1(header) => header.as_ref().map(|h| (h.width, h.height)),
             _ => None,
         }
         .unwrap_or_default()

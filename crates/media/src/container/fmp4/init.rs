@@ -174,6 +174,10 @@ fn sample_entry(w: &mut Writer, format: &Format, picture: Picture) {
         Config::H265(sets) => visual(w, b"hvc1", format, picture, |w| {
             w.boxed(b"hvcC", |w| w.bytes(&sets.write_record().unwrap_or_default()));
         }),
+        Config::Av1(header) => visual(w, b"av01", format, picture, |w| {
+            let record = header.as_ref().map(|header| header.record());
+            w.boxed(b"av1C", |w| w.bytes(&record.unwrap_or_default()));
+        }),
         Config::Aac { bytes, rate, channels, .. } => {
             audio(w, b"mp4a", *channels, *rate, |w| elementary_stream(w, 0x40, Some(bytes)));
         }

@@ -1,6 +1,6 @@
 //! Fragmented MP4, written for live viewers (ISO/IEC 14496-12, 14496-15 for
-//! H.264 and H.265, 14496-14 for AAC and MP3, and the encapsulations of Opus and
-//! FLAC in ISO BMFF).
+//! H.264 and H.265, 14496-14 for AAC and MP3, and the encapsulations of AV1, Opus
+//! and FLAC in ISO BMFF).
 //!
 //! One frame is one fragment. Work is split by who shares it:
 //!

@@ -9,6 +9,7 @@ use super::format::{Config, Format};
 use super::timeline::Timeline;
 use crate::codec::{CodecId, g711, h264, h265};
 use crate::frame::{Frame, Payload};
+use crate::rtp::depay::av1 as rtp_av1;
 
 /// One frame, ready to be sent: everything but the bytes in front of it, which
 /// hold the times of a reader (see [`super::Cursor`]).
@@ -91,7 +92,7 @@ impl Track {
     pub fn fragment_in_pieces(&mut self, frame: &Frame) -> Option<(Fragment, Vec<Bytes>)> {
         let (pieces, lasts) = self.payload(frame)?;
         let (dts, duration) = match &self.format.config {
-            Config::H264(_) | Config::H265(_) => {
+            Config::H264(_) | Config::H265(_) | Config::Av1(_) => {
                 if !self.timeline.has_begun()
                     && let Some(step) = self.frame_step()
                 {
@@ -146,6 +147,10 @@ impl Track {
                 };
                 Some((length_prefixed(nals, known)?, None))
             }
+            (Config::Av1(_), Payload::Opaque(payloads)) if frame.codec == CodecId::Av1 => {
+                let units = rtp_av1::units(payloads).filter(|units| !units.is_empty())?;
+                Some((units.concat(), None))
+            }
             (Config::Pcm { codec, rate, channels }, Payload::Data(data)) => {
                 let samples = linear(codec, data);
                 let frame = flac::frame(self.samples, *rate, *channels, &samples)?;
@@ -154,7 +159,7 @@ impl Track {
                 Some((vec![frame], u32::try_from(count).ok()))
             }
             (
-                Config::Aac { .. } | Config::Mpa { .. } | Config::Opus { .. },
+                Config::Av1(_) | Config::Aac { .. } | Config::Mpa { .. } | Config::Opus { .. },
                 Payload::Data(data),
             ) => (!data.is_empty()).then(|| (vec![data.clone()], None)),
             _ => None,

@@ -1,6 +1,7 @@
 //! MP4 and QuickTime files read from front to back (ISO/IEC 14496-12): fragmented
 //! streams, whose `moof` boxes say what follows, and files whose index (`moov`)
-//! stands before their media. H.264, H.265, JPEG, AAC, Opus and G.711.
+//! stands before their media. H.264, H.265, AV1, JPEG, AAC, MPEG audio, Opus and
+//! G.711.
 //!
 //! A second index, as between the parts of a playlist, takes the place of the
 //! first. No encryption, no references into other files, no compact sample sizes
@@ -221,17 +222,18 @@ impl Track {
         let dts = ticks(sample.dts);
         let pts = ticks(sample.dts.saturating_add(i64::from(sample.later)));
         let time = Time::At { pts, dts };
-        let (keyframe, payload) = match &mut self.kind {
-            Kind::Pictures(pictures, length) => {
-                let unit = pictures.unit(nal::split_avcc(data, *length));
-                if self.index.is_none() {
-                    self.index = found.add(pictures.codec());
-                }
-                let Some(unit) = unit else { return };
-                unit
+        let unit = match &mut self.kind {
+            Kind::Pictures(pictures, length) => pictures.unit(nal::split_avcc(data, *length)),
+            Kind::Av1(pictures) => {
+                pictures.unit(data).map(|(keyframe, unit)| (keyframe, Payload::Data(unit)))
             }
-            Kind::Whole(_) | Kind::Samples(_) => (true, Payload::Data(data.clone())),
+            Kind::Whole(_) | Kind::Samples(_) => Some((true, Payload::Data(data.clone()))),
         };
+        // Parameter sets may come with the first keyframe.
+        if self.index.is_none() && matches!(self.kind, Kind::Pictures(..) | Kind::Av1(_)) {
+            self.index = found.add(self.codec());
+        }
+        let Some((keyframe, payload)) = unit else { return };
         if let (Some(track), false) = (self.index, data.is_empty()) {
             found.units.push_back(Unit { track, keyframe, time, payload });
         }

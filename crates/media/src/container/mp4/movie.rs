@@ -1,15 +1,15 @@
 //! The index of a file (`moov`, ISO/IEC 14496-12 8.2): its tracks and what their
-//! samples are (sample entries of ISO/IEC 14496-14, 14496-15, the Opus and the
-//! QuickTime mappings).
+//! samples are (sample entries of ISO/IEC 14496-14, 14496-15, the AV1, the Opus
+//! and the QuickTime mappings).
 
 use bytes::Bytes;
 use rs2rtc_base::{Reader, UnexpectedEnd};
 
 use super::boxes::{Boxes, Name, full, long};
 use super::samples::Table;
-use crate::codec::{Codec, CodecId};
-use crate::container::flv;
+use crate::codec::{Codec, CodecId, av1};
 use crate::container::picture::Pictures;
+use crate::container::{flv, mpa};
 
 /// Tracks that are taken.
 const MAX_TRACKS: usize = 16;
@@ -19,6 +19,8 @@ const MAX_TRACKS: usize = 16;
 pub(super) enum Kind {
     /// H.264 or H.265; bytes of the length in front of a NAL unit.
     Pictures(Pictures, usize),
+    /// AV1: each sample is a temporal unit.
+    Av1(av1::Pictures),
     /// Each sample is a unit as it is.
     Whole(Codec),
     /// G.711: each sample is one byte for each channel.
@@ -54,6 +56,9 @@ impl Track {
     pub(super) fn codec(&self) -> Option<Codec> {
         match &self.kind {
             Kind::Pictures(pictures, _) => pictures.codec(),
+            Kind::Av1(pictures) => pictures
+                .header()
+                .map(|header| Codec::new(CodecId::Av1).clock(90_000).fmtp(header.fmtp())),
             Kind::Whole(codec) | Kind::Samples(codec) => Some(codec.clone()),
         }
     }
@@ -61,7 +66,7 @@ impl Track {
     /// Clock rate of its units in Hz.
     pub(super) fn rate(&self) -> u32 {
         match &self.kind {
-            Kind::Pictures(..) => 90_000,
+            Kind::Pictures(..) | Kind::Av1(_) => 90_000,
             Kind::Whole(codec) | Kind::Samples(codec) => codec.timestamp_rate(),
         }
     }
@@ -165,13 +170,18 @@ fn kind(moov: &Bytes, stsd: &[u8]) -> Option<Kind> {
             pictures.record(&moov.slice_ref(record));
             Some(Kind::Pictures(pictures, length))
         }
+        b"av01" => {
+            let record = Boxes(entry.get(VISUAL..)?).find(b"av1C")?;
+            Some(Kind::Av1(av1::Pictures::of_record(&moov.slice_ref(record))))
+        }
         b"jpeg" | b"mjpa" => Some(Kind::Whole(super::super::mjpeg::codec())),
         b"mp4a" => {
             let boxes = Boxes(entry.get(audio_head(entry)..)?);
             // QuickTime puts it one level down.
             let esds = boxes.find(b"esds").or_else(|| boxes.path(&[b"wave", b"esds"]))?;
-            flv::aac(audio_config(esds).ok()??).map(Kind::Whole)
+            elementary(esds).ok()?.map(Kind::Whole)
         }
+        b".mp3" => Some(Kind::Whole(mpa::codec())),
         b"Opus" => Some(Kind::Whole(Codec::new(CodecId::Opus).clock(48_000).channels(2))),
         b"ulaw" => samples(CodecId::Pcmu, entry),
         b"alaw" => samples(CodecId::Pcma, entry),
@@ -200,9 +210,9 @@ fn samples(id: CodecId, entry: &[u8]) -> Option<Kind> {
     (rate > 0).then(|| Kind::Samples(Codec::new(id).clock(rate).channels(channels)))
 }
 
-/// The AudioSpecificConfig of an elementary stream descriptor (ISO/IEC 14496-1
-/// 7.2.6); nothing if it is not MPEG-4 or MPEG-2 AAC.
-fn audio_config(esds: &[u8]) -> Result<Option<&[u8]>, UnexpectedEnd> {
+/// The codec of an elementary stream descriptor (ISO/IEC 14496-1 7.2.6); nothing if
+/// it is neither AAC nor MPEG audio.
+fn elementary(esds: &[u8]) -> Result<Option<Codec>, UnexpectedEnd> {
     const STREAM: u8 = 3;
     const DECODER: u8 = 4;
     const SPECIFIC: u8 = 5;
@@ -223,8 +233,11 @@ fn audio_config(esds: &[u8]) -> Result<Option<&[u8]>, UnexpectedEnd> {
     let mut decoder = Reader::new(descriptor(stream, DECODER)?);
     let object = decoder.u8()?;
     decoder.skip(12)?;
-    let config = descriptor(decoder, SPECIFIC)?;
-    Ok(matches!(object, 0x40 | 0x66..=0x68).then_some(config))
+    Ok(match object {
+        0x40 | 0x66..=0x68 => flv::aac(descriptor(decoder, SPECIFIC)?),
+        0x69 | 0x6b => Some(mpa::codec()),
+        _ => None,
+    })
 }
 
 /// The content of the first descriptor of a tag.

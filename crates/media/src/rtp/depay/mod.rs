@@ -21,6 +21,7 @@ use crate::time::Unwrapper;
 mod aac;
 mod access_unit;
 mod audio;
+pub(crate) mod av1;
 mod h264;
 mod h265;
 mod jpeg;

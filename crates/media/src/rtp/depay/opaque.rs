@@ -3,14 +3,14 @@
 //! The payloads of one timestamp are one unit, ended by the marker or the next
 //! timestamp; until a source has shown a marker each packet is a unit of its own,
 //! so that sound is not delayed. Keyframes of VP8 (RFC 7741 4.2 and 4.3), VP9
-//! (RFC 9628 4.2) and AV1 (AV1 RTP 4.4) are recognised; a unit of any other codec
+//! (RFC 9628 4.2) and AV1 ([`av1`]) are recognised; a unit of any other codec
 //! counts as one.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{MAX_PACKETS, MAX_UNIT, Output, Packet, Unit};
+use super::{MAX_PACKETS, MAX_UNIT, Output, Packet, Unit, av1};
 use crate::codec::{Codec, CodecId};
 use crate::frame::Payload;
 
@@ -77,7 +77,10 @@ impl Depacketiser {
             output.stats.damaged += 1;
             return;
         }
-        let keyframe = is_keyframe(&self.id, first);
+        let keyframe = match self.id {
+            CodecId::Av1 => av1::is_keyframe(&current.payloads),
+            _ => is_keyframe(&self.id, first),
+        };
         if !(self.started || keyframe) {
             output.stats.before_keyframe += 1;
             return;
@@ -100,7 +103,6 @@ fn is_keyframe(id: &CodecId, payload: &[u8]) -> bool {
         CodecId::Vp8 => vp8_begins_keyframe(payload).unwrap_or(false),
         // No inter-picture prediction, and the beginning of a frame.
         CodecId::Vp9 => payload.first().is_some_and(|b| b & 0x48 == 0x08),
-        CodecId::Av1 => payload.first().is_some_and(|b| b & 0x08 != 0),
         _ => true,
     }
 }
@@ -134,7 +136,6 @@ mod tests {
         assert!(!is_keyframe(&CodecId::Vp8, &[0x90, 0x80]));
         assert!(is_keyframe(&CodecId::Vp9, &[0x8a]));
         assert!(!is_keyframe(&CodecId::Vp9, &[0xca]));
-        assert!(is_keyframe(&CodecId::Av1, &[0x18]));
         assert!(is_keyframe(&CodecId::Other("X".into()), &[]));
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! A frame that came as RTP goes out in the payloads it came in, if they fit.
 //! Otherwise: RFC 6184 for H.264, RFC 7798 for H.265, RFC 3640 for AAC, RFC 3551
-//! for G.711 and PCM, RFC 7587 for Opus, RFC 2435 for JPEG. Fragments of one NAL
-//! unit have equal sizes except for a shorter last one, so that one segmented
-//! send (GSO) carries them.
+//! for G.711 and PCM, RFC 7587 for Opus, RFC 2435 for JPEG, the RTP Payload Format
+//! for AV1. Fragments of one NAL unit have equal sizes except for a shorter last
+//! one, so that one segmented send (GSO) carries them.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::codec::{Codec, CodecId, pcm};
 use crate::frame::{Frame, Payload, RtpPayloads, SizeClass};
 use crate::rtp::jpeg::parse_picture;
 
+mod av1;
 mod nal;
 
 /// Largest payload of size class WebRTC in bytes: 1200 with the RTP header (12)
@@ -48,6 +49,9 @@ pub fn packetise(frame: &Frame, class: SizeClass) -> RtpPayloads {
             }
         }
         Payload::Opaque(payloads) => payloads.iter().for_each(|p| out.push(&[p])),
+        Payload::Data(data) if frame.codec == CodecId::Av1 => {
+            av1::packetise(data, frame.keyframe, &mut out);
+        }
         Payload::Data(data) => match &frame.received {
             Some(received) if fits(&received.payloads, limit) => {
                 received.payloads.iter().for_each(|p| out.push(&[p]));

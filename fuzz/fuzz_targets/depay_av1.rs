@@ -1,0 +1,4 @@
+//! AV1 in RTP.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| rs2rtc_testkit::fuzz::av1::depay(data));
