@@ -22,7 +22,7 @@ contract:
 deny:
     cargo deny --offline check licenses bans sources
 
-# Every fuzz target (or one) for SECONDS; needs a nightly toolchain and cargo-fuzz.
+# Every fuzz target (or one) for SECONDS.
 fuzz seconds="60" target="":
     tools/fuzz.sh {{seconds}} {{target}}
 
