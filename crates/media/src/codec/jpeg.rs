@@ -45,6 +45,8 @@ pub(crate) const HUFFMAN: [(u8, [u8; 16], &[u8]); 4] = [
 
 /// Start of image.
 const SOI: [u8; 2] = [0xff, 0xd8];
+/// The segment in which programs say who they are.
+const APP0: u8 = 0xe0;
 
 /// Appends the standard tables, one `DHT` segment each.
 pub(crate) fn write_huffman_tables(out: &mut Vec<u8>) {
@@ -66,7 +68,7 @@ pub fn presentable(picture: &Bytes) -> Option<Bytes> {
     let Some(&[m0, m1, _, _, a, b, c, d]) = head else { return Some(picture.clone()) };
     match (&[m0, m1], &[a, b, c, d]) {
         ([0xff, 0xdb], _) | (_, b"JFIF" | b"Exif") => Some(picture.clone()),
-        (_, b"AVI1") => with_tables(picture),
+        ([0xff, APP0], b"AVI1") => with_tables(picture),
         _ => None,
     }
 }
@@ -131,6 +133,8 @@ mod tests {
         }
         let odd = Bytes::from_static(b"\xff\xd8\xff\xfe\0\x10Lavc60");
         assert_eq!(presentable(&odd), None);
+        let in_a_scan = Bytes::from_static(b"\xff\xd8\xff\xda\xe1\x30AVI1");
+        assert_eq!(presentable(&in_a_scan), None);
     }
 
     #[test]
