@@ -16,7 +16,7 @@ const MAX_OUTSTANDING: usize = 64;
 const PROBE_LOST: Duration = Duration::from_secs(1);
 
 impl Machine {
-    /// A probe went out; gives its number. Call it for every [`Output::Probe`].
+    /// A probe went out; gives its number. Call it for every [`Output::Probe`](super::Output::Probe).
     pub fn probe_sent(&mut self, now: Instant) -> u32 {
         let serial = self.next_serial;
         self.next_serial = self.next_serial.wrapping_add(1);
