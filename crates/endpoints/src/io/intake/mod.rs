@@ -58,7 +58,6 @@ pub struct Intake<I> {
     main: Leg<I>,
     /// Its tracks follow those of the first.
     beside: Option<Leg<I>>,
-    received: u64,
     /// What errors begin with.
     what: &'static str,
 }
@@ -70,21 +69,23 @@ struct Leg<I> {
     demuxer: Demuxer,
     /// Nothing follows.
     ended: bool,
+    /// Bytes that came so far.
+    received: u64,
 }
 
 impl<I> Leg<I> {
     const fn new(input: I, demuxer: Demuxer) -> Self {
-        Self { input, demuxer, ended: false }
+        Self { input, demuxer, ended: false, received: 0 }
     }
 }
 
 impl<I: Input> Leg<I> {
-    /// Reads until the codecs of the tracks are known. How many bytes that took.
-    async fn tracks(&mut self, what: &'static str) -> Result<(Vec<Codec>, u64), Error> {
-        let (mut settle, mut received) = (None, 0);
+    /// Reads until the codecs of the tracks are known.
+    async fn tracks(&mut self, what: &'static str) -> Result<Vec<Codec>, Error> {
+        let mut settle = None;
         loop {
             if let Some(codecs) = self.demuxer.tracks().map_err(|e| failed(what, e))? {
-                return Ok((codecs.to_vec(), received));
+                return Ok(codecs.to_vec());
             }
             if self.ended {
                 return Err(error(what, ErrorKind::Ended, "EOF"));
@@ -101,7 +102,7 @@ impl<I: Input> Leg<I> {
                     continue;
                 }
             };
-            received += self.take(bytes, what)? as u64;
+            self.take(bytes, what)?;
         }
     }
 
@@ -114,6 +115,7 @@ impl<I: Input> Leg<I> {
         let named = |e: Error| if what.is_empty() { e } else { e.context(what) };
         match bytes.map_err(named)? {
             Some(bytes) => {
+                self.received += bytes.len() as u64;
                 self.demuxer.push(&bytes);
                 Ok(bytes.len())
             }
@@ -129,7 +131,7 @@ impl<I: Input> Leg<I> {
 impl<I: Input> Intake<I> {
     /// Nothing is read yet. Errors begin with `what`, if it is not empty.
     pub const fn new(input: I, demuxer: Demuxer, what: &'static str) -> Self {
-        Self { main: Leg::new(input, demuxer), beside: None, received: 0, what }
+        Self { main: Leg::new(input, demuxer), beside: None, what }
     }
 
     /// With another stream of bytes on the same line of time. It ends with the first.
@@ -145,12 +147,10 @@ impl<I: Input> Intake<I> {
     /// that fails is left out.
     pub async fn tracks(&mut self) -> Result<Vec<Codec>, Error> {
         let what = self.what;
-        let (mut codecs, received) = self.main.tracks(what).await?;
-        self.received += received;
+        let mut codecs = self.main.tracks(what).await?;
         if let Some(mut beside) = self.beside.take() {
             match beside.tracks(what).await {
-                Ok((more, received)) => {
-                    self.received += received;
+                Ok(more) => {
                     codecs.extend(more);
                     self.beside = Some(beside);
                 }
@@ -173,8 +173,8 @@ impl<I: Input> Intake<I> {
     }
 
     /// Bytes that came so far.
-    pub const fn received(&self) -> u64 {
-        self.received
+    pub fn received(&self) -> u64 {
+        self.main.received + self.beside.as_ref().map_or(0, |leg| leg.received)
     }
 
     /// Whether it ended before its format was known.
@@ -190,7 +190,8 @@ impl<I: Input> Intake<I> {
         mut tracks: Tracks,
         delivery: Delivery,
     ) -> Option<Error> {
-        let Self { mut main, mut beside, received, what } = self;
+        let received = self.received();
+        let Self { mut main, mut beside, what } = self;
         let mut outlets = Outlets::new(codecs, delivery);
         outlets.refresh(&mut tracks);
         connection.received(usize::try_from(received).unwrap_or(usize::MAX));
