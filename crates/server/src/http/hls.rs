@@ -19,7 +19,7 @@ use rs2rtc_endpoints::outputs::hls::{Refused, Reload, Session};
 use rs2rtc_endpoints::outputs::mp4::of_query;
 use rs2rtc_media::Media;
 use rs2rtc_media::hls::Form;
-use rs2rtc_streams::Stream;
+use rs2rtc_streams::{CancellationToken, Stream};
 
 use super::call::{Call, Query, Reply, error, no_page, no_stream, typed};
 use super::containers::{attach, pictures_with_aac};
@@ -54,10 +54,12 @@ pub(crate) async fn master(api: Arc<Api>, call: Call) -> Reply {
     } else {
         (Form::Ts, pictures_with_aac())
     };
-    open_to_all(match open(&api, &call, &stream, "http", form, medias).await {
-        Ok(session) => no_store(typed(PLAYLIST, session.master())),
-        Err(problem) => streams_api::failed(&api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
-    })
+    open_to_all(
+        match open(&api, &call, &stream, "http", form, medias, CancellationToken::new()).await {
+            Ok(session) => no_store(typed(PLAYLIST, session.master())),
+            Err(problem) => streams_api::failed(&api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
+        },
+    )
 }
 
 /// A session for a caller; the source is dialled if need be.
@@ -71,13 +73,14 @@ pub(crate) async fn open(
     protocol: &str,
     form: Form,
     medias: Vec<Media>,
+    gone: CancellationToken,
 ) -> Result<Arc<Session>, Error> {
     let format_name = match form {
         Form::Ts => "hls/mpegts",
         Form::Mp4 => "hls/fmp4",
     };
     let attached = attach(call, stream, format_name, protocol, medias).await?;
-    api.hls.open(attached, form)
+    api.hls.open(attached, form, gone)
 }
 
 /// The media playlist of a session.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rs2rtc_media::container::{Demuxer, Time};
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media, Payload};
 use rs2rtc_streams::{Connection, Description, Request};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::super::scene::{OTHER_SETS, SETS, Scene, hex};
 use super::*;
@@ -62,7 +62,7 @@ fn has(bytes: &[u8], sought: &[u8]) -> bool {
 async fn a_source_that_comes_back_changed_is_a_discontinuity() {
     for form in [Form::Ts, Form::Mp4] {
         let (mut scene, hls) = (scene(), hls());
-        let session = hls.open(attach(&scene).await, form).unwrap();
+        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
         begin(&mut scene, &session).await;
         two_seconds(&mut scene);
         let before = playlist(&session, 3).await;
@@ -108,7 +108,7 @@ async fn a_source_that_comes_back_changed_is_a_discontinuity() {
 async fn a_track_that_does_not_come_back_ends_the_session() {
     for form in [Form::Ts, Form::Mp4] {
         let (mut scene, hls) = (scene(), hls());
-        let session = hls.open(attach(&scene).await, form).unwrap();
+        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
         begin(&mut scene, &session).await;
         scene.comes_back_silent();
         two_seconds(&mut scene);
@@ -117,9 +117,29 @@ async fn a_track_that_does_not_come_back_ends_the_session() {
         // Who asks again gets what there is.
         let attached = attach(&scene).await;
         assert_eq!(attached.tracks.len(), 1);
-        let session = hls.open(attached, form).unwrap();
+        let session = hls.open(attached, form, CancellationToken::new()).unwrap();
         let playlist = async { timeout(LIMIT, session.playlist(Reload::default())).await };
         two_seconds(&mut scene);
         assert!(playlist.await.unwrap().is_ok());
     }
+}
+
+#[tokio::test]
+async fn a_viewer_without_its_socket_has_two_segments_time() {
+    let (mut scene, hls) = (scene(), hls());
+    let socket = CancellationToken::new();
+    let session = hls.open(attach(&scene).await, Form::Mp4, socket.clone()).unwrap();
+    begin(&mut scene, &session).await;
+    two_seconds(&mut scene);
+    // It goes on fetching: its socket alone was lost.
+    socket.cancel();
+    let began = Instant::now();
+    while began.elapsed() < KEEP_WITHOUT_SOCKET + Duration::from_millis(500) {
+        assert!(session.fetch(None, None).await.is_some());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(hls.session(session.id()).is_some());
+    let last = Instant::now();
+    assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "ws_fin+silence");
+    assert!(last.elapsed() < KEEP, "{:?}", last.elapsed());
 }

@@ -16,7 +16,7 @@ use rs2rtc_media::hls::Form;
 use rs2rtc_streams::{Attached, CancellationToken, Tasks};
 
 use feed::Feed;
-pub use session::{KEEP, Refused, Reload, Session, WAIT};
+pub use session::{KEEP, KEEP_WITHOUT_SOCKET, Refused, Reload, Session, WAIT};
 
 /// Sessions at the same time.
 const MAX_SESSIONS: usize = 1024;
@@ -52,7 +52,12 @@ impl Hls {
     /// # Errors
     /// `Busy` if there are too many, `Unsupported` if the form has no place for a
     /// codec.
-    pub fn open(&self, attached: Attached, form: Form) -> Result<Arc<Session>, Error> {
+    pub fn open(
+        &self,
+        attached: Attached,
+        form: Form,
+        gone: CancellationToken,
+    ) -> Result<Arc<Session>, Error> {
         let feed = self.feed(&attached, form)?;
         let mut sessions = self.shared.sessions();
         if sessions.len() >= MAX_SESSIONS {
@@ -64,7 +69,7 @@ impl Hls {
                 break id;
             }
         };
-        let session = Arc::new(Session::new(id.clone(), &attached, feed));
+        let session = Arc::new(Session::new(id.clone(), &attached, feed, gone));
         sessions.insert(id, Arc::clone(&session));
         drop(sessions);
         let (shared, cancel) = (Arc::clone(&self.shared), self.cancel.clone());

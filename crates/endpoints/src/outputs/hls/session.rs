@@ -12,6 +12,8 @@ use super::feed::{self, Feed};
 
 /// How long a session lasts without a request for a segment or a part.
 pub const KEEP: Duration = Duration::from_secs(5);
+/// The same once the viewer's socket has ended: two segments.
+pub const KEEP_WITHOUT_SOCKET: Duration = Duration::from_secs(2);
 /// How long a request waits for what is about to come.
 pub const WAIT: Duration = Duration::from_secs(3);
 
@@ -26,6 +28,8 @@ pub struct Session {
     /// Number of the segment it begins with; once it has asked for a playlist.
     entry: OnceLock<u64>,
     fetched: Mutex<Fetched>,
+    /// The socket that it was opened over has ended; never, if there was none.
+    gone: CancellationToken,
 }
 
 /// What a viewer has fetched.
@@ -56,7 +60,12 @@ pub enum Refused {
 }
 
 impl Session {
-    pub(super) fn new(id: String, attached: &Attached, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(
+        id: String,
+        attached: &Attached,
+        feed: Arc<Feed>,
+        gone: CancellationToken,
+    ) -> Self {
         Self {
             id,
             feed,
@@ -64,6 +73,7 @@ impl Session {
             senders: feed::sent(attached).map(|track| Arc::clone(&track.sender)).collect(),
             entry: OnceLock::new(),
             fetched: Mutex::new(Fetched { at: Instant::now(), next: None }),
+            gone,
         }
     }
 
@@ -126,8 +136,9 @@ impl Session {
     pub async fn fetch(&self, number: Option<u64>, part: Option<usize>) -> Option<Vec<Bytes>> {
         self.fetched().at = Instant::now();
         let found = self.wait(|segmenter| {
-            if segmenter.closed().next().is_some_and(|first| number < Some(first.number)) {
-                return number.is_some().then_some(None);
+            let first = segmenter.closed().next().map_or(0, |first| first.number);
+            if number.is_some_and(|number| number < first) {
+                return Some(None);
             }
             let found = find(segmenter, number, part)?;
             let lead = self.lead(segmenter, &found);
@@ -200,13 +211,20 @@ impl Session {
     ) -> Option<Departure> {
         loop {
             let fetched = self.fetched().at;
+            let alone = self.gone.is_cancelled();
+            let (keep, reason) = if alone {
+                (KEEP_WITHOUT_SOCKET, "ws_fin+silence")
+            } else {
+                (KEEP, "poll_timeout")
+            };
             tokio::select! {
-                () = sleep_until(fetched + KEEP) => {
+                () = sleep_until(fetched + keep) => {
                     if self.fetched().at == fetched {
                         let heard = Some(fetched.into_std());
-                        return Some(Departure { heard, ..Departure::now("poll_timeout") });
+                        return Some(Departure { heard, ..Departure::now(reason) });
                     }
                 }
+                () = self.gone.cancelled(), if !alone => {}
                 () = self.feed.ended().cancelled() => return Some(Departure::now("source_failed")),
                 () = kicked.cancelled() => return None,
                 () = cancel.cancelled() => return Some(Departure::now("shutdown")),

@@ -72,8 +72,8 @@ impl Drop for Play {
     }
 }
 
-/// Opens an HLS session and tells its address. It ends by its own clock; only while
-/// the source is dialled it ends with the socket.
+/// Opens an HLS session and tells its address. It ends by its own clock, which is shorter
+/// once the socket is gone; while the source is dialled it ends with the socket.
 pub(super) async fn open_hls(
     api: &Api,
     socket: &Socket,
@@ -81,12 +81,13 @@ pub(super) async fn open_hls(
     codecs: &str,
     give: mpsc::Sender<Message>,
 ) {
+    let gone = socket.gone();
     let opened = async {
         let stream = find_stream(api, call).await?;
-        let session = hls::open(api, call, &stream, "ws", Form::Mp4, of_list(codecs, true)).await;
+        let medias = of_list(codecs, true);
+        let session = hls::open(api, call, &stream, "ws", Form::Mp4, medias, gone.clone()).await;
         session.map(|session| session.master()).map_err(|problem| problem.to_string())
     };
-    let gone = socket.gone();
     let opened = tokio::select! {
         biased;
         () = gone.cancelled() => return,
