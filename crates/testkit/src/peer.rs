@@ -157,12 +157,13 @@ pub(crate) fn request(
     body: &str,
 ) -> Result<(Option<String>, String), Error> {
     let host = tcp.peer_addr()?;
-    write!(
-        tcp,
+    // In one piece: the rest of a request that begins with a small write waits for an acknowledgement.
+    let asked = format!(
         "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/sdp\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
-    )?;
+    );
+    tcp.write_all(asked.as_bytes())?;
     let mut answer = Vec::new();
     tcp.take(MAX_ANSWER as u64).read_to_end(&mut answer)?;
     let (head, length) = Head::parse(&answer)?.ok_or("an answer that is cut off")?;
