@@ -1,10 +1,10 @@
 /** One browser and one stream at a time; several lanes measure side by side. */
-import {spawn} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import {createServer} from 'node:http';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {launch} from '../../tools/ui/browser.mjs';
-import {names, PORTS, ROOT, SERVER, Server} from './lab.mjs';
+import {browserAddress, names, PORTS, ROOT, SERVER, Server} from './lab.mjs';
 import {OTHER, RARE_KEYFRAMES, SLOW, SOURCES, SPECIAL, Tools} from './sources.mjs';
 import {Viewer} from './viewer.mjs';
 
@@ -144,16 +144,30 @@ export class Lane {
             this.acted = true;
             const start = now();
             await row.act(this);
-            const released = await this.server.feed.find(from, (name, data) => name === 'source_released' && data.stream === this.stream, row.limit ?? PATIENCE);
+            const filling = row.fills ? this.#filling() : undefined;
+            const released = await this.server.feed.find(from, (name, data) => name === 'source_released' && data.stream === this.stream, row.limit ?? PATIENCE)
+                .finally(() => filling?.stop());
             if (!released) throw new Error('the camera was not let go');
             const {at, reason, detect_ms, release_ms} = released.data;
             if (source === 'exec' && this.#programs().some(pid => before.includes(pid))) throw new Error('the program still runs');
             if (row.polls && !fetched) throw new Error('the reader does not say what it fetches');
-            const left = row.polls ? Math.max(start, fetched) : start;
+            const left = row.polls ? Math.max(start, fetched) : filling?.full ?? start;
             return {total: at - left, detect: at - left - release_ms, release: release_ms, server: detect_ms, reason};
         } finally {
             reader.kill('SIGKILL');
         }
+    }
+
+    /** Notes when what waits in the kernel for this lane's reader has grown for the last time: then its connection was full. */
+    #filling() {
+        const filling = {full: now(), stop: () => clearInterval(timer)};
+        let most = 0;
+        const timer = setInterval(() => {
+            const all = spawnSync('ss', ['-tnH', 'state', 'established', 'sport', '=', `:${PORTS.api}`, 'and', 'dst', browserAddress(this.number)], {encoding: 'utf8'}).stdout;
+            const queued = Math.max(0, ...all.split('\n').map(line => Number(line.trim().split(/\s+/)[1]) || 0));
+            if (queued > most) [most, filling.full] = [queued, now()];
+        }, 200);
+        return filling;
     }
 
     /** The server's programs for this lane. */
@@ -207,9 +221,9 @@ export class Lane {
             return viewer;
         };
         try {
-            // How long a free device takes, the slowest of three: the machine is shared.
+            // How long a free device takes, the slowest of ten: the machine is shared.
             this.cold ??= [];
-            while (this.cold.length < 3) {
+            while (this.cold.length < 10) {
                 await free();
                 const viewer = watch(next);
                 const {at} = await viewer.until('first');
@@ -231,7 +245,7 @@ export class Lane {
             if (!close || !opened || !unlocked) throw new Error(`the device saw ${JSON.stringify(device.log.slice(-6))}`);
             const [delay, first] = [unlocked - close, Math.max(...this.cold)];
             return {
-                total: at - t0, minimum: delay + first, detect: close - t0, release: opened - unlocked, start: at - opened,
+                total: at - t0, fromLetGo: at - close, minimum: delay + first, detect: close - t0, release: opened - unlocked, start: at - opened,
                 busy: device.log.filter(e => e.what === 'busy' && e.at >= t0).length, reason: 'swapped',
             };
         } finally {

@@ -23,6 +23,7 @@ import {cable, icmp, PORTS, SERVER, smallBuffers} from './lab.mjs';
  * @property {(lab: any) => Promise<void>} [undo]
  * @property {string[]} [sources] if it is measured with these only
  * @property {boolean} [polls] time counts from the last segment that was asked for, if that is after the action
+ * @property {boolean} [fills] time counts from when the connection to the reader is full
  * @property {boolean} [slow] lasts longer than a second
  * @property {number} [limit] how long to wait for the release, ms
  */
@@ -117,8 +118,8 @@ const http = (path, more = '') => stream => `http://${SERVER}:${PORTS.api}/api/$
  */
 const ADDRESSES = [
     {name: 'RTSP', reader: rtsp, silence: 12_000},
-    {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 20_000},
-    {name: 'stream.mjpeg', reader: http('stream.mjpeg'), silence: 12_000, stall: 20_000, sources: ['pictures']},
+    {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 12_000},
+    {name: 'stream.mjpeg', reader: http('stream.mjpeg'), silence: 12_000, stall: 12_000, sources: ['pictures']},
     {name: 'stream.ts', reader: http('stream.ts'), silence: 12_000},
     // It polls: whoever fetches nothing for 5 s is gone, whatever became of him. ffmpeg fetches on for a moment after its signal.
     {name: 'HLS', reader: http('stream.m3u8'), end: 5500, polls: true},
@@ -129,7 +130,7 @@ export const READERS = ADDRESSES.flatMap(({name, reader, end = 250, polls, silen
     {name: `${name}, reader says goodbye`, reader, sources, polls, bound: end, act: quitReader},
     {name: `${name}, reader killed`, reader, sources, polls, bound: end, act: killReader},
     ...silence ? [{name: `${name}, cable pulled`, reader, sources, bound: silence, limit: silence + 3000, slow: true, act: unplug, undo: plug}] : [],
-    ...stall ? [{name: `${name}, reader takes nothing`, reader, sources, bound: stall, limit: 60_000, slow: true,
+    ...stall ? [{name: `${name}, reader takes nothing`, reader, sources, bound: stall, limit: 60_000, slow: true, fills: true,
         prepare: async lab => smallBuffers(lab, true), act: stopReader, undo: async lab => smallBuffers(lab, false)}] : [],
 ]);
 

@@ -27,8 +27,8 @@ const {values} = parseArgs({options: {
     results: {type: 'string', default: join(ROOT, 'target/release-results.jsonl')},
 }});
 
-/** Rows that end within a second are measured most, with the source that people have; those that take minutes least. */
-const MANY = 200, FEW = 20, FEWEST = 10;
+/** Rows that end within a second are measured most, with the source that people have. */
+const MANY = 200, FEW = 20;
 /** Browsers side by side, each on a host of its own; the wide bounds of the short form leave room for that. */
 const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? (values.long ? 1 : 3)) || 1, 1), LANES);
 
@@ -47,7 +47,7 @@ function plan() {
         ...rows.filter(many), ...swap, ...rows.filter(i => i.source === 'exec' && i.row.slow), ...resumes,
         ...rows.filter(i => i.source !== 'exec'),
     ];
-    const runs = item => values.long ? (item.row.seconds > 20 ? FEWEST : many(item) && item.row.act ? MANY : FEW) : item.row.seconds ? 1 : 3;
+    const runs = item => values.long ? (many(item) && item.row.act ? MANY : FEW) : item.row.seconds ? 1 : 3;
     return inOrder.filter(({row, source}) => row.name.includes(values.row) && source.includes(values.source))
         .map(item => ({...item, runs: Number(values.runs ?? runs(item))}));
 }

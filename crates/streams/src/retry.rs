@@ -94,10 +94,11 @@ impl Retry {
     }
 }
 
-/// Wait within a dial while a device is in use, which it has been for some time: a sixteenth
-/// of that, 5 to 160 ms. A device that closes late is then opened hardly later.
+/// Wait within a dial while a device is in use, which it has been for some time: a thirty-second
+/// part of that, 3 to 160 ms. A device that closes late is then opened hardly later; the start of
+/// a program that asks it adds 20 to 30 ms to each wait.
 pub(crate) fn busy_wait(since: Duration) -> Duration {
-    (since / 16).clamp(Duration::from_millis(5), Duration::from_millis(160))
+    (since / 32).clamp(Duration::from_millis(3), Duration::from_millis(160))
 }
 
 /// Opens when a source crashes again and again.
@@ -181,6 +182,6 @@ mod tests {
     #[test]
     fn a_device_in_use_is_asked_faster_then_slower() {
         let wait = |since| busy_wait(Duration::from_millis(since)).as_millis();
-        assert_eq!([0, 80, 160, 320, 1600, 5000].map(wait), [5, 5, 10, 20, 100, 160]);
+        assert_eq!([0, 80, 160, 320, 1600, 6000].map(wait), [3, 3, 5, 10, 50, 160]);
     }
 }
