@@ -89,6 +89,7 @@ export class Lane {
         this.letGo = undefined;
         this.begun = undefined;
         const played = row.player !== 'none';
+        await row.prepare?.(this);
         if (played) {
             await this.#play(row.player, row.mode);
             await sleep(2000 + Math.random() * 3000);
@@ -99,8 +100,10 @@ export class Lane {
         this.acted = true;
         const t0 = now();
         await row.act(this);
-        const start = this.begun ?? t0;
-        const released = await this.server.feed.find(from, (name, data) => name === 'source_released' && data.stream === this.stream, row.limit ?? PATIENCE);
+        const filling = row.fills ? this.#filling() : undefined;
+        const released = await this.server.feed.find(from, (name, data) => name === 'source_released' && data.stream === this.stream, row.limit ?? PATIENCE)
+            .finally(() => filling?.stop());
+        const start = filling?.full ?? this.begun ?? t0;
         if (!released) throw new Error('the camera was not let go');
         const {at, reason, detect_ms, release_ms} = released.data;
         // What the server says is checked: its child must be gone.
@@ -134,8 +137,8 @@ export class Lane {
                 if (/Opening '[^']*segment\./.test(data)) fetched = now();
             });
             await within(PATIENCE, new Promise((resolve, reject) => {
-                // Once there are pictures it has read what was there and follows.
-                reader.stdout.on('data', text => { if (/^frame=[1-9]/m.test(text)) resolve(undefined); });
+                // Once there are pictures, or sound alone, it has read what was there and follows.
+                reader.stdout.on('data', text => { if (/^(frame|out_time_us)=[1-9]/m.test(text)) resolve(undefined); });
                 reader.once('close', () => reject(new Error(`the reader ended: ${error.trim().split('\n').at(row.polls ? -1 : 0)}`)));
                 reader.once('error', reject);
             }));

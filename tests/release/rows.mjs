@@ -97,13 +97,15 @@ export const ROWS = [
         act: async lab => { await lab.dial(); lab.closePage(); }},
 ];
 
-/** What our player plays in other ways than WebRTC, with the silence after which `docs/release.md` lets it go. */
-const SOCKETS = [{name: 'MSE', mode: 'mse', silence: 16_000}].flatMap(({name, mode, silence}) => [
+/** What our player plays in other ways than WebRTC, with what `docs/release.md` says of silence and of taking nothing. */
+const SOCKETS = [{name: 'MSE', mode: 'mse', silence: 16_000, stall: 7_000}].flatMap(({name, mode, silence, stall}) => [
     {name: `${name}, navigation`, player: 'own', mode, bound: 100, fromPage: true, keepsBrowser: true,
         act: async lab => { lab.moving = lab.page.goto(`${lab.server.base}api`).catch(() => {}); }},
     {name: `${name}, tab closed`, player: 'own', mode, bound: 250, keepsBrowser: true, act: async lab => { lab.page.close().catch(() => {}); }},
     {name: `${name}, kill -9 all`, player: 'own', mode, bound: 250, act: tree},
     {name: `${name}, cable pulled`, player: 'own', mode, bound: silence, limit: silence + 4000, slow: true, act: unplug, undo: plug},
+    {name: `${name}, frozen`, player: 'own', mode, bound: stall, limit: 60_000, slow: true, fills: true,
+        prepare: async lab => smallBuffers(lab, true), act: stop, undo: async lab => { await goOn(lab); smallBuffers(lab, false); }},
 ]);
 ROWS.push(...SOCKETS);
 
@@ -120,7 +122,12 @@ const ADDRESSES = [
     {name: 'RTSP', reader: rtsp, silence: 12_000},
     {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 12_000},
     {name: 'stream.mjpeg', reader: http('stream.mjpeg'), silence: 12_000, stall: 12_000, sources: ['pictures']},
-    {name: 'stream.ts', reader: http('stream.ts'), silence: 12_000},
+    {name: 'stream.ts', reader: http('stream.ts'), silence: 12_000, stall: 13_000},
+    {name: 'stream.flv', reader: http('stream.flv'), sources: ['demo']},
+    {name: 'stream.h264', reader: http('stream.h264'), sources: ['demo']},
+    {name: 'stream.aac', reader: http('stream.aac'), sources: ['aac']},
+    {name: 'stream.wav', reader: http('stream.wav'), sources: ['pcm']},
+    {name: 'stream.y4m', reader: http('stream.y4m'), sources: ['raw']},
     // It polls: whoever fetches nothing for 5 s is gone, whatever became of him. ffmpeg fetches on for a moment after its signal.
     {name: 'HLS', reader: http('stream.m3u8'), end: 5500, polls: true},
 ];
