@@ -6,8 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 tools/install-test-tools.sh
 tools/check.sh
-# Some of the pages' tests run the binary.
-cargo build --workspace --release --locked
+# Some of the pages' tests run the binary. Tests and programs in one go have the same dependencies.
+cargo build --workspace --bins --tests --release --locked
 node --test tools/ui/*.test.mjs
 cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --release --locked --quiet
 echo "fuzz targets: checked"
