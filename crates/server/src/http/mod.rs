@@ -327,6 +327,7 @@ fn judge(
         origin: call.header("origin"),
         fetch_site: call.header("sec-fetch-site"),
         host: call.header("host"),
+        reads: matches!(*call.method(), Method::GET | Method::HEAD),
         forwarded: (!forwarded.is_empty()).then_some(forwarded),
     };
     let decision = access::decide(policy, class, call.peer, &facts);

@@ -95,6 +95,9 @@ pub struct Facts<'r> {
     pub fetch_site: &'r str,
     /// `Host`.
     pub host: &'r str,
+    /// It only reads (`GET`, `HEAD`). Browsers send neither `Origin` nor `Sec-Fetch-Site` with
+    /// what a page reads from its own host over plain HTTP.
+    pub reads: bool,
     /// The address a proxy on this machine forwards for (`X-Forwarded-For`, `Forwarded`).
     pub forwarded: Option<&'r str>,
 }
@@ -291,7 +294,9 @@ fn check_site(
     if class < Class::Stream || policy.origin == "*" {
         return Ok(());
     }
-    let browser = !facts.origin.is_empty() || !facts.fetch_site.is_empty();
+    // Only a browser can be lured here. What says nothing of itself may be one if it reads, under
+    // whatever name its page's owner has given this address.
+    let browser = !facts.origin.is_empty() || !facts.fetch_site.is_empty() || facts.reads;
     if !browser {
         return Ok(());
     }
@@ -306,6 +311,7 @@ fn check_site(
         return refuse(format!("a page of another site ({}) may not do this", facts.origin));
     }
     if check_host
+        && !facts.host.is_empty()
         && !is_local_name(facts.host)
         && !policy.hosts.iter().any(|h| is_host(h, facts.host))
     {

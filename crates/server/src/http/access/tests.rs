@@ -98,6 +98,26 @@ fn pages_of_other_sites_change_nothing() {
 }
 
 #[test]
+fn pages_under_a_name_of_their_own_read_no_secret() {
+    let open = Policy { hosts: vec!["cams.example.com".into()], ..Policy::default() };
+    let run = |class, host, authorization| {
+        let facts = Facts { host, authorization, reads: true, ..Facts::default() };
+        let policy = if authorization.is_empty() { open.clone() } else { login() };
+        decide(&policy, class, peer("127.0.0.1"), &facts).is_ok()
+    };
+    for class in [Class::Stream, Class::Admin] {
+        assert!(!run(class, "evil.example", ""));
+        assert!(!run(class, "evil.example:1984", ""));
+        assert!(run(class, "127.0.0.1:1984", ""));
+        assert!(run(class, "nas:1984", ""));
+        assert!(run(class, "cams.example.com", ""));
+        assert!(run(class, "", ""), "HTTP/1.0");
+        assert!(run(class, "evil.example", "Basic YWRtaW46cGFzcw=="), "a page does not know that");
+    }
+    assert!(run(Class::View, "evil.example", ""));
+}
+
+#[test]
 fn origins_of_sockets() {
     assert!(allows_socket("", "", "host:1984"));
     assert!(allows_socket("http://host:1984", "", "host:1984"));
