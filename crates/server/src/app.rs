@@ -124,6 +124,7 @@ impl App {
             context: Arc::clone(&context),
             opener,
             lists: Default::default(),
+            checks: Arc::new(Semaphore::new(2)),
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             trials: Arc::new(Semaphore::new(MAX_TRIALS)),
         });

@@ -3,10 +3,22 @@
 //! Scalars keep their text: a password `0123` stays `0123`, whatever number the
 //! YAML schema sees in it.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
+
+/// What aliases may repeat in all: values, keys, and beginnings and ends of collections. A text
+/// of a few hundred bytes could else stand for gigabytes.
+const REPEATED: usize = 20_000;
+/// Bytes of values that may come on top of those of the text, by aliases.
+const REPEATED_BYTES: usize = 16 << 20;
+
+thread_local! {
+    /// Bytes of values that may still come in the text that is being read.
+    static LEFT: Cell<usize> = const { Cell::new(0) };
+}
 
 /// Line and column, from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +89,13 @@ impl Node {
     /// # Errors
     /// Where the parser stopped and why.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+        let mut options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+        options.alias_limits.max_total_replayed_events = REPEATED;
+        if let Some(budget) = &mut options.budget {
+            // A hundred cameras may share their settings.
+            budget.enforce_alias_anchor_ratio = false;
+        }
+        LEFT.set(text.len() + REPEATED_BYTES);
         match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
             Ok(raw) => Ok(node(text, raw)),
             Err(error) => {
@@ -247,7 +265,11 @@ impl<'de> Visitor<'de> for RawVisitor {
         Ok(Raw::Number(value.to_string()))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Raw, E> {
+        match LEFT.get().checked_sub(value.len()) {
+            Some(left) => LEFT.set(left),
+            None => return Err(E::custom("aliases repeat more than 16 MiB of text")),
+        }
         Ok(Raw::Text(value.to_owned()))
     }
 
@@ -281,6 +303,23 @@ mod tests {
         assert_eq!(b.get("c").unwrap().at, Position { line: 3, column: 3 });
         assert_eq!(b.get("d").unwrap().node.text(), Some("x y"));
         assert!(matches!(node.get("1984").unwrap().node.value, Value::Null));
+    }
+
+    #[test]
+    fn aliases_repeat_within_reason() {
+        let shared = "options: &shared {a: 1, b: [2, 3]}\nstreams:\n".to_owned();
+        let many = (0..1000).fold(shared, |text, n| text + &format!("  s{n}: *shared\n"));
+        assert_eq!(Node::parse(&many).err(), None);
+        let bomb = ('b'..='i').fold("a: &a [x, x]\n".to_owned(), |text, name| {
+            let last = char::from(name as u8 - 1);
+            text + &format!("{name}: &{name} [*{last}, *{last}, *{last}, *{last}, *{last}, *{last}]\n")
+        });
+        let error = Node::parse(&bomb).unwrap_err();
+        assert!(error.text.contains("alias"), "{error}");
+        // A long text is as bad as many.
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(1000));
+        let error = Node::parse(&long).unwrap_err();
+        assert!(error.text.contains("alias"), "{error}");
     }
 
     #[test]

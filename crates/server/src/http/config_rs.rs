@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use super::call::{Call, Reply, error, json as reply_json, off_thread, typed};
 use super::config_api::text_of;
@@ -13,6 +14,9 @@ use super::{Api, config_confirm};
 use crate::config::{Problem, Severity, WriteError, schema, versions};
 use crate::live::{Applied, Refused};
 use crate::secrets::Secrets;
+
+/// Longest wait for the checks before.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn schema(_: Arc<Api>, _: Call) -> Reply {
     let text = serde_json::to_string_pretty(&schema::schema()).unwrap_or_default();
@@ -29,7 +33,17 @@ pub(crate) async fn check(api: Arc<Api>, mut call: Call) -> Reply {
         Err(reply) => return *reply,
     };
     let admin = call.admin;
-    off_thread(move || checked(&api, &body, admin)).await
+    // What a check needs of memory is bounded, and so is how many there are at once.
+    let turn = timeout(PATIENCE, Arc::clone(&api.checks).acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "other texts are being checked: ask again");
+    };
+    off_thread(move || {
+        let reply = checked(&api, &body, admin);
+        drop(turn);
+        reply
+    })
+    .await
 }
 
 fn checked(api: &Api, body: &[u8], admin: bool) -> Reply {

@@ -112,6 +112,8 @@ pub struct Api {
     pub opener: Arc<Table>,
     /// The list of all streams.
     pub lists: latest::Latest,
+    /// Turns of those who have a configuration checked.
+    pub checks: Arc<Semaphore>,
     /// Places for readers of `api/rs/events`.
     pub readers: Arc<Semaphore>,
     /// Places for trials of sources, `api/rs/test`.
