@@ -38,7 +38,7 @@ impl fmt::Display for Secret {
 
 /// Shows a text with what is known by its place to be secret as `***`: the user
 /// information of every URL, values of query parameters that are named like a
-/// secret, and credentials after `Authorization:`.
+/// secret, and those of header fields such as `Authorization:` and `Cookie:`.
 #[derive(Clone, Copy)]
 pub struct Redacted<'a>(pub &'a str);
 
@@ -46,7 +46,7 @@ impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = without_users(self.0);
         let text = without_parameters(&text);
-        f.write_str(&without_authorizations(&text))
+        f.write_str(&without_fields(&text))
     }
 }
 
@@ -56,16 +56,46 @@ fn without_users(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (head, tail) = rest.split_at(at + 3);
         masked.push_str(head);
-        let end = tail.find(|c| !is_userinfo(c)).unwrap_or(tail.len());
-        rest = if end > 0 && tail[end..].starts_with('@') {
+        rest = tail;
+        if let Some(end) = end_of_userinfo(&tail[..end_of_url(tail)]).filter(|end| *end > 0) {
             masked.push_str("***");
-            &tail[end..]
-        } else {
-            tail
-        };
+            rest = &tail[end..];
+        }
     }
     masked.push_str(rest);
     masked
+}
+
+/// Where a URL in a text ends. People write passwords with any character, so that only a
+/// space ends it for certain; a quotation mark does where what follows is not part of a word.
+fn end_of_url(text: &str) -> usize {
+    let closes = |after: &str| {
+        after.chars().next().is_none_or(|c| {
+            c.is_whitespace() || matches!(c, ',' | ';' | ':' | '}' | ']' | ')' | '>' | '\\')
+        })
+    };
+    let ends = |&(at, c): &(usize, char)| {
+        c.is_whitespace()
+            || c.is_control()
+            || (matches!(c, '"' | '\'' | '`') && closes(&text[at + c.len_utf8()..]))
+    };
+    text.char_indices().find(ends).map_or(text.len(), |(at, _)| at)
+}
+
+/// Where the user information of a URL (without its scheme) ends: at its `@`, as for who
+/// dials it. A password with a slash makes no URL, but is a password.
+fn end_of_userinfo(url: &str) -> Option<usize> {
+    if let Some(userinfo) = crate::url::split_userinfo(url).0 {
+        return Some(userinfo.len());
+    }
+    let authority = url.find(['/', '?', '#']).map_or(url, |at| &url[..at]);
+    let (_, after) = authority.split_once(':')?;
+    let is_port = after.bytes().all(|b| b.is_ascii_digit());
+    if is_port || authority.starts_with('[') {
+        return None;
+    }
+    let path = url.find('#').map_or(url, |at| &url[..at]);
+    path.rfind('@')
 }
 
 /// Names of query parameters whose values nobody should see.
@@ -114,20 +144,49 @@ fn without_parameters(text: &str) -> String {
     masked
 }
 
-/// What follows `Authorization:` up to the end of its line or quotation.
-fn without_authorizations(text: &str) -> String {
-    const NAME: &str = "authorization:";
-    let lower = text.to_ascii_lowercase();
+/// Names of header fields whose values nobody should see.
+const SECRET_FIELDS: [&str; 11] = [
+    "api-key",
+    "apikey",
+    "authorization",
+    "cookie",
+    "private-token",
+    "proxy-authorization",
+    "set-cookie",
+    "x-access-token",
+    "x-api-key",
+    "x-auth-key",
+    "x-auth-token",
+];
+
+/// What makes the name of a field in `#header=` one of a secret.
+const SECRET_PARTS: [&str; 8] =
+    ["auth", "cookie", "key", "pass", "secret", "session", "sign", "token"];
+
+/// What follows the name of a secret header field up to the end of its line or quotation.
+fn without_fields(text: &str) -> String {
+    const PARAMETER: &str = "header=";
     let mut masked = String::with_capacity(text.len());
     let mut from = 0;
-    while let Some(at) = lower[from..].find(NAME).map(|at| from + at + NAME.len()) {
-        masked.push_str(&text[from..at]);
-        let value = &text[at..];
+    while let Some(at) = text[from..].find(':').map(|at| from + at) {
+        masked.push_str(&text[from..=at]);
+        from = at + 1;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let before = text[..at].trim_end_matches(is_name);
+        let name = text[before.len()..at].to_ascii_lowercase();
+        let in_parameter = before.len().checked_sub(PARAMETER.len()).and_then(|n| before.get(n..));
+        let is_secret = SECRET_FIELDS.contains(&name.as_str())
+            || (in_parameter.is_some_and(|p| p.eq_ignore_ascii_case(PARAMETER))
+                && SECRET_PARTS.iter().any(|part| name.contains(part)));
+        let value = &text[from..];
+        if !is_secret || value.starts_with("//") {
+            continue;
+        }
         let end = value.find(['\r', '\n', '"', '\'', '\\', '#']).unwrap_or(value.len());
         if !value[..end].trim().is_empty() {
             masked.push_str(" ***");
         }
-        from = at + end;
+        from += end;
     }
     masked.push_str(&text[from..]);
     masked
@@ -137,29 +196,6 @@ impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-const fn is_userinfo(c: char) -> bool {
-    c.is_ascii_alphanumeric()
-        || matches!(
-            c,
-            '-' | '.'
-                | '_'
-                | '~'
-                | '!'
-                | '$'
-                | '&'
-                | '\''
-                | '('
-                | ')'
-                | '*'
-                | '+'
-                | ','
-                | ';'
-                | '='
-                | '%'
-                | ':'
-        )
 }
 
 /// Masks URL user information and every listed secret of at least three characters.
@@ -199,9 +235,37 @@ mod tests {
                 "ffmpeg -headers \"Authorization: ***\" -i x",
             ),
             ("authorization:", "authorization:"),
+            ("http://h/#header=X-Door-Key: s3cret#timeout=5", "http://h/#header=X-Door-Key: ***#timeout=5"),
+            ("http://h/#header=Accept: text/html", "http://h/#header=Accept: text/html"),
+            ("curl -H 'Cookie: id=s3cret' http://h", "curl -H 'Cookie: ***' http://h"),
+            ("{\"url\":\"rtsp://h\",\"mail\":\"a@b\"}", "{\"url\":\"rtsp://h\",\"mail\":\"a@b\"}"),
+            ("[\"rtsp://u:p@h\"]", "[\"rtsp://***@h\"]"),
+            ("http://h:80/a?m=x@y", "http://h:80/a?m=x@y"),
+            ("http://h?m=x:y@z", "http://h?m=x:y@z"),
+            ("http://[::1]:80/x@y", "http://[::1]:80/x@y"),
         ];
         for (input, output) in vectors {
             assert_eq!(Redacted(input).to_string(), output);
+            assert_eq!(Redacted(output).to_string(), output, "again");
+        }
+    }
+
+    /// People choose them, and sources with them are dialled.
+    #[test]
+    fn passwords_of_any_characters_are_masked() {
+        for odd in "\u{2039} # @ ? \" ^ [ ] { } < > | \\ ` ' ä 密 ! $ & ( ) * + , ; = : % ~ /".split(' ') {
+            // Behind the colon these three end the address of who dials it.
+            let first = if matches!(odd, "#" | "?" | "/") { "p" } else { "" };
+            let passwords =
+                [format!("pa{odd}word"), format!("{first}{odd}word"), format!("pass{odd}{odd}w")];
+            for password in passwords {
+                let url = format!("rtsp://admin:{password}@10.1.2.3:554/stream1");
+                let masked = "rtsp://***@10.1.2.3:554/stream1";
+                assert_eq!(Redacted(&url).to_string(), masked, "{url}");
+                let text = format!("dial {url} failed, ffmpeg:{url}#video=copy");
+                let expected = format!("dial {masked} failed, ffmpeg:{masked}#video=copy");
+                assert_eq!(Redacted(&text).to_string(), expected);
+            }
         }
     }
 

@@ -337,7 +337,7 @@ fn hex_digit(byte: u8) -> Option<u8> {
 
 /// User information and what follows it. It reaches to the last `@` before the
 /// first `/`; a `#` or `?` belongs to it only inside a password.
-fn split_userinfo(rest: &str) -> (Option<&str>, &str) {
+pub(crate) fn split_userinfo(rest: &str) -> (Option<&str>, &str) {
     let (authority, _) = rest.split_once('/').unwrap_or((rest, ""));
     let authority = match authority.find(['#', '?']) {
         Some(at) if !in_password(&authority[..at]) => &authority[..at],

@@ -27,14 +27,16 @@ pub fn unmasked(text: &str, old: &str, hide: impl Fn(&str) -> String) -> Result<
         return Ok(text.to_owned());
     }
     let nested = nested_secrets(old);
+    // A mask that stands in the file itself is nothing else: somebody wrote it there.
     let mut known: Vec<(Vec<String>, String, &str)> = lines(old)
         .filter_map(|line| {
             let masked = mask_line(&line, &nested, &hide);
-            (masked != line.text).then(|| (line.path.clone(), plain(&masked), line.text))
+            (masked != line.text || is_masked(line.text))
+                .then(|| (line.path.clone(), plain(&masked), line.text))
         })
         .collect();
     let mut out = String::with_capacity(text.len());
-    for line in lines(text) {
+    for (number, line) in (1..).zip(lines(text)) {
         let wanted = plain(line.text);
         let found = wanted.contains(MASK).then(|| {
             known.iter().position(|(path, masked, _)| *path == line.path && *masked == wanted)
@@ -47,11 +49,11 @@ pub fn unmasked(text: &str, old: &str, hide: impl Fn(&str) -> String) -> Result<
                 out.push_str(original.trim());
                 out.push_str(&line.text[line.text.trim_end().len()..]);
             }
+            None if is_masked(line.text) => return Err(number),
             None => out.push_str(line.text),
         }
     }
-    let left = out.lines().position(is_masked);
-    left.map_or(Ok(out), |line| Err(line + 1))
+    Ok(out)
 }
 
 /// The content of a line, with masks as they are written without quotes.
@@ -210,6 +212,9 @@ mod tests {
         // A mask at another place stands for nothing.
         assert_eq!(unmasked("log:\n  password: ***\n", FILE, hide), Err(2));
         assert_eq!(unmasked("streams:\n  z: rtsp://***@other/1\n", FILE, hide), Err(2));
+        // One that stands in the file is a value as any other.
+        let old = format!("{FILE}  lost: rtsp://***@h/1\n");
+        assert_eq!(unmasked(&masked(&old, hide), &old, hide), Ok(old));
     }
 
     #[test]

@@ -86,10 +86,13 @@ async fn get(api: &Api, call: &Call, src: &str) -> Reply {
 }
 
 async fn put(api: &Arc<Api>, call: &Call, src: &str) -> Reply {
-    let sources = call.query.all("src");
     let name = match call.query.get("name") {
         "" => src,
         name => name,
+    };
+    let sources = match meant(api, name, call.query.all("src")) {
+        Ok(sources) => sources,
+        Err(text) => return error(StatusCode::BAD_REQUEST, &text),
     };
     if let Err(text) = may_name(api, call, &sources).await {
         return error(StatusCode::BAD_REQUEST, &text);
@@ -101,6 +104,28 @@ async fn put(api: &Arc<Api>, call: &Call, src: &str) -> Reply {
     }
     let (api, name, origin) = (Arc::clone(api), name.to_owned(), call.origin());
     off_thread(move || api.live.edit(&api, || put_checked(&api, &name, sources, origin))).await
+}
+
+/// The sources with the masks that our lists show replaced by what they hide: a script that
+/// sends back what it read changes nothing.
+///
+/// # Errors
+/// The answer to a mask that hides nothing of this stream; no password is replaced by it.
+fn meant(api: &Api, name: &str, sources: Vec<String>) -> Result<Vec<String>, String> {
+    let mut known = api.streams.get(name).map(|stream| stream.sources()).unwrap_or_default();
+    let reveal = |source: String| {
+        if !source.contains("***") {
+            return Ok(source);
+        }
+        match known.iter().position(|k| *k == source || api.secrets.mask(k) == source) {
+            Some(at) => Ok(known.remove(at)),
+            None if source.contains("://***@") || source.contains("=***") => {
+                Err(format!("streams: *** stands for no password of {name}: write the password"))
+            }
+            None => Ok(source),
+        }
+    };
+    sources.into_iter().map(reveal).collect()
 }
 
 /// Puts sources in force, then into the file; the answer tells if that failed.
@@ -119,12 +144,18 @@ async fn patch(api: &Api, call: &Call, src: &str) -> Reply {
     if name.is_empty() {
         return error(StatusCode::BAD_REQUEST, "");
     }
-    if api.streams.get(src).is_none()
-        && let Err(text) = may_name(api, call, &[src.to_owned()]).await
-    {
-        return error(StatusCode::BAD_REQUEST, &text);
+    let mut src = src.to_owned();
+    if api.streams.get(&src).is_none() {
+        let meant = meant(api, name, vec![src]).map(|sources| sources.concat());
+        src = match meant {
+            Ok(source) => source,
+            Err(text) => return error(StatusCode::BAD_REQUEST, &text),
+        };
+        if let Err(text) = may_name(api, call, std::slice::from_ref(&src)).await {
+            return error(StatusCode::BAD_REQUEST, &text);
+        }
     }
-    match api.streams.patch(name, src, call.origin()) {
+    match api.streams.patch(name, &src, call.origin()) {
         Ok(_) => empty(),
         Err(problem) => failed(api, StatusCode::BAD_REQUEST, &problem),
     }

@@ -186,6 +186,21 @@ async fn masks_that_come_back_keep_the_values() {
     let path = format!("/api/rs/config/apply?base={}", server.version().await);
     let refused = server.send("POST", &path, "", &moved).await;
     refused.is(400, "yaml: line 2: a mask (***) stands for no value that was there before\n");
+    // What the lists show may come back too.
+    let put = |src: &'static str| server.call("PUT", src);
+    put("/api/streams?name=a&src=rtsp://***@127.0.0.1:1/x").await.is(200, "");
+    let file = server.file();
+    assert!(file.contains("rtsp://user:geheim@127.0.0.1:1/x") && !file.contains("***"), "{file}");
+    let refused = put("/api/streams?name=a&src=rtsp://***@127.0.0.2:1/x").await;
+    refused.is(400, "streams: *** stands for no password of a: write the password\n");
+    let refused = put("/api/streams?name=z&src=rtsp://***@127.0.0.1:1/x").await;
+    refused.is(400, "streams: *** stands for no password of z: write the password\n");
+    // A mask that somebody wrote into the file stops nobody from editing the rest.
+    let written = file.replace("user:geheim@", "***@");
+    std::fs::write(server.dir.join("go2rtc.yaml"), &written).unwrap();
+    let more = written.replace("sesam", "***") + "webrtc:\n  listen: \"\"\n";
+    server.send("POST", "/api/config", "", &more).await.is(200, "");
+    assert_eq!(server.file(), written.clone() + "webrtc:\n  listen: \"\"\n");
     // Nobody learns by checking whether a guess is right, nor what a variable holds.
     let text = "env:\n  X: abcdef\nlog:\n  level: ${X}\n";
     let check = server.send("POST", "/api/rs/config/check", "", text).await;
