@@ -13,7 +13,7 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {launch} from '../../tools/ui/browser.mjs';
-import {build, destroy, names, PORTS, ROOT} from './lab.mjs';
+import {build, cannotRun, destroy, names, PORTS, ROOT} from './lab.mjs';
 import {startLab} from './lane.mjs';
 import {OFFER} from './offer.mjs';
 import {watchRtsp} from './rtsp-viewer.mjs';
@@ -189,8 +189,8 @@ async function settle(server, fits) {
     }
 }
 
-if (process.getuid?.() !== 0 || spawnSync('ip', ['netns']).status !== 0) {
-    console.log('cycles: SKIPPED: needs root and `ip netns`');
+if (cannotRun('cycles')) {
+    // Said.
 } else if (values.inside) {
     await inside();
 } else {

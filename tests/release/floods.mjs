@@ -13,7 +13,7 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {parseArgs, promisify} from 'node:util';
 import {launch} from '../../tools/ui/browser.mjs';
-import {browserAddress, build, destroy, names, PORTS, ROOT, SERVER} from './lab.mjs';
+import {browserAddress, build, cannotRun, destroy, names, PORTS, ROOT, SERVER} from './lab.mjs';
 import {startLab} from './lane.mjs';
 import {Viewer} from './viewer.mjs';
 
@@ -119,8 +119,8 @@ async function ids(server) {
     return sessions.filter(s => !['gone', 'parked'].includes(s.state)).map(s => s.id).sort().join(' ');
 }
 
-if (process.getuid?.() !== 0 || spawnSync('ip', ['netns']).status !== 0) {
-    console.log('floods: SKIPPED: needs root and `ip netns`');
+if (cannotRun('floods')) {
+    // Said.
 } else if (values.inside) {
     await inside();
 } else {

@@ -26,6 +26,19 @@ export const browserAddress = lane => `${NETWORK}.${FIRST_BROWSER + lane}`;
 
 const sysctl = (ns, name, value) => run('ip', 'netns', 'exec', ns, 'sysctl', '-qw', `net.${name}=${value}`);
 
+/**
+ * Whether there can be no namespaces; says that a program leaves its work out, which is an error in CI if it is root there:
+ * then only a package is missing that our script installs.
+ * @param {string} program
+ */
+export function cannotRun(program) {
+    const root = process.getuid?.() === 0;
+    if (root && spawnSync('ip', ['netns']).status === 0) return false;
+    console.log(`${program}: SKIPPED: it needs ${root ? '`ip netns` (iproute2)' : 'root'}`);
+    if (root && process.env.CI) process.exitCode = 1;
+    return true;
+}
+
 /** Makes namespaces: the server's with a switch, and one for each lane's browsers, plugged in. @param {string} id */
 export function build(id, lanes = 1) {
     const {server} = names(id);

@@ -12,7 +12,7 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {launch} from '../../tools/ui/browser.mjs';
-import {build, destroy, names, PORTS, ROOT, SERVER} from './lab.mjs';
+import {build, cannotRun, destroy, names, PORTS, ROOT, SERVER} from './lab.mjs';
 import {startLab} from './lane.mjs';
 import {RARE} from './sources.mjs';
 
@@ -114,8 +114,8 @@ async function inside() {
     }
 }
 
-if (process.getuid?.() !== 0 || spawnSync('ip', ['netns']).status !== 0) {
-    console.log('relay: SKIPPED: needs root and `ip netns`');
+if (cannotRun('relay')) {
+    // Said.
 } else if (values.inside) {
     await inside();
 } else {

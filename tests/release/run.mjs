@@ -14,7 +14,7 @@ import {dirname, join} from 'node:path';
 import {loadavg} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
-import {build, destroy, names, ROOT} from './lab.mjs';
+import {build, cannotRun, destroy, names, ROOT} from './lab.mjs';
 import {Lane, LANES, startLab} from './lane.mjs';
 import {READERS, ROWS, RESUMES, SWAP} from './rows.mjs';
 import {SOURCES} from './sources.mjs';
@@ -57,10 +57,7 @@ const known = () => existsSync(values.results)
 
 async function main() {
     if (values.report) return report(known());
-    if (process.getuid?.() !== 0 || spawnSync('ip', ['netns']).status !== 0) {
-        console.log('release: SKIPPED: measuring how fast cameras are let go needs root and `ip netns`');
-        return;
-    }
+    if (cannotRun('release')) return;
     if (!values.inside) {
         // The same program again, inside the server's namespace.
         const id = String(process.pid % 100_000);
