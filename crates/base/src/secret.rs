@@ -235,7 +235,10 @@ mod tests {
                 "ffmpeg -headers \"Authorization: ***\" -i x",
             ),
             ("authorization:", "authorization:"),
-            ("http://h/#header=X-Door-Key: s3cret#timeout=5", "http://h/#header=X-Door-Key: ***#timeout=5"),
+            (
+                "http://h/#header=X-Door-Key: s3cret#timeout=5",
+                "http://h/#header=X-Door-Key: ***#timeout=5",
+            ),
             ("http://h/#header=Accept: text/html", "http://h/#header=Accept: text/html"),
             ("curl -H 'Cookie: id=s3cret' http://h", "curl -H 'Cookie: ***' http://h"),
             ("{\"url\":\"rtsp://h\",\"mail\":\"a@b\"}", "{\"url\":\"rtsp://h\",\"mail\":\"a@b\"}"),
@@ -253,7 +256,9 @@ mod tests {
     /// People choose them, and sources with them are dialled.
     #[test]
     fn passwords_of_any_characters_are_masked() {
-        for odd in "\u{2039} # @ ? \" ^ [ ] { } < > | \\ ` ' ä 密 ! $ & ( ) * + , ; = : % ~ /".split(' ') {
+        for odd in
+            "\u{2039} # @ ? \" ^ [ ] { } < > | \\ ` ' ä 密 ! $ & ( ) * + , ; = : % ~ /".split(' ')
+        {
             // Behind the colon these three end the address of who dials it.
             let first = if matches!(odd, "#" | "?" | "/") { "p" } else { "" };
             let passwords =

@@ -214,6 +214,16 @@ async fn ffmpeg_pushes_and_lets_go() {
     let began = Instant::now();
     let viewer = view(&b.stream("pushed", source)).await.unwrap();
     assert_eq!(viewer.codecs(), ["H264"]);
+    // The key it pushes to opens a door; nobody else is told of it.
+    let producers = b.streams.get("pushed").unwrap().snapshot().producers.unwrap();
+    let shown = &producers[0].connection.as_ref().unwrap().description;
+    assert_eq!(shown.url, "");
+    let output = shown.source.rsplit('/').next().unwrap();
+    assert!(
+        output.len() == 32 && output.chars().all(|c| c.is_ascii_hexdigit()),
+        "{}",
+        shown.source
+    );
     assert!(viewer.next().await.keyframe);
     eprintln!("first picture after {:?}", began.elapsed());
     let mut last = viewer.next().await.dts;

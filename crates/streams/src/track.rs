@@ -462,7 +462,13 @@ impl Track {
         }
     }
 
-    /// (payload bytes, packets) that came in so far.
+    /// A new connection of the source begins: what came before was another one's.
+    pub(crate) fn count_anew(&self) {
+        self.bytes.store(0, Ordering::Relaxed);
+        self.packets.store(0, Ordering::Relaxed);
+    }
+
+    /// (payload bytes, packets) that came in since the source was opened.
     pub fn counters(&self) -> (u64, u64) {
         (self.bytes.load(Ordering::Relaxed), self.packets.load(Ordering::Relaxed))
     }

@@ -309,6 +309,31 @@ async fn viewers_stay_attached_when_the_source_begins_anew() {
     assert_eq!(stream.viewers(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_came_is_counted_since_the_source_was_opened() {
+    let b = bench();
+    b.stream("cam", &["test:a?v=h264"]);
+    let stream = b.streams.get("cam").unwrap();
+    let came = || {
+        let producers = stream.snapshot().producers.unwrap();
+        producers[0].connection.as_ref().unwrap().receivers[0].packets
+    };
+    let see = async |frames: u64| {
+        let attached = stream.attach(wants(&[VIDEO])).await.unwrap();
+        let queue = FrameQueue::new();
+        let t = &attached.tracks[0];
+        let (_, sink) = queue.input(Kind::Video, Arc::clone(&t.sender));
+        let _subscription = t.track.subscribe(sink);
+        for _ in 0..frames {
+            queue.recv().await.unwrap();
+        }
+        came()
+    };
+    assert!(see(20).await >= 20);
+    let again = see(1).await;
+    assert!((1..20).contains(&again), "{again}");
+}
+
 #[tokio::test]
 async fn a_stream_can_be_the_source_of_another() {
     let mut b = bench();

@@ -312,7 +312,9 @@ mod tests {
         assert_eq!(Node::parse(&many).err(), None);
         let bomb = ('b'..='i').fold("a: &a [x, x]\n".to_owned(), |text, name| {
             let last = char::from(name as u8 - 1);
-            text + &format!("{name}: &{name} [*{last}, *{last}, *{last}, *{last}, *{last}, *{last}]\n")
+            text + &format!(
+                "{name}: &{name} [*{last}, *{last}, *{last}, *{last}, *{last}, *{last}]\n"
+            )
         });
         let error = Node::parse(&bomb).unwrap_err();
         assert!(error.text.contains("alias"), "{error}");

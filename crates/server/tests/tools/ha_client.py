@@ -12,7 +12,6 @@ import sys
 
 import aiohttp
 from go2rtc_client import Go2RtcRestClient
-from go2rtc_client.exceptions import Go2RtcClientError
 from go2rtc_client.models import WebRTCSdpOffer
 from go2rtc_client.ws import Go2RtcWsClient, WebRTCAnswer, WebRTCCandidate, WebRTCOffer, WsError
 from webrtc_models import RTCIceServer
@@ -79,11 +78,8 @@ async def main(socket: str, user: str, password: str, rtsp: str) -> None:
         await client.streams.add("camera.one", camera)
         await client.streams.add("camera.file", "demo:")
         for name, source in SOURCES.items():
-            try:
-                await client.streams.add(name, source)
-                print("source", source)
-            except Go2RtcClientError:
-                print("MISSING source", source)
+            await client.streams.add(name, source)
+            print("source", source)
         streams = await client.streams.list()
         assert {"camera.file", "camera.one"} <= set(streams), streams
         assert [p.url for p in streams["camera.one"].producers] == [camera]

@@ -81,6 +81,7 @@ impl Live {
         let mut taken = Vec::new();
         for live in &mut state.tracks {
             live.track.restart(generation);
+            live.track.count_anew();
             live.active = live.feed.is_some() || live.track.is_watched();
             live.media = None;
             for (index, media) in medias.iter().enumerate() {

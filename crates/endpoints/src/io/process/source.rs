@@ -101,6 +101,9 @@ impl Plan {
                 near => format!("{near} forwarded {}", url.authority()),
             };
             description.url = url.expose();
+        } else if output.is_some() {
+            // Its own address is that of our port and a key that nobody else may know: the source names it.
+            description.url.clear();
         }
     }
 }
