@@ -41,7 +41,7 @@ function show(stream, info) {
         unfit.length > 0 && h('details', null, h('summary', null, t('links.unfit', {n: unfit.length})), h('ul', {class: 'urls'}, unfit.map(row))),
         h('section', {class: 'card'}, h('h2', null, t('links.snippets')), snippets(about).map(([title, text]) => h('details', null, h('summary', null, title), h('div', {class: 'row'}, h('pre', {class: 'grow', tabindex: '0'}, text), copier(text))))),
         act('links.play', 'links.playAbout', 'https://…/sound.mp3', src => call('POST', 'api/streams', {query: {dst: name, src}, limit: 30_000}), () => call('POST', 'api/streams', {query: {dst: name, src: ''}})),
-        act('links.publish', 'links.publishAbout', 'rtmp://…', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000}))));
+        act('links.publish', 'links.publishAbout', 'rtsp://…', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000}))));
 }
 
 /** @param {string} text */

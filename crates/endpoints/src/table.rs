@@ -8,6 +8,8 @@ use rs2rtc_base::{Error, ErrorKind, Redacted};
 use rs2rtc_streams::{BoxFuture, Destination, OpenRequest, Opener, Origin, Producer};
 
 use crate::Context;
+use crate::io::rtsp::SCHEMES as RTSP;
+use crate::outputs::publish;
 use crate::sources::{demo, exec, ffmpeg, http, rtsp, tcp};
 
 /// What opening a source gives.
@@ -65,7 +67,7 @@ pub static SOURCES: &[Entry] = &[
         open: demo::open,
     },
     Entry {
-        schemes: &["rtsp", "rtsps", "rtspx"],
+        schemes: RTSP,
         title: "RTSP camera",
         docs: "rtsp.md",
         example: "rtsp://user:pass@192.168.1.10/stream1#timeout=10",
@@ -119,17 +121,34 @@ pub struct Outlet {
     pub title: &'static str,
     /// Page under `docs/outputs/`.
     pub docs: &'static str,
-    /// How it is reached.
-    pub destination: fn(context: Arc<Context>) -> Arc<dyn Destination>,
+    /// Checks an address without dialling.
+    pub check: fn(url: &str) -> Result<(), Error>,
+    /// The server at an address that somebody has named.
+    pub destination: fn(context: Arc<Context>, url: &str, origin: Origin) -> Reached,
 }
 
+/// What looking for a server gives.
+pub type Reached = Result<Arc<dyn Destination>, Error>;
+
 /// All kinds of servers that streams can be published to.
-pub static OUTLETS: &[Outlet] = &[];
+pub static OUTLETS: &[Outlet] = &[Outlet {
+    schemes: RTSP,
+    title: "RTSP server",
+    docs: "publish.md",
+    check: publish::rtsp::check,
+    destination: publish::rtsp::destination,
+}];
 
 /// The entry of a source text by its scheme.
 pub fn entry(source: &str) -> Option<&'static Entry> {
     let scheme = source.split_once(':')?.0;
     SOURCES.iter().find(|e| e.schemes.contains(&scheme))
+}
+
+/// The kind of server of an address by its scheme.
+pub fn outlet(url: &str) -> Option<&'static Outlet> {
+    let scheme = url.split_once(':')?.0;
+    OUTLETS.iter().find(|outlet| outlet.schemes.contains(&scheme))
 }
 
 /// Opens sources by the table.
@@ -183,10 +202,14 @@ impl Opener for Table {
         }
     }
 
-    fn destination(&self, url: &str) -> Option<Arc<dyn Destination>> {
-        let scheme = url.split_once(':')?.0;
-        let outlet = OUTLETS.iter().find(|outlet| outlet.schemes.contains(&scheme))?;
-        Some((outlet.destination)(Arc::clone(&self.context)))
+    fn destination(
+        &self,
+        url: &str,
+        origin: Origin,
+    ) -> Result<Option<Arc<dyn Destination>>, Error> {
+        let reached =
+            |outlet: &Outlet| (outlet.destination)(Arc::clone(&self.context), url, origin);
+        outlet(url).map(reached).transpose()
     }
 
     fn open(&self, request: OpenRequest) -> Opening {

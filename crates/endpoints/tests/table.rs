@@ -36,11 +36,15 @@ fn outlets_are_unique_documented_and_found() {
         assert!(page.exists(), "{} has no page {}", outlet.title, page.display());
         for scheme in outlet.schemes {
             assert!(seen.insert(*scheme), "{scheme} is there twice");
-            assert!(table.destination(&format!("{scheme}://h/x")).is_some(), "{scheme}");
+            let url = format!("{scheme}://h/x");
+            (outlet.check)(&url).unwrap();
+            assert!(table.destination(&url, Origin::Stranger).unwrap().is_some(), "{scheme}");
+            let wrong = table.destination(&format!("{scheme}:///x"), Origin::Config);
+            assert_eq!(wrong.err().map(|e| e.kind()), Some(ErrorKind::Config), "{scheme}");
         }
     }
-    for none in ["rtsp://127.0.0.1:1/x", "exec:cat", "x", ""] {
-        assert!(table.destination(none).is_none(), "{none}");
+    for none in ["http://127.0.0.1:1/x", "exec:cat", "x", ""] {
+        assert!(table.destination(none, Origin::Config).unwrap().is_none(), "{none}");
     }
 }
 

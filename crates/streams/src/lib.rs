@@ -49,7 +49,7 @@ pub use live::{TrackWriter, Tracks, Wanted};
 pub use options::{Departure, Options, Wake};
 pub use preload::PreloadSnapshot;
 pub use producer::{BoxFuture, Ended, OpenRequest, Opener, Origin, Producer};
-pub use publish::Destination;
+pub use publish::{Connected, Destination};
 pub use queue::{FrameQueue, Limits as QueueLimits};
 pub use registry::{Settings, Streams, Tried};
 pub use retry::Change;

@@ -98,10 +98,18 @@ pub trait Opener: Send + Sync + 'static {
         false
     }
 
-    /// Where a stream can be published to, by the scheme of the address.
-    fn destination(&self, url: &str) -> Option<Arc<dyn Destination>> {
-        let _ = url;
-        None
+    /// The address of a server that a stream can be published to, named by
+    /// `origin`; `None` if there is no such kind of server.
+    ///
+    /// # Errors
+    /// `Config` for an address that cannot work.
+    fn destination(
+        &self,
+        url: &str,
+        origin: Origin,
+    ) -> Result<Option<Arc<dyn Destination>>, Error> {
+        let _ = (url, origin);
+        Ok(None)
     }
 
     /// Dials it. Errors name what failed, without secrets.

@@ -3,25 +3,33 @@
 //! whether the server or the camera was the reason.
 //!
 //! Which addresses there are is not known here: [`Destination`]s come from the
-//! [`crate::Opener`] by their scheme.
+//! [`crate::Opener`] by their scheme and by who named them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind, Redacted};
 use rs2rtc_media::Media;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::attach::{Attached, Request};
 use crate::connection::{Connection, Description};
-use crate::producer::{BoxFuture, Ended};
+use crate::options::Departure;
+use crate::producer::{BoxFuture, Ended, Origin};
 use crate::registry::{Shared, not_found};
 
 /// How long a publication that ended waits for its next try.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// A kind of server that streams can be published to.
+/// The same where the server refuses us: it will hardly think otherwise soon, and asking
+/// for its opinion opens the camera.
+const REFUSED: Duration = Duration::from_secs(60);
+
+/// What ended after so long is told, also if it is what ended the one before.
+const NEWS: Duration = Duration::from_secs(60);
+
+/// An address that streams can be published to.
 pub trait Destination: Send + Sync + 'static {
     /// What the API shows of the connection.
     fn format_name(&self) -> &'static str;
@@ -29,9 +37,19 @@ pub trait Destination: Send + Sync + 'static {
     /// What it can take, from our side.
     fn medias(&self) -> Vec<Media>;
 
-    /// Connects and sends until the server or the stream ends it, or `cancel`
-    /// fires; then says goodbye within two seconds and returns. Never retries.
-    fn send(&self, url: String, attached: Attached, cancel: CancellationToken) -> BoxFuture<Ended>;
+    /// Connects, so that no camera is opened for a server that is not there. May
+    /// be dropped.
+    ///
+    /// # Errors
+    /// What failed, without secrets.
+    fn connect(&self) -> BoxFuture<Result<Box<dyn Connected>, Error>>;
+}
+
+/// A server that is there. It may have to wait until the camera is open.
+pub trait Connected: Send {
+    /// Sends until the server or the stream ends it, or `cancel` fires; then lets
+    /// go of the stream, says goodbye within two seconds and returns. Never retries.
+    fn send(self: Box<Self>, attached: Attached, cancel: CancellationToken) -> BoxFuture<Ended>;
 }
 
 /// A stream that is published to an address.
@@ -45,9 +63,14 @@ pub(crate) struct Outlet {
 
 impl Outlet {
     /// # Errors
-    /// `streams: unsupported scheme: <url>`.
-    pub(crate) fn new(shared: &Shared, stream: &str, url: &str) -> Result<Self, Error> {
-        let destination = shared.destination(url).ok_or_else(|| {
+    /// `streams: unsupported scheme: <url>`; what is wrong with the address.
+    pub(crate) fn new(
+        shared: &Shared,
+        stream: &str,
+        url: &str,
+        origin: Origin,
+    ) -> Result<Self, Error> {
+        let destination = shared.destination(url, origin)?.ok_or_else(|| {
             let text = format!("streams: unsupported scheme: {}", Redacted(url));
             Error::new(ErrorKind::Unsupported, text)
         })?;
@@ -73,39 +96,61 @@ impl Outlet {
     pub(crate) async fn keep(self, shared: Arc<Shared>, first: Option<Attached>) {
         let mut first = first;
         let mut said = String::new();
-        while !self.cancel.is_cancelled() {
-            let attached = match first.take() {
-                Some(attached) => Ok(attached),
-                None => tokio::select! {
-                    biased;
-                    () = self.cancel.cancelled() => return,
-                    attached = self.attach(&shared) => attached,
-                },
-            };
-            let problem = match attached {
-                Ok(attached) => {
-                    let (url, cancel) = (self.url.clone(), self.cancel.child_token());
-                    match self.destination.send(url, attached, cancel).await {
-                        Ended::Cancelled | Ended::Finished => "the connection ended".to_owned(),
-                        Ended::Failed(error) => error.to_string(),
-                    }
-                }
-                Err(error) => error.to_string(),
-            };
-            if self.cancel.is_cancelled() {
-                return;
-            }
+        loop {
+            let since = Instant::now();
+            let Some(error) = self.once(&shared, first.take()).await else { return };
             // The same again and again is said once.
-            if problem != said {
+            let problem = error.to_string();
+            if problem != said || since.elapsed() >= NEWS {
                 let (stream, url) = (self.stream.as_str(), Redacted(&self.url));
                 tracing::warn!(target: "streams", stream, %url, problem, "publish");
                 said = problem;
             }
+            let wait = match error.kind() {
+                ErrorKind::Auth | ErrorKind::Config => REFUSED,
+                _ => AGAIN,
+            };
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return,
-                () = sleep(AGAIN) => {}
+                () = sleep(wait) => {}
             }
         }
+    }
+
+    /// Publishes until it ends. Gives the reason; `None` once it is cancelled.
+    async fn once(&self, shared: &Shared, first: Option<Attached>) -> Option<Error> {
+        let begin = async {
+            let connected = match (self.destination.connect().await, first) {
+                (Ok(connected), Some(attached)) => return Ok((connected, attached)),
+                (Ok(connected), None) => connected,
+                (Err(error), first) => {
+                    if let Some(attached) = first {
+                        attached.detach(Departure::now("refused"));
+                    }
+                    return Err(error);
+                }
+            };
+            Ok((connected, self.attach(shared).await?))
+        };
+        let begun = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return None,
+            begun = begin => begun,
+        };
+        let (connected, attached) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Some(error),
+        };
+        let ended = connected.send(attached, self.cancel.child_token()).await;
+        if self.cancel.is_cancelled() {
+            return None;
+        }
+        Some(match ended {
+            Ended::Failed(error) => error,
+            Ended::Cancelled | Ended::Finished => {
+                Error::new(ErrorKind::Ended, "the connection ended")
+            }
+        })
     }
 }

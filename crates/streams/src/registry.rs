@@ -80,8 +80,12 @@ impl Shared {
         }
     }
 
-    pub(crate) fn destination(&self, url: &str) -> Option<Arc<dyn Destination>> {
-        self.opener.destination(url)
+    pub(crate) fn destination(
+        &self,
+        url: &str,
+        origin: Origin,
+    ) -> Result<Option<Arc<dyn Destination>>, Error> {
+        self.opener.destination(url, origin)
     }
 
     /// Opens a source: another stream by its name, else by its scheme.
@@ -310,21 +314,25 @@ impl Streams {
     /// Publishes a stream to an address until the stream is deleted: once it is
     /// attached this goes on by itself, and begins again whenever it ends.
     ///
+    /// `origin` named the address: it decides what may be connected to.
+    ///
     /// # Errors
-    /// `streams: unsupported scheme: <url>`; what attaching says.
-    pub async fn publish(&self, name: &str, url: &str) -> Result<(), Error> {
-        let outlet = Outlet::new(&self.shared, name, url)?;
+    /// `streams: unsupported scheme: <url>`; what is wrong with the address; what
+    /// attaching says.
+    pub async fn publish(&self, name: &str, url: &str, origin: Origin) -> Result<(), Error> {
+        let outlet = Outlet::new(&self.shared, name, url, origin)?;
         let attached = outlet.attach(&self.shared).await?;
         self.send(name, url, outlet, Some(attached));
         Ok(())
     }
 
-    /// As [`Self::publish`], without waiting for the first attach.
+    /// As [`Self::publish`] for an address of the configuration, without waiting
+    /// for the first attach.
     ///
     /// # Errors
-    /// `streams: unsupported scheme: <url>`.
+    /// `streams: unsupported scheme: <url>`; what is wrong with the address.
     pub fn publish_later(&self, name: &str, url: &str) -> Result<(), Error> {
-        let outlet = Outlet::new(&self.shared, name, url)?;
+        let outlet = Outlet::new(&self.shared, name, url, Origin::Config)?;
         self.send(name, url, outlet, None);
         Ok(())
     }

@@ -4,6 +4,7 @@ pub mod hls;
 pub mod http;
 pub mod mp4;
 pub mod picture;
+pub mod publish;
 pub mod rtsp;
 #[cfg(test)]
 mod scene;

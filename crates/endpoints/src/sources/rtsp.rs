@@ -8,41 +8,33 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
 use rs2rtc_base::{Error, ErrorKind, Url};
 use rs2rtc_media::frame::SizeClass;
 use rs2rtc_media::sdp::{self, Side};
 use rs2rtc_media::{Codec, Direction, Kind, Media};
-use rs2rtc_rtsp::client::{Config, Event, Output, Session, SetupTrack};
+use rs2rtc_rtsp::client::{Event, Session, SetupTrack};
 use rs2rtc_streams::{
     BoxFuture, CancellationToken, Connection, Description, Ended, FrameQueue, OpenRequest,
     Producer, Sender, Subscription, Tracks, Wanted,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::Context;
 use crate::io::random::random_bytes;
 use crate::io::reach::Reach;
 use crate::io::rtp::{Outgoing, Packetiser, Pieces, Receiver};
-use crate::io::tcp::{self, Security};
+use crate::io::rtsp::{self, Link, Step};
 use crate::table::Opening;
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Redirects that are followed.
-const MAX_REDIRECTS: usize = 5;
 /// How long the answer on TEARDOWN is awaited.
 const GOODBYE: Duration = Duration::from_millis(150);
-/// Receive buffer that is kept free.
-const READ_AHEAD: usize = 64 * 1024;
 /// Bytes that may wait for a camera that does not read.
 const MAX_UNSENT: usize = 256 * 1024;
 
 /// A parsed address.
 #[derive(Clone, Debug)]
 struct Address {
-    url: Url,
-    security: Security,
-    timeout: Duration,
+    server: rtsp::Address,
     /// Kinds to take; empty means all.
     kinds: String,
     backchannel: bool,
@@ -57,37 +49,12 @@ pub fn check(source: &str) -> Result<(), Error> {
 }
 
 fn parse(source: &str) -> Result<Address, Error> {
-    let config = |text: String| Error::new(ErrorKind::Config, format!("rtsp: {text}"));
-    let url = Url::parse(source).map_err(|e| config(e.to_string()))?;
-    if url.host.is_empty() {
-        return Err(config("the address has no host".to_owned()));
-    }
-    let security = match url.scheme.as_str() {
-        "rtsps" => Security::Verified,
-        "rtspx" => Security::Unverified,
-        _ => Security::Plain,
-    };
-    let timeout = match url.fragment.get("timeout") {
-        None => DEFAULT_TIMEOUT,
-        Some(text) => match text.parse::<u64>() {
-            Ok(seconds @ 1..=600) => Duration::from_secs(seconds),
-            _ => {
-                return Err(config(format!(
-                    "#timeout={text} is not a number of seconds from 1 to 600"
-                )));
-            }
-        },
-    };
-    match url.fragment.get("transport") {
-        None | Some("" | "tcp") => {}
-        Some(other) => {
-            return Err(config(format!("#transport={other} is not available yet, use tcp")));
-        }
-    }
+    let server = rtsp::Address::parse(source)?;
+    let parameters = &server.url.fragment;
     // Any other parameter turns the backchannel off: people rely on it.
-    let backchannel = url.fragment.is_empty() || url.fragment.get("backchannel") == Some("1");
-    let kinds = url.fragment.get("media").unwrap_or_default().to_owned();
-    Ok(Address { url, security, timeout, kinds, backchannel })
+    let backchannel = parameters.is_empty() || parameters.get("backchannel") == Some("1");
+    let kinds = parameters.get("media").unwrap_or_default().to_owned();
+    Ok(Address { server, kinds, backchannel })
 }
 
 /// Connects and asks the camera for its description.
@@ -113,11 +80,11 @@ async fn dial(context: &Context, request: &OpenRequest) -> Result<Box<dyn Produc
             Ok((link, sdp)) => return camera(context, &address, link, &sdp),
             Err(Refusal::Redirect(to)) => {
                 redirects += 1;
-                if redirects > MAX_REDIRECTS {
+                if redirects > rtsp::MAX_REDIRECTS {
                     let text = "rtsp: the camera redirects in circles";
                     return Err(Error::new(ErrorKind::Protocol, text));
                 }
-                address.url = *to;
+                address.server.url = *to;
             }
             Err(Refusal::Failed { without_backchannel: true, .. }) if address.backchannel => {
                 address.backchannel = false;
@@ -143,22 +110,9 @@ async fn describe(
     reach: &Reach,
     address: &Address,
 ) -> Result<(Link, Bytes), Refusal> {
-    let port = address.url.port_or(554);
-    let to = (address.url.host.as_str(), port);
-    let stream = tcp::connect(reach, to, address.security, address.timeout)
-        .await
-        .map_err(|e| e.context("rtsp"))?;
-    let config = Config {
-        url: address.url.clone(),
-        user_agent: context.user_agent.clone(),
-        backchannel: address.backchannel,
-        timeout: address.timeout,
-        cnonce: random_bytes()?,
-    };
-    let mut session = Session::new(config);
-    session.describe(Instant::now());
-    let mut link = Link { stream, session, input: BytesMut::new(), output: BytesMut::new() };
-    match link.event().await? {
+    let mut link = address.server.connect(context, reach, address.backchannel).await?;
+    link.session.describe(Instant::now());
+    match event(&mut link).await? {
         Event::Described { sdp, .. } => Ok((link, sdp)),
         Event::Redirect(to) => Err(Refusal::Redirect(Box::new(to))),
         Event::Failed { error, without_backchannel } => {
@@ -191,8 +145,8 @@ fn camera(
     let connection = Arc::new(Connection::new(Description {
         format_name: "rtsp".to_owned(),
         protocol: "rtsp+tcp".to_owned(),
-        remote_addr: link.stream.remote_addr(),
-        url: address.url.without_credentials(),
+        remote_addr: link.remote_addr(),
+        url: address.server.url.without_credentials(),
         sdp: text.into_owned(),
         user_agent: context.user_agent.clone(),
         medias: medias.iter().filter(|m| !m.codecs.is_empty()).cloned().collect(),
@@ -201,67 +155,12 @@ fn camera(
     Ok(Box::new(Camera { link, medias, connection }))
 }
 
-/// A connection with its machine.
-struct Link {
-    stream: tcp::Stream,
-    session: Session,
-    input: BytesMut,
-    output: BytesMut,
-}
-
-impl Link {
-    /// Drives the connection until something happens. May be dropped and called
-    /// again at any time: nothing is lost.
-    async fn event(&mut self) -> Result<Event, Error> {
-        loop {
-            let deadline = match self.session.poll_output() {
-                Output::Event(event) => return Ok(event),
-                Output::Transmit(bytes) => {
-                    if self.output.len() > MAX_UNSENT {
-                        let text = "rtsp: the camera does not read what we send";
-                        return Err(Error::new(ErrorKind::Ended, text));
-                    }
-                    self.output.extend_from_slice(&bytes);
-                    continue;
-                }
-                Output::Timeout(at) => at,
-            };
-            if self.input.capacity() - self.input.len() < READ_AHEAD / 4 {
-                self.input.reserve(READ_AHEAD);
-            }
-            let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
-            tokio::select! {
-                read = reader.read_buf(&mut self.input) => match read {
-                    Ok(0) => self.session.handle_eof(),
-                    Ok(_) => self.session.handle_input(Instant::now(), &mut self.input),
-                    Err(e) => return Err(Error::caused(ErrorKind::Ended, "rtsp: connection lost", e)),
-                },
-                written = writer.write(&self.output), if !self.output.is_empty() => match written {
-                    Ok(count) => self.output.advance(count),
-                    Err(e) => return Err(Error::caused(ErrorKind::Ended, "rtsp: connection lost", e)),
-                },
-                () = until(deadline) => {
-                    self.session.handle_timeout(Instant::now());
-                }
-            }
+/// The next event of the machine.
+async fn event(link: &mut Link) -> Result<Event, Error> {
+    loop {
+        if let Step::Event(event) = link.step().await.map_err(|e| Error::from(e).context("rtsp"))? {
+            return Ok(event);
         }
-    }
-
-    /// Says TEARDOWN and closes. What the camera still sends is taken meanwhile:
-    /// one that waits for us to read does not read either, and closing with
-    /// packets unread resets the connection before the goodbye is read.
-    async fn goodbye(mut self) {
-        let leave = async {
-            if self.session.is_closed() {
-                // It failed; what it said before that may still wait.
-                let _ = self.stream.write_all(&self.output).await;
-            } else {
-                self.session.teardown(Instant::now());
-                while !self.session.is_closed() && self.event().await.is_ok() {}
-            }
-            let _ = self.stream.shutdown().await;
-        };
-        let _ = tokio::time::timeout(GOODBYE, leave).await;
     }
 }
 
@@ -291,7 +190,7 @@ impl Producer for Camera {
                     ended = self.play(&mut tracks) => ended,
                 }
             };
-            self.link.goodbye().await;
+            self.link.goodbye(GOODBYE).await;
             ended
         })
     }
@@ -309,11 +208,10 @@ impl Camera {
         let set_ups: Vec<SetupTrack> = set_up.iter().map(|(m, _)| self.set_up(*m)).collect();
         self.link.session.play(Instant::now(), &set_ups);
         let mut talk = Talk::default();
-        let mut pieces = Pieces::default();
         loop {
             let queue = talk.queue.clone();
             tokio::select! {
-                event = self.link.event() => match event {
+                event = event(&mut self.link) => match event {
                     Ok(Event::Packet { track, rtcp: false, payload }) => {
                         receiver.rtp(track, &payload, Instant::now());
                     }
@@ -337,8 +235,10 @@ impl Camera {
                         None => std::future::pending().await,
                     }
                 } => {
-                    talk.send(index, &frame, &mut pieces);
-                    self.link.append(&mut pieces);
+                    // A camera that does not read loses it.
+                    if self.link.unsent() <= MAX_UNSENT {
+                        self.link.send(|out| talk.send(index, &frame, out));
+                    }
                 }
             }
         }
@@ -368,22 +268,6 @@ impl Camera {
                 (asked.is_some() || extra).then(|| (index, codec.clone()))
             })
             .collect()
-    }
-}
-
-impl Link {
-    /// Queues packets for the camera; one that does not read loses them.
-    fn append(&mut self, pieces: &mut Pieces) {
-        let mut slices = Vec::new();
-        pieces.slices(&mut slices);
-        let size: usize = slices.iter().map(|s| s.len()).sum();
-        if self.output.len() + size <= MAX_UNSENT {
-            for slice in &slices {
-                self.output.extend_from_slice(slice);
-            }
-        }
-        drop(slices);
-        pieces.advance(size);
     }
 }
 
@@ -430,16 +314,10 @@ impl Talk {
     }
 }
 
-/// Sleeps until a machine's deadline; for ever without one.
-pub(crate) async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -473,7 +351,8 @@ mod tests {
         assert!(parse("rtsp://h/x").unwrap().backchannel);
         assert!(!parse("rtsp://h/x#timeout=10").unwrap().backchannel);
         assert!(parse("rtsp://h/x#timeout=10#backchannel=1").unwrap().backchannel);
-        assert_eq!(parse("rtsp://h/x#timeout=10").unwrap().timeout, Duration::from_secs(10));
+        let ten = parse("rtsp://h/x#timeout=10").unwrap().server.timeout;
+        assert_eq!(ten, Duration::from_secs(10));
         for bad in ["rtsp://h/x#timeout=abc", "rtsp://h/x#transport=udp", "rtsp:///x", "rtsp:x"] {
             let error = check(bad).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{bad}: {error}");

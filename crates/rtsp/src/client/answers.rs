@@ -38,6 +38,10 @@ impl Session {
                 None => self.refused(&pending.request.method, response),
             },
             401 => self.unauthorized(now, pending, response),
+            // Only what is announced counts.
+            _ if self.state == State::Opening && pending.request.method == Method::Options => {
+                self.send_announce(now);
+            }
             _ if pending.request.method == Method::Play && self.packets_before_answer => {
                 self.run(now, Vec::new());
             }
@@ -74,6 +78,7 @@ impl Session {
                 let sdp = response.body.clone();
                 self.event(Event::Described { sdp, base: self.base.clone() });
             }
+            (State::Opening, Method::Options) => self.send_announce(now),
             (State::Opening, _) => {
                 self.state = State::Opened;
                 self.event(Event::Announced);
@@ -170,7 +175,7 @@ impl Session {
             }
         };
         // A nonce may have become too old since; the first answer to a challenge never is.
-        let accepted_before = self.state != State::Opening;
+        let accepted_before = self.state != State::Opening || request.method == Method::Announce;
         let may_repeat = !pending.repeated && (!pending.authorized || stale || accepted_before);
         if may_repeat {
             self.pending = Some(self.transmit(now, request, true));

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! play:     describe() ─DESCRIBE→ Described ─ play(tracks) ─SETUP… PLAY→ Playing, Packet…
-//! publish:  announce() ─ANNOUNCE→ Announced ─ record(tracks) ─SETUP… RECORD→ Recording
+//! publish:  announce() ─OPTIONS ANNOUNCE→ Announced ─ record(tracks) ─SETUP… RECORD→ Recording
 //! either:   teardown() ─TEARDOWN→ TornDown, close the connection; nobody has to wait for it
 //! ```
 //!
@@ -13,7 +13,9 @@
 //! before it, perhaps a goodbye, close the connection, and open another one if the event says so. Nothing is retried
 //! here but an authentication.
 //!
-//! No OPTIONS comes first: some cameras close on it, all know DESCRIBE.
+//! No OPTIONS comes before DESCRIBE: some cameras close on it, all know DESCRIBE. A
+//! server that is published to is asked what it knows, as other publishers do; what it
+//! answers decides about the keep-alive only.
 //! Left out on purpose: multicast, RTSP over HTTP, PAUSE, seeking.
 
 mod answers;

@@ -20,6 +20,8 @@ use crate::message::{
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 /// So long before the session would end.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(5);
+/// Least interval of the keep-alive where we publish.
+const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Most tracks of a session: each takes two of the 256 channels.
 const MAX_TRACKS: usize = 127;
 /// No track on this channel.
@@ -37,6 +39,8 @@ pub struct Session {
     pub(super) state: State,
     /// We publish.
     pub(super) record: bool,
+    /// The session description to announce once OPTIONS is answered.
+    announcement: Bytes,
     cseq: u32,
     /// The request whose answer the flow waits for.
     pub(super) pending: Option<Pending>,
@@ -61,7 +65,7 @@ pub struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Idle,
-    /// DESCRIBE or ANNOUNCE is sent.
+    /// DESCRIBE, or OPTIONS and then ANNOUNCE, is sent.
     Opening,
     /// The caller chooses tracks.
     Opened,
@@ -108,6 +112,7 @@ impl Session {
             auth,
             state: State::Idle,
             record: false,
+            announcement: Bytes::new(),
             cseq: 0,
             pending: None,
             session: None,
@@ -147,9 +152,14 @@ impl Session {
         }
         self.state = State::Opening;
         self.record = true;
+        self.announcement = sdp;
+        self.send(now, Request::new(Method::Options, self.url.clone()));
+    }
+
+    pub(super) fn send_announce(&mut self, now: Instant) {
         let mut request = Request::new(Method::Announce, self.url.clone())
             .with("Content-Type", "application/sdp");
-        request.body = sdp;
+        request.body = std::mem::take(&mut self.announcement);
         self.send(now, request);
     }
 
@@ -279,6 +289,11 @@ impl Session {
     /// What of the input was passed over as garbage.
     pub const fn skipped(&self) -> Skipped {
         self.decoder.skipped()
+    }
+
+    /// When something complete came last; `None` if nothing did.
+    pub const fn last_heard(&self) -> Option<Instant> {
+        self.last_input
     }
 
     /// True after the end: `Failed`, `Redirect` or `TornDown`.
@@ -474,6 +489,10 @@ impl Session {
     fn keep_alive_interval(&self) -> Duration {
         match self.session_timeout {
             Some(timeout) if timeout > KEEP_ALIVE_MARGIN => timeout - KEEP_ALIVE_MARGIN,
+            // Cameras that name so little do not mean it; a server may.
+            Some(timeout) if self.record && !timeout.is_zero() => {
+                (timeout / 2).max(SHORTEST_KEEP_ALIVE)
+            }
             _ => KEEP_ALIVE,
         }
     }

@@ -44,6 +44,23 @@ impl Test {
         test
     }
 
+    /// A publisher up to the first SETUP.
+    fn announced(url: &str) -> Self {
+        let mut test = Self::new(url);
+        test.session.announce(test.now, Bytes::from_static(b"v=0"));
+        let sent = test.sent();
+        assert!(sent.starts_with(&format!("OPTIONS {url} RTSP/1.0")), "{sent}");
+        let sent = test.answer(
+            "RTSP/1.0 200 OK\r\nCSeq: 1\r\nPublic: OPTIONS, ANNOUNCE, GET_PARAMETER\r\n\r\n",
+        );
+        assert!(sent.starts_with(&format!("ANNOUNCE {url} RTSP/1.0")), "{sent}");
+        let end = "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0";
+        assert!(sent.ends_with(end), "{sent}");
+        test.answer("RTSP/1.0 200 OK\r\nCSeq: 2\r\n\r\n");
+        assert!(matches!(test.event(), Event::Announced));
+        test
+    }
+
     /// What is sent, as one text.
     fn sent(&mut self) -> String {
         let mut sent = String::new();
@@ -448,19 +465,89 @@ fn questions_of_the_camera_are_answered() {
 
 #[test]
 fn publishes() {
-    let mut t = Test::new("rtsp://h/live");
-    t.session.announce(t.now, Bytes::from_static(b"v=0"));
-    let sent = t.sent();
-    assert!(sent.starts_with("ANNOUNCE rtsp://h/live RTSP/1.0"));
-    assert!(sent.ends_with("Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0"));
-    t.answer("RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n");
-    assert!(matches!(t.event(), Event::Announced));
+    let mut t = Test::announced("rtsp://h/live");
     t.session.record(t.now, &[SetupTrack::new("streamid=0")]);
     assert!(t.sent().contains("Transport: RTP/AVP/TCP;unicast;interleaved=0-1;mode=record\r\n"));
-    let sent = t.answer("RTSP/1.0 200 OK\r\nCSeq: 2\r\nSession: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n");
+    let sent = t.answer("RTSP/1.0 200 OK\r\nCSeq: 3\r\nSession: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n");
     assert!(sent.starts_with("RECORD rtsp://h/live RTSP/1.0"));
-    t.answer("RTSP/1.0 200 OK\r\nCSeq: 3\r\n\r\n");
+    t.answer("RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n");
     assert!(matches!(t.event(), Event::Recording { .. }));
+    assert_eq!(t.session.last_heard(), Some(t.now));
+}
+
+#[test]
+fn a_server_that_refuses_options_may_still_take_a_publisher() {
+    let mut t = Test::new("rtsp://h/live");
+    t.session.announce(t.now, Bytes::from_static(b"v=0"));
+    t.sent();
+    let sent = t.answer("RTSP/1.0 501 Not Implemented\r\nCSeq: 1\r\n\r\n");
+    assert!(sent.starts_with("ANNOUNCE rtsp://h/live RTSP/1.0"), "{sent}");
+    t.answer("RTSP/1.0 403 No Publishers Here\r\nCSeq: 2\r\n\r\n");
+    let text = "RTSP wrong response on ANNOUNCE: 403 No Publishers Here";
+    assert_eq!(t.failure(), (ErrorKind::Auth, text.into(), false));
+}
+
+#[test]
+fn a_publisher_that_is_challenged() {
+    let refused = |cseq: u32| {
+        format!(
+            "RTSP/1.0 401 Unauthorized\r\nCSeq: {cseq}\r\n\
+             WWW-Authenticate: Digest realm=\"r\", nonce=\"n{cseq}\"\r\n\r\n"
+        )
+    };
+    // Who answers OPTIONS to everybody asks at ANNOUNCE, whose body is sent again.
+    let mut t = Test::new("rtsp://u:s3cret@h/live");
+    t.session.announce(t.now, Bytes::from_static(b"v=0"));
+    t.sent();
+    t.answer("RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n");
+    let sent = t.answer(&refused(2));
+    assert!(sent.contains("nonce=\"n2\"") && sent.ends_with("\r\n\r\nv=0"), "{sent}");
+    t.answer(&refused(3));
+    assert_eq!(t.failure(), (ErrorKind::Auth, "RTSP wrong user/pass".into(), false));
+    // A nonce for every request.
+    let mut t = Test::new("rtsp://u:s3cret@h/live");
+    t.session.announce(t.now, Bytes::from_static(b"v=0"));
+    t.sent();
+    assert!(t.answer(&refused(1)).starts_with("OPTIONS "));
+    t.answer("RTSP/1.0 200 OK\r\nCSeq: 2\r\n\r\n");
+    let sent = t.answer(&refused(3));
+    assert!(sent.starts_with("ANNOUNCE ") && sent.contains("nonce=\"n3\""), "{sent}");
+    t.answer("RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n");
+    assert!(matches!(t.event(), Event::Announced));
+}
+
+#[test]
+fn a_published_session_is_kept_by_the_time_that_the_server_names() {
+    for (field, seconds, method) in [
+        ("1;timeout=60", 55, "GET_PARAMETER"),
+        ("1;timeout=4", 2, "GET_PARAMETER"),
+        ("1;timeout=1", 1, "GET_PARAMETER"),
+        ("1;timeout=0", 25, "GET_PARAMETER"),
+        ("1", 25, "GET_PARAMETER"),
+    ] {
+        let mut t = Test::announced("rtsp://h/live");
+        t.session.record(t.now, &[SetupTrack::new("trackID=0")]);
+        t.sent();
+        t.answer(&format!("RTSP/1.0 200 OK\r\nCSeq: 3\r\nSession: {field}\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n"));
+        t.answer("RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n");
+        for cseq in [5, 6] {
+            assert_eq!(t.deadline, Some(t.now + Duration::from_secs(seconds)), "{field}");
+            let sent = t.wait();
+            assert!(sent.starts_with(&format!("{method} rtsp://h/live ")), "{field}: {sent}");
+            assert!(sent.contains("Session: 1\r\n"), "{sent}");
+            t.answer(&format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n"));
+        }
+        // One that does not answer any more is gone.
+        t.wait();
+        t.events.clear();
+        for _ in 0..4 {
+            t.wait();
+            if t.session.is_closed() {
+                break;
+            }
+        }
+        assert_eq!(t.failure().0, ErrorKind::Ended, "{field}");
+    }
 }
 
 #[test]

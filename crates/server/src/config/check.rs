@@ -1,5 +1,6 @@
-//! What can be said about values only when all is read: whether sources are of
-//! a kind that exists. Such a stream is kept; opening it tells its viewers why.
+//! What can be said about values only when all is read: whether sources, and servers
+//! that streams are sent to, are of a kind that exists. Such a stream is kept; opening
+//! it tells its viewers why.
 
 use rs2rtc_base::Redacted;
 use rs2rtc_endpoints::table;
@@ -25,7 +26,30 @@ pub(super) fn check(config: &mut Config) {
             problems.push(place.problem(Severity::Warning, text));
         }
     }
+    for (name, urls) in &config.publish {
+        let Some(place) = config.publish_places.get(name) else { continue };
+        let mut wrong: Vec<String> = urls.iter().filter_map(|url| wrong_outlet(url)).collect();
+        if wrong.is_empty() && config.streams.get(name).is_none() {
+            wrong.push("no stream of this name is configured".to_owned());
+        }
+        problems.extend(wrong.into_iter().map(|text| place.problem(Severity::Warning, text)));
+    }
     config.problems.append(&mut problems);
+}
+
+/// What is wrong with the address of a server that a stream is sent to.
+fn wrong_outlet(url: &str) -> Option<String> {
+    if let Some(outlet) = table::outlet(url) {
+        return (outlet.check)(url).err().map(|e| Redacted(&e.to_string()).to_string());
+    }
+    let schemes = table::OUTLETS.iter().flat_map(|outlet| outlet.schemes.iter().copied());
+    let schemes = schemes.collect::<Vec<_>>().join(", ");
+    Some(match url.split_once(':') {
+        Some((scheme, _)) => {
+            format!("publishing to {scheme:?} is not available in this version, use {schemes}")
+        }
+        None => format!("{url:?} is no address of a server, use {schemes}"),
+    })
 }
 
 fn wrong(source: &str, is_stream: impl Fn(&str) -> bool) -> Option<String> {

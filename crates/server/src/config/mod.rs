@@ -139,6 +139,8 @@ pub struct Config {
     pub defaults: streams::Options,
     /// Section `publish`: stream to destinations.
     pub publish: BTreeMap<String, Vec<String>>,
+    /// Where the entries of `publish` stand.
+    pub publish_places: BTreeMap<String, Place>,
     /// Section `preload`: stream to query.
     pub preload: BTreeMap<String, String>,
     /// Where the entries of `preload` stand.
@@ -242,7 +244,7 @@ impl Config {
         open(root, "streams", |s| self.streams.read(s));
         root.about("Streams that are sent to other servers.");
         root.note("publish", Kind::Section, || Json::Null);
-        open(root, "publish", |s| read_publish(s, &mut self.publish));
+        open(root, "publish", |s| self.read_publish(s));
         root.about("Streams that run although nobody watches: name to `video`, `audio`, `microphone`, with codecs if wanted. Empty: video&audio.");
         root.note("preload", Kind::Section, || Json::Null);
         open(root, "preload", |s| {
@@ -284,9 +286,27 @@ impl Config {
                 root.report(Severity::Warning, node.at, section, text);
             }
         }
-        if let Some(node) = root.any("publish").filter(|_| !self.publish.is_empty()) {
-            let text = "not available in this version, accepted but not started".to_owned();
-            root.report(Severity::Warning, node.at, "publish", text);
+    }
+
+    fn read_publish(&mut self, section: &mut Section<'_>) {
+        if section.notes() {
+            section.about("Addresses of servers that the stream is sent to, one or a list.");
+            section.note("*", Kind::List(Vec::new()), || {
+                serde_json::to_value(&self.publish).unwrap_or_default()
+            });
+            return;
+        }
+        match &section.node().value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    let path = section.child(&entry.key);
+                    let texts = section.texts(&path, &entry.node);
+                    self.publish.insert(entry.key.clone(), texts);
+                    let place = section.place(&entry.key, &entry.node);
+                    self.publish_places.insert(entry.key.clone(), place);
+                }
+            }
+            _ => self.publish.clear(),
         }
     }
 
@@ -326,25 +346,6 @@ fn open(root: &mut Section<'_>, key: &'static str, read: impl FnOnce(&mut Sectio
     };
     read(&mut section);
     root.absorb(section.finish_open());
-}
-
-fn read_publish(section: &mut Section<'_>, into: &mut BTreeMap<String, Vec<String>>) {
-    if section.notes() {
-        section.about("Where the stream is sent, one or a list.");
-        section
-            .note("*", Kind::List(Vec::new()), || serde_json::to_value(&*into).unwrap_or_default());
-        return;
-    }
-    match &section.node().value {
-        Value::Map(entries) => {
-            for entry in entries {
-                let path = section.child(&entry.key);
-                let texts = section.texts(&path, &entry.node);
-                into.insert(entry.key.clone(), texts);
-            }
-        }
-        _ => into.clear(),
-    }
 }
 
 #[cfg(test)]

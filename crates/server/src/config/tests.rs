@@ -125,8 +125,22 @@ xiaomi: {"1": token}
 "#;
     let config = Config::parse("f.yaml", absent);
     let problems = problems(&config);
-    assert_eq!(problems.len(), 12, "{problems:#?}");
+    assert_eq!(problems.len(), 13, "{problems:#?}");
     assert!(problems.iter().all(|p| p.contains("not available in this version")), "{problems:#?}");
+}
+
+#[test]
+fn what_is_published_is_checked_with_its_place() {
+    let text = "streams: {a: 'demo:'}\npublish:\n  a:\n    - rtsp://u:pw@h/a\n    - rtsp://h/b#transport=udp\n    - rtmp://u:pw@h/c\n  b: rtsps://h/d#media=video\n  c: nowhere\n";
+    let config = Config::parse("f.yaml", text);
+    let expected = [
+        "f.yaml:4:5: publish.a: rtsp: #transport=udp is not available yet, use tcp",
+        "f.yaml:4:5: publish.a: publishing to \"rtmp\" is not available in this version, use rtsp, rtsps, rtspx",
+        "f.yaml:7:6: publish.b: no stream of this name is configured",
+        "f.yaml:8:6: publish.c: \"nowhere\" is no address of a server, use rtsp, rtsps, rtspx",
+    ];
+    assert_eq!(problems(&config), expected);
+    assert_eq!(config.publish["a"].len(), 3, "the others are started");
 }
 
 #[test]

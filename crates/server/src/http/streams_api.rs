@@ -32,6 +32,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
         Method::PUT => put(&api, &call, src).await,
         Method::PATCH => patch(&api, &call, src).await,
         Method::POST => post(&api, &call, src).await,
+        Method::DELETE if call.query.has("dst") => withdraw(&api, src, call.query.get("dst")),
         Method::DELETE => delete(&api, src).await,
         _ => empty(),
     }
@@ -187,9 +188,20 @@ async fn post(api: &Api, call: &Call, src: &str) -> Reply {
     if let Err(text) = may_name(api, call, &[dst.to_owned()]).await {
         return error(StatusCode::BAD_REQUEST, &text);
     }
-    match api.streams.publish(src, dst).await {
+    match api.streams.publish(src, dst, call.origin()).await {
         Ok(()) => empty(),
+        Err(problem) if problem.kind() == ErrorKind::Config => {
+            failed(api, StatusCode::BAD_REQUEST, &problem)
+        }
         Err(problem) => failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
+    }
+}
+
+/// Ends what is published to a server; the stream stays.
+fn withdraw(api: &Api, src: &str, dst: &str) -> Reply {
+    match api.streams.withdraw(src, dst) {
+        true => empty(),
+        false => error(StatusCode::NOT_FOUND, "streams: nothing is published there"),
     }
 }
 

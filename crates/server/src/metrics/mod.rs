@@ -55,6 +55,8 @@ const REASONS: &[&str] = &[
     "replaced",
     "kicked",
     "poll_timeout",
+    "refused",
+    "withdrawn",
 ];
 
 /// Labels of a family: names with values.

@@ -85,9 +85,9 @@ fn playing_and_publishing_answer_as_the_contract_says() {
         ("src=demo:&dst=demo", 500, "can't find consumer\n"),
         ("src=demo&dst=exec:cat", 500, "streams: unsupported scheme: exec:cat\n"),
         (
-            "src=demo&dst=rtsp://u:p@127.0.0.1:1/x",
+            "src=demo&dst=rtmp://u:p@127.0.0.1:1/x",
             500,
-            "streams: unsupported scheme: rtsp://***@127.0.0.1:1/x\n",
+            "streams: unsupported scheme: rtmp://***@127.0.0.1:1/x\n",
         ),
     ] {
         answers(&server, "POST", &format!("api/streams?{query}"), status, text);

@@ -23,6 +23,7 @@ mod pictures;
 mod players;
 mod processes;
 mod publish;
+mod publish_rtsp;
 mod secrets;
 mod socket;
 mod sources;

@@ -2,8 +2,8 @@
 """A foreign RTSP camera for tests: GStreamer's server on loopback.
 
 Prints `ready PORT LOCKED` once it listens. On PORT: /h264 (H.264 with several
-slices and Opus), /aac (H.264 and AAC), /h265. On LOCKED: /auth (as /h264, user
-`cam`, password `pa55`, Digest).
+slices and Opus), /aac (H.264 and AAC), /h265. On LOCKED (user `cam`, password
+`pa55`, Digest): /auth (as /h264), and /record, which takes H.264 and Opus.
 """
 
 import gi
@@ -27,6 +27,7 @@ AAC = (
     "audiotestsrc is-live=true freq=440 ! audioconvert ! audioresample ! voaacenc ! "
     "rtpmp4gpay name=pay1 pt=97"
 )
+TAKEN = "rtph264depay name=depay0 ! h264parse ! fakesink rtpopusdepay name=depay1 ! fakesink"
 
 
 def serve(mounted: dict[str, str], auth: GstRtspServer.RTSPAuth | None) -> GstRtspServer.RTSPServer:
@@ -37,7 +38,10 @@ def serve(mounted: dict[str, str], auth: GstRtspServer.RTSPAuth | None) -> GstRt
     for path, launch in mounted.items():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(f"( {launch} )")
-        factory.set_shared(True)
+        if launch == TAKEN:
+            factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
+        else:
+            factory.set_shared(True)
         if auth is not None:
             permissions = GstRtspServer.RTSPPermissions()
             permissions.add_permission_for_role("user", "media.factory.access", True)
@@ -60,7 +64,7 @@ def main() -> None:
 
     media = {"/h264": f"{VIDEO} {OPUS}", "/aac": f"{VIDEO} {AAC}", "/h265": VIDEO_265}
     open_server = serve(media, None)
-    locked_server = serve({"/auth": f"{VIDEO} {OPUS}"}, auth)
+    locked_server = serve({"/auth": f"{VIDEO} {OPUS}", "/record": TAKEN}, auth)
     print(f"ready {open_server.get_bound_port()} {locked_server.get_bound_port()}", flush=True)
     GLib.MainLoop().run()
 

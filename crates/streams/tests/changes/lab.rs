@@ -85,8 +85,8 @@ impl Opener for Lab {
         Err(Error::new(ErrorKind::Unsupported, "streams: source not supported"))
     }
 
-    fn destination(&self, url: &str) -> Option<Arc<dyn Destination>> {
-        self.destination.lock().unwrap().clone().filter(|_| url.starts_with("test:"))
+    fn destination(&self, url: &str, _: Origin) -> Result<Option<Arc<dyn Destination>>, Error> {
+        Ok(self.destination.lock().unwrap().clone().filter(|_| url.starts_with("test:")))
     }
 
     fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {

@@ -1,20 +1,28 @@
 //! Publishing to a server.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
-use rs2rtc_streams::{Attached, BoxFuture, CancellationToken, Destination, Ended};
+use rs2rtc_streams::{
+    Attached, BoxFuture, CancellationToken, Connected, Destination, Ended, Origin,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::lab::{MS, S, bench};
 
 /// Accepts everything for 200 ms, or until cancelled.
+#[derive(Clone, Default)]
+struct Server(Arc<Seen>);
+
 #[derive(Default)]
-struct Server {
+struct Seen {
     begun: Mutex<Vec<Instant>>,
     patient: AtomicBool,
+    /// Nobody is there; or who asks is refused.
+    away: Mutex<Option<ErrorKind>>,
+    asked: AtomicUsize,
 }
 
 impl Destination for Server {
@@ -26,9 +34,23 @@ impl Destination for Server {
         vec![Media::new(Kind::Video, Direction::SendOnly, Codec::new(CodecId::H264))]
     }
 
-    fn send(&self, _: String, attached: Attached, cancel: CancellationToken) -> BoxFuture<Ended> {
-        self.begun.lock().unwrap().push(Instant::now());
-        let patient = self.patient.load(Ordering::Relaxed);
+    fn connect(&self) -> BoxFuture<Result<Box<dyn Connected>, Error>> {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
+        let away = *self.0.away.lock().unwrap();
+        let there = Box::new(self.clone()) as Box<dyn Connected>;
+        Box::pin(async move {
+            match away {
+                Some(kind) => Err(Error::new(kind, "nobody is there")),
+                None => Ok(there),
+            }
+        })
+    }
+}
+
+impl Connected for Server {
+    fn send(self: Box<Self>, attached: Attached, cancel: CancellationToken) -> BoxFuture<Ended> {
+        self.0.begun.lock().unwrap().push(Instant::now());
+        let patient = self.0.patient.load(Ordering::Relaxed);
         Box::pin(async move {
             let kicked = attached.kicked();
             let life = async {
@@ -49,13 +71,13 @@ impl Destination for Server {
 #[tokio::test(start_paused = true)]
 async fn it_begins_again_every_five_seconds_also_while_the_camera_is_away() {
     let b = bench();
-    let server = Arc::new(Server::default());
-    *b.lab.destination.lock().unwrap() = Some(Arc::clone(&server) as Arc<dyn Destination>);
-    let begun = || server.begun.lock().unwrap().len();
+    let server = Server::default();
+    *b.lab.destination.lock().unwrap() = Some(Arc::new(server.clone()));
+    let begun = || server.0.begun.lock().unwrap().len();
     let cam = b.stream("cam", &["cam:a?v=h264"]);
-    let error = b.streams.publish("cam", "rtsp://127.0.0.1:1/x").await.unwrap_err();
+    let error = b.streams.publish("cam", "rtsp://127.0.0.1:1/x", Origin::Config).await.unwrap_err();
     assert_eq!(error.to_string(), "streams: unsupported scheme: rtsp://127.0.0.1:1/x");
-    b.streams.publish("cam", "test:x").await.unwrap();
+    b.streams.publish("cam", "test:x", Origin::Config).await.unwrap();
     sleep(100 * MS).await;
     let shown = cam.snapshot().consumers.unwrap();
     assert_eq!((shown[0].description.format_name.as_str(), shown.len()), ("test", 1));
@@ -71,8 +93,8 @@ async fn it_begins_again_every_five_seconds_also_while_the_camera_is_away() {
     sleep(6 * S).await;
     assert_eq!(begun(), 3);
     // The same once more takes its place; another one is another one.
-    server.patient.store(true, Ordering::Relaxed);
-    b.streams.publish("cam", "test:x").await.unwrap();
+    server.0.patient.store(true, Ordering::Relaxed);
+    b.streams.publish("cam", "test:x", Origin::Config).await.unwrap();
     b.streams.publish_later("cam", "test:y").unwrap();
     sleep(60 * S).await;
     assert_eq!((begun(), cam.viewers()), (5, 2));
@@ -83,6 +105,34 @@ async fn it_begins_again_every_five_seconds_also_while_the_camera_is_away() {
     assert!(b.streams.delete("cam"));
     sleep(60 * S).await;
     assert_eq!((begun(), cam.viewers(), b.lab.open().len()), (5, 0, 0));
-    let error = b.streams.publish("cam", "test:x").await.unwrap_err();
+    let error = b.streams.publish("cam", "test:x", Origin::Config).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_camera_is_opened_for_a_server_that_is_away() {
+    let b = bench();
+    let server = Server::default();
+    *b.lab.destination.lock().unwrap() = Some(Arc::new(server.clone()));
+    let asked = || server.0.asked.load(Ordering::Relaxed);
+    let cam = b.stream("cam", &["cam:a?v=h264"]);
+    *server.0.away.lock().unwrap() = Some(ErrorKind::Unreachable);
+    b.streams.publish_later("cam", "test:x").unwrap();
+    sleep(21 * S).await;
+    assert_eq!((asked(), b.lab.dialled().len()), (5, 0));
+    // Who is asked over the API opens it before the server is asked, and lets go of it.
+    b.streams.publish("cam", "test:x", Origin::Api).await.unwrap();
+    sleep(MS).await;
+    assert_eq!((asked(), b.lab.dialled().len(), cam.viewers()), (6, 1, 0));
+    // One that does not want us is left in peace for longer.
+    *server.0.away.lock().unwrap() = Some(ErrorKind::Auth);
+    sleep(115 * S).await;
+    assert_eq!((asked(), b.lab.dialled().len()), (8, 1));
+    *server.0.away.lock().unwrap() = None;
+    server.0.patient.store(true, Ordering::Relaxed);
+    sleep(60 * S).await;
+    assert_eq!((asked(), cam.viewers(), b.lab.open().len()), (9, 1, 1));
+    assert!(b.streams.withdraw("cam", "test:x"));
+    sleep(MS).await;
+    assert_eq!((cam.viewers(), b.lab.open().len()), (0, 0));
 }

@@ -16,7 +16,7 @@ use rs2rtc_streams::{
 };
 use tokio::net::TcpStream;
 
-use super::player::Player;
+use super::player::{Player, described};
 use super::publisher::Publisher;
 use super::wire::{End, Wire, departure};
 use super::{Access, Config, Shared};
@@ -210,7 +210,7 @@ impl Connection {
     fn on_dialled(&mut self, result: Result<Attached, Error>) {
         match result {
             Ok(attached) => {
-                let medias = announced(&attached);
+                let medias = described(&attached);
                 let description = sdp::write("rs2rtc", &medias);
                 attached.connection().describe(|about| about.sdp.clone_from(&description));
                 self.wire.session.describe_ok(Instant::now(), Bytes::from(description));
@@ -340,30 +340,6 @@ async fn kicked(attached: Option<&Attached>, player: Option<&Player>) -> String 
     };
     attached.kicked().cancelled().await;
     attached.kick_reason().unwrap_or_else(|| "ended by the server".to_owned())
-}
-
-/// The medias of the description: track `n` has payload type `96 + n`.
-fn announced(attached: &Attached) -> Vec<Media> {
-    let tracks = attached.tracks.iter().enumerate();
-    tracks
-        .map(|(index, track)| {
-            let mut codec = match track.direction {
-                Direction::SendOnly => track.track.codec(),
-                Direction::RecvOnly => track.wanted.clone(),
-            };
-            codec.payload_type = Some(96 + u8::try_from(index.min(31)).unwrap_or(0));
-            if codec.clock_rate == 0 {
-                codec.clock_rate = codec.timestamp_rate();
-            }
-            Media {
-                kind: track.track.kind,
-                // From the player's side: what it receives, and what it may say.
-                direction: track.direction.inverted(),
-                codecs: vec![codec],
-                id: format!("trackID={index}"),
-            }
-        })
-        .collect()
 }
 
 fn mp4_medias() -> Vec<Media> {

@@ -4,7 +4,7 @@
 //! [`publisher::Publisher`], which is a producer like any other.
 
 mod connection;
-mod player;
+pub(crate) mod player;
 mod publisher;
 mod wire;
 

@@ -1,4 +1,5 @@
-//! A playing RTSP client: frames of its tracks out, its talk in.
+//! The other side of an RTSP connection that plays, or is published to: frames of
+//! its tracks out, its talk in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,13 +8,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use rs2rtc_media::frame::SizeClass;
 use rs2rtc_media::rtp::{self, depay::Depacketiser};
-use rs2rtc_media::{Direction, Frame, Kind};
+use rs2rtc_media::{Direction, Frame, Kind, Media};
 use rs2rtc_streams::{Attached, FrameQueue, QueueLimits, Subscription, Track};
 
 use crate::io::random::random_bytes;
 use crate::io::rtp::{Outgoing, Packetiser, Pieces};
 
-pub(super) struct Player {
+pub(crate) struct Player {
     queue: Arc<FrameQueue>,
     /// By the queue's index.
     packetisers: Vec<(Packetiser, Kind)>,
@@ -28,7 +29,7 @@ pub(super) struct Player {
 
 impl Player {
     /// Starts the tracks that were set up, by index; the others are dropped.
-    pub(super) fn new(
+    pub(crate) fn new(
         mut attached: Attached,
         channels: &BTreeMap<usize, (u8, u8)>,
         class: SizeClass,
@@ -50,7 +51,7 @@ impl Player {
                 sender: Arc::clone(&track.sender),
                 codec: track.codec.clone(),
                 kind: track.track.kind,
-                payload_type: 96 + u8::try_from(index.min(31)).unwrap_or(0),
+                payload_type: payload_type(index),
                 channels,
                 class,
                 epoch,
@@ -75,26 +76,26 @@ impl Player {
         }
     }
 
-    pub(super) const fn attached(&self) -> &Attached {
+    pub(crate) const fn attached(&self) -> &Attached {
         &self.attached
     }
 
     /// Ends the player; what it holds on the stream is left.
-    pub(super) fn into_attached(self) -> Attached {
+    pub(crate) fn into_attached(self) -> Attached {
         self.attached
     }
 
-    pub(super) const fn queue(&self) -> &Arc<FrameQueue> {
+    pub(crate) const fn queue(&self) -> &Arc<FrameQueue> {
         &self.queue
     }
 
     /// Sends nothing until [`Self::resume`].
-    pub(super) const fn pause(&mut self) {
+    pub(crate) const fn pause(&mut self) {
         self.paused = true;
     }
 
     /// Goes on, with pictures from the next keyframe.
-    pub(super) const fn resume(&mut self) {
+    pub(crate) const fn resume(&mut self) {
         if self.paused {
             self.paused = false;
             self.await_keyframe = true;
@@ -102,7 +103,7 @@ impl Player {
     }
 
     /// Appends a frame's packets.
-    pub(super) fn frame(&mut self, index: usize, frame: &Frame, out: &mut Pieces) {
+    pub(crate) fn frame(&mut self, index: usize, frame: &Frame, out: &mut Pieces) {
         let Some((packetiser, kind)) = self.packetisers.get_mut(index) else { return };
         if *kind == Kind::Video {
             self.await_keyframe &= !frame.keyframe;
@@ -116,7 +117,7 @@ impl Player {
     }
 
     /// Takes a packet of the client: its talk, or its receiver reports.
-    pub(super) fn packet(&mut self, track: usize, rtcp: bool, packet: &Bytes) {
+    pub(crate) fn packet(&mut self, track: usize, rtcp: bool, packet: &Bytes) {
         self.attached.connection().received(packet.len());
         let Some(Some((depacketiser, track))) = self.talk.get_mut(track) else { return };
         if rtcp {
@@ -129,4 +130,33 @@ impl Player {
             track.push(&Arc::new(unit.into_frame(track.codec().id, pts, dts)));
         }
     }
+}
+
+/// The medias of the description of a stream that is sent: track `n` has payload type
+/// `96 + n`.
+pub(crate) fn described(attached: &Attached) -> Vec<Media> {
+    let tracks = attached.tracks.iter().enumerate();
+    tracks
+        .map(|(index, track)| {
+            let mut codec = match track.direction {
+                Direction::SendOnly => track.track.codec(),
+                Direction::RecvOnly => track.wanted.clone(),
+            };
+            codec.payload_type = Some(payload_type(index));
+            if codec.clock_rate == 0 {
+                codec.clock_rate = codec.timestamp_rate();
+            }
+            Media {
+                kind: track.track.kind,
+                // From the other side: what it receives, and what it may say.
+                direction: track.direction.inverted(),
+                codecs: vec![codec],
+                id: format!("trackID={index}"),
+            }
+        })
+        .collect()
+}
+
+fn payload_type(index: usize) -> u8 {
+    96 + u8::try_from(index.min(31)).unwrap_or(0)
 }

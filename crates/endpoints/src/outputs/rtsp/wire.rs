@@ -11,17 +11,16 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Timers;
+use crate::io::progress::{Limits, Progress};
 use crate::io::rtp::Pieces;
+use crate::io::rtsp::until;
 use crate::io::tcp::{self, TcpEnd};
-use crate::sources::rtsp::until;
 use rs2rtc_streams::Departure;
 
 /// Receive buffer that is kept free.
 const READ_AHEAD: usize = 64 * 1024;
 /// Unsent bytes beyond which no further frame is taken from the queue.
 const MAX_UNSENT: usize = 1024 * 1024;
-/// So often within its time it is looked at whether acknowledgements come.
-const LOOKS: u32 = 10;
 /// Unsent answers beyond which nothing more is read from the client.
 const MAX_ANSWERS: usize = 1024 * 1024;
 
@@ -34,19 +33,8 @@ pub(super) struct Wire {
     output: Pieces,
     /// Bytes of answers that were queued since nothing waited.
     answers: usize,
-    /// When the system took bytes last, or since when there are some.
-    progress: Instant,
-    /// Since when the client's system owes an acknowledgement, as far as known:
-    /// looked at now and then while bytes are sent.
-    owed: Option<Owed>,
+    progress: Progress,
     timers: Timers,
-}
-
-/// Acknowledgements that are owed.
-#[derive(Clone, Copy, Debug)]
-struct Owed {
-    since: Instant,
-    next_look: Instant,
 }
 
 /// How a connection broke off.
@@ -92,6 +80,7 @@ pub(super) fn departure(reason: &CloseReason, session: &Session) -> Departure {
 impl Wire {
     pub(super) fn new(stream: TcpStream, session: Session, timers: Timers, now: Instant) -> Self {
         let (reader, writer) = stream.into_split();
+        let Timers { write_stall, unacknowledged, .. } = timers;
         Self {
             reader,
             writer,
@@ -99,8 +88,7 @@ impl Wire {
             input: BytesMut::new(),
             output: Pieces::default(),
             answers: 0,
-            progress: now,
-            owed: None,
+            progress: Progress::new(Limits { write_stall, unacknowledged }, now),
             timers,
         }
     }
@@ -123,10 +111,8 @@ impl Wire {
                 }
                 Output::Timeout(at) => at,
             };
-            let stalled = self.progress + self.timers.write_stall;
             let sending = !self.output.is_empty();
-            let look = self.owed.map(|owed| owed.next_look);
-            let deadline = [deadline, sending.then_some(stalled), look].into_iter().flatten().min();
+            let deadline = [deadline, self.progress.deadline(sending)].into_iter().flatten().min();
             if self.input.capacity() - self.input.len() < READ_AHEAD / 4 {
                 self.input.reserve(READ_AHEAD);
             }
@@ -154,13 +140,8 @@ impl Wire {
                 },
                 () = until(deadline) => {
                     let now = Instant::now();
-                    if sending && now >= stalled {
-                        let limit = self.timers.write_stall;
-                        let how = TcpEnd::without_progress(self.reader.as_ref(), limit);
+                    if let Some(how) = self.progress.end(self.reader.as_ref(), sending, now) {
                         return Err(self.end(how, None));
-                    }
-                    if self.is_silent(now) {
-                        return Err(self.end(TcpEnd::Silent, None));
                     }
                     self.session.handle_timeout(now);
                 }
@@ -173,32 +154,17 @@ impl Wire {
         let before = self.output.len();
         fill(&mut self.output);
         if before == 0 {
-            self.progress = Instant::now();
+            self.progress.queued(Instant::now());
         }
         self.output.len() - before
     }
 
     fn written(&mut self, count: usize) {
         self.output.advance(count);
-        let now = Instant::now();
-        self.progress = now;
-        let next_look = now + self.timers.unacknowledged / LOOKS;
-        self.owed.get_or_insert(Owed { since: now, next_look });
+        self.progress.written(Instant::now());
         if self.output.is_empty() {
             self.answers = 0;
         }
-    }
-
-    /// Whether the client's system has acknowledged nothing for too long,
-    /// though there was something.
-    fn is_silent(&mut self, now: Instant) -> bool {
-        let Some(owed) = self.owed.filter(|owed| owed.next_look <= now) else { return false };
-        let answers = tcp::Answers::of(self.reader.as_ref()).filter(|answers| answers.owed);
-        self.owed = answers.map(|answers| Owed {
-            since: now.checked_sub(answers.since).map_or(owed.since, |at| at.max(owed.since)),
-            next_look: now + self.timers.unacknowledged / LOOKS,
-        });
-        self.owed.is_some_and(|owed| now >= owed.since + self.timers.unacknowledged)
     }
 
     /// Reads what had arrived before the connection broke. Says whether it was
@@ -216,7 +182,7 @@ impl Wire {
 
     fn end(&self, how: TcpEnd, error: Option<io::Error>) -> End {
         let now = Instant::now();
-        let known = self.session.last_heard().max(self.progress);
+        let known = self.session.last_heard().max(self.progress.last());
         let heard = match how {
             TcpEnd::Fin | TcpEnd::Reset | TcpEnd::Local => now,
             TcpEnd::Stalled => known,

@@ -39,6 +39,7 @@ pub(super) const CLASSES: &[(&str, &str, Class)] = &[
     ("PATCH", "api/streams?name=x&src=rtsp://h/", Class::Stream),
     ("POST", "api/streams?src=cam&dst=rtmp://h/", Class::Stream),
     ("DELETE", "api/streams?src=cam", Class::Stream),
+    ("DELETE", "api/streams?src=cam&dst=rtsp://h/", Class::Stream),
     ("GET", "api/streams.dot", Class::View),
     ("GET", "api/preload", Class::View),
     ("PUT", "api/preload?src=cam", Class::Stream),
