@@ -2,7 +2,7 @@
 /**
  * Plays a stream as HLS with a foreign player, hls.js, on a page that is not the
  * server's, and tells in numbers what was seen: the burnt-in clock of the demo camera
- * says how far behind live the picture is.
+ * says how far behind live the picture is. Of streams without that clock pictures are counted.
  *
  *     node tools/ui/foreign-hls.mjs --url http://127.0.0.1:1984/ --src demo [--query mp4]
  *         [--low-latency] [--seconds 10] [--joins 1] [--restarts] [--timeout 20] [--json]
@@ -95,7 +95,7 @@ async function inPage({address, lowLatency, seconds, timeout, restarts, readStri
     // What counts is where it has settled.
     const settled = readings.slice(Math.floor(readings.length / 2)).map(({delay}) => Math.round(delay)).sort((a, b) => a - b);
     const at = (/** @type {number} */ part) => settled[Math.min(settled.length - 1, Math.floor(settled.length * part))] ?? null;
-    const advanced = readings.length ? readings[readings.length - 1].frame - readings[0].frame : 0;
+    const advanced = readings.length ? readings[readings.length - 1].frame - readings[0].frame : pictures;
     /** Milliseconds until it plays again after it lost its place, or -1, by how it lost it. */
     const again = /** @type {Record<string, number>} */ ({});
     const ways = {

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use rs2rtc_media::container::mux::{Chunks, Error};
+use rs2rtc_media::container::{Demuxer, Time};
 use rs2rtc_media::hls::{
-    Begin, Form, Mp4, Names, Packager, Playlist, Segment, Segmenter, Ts, codecs, master,
+    Begin, Form, Lead, Mp4, Names, Packager, Playlist, Segment, Segmenter, Ts, codecs, master,
 };
 use rs2rtc_media::{Codec, CodecId, Frame, Payload};
 use rs2rtc_testkit::judge;
@@ -51,7 +52,7 @@ impl Packager for Plain {
 struct Nowhere;
 
 impl Begin for Nowhere {
-    fn before(&self, _: usize, _: &[Arc<Frame>], _: i64) -> Chunks {
+    fn before(&self, _: &Lead) -> Chunks {
         Chunks::new()
     }
 }
@@ -290,6 +291,95 @@ fn parts_of_transport_streams_begin_with_their_tables() {
     assert!(Mp4::new(&[Codec::new(CodecId::Vp8)]).is_err());
 }
 
+/// Sound comes in bursts: hls.js and others take what they find first for all there is.
+/// Whoever begins with a part without sound is given some in front, of its own time.
+#[test]
+fn players_begin_with_sound_too() {
+    let codecs = [video(), Codec::new(CodecId::Aac).clock(16_000).channels(1).fmtp("config=1408")];
+    let mut cutter = Segmenter::new(Box::new(Ts::new(&codecs).unwrap()), &codecs);
+    for n in 0..200 {
+        cutter.push(0, &picture(n * 40, n % 50 == 0));
+        assert_eq!(cutter.has_all(), n > 5);
+        // Half a second at once, when it is over.
+        for late in (0..8).filter(|_| n % 12 == 5) {
+            cutter.push(1, &sound((n - 5) * 40 + late * 64));
+        }
+    }
+    let (mut without, mut keyframes) = (0, 0);
+    let parts = cutter.closed().flat_map(|s| (0..s.parts.len()).map(move |n| (s, n)));
+    for (segment, n) in parts {
+        let part = &segment.parts[n];
+        let lead = cutter.lead(segment, n..n + 1).map(|lead| lead.write());
+        let (in_part, front) = (counters(&part.bytes, 0x101), lead.as_ref());
+        if !in_part.is_empty() {
+            let of_sound = front.and_then(|(_, counts)| counts.get(1));
+            assert!(of_sound.is_none(), "it has sound of its own: {of_sound:?}");
+            continue;
+        }
+        without += 1;
+        keyframes += usize::from(part.start.keyframe);
+        let (front, counts) = lead.unwrap();
+        assert_eq!(counts[1], (1, 2), "one packet of sound");
+        let front = front.into_bytes();
+        assert_eq!(counters(&front, 0x101).len(), 1);
+        let mut demuxer = Demuxer::new();
+        demuxer.push(&front);
+        demuxer.push(&part.bytes);
+        demuxer.end().unwrap();
+        assert_eq!(demuxer.tracks().unwrap().unwrap().len(), 2);
+        // It is the newest one before; of the first parts the first one after them.
+        let is_first = segment.number == 0 && n == 0;
+        while let Some(unit) = demuxer.next_unit().unwrap() {
+            let Time::At { dts, .. } = unit.time else { panic!("{:?}", unit.time) };
+            if unit.track == 1 {
+                let since = dts * 1000 / 16_000 - 1000 - segment_begin(&cutter, segment, n);
+                assert!(is_first || (-400..100).contains(&since), "{since} ms");
+            }
+        }
+    }
+    assert!(without > 5 && keyframes > 0, "{without} {keyframes}");
+    // Segments as a whole have sound.
+    assert!(cutter.closed().all(|s| {
+        let lead = cutter.lead(s, 0..s.parts.len()).map(|lead| lead.write());
+        s.counts.get(1).is_some_and(|count| count.0 > 0)
+            && lead.is_none_or(|(_, counts)| counts.len() < 2)
+    }));
+}
+
+/// When a part begins, in milliseconds of the stream.
+fn segment_begin(cutter: &Segmenter, segment: &Segment, part: usize) -> i64 {
+    let before = cutter.closed().filter(|s| s.number < segment.number).map(|s| s.duration);
+    let parts = segment.parts.iter().take(part).map(|part| part.duration);
+    before.chain(parts).sum::<i64>() / 1000
+}
+
+/// A part with one picture: what is in front ends with the picture before it, shown as
+/// long as it was. hls.js takes the distance of the last two for the duration of the
+/// last one, and would find a hole after it.
+#[test]
+fn a_part_with_one_picture_is_as_long_as_that() {
+    let codecs = [video()];
+    let mut cutter = Segmenter::new(Box::new(Ts::new(&codecs).unwrap()), &codecs);
+    pictures(200, 25, 250).for_each(|frame| cutter.push(0, &frame));
+    let single = |part: &&rs2rtc_media::hls::Part| part.counts[0].0 == 1;
+    let segment = cutter.closed().find(|s| s.parts.last().as_ref().is_some_and(single)).unwrap();
+    let last = segment.parts.len() - 1;
+    let mut demuxer = Demuxer::new();
+    let (front, _) = cutter.lead(segment, last..last + 1).unwrap().write();
+    demuxer.push(&front.into_bytes());
+    demuxer.push(&segment.parts[last].bytes);
+    demuxer.end().unwrap();
+    let mut times = Vec::new();
+    while let Some(unit) = demuxer.next_unit().unwrap() {
+        let Time::At { dts, .. } = unit.time else { panic!("{:?}", unit.time) };
+        times.push(dts);
+    }
+    let [first, .., before, last] = times[..] else { panic!("{times:?}") };
+    assert_eq!(last - before, 3600, "{times:?}");
+    assert!(last - first <= 3600 + 9000, "{times:?}");
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
+}
+
 /// `tfdt` of each fragment.
 fn fragment_times(bytes: &[u8]) -> Vec<u64> {
     let found = bytes.windows(4).enumerate().filter(|(_, name)| name == b"tfdt");
@@ -320,7 +410,7 @@ fn players_begin_anywhere() {
         let newest = cutter.closed().rev().take(4).map(AsRef::as_ref).chain([open]);
         let starts: Vec<_> = newest
             .flat_map(|s| (0..s.parts.len()).map(move |n| (s, n)))
-            .map(|(segment, n)| (cutter.lead(segment, n).unwrap(), &segment.parts[n]))
+            .map(|(segment, n)| (cutter.lead(segment, n..n + 1).unwrap(), &segment.parts[n]))
             .collect();
         for (lead, part) in starts {
             let (front, counts) = lead.write();
@@ -350,7 +440,9 @@ fn players_begin_anywhere() {
         assert!(last.sequence > entry);
         // A keyframe needs nothing.
         let of_keyframe = cutter.closed().rev().find(|segment| has_keyframe(segment)).unwrap();
-        assert!(cutter.lead(of_keyframe, 0).is_none() && cutter.lead(of_keyframe, 1).is_some());
+        assert!(
+            cutter.lead(of_keyframe, 0..1).is_none() && cutter.lead(of_keyframe, 1..2).is_some()
+        );
     }
 }
 
@@ -400,7 +492,7 @@ fn pictures_in_front_may_be_reordered() {
         cutter.push(0, &Arc::new(frame.at(frame.pts * 8, frame.dts * 8)));
     }
     let newest = cutter.closed().next_back().unwrap();
-    let lead = cutter.lead(newest, 0).unwrap();
+    let lead = cutter.lead(newest, 0..newest.parts.len()).unwrap();
     let mut bytes: Vec<u8> = lead.write().0.flatten().collect();
     newest.parts.iter().for_each(|part| bytes.extend_from_slice(&part.bytes));
     let words = "-v warning -xerror -f mpegts -i - -enc_time_base:v 1:90000 -f null -";
@@ -501,11 +593,11 @@ fn ffmpeg_decodes_what_is_cut() {
             .iter()
             .flat_map(|segment| (0..segment.parts.len()).map(move |n| (segment, n)))
             .collect();
-        let has_leads = parts.iter().any(|(segment, n)| cutter.lead(segment, *n).is_some());
+        let has_leads = parts.iter().any(|(segment, n)| cutter.lead(segment, *n..*n + 1).is_some());
         assert_eq!(has_leads, name != "pcma.flv", "sound needs none");
         for first in [1, parts.len() / 3] {
             let mut bytes = cutter.init(None).map_or_else(Vec::new, |init| init.bytes.to_vec());
-            let lead = cutter.lead(parts[first].0, parts[first].1);
+            let lead = cutter.lead(parts[first].0, parts[first].1..parts[first].1 + 1);
             bytes.extend(lead.iter().flat_map(|lead| lead.write().0).flatten());
             for (segment, n) in &parts[first..] {
                 bytes.extend_from_slice(&segment.parts[*n].bytes);

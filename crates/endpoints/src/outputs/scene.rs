@@ -36,6 +36,8 @@ pub(super) struct Scene {
     pub(super) sets: (&'static str, &'static str),
     pictures: i64,
     sound: Codec,
+    /// Its sound does not come.
+    pub(super) is_mute: bool,
     pub(super) streams: Streams,
 }
 
@@ -52,7 +54,9 @@ impl Scene {
     pub(super) fn with(sound: Codec, options: Options) -> Self {
         let streams = Streams::new(Arc::new(NoSources), Settings::default());
         let stream = streams.create_with("yard", &[], options, Origin::Config).unwrap();
-        let mut scene = Self { stream, source: None, sets: SETS, pictures: 0, sound, streams };
+        let (sets, pictures) = (SETS, 0);
+        let mut scene =
+            Self { stream, source: None, sets, pictures, sound, is_mute: false, streams };
         scene.comes(true);
         scene
     }
@@ -118,7 +122,7 @@ impl Scene {
         if let Some(writer) = tracks.writer(0) {
             writer.write(Frame::new(CodecId::H264, key, pts * 3600, now, Payload::Nals(nals)));
         }
-        if let Some(writer) = tracks.writer(1) {
+        if let Some(writer) = tracks.writer(1).filter(|_| !self.is_mute) {
             let ticks = i64::from(self.sound.timestamp_rate() / 25);
             let sound = Payload::Data(Bytes::from(vec![0xd5; 320]));
             writer.write(Frame::new(self.sound.id.clone(), true, pts * ticks, now, sound));

@@ -265,6 +265,106 @@ async fn sound_with_a_playlist_of_its_own() {
     assert_eq!(description(&stream).format_name, "hls/mpegts");
 }
 
+/// A tag in front of bare sound, with its time in ticks of 90 kHz (RFC 8216 3.4).
+fn tag(time: u64) -> Vec<u8> {
+    const OWNER: &[u8; 45] = b"com.apple.streaming.transportStreamTimestamp\0";
+    let heads: [&[u8]; 4] =
+        [b"ID3\x04\0\0\0\0\0\x3f", b"PRIV\0\0\0\x35\0\0", OWNER, &time.to_be_bytes()];
+    heads.concat()
+}
+
+/// The sound of a file, frame by frame as it is without a container.
+fn bare_sound(name: &str) -> Vec<Vec<u8>> {
+    use rs2rtc_media::codec::aac::{AdtsHeader, AudioSpecificConfig};
+    use rs2rtc_media::container::Demuxer;
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&media(name));
+    demuxer.end().unwrap();
+    // Pictures come first.
+    let config = AudioSpecificConfig::from_fmtp(&demuxer.tracks().unwrap().unwrap()[1].fmtp);
+    let mut frames = Vec::new();
+    while let Some(unit) = demuxer.next_unit().unwrap() {
+        let rs2rtc_media::Payload::Data(data) = unit.payload else { continue };
+        let header = config.as_ref().map(|c| AdtsHeader::new(c, data.len()).unwrap().write());
+        frames.push([header.as_ref().map_or(&[][..], |header| &header[..]), &data].concat());
+    }
+    frames
+}
+
+/// Bare AAC in two segments, half a second behind the first picture.
+#[tokio::test]
+async fn bare_sound_with_a_playlist_of_its_own() {
+    let pictures = apart("h264_aac.ts").swap_remove(0);
+    let frames = bare_sound("h264_aac.ts");
+    // A frame lasts 64 ms; a muxer begins at one second.
+    let sound = |from: usize, to: usize| {
+        [tag(90_000 + 45_000 + from as u64 * 5760), frames[from..to].concat()].concat()
+    };
+    let sound = [sound(0, 9), sound(9, 17)];
+    let camera = Camera::new(move |head| match path(head) {
+        "/" => playlist(
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"x\",URI=\"sound.m3u8\"\n\
+             #EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\npictures.m3u8\n",
+        ),
+        "/pictures.m3u8" => {
+            playlist("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.2,\n0.ts\n#EXT-X-ENDLIST\n")
+        }
+        "/sound.m3u8" => playlist(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.576,\n0.aac\n#EXTINF:0.512,\n1.aac\n\
+             #EXT-X-ENDLIST\n",
+        ),
+        "/0.ts" => Reply::Send(ok("video/mp2t", &pictures)),
+        "/0.aac" => Reply::Send(ok("audio/aac", &sound[0])),
+        "/1.aac" => Reply::Send(ok("audio/aac", &sound[1])),
+        other => panic!("{other}"),
+    })
+    .await;
+    let stream = stream(&camera.url("/"));
+    let viewer = view(&stream).await.unwrap();
+    assert_eq!(viewer.codecs(), ["H264", "MPEG4-GENERIC/16000/1"]);
+    let (mut seen, mut heard) = (Vec::new(), Vec::new());
+    while seen.len() < 11 || heard.len() < 17 {
+        let frame = viewer.next().await;
+        match frame.codec {
+            CodecId::H264 => seen.push(frame.dts),
+            _ => heard.push(frame.dts),
+        }
+    }
+    assert!(heard.windows(2).take(16).all(|pair| pair[1] - pair[0] == 1024), "{heard:?}");
+    let behind = heard[0] * 1000 / 16_000 - seen[0] * 1000 / 90_000;
+    assert!((495..=505).contains(&behind), "{behind} ms: {seen:?} {heard:?}");
+}
+
+/// Bare sound and nothing else, of both kinds.
+#[tokio::test]
+async fn bare_sound_alone() {
+    for (name, codec, format) in [
+        ("h264_aac.ts", "MPEG4-GENERIC/16000/1", "hls/aac"),
+        ("h264_mp3.ts", "MPA/90000", "hls/mp3"),
+    ] {
+        let frames = bare_sound(name);
+        let count = frames.len();
+        let segment = [tag(900_000), frames.concat()].concat();
+        let camera = Camera::new(move |head| match path(head) {
+            "/list.m3u8" => {
+                playlist("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.2,\n0.aac\n#EXT-X-ENDLIST\n")
+            }
+            _ => Reply::Send(ok("audio/aac", &segment)),
+        })
+        .await;
+        let stream = stream(&camera.url("/list.m3u8"));
+        let viewer = view(&stream).await.unwrap();
+        assert_eq!(viewer.codecs(), [codec]);
+        let mut last = i64::MIN;
+        for _ in 0..count {
+            let frame = viewer.next().await;
+            assert!(frame.dts > last);
+            last = frame.dts;
+        }
+        assert_eq!(description(&stream).format_name, format);
+    }
+}
+
 /// Parts of half a segment: they are fetched, and the playlist by requests that wait.
 #[tokio::test]
 async fn parts_near_the_live_edge() {

@@ -8,7 +8,7 @@ use crate::codec::aac::AdtsHeader;
 use crate::codec::{Codec, CodecId};
 
 /// Bytes needed to read a header: with CRC.
-const MAX_HEADER: usize = 9;
+pub(super) const MAX_HEADER: usize = 9;
 
 /// The codec told by the first header; `None` if more bytes are needed.
 ///

@@ -3,7 +3,7 @@
 //!
 //! For programs that write to a pipe, for answers of cameras and for what is
 //! pushed: pictures one after another ([`mjpeg`], [`mpjpeg`], [`y4m`]), bare H.264
-//! and H.265 ([`annexb`]), sound ([`adts`], [`wav`]), and both together ([`flv`],
+//! and H.265 ([`annexb`]), sound ([`adts`], [`wav`], [`packed`]), and both together ([`flv`],
 //! [`mp4`], [`mpegts`]). Input comes in pieces of any size.
 
 pub mod adts;
@@ -16,6 +16,7 @@ pub mod mpa;
 pub mod mpegts;
 pub mod mpjpeg;
 pub mod mux;
+pub mod packed;
 mod picture;
 pub mod wav;
 pub mod y4m;
@@ -140,6 +141,7 @@ enum Format {
     Mpjpeg(mpjpeg::Reader),
     Y4m(y4m::Header),
     Adts,
+    Packed(Box<packed::Reader>),
     Wav(wav::Header),
     /// G.711 without a header.
     Mulaw(wav::Header),
@@ -245,6 +247,7 @@ impl Demuxer {
             Some(Format::Mpjpeg(_)) => "mpjpeg",
             Some(Format::Y4m(_)) => "yuv4mpegpipe",
             Some(Format::Adts) => "adts",
+            Some(Format::Packed(reader)) => reader.name(),
             Some(Format::Wav(_)) => "wav",
             Some(Format::Mulaw(_)) => "mulaw",
             Some(Format::AnnexB(reader)) => reader.name(),
@@ -311,6 +314,7 @@ impl Demuxer {
                 }
                 Ok(())
             }
+            Some(Format::Packed(reader)) => reader.read(buffer, found),
             Some(Format::Wav(header) | Format::Mulaw(header)) => {
                 while let Some((data, duration)) = header.take_samples(buffer) {
                     found.units.push_back(Unit::sound(0, Time::Lasts(duration), data));
@@ -362,6 +366,7 @@ impl Demuxer {
                 Some(header) => Format::Y4m(header),
                 None => return Ok(()),
             },
+            [b'I', b'D', b'3', _] => Format::Packed(Box::default()),
             b"FLV\x01" => Format::Flv(Box::default()),
             b"#EXT" => return Err(Error::Playlist),
             [0x47, ..] => Format::MpegTs(Box::default()),
@@ -395,6 +400,7 @@ impl Demuxer {
             Format::Y4m(header) => self.found.tracks.push(header.codec()),
             Format::Wav(header) | Format::Mulaw(header) => self.found.tracks.push(header.codec()),
             Format::Adts
+            | Format::Packed(_)
             | Format::AnnexB(_)
             | Format::Flv(_)
             | Format::Mp4(_)

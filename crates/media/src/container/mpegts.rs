@@ -71,12 +71,13 @@ struct Stream {
 
 /// Extends timestamps of 33 bits, of all streams together.
 #[derive(Debug, Default)]
-struct Clock {
+pub(super) struct Clock {
     last: Option<i64>,
 }
 
 impl Clock {
-    fn extend(&mut self, time: i64) -> i64 {
+    /// The time nearest to the one before.
+    pub(super) fn extend(&mut self, time: i64) -> i64 {
         let extended = self.last.map_or(time, |last| {
             let step = (time - last).rem_euclid(WRAP);
             last + if step >= WRAP / 2 { step - WRAP } else { step }

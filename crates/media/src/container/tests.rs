@@ -67,6 +67,45 @@ fn sound() {
     check(&wav, "PCML/16000/2", &[(1280, Time::Lasts(320))]);
 }
 
+/// Segments of HLS with sound alone, one after another.
+#[test]
+fn packed_sound() {
+    use packed::tests::tag;
+    let aac = [&[0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc][..], &[1; 9]].concat();
+    let at = |pts| Time::At { pts, dts: pts };
+    // The second one is the first again, and the third follows a gap.
+    let segments = [
+        tag(900_000),
+        aac.clone(),
+        aac.clone(),
+        tag(904_180),
+        aac.clone(),
+        tag(990_000),
+        aac.clone(),
+    ];
+    let times = [441_000, 442_024, 443_048, 485_100].map(|pts| (9, at(pts)));
+    check(&segments.concat(), "MPEG4-GENERIC/44100/2", &times);
+    // 33 bits run over.
+    let wrap = [tag((1 << 33) - 90_000), aac.clone(), tag(90_000), aac.clone()].concat();
+    let first = ((1 << 33) - 90_000) * 441 / 900;
+    check(&wrap, "MPEG4-GENERIC/44100/2", &[(9, at(first)), (9, at(first + 88_200))]);
+    // MPEG audio of 1152 samples at 44.1 kHz, 32 kbit/s.
+    let mp3 = [&[0xff, 0xfb, 0x10, 0xc0][..], &[0; 100]].concat();
+    let stream = [tag(900_000), mp3.clone(), mp3.clone()].concat();
+    check(&stream, "MPA/90000", &[(104, at(900_000)), (104, at(902_351))]);
+    // No time, a large picture, and what ends in the middle of a frame.
+    let large = [b"ID3\x04\0\0\0\x01\x7f\x7f", &[0xff; (1 << 15) - 1][..]].concat();
+    let stream = [large, mp3.clone(), mp3[..50].to_vec(), tag(1 << 20), mp3.clone()].concat();
+    let (found, read) = units(&stream, 1000);
+    assert_eq!(found, ["MPA/90000"]);
+    let times: Vec<_> = read.iter().map(|unit| unit.time).collect();
+    assert_eq!(times[0], Time::Lasts(2351));
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&tag(0));
+    demuxer.push(&[0; 70_000]);
+    assert_eq!(demuxer.next_unit(), Err(Error::Broken("packed audio")));
+}
+
 const SPS: &str = "67420 00ddd0141fb0110000003001 0000003 0320f142a480";
 const PPS: &str = "68cb8cb2";
 

@@ -73,24 +73,45 @@ impl Groups {
     }
 }
 
-/// What a part needs that does not begin with a keyframe, for a player that has not
-/// what comes before it.
+/// What parts need that do not begin with a keyframe, or have nothing of a track, for
+/// a player that has not what comes before them.
 #[derive(Debug)]
 pub struct Lead {
+    /// Pictures of the leading track.
     pub(super) frames: Vec<Arc<Frame>>,
+    /// Index of that.
     pub(super) track: usize,
+    /// A frame of each track that has none in the parts, at its own time. Players
+    /// take what they find first for all there is.
+    pub(super) others: Vec<(usize, Arc<Frame>)>,
+    /// Where the parts begin.
     pub(super) start: Start,
+    /// The parts have a single picture.
+    pub(super) is_single: bool,
 }
 
 impl Lead {
     /// Writes it: what stands in front of the part, with what is in it by track.
     pub fn write(&self) -> (Chunks, Vec<Counts>) {
-        let mut counts = vec![(0, 0); self.track + 1];
-        if let Some(count) = counts.last_mut() {
-            let bytes = self.frames.iter().map(|frame| frame.payload.len());
-            *count = (self.frames.len(), bytes.sum());
+        let mut counts = Vec::new();
+        let pictures = self.frames.iter().map(|frame| (self.track, frame));
+        for (track, frame) in
+            pictures.chain(self.others.iter().map(|(track, frame)| (*track, frame)))
+        {
+            count(&mut counts, track, frame);
         }
-        (self.start.begin.before(self.track, &self.frames, self.start.dts), counts)
+        (self.start.begin.before(self), counts)
+    }
+}
+
+/// Counts a frame of a track.
+pub(super) fn count(counts: &mut Vec<Counts>, track: usize, frame: &Frame) {
+    if counts.len() <= track {
+        counts.resize(track + 1, (0, 0));
+    }
+    if let Some((frames, bytes)) = counts.get_mut(track) {
+        *frames += 1;
+        *bytes += frame.payload.len();
     }
 }
 

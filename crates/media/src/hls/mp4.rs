@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Begin, Packager};
+use super::{Begin, Lead, Packager};
 use crate::codec::Codec;
 use crate::container::fmp4::{
     Cursor, Format, Pace, Picture, Track, Unsupported, init, place_before,
@@ -90,11 +90,12 @@ impl Packager for Mp4 {
 }
 
 impl Begin for Mp4Begin {
-    fn before(&self, track: usize, frames: &[Arc<Frame>], _: i64) -> Chunks {
+    // The other tracks are known from the initialisation segment.
+    fn before(&self, lead: &Lead) -> Chunks {
         let mut out = Chunks::new();
         let Some(format) = &self.format else { return out };
-        let mut track = Track::new(track, format.clone());
-        let fragments = frames.iter().filter_map(|frame| track.fragment_in_pieces(frame));
+        let mut track = Track::new(lead.track, format.clone());
+        let fragments = lead.frames.iter().filter_map(|frame| track.fragment_in_pieces(frame));
         let (group, payloads): (Vec<_>, Vec<_>) =
             fragments.map(|(fragment, pieces)| (Arc::new(fragment), pieces)).unzip();
         let heads = place_before(&group, format.timescale, self.at);

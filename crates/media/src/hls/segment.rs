@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Lead;
 use crate::container::mux::Chunks;
 use crate::frame::Frame;
 
@@ -51,10 +52,9 @@ pub trait Packager: Send {
 
 /// Where a part begins.
 pub trait Begin: std::fmt::Debug + Send + Sync {
-    /// Writes frames of a track as they stand in front of the part, a keyframe first:
-    /// so short that they are decoded at once, the last of them ending at `end`, in
-    /// ticks of the track. Less than a tenth of a second in all.
-    fn before(&self, track: usize, frames: &[Arc<Frame>], end: i64) -> Chunks;
+    /// Writes what stands in front of the part: its pictures so short that they are
+    /// decoded at once, the last of them ending where the part begins.
+    fn before(&self, lead: &Lead) -> Chunks;
 }
 
 /// An initialisation segment.
@@ -77,6 +77,10 @@ pub struct Part {
     pub independent: bool,
     /// Where it begins.
     pub start: Start,
+    /// What is in it, by track.
+    pub counts: Vec<Counts>,
+    /// By track: its newest frame before, if none is in here.
+    pub before: Vec<Option<Arc<Frame>>>,
 }
 
 /// Where a part begins.

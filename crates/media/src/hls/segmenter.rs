@@ -6,10 +6,11 @@
 //! segment ends when the first frame of the next one is there.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::groups::Groups;
-use super::{Init, Lead, Packager, Part, Segment, Start};
+use super::groups::{Groups, count};
+use super::{Counts, Init, Lead, Packager, Part, Segment, Start};
 use crate::codec::Codec;
 use crate::container::mux::Chunks;
 use crate::frame::Frame;
@@ -49,6 +50,19 @@ struct Open {
     out: Chunks,
     begin: i64,
     start: Start,
+    counts: Vec<Counts>,
+    /// By track, its newest frame before.
+    before: Vec<Option<Arc<Frame>>>,
+}
+
+/// What has come of a track other than the leading one.
+#[derive(Clone, Default)]
+struct Others {
+    /// Anything, ever.
+    has_come: bool,
+    /// Since the last discontinuity.
+    first: Option<Arc<Frame>>,
+    newest: Option<Arc<Frame>>,
 }
 
 /// Cuts a stream.
@@ -70,6 +84,10 @@ pub struct Segmenter {
     interval: i64,
     last_keyframe: i64,
     groups: Groups,
+    /// By track.
+    others: Vec<Others>,
+    /// Number of the segment that began after the last discontinuity.
+    since: u64,
     /// What follows needs a new beginning.
     has_changed: bool,
     init: Option<Arc<Init>>,
@@ -96,6 +114,8 @@ impl Segmenter {
             interval: 0,
             last_keyframe: 0,
             groups: Groups::default(),
+            others: vec![Others::default(); codecs.len()],
+            since: 0,
             has_changed: false,
             init: None,
             target: 1,
@@ -116,12 +136,14 @@ impl Segmenter {
         }
         let (Some(open), Some(part)) = (&mut self.open, &mut self.part) else { return };
         self.packager.frame(track, frame, &mut part.out);
-        if open.counts.len() <= track {
-            open.counts.resize(track + 1, (0, 0));
-        }
-        if let Some((frames, bytes)) = open.counts.get_mut(track) {
-            *frames += 1;
-            *bytes += frame.payload.len();
+        count(&mut open.counts, track, frame);
+        count(&mut part.counts, track, frame);
+        if track != self.lead.0
+            && let Some(of_track) = self.others.get_mut(track)
+        {
+            of_track.first.get_or_insert_with(|| Arc::clone(frame));
+            of_track.newest = Some(Arc::clone(frame));
+            self.changes += u64::from(!std::mem::replace(&mut of_track.has_come, true));
         }
     }
 
@@ -193,6 +215,9 @@ impl Segmenter {
             self.has_changed = false;
             if discontinuity {
                 self.packager.restart();
+                (self.others.iter_mut())
+                    .for_each(|track| (track.first, track.newest) = (None, None));
+                self.since = number;
             }
             let known = self.init.as_ref();
             let next = known.map_or(0, |init| init.number + 1);
@@ -218,16 +243,24 @@ impl Segmenter {
         let begin = self.packager.begin_part(&mut out);
         let keyframe = frame.keyframe || !self.has_pictures;
         let start = Start { frame: self.groups.next(), keyframe, dts: frame.dts, begin };
-        self.part = Some(Open { out, begin: at, start });
+        let before = self.others.iter().map(|track| track.newest.clone()).collect();
+        self.part = Some(Open { out, begin: at, start, counts: Vec::new(), before });
     }
 
     fn end_part(&mut self, at: i64) {
-        let Some(Open { out, begin, start }) = self.part.take() else { return };
+        let Some(Open { out, begin, start, counts, mut before }) = self.part.take() else { return };
         let longest = self.part_target().unwrap_or(i64::MAX);
         let duration = (at - begin).clamp(1, longest);
         let independent = start.keyframe || self.groups.before(start.frame).is_some();
         if let Some(open) = &mut self.open {
-            open.parts.push(Part { bytes: out.into_bytes(), duration, independent, start });
+            // Only what is of use is held.
+            before
+                .iter_mut()
+                .zip(&counts)
+                .filter(|(_, (frames, _))| *frames > 0)
+                .for_each(|(before, _)| *before = None);
+            let bytes = out.into_bytes();
+            open.parts.push(Part { bytes, duration, independent, start, counts, before });
         }
         self.changes += 1;
     }
@@ -269,12 +302,38 @@ impl Segmenter {
         from
     }
 
-    /// What somebody needs who has nothing and begins with a part. `None` if that is
-    /// nothing, or is not kept.
-    pub fn lead(&self, segment: &Segment, part: usize) -> Option<Lead> {
-        let start = segment.parts.get(part).map(|part| &part.start).filter(|s| !s.keyframe)?;
-        let frames = self.groups.before(start.frame)?.to_vec();
-        Some(Lead { frames, track: self.lead.0, start: start.clone() })
+    /// What somebody needs who has nothing and begins with these parts of a segment.
+    /// `None` if that is nothing, or is not kept.
+    pub fn lead(&self, segment: &Segment, parts: Range<usize>) -> Option<Lead> {
+        let parts = segment.parts.get(parts)?;
+        let first = parts.first()?;
+        let start = first.start.clone();
+        let of_track = |track: usize| -> usize {
+            parts.iter().map(|part| part.counts.get(track).map_or(0, |count| count.0)).sum()
+        };
+        let pictures = self.groups.before(start.frame).filter(|_| !start.keyframe);
+        let frames = pictures.map(<[_]>::to_vec).unwrap_or_default();
+        let mut others = Vec::new();
+        for (track, known) in self.others.iter().enumerate() {
+            // An initialisation segment names all tracks.
+            if track == self.lead.0 || of_track(track) > 0 || segment.init.is_some() {
+                continue;
+            }
+            let before = first.before.get(track).and_then(Option::as_ref);
+            let after = known.first.as_ref().filter(|_| segment.number >= self.since);
+            others.extend(before.or(after).map(|frame| (track, Arc::clone(frame))));
+        }
+        if frames.is_empty() && others.is_empty() {
+            return None;
+        }
+        let is_single = of_track(self.lead.0) == 1;
+        Some(Lead { frames, track: self.lead.0, others, start, is_single })
+    }
+
+    /// Whether something of each track has come.
+    pub fn has_all(&self) -> bool {
+        let mut others = self.others.iter().enumerate();
+        others.all(|(track, others)| track == self.lead.0 || others.has_come)
     }
 
     /// The closed segments, oldest first.

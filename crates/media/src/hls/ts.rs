@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Begin, Packager};
+use super::{Begin, Lead, Packager};
 use crate::codec::{Codec, ParameterSets};
 use crate::container::mux::{Chunks, Error, Muxer as _, mpegts};
 use crate::frame::{Frame, Payload};
+use crate::time::rescale;
 
 /// Most that pictures in front of a part take: this part of a second.
 const BURST_PART: u32 = 10;
@@ -78,11 +79,24 @@ impl Packager for Ts {
 }
 
 impl Begin for TsBegin {
-    fn before(&self, track: usize, frames: &[Arc<Frame>], end: i64) -> Chunks {
+    fn before(&self, lead: &Lead) -> Chunks {
         let mut out = Chunks::new();
-        if let Some(rate) = self.rates.get(track) {
-            out.share(&self.muxer.before(track, &pressed(frames, end, *rate)));
-        }
+        let rate = |track: usize| self.rates.get(track).copied().unwrap_or(90_000);
+        let end = lead.start.dts;
+        let pictures = match lead.frames.split_last() {
+            // Of a part with one picture players take its distance to the one before
+            // for its duration: that one stays where it is.
+            Some((last, before)) if lead.is_single && last.dts < end => {
+                let mut pictures = pressed(before, last.dts, rate(lead.track));
+                pictures.push(Arc::clone(last));
+                pictures
+            }
+            _ => pressed(&lead.frames, end, rate(lead.track)),
+        };
+        let mut all: Vec<(usize, Arc<Frame>)> = lead.others.clone();
+        all.extend(pictures.into_iter().map(|frame| (lead.track, frame)));
+        all.sort_by_key(|(track, frame)| rescale(frame.dts, rate(*track), 1_000_000));
+        out.share(&self.muxer.before(&all));
         out
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::harness::{
     Folder, Ports, Server, binary, clip, foreign_camera, foreign_camera_in, has, has_program,
-    pause, root, run,
+    pause, recording, root, run,
 };
 
 pub(crate) fn has_browser() -> bool {
@@ -284,6 +284,33 @@ fn a_foreign_player_plays_hls() {
     for name in ["one", "four", "ten"] {
         server.until_stream(name, "the camera is let go", |s| !s.contains("\"receivers\""));
     }
+}
+
+/// The same with B-frames and sound that comes in bursts of a third of a second, as FFmpeg
+/// writes it: many parts have none, and the player takes what it finds first for all there is.
+#[test]
+fn a_foreign_player_joins_between_bursts_of_sound() {
+    let module = root().join("tools/ui/node_modules/hls.js").exists();
+    if !has_browser() || !has("hls.js (npm ci in tools/ui)", module) {
+        return;
+    }
+    if !has_program("ffmpeg", "-version") {
+        return;
+    }
+    let media = Folder::new();
+    let file = recording(&media, "b.mp4", "320x180", "-bf 3 -x264-params keyint=100:scenecut=0");
+    let server = Server::with_streams(&format!(
+        "cam: exec:ffmpeg -v error -re -stream_loop -1 -i {} -c copy -f mpegts -",
+        file.display()
+    ));
+    let script = root().join("tools/ui/foreign-hls.mjs");
+    let (script, url) = (script.to_str().unwrap(), server.url(""));
+    let words = ["--low-latency", "--json", "--seconds", "1", "--joins", "8"];
+    let arguments = [&[script, "--url", &url, "--src", "cam"][..], &words].concat();
+    let (ok, report, complaints) = run("node", &arguments);
+    assert!(ok, "{report}\n{complaints}");
+    assert!(!report.contains("\"fatal"), "{report}");
+    assert!(report.lines().all(|report| number(report, "parts") > 3.0), "{report}");
 }
 
 #[test]

@@ -2,24 +2,32 @@
 
 use std::thread;
 
-use super::harness::{Folder, Server, has_program, until};
+use super::harness::{Folder, Server, clip, has_program, until};
 use super::packets::{decode, length, packets};
+
+/// The longest distance of frames in seconds: a picture is shown for 40 ms, and the
+/// recording ends and begins again.
+const STEP: f64 = 0.15;
 
 #[test]
 fn a_clip_holds_what_passed_and_what_comes() {
-    if !has_program("ffprobe", "-version") {
+    if !has_program("ffprobe", "-version") || !has_program("ffmpeg", "-version") {
         return;
     }
-    let server = Server::with_streams(
-        "cam: {url: \"demo:?width=320&height=240\", clip: 4s}\nother: \"demo:\"\n",
-    );
+    let media = Folder::new();
+    let file = clip(&media);
+    // It is late where the machine is busy, but leaves nothing out as the built-in
+    // camera does: whatever is missing was lost on the way.
+    let server = Server::with_streams(&format!(
+        "cam: {{url: \"exec:ffmpeg -v error -re -stream_loop -1 -i {} -c copy -f mpegts -pes_payload_size 0 -\", clip: 4s}}",
+        file.display()
+    ));
     assert_eq!(server.request("PUT", "api/preload?src=cam").0, 200);
     let past = "api/rs/clip.mp4?src=cam";
     until("something has passed", || server.request("HEAD", past).0 == 200);
-    let media = Folder::new();
     let load = &|name: &str, path: &str| media.write_bytes(name, &server.download(path));
     until("four seconds have passed", || {
-        length(&packets(&load("past.mp4", past)), true, 0.5) >= 4.0
+        length(&packets(&load("past.mp4", past)), true, STEP) >= 4.0
     });
     let asked = "api/rs/clip.mp4?src=cam&before=2s&after=1500ms";
     let clips = thread::scope(|scope| {
@@ -31,9 +39,10 @@ fn a_clip_holds_what_passed_and_what_comes() {
         let first = packets[0];
         assert!(first.is_video && first.is_key && first.dts == 0.0, "{first:?}");
         for is_video in [true, false] {
-            let length = length(&packets, is_video, 0.5);
-            // The keyframe before that moment is at most two seconds earlier.
-            assert!((3.2..5.8).contains(&length), "{length} s, video: {is_video}");
+            let length = length(&packets, is_video, STEP);
+            // From the keyframe before that moment, at most a second earlier. What is late
+            // at either end is not in it, or comes in addition.
+            assert!((2.0..8.0).contains(&length), "{length} s, video: {is_video}");
             let first = packets.iter().find(|p| p.is_video == is_video).unwrap();
             assert!(first.dts < 0.2, "{first:?}");
         }

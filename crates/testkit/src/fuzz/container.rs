@@ -41,6 +41,11 @@ pub fn adts(data: &[u8]) {
     run_as(&[0xff, 0xf1], data);
 }
 
+/// Bare sound with tags in front.
+pub fn packed(data: &[u8]) {
+    run_as(b"ID3", data);
+}
+
 /// Bare H.264 and H.265.
 pub fn annexb(data: &[u8]) {
     run_as(&[0, 0, 0, 1], data);

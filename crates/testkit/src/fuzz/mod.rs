@@ -41,6 +41,7 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("demux_mp4", container::mp4),
     ("demux_mpegts", container::mpegts),
     ("demux_mpjpeg", container::mpjpeg),
+    ("demux_packed", container::packed),
     ("demux_wav", container::wav),
     ("demux_y4m", container::y4m),
     ("fmp4", fmp4::run),

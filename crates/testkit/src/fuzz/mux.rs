@@ -57,7 +57,7 @@ fn cut(form: Form, mut segmenter: Segmenter, frames: &[(usize, Arc<Frame>)]) {
     }
     for segment in segmenter.closed() {
         for part in 0..segment.parts.len() {
-            if let Some(lead) = segmenter.lead(segment, part) {
+            if let Some(lead) = segmenter.lead(segment, part..part + 1) {
                 let (bytes, counts) = lead.write();
                 assert!(counts.iter().any(|(frames, _)| *frames > 0));
                 assert!(form == Form::Mp4 || bytes.len() % 188 == 0);

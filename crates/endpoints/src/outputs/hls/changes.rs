@@ -124,6 +124,37 @@ async fn a_track_that_does_not_come_back_ends_the_session() {
     }
 }
 
+/// What comes of a track later is not taken by players: the first playlist waits for it,
+/// but for a second only.
+#[tokio::test(start_paused = true)]
+async fn a_transport_stream_begins_with_its_sound() {
+    for (form, ever) in [(Form::Ts, true), (Form::Ts, false), (Form::Mp4, false)] {
+        let (mut scene, hls) = (scene(), hls());
+        let began = Instant::now();
+        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        scene.is_mute = true;
+        two_seconds(&mut scene);
+        // The first segment is there; its playlist waits.
+        assert!(session.fetch(Some(0), None).await.is_some());
+        let playlist = session.playlist(Reload::default());
+        tokio::pin!(playlist);
+        let now = timeout(Duration::ZERO, &mut playlist).await;
+        assert_eq!(now.is_err(), form == Form::Ts, "{form:?}");
+        if form == Form::Mp4 {
+            continue;
+        }
+        scene.is_mute = !ever;
+        scene.picture(false);
+        assert!(playlist.await.unwrap().contains("#EXTINF"));
+        let waited = began.elapsed();
+        assert_eq!(waited >= Duration::from_secs(1), !ever, "{waited:?}");
+        assert!(waited < Duration::from_secs(2), "{waited:?}");
+        // A viewer that comes later does not wait.
+        let other = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        assert!(timeout(Duration::ZERO, other.playlist(Reload::default())).await.is_ok());
+    }
+}
+
 #[tokio::test]
 async fn a_viewer_without_its_socket_has_two_segments_time() {
     let (mut scene, hls) = (scene(), hls());

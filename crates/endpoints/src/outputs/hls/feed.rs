@@ -11,11 +11,14 @@ use rs2rtc_streams::{
     Tasks,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A cutter and the task that feeds it. The task ends with it.
 pub(super) struct Feed {
     pub(super) form: Form,
     pub(super) codecs: Vec<Codec>,
+    /// When it began to cut.
+    pub(super) began: Instant,
     shared: Arc<Shared>,
     cancel: CancellationToken,
 }
@@ -62,7 +65,8 @@ impl Feed {
         }
         let worker = Worker { shared: Arc::clone(&shared), queue, _subscriptions: subscriptions };
         tasks.spawn("hls", worker.run(first, cancel.clone()));
-        Ok(Arc::new(Self { form, codecs, shared, cancel }))
+        let began = Instant::now();
+        Ok(Arc::new(Self { form, codecs, began, shared, cancel }))
     }
 
     /// Whether something will be added.

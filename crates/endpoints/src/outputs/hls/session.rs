@@ -16,6 +16,9 @@ pub const KEEP: Duration = Duration::from_secs(5);
 pub const KEEP_WITHOUT_SOCKET: Duration = Duration::from_secs(2);
 /// How long a request waits for what is about to come.
 pub const WAIT: Duration = Duration::from_secs(3);
+/// How long after the first frame a transport stream is not shown without one of its
+/// tracks: players do not take one that comes later.
+const WAIT_FOR_ALL: Duration = Duration::from_secs(1);
 
 /// A viewer that polls.
 #[derive(Debug)]
@@ -104,6 +107,9 @@ impl Session {
         if !is_near(&self.feed.segmenter()) {
             return Err(Refused::TooFar);
         }
+        if self.entry.get().is_none() && self.feed.form == Form::Ts {
+            self.wait_for_all().await;
+        }
         let found = self.wait(|segmenter| {
             let playlist = Playlist::new(segmenter, self.entry(segmenter)?);
             let is_there = !playlist.is_empty() && has(segmenter, reload);
@@ -163,7 +169,7 @@ impl Session {
             let before = if is_over { (number + 1, 0) } else { (number, part) };
             before == (segment.number, first)
         });
-        if continues { None } else { segmenter.lead(segment, first) }
+        if continues { None } else { segmenter.lead(segment, first..next.1) }
     }
 
     fn count(&self, pieces: &[Bytes], counts: &[Counts]) {
@@ -180,6 +186,12 @@ impl Session {
         }
         let entry = segmenter.entry()?;
         Some(*self.entry.get_or_init(|| entry))
+    }
+
+    /// Waits until each track has come, but not for long: sound may be silent for good.
+    async fn wait_for_all(&self) {
+        let all = self.wait(|segmenter| segmenter.has_all().then_some(()));
+        let _ = timeout_at(self.feed.began + WAIT_FOR_ALL, all).await;
     }
 
     /// Asks again whenever something was added, for [`WAIT`] at most.
@@ -275,8 +287,6 @@ fn find(segmenter: &Segmenter, number: Option<u64>, part: Option<usize>) -> Opti
     let open = segmenter.open().filter(|open| Some(open.number) == number);
     let segment = segment.or(open)?;
     let found = segment.parts.get(first)?;
-    // Its share of what is in the segment.
-    let parts = segment.parts.len().max(1);
-    let counts = segment.counts.iter().map(|(frames, bytes)| (frames / parts, bytes / parts));
-    Some(Found { segment, first, pieces: vec![found.bytes.clone()], counts: counts.collect() })
+    let (pieces, counts) = (vec![found.bytes.clone()], found.counts.clone());
+    Some(Found { segment, first, pieces, counts })
 }

@@ -105,14 +105,14 @@ impl Muxer {
         out.append(bytes);
     }
 
-    /// Tables and frames of a track that stand in front of what this muxer writes
-    /// next: its counters go on where theirs end.
-    pub fn before(&self, track: usize, frames: &[Arc<Frame>]) -> Bytes {
+    /// Tables and frames, each with its track, that stand in front of what this muxer
+    /// writes next: its counters go on where theirs end.
+    pub fn before(&self, frames: &[(usize, Arc<Frame>)]) -> Bytes {
         let write = |muxer: &mut Self| {
             let mut out = Chunks::new();
             muxer.tables(&mut out);
-            for frame in frames {
-                super::Muxer::frame(muxer, track, frame, &mut out);
+            for (track, frame) in frames {
+                super::Muxer::frame(muxer, *track, frame, &mut out);
             }
             out
         };
