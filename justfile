@@ -47,9 +47,9 @@ release-stress:
     node tests/release/relay.mjs --seconds 300
     node tests/release/floods.mjs --seconds 10
 
-# FFmpeg decodes SECONDS of every output of MP4: 0 errors, times that grow.
+# FFmpeg decodes SECONDS of every output over HTTP and WebSocket: 0 errors, times that grow, a line for each.
 decode seconds="60":
-    MEDIA_SECONDS={{seconds}} cargo nextest run --release --locked --workspace -E 'test(decode::)'
+    MEDIA_SECONDS={{seconds}} cargo nextest run --release --locked --workspace --no-capture -E 'test(decode::)'
 
 # Start-up, join and delay figures against a running demo in a real browser.
 bench-start runs="20":
@@ -65,6 +65,18 @@ bench-pictures runs="30":
 bench-mse runs="20":
     cargo build --release --locked
     node tools/ui/bench-mse.mjs {{runs}}
+
+# HLS in a foreign player: first picture, and how far behind live.
+bench-hls runs="20":
+    cargo build --release --locked
+    node tools/ui/bench-hls.mjs {{runs}}
+
+# What is promised of outputs over HTTP and WebSocket: first pictures, delays, what viewers cost. Some 12 minutes.
+bench-outputs runs="20":
+    cargo build --release --locked
+    node tools/bench-pictures.mjs {{runs}}
+    node tools/ui/bench-mse.mjs {{runs}}
+    node tools/ui/bench-hls.mjs {{runs}}
 
 # The binary for packages.
 dist:

@@ -27,7 +27,7 @@ export function places({name, base, host, rtspPort, codecs}) {
     const pictures = codecs.filter(c => VIDEO.includes(c));
     // Sound alone is not what is meant, where there is a picture.
     const only = (/** @type {string[]} */ fit) => codecs.length && !(pictures.length ? pictures : codecs).some(c => fit.includes(c)) ? codecs.join(', ') : '';
-    const rtc = only(['H264', 'OPUS', 'PCMA', 'PCMU']), mp4 = only(IN_MP4), more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
+    const rtc = only(['H264', 'AV1', 'OPUS', 'PCMA', 'PCMU']), mp4 = only(IN_MP4), more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
     const sound = (/** @type {string[]} */ fit) => codecs.length && !codecs.some(c => fit.includes(c)) ? codecs.join(', ') : '';
     const all = [
         {key: 'camera', url: at(`camera.html?src=${q}`), who: 'browsers', misfit: '', page: true},

@@ -1,8 +1,9 @@
-//! Which of the offered H.264 payload types fits a stream best.
+//! Which of the offered payload types of H.264 and AV1 fits a stream best.
 //!
 //! Browsers offer H.264 many times, by profile and packetization mode (RFC 6184
 //! section 8.1 and 8.2.2). Their decoders read the parameter sets in band, so
-//! a near profile plays; another packetization mode does not.
+//! a near profile plays; another packetization mode does not. They offer AV1 once
+//! for each profile (RTP Payload Format for AV1, section 7.2).
 
 use rs2rtc_media::Codec;
 use rs2rtc_media::codec::{fmtp_value, h264};
@@ -38,6 +39,16 @@ pub(crate) fn score(offered: &str, stream: Option<ProfileLevel>) -> u32 {
         score += 40;
     }
     score + 30_u32.saturating_sub(u32::from(offered[2].abs_diff(stream[2])))
+}
+
+/// How well an offered payload type of AV1 fits a stream, by the parameters of both.
+pub(crate) fn av1(offered: &str, stream: &str) -> u32 {
+    let number = |fmtp, name, usual: u32| {
+        fmtp_value(fmtp, name).and_then(|value| value.parse().ok()).unwrap_or(usual)
+    };
+    let (profile, level) = (|fmtp| number(fmtp, "profile", 0), number(offered, "level-idx", 5));
+    // Levels are 0..=31; the highest one cannot be too low.
+    u32::from(profile(offered) == profile(stream)) * 100 + level.min(31)
 }
 
 /// Profile and level of a stream, from its SDP parameters.
@@ -85,5 +96,16 @@ mod tests {
         assert_eq!(best(None, &offers), 2);
         assert_eq!(best(Some([0x58, 0, 0x1e]), &offers), 2);
         assert_eq!(best(None, &["", "packetization-mode=1;profile-level-id=zz"]), 1);
+    }
+
+    #[test]
+    fn the_profile_of_av1_first() {
+        let high = "profile=1;level-idx=12;tier=0";
+        assert!(av1("level-idx=5;profile=1", high) > av1("level-idx=31;profile=0", high));
+        for stream in ["", "profile=0;level-idx=8"] {
+            assert!(av1("", stream) > av1("profile=1", stream), "0 is taken for granted");
+            assert!(av1("level-idx=8", stream) > av1("profile=0", stream), "and 5");
+        }
+        assert_eq!(av1("level-idx=4000000000;profile=x", ""), 131);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) enum Outcome {
 /// What a stream is asked for over WebRTC, as errors say it: recorded, and ours.
 const WEBRTC_CODECS: &str = "video:VP8, video:VP9, video:H264, video:AV1, audio:OPUS, \
      audio:G722, audio:PCMU, audio:PCMA, audio:S16B, audio:S16L";
-const OUR_WEBRTC_CODECS: &str = "video:H264, audio:OPUS, audio:PCMU, audio:PCMA";
+const OUR_WEBRTC_CODECS: &str = "video:H264, video:AV1, audio:OPUS, audio:PCMU, audio:PCMA";
 
 impl Outcome {
     /// The same with what was found besides.

@@ -370,17 +370,17 @@ pub(crate) fn foreign_camera_in(namespace: Option<&str>) -> Option<(Killed, u16,
 
 /// A file with H.264 that browsers decode, in several slices, and AAC.
 pub(crate) fn clip(folder: &Folder) -> PathBuf {
-    let encoder = "-preset ultrafast -bf 0 -profile:v baseline -slices 3";
+    let encoder = "libx264 -preset ultrafast -bf 0 -profile:v baseline -slices 3";
     recording(folder, "clip.mp4", "640x360", encoder)
 }
 
-/// A file of eight seconds with pictures of H.264, encoded with these options, and AAC.
+/// A file of eight seconds with pictures of an encoder, with its options, and AAC.
 pub(crate) fn recording(folder: &Folder, name: &str, size: &str, encoder: &str) -> PathBuf {
     let path = folder.path().join(name);
     let words = format!(
         "-v error -y -f lavfi -i testsrc2=size={size}:rate=25:duration=8 \
          -f lavfi -i sine=frequency=440:duration=8 \
-         -c:v libx264 {encoder} -g 25 -pix_fmt yuv420p -c:a aac -shortest"
+         -c:v {encoder} -g 25 -pix_fmt yuv420p -c:a aac -shortest"
     );
     let mut arguments: Vec<&str> = words.split(' ').collect();
     arguments.push(path.to_str().unwrap());

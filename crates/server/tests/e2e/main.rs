@@ -11,7 +11,6 @@ mod browser;
 mod clips;
 mod command_line;
 mod config;
-mod containers;
 mod decode;
 mod engine;
 mod harness;

@@ -29,8 +29,9 @@ pub fn run(data: &[u8]) {
         if payloads.is_empty() {
             continue;
         }
-        let payloads = payloads.iter().map(|p| Bytes::copy_from_slice(p)).collect();
-        let received = Frame::new(CodecId::Av1, true, 0, now, Payload::Opaque(payloads));
+        let came = payloads.iter().map(|p| Bytes::copy_from_slice(p)).collect();
+        let received = Frame::new(CodecId::Av1, true, 0, now, Payload::Opaque(came));
+        assert_eq!(received.rtp(class), payloads, "its own packets are sent on as they are");
         let mut track = Track::new(0, Format::new(&codec()).expect("MP4 carries it"));
         track.learn(&received);
         let fragment = track.fragment(&received).expect("its own packets fit together");

@@ -8,18 +8,22 @@ pub mod container;
 pub mod depay_aac;
 pub mod depay_h264;
 pub mod depay_h265;
+pub mod depay_jpeg;
+pub mod depay_other;
 pub mod fmp4;
 pub mod hls_playlist;
 pub mod http_body;
 pub mod jpeg;
 pub mod mux;
 mod packets;
+pub mod parameters;
 pub mod rtnetlink;
 pub mod rtp_rtcp;
 pub mod rtsp_client;
 pub mod rtsp_message;
 pub mod rtsp_server;
 pub mod sdp;
+pub mod url;
 pub mod webrtc_datagram;
 pub mod webrtc_offer;
 
@@ -34,6 +38,8 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("depay_av1", av1::depay),
     ("depay_h264", depay_h264::run),
     ("depay_h265", depay_h265::run),
+    ("depay_jpeg", depay_jpeg::run),
+    ("depay_other", depay_other::run),
     ("demux_adts", container::adts),
     ("demux_annexb", container::annexb),
     ("demux_flv", container::flv),
@@ -49,12 +55,14 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("http_body", http_body::run),
     ("jpeg", jpeg::run),
     ("mux", mux::run),
+    ("parameters", parameters::run),
     ("rtnetlink", rtnetlink::run),
     ("rtp_rtcp", rtp_rtcp::run),
     ("rtsp_client", rtsp_client::run),
     ("rtsp_message", rtsp_message::run),
     ("rtsp_server", rtsp_server::run),
     ("sdp", sdp::run),
+    ("url", url::run),
     ("webrtc_datagram", webrtc_datagram::run),
     ("webrtc_offer", webrtc_offer::run),
 ];

@@ -43,7 +43,10 @@ pub(super) fn run(codec: &Codec, mut data: &[u8]) {
             let frame = unit.into_frame(codec.id.clone(), pts, dts);
             for class in [SizeClass::WebRtc, SizeClass::Rtsp] {
                 let payloads = frame.rtp(class);
-                let splits = !matches!(codec.id, CodecId::Vp8 | CodecId::Av1 | CodecId::Opus);
+                let splits = !matches!(
+                    codec.id,
+                    CodecId::Vp8 | CodecId::Vp9 | CodecId::Flac | CodecId::Av1 | CodecId::Opus
+                );
                 assert!(!splits || payloads.iter().all(|p| p.len() <= pay::limit(class)));
             }
         }

@@ -190,6 +190,7 @@ impl Offer {
                 let level: u32 = value("level-id").parse().unwrap_or(0);
                 u32::from(main) * 1000 + level
             }),
+            CodecId::Av1 => best(fitting, |c| profile::av1(&c.codec.fmtp, &codec.fmtp)),
             _ => fitting.next(),
         }
     }
@@ -356,7 +357,7 @@ fn codecs(source: &Section<'_>, formats: &[String], kind: Kind) -> Vec<OfferedCo
 /// noise and telephone events are among those left out.
 fn supported(id: &CodecId, clock_rate: u32) -> bool {
     match id {
-        CodecId::H264 | CodecId::H265 => clock_rate == 90_000,
+        CodecId::H264 | CodecId::H265 | CodecId::Av1 => clock_rate == 90_000,
         CodecId::Opus => clock_rate == 48_000,
         CodecId::Pcmu | CodecId::Pcma => clock_rate == 8000,
         _ => false,

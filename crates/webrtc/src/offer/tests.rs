@@ -16,7 +16,7 @@ const BROWSER: &str = "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110\r\na=mid:
     a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
     a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\na=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\n\
     a=rtpmap:8 PCMA/8000\r\na=rtpmap:13 CN/8000\r\na=rtpmap:110 telephone-event/48000\r\n\
-    m=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 109 114 49 50\r\na=mid:1\r\na=recvonly\r\na=rtcp-rsize\r\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 109 114 49 50 45 46 47\r\na=mid:1\r\na=recvonly\r\na=rtcp-rsize\r\n\
     a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n\
     a=rtpmap:103 H264/90000\r\na=rtcp-fb:103 nack\r\na=rtcp-fb:103 nack pli\r\na=rtcp-fb:103 goog-remb\r\n\
     a=fmtp:103 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f\r\n\
@@ -24,7 +24,10 @@ const BROWSER: &str = "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110\r\na=mid:
     a=rtpmap:109 H264/90000\r\na=fmtp:109 level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f\r\n\
     a=rtpmap:114 H264/90000\r\na=fmtp:114 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f\r\n\
     a=rtpmap:49 H265/90000\r\na=fmtp:49 level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST\r\n\
-    a=rtpmap:50 rtx/90000\r\na=fmtp:50 apt=49\r\n";
+    a=rtpmap:50 rtx/90000\r\na=fmtp:50 apt=49\r\n\
+    a=rtpmap:45 AV1/90000\r\na=rtcp-fb:45 nack pli\r\na=fmtp:45 level-idx=5;profile=0;tier=0\r\n\
+    a=rtpmap:46 rtx/90000\r\na=fmtp:46 apt=45\r\n\
+    a=rtpmap:47 AV1/90000\r\na=fmtp:47 level-idx=5;profile=1;tier=0\r\n";
 
 #[test]
 fn video_comes_first_and_what_we_cannot_send_is_left_out() {
@@ -33,7 +36,7 @@ fn video_comes_first_and_what_we_cannot_send_is_left_out() {
     assert_eq!(
         lines,
         [
-            "video, sendonly, H264, H265",
+            "video, sendonly, H264, H265, AV1",
             "audio, sendonly, OPUS/48000/2, PCMU/8000, PCMA/8000, L16, PCML"
         ]
     );
@@ -53,6 +56,10 @@ fn the_payload_type_follows_the_streams_profile() {
     assert_eq!(chosen(&h264("640029")), Some((114, None)));
     assert_eq!(chosen(&Codec::new(CodecId::H265)), Some((49, Some(50))));
     assert_eq!(chosen(&Codec::new(CodecId::Vp8)), None);
+    let av1 = |fmtp: &str| Codec::new(CodecId::Av1).fmtp(fmtp);
+    assert_eq!(chosen(&av1("profile=0;level-idx=8;tier=0")), Some((45, Some(46))));
+    assert_eq!(chosen(&av1("")), Some((45, Some(46))));
+    assert_eq!(chosen(&av1("profile=1")), Some((47, None)));
     let pcma = Codec::new(CodecId::Pcma).clock(8000);
     assert_eq!(offer.codec_for(1, &pcma).unwrap().payload_type(), 8);
 }
@@ -126,9 +133,11 @@ fn cut_and_damaged_offers_never_panic() {
 fn chromiums_offer_is_understood() {
     let offer = Offer::parse(include_str!("../../tests/data/chromium.sdp")).unwrap();
     let lines: Vec<String> = offer.medias().iter().map(ToString::to_string).collect();
-    assert!(lines[0].starts_with("video, sendonly, H264"), "{lines:?}");
+    assert_eq!(lines[0], "video, sendonly, H264, AV1");
     assert!(lines[1].starts_with("audio, sendonly, OPUS/48000/2"), "{lines:?}");
     assert_eq!(offer.role(), Role::Consumer);
+    let av1 = offer.codec_for(0, &Codec::new(CodecId::Av1)).unwrap();
+    assert_eq!((av1.payload_type(), av1.resend), (45, Some(46)));
     for id in ["42e01f", "4d001f", "64001f"] {
         let stream = Codec::new(CodecId::H264).fmtp(format!("profile-level-id={id}"));
         let chosen = offer.codec_for(0, &stream).unwrap();
@@ -156,5 +165,8 @@ fn a_publishers_offer_brings_one_codec_for_each_media() {
     let no_h264 = sending.replace("H264/90000", "VP9/90000");
     let parsed = Offer::parse(&offer(&no_h264)).unwrap();
     assert_eq!(parsed.brought()[0].codec.id, CodecId::H265);
+    let only_av1 = no_h264.replace("H265/90000", "VP9/90000");
+    let parsed = Offer::parse(&offer(&only_av1)).unwrap();
+    assert_eq!(parsed.brought()[0].codec.payload_type, Some(45));
     assert!(Offer::parse(&offer(BROWSER)).unwrap().brought().is_empty());
 }

@@ -297,6 +297,7 @@ fn rtp_codec(codec: &Codec) -> Option<(RtpCodec, Frequency)> {
     match codec.id {
         CodecId::H264 => Some((RtpCodec::H264, Frequency::NINETY_KHZ)),
         CodecId::H265 => Some((RtpCodec::H265, Frequency::NINETY_KHZ)),
+        CodecId::Av1 => Some((RtpCodec::Av1, Frequency::NINETY_KHZ)),
         CodecId::Opus => Some((RtpCodec::Opus, Frequency::FORTY_EIGHT_KHZ)),
         CodecId::Pcmu => Some((RtpCodec::PCMU, Frequency::EIGHT_KHZ)),
         CodecId::Pcma => Some((RtpCodec::PCMA, Frequency::EIGHT_KHZ)),

@@ -32,8 +32,8 @@ pub const fn limit(class: SizeClass) -> usize {
 }
 
 /// RTP payloads of a frame, none longer than the class allows. The exceptions
-/// are those that cannot be split: Opus packets, and opaque payloads, which are
-/// passed on as they came. Empty if the format has no packetisation for the frame
+/// are those that cannot be split: Opus packets, and opaque payloads of others than
+/// AV1, which are passed on as they came. Empty if the format has no packetisation for the frame
 /// (JPEG with unusual tables or larger than 2040 pixels, raw pictures, FLAC).
 pub fn packetise(frame: &Frame, class: SizeClass) -> RtpPayloads {
     let limit = limit(class);
@@ -47,6 +47,9 @@ pub fn packetise(frame: &Frame, class: SizeClass) -> RtpPayloads {
                 }
                 None => nal::packetise(&frame.codec, nals, &mut out),
             }
+        }
+        Payload::Opaque(payloads) if frame.codec == CodecId::Av1 => {
+            av1::send_on(payloads, frame.keyframe, &mut out);
         }
         Payload::Opaque(payloads) => payloads.iter().for_each(|p| out.push(&[p])),
         Payload::Data(data) if frame.codec == CodecId::Av1 => {
