@@ -94,6 +94,8 @@ async function makeEditor(text, schema, readonly) {
 
 function changed() {
     dirty = editor !== undefined && editor.text !== saved;
+    // What was said about another text holds no more.
+    checked = null;
     show();
     clearTimeout(timer);
     timer = window.setTimeout(() => runCheck(false), PAUSE);
@@ -127,6 +129,7 @@ async function versions() {
         const {versions: list, unavailable, unconfirmed} = await getJson('api/rs/config/versions');
         if (unconfirmed) askToKeep(unconfirmed.left_ms);
         fill(history, h('option', {value: ''}, t('config.versions', {n: list.length})), list.map((/** @type {any} */ v) => h('option', {value: v.number}, `#${v.number} · ${dateTime(v.saved)}`)));
+        history.hidden = !list.length && !unavailable;
         history.disabled = !list.length;
         history.title = unavailable ?? '';
     } catch {
