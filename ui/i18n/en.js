@@ -14,6 +14,7 @@ export default {
     'nav.more': 'More',
     'shell.skip': 'Skip to the content',
     'shell.pages': 'Pages',
+    'shell.notice': 'Notice',
     'shell.language': 'Language',
     'shell.theme': 'Theme',
     'shell.connecting': 'Connecting to the server',

@@ -56,7 +56,9 @@ const filler = h('div', null, h('div', {class: 'skeleton'}));
 main.append(h('div', {class: 'stack'}, summary, bulk, h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('nav.streams')}, table), filler));
 
 /** @param {Entry} entry */
-const codecs = entry => codecsOf(entry.json).join(' + ') || '–';
+function codecs(entry) {
+    return codecsOf(entry.json).join(' + ') || '–';
+}
 
 /** @param {Entry} entry */
 const source = entry => (entry.json.producers ?? []).map(p => p.url ?? p.source ?? '').filter(Boolean).join('\n') || '–';

@@ -28,7 +28,7 @@ export function shell({page, title, of, back}) {
     document.title = `${of ? `${of} – ` : ''}${title} – rs2rtc`;
     const heading = h('h1', null, of ?? title), tools = h('div', {class: 'tools'});
     const main = h('main', {id: 'main', tabindex: '-1'});
-    banner = h('p', {class: 'banner', hidden: true});
+    banner = h('section', {class: 'banner', 'aria-label': t('shell.notice'), hidden: true});
     live = h('div', {class: 'offscreen', role: 'status', 'aria-live': 'polite'});
     dot = h('span', {class: 'dot', role: 'img', hidden: true});
     const link = (/** @type {[string, string, string, boolean]} */ [name, href, sign]) =>
