@@ -8,6 +8,8 @@ import {speak, speaksChinese} from './player/words.js';
 const params = new URLSearchParams(location.search), main = /** @type {HTMLElement} */ (document.getElementById('streams'));
 await speak();
 const chinese = speaksChinese();
+// That is for this page, the rest for the stream.
+params.delete('lang');
 
 /** @param {string} text */
 function say(text) {

@@ -88,7 +88,7 @@ export default {
     'age.minutes': '{n} min ago',
     'age.hours': '{n} hours ago',
     'live.empty': 'No cameras yet.',
-    'live.emptyAbout': 'Give the address of a camera, or let the server search your network. Without a camera at hand, the address demo: is one.',
+    'live.emptyAbout': 'Give the address of a camera, or let the server search your network. No camera at hand? The address demo: is a built-in test camera.',
     'live.unknown': 'None of these streams exists: {names}',
     'live.columns': 'Columns',
     'live.auto': 'Columns: auto',

@@ -88,7 +88,7 @@ export default {
     'age.minutes': '{n} 分钟前',
     'age.hours': '{n} 小时前',
     'live.empty': '还没有摄像头。',
-    'live.emptyAbout': '输入摄像头的地址，或让服务器搜索局域网。手边没有摄像头？可以用地址 demo: 试一试。',
+    'live.emptyAbout': '输入摄像头的地址，或让服务器搜索局域网。手边没有摄像头？地址 demo: 是内置的测试摄像头。',
     'live.unknown': '这些视频流都不存在：{names}',
     'live.columns': '列数',
     'live.auto': '列数：自动',
