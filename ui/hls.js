@@ -3,9 +3,13 @@
  * fetched here. Where neither works, it says so and plays the next best way.
  */
 import {Loader, native} from './lib/hls.js';
+import {speak, speaksChinese} from './player/words.js';
 
 const params = new URLSearchParams(location.search), main = /** @type {HTMLElement} */ (document.getElementById('streams'));
-const chinese = navigator.language.startsWith('zh');
+await speak();
+const chinese = speaksChinese();
+// That is for this page, the rest for the stream.
+params.delete('lang');
 
 /** @param {string} text */
 function say(text) {

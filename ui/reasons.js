@@ -55,7 +55,7 @@ const ENDS = {
  */
 export function explainEnd(code, url = '') {
     if (!code) return 'The server has ended the connection.';
-    return Object.hasOwn(ENDS, code) ? ENDS[code][1] : /^[a-z_+]+$/.test(code) ? `The server has ended the connection: ${code}.` : explainError(code, url);
+    return Object.hasOwn(ENDS, code) ? ENDS[code][1] : /^[a-z_+]+$/.test(code) ? about('The server has ended the connection: {}.', code) : explainError(code, url);
 }
 
 /** @param {string} code @returns {ErrorClass} */
@@ -65,6 +65,9 @@ export function classOfEnd(code) {
 
 /** Is it a code of a pause or an end, and not the text of an error? @param {string} code */
 export const isEnd = code => /^[a-z_+]*$/.test(code);
+
+/** A sentence with what it is about in it, so that it can be translated. @param {string} sentence @param {string} what */
+const about = (sentence, what) => sentence.replace('{}', () => what);
 
 /** Without the request that it answers. @param {string} value */
 const bare = value => value.replace(/^(webrtc|mse|hls|mp4|mjpeg)(\/offer|\/candidate)?: */, '');
@@ -89,7 +92,7 @@ export function classOfError(value) {
 export function explainError(value, url) {
     const text = bare(value);
     if (UNKNOWN_STREAM.test(text)) {
-        return `There is no stream named "${streamName(url)}".`;
+        return about('There is no stream named "{}".', streamName(url));
     }
     const cause = CAUSES.find(([pattern]) => pattern.test(text));
     return cause ? `${cause[2]}\n${text}` : text || 'The server gives no reason.';
@@ -101,14 +104,14 @@ export function explainError(value, url) {
  */
 export function explainPath(report) {
     if (report.found) {
-        return `A network path was found, but the encrypted connection failed.\n${pathText(report)}`;
+        return ['A network path was found, but the encrypted connection failed.', pathText(report)].join('\n');
     }
     if (!report.remote.length) return 'The server offers no address for the media: see "candidates" in its configuration.';
     if (!report.local.length && !report.pairs.length) return 'This browser offers no network address: WebRTC may be blocked here.';
     const udp = report.remote.filter(c => c.protocol === 'udp').length;
     const tcp = report.remote.filter(c => c.protocol === 'tcp').length;
-    const hint = udp && !tcp ? '\nThe server offers UDP only; a firewall may block it.' : '';
-    return `No network path to the server: none of its addresses answers.\n${pathText(report)}${hint}`;
+    const hint = udp && !tcp ? 'The server offers UDP only; a firewall may block it.' : '';
+    return ['No network path to the server: none of its addresses answers.', pathText(report), hint].filter(Boolean).join('\n');
 }
 
 /**

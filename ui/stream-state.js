@@ -39,11 +39,28 @@ const CODECS = {HEVC: 'H265', PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU'};
 export const codecName = (name = '') => CODECS[name.toUpperCase()] ?? name.toUpperCase();
 
 /**
+ * The codecs that come from the camera, pictures before sound.
+ * @param {Stream} stream
+ * @returns {string[]} names for people, each once
+ */
+export function codecsOf(stream) {
+    const codecs = (stream.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
+    codecs.sort((a, b) => Number(b.codec_type === 'video') - Number(a.codec_type === 'video'));
+    return [...new Set(codecs.map(c => codecName(c.codec_name)))].filter(Boolean);
+}
+
+/**
  * Where those are who talk to the camera now.
  * @param {Stream} stream
  * @returns {string[]} addresses without the port, oldest first
  */
 export const talkers = stream => (stream.consumers ?? []).filter(c => c.receivers?.length).map(c => (c.remote_addr ?? '').split(' ')[0].replace(/:\d+$/, ''));
+
+/** @type {[string, RegExp][]} */
+const BROWSERS = [['Edge', /Edg\//], ['Chrome', /Chrom(e|ium)\//], ['Firefox', /Firefox\//], ['Safari', /Safari\//]];
+
+/** A browser or player in one word, from its long description. @param {string|null} [agent] */
+export const agentName = agent => BROWSERS.find(([, pattern]) => pattern.test(agent ?? ''))?.[0] ?? (agent ?? '').split('/')[0].slice(0, 24);
 
 /** Can somebody talk to it, as far as its sources have told? @param {Stream} stream */
 export const hasLoudspeaker = stream => (stream.producers ?? []).some(p => (p.medias ?? []).some(m => m.startsWith('audio, sendonly')) || /#.*\bbackchannel=1\b/.test(p.url ?? ''));

@@ -6,7 +6,9 @@
  * the wall goes on playing.
  */
 import './player/rs-player.js';
+import {speak, translate} from './player/words.js';
 
+await speak();
 const params = new URLSearchParams(location.search);
 const sources = params.getAll('src').filter(Boolean);
 const modes = params.getAll('mode').filter(Boolean);
@@ -17,7 +19,7 @@ if (sources.length) {
 } else {
     const text = document.createElement('p');
     text.className = 'hint';
-    text.textContent = 'No stream is given: add ?src=NAME to the address.';
+    text.textContent = translate('No stream is given: add ?src=NAME to the address.');
     main.append(text);
 }
 

@@ -2,8 +2,11 @@
  * What `webrtc.html` and `webrtc-sync.html` share: the parameter `media`, and what is captured for it.
  */
 
-/** Few words, in the browser's language: these pages stand alone. */
-export const words = navigator.language.startsWith('zh') ? {
+import {speak, speaksChinese} from './player/words.js';
+
+await speak();
+/** Few words: these pages stand alone. */
+export const words = speaksChinese() ? {
     asking: '正在请求使用摄像头和麦克风…', sending: '正在发送', noPath: '没有通往服务器的网络路径。', lost: '与服务器的连接已断开。', https: '使用麦克风需要 HTTPS 或 localhost。', none: '没有指定视频流：请在地址后加上 ?src=名称。',
 } : {
     asking: 'Asking for camera and microphone…', sending: 'Sending', noPath: 'There is no network path to the server.', lost: 'The connection to the server was lost.',

@@ -9,7 +9,8 @@ const media = wanted(params);
 const main = /** @type {HTMLElement} */ (document.getElementById('streams'));
 
 if (params.get('dst')) send();
-else watch();
+else if (params.get('src')) watch();
+else note(main, words.none);
 
 async function watch() {
     await import('./player/rs-player.js');

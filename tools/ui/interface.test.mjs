@@ -450,7 +450,7 @@ test('camera: what the server says, the pinned mode stays, keys', {skip}, async 
     await page.waitForFunction(() => /** @type {any} */ (document.querySelector('video'))?.videoWidth > 0, {timeout: 15_000});
     assert.equal(await page.$eval('.modes input:checked', n => /** @type {any} */ (n).value), 'webrtc');
     await page.keyboard.press('i');
-    await waitText(page, '.card dl', /Frames a second/);
+    await waitText(page, '.card dl', /Frame rate/);
     await page.keyboard.press('?');
     await waitText(page, 'dialog', /Snapshot/);
     await accessible(page, 'list of keys');

@@ -3,7 +3,7 @@
  * places and lines between them.
  */
 
-import {codecName} from '../stream-state.js';
+import {agentName, codecName} from '../stream-state.js';
 
 /** Sizes in pixels. */
 export const BOX = {width: 168, height: 40, gapX: 44, gapY: 12, top: 32, left: 12};
@@ -49,7 +49,7 @@ export function layout(streams, only = []) {
             add(`p${p.id}`, 1, p.format_name ?? p.protocol ?? '', name, p, name);
             join(`c${hostOf(p)}`, `p${p.id}`, p.bytes_recv);
             for (const r of p.receivers ?? []) {
-                add(`t${r.id}`, 2, codecName(r.codec?.codec_name ?? '?'), [r.codec?.profile, r.codec?.sample_rate].filter(Boolean).join(' '), r, name);
+                add(`t${r.id}`, 2, codecName(r.codec?.codec_name ?? '?'), [r.codec?.profile, r.codec?.sample_rate && `${r.codec.sample_rate / 1000} kHz`].filter(Boolean).join(' '), r, name);
                 join(`p${p.id}`, `t${r.id}`, r.bytes);
             }
         }
@@ -58,7 +58,7 @@ export function layout(streams, only = []) {
             add(`k${c.id}`, 3, c.format_name ?? '', name, c, name, c.id);
             for (const s of c.senders ?? []) if (s.parent) join(`t${s.parent}`, `k${c.id}`, s.bytes, s.drops);
             if (c.format_name === 'preload') continue;
-            add(`v${hostOf(c)}`, 4, hostOf(c), String(c.user_agent ?? '').split(/[ /]/)[0], {host: hostOf(c), user_agent: c.user_agent}, name);
+            add(`v${hostOf(c)}`, 4, hostOf(c), agentName(c.user_agent), {host: hostOf(c), user_agent: c.user_agent}, name);
             join(`k${c.id}`, `v${hostOf(c)}`, c.bytes_send);
         }
     }

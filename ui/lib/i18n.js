@@ -51,14 +51,23 @@ export function number(value, digits = 1) {
     return format.format(value);
 }
 
+const MS = language === 'zh' ? '毫秒' : 'ms', S = language === 'zh' ? '秒' : 's';
+
 /** Milliseconds as people read them. @param {number|null|undefined} ms */
 export function duration(ms) {
     if (ms === null || ms === undefined) return '–';
-    if (ms < 10) return `${number(ms, 1)} ms`;
-    if (ms < 1000) return `${number(ms, 0)} ms`;
-    if (ms < 60_000) return `${number(ms / 1000, ms < 10_000 ? 1 : 0)} s`;
+    if (ms < 10) return `${number(ms, 1)} ${MS}`;
+    if (ms < 1000) return `${number(ms, 0)} ${MS}`;
+    if (ms < 60_000) return `${number(ms / 1000, ms < 10_000 ? 1 : 0)} ${S}`;
     const s = Math.floor(ms / 1000), two = (/** @type {number} */ n) => String(n).padStart(2, '0');
     return `${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+}
+
+/** How long something is over. @param {number} ms */
+export function ago(ms) {
+    const minutes = Math.round(ms / 60_000);
+    if (minutes < 1) return t('age.seconds', {n: Math.round(ms / 1000)});
+    return minutes < 120 ? t('age.minutes', {n: minutes}) : t('age.hours', {n: Math.round(minutes / 60)});
 }
 
 /** Bits per second. @param {number|null|undefined} bits */

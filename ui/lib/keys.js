@@ -55,7 +55,10 @@ function onkeydown(ev) {
 }
 document.addEventListener('keydown', onkeydown);
 
-const shown = {' ': 'Space', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc'};
+const shown = {' ': 'Space', Enter: 'Enter', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc'};
+
+/** A row of digits by its ends. @param {string} keys */
+const inShort = keys => keys.replace(/^(\d)(?: \d){2,} (\d)$/, '$1 – $2');
 
 /** Shows the list of keys. */
 export function help() {
@@ -69,7 +72,7 @@ export function help() {
     }
     const dialog = h('dialog', {class: 'box keys', 'aria-labelledby': 'keys-title', onclose: () => dialog.remove()},
         h('h2', {id: 'keys-title'}, t('keys.title')),
-        h('dl', {class: 'pairs'}, [...rows].map(([keys, text]) => [h('dt', null, keys.split(' ').map(k => [h('kbd', null, k), ' '])), h('dd', null, text)])),
+        h('dl', {class: 'pairs'}, [...rows].map(([keys, text]) => [h('dt', null, inShort(keys).split(' ').map(k => k === '–' ? '– ' : [h('kbd', null, k), ' '])), h('dd', null, text)])),
         h('label', {class: 'check'}, h('input', {type: 'checkbox', checked: lettersOn(),
             onchange: (/** @type {any} */ ev) => remember('letters', ev.target.checked)}), t('keys.letters')),
         h('form', {method: 'dialog', class: 'row end'}, h('button', {class: 'primary'}, t('common.close'))));

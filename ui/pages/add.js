@@ -5,12 +5,12 @@
 import {address, call, explain, getJson} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, number, t} from '../lib/i18n.js';
-import {failure} from '../lib/state.js';
+import {failure, hint} from '../lib/state.js';
 import {compose, FILE_ONLY, schemeOf, split, suggest} from '../lib/source.js';
 import {abilities} from '../lib/stats.js';
 import {announce, failed, notice, shell, toast} from '../shell/shell.js';
 
-const {main, tools} = shell({page: 'add', title: t('nav.add')});
+const {main} = shell({page: 'add', title: t('nav.add')});
 
 /** Calls that look for cameras, by the scheme that they belong to. */
 const SEARCHES = {onvif: ['api/onvif', 'ONVIF'], dvrip: ['api/dvrip', 'DVRIP'], homekit: ['api/homekit', 'HomeKit'], gopro: ['api/gopro', 'GoPro'], hass: ['api/hass', 'Home Assistant'],
@@ -51,7 +51,7 @@ const naming = h('form', {class: 'form card', hidden: true, onsubmit: (/** @type
     save();
 }}, h('h2', {tabindex: '-1'}, t('add.name')), h('label', {class: 'field'}, t('streams.name'), name), nameHelp, h('div', {class: 'row'}, saveButton, h('span', {class: 'muted'}, t('add.notSaved'))));
 const done = h('section', {class: 'card', hidden: true});
-main.append(h('div', {class: 'stack'}, steps, form, result, naming, done, h('section', {class: 'card'}, h('h2', null, t('add.searchTitle')), h('p', {class: 'muted small'}, t('add.searchAbout')), h('div', {class: 'row'}, search), found)));
+main.append(h('div', {class: 'stack narrow'}, steps, form, result, naming, done, h('section', {class: 'card'}, h('h2', null, t('add.searchTitle')), h('p', {class: 'muted small'}, t('add.searchAbout')), h('div', {class: 'row'}, search), found)));
 step('find');
 
 /** @param {string} now */
@@ -69,7 +69,7 @@ async function load() {
     } catch (err) {
         return failed(err, load);
     }
-    fill(examples, Object.entries(EXAMPLES).filter(([scheme]) => schemes.includes(scheme)).map(([, text]) => button(text, () => {
+    fill(examples, h('span', {class: 'muted'}, t('add.examples')), Object.entries(EXAMPLES).filter(([scheme]) => schemes.includes(scheme)).map(([, text]) => button(text, () => {
         src.value = text;
         onSource();
         src.focus();
@@ -156,11 +156,8 @@ function describe(line) {
     if (line.ms !== undefined) words.push(duration(line.ms));
     if (line.state === 'run') words.push(t('test.run'));
     if (line.state === 'skip') words.push(t('test.skip'));
-    return [state, h('span', null, words.join(' · ')), line.error && h('span', {class: 'why'}, `${failure(line.kind)}\n${line.error}${hint(line.kind)}`)];
+    return [state, h('span', null, words.join(' · ')), line.error && h('span', {class: 'why'}, [failure(line.kind), line.error, hint(line.kind)].filter(Boolean).join('\n'))];
 }
-
-/** @param {string} kind */
-const hint = kind => ['auth', 'unreachable', 'busy', 'not_found', 'unsupported'].includes(kind) ? `\n${t(`hint.${kind}`)}` : '';
 
 /** @param {any} codec */
 function trackText(codec) {
@@ -271,6 +268,5 @@ async function discover() {
     if (!count) found.append(h('p', {class: 'muted small'}, t('add.bridge')));
     search.disabled = false;
 }
-tools.append(h('span', {class: 'muted small'}, t('add.three')));
 window.addEventListener('pagehide', () => testing?.abort());
 load().then(() => src.focus());

@@ -17,7 +17,7 @@ export function arranger(place, actions) {
     return (arranging, big) => {
         place.hidden = !arranging;
         if (arranging && !large) {
-            large = button(t('live.large'), actions.big, {icon: 'full', bare: true});
+            large = button(t('live.large'), actions.big, {icon: 'large', bare: true});
             fill(place, button(t('live.earlier'), () => actions.move(-1), {icon: 'left', bare: true}), button(t('live.later'), () => actions.move(1), {icon: 'right', bare: true}),
                 large, button(t('live.leave'), actions.leave, {icon: 'close', bare: true}));
         }
@@ -33,7 +33,7 @@ export function arranger(place, actions) {
  */
 export function nameLayout(old, make, done) {
     const field = h('input', {value: old, maxlength: LONGEST, required: true, autofocus: true}), fault = h('p', {class: 'error', role: 'alert'});
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'layout-title', onclose: () => dialog.remove()}, h('h2', {id: 'layout-title'}, t('live.layoutSave')),
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'layout-title', onclose: () => dialog.remove()}, h('h2', {id: 'layout-title'}, t('live.layoutSave').replace('…', '')),
         h('form', {class: 'stack', method: 'dialog', onsubmit: (/** @type {Event} */ ev) => {
             ev.preventDefault();
             const name = field.value.trim();

@@ -5,7 +5,7 @@ import '../player/rs-player.js';
 import {address, download, explain} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
 import {Feed} from '../lib/feed.js';
-import {duration, number, rate, t} from '../lib/i18n.js';
+import {duration, language, number, rate, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {translate} from '../player/words.js';
 import {recall, remember} from '../lib/prefs.js';
@@ -25,7 +25,7 @@ const MODES = {auto: 'webrtc,mse,hls,mjpeg', webrtc: 'webrtc', mse: 'mse', hls: 
 /** @typedef {keyof typeof MODES} Mode */
 const TITLES = {auto: t('camera.auto'), webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', mjpeg: 'MJPEG', mp4: 'MP4'};
 
-const {main, tools} = shell({page: 'live', title: t('camera.title'), of: name || t('camera.title')});
+const {main, tools} = shell({page: 'live', title: t('camera.title'), of: name || t('camera.title'), back: {href: './', text: t('camera.back')}});
 const feed = new Feed('streams,sessions');
 watch(feed);
 const streams = new Streams(feed, {look: 2000});
@@ -67,6 +67,7 @@ function start() {
     Object.assign(player, {mode: MODES[mode], pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
     player.addEventListener('mode', (/** @type {any} */ ev) => {
         playedMode = ev.detail.mode;
+        showControls();
         explainWhy();
     });
     player.addEventListener('firstframe', (/** @type {any} */ ev) => {
@@ -85,11 +86,13 @@ function start() {
             refused[mode] = translate(reason);
         }
         if (phase === 'failed' || phase === 'retrying') announce(translate(reason));
+        showControls();
         explainWhy();
     });
     player.addEventListener('released', (/** @type {any} */ ev) => toast(t('camera.released', {ms: duration(ev.detail.releaseMs ?? null)})));
     stage.replaceChildren(player);
     player.src = new URL(`api/ws?src=${encodeURIComponent(name)}`, location.href);
+    player.video.controls = false;
     player.video.volume = recall('volume', 1);
     player.video.addEventListener('volumechange', () => {
         remember('volume', player?.video?.volume ?? 1);
@@ -138,7 +141,8 @@ function explainWhy() {
         if (!able.h265.mse) parts.push(t('why.noH265mse'));
     }
     for (const [way, text] of Object.entries(refused)) if (way !== playedMode) parts.push(t('why.refused', {way: TITLES[/** @type {Mode} */ (way)], text: text.split('\n')[0]}));
-    say(why, parts.join(' '));
+    // Chinese full stops have their own space.
+    say(why, parts.join(language === 'zh' ? '' : ' '));
     say(pinned, mode === 'auto' ? t('camera.autoAbout') : t('camera.pinned', {way: TITLES[mode]}));
 }
 
@@ -149,7 +153,7 @@ setInterval(async () => {
     if (document.hidden || !player) return;
     last = await stats.read(player);
     const rows = [
-        ['camera.fps', last.fps === undefined ? null : `${number(last.fps)} (${t('camera.dropped', {n: last.dropped ?? 0})})`], ['camera.size', last.size], ['camera.codec', [last.codec, last.audio].filter(Boolean).join(' + ')],
+        ['camera.fps', last.fps === undefined ? null : `${number(last.fps)} fps · ${t('camera.dropped', {n: last.dropped ?? 0})}`], ['camera.size', last.size], ['camera.codec', [last.codec, last.audio?.toUpperCase()].filter(Boolean).join(' + ')],
         ['streams.rate', last.bits === undefined ? null : rate(last.bits)], ['sessions.rtt', last.rtt === undefined ? null : duration(last.rtt)], ['sessions.loss', last.loss === undefined ? null : `${number(last.loss * 100)} %`],
         ['camera.buffer', last.buffer === undefined ? null : duration(last.buffer)], ['camera.delay', last.delay === undefined ? null : duration(last.delay)],
     ].filter(([, value]) => value);
@@ -247,6 +251,11 @@ function showFloor(json) {
     talkButton.hidden = !hasLoudspeaker(json);
     talkButton.disabled = other !== undefined;
     say(floor, other === undefined ? '' : t('camera.floor', {who: other}));
+}
+
+/** The browser's own controls have nothing to do before there is a picture, or with one that is no video. */
+function showControls() {
+    if (player?.video) player.video.controls = player.phase === 'live' && playedMode !== '' && playedMode !== 'mjpeg';
 }
 
 function showSound() {

@@ -30,7 +30,7 @@ const history = h('select', {'aria-label': t('config.history'), onchange: () => 
     history.value = '';
 }});
 tools.append(check, review, history, button(t('log.download'), () => download('rs2rtc.yaml', editor.text)));
-main.append(h('div', {class: 'stack'}, status, frame, h('p', {class: 'muted small'}, t('config.leave')), problems));
+main.append(h('div', {class: 'stack'}, status, frame, h('p', {class: 'muted small keyboard'}, t('config.leave')), problems));
 
 async function load() {
     let response;
@@ -94,10 +94,15 @@ async function makeEditor(text, schema, readonly) {
 
 function changed() {
     dirty = editor !== undefined && editor.text !== saved;
+    // What was said about another text holds no more.
+    checked = null;
     show();
     clearTimeout(timer);
     timer = window.setTimeout(() => runCheck(false), PAUSE);
 }
+
+/** @param {any} problem */
+const inWords = ({path, text}) => path ? `${path}: ${text}` : text;
 
 /** @param {boolean} aloud */
 async function runCheck(aloud) {
@@ -109,7 +114,7 @@ async function runCheck(aloud) {
         checked = answer;
         editor.mark(answer.problems);
         fill(problems, answer.problems.map((/** @type {any} */ p) => h('li', null, h('button', {type: 'button', onclick: () => editor.goTo(p.line, p.column)},
-            h('span', {class: 'state', data: {state: p.severity === 'error' ? 'fail' : 'warn'}}, t('config.line', {line: String(p.line)})), h('span', null, p.path ? `${p.path}: ${p.text}` : p.text)))));
+            h('span', {class: 'state', data: {state: p.severity === 'error' ? 'fail' : 'warn'}}, t('config.line', {line: String(p.line)})), h('span', null, inWords(p))))));
         if (aloud) announce(answer.problems.length ? t('config.problems', {n: answer.problems.length}) : t('config.fine'));
     } catch (err) {
         if (mine === turn) fill(problems, h('li', {class: 'state', data: {state: 'fail'}}, explain(err)));
@@ -127,6 +132,7 @@ async function versions() {
         const {versions: list, unavailable, unconfirmed} = await getJson('api/rs/config/versions');
         if (unconfirmed) askToKeep(unconfirmed.left_ms);
         fill(history, h('option', {value: ''}, t('config.versions', {n: list.length})), list.map((/** @type {any} */ v) => h('option', {value: v.number}, `#${v.number} · ${dateTime(v.saved)}`)));
+        history.hidden = !list.length && !unavailable;
         history.disabled = !list.length;
         history.title = unavailable ?? '';
     } catch {
@@ -145,9 +151,9 @@ async function openReview() {
     const text = editor.text, errors = (checked?.problems ?? []).filter(p => p.severity === 'error');
     const dialog = h('dialog', {class: 'box wide', 'aria-labelledby': 'review-title', onclose: () => dialog.remove()}, h('h2', {id: 'review-title'}, t('config.review')),
         text === saved ? h('p', {class: 'muted'}, t('config.same')) : difference(saved, text),
-        h('ul', null, (checked?.changes ?? []).map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}`))),
+        Boolean(checked?.changes?.length) && h('ul', null, (checked?.changes ?? []).map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}`))),
         checked?.restart_required?.length ? h('p', {class: 'state', data: {state: 'warn'}}, t('config.restart', {keys: checked.restart_required.join(', ')})) : null,
-        errors.length > 0 && h('p', {class: 'state', data: {state: 'fail'}}, t('config.problems', {n: errors.length})),
+        errors.map(p => h('p', {class: 'state', data: {state: 'fail'}}, `${t('config.line', {line: String(p.line)})}: ${inWords(p)}`)),
         h('p', {class: 'muted small'}, t('config.confirmAbout')),
         h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.applyConfirm'), () => apply(text, dialog, true), {disabled: text === saved || checked?.valid === false}),
             button(t('config.apply'), () => apply(text, dialog, false), {class: 'primary', disabled: text === saved || checked?.valid === false})));

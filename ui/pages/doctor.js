@@ -173,7 +173,7 @@ async function media() {
         await stats.read(player);
         await new Promise(resolve => setTimeout(resolve, 2000));
         const now = await stats.read(player);
-        tell(now.path === 'TCP' ? 'warn' : 'ok', [now.path, t('why.first', {ms: duration(ms)}), now.rtt !== undefined ? `RTT ${duration(now.rtt)}` : '', now.fps ? `${number(now.fps)} fps` : '', now.loss !== undefined ? `${t('sessions.loss')} ${number(now.loss * 100)} %` : ''].filter(Boolean).join(' · '),
+        tell(now.path === 'TCP' ? 'warn' : 'ok', [now.path, t('why.first', {ms: duration(ms)}).replace(/[.。]$/, ''), now.rtt !== undefined ? `RTT ${duration(now.rtt)}` : '', now.fps ? `${number(now.fps)} fps` : '', now.loss !== undefined ? `${t('sessions.loss')} ${number(now.loss * 100)} %` : ''].filter(Boolean).join(' · '),
             now.path === 'TCP' ? t('doctor.tcp') : '');
     }
     if (ms !== null) await paths(choice.value);

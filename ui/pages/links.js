@@ -7,7 +7,7 @@ import {button, fill, h} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {places, snippets} from '../lib/urls.js';
-import {codecName} from '../stream-state.js';
+import {codecsOf} from '../stream-state.js';
 import {copied, empty, failed, notice, shell, toast} from '../shell/shell.js';
 
 const name = new URLSearchParams(location.search).get('src') ?? '';
@@ -32,7 +32,7 @@ async function load() {
 
 /** @param {any} stream @param {any} info */
 function show(stream, info) {
-    const codecs = [...new Set((stream.producers ?? []).flatMap((/** @type {any} */ p) => (p.receivers ?? []).map((/** @type {any} */ r) => codecName(r.codec?.codec_name))))].filter(Boolean);
+    const codecs = codecsOf(stream);
     const listen = String(info.rtsp?.listen ?? ''), about = {name, base: new URL('./', location.href).href, host: location.hostname.includes(':') ? `[${location.hostname.replace(/[[\]]/g, '')}]` : location.hostname, rtspPort: listen.split(':').pop() ?? '', codecs};
     const all = places(about), fit = all.filter(p => !p.misfit), unfit = all.filter(p => p.misfit);
     fill(main, h('div', {class: 'stack'},

@@ -13,7 +13,7 @@ import {forget, fromQuery, layouts, moved, query} from '../lib/layouts.js';
 import {recall, remember} from '../lib/prefs.js';
 import {pairs} from '../lib/quality.js';
 import {Streams} from '../lib/streams.js';
-import {empty, failed, shell, watch} from '../shell/shell.js';
+import {empty, failed, noCameras, shell, watch} from '../shell/shell.js';
 import {arranger, nameLayout} from './arrange.js';
 import {Tile} from './tile.js';
 
@@ -131,7 +131,8 @@ function show() {
     if (!streams.loaded && streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
     if (!streams.loaded) return;
     tiles.show(list);
-    fill(filler, ...(list.length ? [] : [empty(only.length && streams.all.size ? t('live.unknown', {names: only.join(', ')}) : t('live.empty'), h('a', {class: 'button primary', href: 'add.html'}, t('nav.add')))]));
+    fill(filler, ...(list.length ? [] : [only.length && streams.all.size ? empty(t('live.unknown', {names: only.join(', ')}), button(t('live.layoutAll'), () => use({name: '', src: [], cols: recall('cols', 0), big: ''}), {class: 'primary'})) : noCameras()]));
+    tools.hidden = !streams.all.size;
     roving();
     const count = (/** @type {string[]} */ ...states) => list.filter(entry => states.includes(entry.state)).length;
     const bad = count('failed', 'retrying');

@@ -125,9 +125,10 @@ function setFollow(on) {
 
 /** @param {import('../lib/loglist.js').Line} line */
 function open(line) {
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'line-title', onclose: () => dialog.remove()}, h('h2', {id: 'line-title'}, line.message), h('dl', {class: 'pairs small'},
-        h('dt', null, t('log.time')), h('dd', null, line.at ? new Date(line.at).toISOString() : '–'), h('dt', null, t('log.level')), h('dd', null, line.level),
-        Object.entries(line.fields).map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, typeof value === 'string' ? value : JSON.stringify(value))])),
+    const {level, time, at, message, ...rest} = line.fields;
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'line-title', onclose: () => dialog.remove()}, h('h2', {id: 'line-title', tabindex: '-1', autofocus: true}, [line.level, line.module].filter(Boolean).join(' · ')),
+    h('p', {class: 'mono'}, message ?? line.message), h('dl', {class: 'pairs small'},
+        h('dt', null, t('log.time')), h('dd', {class: 'mono'}, line.at ? new Date(line.at).toISOString() : '–'), Object.entries(rest).map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, typeof value === 'string' ? value : JSON.stringify(value))])),
     h('div', {class: 'row end'}, button(t('common.copyJson'), () => copied(JSON.stringify(line.fields)), {icon: 'copy'}), button(t('common.close'), () => dialog.close(), {class: 'primary'})));
     document.body.append(dialog);
     dialog.showModal();

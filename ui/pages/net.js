@@ -69,7 +69,7 @@ function table() {
         h('tbody', null, graph.edges.map(e => h('tr', null, ['net.from', 'net.to'].map((label, i) => {
             const one = node.get(i ? e.to : e.from);
             return h('td', {'data-label': t(label)}, one ? button(`${one.title} ${one.sub}`.trim(), () => tell(one), {class: 'bare'}) : '');
-        }), h('td', {'data-label': t('net.bytes')}, bytes(e.bytes) || '–'), h('td', {'data-label': t('net.drops')}, String(e.drops || 0))))));
+        }), h('td', {'data-label': t('net.bytes')}, bytes(e.bytes) || '–'), h('td', {'data-label': t('net.drops'), 'data-empty': !e.drops}, String(e.drops || 0))))));
 }
 
 function drawing() {

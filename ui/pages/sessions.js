@@ -9,6 +9,7 @@ import {Gatherer} from '../lib/gather.js';
 import {duration, has, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {kindOf, lanes} from '../lib/svg.js';
+import {agentName} from '../stream-state.js';
 import {copied, empty, failed, kick, notice, shell, toast, watch} from '../shell/shell.js';
 
 /**
@@ -40,9 +41,11 @@ tools.append(reasons, button(t('sessions.export'), () => download('sessions.json
 
 const figures = h('div', {class: 'card'}), activeBody = h('tbody'), endedBody = h('tbody');
 const HEADS = ['sessions.viewer', 'sessions.stream', 'sessions.how', 'sessions.since', 'sessions.state', 'sessions.because', 'sessions.detect', 'sessions.release', 'sessions.total'];
-const table = (/** @type {HTMLElement} */ body) => h('table', {class: 'table'}, h('thead', null, h('tr', null, HEADS.map(text => h('th', {scope: 'col'}, t(text))),
+/** Who watches has no reason to have left yet, and who has left is in one state. @param {boolean} left @param {number} column */
+const idle = (left, column) => left ? column === 4 : column > 4;
+const table = (/** @type {HTMLElement} */ body, /** @type {boolean} */ left) => h('table', {class: 'table'}, h('thead', null, h('tr', null, HEADS.map((text, i) => h('th', {scope: 'col', hidden: idle(left, i)}, t(text))),
     h('th', {scope: 'col'}, h('span', {class: 'offscreen'}, t('streams.actions'))))), body);
-const active = table(activeBody), ended = table(endedBody), nobody = empty(t('sessions.nobody')), none = empty(t('sessions.none'));
+const active = table(activeBody, false), ended = table(endedBody, true), nobody = empty(t('sessions.nobody')), none = empty(t('sessions.none'));
 const scroll = (/** @type {string} */ label, /** @type {any} */ kid) => h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label}, kid);
 main.append(h('div', {class: 'stack'}, figures,
     h('section', {class: 'stack'}, h('h2', null, t('sessions.active')), scroll(t('sessions.active'), active), nobody),
@@ -71,18 +74,11 @@ setInterval(() => document.hidden || show(), 1000);
 const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
 /** @param {Session} s */
 const total = s => s.detect_ms === null && s.release_ms === null ? null : (s.detect_ms ?? 0) + (s.release_ms ?? 0);
-/** A browser in one word, from its long description. @param {string|null} agent */
-function short(agent) {
-    if (!agent) return '';
-    for (const [name, pattern] of /** @type {[string, RegExp][]} */ ([['Edge', /Edg\//], ['Chrome', /Chrom(e|ium)\//], ['Firefox', /Firefox\//], ['Safari', /Safari\//]])) if (pattern.test(agent)) return name;
-    return agent.split('/')[0].slice(0, 24);
-}
-
 const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key, row => row.detail ? detail(row.session) : line(row.session)));
 
 /** @param {Session} first */
 function line(first) {
-    const cells = HEADS.map((text, i) => h('td', {'data-label': t(text), class: [0, 1, 5].includes(i) ? '' : 'tight'})), state = h('span', {class: 'state'});
+    const cells = HEADS.map((text, i) => h('td', {'data-label': t(text), class: i ? [1, 5].includes(i) ? '' : 'tight' : 'title', hidden: idle(first.left_at !== null, i)})), state = h('span', {class: 'state'});
     cells[4].append(state);
     const reason = h('span');
     cells[5].append(reason);
@@ -90,12 +86,12 @@ function line(first) {
         first.left_at === null && button(t('sessions.kick'), () => end(first), {key: 'K'})));
     // A source that is only tried is no stream that could be opened.
     cells[1].append(first.format === 'test' ? t('add.test') : h('a', {href: address('camera.html', {src: first.stream})}, first.stream));
-    const node = h('tr', {tabindex: '-1', data: {id: first.id}}, cells, actions);
+    const node = h('tr', {class: 'lead', tabindex: '-1', data: {id: first.id}}, cells, actions);
     return {
         node,
         /** @param {{session: Session}} row */
         update({session: s}) {
-            say(cells[0], [short(s.user_agent), s.remote?.replace(/ .*/, '').replace(/:\d+$/, '')].filter(Boolean).join(' ') || `#${s.id}`);
+            say(cells[0], [agentName(s.user_agent), s.remote?.replace(/ .*/, '').replace(/:\d+$/, '')].filter(Boolean).join(' ') || `#${s.id}`);
             cells[0].title = [s.remote, s.user_agent].filter(Boolean).join('\n');
             say(cells[2], s.publishes ? t('sessions.publishes', {format: s.format ?? 'webrtc'}) : s.format ?? '–');
             say(cells[3], s.age_ms === null ? '–' : duration(s.age_ms + (s.left_at === null ? Date.now() - loadedAt : 0)));
@@ -106,6 +102,8 @@ function line(first) {
             say(cells[6], duration(s.detect_ms));
             say(cells[7], s.left_at !== null && s.release_ms === null ? t('sessions.others') : duration(s.release_ms));
             say(cells[8], duration(total(s)));
+            // A card of a phone leaves out what is not there.
+            for (const cell of cells) cell.toggleAttribute('data-empty', cell.textContent === '–');
             actions.querySelector('button')?.setAttribute('aria-expanded', String(opened.has(s.id)));
         },
     };
@@ -116,7 +114,7 @@ function detail(first) {
     const about = h('div', {class: 'stack'});
     let drawn = '';
     return {
-        node: h('tr', {class: 'detail'}, h('td', {colspan: HEADS.length + 1}, about)),
+        node: h('tr', {class: 'detail'}, h('td', {colspan: 1 + HEADS.filter((_, i) => !idle(first.left_at !== null, i)).length}, about)),
         /** @param {{session: Session}} row */
         update({session: s}) {
             const key = JSON.stringify([s.timeline, s.state, s.rtt_ms, s.loss]);
@@ -142,7 +140,7 @@ function toggle(id) {
 }
 
 /** @param {Session} s */
-const end = s => kick(s.id, s.stream, load, [short(s.user_agent), s.remote].filter(Boolean).join(' '));
+const end = s => kick(s.id, s.stream, load, [agentName(s.user_agent), s.remote].filter(Boolean).join(' '));
 
 function show() {
     if (!loaded) return;

@@ -7,11 +7,11 @@ import {button, fill, h, Keyed, say} from '../lib/dom.js';
 import {Feed} from '../lib/feed.js';
 import {bytes, clock, duration, rate, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
-import {chip} from '../lib/state.js';
+import {chip, hint} from '../lib/state.js';
 import {Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
-import {codecName} from '../stream-state.js';
-import {ask, empty, failed, shell, toast, watch} from '../shell/shell.js';
+import {codecsOf} from '../stream-state.js';
+import {ask, empty, failed, noCameras, shell, toast, watch} from '../shell/shell.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 
@@ -57,8 +57,7 @@ main.append(h('div', {class: 'stack'}, summary, bulk, h('div', {class: 'scroll',
 
 /** @param {Entry} entry */
 function codecs(entry) {
-    const names = (entry.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => codecName(r.codec?.codec_name)));
-    return [...new Set(names)].join(' + ') || '–';
+    return codecsOf(entry.json).join(' + ') || '–';
 }
 
 /** @param {Entry} entry */
@@ -80,8 +79,8 @@ function line(first) {
         show();
     }, {icon: 'more', bare: true});
     const cell = (/** @type {string} */ label, /** @type {any} */ kid, name = '') => h('td', {'data-label': t(label), class: name}, kid);
-    const node = h('tr', {tabindex: '-1'}, cell('streams.select', box), cell('streams.name', h('a', {href: address('camera.html', {src: name})}, name), 'title'),
-        cell('streams.state', state.node), cell('streams.source', from), cell('streams.codec', codec, 'whole'), cell('streams.viewers', viewers), cell('streams.rate', rates),
+    const node = h('tr', {class: 'lead', tabindex: '-1'}, cell('streams.select', h('label', {class: 'check'}, box), 'pick'), cell('streams.name', h('a', {href: address('camera.html', {src: name})}, name), 'title'),
+        cell('streams.state', state.node), cell('streams.source', from, 'from'), cell('streams.codec', codec, 'whole'), cell('streams.viewers', viewers), cell('streams.rate', rates, 'rate'),
         cell('streams.release', release), h('td', {class: 'num wide'}, more));
     return {
         node,
@@ -95,6 +94,8 @@ function line(first) {
             const text = entry.bitsIn || entry.state === 'live' ? rate(entry.bitsIn) : '–', key = entry.history.join();
             if (key !== drawn || !rates.firstChild) fill(rates, entry.history.some(Boolean) && spark(entry.history, text), h('span', null, text));
             drawn = key;
+            // A card of a phone leaves out what is not there.
+            for (const one of [codec, viewers, rates, release]) one.parentElement?.toggleAttribute('data-empty', ['–', '0'].includes(one.textContent ?? ''));
             box.checked = selected.has(name);
             node.setAttribute('aria-selected', String(selected.has(name)));
             more.setAttribute('aria-expanded', String(opened.has(name)));
@@ -114,13 +115,15 @@ function detail(first) {
         node: h('tr', {class: 'detail'}, h('td', {colspan: COLUMNS.length + 2}, h('div', {class: 'stack'}, actions, about))),
         /** @param {{entry: Entry}} row */
         update({entry}) {
-            const connections = (/** @type {any[]|null} */ list, /** @type {string} */ key) => (list ?? []).map(c => h('li', null,
-                [c.format_name, c.protocol, c.remote_addr ?? c.url ?? c.source, c.user_agent, bytes(c[key])].filter(Boolean).join(' · ')));
+            const connections = (/** @type {any[]|null} */ list, /** @type {string} */ key) => list?.length ? h('ul', {class: 'small'}, list.map(c => h('li', null,
+                [c.format_name, c.protocol, c.remote_addr ?? c.url ?? c.source, c.user_agent, bytes(c[key])].filter(Boolean).join(' · ')))) : h('p', {class: 'muted'}, '–');
+            // Who comes later knows only what is wrong now.
+            const errors = entry.errors.length || !entry.error ? entry.errors : [{at: 0, error: entry.error}];
             fill(about, h('div', {class: 'pair'},
-                h('section', null, h('h2', null, t('net.producers')), h('ul', {class: 'small'}, connections(entry.json.producers, 'bytes_recv'))),
-                h('section', null, h('h2', null, t('net.consumers')), h('ul', {class: 'small'}, connections(entry.json.consumers, 'bytes_send')))),
-            entry.errors.length > 0 && h('section', null, h('h2', null, t('streams.errors')),
-                h('ul', {class: 'small'}, entry.errors.map(e => h('li', null, `${clock(e.at)} ${e.error}`)))));
+                h('section', null, h('h2', null, t('net.producers')), connections(entry.json.producers, 'bytes_recv')),
+                h('section', null, h('h2', null, t('net.consumers')), connections(entry.json.consumers, 'bytes_send'))),
+            errors.length > 0 && h('section', null, h('h2', null, t('streams.errors')),
+                h('ul', {class: 'small'}, errors.map(e => h('li', null, [e.at ? clock(e.at) : '', e.error].filter(Boolean).join(' ')))), hint(entry.kind) && h('p', {class: 'small muted'}, hint(entry.kind))));
         },
     };
 }
@@ -207,7 +210,8 @@ function show() {
         find.value = states.value = '';
         url.searchParams.delete('state');
         keep('q', '');
-    }))] : [empty(t('live.empty'), h('a', {class: 'button primary', href: 'add.html'}, t('nav.add')))]));
+    }))] : [noCameras()]));
+    summary.hidden = !all.length;
     const sum = (/** @type {(e: Entry) => number} */ of) => all.reduce((n, e) => n + of(e), 0);
     say(summary, [t('streams.count', {n: all.length}), t('live.count.live', {n: all.filter(e => ['live', 'warm', 'lingering'].includes(e.state)).length}),
         t('streams.in', {rate: rate(sum(e => e.bitsIn))}), t('streams.out', {rate: rate(sum(e => e.bitsOut))})].join(' · '));

@@ -2,7 +2,7 @@
  * One tile of the grid: the last picture, the player while it plays, the state in words, and the buttons.
  */
 import {button, h, icon, say} from '../lib/dom.js';
-import {number, t} from '../lib/i18n.js';
+import {ago, number, t} from '../lib/i18n.js';
 import {poster} from '../lib/poster.js';
 import {chip, stateText} from '../lib/state.js';
 import {UNKNOWN} from '../lib/decode.js';
@@ -68,7 +68,7 @@ export class Tile {
         this.about = h('span', {class: 'about'});
         this.picture = h('div', {class: 'picture'});
         this.note = h('p', {class: 'note'});
-        this.start = button(t('tile.start'), () => this.want(), {icon: 'play', class: 'primary'});
+        this.start = button(t('tile.start'), () => this.want(), {icon: 'play', class: 'start'});
         this.start.tabIndex = -1;
         this.over = h('div', {class: 'over'}, this.note, this.start);
         this.soundButton = button(t('tile.sound'), () => grid.listen(this), {icon: 'mute', bare: true, key: 'M'});
@@ -120,11 +120,12 @@ export class Tile {
         const mode = this.#mode ? MODES[/** @type {keyof typeof MODES} */ (this.#mode)] : '';
         say(this.about, playing ? [mode, entry.bitsIn ? `${number(entry.bitsIn / 1e6)} M` : ''].filter(Boolean).join(' ') : '');
         const failed = entry.state === 'failed' || entry.state === 'retrying';
-        const old = this.#stillAge > 2000 && !this.saving ? t('tile.age', {age: ageText(this.#stillAge + Date.now() - this.#stillAt)}) : '';
+        const old = this.#stillAge > 2000 && !this.saving ? t('tile.age', {age: ago(this.#stillAge + Date.now() - this.#stillAt)}) : '';
         const text = this.saving ? t('tile.saving') : playing ? '' : failed ? entry.error : old;
         say(this.note, text);
         this.note.hidden = !text;
         this.start.hidden = playing || this.saving;
+        this.start.classList.toggle('again', failed);
         say(/** @type {Node} */ (this.start.lastChild), failed ? t('common.retryNow') : t('tile.start'));
         this.over.hidden = !text && this.start.hidden;
         this.qualityButton.hidden = !this.low;
@@ -260,11 +261,4 @@ export class Tile {
         this.#ended = true;
         this.#clear();
     }
-}
-
-/** @param {number} ms */
-function ageText(ms) {
-    const minutes = Math.round(ms / 60_000);
-    if (minutes < 1) return t('age.seconds', {n: Math.round(ms / 1000)});
-    return minutes < 120 ? t('age.minutes', {n: minutes}) : t('age.hours', {n: Math.round(minutes / 60)});
 }

@@ -25,6 +25,8 @@ rs-player > .info {
 }
 rs-player > .info[data-phase=parked], rs-player > .info[data-phase=retrying], rs-player > .info[data-phase=failed] { background: rgb(0 0 0 / 40%); }
 rs-player > .info > .mode { position: absolute; inset: 8px 12px auto auto; text-shadow: 0 0 3px #000, 0 0 1px #000; }
+/* What goes on until there is a picture stands in its middle, in the visitor's words. */
+rs-player > .info:not([data-phase=live]) > .mode { display: none; }
 rs-player > .info > .panel {
     max-width: min(100%, 34rem); max-height: 100%; overflow: auto; pointer-events: auto; padding: 12px 16px; border-radius: 10px;
     background: rgb(0 0 0 / 72%); display: grid; gap: 4px; justify-items: start;
@@ -55,6 +57,7 @@ rs-player > .info { container-type: size; }
     rs-player > .info > .panel > .act { grid-area: 1 / 2; min-height: 36px; margin: 0; font-size: 13px; }
     rs-player > .info > .panel > .title { align-self: center; font-size: 13px; }
 }
+@media (pointer: coarse) { rs-player > .info > .panel > .act { min-height: 44px; } }
 rs-player button[hidden] { display: none; }
 rs-player button.unmute { position: absolute; left: 50%; bottom: 64px; translate: -50% 0; z-index: 1; }
 `};

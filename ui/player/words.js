@@ -5,11 +5,46 @@
 
 /** @type {Record<string, string>} */
 let words = {};
+/** Sentences with something in them. @type {[RegExp, string][]} */
+let patterns = [];
 
-/** @param {Record<string, string>} translations of whole lines */
+/** @param {Record<string, string>} translations of whole lines; `{}` stands for what a line is about */
 export function useWords(translations) {
     words = translations;
+    patterns = Object.entries(translations).filter(([line]) => line.includes('{}'))
+        .map(([line, text]) => [new RegExp(`^${line.split('{}').map(part => part.replace(/[.?"]/g, '\\$&')).join('(.*)')}$`), text]);
+}
+
+/** @param {string} line */
+function translateLine(line) {
+    if (Object.hasOwn(words, line)) return words[line];
+    for (const [pattern, text] of patterns) {
+        const found = pattern.exec(line);
+        if (found) return text.replace('{}', () => found[1]);
+    }
+    return line;
 }
 
 /** Each line by itself. @param {string} text */
-export const translate = text => text.split('\n').map(line => Object.hasOwn(words, line) ? words[line] : line).join('\n');
+export const translate = text => text.split('\n').map(translateLine).join('\n');
+
+/**
+ * Whether a page that has no settings of its own speaks Chinese: as `?lang=` says, as was chosen on the other pages, or as the browser does.
+ */
+export function speaksChinese() {
+    let chosen = null;
+    try {
+        chosen = localStorage.getItem('rs.lang');
+    } catch {
+        // Storage is not allowed here.
+    }
+    const wishes = [new URLSearchParams(location.search).get('lang'), chosen, ...navigator.languages];
+    return wishes.map(tag => tag?.slice(0, 2).toLowerCase()).find(tag => tag === 'en' || tag === 'zh') === 'zh';
+}
+
+/** The same for the words on the picture, and for whoever reads the page aloud. */
+export async function speak() {
+    if (!speaksChinese()) return;
+    document.documentElement.lang = 'zh-CN';
+    useWords((await import('../i18n/player-zh.js')).default);
+}

@@ -4,7 +4,7 @@
  */
 import {copyText, endSession, explain} from '../lib/api.js';
 import {button, fill, h, icon, say} from '../lib/dom.js';
-import {LANGUAGES, duration, language, setLanguage, t} from '../lib/i18n.js';
+import {LANGUAGES, ago, language, setLanguage, t} from '../lib/i18n.js';
 import {help} from '../lib/keys.js';
 import {setTheme, theme} from '../lib/prefs.js';
 
@@ -20,14 +20,15 @@ let banner, live, dot;
 
 /**
  * Builds the frame of a page.
- * @param {{page: string, title: string, of?: string}} about `of`: what the page is about, before the title
+ * @param {{page: string, title: string, of?: string, back?: {href: string, text: string}}} about `of`: what the page is about, before the title;
+ *     `back`: the page above it
  * @returns {{main: HTMLElement, tools: HTMLElement, heading: HTMLElement}}
  */
-export function shell({page, title, of}) {
+export function shell({page, title, of, back}) {
     document.title = `${of ? `${of} – ` : ''}${title} – rs2rtc`;
     const heading = h('h1', null, of ?? title), tools = h('div', {class: 'tools'});
     const main = h('main', {id: 'main', tabindex: '-1'});
-    banner = h('p', {class: 'banner', hidden: true});
+    banner = h('section', {class: 'banner', 'aria-label': t('shell.notice'), hidden: true});
     live = h('div', {class: 'offscreen', role: 'status', 'aria-live': 'polite'});
     dot = h('span', {class: 'dot', role: 'img', hidden: true});
     const link = (/** @type {[string, string, string, boolean]} */ [name, href, sign]) =>
@@ -44,6 +45,14 @@ export function shell({page, title, of}) {
         Object.entries(LANGUAGES).map(([tag, name]) => h('option', {value: tag, lang: tag === 'zh' ? 'zh-CN' : tag, selected: tag === language}, name)));
     const themes = h('select', {'aria-label': t('shell.theme'), onchange: () => setTheme(themes.value)},
         ['system', 'light', 'dark'].map(name => h('option', {value: name, selected: theme() === name}, t(`theme.${name}`))));
+    const settings = h('div', {class: 'settings'}, h('label', null, icon('globe'), languages), h('label', null, icon('theme'), themes));
+    const header = h('header', {class: 'top'}, back && h('a', {class: 'button bare', href: back.href, title: back.text, 'aria-label': back.text}, icon('back')), heading, tools,
+        h('div', {class: 'row nowrap corner'}, dot, button(t('keys.title'), help, {icon: 'keys', bare: true, key: '?'})));
+    const sheet = /** @type {HTMLElement} */ (more.lastElementChild), phone = matchMedia('(max-width: 599px)');
+    // The title needs the room of a phone: what is seldom changed is behind "More" there.
+    const settle = () => phone.matches ? sheet.append(settings) : header.lastElementChild?.prepend(settings);
+    phone.addEventListener('change', settle);
+    settle();
     document.body.prepend(
         h('a', {class: 'skip', href: '#main'}, t('shell.skip')),
         h('nav', {class: 'rail', 'aria-label': t('shell.pages')},
@@ -54,8 +63,7 @@ export function shell({page, title, of}) {
                 return node;
             }), more),
         h('div', {class: 'page'},
-            h('header', {class: 'top'}, heading, dot, tools,
-                h('div', {class: 'settings'}, languages, themes, button(t('keys.title'), help, {icon: 'keys', bare: true, key: '?'}))),
+            header,
             banner, main, live));
     document.body.dataset.page = page;
     return {main, tools, heading};
@@ -114,7 +122,7 @@ export function watch(feed) {
         document.body.classList.toggle('stale', lost);
         if (lost) {
             banner.hidden = false;
-            const age = t('shell.age', {age: duration(Date.now() - feed.heard)});
+            const age = t('shell.age', {age: ago(Date.now() - feed.heard)});
             if (banner.dataset.text !== 'lost') fill(banner, h('span', null), button(t('common.retry'), () => feed.now()));
             banner.dataset.text = 'lost';
             say(/** @type {Node} */ (banner.firstChild), `${t('common.unreachable')} ${age}`);
@@ -160,3 +168,7 @@ export const kick = (id, stream, then, who) => ask({title: t('sessions.kickTitle
 
 /** What is there before anything has come, and where nothing is. @param {string} text @param {...any} kids */
 export const empty = (text, ...kids) => h('div', {class: 'empty'}, h('p', null, text), kids);
+
+/** A server without a camera: what to do first. */
+export const noCameras = () => h('div', {class: 'empty'}, icon('camera'), h('p', null, t('live.empty')), h('p', {class: 'muted'}, t('live.emptyAbout')),
+    h('a', {class: 'button primary', href: 'add.html'}, t('nav.add')));
