@@ -45,7 +45,7 @@ export function shell({page, title, of, back}) {
         Object.entries(LANGUAGES).map(([tag, name]) => h('option', {value: tag, lang: tag === 'zh' ? 'zh-CN' : tag, selected: tag === language}, name)));
     const themes = h('select', {'aria-label': t('shell.theme'), onchange: () => setTheme(themes.value)},
         ['system', 'light', 'dark'].map(name => h('option', {value: name, selected: theme() === name}, t(`theme.${name}`))));
-    const settings = h('div', {class: 'settings'}, h('label', null, icon('globe'), languages), h('label', null, icon('theme'), themes));
+    const settings = h('div', {class: 'settings'}, h('label', null, h('span', {class: 'globe'}, icon('globe')), languages), h('label', null, icon('theme'), themes));
     const header = h('header', {class: 'top'}, back && h('a', {class: 'button bare', href: back.href, title: back.text, 'aria-label': back.text}, icon('back')), heading, tools,
         h('div', {class: 'row nowrap corner'}, dot, button(t('keys.title'), help, {icon: 'keys', bare: true, key: '?'})));
     const sheet = /** @type {HTMLElement} */ (more.lastElementChild), phone = matchMedia('(max-width: 599px)');
