@@ -448,7 +448,7 @@ export default {
     'doctor.hardware.one': '{n} hardware encoder works',
     'doctor.software': 'Software encoding only',
     'doctor.figures': 'Load of the server',
-    'doctor.counts': '{consumers} viewers, {producers} sources open, {fds} open files, {tasks} tasks',
+    'doctor.counts': 'viewers {consumers} · open sources {producers} · open files {fds} · tasks {tasks}',
     'doctor.late': 'The machine is overloaded: {n} late wake-ups.',
     'doctor.overdue': '{n} sources have not ended in time.',
     'doctor.path': 'Path of the video',

@@ -448,7 +448,7 @@ export default {
     'doctor.hardware.one': '{n} 个硬件编码器可用',
     'doctor.software': '仅软件编码',
     'doctor.figures': '服务器指标',
-    'doctor.counts': '{consumers} 位观看者，{producers} 个来源，{fds} 个打开的文件，{tasks} 个任务',
+    'doctor.counts': '观看者 {consumers} · 已打开的来源 {producers} · 打开的文件 {fds} · 任务 {tasks}',
     'doctor.late': '机器负载过高：{n} 次唤醒延迟。',
     'doctor.overdue': '{n} 个来源未按时结束。',
     'doctor.path': '视频传输路径',
