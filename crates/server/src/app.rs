@@ -92,7 +92,7 @@ impl App {
             live::ffmpeg_config(&config),
             &format!("{}/{}", version::program(), version::COMPATIBLE),
         );
-        let opener = Arc::new(Table::new(Arc::clone(&context)));
+        let opener = Arc::new(Table::with_modules(Arc::clone(&context), config.modules.clone()));
         let streams = Streams::new(Arc::clone(&opener) as _, rs2rtc_streams::Settings::default());
         context.set_streams(streams.clone());
         live::create_streams(&config, &streams);

@@ -11,7 +11,7 @@ fn problems(config: &Config) -> Vec<String> {
 fn a_complete_file_gives_no_problem() {
     let text = r#"
 app:
-  modules: [api, rtsp, webrtc, exec, ffmpeg]
+  modules: [api, rtsp, webrtc, exec, ffmpeg, mp4, hls, mjpeg, mpegts, http, ws, debug]
 log:
   level: debug
   rtsp: trace
@@ -100,7 +100,7 @@ ffmpeg: {bin: ffmpeg, h264: -c:v x}
 exec: {allow_paths: [ffmpeg]}
 "#;
     let config = Config::parse("f.yaml", text);
-    let modules = ["mpeg", "mpegts", "multitrans", "wyze"].map(|m| {
+    let modules = ["multitrans", "wyze"].map(|m| {
         format!("f.yaml:2:16: app.modules: module {m:?} is not available in this version")
     });
     assert_eq!(problems(&config), modules);
@@ -344,4 +344,27 @@ fn the_page_about_liveness_lists_every_timer() {
         );
         assert!(line.starts_with(&expected), "{line}\n{expected}");
     }
+}
+
+#[test]
+fn the_modules_of_home_assistant_exist() {
+    let text = r#"app: {modules: ["api","exec","ffmpeg","http","mjpeg","onvif","rtmp","rtsp","srtp","webrtc","ws","debug"]}"#;
+    let missing = ["onvif", "srtp"].map(|module| {
+        format!("f.yaml:1:16: app.modules: module {module:?} is not available in this version")
+    });
+    assert_eq!(problems(&Config::parse("f.yaml", text)), missing);
+}
+
+#[test]
+fn a_source_whose_module_is_off_is_told() {
+    let text = "app: {modules: [api, rtsp]}\nstreams:\n  a: http://1.2.3.4/x\n  b: [rtsp://1.2.3.4/x, a]\n  c: \"demo:\"\n  d: exec:cat\n";
+    let off =
+        [("a", 3, "http"), ("c", 5, "demo"), ("d", 6, "exec")].map(|(stream, line, module)| {
+            format!(
+                "f.yaml:{line}:6: streams.{stream}: module {module:?} is off, add it to app.modules"
+            )
+        });
+    let config = Config::parse("f.yaml", text);
+    assert_eq!(problems(&config), off);
+    assert!(config.problems.iter().all(|p| p.severity == Severity::Warning));
 }
