@@ -39,6 +39,7 @@ pub use log::Log;
 pub use patch::Edit;
 pub use problem::{Place, Problem, Severity};
 pub use webrtc::{Filters, IceServer, Webrtc};
+pub(crate) use webrtc::{NETWORKS, STUN_SERVERS};
 
 use key::{Key, Kind};
 use node::{Node, Value};

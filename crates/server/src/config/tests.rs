@@ -33,7 +33,7 @@ webrtc:
   candidates: [1.2.3.4:8555, stun:8555]
   ice_servers:
     - urls: [stun:stun.example.com:3478]
-    - {urls: turn:t.example.com, username: u, credential: c}
+    - {urls: [stun:t.example.com], username: u, credential: c}
   filters:
     loopback: true
     networks: [udp4]
@@ -367,4 +367,50 @@ fn a_source_whose_module_is_off_is_told() {
     let config = Config::parse("f.yaml", text);
     assert_eq!(problems(&config), off);
     assert!(config.problems.iter().all(|p| p.severity == Severity::Warning));
+}
+
+/// Texts of the problems of a section, without their places; none is a mistake.
+fn warnings(text: &str) -> Vec<String> {
+    let config = Config::parse("f.yaml", text);
+    for problem in &config.problems {
+        assert_eq!(problem.severity, Severity::Warning, "go2rtc starts with it: {problem}");
+        assert!(problem.at.line > 0, "{problem:?}");
+    }
+    config.problems.iter().map(|p| format!("{}: {}", p.path, p.text)).collect()
+}
+
+#[test]
+fn addresses_that_mean_nothing_are_told() {
+    let ip = "must be an IP address such as 192.168.1.10, not";
+    assert_eq!(
+        warnings("webrtc: {filters: {ips: [10.0.0.1, 300.1.1.1], candidates: cam}}"),
+        [
+            format!("webrtc.filters.candidates: {ip} \"cam\"; it is left out"),
+            format!("webrtc.filters.ips: {ip} \"300.1.1.1\"; it is left out"),
+        ]
+    );
+    assert_eq!(
+        warnings("webrtc: {filters: {networks: [udp4, udp5]}}"),
+        ["webrtc.filters.networks: must be udp4, udp6, tcp4, tcp6, not \"udp5\"; it is left out"]
+    );
+    let form = "webrtc.candidates: must be host:port or stun:port, not";
+    assert_eq!(
+        warnings("webrtc: {candidates: [1.2.3.4, stun, \"1.2.3.4:8555\", \"stun:8555\"]}"),
+        [format!("{form} \"1.2.3.4\"; it is left out"), format!("{form} \"stun\"; it is left out")]
+    );
+    let config = Config::parse("f.yaml", "webrtc:\n  candidates:\n    - a:1\n    - b\n");
+    assert_eq!(config.problems[0].at.line, 4);
+}
+
+#[test]
+fn servers_that_are_not_asked_are_told() {
+    let told = warnings(
+        "webrtc: {ice_servers: [{urls: [stun:a:1, \"turn:b:3478?transport=tcp\"]}, {urls: c}]}",
+    );
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].contains("turn: is not supported") && told[0].contains("turn:b:3478"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("must be stun:host:port, not \"c\""), "{told:?}");
 }

@@ -21,6 +21,7 @@ use super::*;
 
 mod changes;
 mod shards;
+mod public;
 
 const LIMIT: Duration = Duration::from_secs(10);
 const RATE: i64 = 3000;
