@@ -84,7 +84,11 @@ impl App {
         for problem in &config.problems {
             report(problem);
         }
-        for complaint in complaints {
+        let is_told = |text: &str| {
+            let mut paths = config.problems.iter().map(|problem| problem.path.as_str());
+            paths.any(|path| !path.is_empty() && text.starts_with(path))
+        };
+        for complaint in complaints.iter().filter(|text| !is_told(text)) {
             tracing::warn!(target: "app", "{complaint}");
         }
         let context = Context::new(

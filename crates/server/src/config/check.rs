@@ -3,11 +3,16 @@
 //! it tells its viewers why.
 
 use rs2rtc_base::Redacted;
+use rs2rtc_base::url::query_pairs;
 use rs2rtc_endpoints::modules::Modules;
 use rs2rtc_endpoints::table;
+use rs2rtc_media::filter;
 
 use super::Config;
 use super::problem::{Severity, nearest};
+
+/// Codecs that cameras have.
+const EXAMPLES: [&str; 8] = ["h264", "h265", "av1", "mjpeg", "aac", "opus", "pcma", "pcmu"];
 
 /// Reports what stands in a section and cannot work.
 pub(super) fn check(config: &mut Config) {
@@ -24,6 +29,9 @@ pub(super) fn check(config: &mut Config) {
     for (name, place) in &config.preload_places {
         if config.preload.contains_key(name) && config.streams.get(name).is_none() {
             let text = "no stream of this name is configured".to_owned();
+            problems.push(place.problem(Severity::Warning, text));
+        }
+        for text in config.preload.get(name).into_iter().flat_map(|query| wrong_query(query)) {
             problems.push(place.problem(Severity::Warning, text));
         }
     }
@@ -74,4 +82,18 @@ fn wrong(source: &str, modules: &Modules, is_stream: impl Fn(&str) -> bool) -> O
             Some(format!("no source accepts {scheme:?}{hint}"))
         }
     }
+}
+
+/// What a preload asks for that no source has.
+fn wrong_query(query: &str) -> Vec<String> {
+    let pairs: Vec<(String, String)> = query_pairs(query).collect();
+    let known = |name: &str| ["video", "audio", "microphone"].contains(&name);
+    let medias = pairs.iter().filter(|(name, _)| known(name));
+    if !query.is_empty() && medias.clone().next().is_none() {
+        return vec![format!("{query:?} asks for nothing, use video, audio and microphone")];
+    }
+    let wrong = medias.flat_map(|(_, codecs)| filter::unknown(codecs));
+    wrong
+        .map(|name| format!("unknown codec {name:?}, use {} or all", EXAMPLES.join(", ")))
+        .collect()
 }

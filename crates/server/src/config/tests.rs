@@ -414,3 +414,31 @@ fn servers_that_are_not_asked_are_told() {
     );
     assert!(told[1].contains("must be stun:host:port, not \"c\""), "{told:?}");
 }
+
+#[test]
+fn a_preload_of_no_codec_is_told() {
+    let told = warnings("streams: {x: \"demo:\"}\npreload: {x: \"video=h264,h999&audio\"}");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("preload.x: unknown codec \"h999\", use h264, h265,"), "{told:?}");
+    let told = warnings("streams: {x: \"demo:\"}\npreload: {x: vidoe}");
+    assert_eq!(told, ["preload.x: \"vidoe\" asks for nothing, use video, audio and microphone"]);
+    assert_eq!(
+        warnings("streams: {x: \"demo:\"}\npreload: {x: \"video=copy&microphone\"}"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_profile_and_timeouts_are_judged_in_the_words_that_were_used() {
+    let texts = |text: &str| problems(&Config::parse("f.yaml", text));
+    let profile =
+        "must be fast or default or tolerant or a mapping of timers, not \"super\"; it is not used";
+    assert_eq!(
+        texts("webrtc: {liveness: super}"),
+        [format!("f.yaml:1:20: webrtc.liveness: {profile}")]
+    );
+    let told = texts("webrtc: {timeouts: {disconnected: 1s, keepalive: 2s}}").join("");
+    let rule = "keepalive must be shorter than two thirds of disconnected (1s), not 2s";
+    assert!(told.contains("webrtc.timeouts.keepalive") && told.contains(rule), "{told}");
+    assert!(!told.contains("suspect") && !told.contains("silence_min"), "{told}");
+}
