@@ -32,7 +32,7 @@ pub struct Webrtc {
 /// A STUN or TURN server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IceServer {
-    /// `stun:host:port`, `turn:host:port?transport=…`.
+    /// `stun:host:port`; others are left out.
     pub urls: Vec<String>,
     /// For TURN.
     pub username: String,
