@@ -14,6 +14,7 @@
 
 /** The first that fits explains the error. @type {[RegExp, ErrorClass, string][]} */
 const CAUSES = [
+    [/\bis in use\b/i, 'busy', 'Another viewer has the camera.'],
     [/no network path/i, 'network', 'No network path between this browser and the server: a firewall, or the wrong address in "candidates".'],
     [/\b401\b|unauthori[sz]ed|wrong user|wrong password|user\/pass|credential|\bauth/i, 'auth', 'The camera refuses the user name or the password.'],
     [/\b403\b|forbidden/i, 'auth', 'The camera does not allow this.'],

@@ -9,6 +9,7 @@ const URL_OF = name => `ws://host/api/ws?src=${encodeURIComponent(name)}`;
 test('errors in words, with the server\'s own behind them', () => {
     for (const [value, start] of [
         ['webrtc/offer: rtsp: wrong user/pass', 'The camera refuses the user name'],
+        ['webrtc/offer: hub1 is in use by stream door (1 viewer)', 'Another viewer has the camera.'],
         ['mse: rtsp: 401 Unauthorized', 'The camera refuses the user name'],
         ['webrtc/offer: dial tcp 192.168.1.64:554: connection refused', 'The camera refuses the connection'],
         ['webrtc/offer: no route to host', 'There is no way to the camera'],

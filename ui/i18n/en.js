@@ -260,6 +260,7 @@ export default {
     'reason.source_failed': 'Source failed',
     'reason.admin': 'Ended by an administrator',
     'reason.kicked': 'Ended by an administrator',
+    'reason.deleted': 'Its stream was deleted',
     'reason.shutdown': 'Server stopped',
     'reason.teardown': 'Said goodbye',
     'reason.rtcp_silence': 'No sign of life',

@@ -21,6 +21,7 @@ export default {
     'The camera sends H.265, which this browser does not take this way.': '摄像头发送的是 H.265，此浏览器无法以此方式播放。',
     'The stream has no format that this way of playing can carry.': '该视频流没有此播放方式可用的格式。',
     'The camera has no such stream.': '摄像头上没有该码流。',
+    'Another viewer has the camera.': '另一位观看者正在使用这台摄像头。',
     'The camera has no free place for another viewer.': '摄像头已没有空闲的观看名额。',
     'The camera has ended the connection.': '摄像头已断开连接。',
     'The server cannot play it this way.': '服务器无法以此方式播放。',

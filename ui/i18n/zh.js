@@ -260,6 +260,7 @@ export default {
     'reason.source_failed': '视频源出错',
     'reason.admin': '管理员断开',
     'reason.kicked': '管理员断开',
+    'reason.deleted': '视频流已删除',
     'reason.shutdown': '服务器停止',
     'reason.teardown': '正常断开',
     'reason.rtcp_silence': '无数据',

@@ -84,6 +84,11 @@ impl Context {
         self.streams.get()
     }
 
+    /// Whether a stream of this name exists.
+    pub fn has_stream(&self, name: &str) -> bool {
+        self.streams().is_some_and(|streams| streams.get(name).is_some())
+    }
+
     /// Tells the streams that sources may refer to by name. The first call counts.
     pub fn set_streams(&self, streams: Streams) {
         let _ = self.streams.set(streams);

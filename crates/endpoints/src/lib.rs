@@ -8,6 +8,7 @@
 
 pub mod context;
 pub mod io;
+pub mod modules;
 pub mod outputs;
 pub mod sources;
 pub mod table;

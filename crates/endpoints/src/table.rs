@@ -9,11 +9,15 @@ use rs2rtc_streams::{BoxFuture, Destination, OpenRequest, Opener, Origin, Produc
 
 use crate::Context;
 use crate::io::rtsp::SCHEMES as RTSP;
+use crate::modules::Modules;
 use crate::outputs::publish;
 use crate::sources::{demo, exec, ffmpeg, http, rtsp, tcp};
 
 /// What opening a source gives.
 pub type Opening = BoxFuture<Result<Box<dyn Producer>, Error>>;
+
+/// Whether a stream of this name exists.
+pub type IsStream<'a> = &'a dyn Fn(&str) -> bool;
 
 /// What a source of some scheme can do to this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +32,7 @@ pub enum Risk {
 
 impl Risk {
     /// Whether who named the source may run this risk.
-    const fn is_allowed(self, origin: Origin) -> bool {
+    pub(crate) const fn is_allowed(self, origin: Origin) -> bool {
         match self {
             Self::None => true,
             Self::File => matches!(origin, Origin::Config | Origin::Admin),
@@ -41,14 +45,16 @@ impl Risk {
 pub struct Entry {
     /// Schemes without the colon; the first one is canonical.
     pub schemes: &'static [&'static str],
+    /// The module that must be on, by its name in `app.modules`.
+    pub module: &'static str,
     /// For people.
     pub title: &'static str,
     /// Page under `docs/sources/`.
     pub docs: &'static str,
     /// An example that parses.
     pub example: &'static str,
-    /// What one text of this kind may do.
-    pub risk: fn(source: &str) -> Risk,
+    /// What one text of this kind may do, while these streams exist.
+    pub risk: fn(source: &str, is_stream: IsStream<'_>) -> Risk,
     /// Checks the text without dialling.
     pub check: fn(source: &str) -> Result<(), Error>,
     /// Opens it.
@@ -59,51 +65,57 @@ pub struct Entry {
 pub static SOURCES: &[Entry] = &[
     Entry {
         schemes: &["demo"],
+        module: "demo",
         title: "Built-in demo camera",
         docs: "demo.md",
         example: "demo:?width=1280&height=720",
-        risk: |_| Risk::None,
+        risk: |_, _| Risk::None,
         check: demo::check,
         open: demo::open,
     },
     Entry {
         schemes: RTSP,
+        module: "rtsp",
         title: "RTSP camera",
         docs: "rtsp.md",
         example: "rtsp://user:pass@192.168.1.10/stream1#timeout=10",
-        risk: |_| Risk::None,
+        risk: |_, _| Risk::None,
         check: rtsp::check,
         open: rtsp::open,
     },
     Entry {
         schemes: &["http", "https", "httpx"],
+        module: "http",
         title: "HTTP camera",
         docs: "http.md",
         example: "http://user:pass@192.168.1.10/video.mjpg#timeout=10",
-        risk: |_| Risk::None,
+        risk: |_, _| Risk::None,
         check: http::check,
         open: http::open,
     },
     Entry {
         schemes: &["tcp"],
+        module: "http",
         title: "Media over TCP",
         docs: "tcp.md",
         example: "tcp://192.168.1.10:9000",
-        risk: |_| Risk::None,
+        risk: |_, _| Risk::None,
         check: tcp::check,
         open: tcp::open,
     },
     Entry {
         schemes: &["exec"],
+        module: "exec",
         title: "Output of a program",
         docs: "exec.md",
         example: "exec:ffmpeg -re -i /media/clip.mp4 -c copy -rtsp_transport tcp -f rtsp {output}",
-        risk: |_| Risk::Local,
+        risk: |_, _| Risk::Local,
         check: exec::check,
         open: exec::open,
     },
     Entry {
         schemes: &["ffmpeg"],
+        module: "ffmpeg",
         title: "FFmpeg",
         docs: "ffmpeg.md",
         example: "ffmpeg:http://192.168.1.10/video.mjpg#video=h264",
@@ -117,6 +129,8 @@ pub static SOURCES: &[Entry] = &[
 pub struct Outlet {
     /// Schemes of its addresses, without the colon.
     pub schemes: &'static [&'static str],
+    /// The module that must be on, by its name in `app.modules`.
+    pub module: &'static str,
     /// For people.
     pub title: &'static str,
     /// Page under `docs/outputs/`.
@@ -133,6 +147,7 @@ pub type Reached = Result<Arc<dyn Destination>, Error>;
 /// All kinds of servers that streams can be published to.
 pub static OUTLETS: &[Outlet] = &[Outlet {
     schemes: RTSP,
+    module: "rtsp",
     title: "RTSP server",
     docs: "publish.md",
     check: publish::rtsp::check,
@@ -151,28 +166,42 @@ pub fn outlet(url: &str) -> Option<&'static Outlet> {
     OUTLETS.iter().find(|outlet| outlet.schemes.contains(&scheme))
 }
 
+/// What is wrong with a source whose module does not run; `None`: it runs, or no
+/// module knows the scheme.
+pub fn switched_off(source: &str, modules: &Modules) -> Option<String> {
+    modules.without(entry(source)?.module)
+}
+
 /// Opens sources by the table.
 #[derive(Clone)]
 pub struct Table {
     context: Arc<Context>,
+    modules: Modules,
 }
 
 impl Table {
-    /// Opens with these settings.
-    pub const fn new(context: Arc<Context>) -> Self {
-        Self { context }
+    /// Opens all kinds of sources with these settings.
+    pub fn new(context: Arc<Context>) -> Self {
+        Self::with_modules(context, Modules::default())
+    }
+
+    /// Opens sources of these modules only.
+    pub const fn with_modules(context: Arc<Context>, modules: Modules) -> Self {
+        Self { context, modules }
     }
 }
 
 impl Opener for Table {
     fn check(&self, source: &str, origin: Origin) -> Result<(), Error> {
+        let is_stream = |name: &str| self.context.has_stream(name);
+        let risk = |entry: &Entry| (entry.risk)(source, &is_stream);
         if origin != Origin::Config {
             let scheme = source.split_once(':').map_or("", |(scheme, _)| scheme);
             if matches!(scheme, "exec" | "echo" | "expr") {
                 let text = "streams: source from insecure producer";
                 return Err(Error::new(ErrorKind::Config, text));
             }
-            let known = entry(source).is_some_and(|entry| (entry.risk)(source).is_allowed(origin));
+            let known = entry(source).is_some_and(|entry| risk(entry).is_allowed(origin));
             let spaces = source.chars().any(char::is_whitespace);
             // Who reads a space as the end of a word says itself which ones are harmless.
             if spaces && !(scheme == "ffmpeg" && known) {
@@ -183,7 +212,11 @@ impl Opener for Table {
         let Some(entry) = entry(source) else {
             return Err(Error::new(ErrorKind::Unsupported, "streams: source not supported"));
         };
-        if !(entry.risk)(source).is_allowed(origin) {
+        if let Some(off) = switched_off(source, &self.modules) {
+            let text = format!("streams: source not supported: {off}");
+            return Err(Error::new(ErrorKind::Unsupported, text));
+        }
+        if !risk(entry).is_allowed(origin) {
             let text = "streams: source from insecure producer";
             return Err(Error::new(ErrorKind::Config, text));
         }
@@ -209,15 +242,18 @@ impl Opener for Table {
     ) -> Result<Option<Arc<dyn Destination>>, Error> {
         let reached =
             |outlet: &Outlet| (outlet.destination)(Arc::clone(&self.context), url, origin);
-        outlet(url).map(reached).transpose()
+        let on = |outlet: &&Outlet| self.modules.has(outlet.module);
+        outlet(url).filter(on).map(reached).transpose()
     }
 
     fn open(&self, request: OpenRequest) -> Opening {
-        match entry(&request.source) {
+        let off = switched_off(&request.source, &self.modules);
+        match entry(&request.source).filter(|_| off.is_none()) {
             Some(entry) => (entry.open)(Arc::clone(&self.context), request),
             None => Box::pin(async move {
                 let source = Redacted(&request.source);
-                let text = format!("streams: unsupported scheme: {source}");
+                let why = off.map(|off| format!(": {off}")).unwrap_or_default();
+                let text = format!("streams: unsupported scheme: {source}{why}");
                 Err(Error::new(ErrorKind::Unsupported, text))
             }),
         }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use rs2rtc_base::ErrorKind;
 use rs2rtc_endpoints::Context;
+use rs2rtc_endpoints::modules::Modules;
 use rs2rtc_endpoints::table::{OUTLETS, SOURCES, Table, entry};
-use rs2rtc_streams::{CancellationToken, OpenRequest, Opener as _, Origin};
+use rs2rtc_streams::{CancellationToken, OpenRequest, Opener as _, Origin, Settings, Streams};
 
 #[test]
 fn schemes_are_unique_and_documented() {
@@ -78,6 +79,72 @@ fn the_network_names_no_program_and_no_file() {
         table.check(good, Origin::Api).unwrap_or_else(|e| panic!("{good}: {e}"));
     }
     assert!(table.check("exec:reboot", Origin::Config).is_ok());
+}
+
+#[test]
+fn an_existing_stream_may_be_named_whatever_its_name() {
+    let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
+    let table = Arc::new(Table::new(Arc::clone(&context)));
+    let streams = Streams::new(Arc::clone(&table) as _, Settings::default());
+    context.set_streams(streams.clone());
+    let source = "ffmpeg:cam.front#audio=opus";
+    assert!(table.check(source, Origin::Api).is_err(), "it is a file");
+    streams.create("cam.front", &["demo:".to_owned()], Origin::Config).unwrap();
+    table.check(source, Origin::Api).unwrap();
+    table.check("ffmpeg:./cam.front#audio=opus", Origin::Api).unwrap_err();
+}
+
+#[tokio::test]
+async fn a_stream_that_went_leaves_no_file_to_be_read() {
+    let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
+    let table = Arc::new(Table::new(Arc::clone(&context)));
+    let streams = Streams::new(Arc::clone(&table) as _, Settings::default());
+    context.set_streams(streams.clone());
+    let name = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    streams.create(name, &["demo:".to_owned()], Origin::Config).unwrap();
+    let source = format!("ffmpeg:{name}#video=copy");
+    table.check(&source, Origin::Api).unwrap();
+    streams.delete(name);
+    let request = OpenRequest {
+        source,
+        stream: "x".into(),
+        origin: Origin::Api,
+        cancel: CancellationToken::new(),
+    };
+    let error = table.open(request).await.err().unwrap();
+    assert_eq!(error.to_string(), "streams: source from insecure producer");
+}
+
+#[tokio::test]
+async fn sources_of_modules_that_are_off_are_refused() {
+    let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
+    let only = |names: &[&str]| Modules::new(Some(names.iter().map(|n| (*n).into()).collect()));
+    let table = Table::with_modules(Arc::clone(&context), only(&["api", "rtsp"]));
+    for source in SOURCES.iter().filter(|source| source.module != "rtsp") {
+        let (module, example) = (source.module, source.example);
+        let off = format!("module {module:?} is off, add it to app.modules");
+        let error = table.check(example, Origin::Config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert_eq!(error.to_string(), format!("streams: source not supported: {off}"));
+        let request = OpenRequest {
+            source: example.to_owned(),
+            stream: "x".into(),
+            origin: Origin::Config,
+            cancel: CancellationToken::new(),
+        };
+        let error = table.open(request).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("streams: unsupported scheme: ") && text.ends_with(&off),
+            "{text}"
+        );
+    }
+    table.check("rtsp://192.168.1.10/x", Origin::Api).unwrap();
+    let table = Table::with_modules(context, only(&["http", "demo"]));
+    for good in ["http://192.168.1.10/x", "tcp://192.168.1.10:1", "demo:"] {
+        table.check(good, Origin::Api).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,12 @@ pub fn medias<'q>(query: impl IntoIterator<Item = (&'q str, &'q str)>) -> Vec<Me
     found.into_iter().map(|(_, media)| media).collect()
 }
 
+/// The names in a value that stand for no codec that we know.
+pub fn unknown(value: &str) -> impl Iterator<Item = &str> {
+    let names = value.split(',').map(str::trim);
+    names.filter(|name| matches!(codec(name).id, CodecId::Other(_)))
+}
+
 fn codec(name: &str) -> Codec {
     let name = name.trim().to_ascii_uppercase();
     Codec::new(match name.as_str() {
@@ -45,6 +51,12 @@ mod tests {
 
     fn lines(query: &[(&str, &str)]) -> Vec<String> {
         medias(query.iter().copied()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn names_of_no_codec() {
+        assert_eq!(unknown("h264,h999, x,copy,all,").collect::<Vec<_>>(), ["h999", "x"]);
+        assert_eq!(unknown("hevc,mjpeg,aac,mp3,pcm,pcma,pcml,opus").count(), 0);
     }
 
     #[test]

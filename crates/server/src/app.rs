@@ -84,7 +84,11 @@ impl App {
         for problem in &config.problems {
             report(problem);
         }
-        for complaint in complaints {
+        let is_told = |text: &str| {
+            let mut paths = config.problems.iter().map(|problem| problem.path.as_str());
+            paths.any(|path| !path.is_empty() && text.starts_with(path))
+        };
+        for complaint in complaints.iter().filter(|text| !is_told(text)) {
             tracing::warn!(target: "app", "{complaint}");
         }
         let context = Context::new(
@@ -92,7 +96,7 @@ impl App {
             live::ffmpeg_config(&config),
             &format!("{}/{}", version::program(), version::COMPATIBLE),
         );
-        let opener = Arc::new(Table::new(Arc::clone(&context)));
+        let opener = Arc::new(Table::with_modules(Arc::clone(&context), config.modules.clone()));
         let streams = Streams::new(Arc::clone(&opener) as _, rs2rtc_streams::Settings::default());
         context.set_streams(streams.clone());
         live::create_streams(&config, &streams);

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod modules;
 pub mod process;
 pub mod secrets;
 pub mod version;

@@ -94,6 +94,11 @@ impl Attached {
         self.consumer.why().map(|kick| kick.words)
     }
 
+    /// The code of why it was kicked: `deleted` with its stream, `admin`, ...
+    pub fn kick_code(&self) -> Option<&'static str> {
+        self.consumer.why().map(|kick| kick.code)
+    }
+
     /// Detaches the consumer for a reason.
     pub fn detach(mut self, departure: Departure) {
         self.departure = Some(departure);

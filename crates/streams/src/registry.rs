@@ -228,7 +228,7 @@ impl Streams {
         if let Some(target) = target {
             let old = self.shared.names().insert(name.to_owned(), Arc::clone(&target));
             if let Some(old) = old.filter(|old| !Arc::ptr_eq(old, &target)) {
-                self.close_unnamed(&old, "stream was replaced");
+                self.close_unnamed(&old, "stream was replaced", "replaced");
             }
             self.changed();
             return Ok(target);
@@ -253,7 +253,7 @@ impl Streams {
                 }
                 of != name
             });
-            self.close_unnamed(&stream, "stream was deleted");
+            self.close_unnamed(&stream, "stream was deleted", "deleted");
             true
         })
     }
@@ -413,10 +413,10 @@ impl Streams {
         Ok(Stream::new(Arc::clone(&self.shared), &name, &sources, Options::default(), origin))
     }
 
-    fn close_unnamed(&self, stream: &Arc<Stream>, reason: &str) {
+    fn close_unnamed(&self, stream: &Arc<Stream>, reason: &str, code: &'static str) {
         let named = self.shared.names().values().any(|s| Arc::ptr_eq(s, stream));
         if !named {
-            stream.close(reason, "kicked");
+            stream.close(reason, code);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! 4.5) and the contract's form of configured ones (`spec/protocols-standard.md` 8.1).
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use str0m::Candidate;
 use str0m::net::TcpType;
@@ -107,23 +107,47 @@ const UDP_PRIORITY: u32 = 2_130_706_431;
 /// The same for passive TCP (RFC 6544 section 4.2).
 const TCP_PRIORITY: u32 = 1_671_430_143;
 
-/// Candidate lines for configured addresses `host:port`, for the networks that
-/// are listened on. A host may be a name and is written as it is; malformed
-/// entries are left out.
+/// A configured address `host:port`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfiguredAddress<'a> {
+    /// A name or an address, without brackets; `stun`: our public address.
+    pub host: &'a str,
+    /// Not 0.
+    pub port: u16,
+}
+
+impl<'a> ConfiguredAddress<'a> {
+    /// `None` if it is malformed.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (host, port) = text.trim().rsplit_once(':')?;
+        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        let port = port.parse().ok().filter(|port| *port != 0)?;
+        let is_host = !host.is_empty() && !host.contains(char::is_whitespace);
+        is_host.then_some(Self { host, port })
+    }
+
+    /// Whether it stands for our public address, which a STUN server tells.
+    pub fn is_public(&self) -> bool {
+        self.host == "stun"
+    }
+}
+
+/// Candidate lines for configured addresses, for the networks that are listened
+/// on. A host may be a name and is written as it is; `public` takes the place of
+/// `stun`. Malformed entries are left out, and the public one while it is unknown.
 pub fn configured_candidates<'a>(
     addresses: impl IntoIterator<Item = &'a str>,
+    public: Option<IpAddr>,
     tcp: bool,
     udp: bool,
 ) -> Vec<String> {
+    let public = public.map(|ip| ip.to_string());
     let mut lines = Vec::new();
     let mut count = 0;
-    for address in addresses {
-        let Some((host, port)) = address.trim().rsplit_once(':') else { continue };
-        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        let Ok(port) = port.parse::<u16>() else { continue };
-        if host.is_empty() || port == 0 || host.contains(char::is_whitespace) {
-            continue;
-        }
+    for text in addresses {
+        let Some(address) = ConfiguredAddress::parse(text) else { continue };
+        let seen = if address.is_public() { public.as_deref() } else { Some(address.host) };
+        let (Some(host), port) = (seen, address.port) else { continue };
         for (network, wanted, base, suffix) in
             [("tcp", tcp, TCP_PRIORITY, " tcptype passive"), ("udp", udp, UDP_PRIORITY, "")]
         {
@@ -156,16 +180,31 @@ mod tests {
     #[test]
     fn configured_candidates_have_the_contracts_form() {
         assert_eq!(
-            configured_candidates(["216.58.210.174:8555"], true, true),
+            configured_candidates(["216.58.210.174:8555"], None, true, true),
             [
                 "candidate:3613942034 1 tcp 1671430142 216.58.210.174 8555 typ host tcptype passive",
                 "candidate:1788547314 1 udp 2130706429 216.58.210.174 8555 typ host",
             ]
         );
-        assert_eq!(configured_candidates(["a:1", "[::1]:2"], false, true).len(), 2);
+        assert_eq!(configured_candidates(["a:1", "[::1]:2"], None, false, true).len(), 2);
         assert!(
-            configured_candidates(["", "x", ":8555", "a:b", "a:0", "a b:1"], true, true).is_empty()
+            configured_candidates(["", "x", ":8555", "a:b", "a:0", "a b:1"], None, true, true)
+                .is_empty()
         );
+    }
+
+    #[test]
+    fn the_public_address_takes_the_place_of_stun() {
+        let lines = |public: Option<&str>| {
+            let public = public.map(|text| text.parse().unwrap());
+            configured_candidates(["stun:8555", "stun"], public, true, true)
+        };
+        assert_eq!(lines(None), [""; 0], "no candidate has the address \"stun\"");
+        assert_eq!(
+            lines(Some("216.58.210.174")),
+            configured_candidates(["216.58.210.174:8555"], None, true, true)
+        );
+        assert!(lines(Some("2001:db8::1"))[1].contains(" 2001:db8::1 8555 typ host"));
     }
 
     #[test]

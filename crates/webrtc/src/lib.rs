@@ -15,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::disallowed_methods))]
 
 mod answer;
+pub mod binding;
 mod candidate;
 mod certificate;
 mod error;
@@ -26,7 +27,9 @@ mod sdp;
 mod session;
 pub mod stun;
 
-pub use candidate::{CandidateKind, LocalCandidate, Protocol, configured_candidates};
+pub use candidate::{
+    CandidateKind, ConfiguredAddress, LocalCandidate, Protocol, configured_candidates,
+};
 pub use certificate::Certificate;
 pub use error::Error;
 pub use offer::{Offer, Role};

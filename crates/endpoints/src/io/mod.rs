@@ -13,6 +13,7 @@ pub mod rendezvous;
 pub mod rtp;
 pub mod rtsp;
 pub mod shard;
+pub mod stun;
 pub mod sys;
 pub mod tcp;
 pub mod udp;

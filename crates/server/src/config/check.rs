@@ -3,10 +3,16 @@
 //! it tells its viewers why.
 
 use rs2rtc_base::Redacted;
+use rs2rtc_base::url::query_pairs;
+use rs2rtc_endpoints::modules::Modules;
 use rs2rtc_endpoints::table;
+use rs2rtc_media::filter;
 
 use super::Config;
 use super::problem::{Severity, nearest};
+
+/// Codecs that cameras have.
+const EXAMPLES: [&str; 8] = ["h264", "h265", "av1", "mjpeg", "aac", "opus", "pcma", "pcmu"];
 
 /// Reports what stands in a section and cannot work.
 pub(super) fn check(config: &mut Config) {
@@ -15,7 +21,7 @@ pub(super) fn check(config: &mut Config) {
         let Some(place) = &entry.place else { continue };
         for source in &entry.sources {
             let named = |name: &str| config.streams.get(name).is_some();
-            if let Some(text) = wrong(source, named) {
+            if let Some(text) = wrong(source, &config.modules, named) {
                 problems.push(place.problem(Severity::Warning, text));
             }
         }
@@ -25,10 +31,14 @@ pub(super) fn check(config: &mut Config) {
             let text = "no stream of this name is configured".to_owned();
             problems.push(place.problem(Severity::Warning, text));
         }
+        for text in config.preload.get(name).into_iter().flat_map(|query| wrong_query(query)) {
+            problems.push(place.problem(Severity::Warning, text));
+        }
     }
     for (name, urls) in &config.publish {
         let Some(place) = config.publish_places.get(name) else { continue };
-        let mut wrong: Vec<String> = urls.iter().filter_map(|url| wrong_outlet(url)).collect();
+        let mut wrong: Vec<String> =
+            urls.iter().filter_map(|url| wrong_outlet(url, &config.modules)).collect();
         if wrong.is_empty() && config.streams.get(name).is_none() {
             wrong.push("no stream of this name is configured".to_owned());
         }
@@ -38,9 +48,10 @@ pub(super) fn check(config: &mut Config) {
 }
 
 /// What is wrong with the address of a server that a stream is sent to.
-fn wrong_outlet(url: &str) -> Option<String> {
+fn wrong_outlet(url: &str, modules: &Modules) -> Option<String> {
     if let Some(outlet) = table::outlet(url) {
-        return (outlet.check)(url).err().map(|e| Redacted(&e.to_string()).to_string());
+        let wrong = || (outlet.check)(url).err().map(|e| Redacted(&e.to_string()).to_string());
+        return modules.without(outlet.module).or_else(wrong);
     }
     let schemes = table::OUTLETS.iter().flat_map(|outlet| outlet.schemes.iter().copied());
     let schemes = schemes.collect::<Vec<_>>().join(", ");
@@ -52,13 +63,16 @@ fn wrong_outlet(url: &str) -> Option<String> {
     })
 }
 
-fn wrong(source: &str, is_stream: impl Fn(&str) -> bool) -> Option<String> {
+fn wrong(source: &str, modules: &Modules, is_stream: impl Fn(&str) -> bool) -> Option<String> {
     if is_stream(source) {
         return None;
     }
     let Some((scheme, _)) = source.split_once(':') else {
         return Some(format!("{source:?} is neither a source nor the name of a stream"));
     };
+    if let Some(off) = table::switched_off(source, modules) {
+        return Some(off);
+    }
     match table::entry(source) {
         Some(entry) => (entry.check)(source).err().map(|e| Redacted(&e.to_string()).to_string()),
         None => {
@@ -68,4 +82,18 @@ fn wrong(source: &str, is_stream: impl Fn(&str) -> bool) -> Option<String> {
             Some(format!("no source accepts {scheme:?}{hint}"))
         }
     }
+}
+
+/// What a preload asks for that no source has.
+fn wrong_query(query: &str) -> Vec<String> {
+    let pairs: Vec<(String, String)> = query_pairs(query).collect();
+    let known = |name: &str| ["video", "audio", "microphone"].contains(&name);
+    let medias = pairs.iter().filter(|(name, _)| known(name));
+    if !query.is_empty() && medias.clone().next().is_none() {
+        return vec![format!("{query:?} asks for nothing, use video, audio and microphone")];
+    }
+    let wrong = medias.flat_map(|(_, codecs)| filter::unknown(codecs));
+    wrong
+        .map(|name| format!("unknown codec {name:?}, use {} or all", EXAMPLES.join(", ")))
+        .collect()
 }

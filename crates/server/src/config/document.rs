@@ -24,7 +24,7 @@ pub(super) fn parse(document: &Document, problems: &mut Vec<Problem>) -> Node {
             for part in parts(&document.text, 0) {
                 read_part(document, &part, &mut entries, problems);
             }
-            if entries.is_empty() && problems.is_empty() {
+            if problems.is_empty() && (entries.is_empty() || error.too_deep) {
                 problems.push(problem(document, error.at, "", error.text));
             }
             Node { value: Value::Map(entries), at: Position::default() }
@@ -184,5 +184,18 @@ mod tests {
         assert_eq!(node.get("api").unwrap().node.get("listen").unwrap().node.text(), Some(":1"));
         let lines: Vec<usize> = problems.iter().map(|p| p.at.line).collect();
         assert_eq!(lines, [6, 10], "{problems:?}");
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_as_a_whole_is_a_mistake() {
+        // Its entries alone are one less deep.
+        let deep = format!("{}{}", "[".repeat(63), "]".repeat(63));
+        let text = format!("streams:\n  a: {deep}\n");
+        let document = Document { name: "f.yaml".into(), text };
+        let mut problems = Vec::new();
+        parse(&document, &mut problems);
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(texts.join("").contains("nested more than 64 deep"), "{texts:?}");
+        assert_eq!(problems[0].severity, Severity::Error);
     }
 }

@@ -170,7 +170,14 @@ impl Timeouts {
             let Some((value, place)) = value else { continue };
             let mut changed = timers;
             let text = match set(&mut changed, *value) {
-                Ok(()) => changed.check().err(),
+                // In the words of whoever set these keys: only probes that are too
+                // rare for the silence do not fit together.
+                Ok(()) if changed.check().is_err() => Some(format!(
+                    "keepalive must be shorter than two thirds of disconnected ({}), not {}",
+                    show(changed.silence_min),
+                    show(self.keepalive.as_ref().map_or(changed.probe_idle, |(every, _)| *every))
+                )),
+                Ok(()) => None,
                 Err((_, SetError::OutOfRange(min, max))) => Some(format!(
                     "must be between {} and {} with the other timers, not {}",
                     show(min),
@@ -237,7 +244,10 @@ fn read_profile(
 ) -> Option<Profile> {
     let profile = node.text().and_then(Profile::from_name);
     if profile.is_none() {
-        section.wrong(key, node, &format!("fast, default, tolerant{or}"));
+        let what = node.text().map_or_else(|| node.kind().to_owned(), |text| format!("{text:?}"));
+        let text = format!("must be {}{or}, not {what}; it is not used", PROFILES.join(" or "));
+        let path = section.child(key);
+        section.report(Severity::Error, node.at, &path, text);
     }
     profile
 }

@@ -1,11 +1,14 @@
 //! Section `log`.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
 
 use serde_json::Value as Json;
 
 use super::key::Kind;
-use super::node::{Node, Value};
+use super::node::{Node, Position, Value};
 use super::problem::{Severity, nearest};
 use super::section::Section;
 
@@ -44,10 +47,12 @@ impl Log {
             "Form on the output: `color`, `text`, `json`; empty: text, coloured on a terminal.",
         );
         section.text("format", &mut self.format);
+        self.check_format(section);
         section.about(
             "`stdout`, `stderr`, `file` or `file:path`; empty: only the last records in memory.",
         );
         section.text("output", &mut self.output);
+        self.check_output(section);
         section.about("UNIXMS, UNIXMICRO, UNIXNANO or a layout as in Go; empty: no times.");
         section.text("time", &mut self.time);
         if section.notes() {
@@ -61,6 +66,7 @@ impl Log {
                 if matches!(entry.key.as_str(), "level" | "format" | "output" | "time") {
                     continue;
                 }
+                check_module(section, &entry.key, entry.at);
                 if let Some(text) = read_level(section, &entry.key, &entry.node) {
                     self.modules.insert(entry.key.clone(), text);
                 }
@@ -68,6 +74,130 @@ impl Log {
         }
     }
 }
+
+impl Log {
+    /// The file that `output` names.
+    pub fn file(&self) -> Option<&Path> {
+        match self.output.split_once(':') {
+            None if self.output == "file" => Some(Path::new(FILE)),
+            Some(("file", "")) => Some(Path::new(FILE)),
+            Some(("file", path)) => Some(Path::new(path)),
+            _ => None,
+        }
+    }
+
+    fn check_format(&self, section: &mut Section<'_>) {
+        let Some(node) = section.any("format") else { return };
+        if !FORMATS.contains(&self.format.as_str()) {
+            let text = format!("must be color, text or json, not {:?}; text is used", self.format);
+            section.report(Severity::Warning, node.at, "log.format", text);
+        }
+    }
+
+    fn check_output(&self, section: &mut Section<'_>) {
+        let Some(node) = section.any("output") else { return };
+        let text = match (self.output.as_str(), self.file()) {
+            ("" | "stdout" | "stderr", _) => return,
+            (_, Some(file)) => match writable(file) {
+                Ok(()) => return,
+                Err(error) => format!("{}: {error}; the log stays in memory", file.display()),
+            },
+            (other, None) => format!(
+                "must be stdout, stderr, file or file:path, not {other:?}; the log stays in memory"
+            ),
+        };
+        section.report(Severity::Warning, node.at, "log.output", text);
+    }
+}
+
+/// Whether a file can be appended to, as far as can be told without making it.
+fn writable(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        // A device or a pipe is not opened to try it.
+        Ok(there) if !there.is_file() && !there.is_dir() => Ok(()),
+        Ok(_) => OpenOptions::new().append(true).open(path).map(|_| ()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = std::fs::metadata(folder.unwrap_or(Path::new(".")))?;
+            match (folder.is_dir(), folder.permissions().readonly()) {
+                (false, _) => Err(io::ErrorKind::NotADirectory.into()),
+                (true, true) => Err(io::ErrorKind::PermissionDenied.into()),
+                (true, false) => Ok(()),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A level for what never writes a record does nothing.
+fn check_module(section: &mut Section<'_>, name: &str, at: Position) {
+    let root = name.split("::").next().unwrap_or(name);
+    let known = MODULES.iter().chain(LIBRARIES);
+    if root.starts_with("rs2rtc") || known.clone().any(|known| *known == root) {
+        return;
+    }
+    let hint = match nearest(name, MODULES.iter().copied()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("use {}", MODULES.join(", ")),
+    };
+    let path = section.child(name);
+    section.report(
+        Severity::Warning,
+        at,
+        &path,
+        format!("no module of this name writes records, {hint}"),
+    );
+}
+
+/// Where `file` without a path is.
+const FILE: &str = "rs2rtc.log";
+
+const FORMATS: [&str; 4] = ["", "color", "text", "json"];
+
+/// What records are named after, and the names of the contract.
+const MODULES: &[&str] = &[
+    "api",
+    "app",
+    "config",
+    "streams",
+    "ws",
+    "http",
+    "rtsp",
+    "webrtc",
+    "mp4",
+    "hls",
+    "mjpeg",
+    "hass",
+    "homekit",
+    "onvif",
+    "rtmp",
+    "webtorrent",
+    "wyoming",
+    "echo",
+    "exec",
+    "expr",
+    "ffmpeg",
+    "ngrok",
+    "pinggy",
+    "wyze",
+    "xiaomi",
+];
+
+/// Libraries whose records have levels of their own.
+const LIBRARIES: &[&str] = &[
+    "axum",
+    "dimpl",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "is",
+    "mio",
+    "rustls",
+    "sctp_proto",
+    "str0m",
+    "tokio",
+    "tower",
+];
 
 /// Names of levels.
 const LEVELS: &[&str] = &[
@@ -100,4 +230,50 @@ fn read_level(section: &mut Section<'_>, key: &str, node: &Node) -> Option<Strin
         return None;
     }
     Some(lower)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn problems(text: &str) -> Vec<String> {
+        Config::parse("f.yaml", text).problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_does_nothing_is_told() {
+        let form = "log.format: must be color, text or json, not \"xml\"; text is used";
+        assert_eq!(problems("log: {format: xml}"), [format!("f.yaml:1:15: {form}")]);
+        let name = "log.rtps: no module of this name writes records, did you mean \"rtsp\"?";
+        assert_eq!(problems("log: {rtps: debug}"), [format!("f.yaml:1:7: {name}")]);
+        let foo = problems("log: {foo: debug}").join("");
+        assert!(foo.contains("log.foo: no module") && foo.contains("use api, app,"), "{foo}");
+        let output = problems("log: {output: syslog}").join("");
+        assert!(output.contains("stdout, stderr, file or file:path, not \"syslog\""), "{output}");
+        let fine =
+            "log: {format: json, output: stderr, rtsp: debug, str0m: debug, rs2rtc_webrtc: info}";
+        assert_eq!(problems(fine), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_and_none_is_made() {
+        let folder = std::env::temp_dir().join(format!("rs2rtc-log-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let said = |path: &Path| problems(&format!("log: {{output: \"file:{}\"}}", path.display()));
+        let new = folder.join("new.log");
+        assert_eq!(said(&new), [""; 0]);
+        assert!(!new.exists());
+        for bad in [folder.clone(), folder.join("none/x.log")] {
+            let told = said(&bad).join("");
+            assert!(told.starts_with("f.yaml:1:15: log.output: "), "{told}");
+            assert!(told.contains(&bad.display().to_string()), "{told}");
+        }
+        std::fs::write(&new, "mine").unwrap();
+        assert_eq!(said(&new), [""; 0]);
+        assert_eq!(std::fs::read_to_string(&new).unwrap(), "mine");
+        let below = said(&new.join("x.log")).join("");
+        assert!(below.contains("log.output"), "{below}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -8,7 +8,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rs2rtc_endpoints::modules::Modules;
 use serde_json::Value as Json;
+
+use crate::modules;
 
 mod api;
 mod check;
@@ -36,6 +39,7 @@ pub use log::Log;
 pub use patch::Edit;
 pub use problem::{Place, Problem, Severity};
 pub use webrtc::{Filters, IceServer, Webrtc};
+pub(crate) use webrtc::{NETWORKS, STUN_SERVERS};
 
 use key::{Key, Kind};
 use node::{Node, Value};
@@ -46,9 +50,6 @@ use sources::{Environment, Sources};
 const NOT_YET: &[&str] = &[
     "rtmp",
     "srtp",
-    "mp4",
-    "hls",
-    "mjpeg",
     "hass",
     "homekit",
     "onvif",
@@ -64,65 +65,13 @@ const NOT_YET: &[&str] = &[
     "tapo",
     "ring",
     "nest",
-];
-
-/// Modules that exist in this version, by their names in `app.modules`.
-const MODULES: &[&str] = &["api", "ws", "rtsp", "webrtc", "exec", "ffmpeg", "demo"];
-
-/// All modules of the contract, for spelling.
-const ALL_MODULES: &[&str] = &[
-    "api",
-    "ws",
-    "http",
-    "rtsp",
-    "webrtc",
-    "mp4",
-    "hls",
-    "mjpeg",
-    "hass",
-    "homekit",
-    "onvif",
-    "rtmp",
-    "webtorrent",
-    "wyoming",
-    "echo",
-    "exec",
-    "expr",
-    "ffmpeg",
-    "alsa",
-    "v4l2",
-    "bubble",
-    "doorbird",
-    "dvrip",
-    "eseecloud",
-    "flussonic",
-    "gopro",
-    "isapi",
-    "ivideon",
-    "kasa",
-    "mpegts",
-    "mpeg",
-    "multitrans",
-    "nest",
-    "ring",
-    "roborock",
-    "tapo",
-    "tuya",
-    "wyze",
-    "xiaomi",
-    "yandex",
-    "debug",
-    "ngrok",
-    "pinggy",
-    "srtp",
-    "demo",
 ];
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// `app.modules`: only these; `None` means all.
-    pub modules: Option<Vec<String>>,
+    /// `app.modules`.
+    pub modules: Modules,
     /// `compat: go2rtc`: open to everybody, as go2rtc is.
     pub compat: bool,
     /// Section `log`.
@@ -217,7 +166,7 @@ impl Config {
 
     /// Whether a module of this version is switched on.
     pub fn has_module(&self, name: &str) -> bool {
-        self.modules.as_ref().is_none_or(|list| list.iter().any(|m| m == name))
+        self.modules.has(name)
     }
 
     fn read(&mut self, file: &str, document: &Node) {
@@ -312,15 +261,17 @@ impl Config {
 
     fn read_app(&mut self, section: &mut Section<'_>) {
         section.about("Only these modules run; without the key, all.").restart();
-        section.list_of("modules", ALL_MODULES, &mut self.modules);
+        let mut names = self.modules.names().map(<[String]>::to_vec);
+        section.list_of("modules", modules::ALL, &mut names);
+        self.modules = Modules::new(names);
         let Some(node) = section.any("modules") else { return };
-        for module in self.modules.iter().flatten() {
-            if !ALL_MODULES.contains(&module.as_str()) {
-                let near = problem::nearest(module, ALL_MODULES.iter().copied());
+        for module in self.modules.names().unwrap_or_default() {
+            if !modules::ALL.contains(&module.as_str()) {
+                let near = problem::nearest(module, modules::ALL.iter().copied());
                 let hint = near.map(|n| format!(", did you mean {n:?}?")).unwrap_or_default();
                 let text = format!("unknown module {module:?}{hint}");
                 section.report(Severity::Warning, node.at, "app.modules", text);
-            } else if !MODULES.contains(&module.as_str()) {
+            } else if !modules::exists(module) {
                 let text = format!("module {module:?} is not available in this version");
                 section.report(Severity::Warning, node.at, "app.modules", text);
             }

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 
 /// What aliases may repeat in all: values, keys, and beginnings and ends of collections. A text
@@ -73,6 +74,9 @@ pub struct Entry {
     pub node: Node,
 }
 
+/// Collections within collections that are read: the limit of the YAML library.
+const MAX_DEPTH: usize = 64;
+
 /// A text that is no YAML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("yaml: line {}: {text}", at.line)]
@@ -81,6 +85,8 @@ pub struct ParseError {
     pub at: Position,
     /// What it did not like.
     pub text: String,
+    /// It may be YAML, and is nested too deep to be read.
+    pub too_deep: bool,
 }
 
 impl Node {
@@ -100,11 +106,18 @@ impl Node {
             Ok(raw) => Ok(node(text, raw)),
             Err(error) => {
                 let at = error.location().map_or_else(Position::default, |l| position(&l));
-                let mut message = error.without_snippet().to_string();
+                let error = error.without_snippet();
+                if let serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } =
+                    error
+                {
+                    let text = format!("nested more than {MAX_DEPTH} deep");
+                    return Err(ParseError { at, text, too_deep: true });
+                }
+                let mut message = error.to_string();
                 if let Some(cut) = message.rfind(" at line ") {
                     message.truncate(cut);
                 }
-                Err(ParseError { at, text: message })
+                Err(ParseError { at, text: message, too_deep: false })
             }
         }
     }
@@ -293,6 +306,15 @@ impl<'de> Visitor<'de> for RawVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_nested_too_deep_is_said_so() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Node::parse(&nested(MAX_DEPTH)).is_ok());
+        let error = Node::parse(&nested(MAX_DEPTH + 1)).unwrap_err();
+        assert_eq!(error.to_string(), "yaml: line 1: nested more than 64 deep");
+        assert!(error.too_deep);
+    }
 
     #[test]
     fn scalars_keep_their_text_and_place() {

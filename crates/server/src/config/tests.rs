@@ -11,7 +11,7 @@ fn problems(config: &Config) -> Vec<String> {
 fn a_complete_file_gives_no_problem() {
     let text = r#"
 app:
-  modules: [api, rtsp, webrtc, exec, ffmpeg]
+  modules: [api, rtsp, webrtc, exec, ffmpeg, mp4, hls, mjpeg, mpegts, http, ws, debug]
 log:
   level: debug
   rtsp: trace
@@ -33,7 +33,7 @@ webrtc:
   candidates: [1.2.3.4:8555, stun:8555]
   ice_servers:
     - urls: [stun:stun.example.com:3478]
-    - {urls: turn:t.example.com, username: u, credential: c}
+    - {urls: [stun:t.example.com], username: u, credential: c}
   filters:
     loopback: true
     networks: [udp4]
@@ -100,7 +100,7 @@ ffmpeg: {bin: ffmpeg, h264: -c:v x}
 exec: {allow_paths: [ffmpeg]}
 "#;
     let config = Config::parse("f.yaml", text);
-    let modules = ["mpeg", "mpegts", "multitrans", "wyze"].map(|m| {
+    let modules = ["multitrans", "wyze"].map(|m| {
         format!("f.yaml:2:16: app.modules: module {m:?} is not available in this version")
     });
     assert_eq!(problems(&config), modules);
@@ -344,4 +344,101 @@ fn the_page_about_liveness_lists_every_timer() {
         );
         assert!(line.starts_with(&expected), "{line}\n{expected}");
     }
+}
+
+#[test]
+fn the_modules_of_home_assistant_exist() {
+    let text = r#"app: {modules: ["api","exec","ffmpeg","http","mjpeg","onvif","rtmp","rtsp","srtp","webrtc","ws","debug"]}"#;
+    let missing = ["onvif", "srtp"].map(|module| {
+        format!("f.yaml:1:16: app.modules: module {module:?} is not available in this version")
+    });
+    assert_eq!(problems(&Config::parse("f.yaml", text)), missing);
+}
+
+#[test]
+fn a_source_whose_module_is_off_is_told() {
+    let text = "app: {modules: [api, rtsp]}\nstreams:\n  a: http://1.2.3.4/x\n  b: [rtsp://1.2.3.4/x, a]\n  c: \"demo:\"\n  d: exec:cat\n";
+    let off =
+        [("a", 3, "http"), ("c", 5, "demo"), ("d", 6, "exec")].map(|(stream, line, module)| {
+            format!(
+                "f.yaml:{line}:6: streams.{stream}: module {module:?} is off, add it to app.modules"
+            )
+        });
+    let config = Config::parse("f.yaml", text);
+    assert_eq!(problems(&config), off);
+    assert!(config.problems.iter().all(|p| p.severity == Severity::Warning));
+}
+
+/// Texts of the problems of a section, without their places; none is a mistake.
+fn warnings(text: &str) -> Vec<String> {
+    let config = Config::parse("f.yaml", text);
+    for problem in &config.problems {
+        assert_eq!(problem.severity, Severity::Warning, "go2rtc starts with it: {problem}");
+        assert!(problem.at.line > 0, "{problem:?}");
+    }
+    config.problems.iter().map(|p| format!("{}: {}", p.path, p.text)).collect()
+}
+
+#[test]
+fn addresses_that_mean_nothing_are_told() {
+    let ip = "must be an IP address such as 192.168.1.10, not";
+    assert_eq!(
+        warnings("webrtc: {filters: {ips: [10.0.0.1, 300.1.1.1], candidates: cam}}"),
+        [
+            format!("webrtc.filters.candidates: {ip} \"cam\"; it is left out"),
+            format!("webrtc.filters.ips: {ip} \"300.1.1.1\"; it is left out"),
+        ]
+    );
+    assert_eq!(
+        warnings("webrtc: {filters: {networks: [udp4, udp5]}}"),
+        ["webrtc.filters.networks: must be udp4, udp6, tcp4, tcp6, not \"udp5\"; it is left out"]
+    );
+    let form = "webrtc.candidates: must be host:port or stun:port, not";
+    assert_eq!(
+        warnings("webrtc: {candidates: [1.2.3.4, stun, \"1.2.3.4:8555\", \"stun:8555\"]}"),
+        [format!("{form} \"1.2.3.4\"; it is left out"), format!("{form} \"stun\"; it is left out")]
+    );
+    let config = Config::parse("f.yaml", "webrtc:\n  candidates:\n    - a:1\n    - b\n");
+    assert_eq!(config.problems[0].at.line, 4);
+}
+
+#[test]
+fn servers_that_are_not_asked_are_told() {
+    let told = warnings(
+        "webrtc: {ice_servers: [{urls: [stun:a:1, \"turn:b:3478?transport=tcp\"]}, {urls: c}]}",
+    );
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].contains("turn: is not supported") && told[0].contains("turn:b:3478"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("must be stun:host:port, not \"c\""), "{told:?}");
+}
+
+#[test]
+fn a_preload_of_no_codec_is_told() {
+    let told = warnings("streams: {x: \"demo:\"}\npreload: {x: \"video=h264,h999&audio\"}");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("preload.x: unknown codec \"h999\", use h264, h265,"), "{told:?}");
+    let told = warnings("streams: {x: \"demo:\"}\npreload: {x: vidoe}");
+    assert_eq!(told, ["preload.x: \"vidoe\" asks for nothing, use video, audio and microphone"]);
+    assert_eq!(
+        warnings("streams: {x: \"demo:\"}\npreload: {x: \"video=copy&microphone\"}"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_profile_and_timeouts_are_judged_in_the_words_that_were_used() {
+    let texts = |text: &str| problems(&Config::parse("f.yaml", text));
+    let profile =
+        "must be fast or default or tolerant or a mapping of timers, not \"super\"; it is not used";
+    assert_eq!(
+        texts("webrtc: {liveness: super}"),
+        [format!("f.yaml:1:20: webrtc.liveness: {profile}")]
+    );
+    let told = texts("webrtc: {timeouts: {disconnected: 1s, keepalive: 2s}}").join("");
+    let rule = "keepalive must be shorter than two thirds of disconnected (1s), not 2s";
+    assert!(told.contains("webrtc.timeouts.keepalive") && told.contains(rule), "{told}");
+    assert!(!told.contains("suspect") && !told.contains("silence_min"), "{told}");
 }

@@ -1,11 +1,13 @@
 //! Section `webrtc`.
 
+use std::net::IpAddr;
+
 use rs2rtc_base::Secret;
-use rs2rtc_endpoints::outputs::webrtc::Listen;
+use rs2rtc_endpoints::outputs::webrtc::{ConfiguredAddress, Listen, StunServer};
 
 use super::key::Kind;
 use super::liveness::{Liveness, Timeouts};
-use super::node::Value;
+use super::node::{Node, Value};
 use super::problem::Severity;
 use super::section::Section;
 use super::with;
@@ -17,7 +19,7 @@ pub struct Webrtc {
     pub listen: String,
     /// Extra host candidates.
     pub candidates: Vec<String>,
-    /// STUN and TURN servers. `None`: the default list.
+    /// Servers that tell our public address. `None`: [`STUN_SERVERS`].
     pub ice_servers: Option<Vec<IceServer>>,
     /// Section `webrtc.filters`.
     pub filters: Filters,
@@ -30,7 +32,7 @@ pub struct Webrtc {
 /// A STUN or TURN server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IceServer {
-    /// `stun:host:port`, `turn:host:port?transport=…`.
+    /// `stun:host:port`; others are left out.
     pub urls: Vec<String>,
     /// For TURN.
     pub username: String,
@@ -83,6 +85,10 @@ impl Webrtc {
         }
         section.about("Addresses `host:port` to tell viewers besides our own; `stun:port` asks for the public one.");
         section.plain_list("candidates", &mut self.candidates);
+        warn_of(section, "candidates", &self.candidates, |text| {
+            let bad = ConfiguredAddress::parse(text).is_none();
+            bad.then(|| "must be host:port or stun:port".to_owned())
+        });
         self.read_ice_servers(section);
         section.about("Which of our own addresses viewers are told.");
         with(section, "filters", |s| self.filters.read(s));
@@ -93,7 +99,7 @@ impl Webrtc {
 
     fn read_ice_servers(&mut self, section: &mut Section<'_>) {
         if section.notes() {
-            section.about("STUN and TURN servers for viewers.");
+            section.about("STUN servers that tell our public address, for `stun:port` in candidates; they are asked for nothing else.");
             section.note("ice_servers", Kind::Items, || {
                 let servers = self.ice_servers.iter().flatten();
                 servers.map(|s| format!("{s:?} {}", s.credential.expose())).collect()
@@ -120,10 +126,53 @@ impl Webrtc {
     }
 }
 
+/// Servers that tell our public address where `ice_servers` is not set.
+pub(crate) const STUN_SERVERS: [&str; 2] =
+    ["stun:stun.cloudflare.com:3478", "stun:stun.l.google.com:19302"];
+
+/// What is wrong with the address of a server.
+fn wrong_server(url: &str) -> Option<String> {
+    if StunServer::parse(url).is_some() {
+        return None;
+    }
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme.trim());
+    Some(match scheme {
+        "turn" | "turns" | "stuns" => format!(
+            "{scheme}: is not supported: viewers reach this server directly, at its own addresses and those of webrtc.candidates; must be stun:host:port"
+        ),
+        _ => "must be stun:host:port".to_owned(),
+    })
+}
+
+/// Kinds of addresses, for `filters.networks`.
+pub(crate) const NETWORKS: &[&str] = &["udp4", "udp6", "tcp4", "tcp6"];
+
+/// Reports the items of a list that cannot be used; `wrong` says what is allowed.
+fn warn_of<'t>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    items: impl IntoIterator<Item = &'t String>,
+    wrong: impl Fn(&str) -> Option<String>,
+) {
+    let Some(node) = section.any(key) else { return };
+    let nodes: &[Node] = match &node.value {
+        Value::List(nodes) => nodes,
+        _ => std::slice::from_ref(node),
+    };
+    let path = section.child(key);
+    for item in items {
+        let Some(allowed) = wrong(item) else { continue };
+        let at = nodes.iter().find(|n| n.text() == Some(item)).map_or(node.at, |n| n.at);
+        let text = format!("{allowed}, not {item:?}; it is left out");
+        section.report(Severity::Warning, at, &path, text);
+    }
+}
+
 impl IceServer {
     pub(super) fn read(&mut self, section: &mut Section<'_>) {
-        section.about("`stun:host:port` or `turn:host:port`, one or more.");
+        section.about("`stun:host:port`, one or more. TURN is not supported.");
         section.plain_list("urls", &mut self.urls);
+        warn_of(section, "urls", &self.urls, wrong_server);
         section.about("User name, for TURN.");
         section.text("username", &mut self.username);
         section.about("Password, for TURN.");
@@ -133,16 +182,26 @@ impl IceServer {
 
 impl Filters {
     pub(super) fn read(&mut self, section: &mut Section<'_>) {
+        let address = |text: &str| {
+            let bad = text.parse::<IpAddr>().is_err();
+            bad.then(|| "must be an IP address such as 192.168.1.10".to_owned())
+        };
         section.about("Only these addresses are told.");
         section.list("candidates", &mut self.candidates);
+        warn_of(section, "candidates", self.candidates.iter().flatten(), address);
         section.about("Tell loopback addresses too.");
         section.flag("loopback", &mut self.loopback);
         section.about("Only addresses of these interfaces.");
         section.list("interfaces", &mut self.interfaces);
         section.about("Only these addresses of our own.");
         section.list("ips", &mut self.ips);
+        warn_of(section, "ips", self.ips.iter().flatten(), address);
         section.about("Only these kinds.");
-        section.list_of("networks", &["udp4", "udp6", "tcp4", "tcp6"], &mut self.networks);
+        section.list_of("networks", NETWORKS, &mut self.networks);
+        warn_of(section, "networks", self.networks.iter().flatten(), |text| {
+            let bad = !NETWORKS.contains(&text);
+            bad.then(|| format!("must be {}", NETWORKS.join(", ")))
+        });
         let mut ports =
             self.udp_ports.map(|(first, last)| vec![first.to_string(), last.to_string()]);
         section

@@ -19,6 +19,11 @@ use super::call::{Call, Reply, error, no_page, no_stream, typed};
 use super::streamed::body;
 use super::{Api, Class, ingest, streams_api, ws};
 
+/// Modules of the outputs that share a path with what is pushed, which needs none.
+pub(crate) const MODULES: &[&str] = &[MPEGTS, RTMP];
+const MPEGTS: &str = "mpegts";
+const RTMP: &str = "rtmp";
+
 const PICTURES: &[CodecId] = &[CodecId::H264, CodecId::H265];
 const SAMPLES: &[CodecId] = &[CodecId::Pcml, CodecId::L16, CodecId::Pcma, CodecId::Pcmu];
 
@@ -33,7 +38,7 @@ pub(crate) async fn ts(api: Arc<Api>, call: Call) -> Reply {
         return ingest::publish(api, call, ingest::Form::MpegTs).await;
     }
     let answer = Answer {
-        module: "mpegts",
+        module: MPEGTS,
         format_name: "mpegts",
         content_type: "video/mp2t",
         medias: wanted(&call),
@@ -48,7 +53,7 @@ pub(crate) async fn flv(api: Arc<Api>, call: Call) -> Reply {
         return ingest::publish(api, call, ingest::Form::Flv).await;
     }
     let answer = Answer {
-        module: "rtmp",
+        module: RTMP,
         format_name: "flv",
         content_type: "video/x-flv",
         medias: wanted(&call),
@@ -60,7 +65,7 @@ pub(crate) async fn flv(api: Arc<Api>, call: Call) -> Reply {
 /// Sound as AAC with ADTS headers.
 pub(crate) async fn aac(api: Arc<Api>, call: Call) -> Reply {
     let answer = Answer {
-        module: "mpegts",
+        module: MPEGTS,
         format_name: "adts",
         content_type: "audio/aac",
         medias: vec![media(Kind::Audio, &[CodecId::Aac])],

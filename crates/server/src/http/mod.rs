@@ -166,7 +166,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/restart", "api", |_, _| Class::Admin, system::restart),
     route!("api/log", "api", system::log_class, system::log),
     route!("api/schemes", "api", |_, _| Class::View, system::schemes),
-    route!("api/stack", "api", |_, _| Class::View, system::stack),
+    route!("api/stack", "debug", |_, _| Class::View, system::stack),
     route!("api/openapi.yaml", "api", |_, _| Class::View, system::openapi),
     route!("api/config", "api", config_api::class, config_api::handle),
     route!("api/rs/config/check" in "api/config", "api", |_, _| Class::View, config_rs::check),
@@ -215,6 +215,11 @@ pub static ROUTES: &[Route] = &[
     route!("/streams", "api", |_, _| Class::View, system::ok_payload),
     route!("/stream/", "webrtc", rtsp_to_web::class, rtsp_to_web::handle),
 ];
+
+/// The modules that answer calls.
+pub fn modules() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|route| route.module).chain(containers::MODULES.iter().copied())
+}
 
 impl Api {
     /// The settings in force. A call takes them once and keeps them.

@@ -1,6 +1,8 @@
 //! What calls read of the configuration. It is replaced whole when another
 //! configuration comes into force; a call keeps what it began with.
 
+use rs2rtc_endpoints::modules::Modules;
+
 use crate::config::{self, Config};
 
 use super::Policy;
@@ -28,7 +30,7 @@ pub struct Settings {
     /// The RTSP server asks for a login.
     pub rtsp_login: bool,
     /// `app.modules`.
-    pub modules: Option<Vec<String>>,
+    pub modules: Modules,
     /// Settings of streams that name none, `defaults`.
     pub defaults: rs2rtc_streams::Options,
 }
@@ -60,7 +62,7 @@ impl Settings {
 
     /// Whether a module is switched on.
     pub fn has_module(&self, name: &str) -> bool {
-        self.modules.as_ref().is_none_or(|list| list.iter().any(|m| m == name))
+        self.modules.has(name)
     }
 
     /// Whether `api.allow_paths` lets a pattern exist.

@@ -56,9 +56,7 @@ pub(crate) async fn log(api: Arc<Api>, call: Call) -> Reply {
 /// The schemes of modules that are on.
 pub(crate) async fn schemes(api: Arc<Api>, _: Call) -> Reply {
     let settings = api.settings();
-    let on = SOURCES
-        .iter()
-        .filter(|entry| entry.schemes.first().is_some_and(|m| settings.has_module(m)));
+    let on = SOURCES.iter().filter(|entry| settings.has_module(entry.module));
     let schemes: Vec<&str> = on.flat_map(|entry| entry.schemes.iter().copied()).collect();
     reply_json(&json!(schemes))
 }

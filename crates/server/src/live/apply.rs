@@ -109,18 +109,34 @@ pub(crate) fn webrtc_config(config: &Config) -> Result<webrtc::Config, Error> {
     Ok(webrtc::Config {
         listen: webrtc::Listen::parse(&config.webrtc.listen)?,
         candidates: config.webrtc.candidates.clone(),
+        stun: stun_servers(&config.webrtc),
         filters: webrtc::Filters {
             candidates: ips(&filters.candidates),
             interfaces: filters.interfaces.clone().unwrap_or_default(),
             ips: ips(&filters.ips),
             loopback: filters.loopback,
-            networks: filters.networks.clone().unwrap_or_default(),
+            networks: known_networks(filters.networks.as_deref().unwrap_or_default()),
             udp_ports: filters.udp_ports,
         },
         liveness: config.liveness.timers,
         liveness_of: config.liveness.of_streams.clone(),
         ..webrtc::Config::default()
     })
+}
+
+/// Servers that tell our public address, if a candidate asks for it.
+fn stun_servers(config: &config::Webrtc) -> Vec<webrtc::StunServer> {
+    let urls: Vec<&str> = match &config.ice_servers {
+        None => config::STUN_SERVERS.to_vec(),
+        Some(servers) => servers.iter().flat_map(|s| &s.urls).map(String::as_str).collect(),
+    };
+    urls.into_iter().filter_map(webrtc::StunServer::parse).collect()
+}
+
+/// A word that means nothing would leave no address at all.
+fn known_networks(words: &[String]) -> Vec<String> {
+    let known = words.iter().filter(|word| config::NETWORKS.contains(&word.as_str()));
+    known.cloned().collect()
 }
 
 /// All streams of a configuration.
@@ -187,4 +203,22 @@ pub(crate) fn passwords(config: &Config) -> Vec<String> {
     // The name of a file is no secret.
     all.extend(Some(config.api.tls_key.expose().to_owned()).filter(|key| key.contains('\n')));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_nothing_leaves_the_rest_in_force() {
+        let text = "webrtc: {filters: {networks: [udp5]}, ice_servers: [{urls: [turn:a, stun:b]}]}";
+        let config = webrtc_config(&Config::parse("f.yaml", text)).unwrap();
+        assert!(config.filters.networks.is_empty(), "all networks");
+        let servers: Vec<String> = config.stun.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["stun:b:3478"]);
+        let default = webrtc_config(&Config::default()).unwrap();
+        assert_eq!(default.stun.len(), 2);
+        let none = webrtc_config(&Config::parse("f.yaml", "webrtc: {ice_servers: []}")).unwrap();
+        assert!(none.stun.is_empty());
+    }
 }

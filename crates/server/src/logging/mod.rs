@@ -125,15 +125,12 @@ impl Log {
         let modules =
             config.modules.iter().map(|(name, text)| (name.clone(), level(name, text))).collect();
         let global = level("level", &config.level);
-        let (output, terminal) = Output::open(&config.output, problems);
+        let (output, terminal) = Output::open(config, problems);
         let color = match config.format.as_str() {
             "color" => true,
             "" => terminal,
             _ => false,
         };
-        if !matches!(config.format.as_str(), "" | "color" | "text" | "json") {
-            problems.push(format!("log.format: unknown format {:?}", config.format));
-        }
         *self.shared.settings.write().unwrap_or_else(PoisonError::into_inner) = Settings {
             level: global,
             modules,
@@ -183,24 +180,15 @@ fn parse_level(text: &str) -> Option<LevelFilter> {
 
 impl Output {
     /// The output and whether it is a terminal.
-    fn open(text: &str, problems: &mut Vec<String>) -> (Self, bool) {
-        match text {
-            "" => (Self::Memory, false),
-            "stdout" => (Self::Stdout, io::stdout().is_terminal()),
-            "stderr" => (Self::Stderr, io::stderr().is_terminal()),
-            _ => match text.split_once(':').map_or((text, ""), |(kind, path)| (kind, path)) {
-                ("file", path) => {
-                    let path = if path.is_empty() { "rs2rtc.log" } else { path };
-                    match OpenOptions::new().create(true).append(true).open(path) {
-                        Ok(file) => (Self::File(file), false),
-                        Err(error) => {
-                            problems.push(format!("log.output: {path}: {error}"));
-                            (Self::Memory, false)
-                        }
-                    }
-                }
-                _ => {
-                    problems.push(format!("log.output: unknown output {text:?}"));
+    fn open(config: &config::Log, problems: &mut Vec<String>) -> (Self, bool) {
+        match (config.output.as_str(), config.file()) {
+            ("stdout", _) => (Self::Stdout, io::stdout().is_terminal()),
+            ("stderr", _) => (Self::Stderr, io::stderr().is_terminal()),
+            (_, None) => (Self::Memory, false),
+            (_, Some(path)) => match OpenOptions::new().create(true).append(true).open(path) {
+                Ok(file) => (Self::File(file), false),
+                Err(error) => {
+                    problems.push(format!("log.output: {}: {error}", path.display()));
                     (Self::Memory, false)
                 }
             },

@@ -54,6 +54,7 @@ const REASONS: &[&str] = &[
     "left",
     "replaced",
     "kicked",
+    "deleted",
     "poll_timeout",
     "refused",
     "withdrawn",

@@ -23,6 +23,7 @@ pub mod rtsp_client;
 pub mod rtsp_message;
 pub mod rtsp_server;
 pub mod sdp;
+pub mod stun_binding;
 pub mod url;
 pub mod webrtc_datagram;
 pub mod webrtc_offer;
@@ -62,6 +63,7 @@ pub static TARGETS: &[(&str, Body)] = &[
     ("rtsp_message", rtsp_message::run),
     ("rtsp_server", rtsp_server::run),
     ("sdp", sdp::run),
+    ("stun_binding", stun_binding::run),
     ("url", url::run),
     ("webrtc_datagram", webrtc_datagram::run),
     ("webrtc_offer", webrtc_offer::run),

@@ -195,14 +195,14 @@ impl Machine {
         }
     }
 
-    /// ICE and DTLS are up.
-    pub fn connected(&mut self, now: Instant) {
+    /// ICE and DTLS are up, over `udp` or `tcp` (empty if that is not known).
+    pub fn connected(&mut self, over: &'static str, now: Instant) {
         if self.state != State::Connecting {
             return;
         }
         self.connected = Some(now);
         self.heard = self.heard.max(now);
-        self.timeline.mark("connected", "", now);
+        self.timeline.mark("connected", over, now);
         if std::mem::take(&mut self.hidden) {
             self.state = State::Parked { since: now, cause: Cause::Asked };
             self.release(Reason::Hidden, now);

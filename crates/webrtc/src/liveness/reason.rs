@@ -38,6 +38,8 @@ pub enum Reason {
     SourceFailed,
     /// A person ended it.
     Admin,
+    /// Its stream was deleted.
+    Deleted,
     /// The server stops.
     Shutdown,
 }
@@ -62,6 +64,7 @@ impl Reason {
             Self::Contended => "contended",
             Self::SourceFailed => "source_failed",
             Self::Admin => "admin",
+            Self::Deleted => "deleted",
             Self::Shutdown => "shutdown",
         }
     }

@@ -51,7 +51,7 @@ impl World {
     fn connected(profile: Profile) -> Self {
         let mut world = Self::new(profile.into());
         world.machine.heard(Heard::Check, world.now);
-        world.machine.connected(world.now);
+        world.machine.connected("udp", world.now);
         world.run(ms(5000));
         assert_eq!(world.outputs, [], "a quiet life has no events");
         world
@@ -304,7 +304,7 @@ fn a_page_that_is_hidden_before_it_connects_does_not_keep_the_camera() {
     world.machine.park(world.now);
     world.run(ms(10));
     world.machine.heard(Heard::Check, world.now);
-    world.machine.connected(world.now);
+    world.machine.connected("udp", world.now);
     world.run(ms(20_000));
     assert_eq!(world.since(world.start), [(0, Output::Release(Reason::Hidden))]);
     let visible = world.now;

@@ -168,6 +168,7 @@ impl Session {
             dirty: false,
             spins: 0,
         };
+        session.liveness.mark("offer", "", now);
         for candidate in &request.offer.candidates {
             session.add_remote_candidate(candidate, now);
         }
@@ -541,7 +542,8 @@ impl Session {
             str0m::Event::Connected => {
                 if self.state == State::Connecting {
                     self.state = State::Connected;
-                    self.liveness.connected(self.now);
+                    let over = self.pair.map_or("", |pair| pair.protocol.name());
+                    self.liveness.connected(over, self.now);
                     self.events.push_back(Event::Connected);
                 }
             }

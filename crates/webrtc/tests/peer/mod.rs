@@ -152,7 +152,7 @@ fn accept_at(
             LocalCandidate { protocol: Protocol::Tcp, address },
         ],
         configured: &if complete {
-            configured_candidates(["216.58.210.174:8555"], true, true)
+            configured_candidates(["216.58.210.174:8555"], None, true, true)
         } else {
             Vec::new()
         },

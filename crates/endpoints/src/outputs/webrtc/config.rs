@@ -6,14 +6,19 @@ use std::net::IpAddr;
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_webrtc::liveness::Timers;
 
+use crate::io::stun::Server;
+
 /// Settings of the WebRTC output.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where UDP and TCP are listened on.
     pub listen: Listen,
     /// Addresses `host:port` to signal besides our own, best first, such as
-    /// the public one of a router that forwards the port.
+    /// the public one of a router that forwards the port. `stun:port`: what the
+    /// STUN servers say.
     pub candidates: Vec<String>,
+    /// Servers to ask for the public address, in order.
+    pub stun: Vec<Server>,
     /// Which of our own addresses are signalled.
     pub filters: Filters,
     /// Threads that own sessions; `None`: one for every two processors.
@@ -30,6 +35,7 @@ impl Default for Config {
         Self {
             listen: Listen { ip: None, port: 8555, udp: true, tcp: true },
             candidates: Vec::new(),
+            stun: Vec::new(),
             filters: Filters::default(),
             shards: None,
             liveness: Timers::default(),

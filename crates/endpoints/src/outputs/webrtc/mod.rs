@@ -35,17 +35,20 @@ use crate::io::udp::UdpPort;
 
 mod addresses;
 mod config;
+mod public_address;
 mod publish;
 mod session;
 
 use addresses::Port;
+use public_address::PublicAddress;
 
 pub use config::{Config, Filters, Listen};
 pub use session::{Goodbye, SessionHandle, SignallingEnd};
 
 pub use crate::io::shard::{Counters, SessionReport};
+pub use crate::io::stun::Server as StunServer;
 pub use rs2rtc_webrtc::liveness;
-pub use rs2rtc_webrtc::{Offer, Role};
+pub use rs2rtc_webrtc::{ConfiguredAddress, Offer, Role};
 
 /// Ended sessions that are remembered.
 const ENDED: usize = 100;
@@ -93,7 +96,8 @@ pub struct Answer {
 
 struct Inner {
     /// Addresses and liveness; replaced while it runs.
-    config: Current<Config>,
+    config: Arc<Current<Config>>,
+    public: Arc<PublicAddress>,
     /// Where UDP is listened on as configured.
     udp: bool,
     session_config: rs2rtc_webrtc::Config,
@@ -158,9 +162,15 @@ impl Gateway {
             tcp.serve(&shards, tasks, cancel);
         }
         let session_config = rs2rtc_webrtc::Config { certificate };
+        let public = Arc::new(PublicAddress::default());
+        let udp_wanted = config.listen.udp;
+        let config = Arc::new(Current::new(config));
+        let follow = Arc::clone(&public).follow(Arc::clone(&config), cancel.clone());
+        tasks.spawn("webrtc public address", follow);
         let inner = Inner {
-            udp: config.listen.udp,
-            config: Current::new(config),
+            udp: udp_wanted,
+            config,
+            public,
             session_config,
             shards,
             ports,
@@ -177,6 +187,7 @@ impl Gateway {
     /// from now on. The ports stay.
     pub fn reconfigure(&self, config: Config) {
         self.inner.config.set(config);
+        self.inner.public.reconsider();
     }
 
     /// What could not be done as configured, in words for the log and the API.
@@ -328,7 +339,8 @@ impl Inner {
             let tcp = inner.port(Protocol::Tcp).is_some();
             let config = inner.config.get();
             let listed = config.candidates.iter().map(String::as_str);
-            let configured = configured_candidates(listed, tcp, inner.udp);
+            let public = inner.public.get();
+            let configured = configured_candidates(listed, public, tcp, inner.udp);
             let request = Accept {
                 offer: &offer,
                 selected: &selected,

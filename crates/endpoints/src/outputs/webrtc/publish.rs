@@ -150,7 +150,7 @@ async fn keep(inner: &Inner, session: &SessionHandle, push: Push, publication: P
             }
             () = kicked, if !told => {
                 told = true;
-                session.close(Reason::Admin, "stream was deleted");
+                session.close(Reason::Deleted, "stream was deleted");
             }
         }
     };

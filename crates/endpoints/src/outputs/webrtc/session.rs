@@ -316,7 +316,11 @@ pub(super) async fn keep(
             () = kicked.cancelled(), if !told => {
                 told = true;
                 let reason = attached.kick_reason();
-                session.close(Reason::Admin, reason.as_deref().unwrap_or("ended by the server"));
+                let code = match attached.kick_code() {
+                    Some("deleted") => Reason::Deleted,
+                    _ => Reason::Admin,
+                };
+                session.close(code, reason.as_deref().unwrap_or("ended by the server"));
             }
             () = inner.cancel.cancelled(), if !told => {
                 told = true;

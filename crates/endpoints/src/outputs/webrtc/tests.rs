@@ -12,6 +12,7 @@ use rs2rtc_streams::{
     Tracks,
 };
 use rs2rtc_webrtc::framing::{Deframer, prefix};
+use rs2rtc_webrtc::liveness::Reason;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction as ClientDirection, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Receive, TcpType};
@@ -20,6 +21,7 @@ use str0m::{Candidate, Input, Rtc, RtcConfig};
 use super::*;
 
 mod changes;
+mod public;
 mod shards;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -377,6 +379,21 @@ async fn our_end_of_a_session_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_timeline_begins_with_the_offer_and_names_the_network() {
+    let scene = Scene::new(1);
+    for network in ["udp", "tcp"] {
+        let client = if network == "udp" { Client::udp() } else { Client::tcp(&scene.gateway) };
+        let (mut client, session) = scene.viewer(client).await;
+        client.until(|c| c.connected.is_some());
+        let reports = scene.gateway.reports().await;
+        let report = reports.iter().find(|r| r.viewer == session.viewer()).unwrap();
+        let marks: Vec<_> = report.timeline.iter().map(|m| (m.name, m.detail.as_str())).collect();
+        assert_eq!(marks[0], ("offer", ""));
+        assert!(marks.contains(&("connected", network)), "{marks:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_stream_ends_its_viewers() {
     let scene = Scene::new(1);
     let (mut client, session) = scene.viewer(Client::udp()).await;
@@ -384,6 +401,13 @@ async fn a_deleted_stream_ends_its_viewers() {
     assert!(scene.streams.delete("yard"));
     assert_eq!(session.closed().await, "stream was deleted");
     client.until(|c| c.closed);
+    released(&scene).await;
+    let end = Instant::now() + LIMIT;
+    while scene.gateway.ended().is_empty() {
+        assert!(Instant::now() < end, "it is not listed as ended");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(scene.gateway.ended()[0].reason.map(Reason::code), Some("deleted"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

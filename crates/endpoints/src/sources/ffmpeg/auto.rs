@@ -13,7 +13,7 @@ use rs2rtc_base::{Error, Fragment};
 use rs2rtc_media::codec::aac::AudioSpecificConfig;
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
 use rs2rtc_streams::{
-    BoxFuture, CancellationToken, Connection, Description, Ended, Producer, Tracks,
+    BoxFuture, CancellationToken, Connection, Description, Ended, Origin, Producer, Tracks,
 };
 
 use crate::Context;
@@ -41,7 +41,7 @@ pub(super) fn is_asked(source: &str) -> bool {
 }
 
 /// A producer that offers the list.
-pub(super) fn producer(context: Arc<Context>, source: &str) -> Box<dyn Producer> {
+pub(super) fn producer(context: Arc<Context>, source: &str, origin: Origin) -> Box<dyn Producer> {
     let codecs = OFFERS.iter().map(|(id, rate, _)| codec(id, *rate)).collect();
     let media =
         Media { kind: Kind::Audio, direction: Direction::RecvOnly, codecs, id: String::new() };
@@ -50,7 +50,7 @@ pub(super) fn producer(context: Arc<Context>, source: &str) -> Box<dyn Producer>
         medias: vec![media.clone()],
         ..Description::default()
     }));
-    Box::new(Auto { context, source: source.to_owned(), medias: vec![media], connection })
+    Box::new(Auto { context, source: source.to_owned(), origin, medias: vec![media], connection })
 }
 
 fn codec(id: &CodecId, rate: u32) -> Codec {
@@ -72,6 +72,7 @@ fn template(wanted: &Codec) -> Option<&'static str> {
 struct Auto {
     context: Arc<Context>,
     source: String,
+    origin: Origin,
     medias: Vec<Media>,
     connection: Arc<Connection>,
 }
@@ -148,7 +149,7 @@ impl Auto {
             let connection = Arc::clone(&self.connection);
             let convert = convert(
                 Arc::clone(&self.context),
-                self.source.clone(),
+                (self.source.clone(), self.origin),
                 template,
                 connection,
                 tracks.only(&w.codec),
@@ -163,7 +164,7 @@ impl Auto {
 /// Opens and runs one conversion.
 async fn convert(
     context: Arc<Context>,
-    source: String,
+    (source, origin): (String, Origin),
     template: &'static str,
     connection: Arc<Connection>,
     tracks: Tracks,
@@ -173,7 +174,7 @@ async fn convert(
         let plan = tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(None),
-            plan = super::plan(&context, &source, Some(template)) => plan?,
+            plan = super::plan(&context, &source, origin, Some(template)) => plan?,
         };
         plan.open(context, &cancel).await.map(Some)
     }
@@ -219,7 +220,7 @@ mod tests {
     #[test]
     fn the_offer_is_that_of_the_contract() {
         let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
-        let auto = producer(context, "ffmpeg:x#audio=auto");
+        let auto = producer(context, "ffmpeg:x#audio=auto", Origin::Config);
         assert_eq!(
             auto.medias()[0].to_string(),
             "audio, recvonly, OPUS/48000/2, PCML/16000, L16/16000, PCMA/16000, PCMU/16000, \

@@ -23,11 +23,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rs2rtc_base::{Error, ErrorKind};
-use rs2rtc_streams::OpenRequest;
+use rs2rtc_streams::{OpenRequest, Origin};
 
 use crate::Context;
 use crate::io::process::source::Plan;
-use crate::table::{Opening, Risk};
+use crate::table::{IsStream, Opening, Risk};
 use command::Environment;
 use hardware::Engine;
 use templates::Templates;
@@ -57,8 +57,8 @@ impl Config {
 }
 
 /// What the source may do: only some kinds may be named over the network.
-pub fn risk(source: &str) -> Risk {
-    risk::risk(source)
+pub fn risk(source: &str, is_stream: IsStream<'_>) -> Risk {
+    risk::risk(source, is_stream)
 }
 
 /// The capture device that a text without its scheme opens. The picture's, if
@@ -104,18 +104,32 @@ pub fn open(context: Arc<Context>, request: OpenRequest) -> Opening {
             plan = async {
                 // FFmpeg looks the name up itself: it is asked for as late as we can.
                 context.reach(request.origin).check(&request.source).await?;
-                plan(&context, &request.source, None).await
+                plan(&context, &request.source, request.origin, None).await
             } => plan?,
         };
         if auto::is_asked(&request.source) {
-            return Ok(auto::producer(context, &request.source));
+            return Ok(auto::producer(context, &request.source, request.origin));
         }
         plan.open(context, &request.cancel).await
     })
 }
 
 /// The command of a source; `sound` is what `#audio=auto` stands for.
-async fn plan(context: &Arc<Context>, source: &str, sound: Option<&str>) -> Result<Plan, Error> {
+///
+/// Whether its input is a stream is asked once, and what that makes of the source
+/// is judged again: a stream that has gone since leaves the name of a file.
+async fn plan(
+    context: &Arc<Context>,
+    source: &str,
+    origin: Origin,
+    sound: Option<&str>,
+) -> Result<Plan, Error> {
+    let named = context.has_stream(rs2rtc_base::Fragment::split(text(source)).0);
+    let is_stream = |_: &str| named;
+    if !risk(source, &is_stream).is_allowed(origin) {
+        let text = "streams: source from insecure producer";
+        return Err(Error::new(ErrorKind::Config, text));
+    }
     let config = context.ffmpeg.get();
     let templates = Templates(&config.templates);
     let bin = templates.get("bin").unwrap_or_default();
@@ -125,7 +139,6 @@ async fn plan(context: &Arc<Context>, source: &str, sound: Option<&str>) -> Resu
         Some(codec) => probe::best(bin, codec, &context.tasks).await,
         None => Engine::Software,
     };
-    let is_stream = |name: &str| context.streams().is_some_and(|s| s.get(name).is_some());
     let command = command::build(&Environment {
         templates,
         is_stream: &is_stream,

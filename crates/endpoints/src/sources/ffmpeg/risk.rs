@@ -10,7 +10,7 @@ use rs2rtc_base::url::query_pairs;
 use super::hardware::Engine;
 use super::input::Input;
 use super::templates::built_in;
-use crate::table::Risk;
+use crate::table::{IsStream, Risk};
 
 /// Inputs that FFmpeg dials and does not listen on.
 const SCHEMES: [&str; 6] = ["http", "https", "rtsp", "rtsps", "rtmp", "rtmps"];
@@ -46,8 +46,9 @@ const DRAWING: [&str; 13] = [
 /// What a text to be spoken has besides letters and digits.
 const SPOKEN: &str = " .,!?-:;/()+*=@#_";
 
-/// What an `ffmpeg:` source can do to this machine.
-pub(super) fn risk(source: &str) -> Risk {
+/// What an `ffmpeg:` source can do to this machine. The name of a stream that
+/// exists is that stream, whatever else it looks like (but an address).
+pub(super) fn risk(source: &str, is_stream: IsStream<'_>) -> Risk {
     let text = source.strip_prefix("ffmpeg:").unwrap_or(source);
     let (input, parameters) = Fragment::split(text);
     // Only options from a list may have a space, everything else is one word.
@@ -56,6 +57,10 @@ pub(super) fn risk(source: &str) -> Risk {
         && parameters
             .iter()
             .all(|(key, value)| is_clean(key, value) && is_harmless_parameter(key, value));
+    let is_address = matches!(Input::parse(input), Input::Url { .. });
+    if harmless && !is_address && is_stream(input) {
+        return Risk::None;
+    }
     // Whatever the template: a word that is no stream would be read as a file then.
     let as_file = parameters.has("input");
     match harmless {
@@ -151,6 +156,32 @@ fn is_harmless_drawing(option: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn risk(source: &str) -> Risk {
+        super::risk(source, &|_| false)
+    }
+
+    #[test]
+    fn the_name_of_a_stream_is_that_stream() {
+        let named = |source| super::risk(source, &|_| true);
+        for source in [
+            "ffmpeg:cam.front#audio=opus",
+            "ffmpeg:clip.mp4#video=copy",
+            "ffmpeg:clip#input=file",
+            "ffmpeg:device?video=0",
+        ] {
+            assert_eq!(named(source), Risk::None, "{source}");
+            assert_ne!(risk(source), Risk::None, "{source}");
+        }
+        for source in [
+            "ffmpeg:file:///etc/passwd",
+            "ffmpeg:cam.front#raw=-y",
+            "ffmpeg:cam.front -y",
+            "ffmpeg:concat:/a|/b",
+        ] {
+            assert_eq!(named(source), Risk::Local, "{source}");
+        }
+    }
 
     #[test]
     fn what_the_network_may_name() {

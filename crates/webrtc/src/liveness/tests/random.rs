@@ -37,7 +37,7 @@ fn random_life(seed: u64) {
             world.machine.park(world.now);
         }
         world.machine.heard(Heard::Check, world.now);
-        world.machine.connected(world.now);
+        world.machine.connected("udp", world.now);
         world.drain();
     }
     world.round_trip = ms(1 + random.below(400));
