@@ -3,8 +3,16 @@
  * always kept, because they are the truth.
  */
 
-/** @typedef {import('./video-rtc.js').Candidate} Candidate */
-/** @typedef {import('./video-rtc.js').PathReport} PathReport */
+/** @typedef {{address: string, port: number, protocol: string, type: string}} Candidate */
+/**
+ * What was tried to find a network path.
+ * @typedef {object} PathReport
+ * @property {Candidate[]} local of this browser
+ * @property {Candidate[]} remote of the server
+ * @property {{local: Candidate, remote: Candidate, state: string, sent: number, answered: number}[]} pairs
+ * @property {boolean} found there is a path; what failed is the encryption
+ * @property {boolean} lost it was connected before
+ */
 
 /**
  * What to do about it: `network` try again soon, `busy` try again later, `auth` and `config`

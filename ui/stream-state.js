@@ -49,13 +49,6 @@ export function codecsOf(stream) {
     return [...new Set(codecs.map(c => codecName(c.codec_name)))].filter(Boolean);
 }
 
-/**
- * Where those are who talk to the camera now.
- * @param {Stream} stream
- * @returns {string[]} addresses without the port, oldest first
- */
-export const talkers = stream => (stream.consumers ?? []).filter(c => c.receivers?.length).map(c => (c.remote_addr ?? '').split(' ')[0].replace(/:\d+$/, ''));
-
 /** @type {[string, RegExp][]} */
 const BROWSERS = [['Edge', /Edg\//], ['Chrome', /Chrom(e|ium)\//], ['Firefox', /Firefox\//], ['Safari', /Safari\//]];
 

@@ -7,23 +7,12 @@
  */
 
 /** @typedef {{type: string, value?: any}} Message */
-/** @typedef {{address: string, port: number, protocol: string, type: string}} Candidate */
-/**
- * What was tried to find a network path.
- * @typedef {object} PathReport
- * @property {Candidate[]} local of this browser
- * @property {Candidate[]} remote of the server
- * @property {{local: Candidate, remote: Candidate, state: string, sent: number, answered: number}[]} pairs
- * @property {boolean} found there is a path; what failed is the encryption
- * @property {boolean} lost it was connected before
- */
+/** @typedef {import('./reasons.js').PathReport} PathReport */
 
-/** Bytes of media that may wait for the source buffer. */
-const STAGING_LIMIT = 8 << 20;
-/** Seconds of video kept behind the player. */
-const LIVE_WINDOW = 5;
-/** Seconds behind after which the player jumps. */
-const MOST_BEHIND = 1;
+/** Bytes that may wait for the source buffer, and seconds kept behind the player. */
+const STAGING_LIMIT = 8 << 20, LIVE_WINDOW = 5;
+/** Seconds behind after which the player jumps, with sound that is heard, and of a stall. */
+const MOST_BEHIND = 3, STALL = 2;
 /** Scores of the decision between WebRTC and MSE; the higher one is shown, WebRTC wins ties. */
 const SCORE = {rtcH265: 0x240, rtcVideo: 0x220, rtcAudio: 0x102, hvc1: 0x230, avc1: 0x210, av01: 0x210, mp4a: 0x101};
 /** A type, or a playlist, of sound alone. */
@@ -205,7 +194,7 @@ export class VideoRTC extends HTMLElement {
 
         this.wsState = WebSocket.CONNECTING;
         this.connectTS = Date.now();
-        const ws = new WebSocket(this.wsURL);
+        const ws = this.createSocket();
         this.ws = ws;
         ws.binaryType = 'arraybuffer';
         ws.addEventListener('open', () => {
@@ -221,6 +210,10 @@ export class VideoRTC extends HTMLElement {
             if (this.ws === ws) this.#receive(ev.data);
         });
         return true;
+    }
+
+    createSocket() {
+        return new WebSocket(this.wsURL);
     }
 
     /** Closes everything; the next `onconnect` starts afresh. */
@@ -279,9 +272,10 @@ export class VideoRTC extends HTMLElement {
 
     /**
      * The socket is closed: plans the next attempt.
-     * @param {CloseEvent} [_ev]
+     * @param {Event} [_ev]
      * @returns {boolean} false if it was closed on purpose
      */
+    // @ts-ignore
     onclose(_ev) {
         if (this.wsState === WebSocket.CLOSED) return false;
 
@@ -318,7 +312,7 @@ export class VideoRTC extends HTMLElement {
             try {
                 const buffer = source.addSourceBuffer(msg.value);
                 buffer.mode = 'segments';
-                this.ondata = feed(video, buffer, () => this.pictured || this.ws?.close());
+                this.ondata = feed(video, buffer, /mp4a|opus|flac/i.test(msg.value), () => this.pictured || this.ws?.close());
             } catch (err) {
                 console.warn(err);
                 this.#failed('mse');
@@ -356,7 +350,7 @@ export class VideoRTC extends HTMLElement {
                 case 'webrtc/answer': {
                     if (this.pc !== pc) return;
                     mid = msg.value.match(/BUNDLE (\S+)/)?.[1] ?? mid;
-                    const lines = msg.value.split(/\r?\n/)
+                    const lines = String(msg.value).split(/\r?\n/)
                         .filter(line => !(tcpOnly && line.startsWith('a=candidate:') && isUDP(line)));
                     this.#seen.remote.push(...lines.filter(line => line.startsWith('a=candidate:')).map(line => line.slice(2)));
                     pc.setRemoteDescription({type: 'answer', sdp: lines.join('\r\n')}).catch(err => {
@@ -740,7 +734,7 @@ function isUDP(candidate) {
     return parseCandidate(candidate).protocol === 'udp';
 }
 
-/** Reads `candidate:1 1 udp 2130706431 192.168.1.5 8555 typ host` (RFC 8839). @param {string} text @returns {Candidate} */
+/** Reads a line of RFC 8839. @param {string} text @returns {PathReport['local'][0]} */
 function parseCandidate(text) {
     const [, , protocol = '', , address = '', port = '0', , type = ''] = text.split(' ');
     return {address, port: Number(port), protocol: protocol.toLowerCase(), type};
@@ -750,13 +744,14 @@ function parseCandidate(text) {
  * Feeds a source buffer, keeps its last seconds, and holds the player near the live end.
  * @param {HTMLVideoElement} video
  * @param {SourceBuffer} buffer
+ * @param {boolean} sound
  * @param {() => void} restart it has fallen behind for good
  * @returns {(data: ArrayBuffer) => void}
  */
-function feed(video, buffer, restart) {
+function feed(video, buffer, sound, restart) {
     /** @type {ArrayBuffer[]} */
     const staged = [];
-    let bytes = 0, lastData = 0, target = 0.3;
+    let bytes = 0, lastData = 0, lastGap = 0, target = 0.3;
 
     /** Removes what was played; true if the buffer has become busy by that. */
     const trim = (/** @type {number} */ keep) => {
@@ -771,7 +766,7 @@ function feed(video, buffer, restart) {
         const ranges = buffer.buffered;
         if (!ranges.length) return;
         const last = ranges.length - 1, end = ranges.end(last), start = ranges.start(last);
-        const behind = !video.paused && end - video.currentTime > target + MOST_BEHIND;
+        const behind = !video.paused && end - video.currentTime > (sound && !video.muted ? MOST_BEHIND : target + 1);
         if (video.currentTime < start || behind) video.currentTime = Math.max(start, end - target);
         const rate = liveRate(end - video.currentTime, target);
         if (video.playbackRate !== rate) video.playbackRate = rate;
@@ -801,9 +796,11 @@ function feed(video, buffer, restart) {
 
     buffer.addEventListener('updateend', next);
     return data => {
-        const now = Date.now();
-        if (lastData) target = Math.min(2, Math.max(0.3, target * 0.99, 1.5 * (now - lastData) / 1000));
+        const now = Date.now(), gap = lastData && (now - lastData) / 1000;
+        // Only a second stall in a row is the camera's.
+        target = Math.min(2, Math.max(0.3, target * 0.99, 1.5 * (gap > STALL ? lastGap : gap)));
         lastData = now;
+        lastGap = gap;
         staged.push(data);
         bytes += data.byteLength;
         if (bytes > STAGING_LIMIT) restart();

@@ -38,7 +38,7 @@ export class VideoStream extends VideoRTC {
     #unmute = null;
     /** The last error in words; shown until something plays. */
     #reason = '';
-    /** The pairs that were tried; the browser forgets them when it gives up. @type {import('./video-rtc.js').PathReport['pairs']} */
+    /** The pairs that were tried; the browser forgets them when it gives up. @type {import('./reasons.js').PathReport['pairs']} */
     #pairs = [];
     /** @type {any} */
     #ticker = 0;
@@ -143,7 +143,7 @@ export class VideoStream extends VideoRTC {
         return modes;
     }
 
-    /** @param {CloseEvent} [ev] */
+    /** @param {Event} [ev] */
     onclose(ev) {
         const opened = this.wsState === WebSocket.OPEN;
         const lost = super.onclose(ev);
@@ -161,7 +161,7 @@ export class VideoStream extends VideoRTC {
         if (this.pcState !== WebSocket.CLOSED && !this.pictured) this.divMode = 'RTC';
     }
 
-    /** @param {import('./video-rtc.js').PathReport} report */
+    /** @param {import('./reasons.js').PathReport} report */
     onpcfailed(report) {
         super.onpcfailed(report);
         if (this.#playing && !report.lost) return;

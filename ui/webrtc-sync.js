@@ -2,7 +2,7 @@
  * `webrtc-sync.html`: one request with a whole offer (`POST api/webrtc`), no socket. `?src=NAME` watches, `?dst=NAME` sends; `media` as in
  * `webrtc.html`. The session ends with the page.
  */
-import {bye, gathered} from './lib/talk.js';
+import {bye, gathered} from './lib/whep.js';
 import {capture, lease, note, release, wanted, words} from './webrtc-media.js';
 
 const params = new URLSearchParams(location.search);

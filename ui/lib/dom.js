@@ -5,7 +5,7 @@
 const SVG = 'http://www.w3.org/2000/svg';
 const IN_SVG = new Set(['svg', 'use', 'path', 'g', 'line', 'rect', 'circle', 'polyline', 'text', 'title']);
 
-/** @typedef {Node|string|number|null|undefined|false} Kid */
+/** @typedef {Node|string|number|null|undefined|false|any[]} Kid */
 
 /**
  * An element. Properties that begin with `on` are listeners, `data` and `style` are maps (custom
@@ -67,7 +67,6 @@ export function say(node, text) {
 
 /**
  * Keeps the children of an element in step with a list, by key: what stays is not made anew.
- * @template T, {{node: Element, update: (item: T) => void, end?: () => void}} V
  */
 export class Keyed {
     /** @type {Map<string, any>} */

@@ -10,7 +10,7 @@
  */
 
 const NAMES = ['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released',
-    'viewer_joined', 'viewer_parked', 'viewer_resumed', 'viewer_left', 'log'];
+    'viewer_joined', 'viewer_parked', 'viewer_resumed', 'viewer_left', 'talk_started', 'talk_ended', 'log'];
 const WAITS = [1000, 2000, 5000, 10_000];
 /** Milliseconds that a hidden page keeps its connection. */
 const HIDDEN_KEEPS = 5000;

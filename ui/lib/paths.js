@@ -1,7 +1,7 @@
 /**
  * The network paths to the server, each by itself: a peer connection that is told one of the server's addresses only either connects or does not.
  */
-import {gathered, leave} from './talk.js';
+import {gathered, leave} from './whep.js';
 
 /** Milliseconds that a path may need to connect, and that the server has to answer. */
 const CONNECT = 3000, ANSWER = 10_000;

@@ -1,28 +1,49 @@
 /**
  * Talking to a camera: a viewer of its own that only sends, into the loudspeaker of the camera, so that the picture is never disturbed.
- * The microphone is open only while somebody talks.
+ * The server gives the floor to one at a time; the microphone is open only while it is ours.
  */
+import {sayGoodbye} from '../player/leaving.js';
+import {Line} from './floor.js';
+import {bye, gathered, leave} from './whep.js';
 
-/** Milliseconds that gathering the own addresses may take, that somebody may talk, and that the server may take to hear the goodbye. */
-const GATHER = 1500, LONGEST = 120_000, LEAVE = 2000;
+/** Milliseconds that somebody may talk. */
+const LONGEST = 120_000;
 
+/**
+ * @fires Talk#change
+ */
 export class Talk extends EventTarget {
     /** @type {'off'|'asking'|'on'} */
     state = 'off';
-    /** Why it did not work. */
+    /** Why it did not work, in the words of who says so. */
     problem = '';
+    /** Who has the floor instead. @type {import('./floor.js').Other|null} */
+    other = null;
+    /** Why the server took the floor away: `silence`, `limit`, ... */
+    taken = '';
+    /** The number that the server tells others of us, while we have the floor. */
+    id = 0;
+    /** @type {Line|null} */
+    #line = null;
+    /** The line before is not quite over. @type {Promise<unknown>} */
+    #closing = Promise.resolve();
     /** @type {RTCPeerConnection|null} */
     #pc = null;
     /** @type {MediaStream|null} */
     #stream = null;
+    /** Address of a session without a line. */
     #session = '';
     #turn = 0;
     /** @type {any} */
     #timer = 0;
 
-    /** @param {string} name of the stream */
-    constructor(name) {
+    /**
+     * @param {string} stream its name
+     * @param {() => string} [name] ours, for others
+     */
+    constructor(stream, name = () => '') {
         super();
+        this.stream = stream;
         this.name = name;
         window.addEventListener('pagehide', () => this.stop(true));
         window.addEventListener('blur', () => this.stop());
@@ -35,13 +56,32 @@ export class Talk extends EventTarget {
 
     async start() {
         if (this.state !== 'off') return;
-        const turn = ++this.#turn;
-        this.problem = '';
+        const turn = ++this.#turn, isOver = () => turn !== this.#turn;
+        Object.assign(this, {problem: '', other: null, taken: '', id: 0});
         this.#enter('asking');
         try {
+            // Else the server might find that somebody else has the floor: we, a moment ago.
+            await this.#closing;
+            if (isOver()) return;
+            const line = this.#line = new Line(this.stream);
+            const answer = await line.ask(this.name());
+            if (isOver()) return;
+            if (!answer.granted && answer.other) {
+                this.other = answer.other;
+                return this.#end();
+            }
+            if (answer.granted) {
+                this.id = answer.id;
+                line.addEventListener('lost', (/** @type {any} */ {detail}) => {
+                    if (this.#line !== line) return;
+                    this.taken = detail || 'left';
+                    this.#end();
+                });
+            }
+            this.#timer = setTimeout(() => this.stop(), answer.granted && answer.ttl || LONGEST);
             const stream = await navigator.mediaDevices.getUserMedia({audio: {echoCancellation: true, noiseSuppression: true, autoGainControl: true}});
             // The button may be up again by now.
-            if (turn !== this.#turn) return stream.getTracks().forEach(track => track.stop());
+            if (isOver()) return stream.getTracks().forEach(track => track.stop());
             this.#stream = stream;
             const pc = this.#pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
             pc.addTransceiver(stream.getAudioTracks()[0], {direction: 'sendonly'});
@@ -50,46 +90,66 @@ export class Talk extends EventTarget {
                 if (pc.connectionState === 'connected') this.#enter('on');
                 else if (pc.connectionState === 'failed') this.#fail('');
             });
-            await pc.setLocalDescription();
-            await gathered(pc);
-            if (turn !== this.#turn) return;
-            const response = await fetch(`api/webrtc?src=${encodeURIComponent(this.name)}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}});
-            const text = await response.text();
-            const place = response.headers.get('Location');
-            const session = place ? new URL(place, response.url).href : '';
-            // A late answer ends its own session only: the button may be down again.
-            if (turn !== this.#turn) return bye(session);
-            this.#session = session;
-            if (!response.ok) return this.#fail(text.trim());
-            await pc.setRemoteDescription({type: 'answer', sdp: text});
-            this.#timer = setTimeout(() => this.stop(), LONGEST);
+            if (answer.granted) await this.#offer(pc, line);
+            else await this.#post(pc, isOver);
         } catch (err) {
-            if (turn === this.#turn) this.#fail(err instanceof Error ? err.message : String(err));
+            if (!isOver()) this.#fail(err instanceof Error ? err.message : String(err));
         }
     }
 
     /** @param {boolean} [going] with the page */
     stop(going = false) {
-        if (this.state === 'off') return;
-        this.#turn++;
-        this.#leave(going);
-        this.#enter('off');
+        if (this.state !== 'off') this.#end(going);
+    }
+
+    /** Over the line that has the floor. @param {RTCPeerConnection} pc @param {Line} line */
+    async #offer(pc, line) {
+        line.addEventListener('message', (/** @type {any} */ {detail: {type, value}}) => {
+            if (this.#pc !== pc) return;
+            if (type === 'webrtc/answer') pc.setRemoteDescription({type: 'answer', sdp: value}).catch(err => this.#fail(err.message));
+            else if (type === 'webrtc/candidate') pc.addIceCandidate({candidate: value, sdpMid: '0'}).catch(() => {});
+            else if (type === 'error') this.#fail(String(value).replace(/^webrtc\/offer: /, ''));
+            else if (type === 'released') this.#fail(String(value?.text ?? value?.reason ?? ''));
+        });
+        pc.addEventListener('icecandidate', ev => line.send({type: 'webrtc/candidate', value: ev.candidate?.toJSON().candidate ?? ''}));
+        await pc.setLocalDescription();
+        line.send({type: 'webrtc/offer', value: pc.localDescription?.sdp});
+    }
+
+    /** Where there is no line: whoever speaks first is heard. @param {RTCPeerConnection} pc @param {() => boolean} isOver */
+    async #post(pc, isOver) {
+        await pc.setLocalDescription();
+        await gathered(pc);
+        if (isOver()) return;
+        const response = await fetch(`api/webrtc?src=${encodeURIComponent(this.stream)}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}});
+        const text = await response.text();
+        const place = response.headers.get('Location');
+        const session = place ? new URL(place, response.url).href : '';
+        // A late answer ends its own session only: the button may be down again.
+        if (isOver()) return bye(session);
+        this.#session = session;
+        if (!response.ok) return this.#fail(text.trim());
+        await pc.setRemoteDescription({type: 'answer', sdp: text});
     }
 
     /** @param {string} text */
     #fail(text) {
         this.problem = text || 'failed';
-        this.#turn++;
-        this.#leave();
-        this.#enter('off');
+        this.#end();
     }
 
-    #leave(going = false) {
+    #end(going = false) {
+        this.#turn++;
         clearTimeout(this.#timer);
         this.#stream?.getTracks().forEach(track => track.stop());
-        leave(this.#pc, this.#session, going);
-        this.#stream = this.#pc = null;
+        const line = this.#line, pc = this.#pc, session = this.#session;
+        this.#line = this.#stream = this.#pc = null;
         this.#session = '';
+        this.id = 0;
+        if (session || !line) leave(pc, session, going);
+        else sayGoodbye({pc, ws: null, byes: pc ? line.session.byes : [], beacon: going});
+        if (line) this.#closing = line.close();
+        this.#enter('off');
     }
 
     /** @param {'off'|'asking'|'on'} state */
@@ -97,30 +157,4 @@ export class Talk extends EventTarget {
         this.state = state;
         this.dispatchEvent(new Event('change'));
     }
-}
-
-/** Tells the server that a session is over. @param {string} session its address; empty: there is none */
-export async function bye(session) {
-    if (session) await fetch(session, {method: 'DELETE', keepalive: true}).catch(() => {});
-}
-
-/**
- * Leaves: asks the server while it still knows the session, then closes the connection. A page that goes has no time to wait.
- * @param {RTCPeerConnection|null} pc
- * @param {string} session as for `bye`
- * @param {boolean} [going] with the page
- */
-export async function leave(pc, session, going = false) {
-    if (going) pc?.close();
-    await Promise.race([bye(session), new Promise(resolve => setTimeout(resolve, LEAVE))]);
-    pc?.close();
-}
-
-/** Waits until the addresses are known. @param {RTCPeerConnection} pc */
-export function gathered(pc, limit = GATHER) {
-    return new Promise(resolve => {
-        if (pc.iceGatheringState === 'complete') return resolve(undefined);
-        pc.addEventListener('icegatheringstatechange', () => pc.iceGatheringState === 'complete' && resolve(undefined));
-        setTimeout(resolve, limit);
-    });
 }

@@ -13,13 +13,13 @@ import {chip} from '../lib/state.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {Streams} from '../lib/streams.js';
 import {Talk} from '../lib/talk.js';
-import {codecName, hasLoudspeaker, talkers} from '../stream-state.js';
+import {codecName, hasLoudspeaker} from '../stream-state.js';
 import {announce, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const params = new URLSearchParams(location.search);
 const name = params.get('src') ?? '';
-/** Milliseconds that a pause keeps the camera. */
-const PAUSE_KEEPS = 5000;
+/** Milliseconds that a pause keeps the camera, and between the two presses that keep the microphone open. */
+const PAUSE_KEEPS = 5000, DOUBLE = 400;
 /** Ways in the order of their keys, and what each asks of the player. */
 const MODES = {auto: 'webrtc,mse,hls,mjpeg', webrtc: 'webrtc', mse: 'mse', hls: 'hls', mjpeg: 'mjpeg'};
 /** @typedef {keyof typeof MODES} Mode */
@@ -50,6 +50,9 @@ const statsBox = h('details', {class: 'card', open: recall('stats', false), onto
 const modes = h('fieldset', {class: 'modes'}, h('legend', null, t('camera.mode')), Object.keys(MODES).map((one, i) => h('label', null,
     h('input', {type: 'radio', name: 'mode', value: one, checked: one === mode, 'aria-keyshortcuts': String(i), onchange: () => pin(/** @type {Mode} */ (one))}), h('span', null, TITLES[/** @type {Mode} */ (one)]))));
 const pinned = h('p', {class: 'muted small'});
+const myName = h('input', {maxlength: '40', value: recall('name', ''), autocomplete: 'off', onchange: () => remember('name', myName.value.trim() || null),
+    onkeydown: (/** @type {KeyboardEvent} */ ev) => ev.key === 'Enter' && myName.blur()});
+const nameField = h('label', {class: 'field', hidden: true}, h('span', null, t('camera.talkName')), myName);
 
 if (!name) {
     main.append(empty(t('camera.which'), h('a', {class: 'button primary', href: './'}, t('nav.live'))));
@@ -57,7 +60,7 @@ if (!name) {
     tools.append(state.node);
     main.append(h('div', {class: 'camera'},
         h('div', {class: 'stack'}, h('div', null, stage, controls), h('section', {class: 'card'}, h('h2', null, t('camera.why')), why), statsBox),
-        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned), h('section', {class: 'card'}, h('dl', {class: 'pairs'}, h('dt', null, t('streams.viewers')), h('dd', null, viewers)), links))));
+        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned), h('section', {class: 'card'}, h('dl', {class: 'pairs'}, h('dt', null, t('streams.viewers')), h('dd', null, viewers)), nameField, links))));
 }
 
 function start() {
@@ -89,6 +92,7 @@ function start() {
         showControls();
         explainWhy();
     });
+    player.addEventListener('talk', (/** @type {any} */ ev) => showFloor(ev.detail));
     player.addEventListener('released', (/** @type {any} */ ev) => toast(t('camera.released', {ms: duration(ev.detail.releaseMs ?? null)})));
     stage.replaceChildren(player);
     player.src = new URL(`api/ws?src=${encodeURIComponent(name)}`, location.href);
@@ -125,7 +129,7 @@ function explainWhy() {
     const of = (/** @type {string} */ kind) => [...new Set(tracks.filter(c => c.codec_type === kind).map(c => codecName(c.codec_name)))];
     const video = of('video'), audio = of('audio');
     if (playedMode) {
-        const way = TITLES[/** @type {Mode} */ (playedMode)] + (last.path && playedMode === 'webrtc' ? `/${last.path}` : '');
+        const way = TITLES[/** @type {Mode} */ (playedMode)] + (last.path && playedMode === 'webrtc' ? `/${last.path}` : player?.overHTTP ? '/HTTP' : '');
         const carried = [playedMode === 'mjpeg' ? '' : last.codec ?? video[0], last.size].filter(Boolean).join(' ');
         parts.push(t('why.played', {what: carried || t('why.picture'), way}));
         const sound = last.audio?.toUpperCase();
@@ -171,9 +175,11 @@ async function report() {
     await copied(text);
 }
 
-const talk = new Talk(name), floor = h('span', {class: 'muted small', role: 'status'});
+const talk = new Talk(name, () => myName.value.trim()), floor = h('span', {class: 'muted small', role: 'status'});
 /** @type {HTMLButtonElement} */
-let talkButton, soundButton;
+let talkButton;
+/** @type {HTMLButtonElement} */
+let soundButton;
 function build() {
     const video = () => /** @type {HTMLVideoElement|undefined} */ (player?.video);
     const pause = () => {
@@ -203,23 +209,34 @@ function build() {
     soundButton = button(t('tile.sound'), mute, {icon: 'sound', bare: true, key: 'M'});
     talkButton = button(t('camera.talk'), () => {}, {icon: 'mic', key: 'T'});
     talkButton.hidden = true;
+    // Held it talks while it is held; pressed twice, or by Enter, until it is pressed again.
+    let latched = false, pressed = 0;
     const hold = (/** @type {Event} */ ev) => {
         ev.preventDefault();
         if (!Talk.possible) return toast(t('camera.talkHttps'));
+        if (latched && talk.state !== 'off') return talk.stop();
+        latched = ev.timeStamp - pressed < DOUBLE;
+        pressed = ev.timeStamp;
         talk.start();
     };
+    const lift = () => latched || talk.stop();
     talkButton.addEventListener('pointerdown', hold);
-    for (const end of ['pointerup', 'pointerleave', 'pointercancel']) talkButton.addEventListener(end, () => talk.stop());
+    for (const end of ['pointerup', 'pointerleave', 'pointercancel']) talkButton.addEventListener(end, lift);
     talkButton.addEventListener('keydown', ev => {
         if (ev.key !== 'Enter' || ev.repeat) return;
-        if (talk.state === 'off') hold(ev);
-        else talk.stop();
+        if (talk.state !== 'off') return talk.stop();
+        hold(ev);
+        latched = true;
     });
     talk.addEventListener('change', () => {
-        talkButton.classList.toggle('talking', talk.state === 'on');
-        talkButton.setAttribute('aria-pressed', String(talk.state === 'on'));
-        say(/** @type {Node} */ (talkButton.lastChild), t(talk.state === 'on' ? 'camera.talking' : talk.state === 'asking' ? 'camera.talkAsking' : 'camera.talk'));
-        if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.problem}`);
+        const on = talk.state === 'on', off = talk.state === 'off';
+        talkButton.classList.toggle('talking', on);
+        talkButton.setAttribute('aria-pressed', String(on));
+        say(/** @type {Node} */ (talkButton.lastChild), t(on ? latched ? 'camera.talkLatched' : 'camera.talking' : off ? 'camera.talk' : 'camera.talkAsking'));
+        if (talk.other) toast(t('camera.floor', {who: talk.other.by}));
+        else if (talk.taken) toast(t(talk.taken === 'silence' ? 'camera.talkSilence' : talk.taken === 'limit' ? 'camera.talkLimit' : 'camera.talkLost'));
+        else if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.problem}`);
+        showFloor(speaker);
     });
     controls.append(button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'}), soundButton, talkButton, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
         button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'}), button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), floor);
@@ -241,17 +258,24 @@ function build() {
     Object.keys(MODES).forEach((one, i) => bind(String(i), t('camera.mode'), () => pin(/** @type {Mode} */ (one))));
     bind('t', t('camera.talk'), ev => ev.repeat || talkButton.hidden || talkButton.disabled || hold(ev));
     document.addEventListener('keyup', ev => {
-        if (ev.key.toLowerCase() === 't') talk.stop();
+        if (ev.key.toLowerCase() === 't') lift();
     });
 }
 
-/** Who talks now. Two at once would not be understood, so the button waits for the other one. @param {import('../stream-state.js').Stream} json */
-function showFloor(json) {
-    const mine = talk.state !== 'off', [other] = mine ? [] : talkers(json);
-    talkButton.hidden = !hasLoudspeaker(json);
-    talkButton.disabled = other !== undefined;
-    say(floor, other === undefined ? '' : t('camera.floor', {who: other}));
+/** Who talks now, as the server tells. @type {{id?: number, by?: string|null, asked?: boolean}} */
+let speaker = {};
+
+/** Two at once would not be understood: the button waits for who has asked for the floor. @param {typeof speaker} now */
+function showFloor(now) {
+    speaker = now;
+    const other = now.id === talk.id ? null : now.by ?? null;
+    talkButton.disabled = other !== null && Boolean(now.asked) && talk.state === 'off';
+    say(floor, other === null ? '' : t('camera.floor', {who: other}));
 }
+// The player's own socket tells too; this works without one.
+feed.on(['talk_started', 'talk_ended'], (detail, event) => {
+    if (detail.stream === name && talkButton) showFloor(event === 'talk_started' ? detail : detail.id === speaker.id ? {} : speaker);
+});
 
 /** The browser's own controls have nothing to do before there is a picture, or with one that is no video. */
 function showControls() {
@@ -288,7 +312,7 @@ streams.addEventListener('change', () => {
     notice('');
     state.show(entry);
     say(viewers, String(entry.viewers));
-    if (talkButton) showFloor(entry.json);
+    if (talkButton) nameField.hidden = talkButton.hidden = !hasLoudspeaker(entry.json);
     explainWhy();
 });
 if (name) {

@@ -27,7 +27,7 @@ export class Editor {
                 extensions: [
                     cm.lineNumbers(), cm.highlightActiveLineGutter(), cm.highlightActiveLine(), cm.history(), cm.drawSelection(), cm.indentOnInput(), cm.bracketMatching(), cm.indentUnit.of('  '),
                     cm.EditorState.readOnly.of(options.readonly ?? false), cm.yaml(), cm.search({top: true}), cm.highlightSelectionMatches(), cm.lintGutter(),
-                    cm.autocompletion({override: [context => this.#complete(context)]}), cm.hoverTooltip((view, pos) => this.#explain(view, pos)),
+                    cm.autocompletion({override: [(/** @type {any} */ context) => this.#complete(context)]}), cm.hoverTooltip((/** @type {any} */ view, /** @type {number} */ pos) => this.#explain(view, pos)),
                     cm.EditorView.contentAttributes.of({'aria-label': t('config.text')}), cm.EditorView.lineWrapping,
                     cm.syntaxHighlighting(cm.HighlightStyle.define([
                         {tag: [cm.tags.definition(cm.tags.propertyName), cm.tags.propertyName], color: 'var(--accent)'}, {tag: cm.tags.comment, color: 'var(--muted)'},
@@ -43,16 +43,16 @@ export class Editor {
                             options.onleave();
                             return false;
                         }},
-                        {key: 'Tab', run: view => {
+                        {key: 'Tab', run: (/** @type {any} */ view) => {
                             if (leaving) {
                                 leaving = false;
                                 return false;
                             }
                             return cm.indentWithTab.run?.(view) ?? false;
-                        }, shift: view => leaving ? (leaving = false) : cm.indentWithTab.shift?.(view) ?? false},
+                        }, shift: (/** @type {any} */ view) => leaving ? (leaving = false) : cm.indentWithTab.shift?.(view) ?? false},
                         ...cm.defaultKeymap, ...cm.historyKeymap, ...cm.searchKeymap, ...cm.lintKeymap,
                     ]),
-                    cm.EditorView.updateListener.of(update => {
+                    cm.EditorView.updateListener.of((/** @type {any} */ update) => {
                         if (!update.docChanged) return;
                         leaving = false;
                         options.onchange();

@@ -26,6 +26,7 @@ const feed = new Feed('streams,sessions');
 watch(feed);
 const streams = new Streams(feed);
 const budget = new Budget();
+/** @type {Set<string>} */
 let always = new Set(recall('always', []));
 let allAlways = recall('alwaysAll', false);
 /** What is shown: the address, or the layout that was shown last. */
@@ -161,7 +162,7 @@ function roving() {
     const nodes = /** @type {HTMLElement[]} */ ([...grid.children]);
     if (!nodes.some(node => node.tabIndex === 0)) nodes[0]?.setAttribute('tabindex', '0');
 }
-grid.addEventListener('focusin', ev => {
+grid.addEventListener('focusin', (/** @type {FocusEvent} */ ev) => {
     const node = /** @type {HTMLElement|null} */ (/** @type {HTMLElement} */ (ev.target).closest('.tile'));
     for (const other of /** @type {HTMLElement[]} */ ([...grid.children])) {
         other.tabIndex = other === node ? 0 : -1;

@@ -146,7 +146,7 @@ function clear() {
     }});
 }
 
-box.addEventListener('keydown', ev => {
+box.addEventListener('keydown', (/** @type {KeyboardEvent} */ ev) => {
     const now = /** @type {HTMLElement|null} */ (document.activeElement?.closest('.loglist li'));
     const index = now ? Number(now.dataset.index) : -1;
     const go = (/** @type {number} */ to) => {

@@ -4,7 +4,7 @@
 import {pathText} from '../reasons.js';
 
 /** @typedef {import('../video-rtc.js').VideoRTC} VideoRTC */
-/** @typedef {import('../video-rtc.js').PathReport} PathReport */
+/** @typedef {import('../reasons.js').PathReport} PathReport */
 
 /** Milliseconds until it is told. */
 const PATIENCE = 3000;

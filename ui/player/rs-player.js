@@ -14,6 +14,7 @@
  * @fires state detail: StateDetail, whenever the phase or its reason changes
  * @fires mode detail: {mode: 'webrtc'|'mse'|'hls'|'mp4'|'mjpeg'}
  * @fires firstframe detail: {ms: number} since the attempt began
+ * @fires talk detail: {id: number, by: string|null, asked: boolean, since: number} who speaks into the camera's loudspeaker; `by` is null: nobody
  * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
  */
 import {VideoRTC} from '../video-rtc.js';
@@ -26,7 +27,7 @@ import {LastPicture} from './picture.js';
 import {Presence} from './presence.js';
 import {Retry, stops} from './retry.js';
 import {Run} from './run.js';
-import {hello, wantsPassword} from './signalling.js';
+import {hello, reach} from './signalling.js';
 import {Hearing, RIVALS} from './socket.js';
 import {Status} from './status.js';
 
@@ -41,6 +42,8 @@ const REASON_AFTER_GOODBYE = 250;
 const STABLE = 5000;
 /** Milliseconds for the socket to open, and then for the server and its camera to answer. */
 const OPEN_LIMIT = 10_000, ANSWER_LIMIT = 40_000;
+/** Sockets in a row that are not opened by a server that answers, after which it is played without. */
+const BLOCKED = 2;
 
 export class RsPlayer extends VideoRTC {
     static observedAttributes = ['src', 'mode', 'media', 'background'];
@@ -53,6 +56,10 @@ export class RsPlayer extends VideoRTC {
     #picture = null;
     /** Motion JPEG, while it plays that way. @type {ReturnType<typeof showPictures>|null} */
     #pictures = null;
+    /** Sockets in a row that were not opened although the server answers. */
+    #blocked = 0;
+    /** Opens something else than a WebSocket. @type {typeof import('./http-socket.js').HttpSocket|null} */
+    #Socket = null;
     /** HLS, where the browser does not play it itself. @type {import('../lib/hls.js').Loader|null} */
     #hls = null;
     #parts = {
@@ -157,6 +164,7 @@ export class RsPlayer extends VideoRTC {
     }
 
     onopen() {
+        if (!this.overHTTP) this.#blocked = 0;
         this.send(hello(this.#cid));
         const run = this.#run, modes = super.onopen();
         run.open = new Set(modes);
@@ -166,7 +174,7 @@ export class RsPlayer extends VideoRTC {
         return modes;
     }
 
-    /** @param {CloseEvent} [_ev] */
+    /** @param {Event} [_ev] */
     onclose(_ev) {
         if (this.wsState === WebSocket.CLOSED) return false;
         const opened = this.wsState === WebSocket.OPEN, run = this.#run;
@@ -265,7 +273,7 @@ export class RsPlayer extends VideoRTC {
     onmjpeg() {
         this.#pictures?.close();
         const pictures = this.#pictures = showPictures(/** @type {HTMLVideoElement} */ (this.video), () => this.#run.onpicture());
-        this.ondata = data => pictures.push(data);
+        this.ondata = (/** @type {ArrayBuffer} */ data) => pictures.push(data);
         this.onmessage.pictures = msg => {
             if (msg.type !== 'error' || !String(msg.value).startsWith('mjpeg')) return;
             this.#endPictures();
@@ -283,7 +291,7 @@ export class RsPlayer extends VideoRTC {
         else super.onpclost();
     }
 
-    /** @param {import('../video-rtc.js').PathReport} report */
+    /** @param {import('../reasons.js').PathReport} report */
     onpcfailed(report) {
         super.onpcfailed(report);
         if (report.lost || this.phase !== 'retrying') return;
@@ -391,14 +399,40 @@ export class RsPlayer extends VideoRTC {
 
     /** @param {number} ms */
     #answerWithin(ms) {
-        this.#run.after('answer', ms, () => this.#lose('The server does not answer.', 'network'));
+        this.#run.after('answer', ms, () => {
+            const opened = this.wsState === WebSocket.OPEN;
+            this.#lose('The server does not answer.', 'network');
+            if (!opened) this.#askWhy();
+        });
     }
 
-    /** The socket was not opened: perhaps for want of a password. */
+    /** The socket was not opened: for want of a password, or because a proxy lets none through. */
     async #askWhy() {
-        if (!await wantsPassword(this.wsURL) || this.phase !== 'retrying') return;
-        this.#retry.cancel();
-        this.#status.enter('failed', 'The server wants you to sign in.');
+        const answer = await reach(this.wsURL);
+        if (this.phase !== 'retrying') return;
+        if (answer === 'password') {
+            this.#retry.cancel();
+            this.#status.enter('failed', 'The server wants you to sign in.');
+        }
+        // Once it may only have been started at that moment.
+        this.#blocked = answer === 'there' ? this.#blocked + 1 : 0;
+        if (this.#blocked < BLOCKED || !this.mode.split(',').some(mode => mode.trim() === 'mse') || !('MediaSource' in window || 'ManagedMediaSource' in window)) return;
+        const {HttpSocket} = await import('./http-socket.js');
+        if (this.phase !== 'retrying') return;
+        this.#Socket = HttpSocket;
+        this.#retry.now();
+    }
+
+    /** It plays without a WebSocket. */
+    get overHTTP() {
+        return Boolean(this.ws && !(this.ws instanceof WebSocket));
+    }
+
+    /** The one that plays without it is tried once; the next attempt is a WebSocket again. */
+    createSocket() {
+        const Socket = this.#Socket;
+        this.#Socket = null;
+        return Socket ? /** @type {any} */ (new Socket(this.wsURL)) : super.createSocket();
     }
 }
 

@@ -4,7 +4,7 @@
  * used like go2rtc's.
  *
  *     player: hello {v, cid}, park, resume
- *     server: session {id, bye, boot, caps}, state {state, reason}, released {reason, detectMs, releaseMs}
+ *     server: session {id, bye, boot, caps}, state {state, reason}, released {reason, detectMs, releaseMs}, talk {id, by, asked, since}
  */
 import {Retry} from './retry.js';
 
@@ -17,7 +17,7 @@ const VERSION = 1;
 export const hello = cid => ({type: 'hello', value: {v: VERSION, cid}});
 
 /** Requests whose errors mean only that the server is an older one. */
-const OURS = /^(hello|park|resume|stop)\b/;
+const OURS = /^(hello|park|resume|stop|talk)\b/;
 /** @param {unknown} value of an error message */
 export const isAboutOurs = value => OURS.test(String(value));
 
@@ -126,15 +126,15 @@ export class Link {
 }
 
 /**
- * Does the server want a password? A socket does not tell why it was not opened.
+ * What the server says without a socket, which does not tell why it was not opened.
  * @param {string} wsURL
- * @returns {Promise<boolean>}
+ * @returns {Promise<'password'|'there'|'gone'>} it wants a password; it answers; it does not
  */
-export async function wantsPassword(wsURL) {
+export async function reach(wsURL) {
     try {
         const response = await fetch(new URL('api', baseOf(wsURL)), {cache: 'no-store', credentials: 'include'});
-        return response.status === 401 || response.status === 403;
+        return response.status === 401 || response.status === 403 ? 'password' : response.ok ? 'there' : 'gone';
     } catch {
-        return false;
+        return 'gone';
     }
 }

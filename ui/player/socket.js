@@ -45,6 +45,9 @@ export class Hearing {
                 status.tell('released', msg.value ?? {});
                 this.player.ended();
                 break;
+            case 'talk':
+                status.tell('talk', msg.value ?? {});
+                break;
             case 'webrtc/answer':
                 run.stop('answer');
                 if (status.phase === 'dialling') status.enter('connecting');

@@ -16,7 +16,11 @@ const PAGES = [
 ];
 
 /** @type {HTMLElement} */
-let banner, live, dot;
+let banner;
+/** @type {HTMLElement} */
+let live;
+/** @type {HTMLElement} */
+let dot;
 
 /**
  * Builds the frame of a page.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attach::AttachedTrack;
 use crate::connection::Connection;
+use crate::floor::Ask;
 use crate::live::Live;
 use crate::options::Departure;
 use crate::slot::{Lease, Run, Slot, Urgency};
@@ -73,6 +74,9 @@ impl Feeds {
         for feed in &self.0 {
             if let Some(live) = &feed.live {
                 live.unfeed(&feed.track);
+            }
+            if let Some(voice) = feed.track.voice() {
+                voice.leave();
             }
         }
     }
@@ -234,6 +238,13 @@ impl Consumer {
         held.holds.retain(|hold| !unused.iter().any(|slot| Arc::ptr_eq(slot, &hold.slot)));
         drop(held);
         self.moved.send_modify(|moved| *moved += 1);
+    }
+
+    /// Its microphones belong to somebody who asks for the floor.
+    pub(crate) fn speaks_for(&self, ask: &Ask) {
+        for voice in self.held().feeds.0.iter().filter_map(|feed| feed.track.voice()) {
+            voice.bind(ask);
+        }
     }
 
     /// Whether a microphone of it has no source.

@@ -144,6 +144,30 @@ pub enum Event {
         /// Profile of the liveness judgement, empty if there is none.
         profile: &'static str,
     },
+    /// Somebody speaks into the camera's loudspeaker, and others are not heard.
+    TalkStarted {
+        /// Name of the stream.
+        stream: String,
+        /// The number of his asking; of one that did not ask the viewer's id.
+        number: u64,
+        /// His name for others, of one that did not ask his address; may be empty.
+        by: String,
+        /// He asked for the floor: others have to wait for him.
+        asked: bool,
+    },
+    /// He does not any more.
+    TalkEnded {
+        /// Name of the stream.
+        stream: String,
+        /// As when he began.
+        number: u64,
+        /// As when he began.
+        by: String,
+        /// Why.
+        reason: &'static str,
+        /// How long he had the floor.
+        took: Duration,
+    },
 }
 
 impl Event {
@@ -166,7 +190,9 @@ impl Event {
             | Self::ViewerJoined { stream, .. }
             | Self::ViewerParked { stream, .. }
             | Self::ViewerResumed { stream, .. }
-            | Self::ViewerLeft { stream, .. } => stream,
+            | Self::ViewerLeft { stream, .. }
+            | Self::TalkStarted { stream, .. }
+            | Self::TalkEnded { stream, .. } => stream,
         }
     }
 }

@@ -20,6 +20,7 @@ mod consumer;
 mod counters;
 mod dials;
 pub mod events;
+pub mod floor;
 mod group;
 mod history;
 mod live;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use rs2rtc_base::{Error, ErrorKind};
-use rs2rtc_media::{CodecId, Direction, Kind, Match, Media, match_medias};
+use rs2rtc_media::{CodecId, Direction, Match, Media, match_medias};
 use tokio::time::Instant;
 
 use crate::attach::{Attached, AttachedTrack, Request};
 use crate::consumer::{Consumer, Feed, Feeds, Hold};
 use crate::events::Event;
+use crate::floor::Voice;
 use crate::live::Live;
 use crate::options::Wake;
 use crate::slot::{Lease, Urgency};
@@ -117,9 +118,9 @@ pub(crate) async fn attach(
             for (media, offered) in live.medias().iter().enumerate() {
                 seen.push(offered.clone());
                 let Some(pair) = match_medias(offered, wanted) else { continue };
-                let Some(track) = connect(&live, media, offered, wanted, pair, &mut feeds) else {
-                    continue;
-                };
+                let voice = || stream.floor().voice(&request.connection);
+                let found = connect(&live, (media, offered), wanted, pair, voice, &mut feeds);
+                let Some(track) = found else { continue };
                 let codec = offered.codecs[pair.producer].clone();
                 let sender = Arc::new(Sender::new(codec.clone(), track.id));
                 if offered.direction == Direction::RecvOnly {
@@ -198,17 +199,17 @@ pub(crate) async fn attach(
 /// of the consumer's for a microphone.
 fn connect(
     live: &Arc<Live>,
-    media: usize,
-    offered: &Media,
+    (media, offered): (usize, &Media),
     wanted: &Media,
     pair: Match,
+    voice: impl FnOnce() -> Voice,
     feeds: &mut Feeds,
 ) -> Option<Arc<Track>> {
     if offered.direction == Direction::RecvOnly {
         return live.track(media, pair.producer);
     }
     let codec = wanted.codecs.get(pair.consumer)?.clone();
-    let track = Arc::new(Track::new(Kind::Audio, codec, None));
+    let track = Arc::new(Track::microphone(codec, voice()));
     live.feed(media, pair.producer, &track)?;
     let codec = offered.codecs.get(pair.producer)?.clone();
     feeds.0.push(Feed { live: Some(Arc::clone(live)), track: Arc::clone(&track), codec });

@@ -13,6 +13,7 @@ use crate::attach::{Attached, Request};
 use crate::connection::Connection;
 use crate::consumer::Consumer;
 use crate::events::{Event, Events};
+use crate::floor::{Ask, Floor};
 use crate::live::{Live, OnChange, Tracks};
 use crate::matching::{self, Dial};
 use crate::moving;
@@ -81,6 +82,7 @@ pub struct Stream {
     epoch: Instant,
     epoch_wall: SystemTime,
     options: Settled,
+    floor: Arc<Floor>,
     /// Counts changes of the sources.
     changed: watch::Sender<u64>,
     state: Mutex<State>,
@@ -101,12 +103,15 @@ impl Stream {
             Source::Slot(Slot::new(shared, name, epoch, options, (source, origin)))
         });
         let state = State { sources: slots.collect(), ..State::default() };
+        let (events, tasks) = (shared.events.clone(), shared.tasks.clone());
+        let floor = Floor::new(name, events, tasks, shared.cancel.child_token());
         Arc::new(Self {
             shared,
             name: name.to_owned(),
             epoch,
             epoch_wall: SystemTime::now(),
             options,
+            floor,
             changed: watch::Sender::new(0),
             state: Mutex::new(state),
         })
@@ -141,6 +146,20 @@ impl Stream {
     /// The feed of all streams.
     pub fn events(&self) -> &Events {
         &self.shared.events
+    }
+
+    /// Who may speak into its camera's loudspeaker.
+    pub const fn floor(&self) -> &Arc<Floor> {
+        &self.floor
+    }
+
+    /// What a viewer says belongs to somebody who asks for the floor: it is heard while
+    /// he has it, and its end ends that. A viewer without a microphone is none.
+    pub fn speaks_for(&self, viewer: u64, ask: &Ask) {
+        let consumer = self.lock().consumers.iter().find(|c| c.connection.id == viewer).cloned();
+        if let Some(consumer) = consumer {
+            consumer.speaks_for(ask);
+        }
     }
 
     /// The zero of its timeline, and the wall-clock time of that moment, for

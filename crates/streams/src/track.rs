@@ -10,6 +10,7 @@ use rs2rtc_media::{Codec, Frame, Kind, Payload};
 
 use crate::cache::{Cache, Limits};
 use crate::connection::next_id;
+use crate::floor::Voice;
 use crate::history::History;
 use crate::options::Reach;
 
@@ -189,6 +190,8 @@ pub struct Track {
     /// Video or audio.
     pub kind: Kind,
     reach: Reach,
+    /// What is said passes by the floor of the stream, if it is a microphone.
+    voice: Option<Voice>,
     inner: Mutex<Inner>,
     bytes: AtomicU64,
     packets: AtomicU64,
@@ -213,6 +216,7 @@ impl Track {
             id: next_id(),
             kind,
             reach,
+            voice: None,
             inner: Mutex::new(Inner {
                 codec,
                 sinks: Vec::new(),
@@ -231,6 +235,16 @@ impl Track {
             bytes: AtomicU64::new(0),
             packets: AtomicU64::new(0),
         }
+    }
+
+    /// A viewer's microphone.
+    pub(crate) fn microphone(codec: Codec, voice: Voice) -> Self {
+        Self { voice: Some(voice), ..Self::new(Kind::Audio, codec, None) }
+    }
+
+    /// What is said into it, if it is a microphone.
+    pub(crate) const fn voice(&self) -> Option<&Voice> {
+        self.voice.as_ref()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -255,8 +269,15 @@ impl Track {
         inner.sets_are_told = false;
     }
 
-    /// Hands a frame to every sink and to the keyframe cache.
+    /// Hands a frame to every sink and to the keyframe cache. What a microphone says
+    /// while somebody else has the floor is dropped.
     pub fn push(&self, frame: &Arc<Frame>) {
+        if self.voice.as_ref().is_some_and(|voice| !voice.may_pass(frame)) {
+            for sender in self.lock().senders.iter().filter_map(Weak::upgrade) {
+                sender.dropped(1);
+            }
+            return;
+        }
         self.push_if(frame, None);
     }
 

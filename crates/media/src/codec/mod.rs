@@ -15,6 +15,7 @@ pub mod g711;
 pub mod h264;
 pub mod h265;
 pub mod jpeg;
+pub mod loudness;
 pub mod mpa;
 pub mod nal;
 pub mod opus;

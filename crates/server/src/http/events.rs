@@ -268,6 +268,8 @@ const fn name(event: &Event) -> &'static str {
         Event::ViewerParked { .. } => "viewer_parked",
         Event::ViewerResumed { .. } => "viewer_resumed",
         Event::ViewerLeft { .. } => "viewer_left",
+        Event::TalkStarted { .. } => "talk_started",
+        Event::TalkEnded { .. } => "talk_ended",
     }
 }
 
@@ -330,6 +332,16 @@ fn data(record: &Record) -> Value {
             "reason": reason,
             "detect_ms": detect.map(millis),
             "profile": profile,
+        }),
+        Event::TalkStarted { stream, number, by, asked } => {
+            json!({ "stream": stream, "id": number, "by": by, "asked": asked })
+        }
+        Event::TalkEnded { stream, number, by, reason, took } => json!({
+            "stream": stream,
+            "id": number,
+            "by": by,
+            "reason": reason,
+            "took_ms": millis(*took),
         }),
     };
     if let Value::Object(map) = &mut value {

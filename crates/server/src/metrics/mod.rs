@@ -98,6 +98,7 @@ pub struct Metrics {
     resumes: Counter,
     failures: Family<Labels<1>, Counter>,
     stalls: Counter,
+    talks: Family<Labels<1>, Counter>,
     missed: Counter,
 }
 
@@ -114,6 +115,7 @@ impl Default for Metrics {
             resumes: Counter::default(),
             failures: Family::default(),
             stalls: Counter::default(),
+            talks: Family::default(),
             missed: Counter::default(),
         };
         let registry = &mut this.registry;
@@ -154,6 +156,11 @@ impl Default for Metrics {
             this.stalls.clone(),
         );
         registry.register(
+            "talks",
+            "Times that somebody has spoken into a loudspeaker",
+            this.talks.clone(),
+        );
+        registry.register(
             "events_missed",
             "Times that events came faster than they were counted",
             this.missed.clone(),
@@ -188,6 +195,9 @@ impl Metrics {
             }
             Event::SourceFailed { kind, .. } => {
                 self.failures.get_or_create(&Labels([("kind", kind_name(*kind))])).inc();
+            }
+            Event::TalkEnded { reason, .. } => {
+                self.talks.get_or_create(&Labels([("reason", reason)])).inc();
             }
             Event::SourceStalled { .. } => {
                 self.stalls.inc();

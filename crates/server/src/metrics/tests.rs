@@ -90,6 +90,13 @@ fn filled() -> (Metrics, Reading) {
         viewer: 1,
         parked: Duration::from_secs(1),
     });
+    metrics.event(&Event::TalkEnded {
+        stream: "cam".into(),
+        number: 1,
+        by: "a stranger".into(),
+        reason: "limit",
+        took: Duration::from_secs(120),
+    });
     metrics.event(&Event::ViewerParked {
         stream: "cam".into(),
         viewer: 1,
@@ -164,6 +171,7 @@ fn every_metric_is_described_and_has_its_form() {
     assert_eq!(value("hints", "_total", &pardoned), Some(1.0));
     assert_eq!(value("resumes", "_total", &[]), Some(1.0));
     assert_eq!(value("source_failures", "_total", &[("kind", "not_found")]), Some(1.0));
+    assert_eq!(value("talks", "_total", &[("reason", "limit")]), Some(1.0));
     assert_eq!(value("probes_sent", "_total", &[]), Some(10.0));
     assert_eq!(value("open_fds", "", &[]), Some(17.0));
     assert!(!text.contains("stranger"));

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod dials;
+mod floor;
 mod lab;
 mod moving;
 mod play;

@@ -32,13 +32,13 @@ pub(super) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
 }
 
 /// A player's socket.
-struct Player {
+pub(super) struct Player {
     socket: TcpStream,
-    bye: String,
+    pub(super) bye: String,
 }
 
 impl Player {
-    async fn open(server: &Server, src: &str, cid: &str) -> Self {
+    pub(super) async fn open(server: &Server, src: &str, cid: &str) -> Self {
         let (status, socket) = open_socket_to(server, src, "").await;
         assert_eq!(status, 101);
         let mut player = Self { socket, bye: String::new() };
@@ -46,18 +46,18 @@ impl Player {
         let session = player.hear("session").await;
         let bye = session["bye"].as_str().unwrap();
         assert_eq!(bye.strip_prefix("api/rs/bye/").unwrap().len(), 32);
-        assert_eq!(session["caps"], json!(["park", "bye", "released", "stop"]));
+        assert_eq!(session["caps"], json!(["park", "bye", "released", "stop", "talk"]));
         assert_eq!(session["boot"].as_str().unwrap().len(), 16);
         player.bye = format!("/{bye}");
         player
     }
 
-    async fn say(&mut self, message: &Value) {
+    pub(super) async fn say(&mut self, message: &Value) {
         self.socket.write_all(&frame(&message.to_string())).await.unwrap();
     }
 
     /// The value of the next message of a type; others are passed over.
-    async fn hear(&mut self, kind: &str) -> Value {
+    pub(super) async fn hear(&mut self, kind: &str) -> Value {
         let hear = async {
             loop {
                 let text = read_text(&mut self.socket).await;
@@ -77,7 +77,7 @@ impl Player {
     }
 
     /// The server closes the socket.
-    async fn ends(mut self) {
+    pub(super) async fn ends(mut self) {
         let mut rest = Vec::new();
         let _ = soon("the end of the socket", self.socket.read_to_end(&mut rest)).await;
     }

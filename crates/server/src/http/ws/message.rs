@@ -23,6 +23,10 @@ pub(super) enum Heard {
     Media(Kind, String),
     /// `hls`: the codecs that the browser plays.
     Hls(String),
+    /// `talk/request`: the player asks for the floor, and its name for others.
+    Ask(String),
+    /// `talk/release`: it gives the floor back.
+    Release,
     /// `stop`: what was asked for by a message of this type is not needed any more.
     Stop(String),
     /// An offer of a type that cannot be answered, and why.
@@ -93,6 +97,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Heard> {
         "mp4" => Heard::Media(Kind::Mp4, value.as_str().unwrap_or_default().to_owned()),
         "mjpeg" => Heard::Media(Kind::Mjpeg, String::new()),
         "stop" => Heard::Stop(value.as_str().unwrap_or_default().to_owned()),
+        "talk/request" => {
+            let name = value.get("name").and_then(Value::as_str).unwrap_or_default();
+            Heard::Ask(name.to_owned())
+        }
+        "talk/release" => Heard::Release,
         "hls" => Heard::Hls(value.as_str().unwrap_or_default().to_owned()),
         _ => Heard::Unknown,
     })
@@ -154,7 +163,7 @@ pub(super) fn session(api: &Api, id: u64, secret: &str) -> Message {
         "id": id.to_string(),
         "bye": format!("api/rs/bye/{secret}"),
         "boot": api.boot.to_string(),
-        "caps": ["park", "bye", "released", "stop"],
+        "caps": ["park", "bye", "released", "stop", "talk"],
     });
     message("session", &value)
 }
@@ -228,6 +237,12 @@ mod tests {
         assert_eq!(text(r#"{"type":"mjpeg"}"#), Some(mjpeg));
         assert_eq!(text(r#"{"type":"stop","value":"mse"}"#), Some(Heard::Stop("mse".into())));
         assert_eq!(text(r#"{"type":"hls","value":"x"}"#), Some(Heard::Hls("x".into())));
+        let ask = |name: &str| Some(Heard::Ask(name.into()));
+        assert_eq!(text(r#"{"type":"talk/request","value":{"name":"hall"}}"#), ask("hall"));
+        for odd in ["null", "7", r#""x""#, r#"{"name":7}"#] {
+            assert_eq!(text(&format!(r#"{{"type":"talk/request","value":{odd}}}"#)), ask(""));
+        }
+        assert_eq!(text(r#"{"type":"talk/release"}"#), Some(Heard::Release));
         let servers = |servers: &str| {
             text(&format!(r#"{{"type":"webrtc","value":{{"sdp":"v=0","ice_servers":{servers}}}}}"#))
         };

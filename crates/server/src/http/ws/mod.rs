@@ -10,7 +10,7 @@
 //!
 //! Beyond the contract (`docs/api-rs.md`): a player that says `hello` gets an
 //! address for its goodbye, may `park` and `resume`, and learns the `state` of
-//! its session and why it was `released`.
+//! its session and why it was `released`; and it asks for the floor (`talk`).
 
 use std::error::Error as _;
 use std::io;
@@ -34,10 +34,12 @@ use super::{Api, Class, access, streams_api, webrtc};
 mod media;
 mod message;
 mod session;
+mod talk;
 
 use media::Play;
 use message::{Heard, failure};
 use session::{Offer, Told, View, follow};
+use talk::Talk;
 
 /// Longest frame from a client.
 const MAX_FRAME: usize = 256 * 1024;
@@ -125,6 +127,7 @@ struct Client {
     running: usize,
     /// Since when the page is hidden.
     hidden: Option<Instant>,
+    talk: Talk,
     /// Fires with the first offer: a session of an earlier socket says no more here.
     offered: CancellationToken,
     tell: mpsc::Sender<Told>,
@@ -155,6 +158,7 @@ impl Client {
             openings: Arc::new(Semaphore::new(MAX_OPENINGS)),
             running: 0,
             hidden: None,
+            talk: Talk::default(),
             offered: CancellationToken::new(),
             tell,
             told,
@@ -165,6 +169,8 @@ impl Client {
 
     async fn run(mut self, mut socket: WebSocket) {
         let end = self.serve(&mut socket).await;
+        // Others may speak at once.
+        self.talk.leave();
         let how = match end {
             End::Client(how) => how,
             End::Server => SignallingEnd::Fin,
@@ -202,6 +208,7 @@ impl Client {
                 }
                 Some(told) = self.told.recv() => self.on_told(told),
                 Some(message) = self.given.recv() => Some(vec![message]),
+                news = self.talk.news() => Some(news),
                 _ = ping.tick() => {
                     if missed >= MISSED {
                         return End::Client(SignallingEnd::Reset);
@@ -280,6 +287,11 @@ impl Client {
                 }
                 failure(&self.api, kind.name(), "too many streams on one socket")
             }
+            Heard::Ask(name) => self.on_ask(&name),
+            Heard::Release => {
+                self.talk.release();
+                return Some(Vec::new());
+            }
             Heard::Stop(kind) => {
                 // By the type of the message, or of its answer.
                 self.plays.retain(|play| play.kind.answer() != kind && play.kind.name() != kind);
@@ -304,6 +316,7 @@ impl Client {
     /// The player's running sessions of earlier sockets belong to this one now.
     fn on_hello(&mut self, player: &str) -> Message {
         let stream = self.api.streams.get(self.call.query.get("src"));
+        self.talk.listen(stream.clone());
         let name = stream.as_ref().map_or("", |s| s.name());
         let player = match player {
             // One that does not say who it is: nobody else's.
@@ -322,6 +335,17 @@ impl Client {
             });
         }
         message::session(&self.api, self.player.id, &self.player.secret())
+    }
+
+    fn on_ask(&mut self, name: &str) -> Message {
+        let Some(stream) = self.api.streams.get(self.call.query.get("src")) else {
+            return failure(&self.api, "talk/request", "stream not found");
+        };
+        let answer = self.talk.request(&stream, name, &self.call.remote_addr());
+        for view in &self.views {
+            self.talk.speaks_for(view.session.viewer());
+        }
+        answer
     }
 
     fn on_hidden(&mut self, hidden: bool) {
@@ -393,6 +417,7 @@ impl Client {
                     view.session.add_remote_candidate(&candidate);
                 }
                 self.views.retain(|v| v.session.close_reason().is_none());
+                self.talk.speaks_for(view.session.viewer());
                 self.views.push(view);
                 self.hide();
                 Some(messages)

@@ -1,0 +1,107 @@
+/**
+ * The player on a bad line, with the release binary: the network stands still for a while, and a proxy lets no WebSocket through.
+ */
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import {badLine} from './bad-line.mjs';
+import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './browser.mjs';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
+
+const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
+
+/** @type {Awaited<ReturnType<typeof rs2rtc>>} */
+let server;
+before(async () => {
+    if (!skip) server = await rs2rtc('streams:\n  cam: demo:?audio=opus&width=320&height=180&fps=25\n');
+});
+after(() => server?.stop());
+
+/** @param {import('puppeteer-core').Page} page @param {string} way what the page calls it */
+const plays = (page, way) => page.waitForFunction(way => {
+    const player = /** @type {any} */ (document.querySelector('rs-player'));
+    return player?.phase === 'live' && player.video.currentTime > 0.5 && document.querySelector('.why')?.textContent?.includes(`over ${way}`);
+}, {polling: 100, timeout: 30_000}, way).catch(async err => assert.fail(`${err.message} ${await page.$eval('main', n => n.textContent)}`));
+
+/** Milliseconds until nobody holds a camera. */
+async function released() {
+    const began = Date.now();
+    for (;;) {
+        const open = Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
+        if (!open.length) return Date.now() - began;
+        assert.ok(Date.now() - began < 20_000, JSON.stringify(open));
+        await new Promise(resolve => setTimeout(resolve, 20));
+    }
+}
+
+/** What the player does, every 20 ms: [milliseconds, seconds behind the newest, position, speed]. @param {import('puppeteer-core').Page} page */
+const watch = page => page.evaluate(() => {
+    const seen = /** @type {any} */ (window).seen = /** @type {number[][]} */ ([]), video = /** @type {HTMLVideoElement} */ (document.querySelector('rs-player video'));
+    setInterval(() => {
+        const {buffered} = video;
+        if (buffered.length) seen.push([performance.now(), buffered.end(buffered.length - 1) - video.currentTime, video.currentTime, video.playbackRate]);
+    }, 20);
+});
+/** How far it jumped, in seconds, each time. @param {number[][]} seen */
+const jumps = seen => seen.flatMap(([ms, , at], i) => {
+    const played = i ? 1.2 * (ms - seen[i - 1][0]) / 1000 : Infinity, moved = i ? at - seen[i - 1][2] : 0;
+    return moved < 0.3 + played ? [] : [moved];
+});
+/** Who is 3 s behind may jump to where it should be, 0.3 s behind. */
+const ALLOWED = 2.6;
+
+test('MSE after the network stood still: near the live edge again, never faster than 1.1, no jump that is heard for less than 3 s', {skip}, async () => {
+    const line = await badLine(server.port), {browser, close} = await launch();
+    try {
+        const page = await browser.newPage();
+        await page.goto(`${line.url}camera.html?src=cam&mode=mse&lang=en`);
+        await plays(page, 'MSE');
+        assert.equal(await page.$eval('rs-player video', video => /** @type {HTMLVideoElement} */ (video).muted), false, 'the sound is heard');
+        await watch(page);
+        const stall = async (/** @type {number} */ ms) => {
+            line.stop();
+            await new Promise(resolve => setTimeout(resolve, ms));
+            line.go();
+            await page.evaluate(() => { /** @type {any} */ (window).seen.length = 0; });
+            const began = await page.evaluate(() => performance.now());
+            // What had been held back has come, and five seconds are over.
+            await page.waitForFunction(until => performance.now() > until, {polling: 50}, began + 5000);
+            return /** @type {Promise<number[][]>} */ (page.evaluate(() => /** @type {any} */ (window).seen.splice(0)));
+        };
+        const short = await stall(2000);
+        assert.deepEqual(jumps(short).filter(far => far < ALLOWED), [], 'two seconds are caught up with, not jumped over');
+        const most = Math.max(...short.map(one => one[1]));
+        assert.ok(most > 1, `it was ${most.toFixed(2)} s behind`);
+        const long = await stall(4000);
+        assert.deepEqual(jumps(long).filter(far => far < ALLOWED), []);
+        const behind = Math.max(...long.slice(-10).map(one => one[1]));
+        const fastest = Math.max(...short.concat(long).map(one => one[3]));
+        console.log(`2 s without network: ${most.toFixed(2)} s behind, caught up by ${(most - short.at(-1)[1]).toFixed(2)} s in 5 s; 4 s: ${behind.toFixed(2)} s behind after 5 s; fastest ${fastest}`);
+        assert.ok(behind < 0.5 + 0.3, `${behind.toFixed(2)} s behind the newest`);
+        assert.ok(fastest <= 1.1);
+        await page.close();
+        await released();
+    } finally {
+        await close();
+        line.close();
+    }
+});
+
+for (const [name, absent, start] of /** @type {[string, string|false, () => Promise<{browser: import('puppeteer-core').Browser, close: () => Promise<void>}>][]} */ ([
+    ['Chromium', skip, launch], ['Firefox', skip || without(FIREFOX, 'Firefox', isDebian()), launchFirefox]])) {
+    test(`${name}: a proxy lets no WebSocket through: it plays without, and a page that is closed lets go`, {skip: absent}, async () => {
+        const line = await badLine(server.port, {sockets: false}), {browser, close} = await start();
+        try {
+            const page = await browser.newPage();
+            // Without a window it calls itself something that is taken for Safari.
+            if (name === 'Chromium') await page.setUserAgent({userAgent: (await browser.userAgent()).replace('Headless', '')});
+            await page.goto(`${line.url}camera.html?src=cam&lang=en`);
+            await plays(page, 'MSE/HTTP');
+            assert.deepEqual(Object.values(await (await fetch(`${server.url}api/streams?src=cam`)).json()).flat().filter(one => one.format_name?.startsWith('mp4')).length, 1);
+            await page.close();
+            console.log(`${name}: let go ${await released()} ms after the page was closed`);
+        } finally {
+            await close();
+            line.close();
+        }
+    });
+}
