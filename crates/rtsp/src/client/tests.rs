@@ -540,7 +540,7 @@ fn a_published_session_is_kept_by_the_time_that_the_server_names() {
         // One that does not answer any more is gone.
         t.wait();
         t.events.clear();
-        for _ in 0..4 {
+        for _ in 0..8 {
             t.wait();
             if t.session.is_closed() {
                 break;

@@ -82,12 +82,13 @@ fn what_the_configuration_publishes_goes_on_after_the_server_was_away() {
     for round in ["one.mkv", "two.mkv"] {
         let (codecs, packets) = Listener::start(to, &folder, round).taken();
         assert_eq!(codecs, "h264 aac");
-        assert!(packets > 100, "{packets}");
+        assert!(packets > 10, "{packets}");
     }
     let last = Listener::start(to, &folder, "three.mkv");
     let mut shown = Value::Null;
     until("it is shown", || {
-        shown = stream(&server, "film")["consumers"][0].take();
+        let mut consumers = stream(&server, "film")["consumers"].take();
+        shown = consumers.get_mut(0).map(Value::take).unwrap_or_default();
         shown["bytes_send"].as_u64() > Some(10_000)
     });
     assert_eq!(shown["format_name"], "rtsp");
@@ -115,7 +116,7 @@ fn what_the_api_publishes_goes_until_the_api_ends_it() {
     assert_eq!(server.request("POST", &query), (200, String::new()));
     let (codecs, packets) = listener.taken();
     assert_eq!(codecs, "h264 pcm_mulaw");
-    assert!(packets > 100, "{packets}");
+    assert!(packets > 10, "{packets}");
     assert_eq!(server.request("DELETE", &query), (200, String::new()));
     until("the camera is free", || is_idle(&server, "plain"));
     let nothing = "streams: nothing is published there\n";
