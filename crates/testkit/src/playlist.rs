@@ -217,8 +217,14 @@ pub fn follows(before: &Read, after: &Read) {
     if let (Some(hint), Some(_)) = (&before.hint, &after.hint)
         && before.hint != after.hint
     {
-        let segments = after.segments.iter().chain([&after.open]);
-        let there = segments.flat_map(|segment| &segment.parts).any(|part| part.uri == *hint);
-        assert!(there, "bis 4.4.5.3: {hint} is not there");
+        let segments = || after.segments.iter().chain([&after.open]);
+        let there = segments().flat_map(|segment| &segment.parts).any(|part| part.uri == *hint);
+        // Who comes back late finds its segment whole, without parts, or gone.
+        let of_same = |uri: &str| uri.split_once("&part=").map_or(uri, |(segment, _)| segment);
+        let segment = of_same(hint);
+        let in_parts = segments().flat_map(|s| &s.parts).any(|part| of_same(&part.uri) == segment);
+        let is_whole = after.segments.iter().any(|s| s.uri == segment && s.parts.is_empty());
+        let is_gone = gone > 0 && !in_parts && after.segments.iter().all(|s| s.uri != segment);
+        assert!(there || is_whole || is_gone, "bis 4.4.5.3: {hint} is not there");
     }
 }

@@ -124,7 +124,7 @@ impl Reader {
             Kind::Mpeg => mpa::take(buffer)?,
         };
         let (Some(codec), Some((data, duration))) = (codec, taken) else { return Ok(false) };
-        let (known, rate) = *self.kind.get_or_insert((kind, codec.timestamp_rate()));
+        let (known, rate) = *self.kind.get_or_insert_with(|| (kind, codec.timestamp_rate()));
         if found.tracks.is_empty() {
             found.tracks.push(codec);
             found.complete = true;
