@@ -16,6 +16,9 @@ pub enum UrlError {
     /// The port is not a number from 0 to 65535.
     #[error("wrong url: bad port")]
     BadPort,
+    /// A bracket where none belongs.
+    #[error("wrong url: bad host")]
+    BadHost,
     /// A line break or another control character.
     #[error("wrong url: control character")]
     ControlCharacter,
@@ -362,9 +365,16 @@ fn split_host(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
         "" => Ok(None),
         _ => text.parse().map(Some).map_err(|_| UrlError::BadPort),
     };
+    let strange = |host: &str| host.contains(['[', ']']);
     if let Some(bracketed) = authority.strip_prefix('[') {
         let (host, tail) = bracketed.split_once(']').unwrap_or((bracketed, ""));
+        if strange(host) {
+            return Err(UrlError::BadHost);
+        }
         return Ok((host, port(tail.strip_prefix(':').unwrap_or(tail))?));
+    }
+    if strange(authority) {
+        return Err(UrlError::BadHost);
     }
     match authority.matches(':').count() {
         0 => Ok((authority, None)),
@@ -417,6 +427,8 @@ mod tests {
         assert_eq!(Url::parse("h/a"), Err(UrlError::NoScheme));
         assert_eq!(Url::parse("://h"), Err(UrlError::NoScheme));
         assert_eq!(Url::parse("rtsp://h:70000/"), Err(UrlError::BadPort));
+        assert_eq!(Url::parse("rtsp://fe80::1]:554/"), Err(UrlError::BadHost));
+        assert_eq!(Url::parse("rtsp://[[::1]:554/"), Err(UrlError::BadHost));
         assert_eq!(Url::parse("rtsp://h/\r\nX: y"), Err(UrlError::ControlCharacter));
     }
 

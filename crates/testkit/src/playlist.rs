@@ -220,11 +220,16 @@ pub fn follows(before: &Read, after: &Read) {
         let segments = || after.segments.iter().chain([&after.open]);
         let there = segments().flat_map(|segment| &segment.parts).any(|part| part.uri == *hint);
         // Who comes back late finds its segment whole, without parts, or gone.
-        let of_same = |uri: &str| uri.split_once("&part=").map_or(uri, |(segment, _)| segment);
-        let segment = of_same(hint);
-        let in_parts = segments().flat_map(|s| &s.parts).any(|part| of_same(&part.uri) == segment);
+        let segment = segment_of(hint);
+        let mut parts = segments().flat_map(|s| &s.parts);
+        let in_parts = parts.any(|part| segment_of(&part.uri) == segment);
         let is_whole = after.segments.iter().any(|s| s.uri == segment && s.parts.is_empty());
         let is_gone = gone > 0 && !in_parts && after.segments.iter().all(|s| s.uri != segment);
         assert!(there || is_whole || is_gone, "bis 4.4.5.3: {hint} is not there");
     }
+}
+
+/// The address of the segment that a part belongs to.
+fn segment_of(part: &str) -> &str {
+    part.split_once("&part=").map_or(part, |(segment, _)| segment)
 }

@@ -224,7 +224,12 @@ fn apart(name: &str) -> Vec<Vec<u8>> {
     demuxer.push(&media(name));
     demuxer.end().unwrap();
     let codecs = demuxer.tracks().unwrap().unwrap().to_vec();
-    let muxer = |codec| (mpegts::Muxer::new(std::slice::from_ref(codec)).unwrap(), Chunks::new());
+    let muxer = |codec| {
+        let (mut out, codecs) = (Chunks::new(), std::slice::from_ref(codec));
+        let mut muxer = mpegts::Muxer::new(codecs).unwrap();
+        muxer.begin(&mut out);
+        (muxer, out)
+    };
     let mut all: Vec<_> = codecs.iter().map(muxer).collect();
     while let Some(unit) = demuxer.next_unit().unwrap() {
         let Time::At { pts, dts } = unit.time else { panic!("{name} has times") };
@@ -338,10 +343,9 @@ async fn bare_sound_with_a_playlist_of_its_own() {
 /// Bare sound and nothing else, of both kinds.
 #[tokio::test]
 async fn bare_sound_alone() {
-    for (name, codec, format) in [
-        ("h264_aac.ts", "MPEG4-GENERIC/16000/1", "hls/aac"),
-        ("h264_mp3.ts", "MPA/90000", "hls/mp3"),
-    ] {
+    for (name, codec, format) in
+        [("h264_aac.ts", "MPEG4-GENERIC/16000/1", "hls/aac"), ("h264_mp3.ts", "MPA", "hls/mp3")]
+    {
         let frames = bare_sound(name);
         let count = frames.len();
         let segment = [tag(900_000), frames.concat()].concat();
@@ -356,12 +360,14 @@ async fn bare_sound_alone() {
         let viewer = view(&stream).await.unwrap();
         assert_eq!(viewer.codecs(), [codec]);
         let mut last = i64::MIN;
-        for _ in 0..count {
+        for n in 0..count {
             let frame = viewer.next().await;
             assert!(frame.dts > last);
             last = frame.dts;
+            if n == 1 {
+                assert_eq!(description(&stream).format_name, format);
+            }
         }
-        assert_eq!(description(&stream).format_name, format);
     }
 }
 

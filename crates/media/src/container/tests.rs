@@ -92,12 +92,12 @@ fn packed_sound() {
     // MPEG audio of 1152 samples at 44.1 kHz, 32 kbit/s.
     let mp3 = [&[0xff, 0xfb, 0x10, 0xc0][..], &[0; 100]].concat();
     let stream = [tag(900_000), mp3.clone(), mp3.clone()].concat();
-    check(&stream, "MPA/90000", &[(104, at(900_000)), (104, at(902_351))]);
+    check(&stream, "MPA", &[(104, at(900_000)), (104, at(902_351))]);
     // No time, a large picture, and what ends in the middle of a frame.
     let large = [b"ID3\x04\0\0\0\x01\x7f\x7f", &[0xff; (1 << 15) - 1][..]].concat();
     let stream = [large, mp3.clone(), mp3[..50].to_vec(), tag(1 << 20), mp3.clone()].concat();
     let (found, read) = units(&stream, 1000);
-    assert_eq!(found, ["MPA/90000"]);
+    assert_eq!(found, ["MPA"]);
     let times: Vec<_> = read.iter().map(|unit| unit.time).collect();
     assert_eq!(times[0], Time::Lasts(2351));
     let mut demuxer = Demuxer::new();
