@@ -136,8 +136,8 @@ function show() {
     tools.hidden = !streams.all.size;
     roving();
     const count = (/** @type {string[]} */ ...states) => list.filter(entry => states.includes(entry.state)).length;
-    const bad = count('failed', 'retrying');
-    say(summary, list.length ? [t('live.count.live', {n: count('live', 'lingering', 'warm', 'dialling')}), t('live.count.idle', {n: count('idle', 'queued')}),
+    const bad = count('failed', 'retrying'), asleep = count('idle', 'queued');
+    say(summary, list.length ? [t('live.count.live', {n: count('live', 'lingering', 'warm', 'dialling')}), asleep ? t('live.count.idle', {n: asleep}) : '',
         bad ? t('live.count.bad', {n: bad}) : '', lastRelease].filter(Boolean).join(' · ') : '');
     decide();
 }
@@ -260,6 +260,8 @@ const arrangeButton = button(t('live.arrange'), () => {
     show();
 }, {icon: 'config'});
 arrangeButton.setAttribute('aria-pressed', 'false');
+arrangeButton.classList.add('compact');
+arrangeButton.title = t('live.arrange');
 new ResizeObserver(() => decide()).observe(grid);
 tools.append(saved, arrangeButton, choice, all, h('label', {class: 'check'}, keep, t('live.always')),
     button(t('tile.full'), () => document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.(), {icon: 'full', bare: true}));

@@ -155,9 +155,10 @@ function show() {
     const rows = (/** @type {Session[]} */ list) => list.flatMap(session => [{key: `r${session.id}`, session}, ...(opened.has(session.id) ? [{key: `d${session.id}`, session, detail: true}] : [])]);
     views[0].show(rows(data.sessions));
     views[1].show(rows(gone));
-    active.hidden = !data.sessions.length;
+    // The scrolled place around a table goes with it.
+    /** @type {HTMLElement} */ (active.parentElement).hidden = !data.sessions.length;
     nobody.hidden = Boolean(data.sessions.length);
-    ended.hidden = !gone.length;
+    /** @type {HTMLElement} */ (ended.parentElement).hidden = !gone.length;
     none.hidden = Boolean(gone.length);
     summary(gone);
 }

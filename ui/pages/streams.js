@@ -205,7 +205,7 @@ function show() {
     }
     COLUMNS.forEach(([key], i) => heads[i].setAttribute('aria-sort', sort === key ? 'ascending' : sort === `-${key}` ? 'descending' : 'none'));
     rows.show(list.flatMap(entry => [{key: `r${entry.name}`, entry}, ...(opened.has(entry.name) ? [{key: `d${entry.name}`, entry, detail: true}] : [])]));
-    table.hidden = !list.length;
+    /** @type {HTMLElement} */ (table.parentElement).hidden = !list.length;
     fill(filler, ...(list.length ? [] : all.length ? [empty(t('streams.none'), button(t('streams.clear'), () => {
         find.value = states.value = '';
         url.searchParams.delete('state');

@@ -2,7 +2,7 @@
  * One tile of the grid: the last picture, the player while it plays, the state in words, and the buttons.
  */
 import {button, h, icon, say} from '../lib/dom.js';
-import {ago, number, t} from '../lib/i18n.js';
+import {ago, rate, t} from '../lib/i18n.js';
 import {poster} from '../lib/poster.js';
 import {chip, stateText} from '../lib/state.js';
 import {UNKNOWN} from '../lib/decode.js';
@@ -118,13 +118,16 @@ export class Tile {
         entry = this.grid.entry(playing ? this.#source : this.source) ?? entry;
         this.#chip.show(entry);
         const mode = this.#mode ? MODES[/** @type {keyof typeof MODES} */ (this.#mode)] : '';
-        say(this.about, playing ? [mode, entry.bitsIn ? `${number(entry.bitsIn / 1e6)} M` : ''].filter(Boolean).join(' ') : '');
+        say(this.about, playing ? [mode, entry.bitsIn ? rate(entry.bitsIn) : ''].filter(Boolean).join(' ') : '');
         const failed = entry.state === 'failed' || entry.state === 'retrying';
+        // A camera that sends nothing costs nothing, and why it fails matters more than what is saved.
+        if (failed) this.cost = 0;
+        else this.cost ||= UNKNOWN;
         const old = this.#stillAge > 2000 && !this.saving ? t('tile.age', {age: ago(this.#stillAge + Date.now() - this.#stillAt)}) : '';
-        const text = this.saving ? t('tile.saving') : playing ? '' : failed ? entry.error : old;
+        const text = playing ? '' : failed ? entry.error : this.saving ? t('tile.saving') : old;
         say(this.note, text);
         this.note.hidden = !text;
-        this.start.hidden = playing || this.saving;
+        this.start.hidden = playing || this.saving && !failed;
         this.start.classList.toggle('again', failed);
         say(/** @type {Node} */ (this.start.lastChild), failed ? t('common.retryNow') : t('tile.start'));
         this.over.hidden = !text && this.start.hidden;
