@@ -96,7 +96,7 @@ impl Begin for TsBegin {
         let mut all: Vec<(usize, Arc<Frame>)> = lead.others.clone();
         all.extend(pictures.into_iter().map(|frame| (lead.track, frame)));
         all.sort_by_key(|(track, frame)| rescale(frame.dts, rate(*track), 1_000_000));
-        out.share(&self.muxer.before(&all));
+        out.share(&self.muxer.before(&all, (lead.track, end)));
         out
     }
 }

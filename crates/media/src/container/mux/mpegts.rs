@@ -106,8 +106,9 @@ impl Muxer {
     }
 
     /// Tables and frames, each with its track, that stand in front of what this muxer
-    /// writes next: its counters go on where theirs end.
-    pub fn before(&self, frames: &[(usize, Arc<Frame>)]) -> Bytes {
+    /// writes next, which begins with a decoding time of a track: its counters go on
+    /// where theirs end.
+    pub fn before(&self, frames: &[(usize, Arc<Frame>)], (track, dts): (usize, i64)) -> Bytes {
         let write = |muxer: &mut Self| {
             let mut out = Chunks::new();
             muxer.tables(&mut out);
@@ -117,9 +118,10 @@ impl Muxer {
             out
         };
         // How many packets there are says where to begin to count.
-        let mut counted = self.renewed();
-        write(&mut counted);
         let mut muxer = self.renewed();
+        muxer.timeline.begin_at(track, dts);
+        let mut counted = muxer.clone();
+        write(&mut counted);
         for (index, counter) in muxer.counters.iter_mut().enumerate() {
             let (ours, used) = (self.counters.get(index), counted.counters.get(index));
             *counter = ours.zip(used).map_or(0, |(ours, used)| ours.wrapping_sub(*used));

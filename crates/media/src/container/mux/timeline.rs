@@ -30,6 +30,14 @@ impl Timeline {
         self.tracks.iter_mut().for_each(|(_, last)| *last = i64::MIN);
     }
 
+    /// The line begins with this decoding time of a track, unless it has begun.
+    pub(crate) fn begin_at(&mut self, track: usize, dts: i64) {
+        if let Some((rate, _)) = self.tracks.get(track) {
+            let origin = rescale(dts, *rate, self.rate);
+            self.origin.get_or_insert(origin);
+        }
+    }
+
     /// (presentation, decoding) of a frame, neither negative. Decoding times of a
     /// track rise, and none is later than its presentation. `None` for a track
     /// that is not there.
