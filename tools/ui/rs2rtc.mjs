@@ -32,16 +32,14 @@ export async function rs2rtc(config, {api = '', webrtc = '', args = []} = {}) {
     const [port, rtsp, media] = [await freePort(), await freePort(), await freePort()];
     const file = join(folder, 'rs2rtc.yaml');
     writeFileSync(file, `api: {listen: "127.0.0.1:${port}"${api && `, ${api}`}}\nrtsp: {listen: "127.0.0.1:${rtsp}"}\nwebrtc: {listen: "127.0.0.1:${media}"${webrtc && `, ${webrtc}`}}\n${config}`);
-    const child = spawn(BINARY, ['-config', file, ...args], {cwd: folder, stdio: ['ignore', 'pipe', 'pipe']});
-    const ended = once(child, 'exit');
-    let log = '';
-    const stop = async () => {
-        child.kill('SIGTERM');
-        await ended;
-        rmSync(folder, {recursive: true, force: true});
-    };
-    try {
-        await new Promise((done, reject) => {
+    /** @type {import('node:child_process').ChildProcess} */
+    let child;
+    let log = '', ended = /** @type {Promise<any>} */ (Promise.resolve());
+    const start = () => {
+        const one = child = spawn(BINARY, ['-config', file, ...args], {cwd: folder, stdio: ['ignore', 'pipe', 'pipe']});
+        ended = once(one, 'exit');
+        log = '';
+        return new Promise((done, reject) => {
             const timer = setTimeout(() => reject(new Error(`it does not listen after 20 s:\n${log}`)), 20_000);
             const hear = (/** @type {Buffer} */ data) => {
                 log += data;
@@ -49,13 +47,28 @@ export async function rs2rtc(config, {api = '', webrtc = '', args = []} = {}) {
                 clearTimeout(timer);
                 done(undefined);
             };
-            child.stdout.on('data', hear);
-            child.stderr.on('data', hear);
+            one.stdout.on('data', hear);
+            one.stderr.on('data', hear);
             ended.then(([code]) => reject(new Error(`it ended with ${code}:\n${log}`)));
         });
+    };
+    const end = async (/** @type {NodeJS.Signals} */ signal) => {
+        child.kill(signal);
+        await ended;
+    };
+    const stop = async () => {
+        await end('SIGTERM');
+        rmSync(folder, {recursive: true, force: true});
+    };
+    try {
+        await start();
     } catch (err) {
         await stop();
         throw err;
     }
-    return {url: `http://127.0.0.1:${port}/`, port, media, folder, file, pid: child.pid ?? 0, log: () => log, stop};
+    return {url: `http://127.0.0.1:${port}/`, port, rtsp, media, folder, file, pid: child.pid ?? 0, log: () => log, stop,
+        /** It dies without a goodbye. */
+        kill: () => end('SIGKILL'),
+        /** It is started again after that, at the same addresses. */
+        again: start};
 }

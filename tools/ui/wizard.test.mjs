@@ -1,0 +1,110 @@
+/**
+ * The test of a camera before it is saved, with the release binary and cameras that answer, refuse, or answer and send nothing: each ends with
+ * words of its own, and with nothing left open.
+ */
+import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
+import {once} from 'node:events';
+import {createServer} from 'node:net';
+import {after, before, test} from 'node:test';
+import {CHROMIUM, launch, without} from './browser.mjs';
+import {BINARY, freePort, rs2rtc} from './rs2rtc.mjs';
+
+const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
+const h265 = skip || without('/usr/bin/ffmpeg', 'ffmpeg') || (/libx265/.test(String(spawnSync('ffmpeg', ['-hide_banner', '-encoders']).stdout)) ? false : 'no libx265 here');
+
+const SDP = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n'
+    + 'a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0LAHtoCgL/lwEQAAAMABAAAAwDIPFi6gA==,aM4PyA==\r\na=control:track1\r\n';
+
+/** A camera that lets nobody in, or lets in and sends nothing. @param {boolean} closed */
+async function camera(closed) {
+    const open = new Set(), server = createServer(socket => {
+        open.add(socket);
+        socket.on('close', () => open.delete(socket));
+        socket.on('error', () => {});
+        let rest = '';
+        socket.on('data', data => {
+            rest += data.toString('latin1');
+            for (let end; (end = rest.indexOf('\r\n\r\n')) >= 0; rest = rest.slice(end + 4)) {
+                const [line] = rest.split('\r\n'), cseq = /^CSeq: *(\d+)/im.exec(rest)?.[1] ?? '0';
+                const transport = /^Transport: *(.*)$/im.exec(rest.slice(0, end))?.[1].trim() ?? '';
+                const reply = (/** @type {string} */ status, more = '', body = '') => socket.write(`RTSP/1.0 ${status}\r\nCSeq: ${cseq}\r\n${more}${body && `Content-Type: application/sdp\r\nContent-Length: ${body.length}\r\n`}\r\n${body}`);
+                if (closed && !line.startsWith('OPTIONS')) reply('401 Unauthorized', 'WWW-Authenticate: Digest realm="camera", nonce="0123456789abcdef"\r\n');
+                else if (line.startsWith('DESCRIBE')) reply('200 OK', '', SDP);
+                else if (line.startsWith('SETUP')) reply('200 OK', `Session: 1\r\nTransport: ${transport}\r\n`);
+                else reply('200 OK', 'Session: 1\r\nPublic: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n');
+            }
+        });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return {url: `rtsp://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}/stream1`, open, close: () => server.close()};
+}
+
+/** @type {Awaited<ReturnType<typeof rs2rtc>>} */
+let server;
+/** A camera that works. @type {Awaited<ReturnType<typeof rs2rtc>>} */
+let good;
+/** @type {Awaited<ReturnType<typeof launch>>} */
+let chromium;
+before(async () => {
+    if (skip) return;
+    const encode = 'ffmpeg -v error -re -f lavfi -i testsrc2=s=320x180:r=10 -c:v libx265 -preset ultrafast -x265-params keyint=10:log-level=none -f hevc -';
+    [server, good, chromium] = await Promise.all([rs2rtc('streams: {}\n'), rs2rtc(`streams:\n  cam: demo:?width=320&height=180&fps=15\n  hevc: exec:${encode}\n`), launch({mdns: 'show'})]);
+});
+after(async () => {
+    await chromium?.close();
+    await Promise.all([server?.stop(), good?.stop()]);
+});
+
+/** Tests an address on the page; what it says at the end. @param {string} url */
+async function tried(url) {
+    const page = await chromium.browser.newPage();
+    await page.goto(`${server.url}add.html?lang=en`);
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'src');
+    await page.keyboard.type(url);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => /Camera let go/.test(document.querySelector('.checks')?.textContent ?? '')
+        && !/** @type {HTMLButtonElement} */ (document.querySelector('form button.primary')).disabled, {polling: 50, timeout: 60_000});
+    const said = await page.evaluate(() => ({
+        checks: [...document.querySelectorAll('.checks li')].map(n => n.textContent ?? ''), why: document.querySelector('.checks .why')?.textContent ?? '', all: document.querySelector('main')?.textContent ?? '',
+    }));
+    await page.close();
+    return said;
+}
+
+/** Nobody holds a camera of the server any more. @param {Awaited<ReturnType<typeof rs2rtc>>} one */
+const consumers = async one => Object.values(await (await fetch(`${one.url}api/streams`)).json()).flatMap(stream => stream.consumers ?? []).length;
+
+test('a camera that works, and one whose picture this browser does not play', {skip}, async () => {
+    const said = await tried(`rtsp://127.0.0.1:${good.rtsp}/cam`);
+    assert.match(said.checks.join('\n'), /H264 320x180/);
+    assert.equal(said.why, '');
+    assert.match(said.all, /Plays in this browser by WebRTC/);
+    assert.match(said.all, /Save camera/);
+    assert.equal(await consumers(good), 0);
+    if (h265) return;
+    const other = await tried(`rtsp://127.0.0.1:${good.rtsp}/hevc`);
+    assert.match(other.checks.join('\n'), /HEVC 320x180/);
+    assert.match(other.all, /cannot play H265|Plays in this browser by MSE/);
+    assert.equal(await consumers(good), 0);
+});
+
+test('a wrong password, a port that is closed, and a camera that sends nothing: each in its own words', {skip}, async () => {
+    const closed = await camera(true), silent = await camera(false), words = [];
+    for (const [url, wanted, one] of /** @type {[string, RegExp, typeof closed|null][]} */ ([
+        [closed.url.replace('//', '//admin:wrong@'), /^Wrong user name or password/, closed],
+        [`rtsp://127.0.0.1:${await freePort()}/x`, /refused/, null],
+        [silent.url, /picture|frame|silent|no media/i, silent],
+    ])) {
+        const said = await tried(url);
+        assert.match(said.why, wanted, url);
+        assert.match(said.all, /Save anyway/);
+        words.push(said.why.split('\n')[0]);
+        assert.equal(one?.open.size ?? 0, 0, 'nothing is left open');
+    }
+    console.log(words.join(' / '));
+    assert.equal(new Set(words).size, 3);
+    closed.close();
+    silent.close();
+    assert.deepEqual(await (await fetch(`${server.url}api/streams`)).json(), {}, 'nothing was saved');
+});
