@@ -192,8 +192,8 @@ fn mistakes_are_reported_with_place_and_nearest_key() {
 fn later_documents_override_as_the_contract_says() {
     let dir = std::env::temp_dir();
     let items = [
-        "{api: {listen: \":1\", username: u}, streams: {a: rtsp://1, b: [rtsp://2]}, webrtc: {candidates: [a, b]}}",
-        "{api: {listen: }, streams: {b: rtsp://3, c: }, webrtc: {candidates: [c]}}",
+        "{api: {listen: \":1\", username: u}, streams: {a: rtsp://1, b: [rtsp://2]}, webrtc: {candidates: [\"a:1\", \"b:1\"]}}",
+        "{api: {listen: }, streams: {b: rtsp://3, c: }, webrtc: {candidates: [\"c:1\"]}}",
         "rtsp.listen=\"\"",
         "log.rtsp=debug",
     ]
@@ -202,7 +202,7 @@ fn later_documents_override_as_the_contract_says() {
     assert_eq!(problems(&config), Vec::<String>::new());
     assert_eq!((config.api.listen.as_str(), config.api.username.as_str()), (":1", "u"));
     assert_eq!(config.rtsp.listen, "");
-    assert_eq!(config.webrtc.candidates, ["c"]);
+    assert_eq!(config.webrtc.candidates, ["c:1"]);
     let all: Vec<(&str, usize)> =
         config.streams.iter().map(|e| (e.name.as_str(), e.sources.len())).collect();
     assert_eq!(all, [("a", 1), ("b", 1), ("c", 0)]);
@@ -306,7 +306,7 @@ streams:
 "#;
     let config = Config::parse("f.yaml", text);
     let expected = [
-        "f.yaml:3:13: webrtc.liveness: must be fast, default, tolerant or a mapping of timers, not a text",
+        "f.yaml:3:13: webrtc.liveness: must be fast or default or tolerant or a mapping of timers, not \"quick\"; it is not used",
         "f.yaml:4:28: webrtc.timeouts.disconnected: must be between 200ms and 2m, not 1ms; the default is used",
         "f.yaml:4:56: webrtc.timeouts.keepalive: must be a duration such as 10s or 250ms, not a text",
         "f.yaml:6:27: defaults.liveness.silence_min: must be between 200ms and 2m, not 1h; the default is used",

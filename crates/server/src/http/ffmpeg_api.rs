@@ -31,7 +31,7 @@ pub(crate) async fn play(api: Arc<Api>, call: Call) -> Reply {
     if let Err(refused) = streams_api::may_play(&api, &call, &source).await {
         return *refused;
     }
-    match stream.play(&source, call.origin()).await {
+    match stream.play(&source, streams_api::player(&call)).await {
         Ok(()) => call::empty(),
         Err(problem) => streams_api::failed(&api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
     }

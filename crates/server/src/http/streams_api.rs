@@ -212,10 +212,15 @@ async fn play(api: &Api, call: &Call, stream: &Arc<Stream>, src: &str) -> Reply 
     {
         return *refused;
     }
-    match stream.play(src, call.origin()).await {
+    match stream.play(src, player(call)).await {
         Ok(()) => json(&shown(api, stream)),
         Err(problem) => failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
     }
+}
+
+/// Who plays: administrators may play files, too.
+pub(crate) const fn player(call: &Call) -> Origin {
+    if call.admin { Origin::Admin } else { Origin::Stranger }
 }
 
 /// Whether a caller may have this source played.
@@ -225,8 +230,7 @@ async fn play(api: &Api, call: &Call, stream: &Arc<Stream>, src: &str) -> Reply 
 pub(crate) async fn may_play(api: &Api, call: &Call, source: &str) -> Result<(), Box<Reply>> {
     let named = may_name(api, call, &[source.to_owned()]).await;
     named.map_err(|text| Box::new(error(StatusCode::BAD_REQUEST, &text)))?;
-    let origin = if call.admin { Origin::Admin } else { Origin::Stranger };
-    let checked = api.streams.check(source, origin);
+    let checked = api.streams.check(source, player(call));
     checked.map_err(|problem| Box::new(failed(api, StatusCode::BAD_REQUEST, &problem)))
 }
 

@@ -298,7 +298,8 @@ fn a_foreign_player_joins_between_bursts_of_sound() {
         return;
     }
     let media = Folder::new();
-    let file = recording(&media, "b.mp4", "320x180", "-bf 3 -x264-params keyint=100:scenecut=0");
+    let file =
+        recording(&media, "b.mp4", "320x180", "libx264 -bf 3 -x264-params keyint=100:scenecut=0");
     let server = Server::with_streams(&format!(
         "cam: exec:ffmpeg -v error -re -stream_loop -1 -i {} -c copy -f mpegts -",
         file.display()

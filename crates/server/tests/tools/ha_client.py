@@ -76,7 +76,7 @@ async def main(socket: str, user: str, password: str, rtsp: str) -> None:
         # As Home Assistant does it: the camera, and a second source for sound.
         camera = f"rtsp://127.0.0.1:{rtsp}/demo"
         await client.streams.add("camera.one", camera)
-        await client.streams.add("camera.file", "demo:")
+        await client.streams.add("camera.file", camera)
         for name, source in SOURCES.items():
             await client.streams.add(name, source)
             print("source", source)
@@ -90,7 +90,7 @@ async def main(socket: str, user: str, password: str, rtsp: str) -> None:
         print("whep")
         # With a source running the list stays readable: every producer has its url.
         running = await client.streams.list()
-        assert running["camera.file"].producers[0].url == "demo:", running
+        assert running["camera.file"].producers[0].url == camera, running
         print("streams while one plays")
 
         if await has(session, "/api/preload"):
