@@ -118,7 +118,7 @@ fn writable(path: &Path) -> io::Result<()> {
         Ok(_) => OpenOptions::new().append(true).open(path).map(|_| ()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let folder = std::fs::metadata(folder.unwrap_or(Path::new(".")))?;
+            let folder = std::fs::metadata(folder.unwrap_or_else(|| Path::new(".")))?;
             match (folder.is_dir(), folder.permissions().readonly()) {
                 (false, _) => Err(io::ErrorKind::NotADirectory.into()),
                 (true, true) => Err(io::ErrorKind::PermissionDenied.into()),
