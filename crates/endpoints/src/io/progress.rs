@@ -12,6 +12,8 @@ use super::tcp::{Answers, TcpEnd};
 
 /// So often within its time it is looked at whether acknowledgements come.
 const LOOKS: u32 = 10;
+/// So many times as long may nothing come back while nothing gets under way.
+const PATIENCE: u32 = 3;
 
 /// How long a peer may be without progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +85,15 @@ impl Progress {
     /// Whether its system has acknowledged nothing for too long, though there was
     /// something.
     fn is_silent(&mut self, connection: &TcpStream, now: Instant) -> bool {
-        let Some(owed) = self.owed.filter(|owed| owed.next_look <= now) else { return false };
-        let answers = Answers::of(connection).filter(|answers| answers.owed);
-        self.owed = answers.map(|answers| Owed {
-            since: now.checked_sub(answers.since).map_or(owed.since, |at| at.max(owed.since)),
-            next_look: now + self.limits.unacknowledged / LOOKS,
-        });
-        self.owed.is_some_and(|owed| now >= owed.since + self.limits.unacknowledged)
+        let Some(owed) = self.owed.take_if(|owed| owed.next_look <= now) else { return false };
+        let Some(answers) = Answers::of(connection).filter(|a| a.owed || a.unsent) else {
+            return false;
+        };
+        let heard = now.checked_sub(answers.since);
+        let since = heard.map_or(owed.since, |at| at.max(owed.since));
+        let limit = self.limits.unacknowledged;
+        self.owed = Some(Owed { since, next_look: now + limit / LOOKS });
+        // A peer that is there answers the probes of its closed window, but at growing distances.
+        now >= since + if answers.owed { limit } else { limit * PATIENCE }
     }
 }

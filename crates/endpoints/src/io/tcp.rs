@@ -112,6 +112,9 @@ pub struct Answers {
     pub since: Duration,
     /// It owes the acknowledgement of something that was sent.
     pub owed: bool,
+    /// Nothing is under way, but something waits to be: the peer's window is closed, or our
+    /// own link is down.
+    pub unsent: bool,
 }
 
 impl Answers {
@@ -121,7 +124,8 @@ impl Answers {
         {
             use std::os::fd::AsFd as _;
             let info = super::sys::tcp::info(connection.as_fd()).ok()?;
-            Some(Self { since: info.since_acknowledgement, owed: info.unacknowledged > 0 })
+            let owed = info.unacknowledged > 0;
+            Some(Self { since: info.since_acknowledgement, owed, unsent: !owed && info.queued > 0 })
         }
         #[cfg(not(target_os = "linux"))]
         {

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub(crate) struct Info {
     /// Packets under way that are not acknowledged.
     pub(crate) unacknowledged: u32,
+    /// Bytes that are not acknowledged, also those that are still to be sent.
+    pub(crate) queued: u32,
     /// How long ago the peer's kernel acknowledged something last. A peer whose
     /// program does not read still acknowledges; one that is away does not.
     pub(crate) since_acknowledgement: Duration,
@@ -31,8 +33,14 @@ pub(crate) fn info(socket: BorrowedFd<'_>) -> io::Result<Info> {
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
+    let mut queued: libc::c_int = 0;
+    // SAFETY: `queued` is a valid place of an integer (SIOCOUTQ, tcp(7)), and the descriptor is open.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
     Ok(Info {
         unacknowledged: info.tcpi_unacked,
+        queued: u32::try_from(queued).unwrap_or(0),
         since_acknowledgement: Duration::from_millis(info.tcpi_last_ack_recv.into()),
     })
 }
