@@ -42,7 +42,8 @@ function plan() {
         return some.map(source => ({row, source}));
     });
     const swap = [{row: SWAP, source: 'device'}];
-    const resumes = RESUMES.filter(row => values.long || row.seconds === 5).map(row => ({row, source: 'exec'}));
+    const resumes = RESUMES.filter(row => values.long || row.seconds === 5)
+        .flatMap(row => (values.long ? sources : ['exec']).map(source => ({row, source})));
     const inOrder = [
         ...rows.filter(many), ...swap, ...rows.filter(i => i.source === 'exec' && i.row.slow), ...resumes,
         ...rows.filter(i => i.source !== 'exec'),

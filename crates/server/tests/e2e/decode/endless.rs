@@ -100,8 +100,11 @@ fn probe(url: &str, format: &[&str], interval: &str) -> (String, Packets) {
 /// What FFmpeg says while it decodes some seconds.
 fn complaints(url: &str, format: &[&str], seconds: f64) -> String {
     let seconds = seconds.to_string();
-    let decode = ["-i", url, "-t", &seconds, "-f", "null", "-"];
-    let arguments = [&["-v", "warning", "-xerror"][..], &LOOK, format, &decode].concat();
+    // With the times of the pictures, not those of a steady rate.
+    let times = ["-fps_mode", "passthrough", "-enc_time_base", "-1"];
+    let (input, output) = (["-i", url, "-t", &seconds], ["-f", "null", "-"]);
+    let arguments =
+        [&["-v", "warning", "-xerror"][..], &LOOK, format, &input, &times, &output].concat();
     let (ok, _, text) = run("ffmpeg", &arguments);
     assert!(ok, "{url}: {text}");
     // Answers without an end have neither a length nor, some of them, times.
