@@ -321,7 +321,13 @@ impl Segmenter {
             }
             let before = first.before.get(track).and_then(Option::as_ref);
             let after = known.first.as_ref().filter(|_| segment.number >= self.since);
-            others.extend(before.or(after).map(|frame| (track, Arc::clone(frame))));
+            // That one comes again in its own place: this one is a moment earlier, as times only grow.
+            let earlier = |frame: &Arc<Frame>| {
+                let (codec, payload) = (frame.codec.clone(), frame.payload.clone());
+                Arc::new(Frame::new(codec, true, frame.pts - 1, frame.arrival, payload))
+            };
+            let frame = before.cloned().or_else(|| after.map(earlier));
+            others.extend(frame.map(|frame| (track, frame)));
         }
         if frames.is_empty() && others.is_empty() {
             return None;

@@ -29,28 +29,10 @@ pub(crate) fn packets(file: &str) -> Vec<Packet> {
 /// FFmpeg decodes a file to its end without a word, with the times of the file and
 /// not those of a steady picture.
 pub(crate) fn decode(file: &str) {
-    let (ok, said) = decoded(file);
-    assert!(ok && said.is_empty(), "{file}: {said}");
-}
-
-/// The same of what a player of HLS in TS fetched. Where its first piece has no sound,
-/// the first sound that follows stands in front, too: FFmpeg remarks that it comes twice.
-pub(crate) fn decode_pieces(file: &str) {
-    let (ok, said) = decoded(file);
-    let is_twice = |line: &&str| {
-        let times =
-            line.split_once("increasing dts to muxer in stream 1: ").map(|(_, times)| times);
-        times.and_then(|times| times.split_once(" >= ")).is_some_and(|(one, other)| one == other)
-    };
-    let twice = said.lines().filter(is_twice).count();
-    assert!(ok && twice <= 1 && said.lines().count() == twice, "{file}: {said}");
-}
-
-fn decoded(file: &str) -> (bool, String) {
     let how = "-fps_mode passthrough -enc_time_base -1 -f null -";
     let words = ["-v", "warning", "-xerror", "-i", file].into_iter().chain(how.split(' '));
     let (ok, _, said) = run("ffmpeg", &words.collect::<Vec<&str>>());
-    (ok, said)
+    assert!(ok && said.is_empty(), "{file}: {said}");
 }
 
 /// Packets of one kind; from the first to the last one their times only grow, in

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::harness::{Folder, Server, has_program, recording, run};
-use super::packets::{decode, decode_pieces, length, packets};
+use super::packets::{decode, length, packets};
 use super::socket::Socket;
 
 mod endless;
@@ -257,18 +257,8 @@ impl Place<'_> {
     /// FFmpeg decodes a file to its end without a word, and its times only grow.
     fn movie(&self, what: &str, form: &str, bytes: &[u8]) -> String {
         let file = self.write(form, bytes);
-        let mut packets = packets(&file);
-        if form == "ts" {
-            decode_pieces(&file);
-            let mut sound = (0..packets.len()).filter(|at| !packets[*at].is_video);
-            if let (Some(one), Some(other)) = (sound.next(), sound.next())
-                && packets[one].dts == packets[other].dts
-            {
-                packets.remove(one);
-            }
-        } else {
-            decode(&file);
-        }
+        decode(&file);
+        let packets = packets(&file);
         let first = packets.iter().find(|packet| packet.is_video).unwrap();
         assert!(first.is_key, "{what} begins with {first:?}");
         let mut decoded = String::new();
