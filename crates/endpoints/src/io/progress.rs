@@ -12,8 +12,6 @@ use super::tcp::{Answers, TcpEnd};
 
 /// So often within its time it is looked at whether acknowledgements come.
 const LOOKS: u32 = 10;
-/// So many times as long may nothing come back while nothing gets under way.
-const PATIENCE: u32 = 3;
 
 /// How long a peer may be without progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,14 +84,11 @@ impl Progress {
     /// something.
     fn is_silent(&mut self, connection: &TcpStream, now: Instant) -> bool {
         let Some(owed) = self.owed.take_if(|owed| owed.next_look <= now) else { return false };
-        let Some(answers) = Answers::of(connection).filter(|a| a.owed || a.unsent) else {
+        let Some(answers) = Answers::of(connection).filter(|answers| answers.waits()) else {
             return false;
         };
-        let heard = now.checked_sub(answers.since);
-        let since = heard.map_or(owed.since, |at| at.max(owed.since));
         let limit = self.limits.unacknowledged;
-        self.owed = Some(Owed { since, next_look: now + limit / LOOKS });
-        // A peer that is there answers the probes of its closed window, but at growing distances.
-        now >= since + if answers.owed { limit } else { limit * PATIENCE }
+        self.owed = Some(Owed { next_look: now + limit / LOOKS, ..owed });
+        answers.silence(now - owed.since, limit).is_some()
     }
 }

@@ -118,6 +118,24 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// So many times as long may nothing come back while nothing gets under way: a peer that
+    /// is there answers the probes of its closed window, but at growing distances.
+    const PATIENCE: u32 = 3;
+
+    /// How long the peer's system has owed an answer, if that is `limit` or more; `waits`: for
+    /// how long something waits to be acknowledged, as far as known. A connection that rested
+    /// before owed nothing then.
+    pub fn silence(self, waits: Duration, limit: Duration) -> Option<Duration> {
+        let limit = if self.owed { limit } else { limit * Self::PATIENCE };
+        let silent = self.since.min(waits);
+        (self.waits() && silent >= limit).then_some(silent)
+    }
+
+    /// Whether something waits to be acknowledged.
+    pub const fn waits(self) -> bool {
+        self.owed || self.unsent
+    }
+
     /// `None` where the system does not tell.
     pub fn of(connection: &TcpStream) -> Option<Self> {
         #[cfg(target_os = "linux")]

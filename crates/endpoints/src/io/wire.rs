@@ -217,15 +217,13 @@ impl<S: Socket> Wire<S> {
     }
 
     fn look(&mut self, now: Instant) -> io::Result<()> {
-        let answers = self.socket.answers().filter(|answers| answers.owed);
+        let answers = self.socket.answers().filter(|answers| answers.waits());
         self.owed = answers.and_then(|_| self.owed.or(Some(now)));
-        if let (Some(answers), Some(owed)) = (answers, self.owed) {
-            // A connection that rested owed nothing at that time.
-            let silent = answers.since.min(now - owed);
-            if silent >= self.limits.silence {
-                self.line.ended(TcpEnd::Silent, now.checked_sub(silent).unwrap_or(now));
-                return Err(io::ErrorKind::TimedOut.into());
-            }
+        if let (Some(answers), Some(owed)) = (answers, self.owed)
+            && let Some(silent) = answers.silence(now - owed, self.limits.silence)
+        {
+            self.line.ended(TcpEnd::Silent, now.checked_sub(silent).unwrap_or(now));
+            return Err(io::ErrorKind::TimedOut.into());
         }
         if self.is_full && now - self.progress >= self.limits.write_stall {
             self.line.ended(TcpEnd::Stalled, self.progress);
