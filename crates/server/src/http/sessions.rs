@@ -100,12 +100,16 @@ async fn list(api: &Api, call: &Call) -> Reply {
     all.insert("sessions".into(), sessions.into());
     if matches!(call.query.get("ended"), "" | "1") {
         let reports = gateway.map(|g| g.ended()).unwrap_or_default();
-        let ended = api.ledger.ended(&api.streams);
-        let ended = ended.iter().filter(|v| is_wanted(&v.stream)).map(|viewer| {
+        let known = api.ledger.ended(&api.streams);
+        let viewers = known.iter().filter(|v| is_wanted(&v.stream)).map(|viewer| {
             let report = reports.iter().find(|r| r.viewer == viewer.id);
             session(report, Some(viewer), viewer.id, &viewer.stream, now)
         });
-        all.insert("ended".into(), ended.collect());
+        // Publishers are no viewers of a stream.
+        let others = reports.iter().filter(|r| is_wanted(&r.stream));
+        let others = others.filter(|r| known.iter().all(|viewer| viewer.id != r.viewer));
+        let others = others.map(|r| session(Some(r), None, r.viewer, &r.stream, now));
+        all.insert("ended".into(), others.chain(viewers).collect());
     }
     let mut all = Value::Object(all);
     api.secrets.mask_json(&mut all);
@@ -142,7 +146,7 @@ fn session(
     json!({
         "id": id,
         "stream": stream,
-        "format": text(|v| &v.format),
+        "format": text(|v| &v.format).or_else(|| report.map(|_| "webrtc")),
         "publishes": report.is_some_and(|r| r.publishes),
         "state": state,
         "profile": profile,

@@ -80,6 +80,12 @@ fn a_foreign_publisher_is_played_and_its_end_is_noticed_at_once() {
 
     let Some((mut client, _out)) = publisher(&server) else { return };
     published(&server);
+    // Who published is told of afterwards, like viewers.
+    let (_, sessions) = server.request("GET", "api/rs/sessions");
+    let sessions: Value = serde_json::from_str(&sessions).unwrap();
+    let ended = sessions["ended"].as_array().unwrap();
+    let is_first = |s: &&Value| s["publishes"] == true && s["format"] == "webrtc";
+    assert_eq!(ended.iter().filter(is_first).count(), 1, "{sessions}");
     client.0.kill().unwrap();
     let by_kill = until_gone(&server);
     println!("a foreign publisher is off after DELETE {by_delete:?}, after kill -9 {by_kill:?}");
