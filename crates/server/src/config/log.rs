@@ -11,6 +11,7 @@ use super::key::Kind;
 use super::node::{Node, Position, Value};
 use super::problem::{Severity, nearest};
 use super::section::Section;
+use crate::modules;
 
 /// Section `log`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,13 +133,12 @@ fn writable(path: &Path) -> io::Result<()> {
 /// A level for what never writes a record does nothing.
 fn check_module(section: &mut Section<'_>, name: &str, at: Position) {
     let root = name.split("::").next().unwrap_or(name);
-    let known = MODULES.iter().chain(LIBRARIES);
-    if root.starts_with("rs2rtc") || known.clone().any(|known| *known == root) {
+    if root.starts_with("rs2rtc") || names().any(|n| n == root) || LIBRARIES.contains(&root) {
         return;
     }
-    let hint = match nearest(name, MODULES.iter().copied()) {
+    let hint = match nearest(name, names()) {
         Some(near) => format!("did you mean {near:?}?"),
-        None => format!("use {}", MODULES.join(", ")),
+        None => format!("use {}", names().collect::<Vec<_>>().join(", ")),
     };
     let path = section.child(name);
     section.report(
@@ -154,34 +154,13 @@ const FILE: &str = "rs2rtc.log";
 
 const FORMATS: [&str; 4] = ["", "color", "text", "json"];
 
-/// What records are named after, and the names of the contract.
-const MODULES: &[&str] = &[
-    "api",
-    "app",
-    "config",
-    "streams",
-    "ws",
-    "http",
-    "rtsp",
-    "webrtc",
-    "mp4",
-    "hls",
-    "mjpeg",
-    "hass",
-    "homekit",
-    "onvif",
-    "rtmp",
-    "webtorrent",
-    "wyoming",
-    "echo",
-    "exec",
-    "expr",
-    "ffmpeg",
-    "ngrok",
-    "pinggy",
-    "wyze",
-    "xiaomi",
-];
+/// What records are named after besides modules.
+const PARTS: [&str; 3] = ["app", "config", "streams"];
+
+/// All names of records, of the modules of the contract too.
+fn names() -> impl Iterator<Item = &'static str> {
+    PARTS.into_iter().chain(modules::ALL.iter().copied())
+}
 
 /// Libraries whose records have levels of their own.
 const LIBRARIES: &[&str] = &[
@@ -248,7 +227,10 @@ mod tests {
         let name = "log.rtps: no module of this name writes records, did you mean \"rtsp\"?";
         assert_eq!(problems("log: {rtps: debug}"), [format!("f.yaml:1:7: {name}")]);
         let foo = problems("log: {foo: debug}").join("");
-        assert!(foo.contains("log.foo: no module") && foo.contains("use api, app,"), "{foo}");
+        assert!(
+            foo.contains("log.foo: no module") && foo.contains("use app, config, streams, api,"),
+            "{foo}"
+        );
         let output = problems("log: {output: syslog}").join("");
         assert!(output.contains("stdout, stderr, file or file:path, not \"syslog\""), "{output}");
         let fine =
