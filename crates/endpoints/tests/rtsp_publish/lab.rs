@@ -107,11 +107,11 @@ impl Viewer {
 }
 
 pub(crate) async fn until(what: &str, mut is_true: impl FnMut() -> bool) {
-    for _ in 0..2000 {
-        if is_true() {
-            return;
+    let comes = async {
+        while !is_true() {
+            tokio::task::yield_now().await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not in time: {what}");
+    };
+    let came = tokio::time::timeout(LIMIT, comes).await;
+    came.unwrap_or_else(|_| panic!("not in time: {what}"));
 }

@@ -155,7 +155,7 @@ async fn a_transport_stream_begins_with_its_sound() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_viewer_without_its_socket_has_two_segments_time() {
     let (mut scene, hls) = (scene(), hls());
     let socket = CancellationToken::new();

@@ -6,13 +6,13 @@
 //! nothing. Nobody is asked where nothing is configured.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rs2rtc_base::Current;
 use rs2rtc_streams::CancellationToken;
 use rs2rtc_webrtc::ConfiguredAddress;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -27,14 +27,20 @@ const RETRY: Duration = Duration::from_secs(30);
 /// What is known of our public address.
 #[derive(Debug, Default)]
 pub(super) struct PublicAddress {
-    known: Mutex<Option<IpAddr>>,
+    known: watch::Sender<Option<IpAddr>>,
     changed: Notify,
 }
 
 impl PublicAddress {
     /// The address, if a server has told it.
     pub(super) fn get(&self) -> Option<IpAddr> {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.known.borrow()
+    }
+
+    /// Waits for it.
+    #[cfg(test)]
+    pub(super) async fn learnt(&self) {
+        let _ = self.known.subscribe().wait_for(Option::is_some).await;
     }
 
     /// Says that there is another configuration.
@@ -93,7 +99,7 @@ impl PublicAddress {
 
     /// Gives what was known before.
     fn set(&self, ip: Option<IpAddr>) -> Option<IpAddr> {
-        std::mem::replace(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner), ip)
+        self.known.send_replace(ip)
     }
 }
 

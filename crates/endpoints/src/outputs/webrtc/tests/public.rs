@@ -31,11 +31,8 @@ async fn a_stun_candidate_is_the_address_that_the_server_saw() {
     let answer = answer(&scene).await;
     assert!(!answer.contains(" 8555 typ host") && !answer.contains(" stun "), "{answer}");
     let served = serve(socket);
-    let end = Instant::now() + LIMIT;
-    while scene.gateway.inner.public.get().is_none() {
-        assert!(Instant::now() < end, "the server was not asked");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let learnt = tokio::time::timeout(LIMIT, scene.gateway.inner.public.learnt()).await;
+    learnt.expect("the server is asked");
     served.join().unwrap();
     let answer = self::answer(&scene).await;
     for network in ["udp", "tcp"] {
