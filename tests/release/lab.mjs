@@ -61,7 +61,19 @@ export function build(id, lanes = 1) {
         run('ip', 'link', 'add', cable[0], 'netns', browser, 'type', 'veth', 'peer', 'name', cable[1], 'netns', server);
         run('ip', '-n', server, 'link', 'set', cable[1], 'master', 'switch', 'up');
         plug(browser, cable[0], browserAddress(lane));
+        untilUp(browser, cable[0]);
     }
+}
+
+/**
+ * Until a link can carry something, up to a second after it was set up: a Chromium that starts before finds no address for WebRTC
+ * for as long as it runs.
+ */
+function untilUp(ns, link) {
+    for (const end = Date.now() + 20_000; Date.now() < end;) {
+        if (spawnSync('ip', ['-n', ns, '-o', 'link', 'show', link]).stdout?.includes('state UP')) return;
+    }
+    throw new Error(`${link} in ${ns} is not up`);
 }
 
 /** Removes them, and whatever still runs in them. @param {string} id */

@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::harness::{
     Folder, Ports, Server, binary, clip, foreign_camera, foreign_camera_in, has, has_program,
@@ -374,7 +375,23 @@ impl Namespaces {
             let (ok, _, err) = run("ip", &words);
             assert!(ok, "ip {line}: {err}");
         }
+        Self::wait_link(&this.server, &vs);
+        Self::wait_link(&this.client, &vc);
         Some(this)
+    }
+
+    /// Until a link can carry something, up to a second after it was set up. A Chromium that
+    /// starts before finds no address for WebRTC for as long as it runs.
+    fn wait_link(netns: &str, link: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let (_, text, _) = run("ip", &["-n", netns, "-o", "link", "show", link]);
+            if text.contains("state UP") {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{link} is not up: {text}");
+            pause();
+        }
     }
 }
 
