@@ -86,7 +86,7 @@ fn end_of_url(text: &str) -> usize {
 /// dials it. A password with a slash makes no URL, but is a password.
 fn end_of_userinfo(url: &str) -> Option<usize> {
     if let Some(userinfo) = crate::url::split_userinfo(url).0 {
-        return Some(userinfo.len());
+        return Some(end_of_password(url, userinfo.len()));
     }
     let authority = url.find(['/', '?', '#']).map_or(url, |at| &url[..at]);
     let (_, after) = authority.split_once(':')?;
@@ -96,6 +96,29 @@ fn end_of_userinfo(url: &str) -> Option<usize> {
     }
     let path = url.find('#').map_or(url, |at| &url[..at]);
     path.rfind('@')
+}
+
+/// Where a password ends that may hold an `@` besides a character that ends the address for
+/// who dials it at `end`: before what looks like an address. Hiding too much of a strange URL
+/// is better than showing half a password.
+fn end_of_password(url: &str, end: usize) -> usize {
+    let url = url.find("://").map_or(url, |at| &url[..at]);
+    if !url.get(..end).is_some_and(|userinfo| userinfo.contains(':')) {
+        return end;
+    }
+    let path = url[end..].find('/').map_or(url.len(), |at| end + at);
+    let is_parameter = |&(at, _): &(usize, &str)| {
+        let after = url[at..].split('@').next().unwrap_or_default();
+        after.contains('=')
+    };
+    let query = url[path..].match_indices(['?', '#']).map(|(at, c)| (path + at, c));
+    let url = &url[..query.into_iter().find(is_parameter).map_or(url.len(), |(at, _)| at)];
+    let before_address = |&(at, _): &(usize, &str)| {
+        let after = &url[at + 1..];
+        let host = after.find(['/', '?', '#']).map_or(after, |at| &after[..at]);
+        at < path || host.contains(['.', ':'])
+    };
+    url.rmatch_indices('@').find(before_address).map_or(end, |(at, _)| at)
 }
 
 /// Names of query parameters whose values nobody should see.
@@ -261,8 +284,14 @@ mod tests {
         {
             // Behind the colon these three end the address of who dials it.
             let first = if matches!(odd, "#" | "?" | "/") { "p" } else { "" };
-            let passwords =
-                [format!("pa{odd}word"), format!("{first}{odd}word"), format!("pass{odd}{odd}w")];
+            let passwords = [
+                format!("pa{odd}word"),
+                format!("{first}{odd}word"),
+                format!("pass{odd}{odd}w"),
+                format!("p@ss{odd}w"),
+                format!("p{odd}ss@w"),
+                format!("p@s{odd}s@w"),
+            ];
             for password in passwords {
                 let url = format!("rtsp://admin:{password}@10.1.2.3:554/stream1");
                 let masked = "rtsp://***@10.1.2.3:554/stream1";
@@ -271,6 +300,23 @@ mod tests {
                 let expected = format!("dial {masked} failed, ffmpeg:{masked}#video=copy");
                 assert_eq!(Redacted(&text).to_string(), expected);
             }
+        }
+    }
+
+    #[test]
+    fn addresses_stay_legible_beside_a_mask() {
+        for (text, masked) in [
+            ("rtsp://u:p@h/live/ch1@main", "rtsp://***@h/live/ch1@main"),
+            ("http://u:p@h:80/x?to=a@b.c", "http://***@h:80/x?to=a@b.c"),
+            ("http://u@h/x?to=a@b.c", "http://***@h/x?to=a@b.c"),
+            ("http://h/x?to=a@b.c", "http://h/x?to=a@b.c"),
+            ("rtsp://u:p@h/1,rtsp://u:q@g.h/2", "rtsp://***@h/1,rtsp://***@g.h/2"),
+            (
+                "ffmpeg:http://u:p@h/x#input=rtsp://u:p@g",
+                "ffmpeg:http://***@h/x#input=rtsp://***@g",
+            ),
+        ] {
+            assert_eq!(Redacted(text).to_string(), masked);
         }
     }
 

@@ -343,7 +343,7 @@ fn hex_digit(byte: u8) -> Option<u8> {
 pub(crate) fn split_userinfo(rest: &str) -> (Option<&str>, &str) {
     let (authority, _) = rest.split_once('/').unwrap_or((rest, ""));
     let authority = match authority.find(['#', '?']) {
-        Some(at) if !in_password(&authority[..at]) => &authority[..at],
+        Some(at) if !in_password(&authority[..at], &authority[at..]) => &authority[..at],
         _ => authority,
     };
     match authority.rfind('@') {
@@ -352,10 +352,12 @@ pub(crate) fn split_userinfo(rest: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// True if `head`, the text up to a `#` or `?`, looks like `user:pass` and not
-/// like `host:port` or `user:pass@host`.
-fn in_password(head: &str) -> bool {
-    !head.contains('@')
+/// True if `head`, the text up to a `#` or `?`, looks like `user:pass` and not like
+/// `host:port` or `user:pass@host`. A password may hold an `@` too: then another one follows
+/// in `tail`, before anything that looks like a parameter.
+fn in_password(head: &str, tail: &str) -> bool {
+    let (before, _) = tail.split_once('=').unwrap_or((tail, ""));
+    (!head.contains('@') || before.contains('@'))
         && head.split_once(':').is_some_and(|(_, after)| !after.bytes().all(|b| b.is_ascii_digit()))
         && !head.starts_with('[')
 }
@@ -413,6 +415,7 @@ mod tests {
         expect("rtsp://admin:p%40ss%2@h/", "admin", "p@ss%2", "h", None, "/");
         expect("rtsp://admin:p@ss@h/x@y", "admin", "p@ss", "h", None, "/x@y");
         expect("rtsp://admin:p#1?x@h/a#media=video", "admin", "p#1?x", "h", None, "/a");
+        expect("rtsp://admin:p@ss#w@h/a#x=b@c", "admin", "p@ss#w", "h", None, "/a");
         expect("rtsp://admin:a:b@h/", "admin", "a:b", "h", None, "/");
         expect("rtsp://h:554#header=a@b", "", "", "h", Some(554), "");
         expect("rtsp://h?to=a@b", "", "", "h", None, "?to=a@b");
