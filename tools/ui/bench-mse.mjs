@@ -130,8 +130,8 @@ async function joins(runs) {
         say('  script to the socket', between('documentStart', 'socketDial'));
         say('  socket to open', between('socketDial', 'socketOpen'));
         say('  open to asked', between('socketOpen', 'mse'));
-        say('  first media to decoded', between('media', 'loadedData'));
-        say('  decoded to shown', between('loadedData', 'firstFrame'));
+        say('  asked to first media', between('mse', 'media'));
+        say('  first media to first picture', between('media', 'firstFrame'));
         say('running camera: page opened to first picture', between('', 'firstFrame'), 400);
     } finally {
         await chromium.close();
