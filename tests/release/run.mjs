@@ -30,7 +30,7 @@ const {values} = parseArgs({options: {
 /** Rows that end within a second are measured most, with the source that people have. */
 const MANY = 200, FEW = 20;
 /** Browsers side by side, each on a host of its own; the wide bounds of the short form leave room for that. */
-const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? (values.long ? 1 : 3)) || 1, 1), LANES);
+const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? (values.long ? 1 : 5)) || 1, 1), LANES);
 
 /** What is to be measured, the most important first: row, source, how often. */
 function plan() {
@@ -78,30 +78,15 @@ async function main() {
     const lab = await startLab(values.inside);
     const lanes = Array.from({length: LANES_WANTED}, (_, number) => new Lane(lab, number));
     try {
-        for (const item of plan()) {
-            const before = done.filter(r => r.row === item.row.name && r.source === item.source).length;
-            const left = item.runs - before;
-            if (left <= 0) continue;
-            let next = 0;
-            const results = [];
-            // Of three viewers that fall silent within a second the server would think that it is cut off itself.
-            const beside = item.row.silent ? lanes.slice(0, 2) : lanes;
-            await Promise.all(beside.map(async lane => {
-                while (next++ < left) {
-                    let result = await lane.measure(item.row, item.source);
-                    // A page that did not come to play measures nothing; it is told, and tried once more.
-                    if (result.error && !result.begun) {
-                        console.log(`${item.row.name}, ${item.source}: not begun (${result.error}), once more`);
-                        result = await lane.measure(item.row, item.source);
-                    }
-                    const record = {row: item.row.name, source: item.source, ...result, load: Math.round(loadavg()[0] * 10) / 10};
-                    results.push(record);
-                    if (values.long) appendFileSync(values.results, `${JSON.stringify(record)}\n`);
-                }
-            }));
-            records.push(...results);
-            say(results, item);
-        }
+        const items = plan().map(item => ({
+            ...item, runs: item.runs - done.filter(r => r.row === item.row.name && r.source === item.source).length,
+        })).filter(item => item.runs > 0);
+        const keep = record => {
+            records.push(record);
+            if (values.long) appendFileSync(values.results, `${JSON.stringify(record)}\n`);
+        };
+        // Most of a run is waiting. With wide bounds, different rows may wait side by side.
+        for (const some of values.long ? items.map(item => [item]) : [items]) await measure(lanes, some, keep);
     } finally {
         await Promise.all(lanes.map(lane => lane.close()));
         await lab.close();
@@ -110,6 +95,39 @@ async function main() {
     for (const {text} of failed) console.log(text);
     console.log(`release: ${failed.length ? `${failed.length} rows are out of bounds` : 'all rows are within their bounds'}`);
     process.exitCode = failed.length ? 1 : 0;
+}
+
+/** Of three WebRTC viewers that fall silent within a second the server would think that it is cut off itself. */
+const MOST_SILENT = 2;
+const isSilent = row => row.silent || row.seconds || row.name.includes('ICMP filtered');
+
+/** Every lane takes one run after the other. */
+async function measure(lanes, items, keep) {
+    const results = new Map(items.map(item => [item, []]));
+    const queue = items.flatMap(item => Array.from({length: item.runs}, () => item));
+    let silent = 0;
+    await Promise.all(lanes.map(async lane => {
+        for (;;) {
+            const at = queue.findIndex(({row}) => silent < MOST_SILENT || !isSilent(row));
+            // The lanes that are busy with silence do what is left.
+            if (at < 0) return;
+            const [item] = queue.splice(at, 1);
+            const {row, source} = item;
+            if (isSilent(row)) silent++;
+            let result = await lane.measure(row, source);
+            // A page that did not come to play measures nothing; it is told, and tried once more.
+            if (result.error && !result.begun) {
+                console.log(`${row.name}, ${source}: not begun (${result.error}), once more`);
+                result = await lane.measure(row, source);
+            }
+            if (isSilent(row)) silent--;
+            const record = {row: row.name, source, ...result, load: Math.round(loadavg()[0] * 10) / 10};
+            keep(record);
+            const all = results.get(item);
+            all.push(record);
+            if (all.length === item.runs) say(all, item);
+        }
+    }));
 }
 
 const percentile = (numbers, part) => {
