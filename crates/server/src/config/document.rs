@@ -2,12 +2,42 @@
 //! whole is no YAML, its top-level sections are read one by one, and in a broken
 //! section its entries.
 
+use std::collections::HashMap;
+
 use super::node::{Entry, Node, ParseError, Position, Scalar, Value};
 use super::problem::{Problem, Severity};
 use super::sources::Document;
 
 /// The document as a mapping; what could not be read is reported and left out.
 pub(super) fn parse(document: &Document, problems: &mut Vec<Problem>) -> Node {
+    let node = read(document, problems);
+    report_repeated(document, &node, "", problems);
+    node
+}
+
+/// Of a key that is written twice the last one counts, and the other is lost: no matter for a
+/// program that reads, but one for who wrote both.
+fn report_repeated(document: &Document, node: &Node, path: &str, problems: &mut Vec<Problem>) {
+    let entries = match &node.value {
+        Value::Map(entries) => entries,
+        Value::List(list) => {
+            list.iter().for_each(|item| report_repeated(document, item, path, problems));
+            return;
+        }
+        _ => return,
+    };
+    let mut lines = HashMap::new();
+    for Entry { key, at, node } in entries {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if let Some(line) = lines.insert(key, at.line) {
+            let text = format!("is written in line {line} already, and only this one counts");
+            problems.push(problem(document, *at, &path, text));
+        }
+        report_repeated(document, node, &path, problems);
+    }
+}
+
+fn read(document: &Document, problems: &mut Vec<Problem>) -> Node {
     let nothing = || Node { value: Value::Map(Vec::new()), at: Position::default() };
     match Node::parse(&document.text) {
         Ok(node) => match node.value {
@@ -169,6 +199,41 @@ mod tests {
         assert_eq!(streams.get("a").unwrap().node.text(), Some("demo:"));
         assert_eq!(streams.get("b").unwrap().node.text(), Some("rtsp://x"));
         assert!(problems.is_empty(), "{problems:?}");
+    }
+
+    #[test]
+    fn keys_that_are_written_twice_are_told() {
+        let text = "streams:\n  a: demo:\n  a: rtsp://a\napi: {listen: a, listen: b}\nstreams:\n  b: rtsp://b\nhooks:\n- {x: 1, x: 2}\n- {x: 1}\n";
+        // As a whole, and where another line is no YAML.
+        for (more, others) in [("", 0), ("log: {\n", 1)] {
+            let document = Document { name: "f.yaml".into(), text: format!("{text}{more}") };
+            let mut problems = Vec::new();
+            let node = parse(&document, &mut problems);
+            assert!(node.get("streams").unwrap().node.get("b").is_some());
+            let said: Vec<_> = problems
+                .iter()
+                .skip(others)
+                .map(|p| (p.path.as_str(), p.at.line, &*p.text))
+                .collect();
+            let counts =
+                |line| format!("is written in line {line} already, and only this one counts");
+            let expected = [
+                ("streams.a", 3, &*counts(2)),
+                ("api.listen", 4, &*counts(4)),
+                ("streams", 5, &*counts(1)),
+                ("hooks.x", 8, &*counts(8)),
+            ];
+            assert_eq!(said, expected, "{more}");
+        }
+    }
+
+    #[test]
+    fn settings_that_are_shared_are_not_written_twice() {
+        let text = "x: &x {a: 1, b: 2}\ny:\n  <<: *x\n  a: 3\n";
+        let document = Document { name: "f.yaml".into(), text: text.into() };
+        let mut problems = Vec::new();
+        parse(&document, &mut problems);
+        assert_eq!(problems, []);
     }
 
     #[test]
