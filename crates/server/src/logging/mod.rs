@@ -210,10 +210,12 @@ impl Settings {
     fn level_of(&self, metadata: &Metadata<'_>) -> LevelFilter {
         let target = metadata.target();
         let root = target.split("::").next().unwrap_or(target);
-        if let Some(level) = self.modules.get(target).or_else(|| self.modules.get(root)) {
+        let module = module_of(metadata);
+        let named = [Some(target), Some(root), module];
+        if let Some(level) = named.into_iter().flatten().find_map(|name| self.modules.get(name)) {
             return *level;
         }
-        if module_of(metadata) == Some("ws") {
+        if module == Some("ws") {
             return self.modules.get("api").copied().unwrap_or(self.level);
         }
         let library = target.contains("::") && !root.starts_with("rs2rtc");
@@ -310,6 +312,9 @@ mod tests {
             tracing::debug!(target: "api", "hidden");
             tracing::debug!(target: "rtsp", port = 8554, "shown");
             tracing::info!(target: "some::library", "hidden");
+            tracing::debug!(target: "rs2rtc_rtsp::server::session", "answer");
+            tracing::debug!(target: "rs2rtc_webrtc::session", "hidden");
+            tracing::info!(target: "rs2rtc_endpoints::io::shard", "viewer gone");
             let span = tracing::info_span!("stream", name = "cam");
             let _entered = span.enter();
             tracing::warn!(target: "streams", url = "rtsp://u:p@h/geheim", "lost");
@@ -319,6 +324,8 @@ mod tests {
         let expected = [
             r#"{"level":"info","addr":":1984","message":"[api] listen"}"#,
             r#"{"level":"debug","port":8554,"message":"[rtsp] shown"}"#,
+            r#"{"level":"debug","message":"[rtsp] answer"}"#,
+            r#"{"level":"info","message":"[webrtc] viewer gone"}"#,
             r#"{"level":"warn","url":"rtsp://***@h/***","stream":"cam","message":"[streams] lost"}"#,
             r#"{"level":"info","stream":"cam","message":"rs2rtc"}"#,
         ];

@@ -97,9 +97,33 @@ const fn level_text(level: Level) -> (&'static str, &'static str) {
     }
 }
 
-/// The module a record belongs to: its target if that is a plain name.
+/// Which module the records of our own code belong to that name none, by the place in the code;
+/// the first one that fits counts.
+const PLACES: [(&str, &str); 12] = [
+    ("rs2rtc_endpoints::io::process", "exec"),
+    ("rs2rtc_endpoints::io::rtsp", "rtsp"),
+    ("rs2rtc_endpoints::io::rtp", "rtsp"),
+    ("rs2rtc_endpoints::io::http", "http"),
+    ("rs2rtc_endpoints::io::tcp", "streams"),
+    ("rs2rtc_endpoints::io::wire", "api"),
+    // The rest of it carries WebRTC.
+    ("rs2rtc_endpoints::io", "webrtc"),
+    ("rs2rtc_endpoints::outputs::webrtc", "webrtc"),
+    ("rs2rtc_endpoints::outputs::picture", "mjpeg"),
+    ("rs2rtc_rtsp", "rtsp"),
+    ("rs2rtc_streams", "streams"),
+    ("rs2rtc_webrtc", "webrtc"),
+];
+
+/// The module a record belongs to: its target if that is a plain name, else by its place.
 pub(crate) fn module_of<'m>(metadata: &'m Metadata<'_>) -> Option<&'m str> {
     let target = metadata.target();
+    let within = |path: &str| {
+        target.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    if let Some((_, module)) = PLACES.iter().find(|(path, _)| within(path)) {
+        return Some(module);
+    }
     (!target.contains("::") && !target.starts_with("rs2rtc") && target != "app").then_some(target)
 }
 
