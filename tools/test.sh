@@ -9,7 +9,7 @@ tools/check.sh
 # Some of the pages' tests run the binary. Tests and programs in one go have the same dependencies.
 cargo build --workspace --bins --tests --release --locked
 node --test tools/ui/*.test.mjs
-cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --release --locked --quiet
+cargo check --manifest-path fuzz/Cargo.toml --target-dir target --release --locked --quiet
 echo "fuzz targets: checked"
 cargo nextest run --workspace --release --locked
 tail -n 2 target/tmp/contract.txt
