@@ -11,7 +11,8 @@ cargo build --workspace --bins --tests --release --locked
 node --test tools/ui/*.test.mjs
 cargo check --manifest-path fuzz/Cargo.toml --target-dir target --release --locked --quiet
 echo "fuzz targets: checked"
-cargo nextest run --workspace --release --locked
+# The tests of the binary mostly wait for browsers and programs.
+cargo nextest run --workspace --release --locked --test-threads "$(($(nproc) * 2))"
 tail -n 2 target/tmp/contract.txt
 # Real browsers in network namespaces: nothing is left of many viewers, a bad network
 # ends no session, floods of forged packets disturb nobody, and cameras are let go in
