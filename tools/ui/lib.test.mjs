@@ -81,6 +81,11 @@ test('lines of the log: module, fields, folding, filters', () => {
     assert.equal(log.add({level: 'info', message: '[x] the gate'}), false);
     for (let i = 0; i < 6000; i++) log.add({level: 'info', message: `[x] ${i}`});
     assert.equal(log.all.length, 5000);
+    // The oldest go; the page is told how many, to keep what is read where it is.
+    log.filter = {level: '', module: '', words: ''};
+    log.sift();
+    for (let i = 0; i < 7; i++) log.add({level: 'info', message: `[x] more ${i}`});
+    assert.deepEqual([log.shown.length, log.dropped, log.shown[0], log.shown.at(-1)?.message], [5000, 7, log.all[0], 'more 6']);
 });
 
 test('what is written while the log is loaded is kept, and shown once', () => {

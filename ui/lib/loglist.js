@@ -27,6 +27,8 @@ export class LogList {
     all = [];
     /** Those that the filter lets through. @type {Line[]} */
     shown = [];
+    /** Of those, how many have gone at the beginning to make room; who has seen to that sets it to 0. */
+    dropped = 0;
     /** @type {Set<string>} */
     modules = new Set();
     filter = {level: '', module: '', words: ''};
@@ -48,6 +50,7 @@ export class LogList {
         let from = Math.max(0, lines.length - late.length - AHEAD);
         while (from < lines.length && !late.every((line, i) => from + i >= lines.length || same(line, lines[from + i]))) from++;
         this.all = [];
+        this.shown = [];
         this.modules.clear();
         for (const line of [...lines, ...late.slice(lines.length - from)]) this.#take(line);
         this.sift();
@@ -58,13 +61,13 @@ export class LogList {
         const line = lineOf(record), folded = this.#take(line);
         if (!this.#fits(line)) return false;
         if (!folded) this.shown.push(line);
-        while (this.shown.length && this.all.length && this.shown[0].at < this.all[0].at) this.shown.shift();
         return true;
     }
 
     /** Applies the filter again. */
     sift() {
         this.shown = this.all.filter(line => this.#fits(line));
+        this.dropped = 0;
     }
 
     /** What is shown, as text. */
@@ -81,7 +84,10 @@ export class LogList {
             return true;
         }
         this.all.push(line);
-        if (this.all.length > MOST) this.all.splice(0, this.all.length - MOST);
+        if (this.all.length > MOST && this.all.shift() === this.shown[0]) {
+            this.shown.shift();
+            this.dropped++;
+        }
         if (line.module) this.modules.add(line.module);
         return false;
     }

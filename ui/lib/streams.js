@@ -8,6 +8,8 @@ import {describe} from '../stream-state.js';
 
 /** Events that change a list: it is loaded again. */
 const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed'];
+/** Milliseconds between two tellings of what events have changed: hundreds of them may come at once. */
+const TELL_EVERY = 250;
 
 /**
  * @typedef {object} Entry
@@ -37,6 +39,9 @@ export class Streams extends EventTarget {
     #loads = new Gatherer(() => this.#load());
     /** @type {Map<string, {at: number, in: number, out: number}>} */
     #bytes = new Map();
+    /** @type {any} */
+    #telling = 0;
+    #toldAt = -TELL_EVERY;
 
     /**
      * @param {import('./feed.js').Feed} feed
@@ -85,7 +90,15 @@ export class Streams extends EventTarget {
     }
 
     #tell() {
+        clearTimeout(this.#telling);
+        this.#telling = 0;
+        this.#toldAt = performance.now();
         this.dispatchEvent(new Event('change'));
+    }
+
+    /** The first of many changes is told at once, the others together. */
+    #tellSoon() {
+        this.#telling ||= setTimeout(() => this.#tell(), Math.max(0, this.#toldAt + TELL_EVERY - performance.now()));
     }
 
     /** @param {string} name @returns {Entry} */
@@ -167,6 +180,6 @@ export class Streams extends EventTarget {
             entry.released = ev.release_ms;
             this.#enter(entry, 'idle');
         }
-        this.#tell();
+        this.#tellSoon();
     }
 }

@@ -120,7 +120,6 @@ let two = new Map();
 let lastRelease = '';
 feed.on(['source_released'], ev => {
     if (ev.viewer) lastRelease = t('live.release', {name: ev.stream, ms: duration(ev.release_ms)});
-    show();
 });
 
 function show() {

@@ -96,9 +96,14 @@ function show() {
 
 /** Only the lines that can be seen are there. */
 function draw() {
-    const size = rowHeight(), first = Math.max(0, Math.floor(box.scrollTop / size) - 10), end = Math.min(log.shown.length, first + Math.ceil(box.clientHeight / size) + 20);
+    const size = rowHeight(), {dropped} = log, held = /** @type {HTMLElement|null} */ (document.activeElement?.closest('.loglist li'));
+    // What is read stays where it is while the oldest lines go.
+    log.dropped = 0;
+    if (!following && dropped) box.scrollTop -= dropped * size;
+    const first = Math.max(0, Math.floor(box.scrollTop / size) - 10), end = Math.min(log.shown.length, first + Math.ceil(box.clientHeight / size) + 20);
     fill(list, log.shown.slice(first, end).map((line, i) => h('li', {data: {level: line.level, index: first + i}, tabindex: '-1', style: {top: `${(first + i) * size}px`}, onclick: () => open(line), 'aria-setsize': log.shown.length, 'aria-posinset': first + i + 1},
         h('time', null, line.at ? clock(line.at) : ''), h('span', {class: 'level'}, line.level), h('span', {class: 'mod'}, line.module), h('span', null, `${line.message}${line.count > 1 ? `  ×${line.count}` : ''}`))));
+    if (held) /** @type {HTMLElement} */ (list.querySelector(`[data-index="${Number(held.dataset.index) - dropped}"]`) ?? box).focus({preventScroll: true});
 }
 
 let told = 0;
