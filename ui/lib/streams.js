@@ -60,7 +60,7 @@ export class Streams extends EventTarget {
         // A server without the feed is looked at now and then.
         setInterval(() => {
             if (!document.hidden && (look || feed.state === 'lost')) this.#loads.look();
-        }, look || 3000);
+        }, look || 2000);
         document.addEventListener('visibilitychange', () => document.hidden || this.load());
         this.load();
     }
@@ -76,6 +76,8 @@ export class Streams extends EventTarget {
             this.problem = null;
             this.loaded = true;
             this.loadedAt = Date.now();
+            // The feed may wait for much longer until it tries again.
+            if (this.feed.boot) this.feed.now();
             for (const name of this.all.keys()) if (!Object.hasOwn(json, name)) this.all.delete(name);
             for (const [name, stream] of Object.entries(json)) this.#take(name, stream);
         } catch (err) {

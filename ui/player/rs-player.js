@@ -112,6 +112,7 @@ export class RsPlayer extends VideoRTC {
 
     /** Tries again now, or goes on after a pause; never a second attempt beside another. */
     retry() {
+        this.#run.link?.now();
         if (!this.ws && !this.pc) this.#retry.now();
         else if (this.phase === 'parked') this.#presence.resume();
     }

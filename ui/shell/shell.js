@@ -137,7 +137,10 @@ export function watch(feed) {
             }
         }
     };
-    feed.addEventListener('state', show);
+    feed.addEventListener('state', () => {
+        show();
+        if (feed.state === 'live') retryPlayers();
+    });
     feed.addEventListener('restarted', () => {
         restarted = Date.now();
         notice(t('shell.restarted'));
@@ -145,6 +148,11 @@ export function watch(feed) {
     });
     setInterval(show, 1000);
     show();
+}
+
+/** The server is there: who waits to try again need not wait any more. */
+function retryPlayers() {
+    for (const player of /** @type {NodeListOf<any>} */ (document.querySelectorAll('rs-player'))) if (['live', 'retrying'].includes(player.phase)) player.retry();
 }
 
 /**
