@@ -1,9 +1,10 @@
 /**
  * `hls.html?src=NAME`: the parameters go to `api/stream.m3u8`. Browsers of Apple play it themselves; for the others the segments (fMP4) are
- * fetched here. Where neither works, it says so and plays the next best way.
+ * fetched here. Where neither works, it says so and plays the next best way; where the camera does not work, it says that.
  */
-import {Loader, native} from './lib/hls.js';
+import {Loader, native, Refused} from './lib/hls.js';
 import {speak, speaksChinese} from './player/words.js';
+import {classOfError} from './reasons.js';
 
 const params = new URLSearchParams(location.search), main = /** @type {HTMLElement} */ (document.getElementById('streams'));
 await speak();
@@ -20,15 +21,30 @@ function say(text) {
     main.append(node);
 }
 
-/** The same stream in another way, with the reason. @param {string} why */
-async function instead(why) {
-    say(`${chinese ? '此处无法以 HLS 播放，改用其他方式：' : 'HLS does not play here, another way is used: '}${why}`);
+/** The player of the other pages in the place of what does not play. @param {string} mode */
+async function play(mode) {
     main.querySelector('video')?.remove();
     await import('./player/rs-player.js');
     const player = /** @type {any} */ (document.createElement('rs-player'));
-    Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
+    Object.assign(player, {mode, pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
     player.src = new URL(`api/ws?src=${encodeURIComponent(params.get('src') ?? '')}`, location.href);
     main.append(player);
+}
+
+/** It does not play, or not any more. @param {unknown} err @param {boolean} [played] */
+function lost(err, played = false) {
+    const why = err instanceof Error ? err.message : String(err);
+    // What the camera or the network is to blame for no other way would mend: the player says it, and tries again.
+    if (err instanceof Refused && (played || err.status === 0 || err.status >= 500) && classOfError(why) !== 'config') return play('hls');
+    say(`${chinese ? '此处无法以 HLS 播放，改用其他方式：' : 'HLS does not play here, another way is used: '}${why}`);
+    return play('webrtc,mse,mjpeg');
+}
+
+/** Why the browser's own player has failed, which tells only that it has. @param {string} playlist @param {string} [words] */
+async function ask(playlist, words = '') {
+    const response = await fetch(playlist, {cache: 'no-store'}).catch(() => null);
+    const text = response?.ok === false ? await response.text() : words;
+    lost(response?.ok ? text : new Refused(text.trim().slice(0, 300), response?.status ?? 0));
 }
 
 function start() {
@@ -37,19 +53,21 @@ function start() {
     const video = document.createElement('video');
     Object.assign(video, {controls: true, playsInline: true, autoplay: true});
     main.append(video);
-    const play = () => video.play().catch(() => {
+    const begin = () => video.play().catch(() => {
         video.muted = true;
         video.play().catch(() => {});
     });
     if (native(video)) {
-        video.src = `api/stream.m3u8?${params}`;
-        video.addEventListener('error', () => instead(video.error?.message ?? ''), {once: true});
-        play();
+        const playlist = video.src = `api/stream.m3u8?${params}`;
+        video.addEventListener('error', () => ask(playlist, video.error?.message), {once: true});
+        begin();
         return;
     }
     if (!params.has('mp4') && !params.has('video') && !params.has('audio')) params.set('mp4', '');
-    const loader = new Loader(video, new URL(`api/stream.m3u8?${params}`, location.href), why => instead(why));
+    const loader = new Loader(video, new URL(`api/stream.m3u8?${params}`, location.href), err => lost(err, true));
     window.addEventListener('pagehide', () => loader.stop());
-    loader.start().then(play, err => instead(err instanceof Error ? err.message : String(err)));
+    // Out of the cache of the browser.
+    window.addEventListener('pageshow', ev => ev.persisted && location.reload());
+    loader.start().then(begin, err => lost(err));
 }
 start();

@@ -41,6 +41,8 @@ export function lease(status) {
         if (why) status.textContent = why instanceof Error ? why.message : String(why);
     };
     window.addEventListener('pagehide', () => end());
+    // Out of the cache of the browser it has nothing any more.
+    window.addEventListener('pageshow', ev => ev.persisted && location.reload());
     return {
         end,
         /** What comes too late is closed at once. @param {() => void} close */

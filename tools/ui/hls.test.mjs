@@ -28,7 +28,7 @@ const settle = () => new Promise(resolve => setImmediate(resolve));
 
 test('failures in a row are told after growing pauses, not at once; the address of the source is given back', async () => {
     const lost = [], video = {buffered: {length: 0}, set src(_) { setImmediate(() => places.get('blob:1').dispatchEvent(new Event('sourceopen'))); }};
-    const loader = new Loader(/** @type {any} */ (video), new URL('http://h/master'), why => lost.push(why));
+    const loader = new Loader(/** @type {any} */ (video), new URL('http://h/master'), why => lost.push(why.message));
     await loader.start();
     assert.equal(places.size, 0);
     down = true;

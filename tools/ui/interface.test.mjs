@@ -489,6 +489,20 @@ test('pages for embedding keep their addresses and parameters', {skip}, async ()
     await done(/404 \(Not Found\) .*api\/stream\.m3u8/, /404 \(Not Found\) .*api\/webrtc/);
 });
 
+test('hls.html: a camera that fails is said as elsewhere, and HLS stays what is tried', {skip}, async () => {
+    const refused = 'rtsp: dial 192.168.1.70:554: connection refused';
+    const own = await fixture({base: '/', errors: {gate: refused}, answers: {'GET api/stream.m3u8': call => {
+        call.response.statusCode = 500;
+        return `${refused}\n`;
+    }}}), {page, done} = await open({own});
+    await page.goto(`${own.url}hls.html?src=gate`);
+    await waitText(page, '.info .status', /The camera refuses the connection[^]*192\.168\.1\.70/);
+    assert.equal(await page.$('.hint'), null);
+    assert.equal(await page.$eval('rs-player', n => /** @type {any} */ (n).mode), 'hls');
+    await done(/500 \(Internal Server Error\) .*api\/stream\.m3u8/);
+    own.close();
+});
+
 /** In the page: devices that give a drawn picture and a tone; their tracks are in `__tracks`. */
 function devices() {
     const tracks = /** @type {any} */ (window).__tracks = [], end = new AbortController();

@@ -39,6 +39,15 @@ export function parse(text, base) {
 /** Does the browser play live playlists itself? Others say "maybe" and fail. @param {HTMLVideoElement} video */
 export const native = video => video.canPlayType('application/vnd.apple.mpegurl') !== '' && ('ManagedMediaSource' in window || /^Apple/.test(navigator.vendor));
 
+/** The server gives no playlist or no segment; why is in its own words. */
+export class Refused extends Error {
+    /** @param {string} text @param {number} status 0: it does not answer */
+    constructor(text, status) {
+        super(text);
+        this.status = status;
+    }
+}
+
 export class Loader {
     #stop = new AbortController();
     #next = -1;
@@ -47,7 +56,7 @@ export class Loader {
     /**
      * @param {HTMLVideoElement} video
      * @param {URL} url of the playlist
-     * @param {(why: string) => void} onlost it played and does not any more
+     * @param {(why: unknown) => void} onlost it played and does not any more
      * @param {string} [master] the playlist, if it is known
      */
     constructor(video, url, onlost, master) {
@@ -91,7 +100,7 @@ export class Loader {
                 if (this.#stop.signal.aborted) return;
                 if (++fails >= TRIES) {
                     this.stop();
-                    return this.onlost(err instanceof Error ? err.message : String(err));
+                    return this.onlost(err);
                 }
                 await sleep(PAUSE * fails);
             }
@@ -137,8 +146,11 @@ export class Loader {
 
     /** @param {URL|string} url */
     async #ask(url) {
-        const response = await fetch(url, {signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(LIMIT)]), cache: 'no-store'});
-        if (!response.ok) throw new Error((await response.text()).trim().slice(0, 300) || `status ${response.status}`);
+        const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(LIMIT)]);
+        const response = await fetch(url, {signal, cache: 'no-store'}).catch(err => {
+            throw new Refused(err.message, 0);
+        });
+        if (!response.ok) throw new Refused((await response.text()).trim().slice(0, 300) || `status ${response.status}`, response.status);
         return response;
     }
 

@@ -257,7 +257,10 @@ export class RsPlayer extends VideoRTC {
 
     /** @param {HTMLVideoElement} video @param {string} playlist */
     async #load(video, playlist) {
-        const run = this.#run, lose = (/** @type {string} */ why) => run === this.#run && this.#lose(why, why.startsWith('this browser') ? 'config' : 'network', true);
+        const run = this.#run, lose = (/** @type {unknown} */ err) => {
+            const why = err instanceof Error ? err.message : String(err);
+            if (run === this.#run) this.#lose(why, why.startsWith('this browser') ? 'config' : 'network', true);
+        };
         // Few need it, and every file that a page waits for delays the picture of the others.
         const {Loader} = await import('../lib/hls.js');
         if (run !== this.#run) return;
@@ -266,7 +269,7 @@ export class RsPlayer extends VideoRTC {
             await this.#hls.start();
             this.play();
         } catch (err) {
-            lose(err instanceof Error ? err.message : String(err));
+            lose(err);
         }
     }
 
