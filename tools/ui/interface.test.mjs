@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {fixture, HOSTILE, LONG, STREAMS} from './pages-fixture.mjs';
@@ -12,6 +13,8 @@ import {pageCamera} from './page-camera.mjs';
 import {stripCells} from './strip.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
+/** @type {typeof import('jsqr').default} */
+const jsQR = skip ? /** @type {any} */ (null) : createRequire(import.meta.url)('jsqr');
 const AXE = skip ? '' : readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 const SRC = encodeURIComponent(HOSTILE);
 const PAGES = {'': '.tile', 'streams.html': 'tbody tr', 'sessions.html': 'tbody tr', 'add.html': '.examples button', 'log.html': '.loglist li', 'config.html': '.problems',
@@ -78,6 +81,19 @@ const press = async (page, words, within = 'body') => {
     const handle = await page.waitForSelector(`${within} ::-p-text(${words})`, {visible: true});
     await (await handle.evaluateHandle(node => node.closest('button, a, summary, label') ?? node)).click();
 };
+
+/** What a QR code on the page says, read from its picture. @param {import('puppeteer-core').Page} page */
+async function readCode(page) {
+    const picture = await (await page.$('dialog svg.qr'))?.screenshot({encoding: 'base64'});
+    const {pixels, width, height} = await page.evaluate(async src => {
+        const image = Object.assign(new Image(), {src});
+        await image.decode();
+        const {width, height} = image, context = /** @type {CanvasRenderingContext2D} */ (Object.assign(document.createElement('canvas'), {width, height}).getContext('2d'));
+        context.drawImage(image, 0, 0);
+        return {pixels: [...context.getImageData(0, 0, width, height).data], width, height};
+    }, `data:image/png;base64,${picture}`);
+    return jsQR(Uint8ClampedArray.from(pixels), width, height)?.data;
+}
 
 for (const [path, ready] of Object.entries(PAGES)) {
     const name = path.split(/[.?]/)[0] || 'live';
@@ -436,6 +452,10 @@ test('graph: columns, details, table; links: all addresses, a QR code that stays
     await page.click('.urls li .row button:last-of-type');
     await page.waitForSelector('svg.qr path');
     await accessible(page, 'QR code');
+    for (const scheme of ['light', 'dark']) {
+        await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: scheme}]);
+        assert.equal(await readCode(page), urls[0], `the code as it is seen on a ${scheme} page`);
+    }
     await done();
 });
 
