@@ -200,10 +200,18 @@ pub fn is_even(playlist: &Read) {
 /// What a playlist must keep to that follows another one (6.2.1, 6.2.2).
 pub fn follows(before: &Read, after: &Read) {
     assert!(after.sequence >= before.sequence, "6.2.2: it only grows");
-    assert_eq!(after.target, before.target, "4.3.3.1: it does not change");
+    assert_eq!(after.target, before.target, "6.2.1: it does not change");
+    assert_eq!(after.part_target, before.part_target, "6.2.1: it does not change");
+    assert_eq!(after.version, before.version, "6.2.1: it does not change");
+    let end = |playlist: &Read| playlist.sequence + playlist.segments.len() as u64;
+    assert!(end(after) >= end(before), "6.2.1: segments are added at the end");
     let gone = usize::try_from(after.sequence - before.sequence).unwrap();
     let dropped = before.segments.iter().take(gone).filter(|s| s.discontinuity).count() as u64;
-    assert_eq!(after.discontinuity_sequence, before.discontinuity_sequence + dropped, "6.2.2");
+    let counted = after.discontinuity_sequence.checked_sub(before.discontinuity_sequence);
+    let counted = counted.expect("6.2.2: it only grows");
+    // Those between the two lists, if there are any, were seen by nobody.
+    let between = gone.saturating_sub(before.segments.len()) as u64;
+    assert!((dropped..=dropped + between).contains(&counted), "6.2.2: {counted} {dropped}");
     for (old, new) in before.segments.iter().skip(gone).zip(&after.segments) {
         let what = |s: &Segment| (s.uri.clone(), s.duration, s.discontinuity, s.map.clone());
         assert_eq!(what(old), what(new), "6.2.1: what is listed stays");
@@ -225,8 +233,17 @@ pub fn follows(before: &Read, after: &Read) {
         let in_parts = parts.any(|part| segment_of(&part.uri) == segment);
         let is_whole = after.segments.iter().any(|s| s.uri == segment && s.parts.is_empty());
         let is_gone = gone > 0 && !in_parts && after.segments.iter().all(|s| s.uri != segment);
-        assert!(there || is_whole || is_gone, "bis 4.4.5.3: {hint} is not there");
+        // Its segment ended before it: it is the first part of the next one, which is what
+        // is given to those who have asked (bis 6.2.5.2).
+        let mut closed = after.segments.iter();
+        let is_first = closed.any(|s| s.uri == segment && s.parts.len() as u64 == part_of(hint));
+        assert!(there || is_whole || is_gone || is_first, "bis 4.4.5.3: {hint} is not there");
     }
+}
+
+/// The index of a part in its segment.
+fn part_of(part: &str) -> u64 {
+    part.split_once("&part=").unwrap().1.parse().unwrap()
 }
 
 /// The address of the segment that a part belongs to.

@@ -92,6 +92,11 @@ impl Scene {
         self.comes(true);
     }
 
+    /// So many pictures do not come, nor does their sound.
+    pub(super) const fn skip(&mut self, pictures: i64) {
+        self.pictures += pictures;
+    }
+
     /// A picture of 100 bytes, and the sound of the same 40 ms.
     pub(super) fn picture(&mut self, key: bool) {
         self.large_picture(key, 100);

@@ -9,6 +9,7 @@
 mod groups;
 mod mp4;
 mod playlist;
+mod rhythm;
 mod segment;
 mod segmenter;
 mod ts;

@@ -4,12 +4,18 @@
 //! The track of pictures leads, else the first track of sound. What belongs to
 //! other tracks goes into the part that is open when it comes. Nothing is empty: a
 //! segment ends when the first frame of the next one is there.
+//!
+//! A frame may come so late that its segment would be longer than the target duration
+//! that was promised. Then what is open of it, which nobody has seen, becomes a segment
+//! of its own; if that too would be too long it ends where the frame was expected, and
+//! what follows is a discontinuity.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::groups::{Groups, count};
+use super::rhythm::{Rhythm, Step};
 use super::{Counts, Init, Lead, Packager, Part, Segment, Start};
 use crate::codec::Codec;
 use crate::container::mux::Chunks;
@@ -31,10 +37,10 @@ const SHORTEST: i64 = SECOND * 2 / 5;
 const PART: i64 = SECOND / 5;
 /// Frames further apart than this make no parts.
 const SLOW: i64 = SECOND * 2 / 5;
-/// A hole in the stream, if the frames before it were four times as dense.
-const HOLE: i64 = SECOND;
-/// Segments that are kept. A quarter of them is listed: who has an old playlist still
-/// finds what it lists (RFC 8216 6.2.2).
+/// Nothing is shorter: durations are listed in milliseconds.
+const LEAST_LENGTH: i64 = SECOND / 1000;
+/// Segments that are kept for each second of the target duration. A quarter of them is
+/// listed: who has an old playlist still finds what it lists (RFC 8216 6.2.2).
 const KEPT: usize = 32;
 /// Bytes that are kept, but for the newest [`LEAST`] segments.
 const KEPT_BYTES: usize = 24 << 20;
@@ -79,9 +85,8 @@ pub struct Segmenter {
     part: Option<Open>,
     /// How long parts are, or that there are none; known after the first segment.
     parts: Option<Option<PartLength>>,
-    /// Time of the newest frame of the leading track, and its distance to the one before.
-    last: i64,
-    interval: i64,
+    /// Of the leading track.
+    rhythm: Rhythm,
     last_keyframe: i64,
     groups: Groups,
     /// By track.
@@ -90,8 +95,9 @@ pub struct Segmenter {
     since: u64,
     /// What follows needs a new beginning.
     has_changed: bool,
+    /// The frame before ended a segment earlier than what follows begins.
+    is_late: bool,
     init: Option<Arc<Init>>,
-    target: i64,
     changes: u64,
 }
 
@@ -110,15 +116,14 @@ impl Segmenter {
             begin: 0,
             part: None,
             parts: None,
-            last: 0,
-            interval: 0,
+            rhythm: Rhythm::default(),
             last_keyframe: 0,
             groups: Groups::default(),
             others: vec![Others::default(); codecs.len()],
             since: 0,
             has_changed: false,
+            is_late: false,
             init: None,
-            target: 1,
             changes: 0,
         }
     }
@@ -134,9 +139,8 @@ impl Segmenter {
                 self.groups.push(frame, at);
             }
         }
-        let (Some(open), Some(part)) = (&mut self.open, &mut self.part) else { return };
+        let Some(part) = &mut self.part else { return };
         self.packager.frame(track, frame, &mut part.out);
-        count(&mut open.counts, track, frame);
         count(&mut part.counts, track, frame);
         if track != self.lead.0
             && let Some(of_track) = self.others.get_mut(track)
@@ -151,16 +155,29 @@ impl Segmenter {
     /// begins with it.
     fn cut(&mut self, frame: &Frame, at: i64) {
         let is_key = frame.keyframe || !self.has_pictures;
-        let since = (at - self.last).max(0);
-        let is_hole = since > HOLE && self.interval > 0 && since > self.interval * 4;
-        if self.open.is_some() && is_hole {
-            self.end_segment(self.last + self.interval);
-            self.has_changed = true;
-        }
-        let is_running = self.open.is_some();
-        if !is_running {
-            // Also after a hole: what comes now may need what was lost.
-            if !is_key || !self.packager.is_ready() {
+        let expected = self.rhythm.expected();
+        let has_length = self.rhythm.is_known() || !self.closed.is_empty();
+        let since = match self.rhythm.push(at) {
+            Step::After(since) => {
+                self.keep_to_target(at, expected);
+                since
+            }
+            Step::Hole => {
+                if has_length {
+                    self.end_segment(expected);
+                } else {
+                    self.forget_open();
+                }
+                self.has_changed = true;
+                0
+            }
+        };
+        if self.open.is_none() {
+            // After a hole what comes now may need what was lost.
+            let goes_on = self.is_late && !self.has_changed;
+            let is_decodable =
+                is_key || goes_on && self.groups.before(self.groups.next()).is_some();
+            if !is_decodable || !self.packager.is_ready() {
                 return;
             }
             self.start(frame, at);
@@ -174,10 +191,40 @@ impl Segmenter {
         if is_key {
             self.last_keyframe = at;
         }
-        if is_running {
-            self.interval = since;
+    }
+
+    /// Ends what would be too long with a frame that should have come at `expected`.
+    fn keep_to_target(&mut self, at: i64, expected: i64) {
+        let limit = self.rhythm.limit();
+        if self.open.is_some() && at - self.begin > limit {
+            self.split();
         }
-        self.last = at;
+        if self.open.is_some() && at - self.begin > limit {
+            self.end_segment(expected);
+            self.is_late = true;
+        }
+    }
+
+    /// Makes the part that is being written the first one of a segment of its own, if
+    /// it is not the first one anyway.
+    fn split(&mut self) {
+        let Some(begin) = self.part.as_ref().map(|part| part.begin) else { return };
+        let Some(open) = self.open.as_ref().filter(|open| !open.parts.is_empty()) else { return };
+        let next = Segment {
+            number: open.number + 1,
+            discontinuities: open.discontinuities + u64::from(open.discontinuity),
+            init: open.init.clone(),
+            ..Segment::default()
+        };
+        self.close(begin);
+        self.open = Some(next);
+        self.begin = begin;
+    }
+
+    /// What is open was the very first frame, and nobody knows how long it lasts.
+    fn forget_open(&mut self) {
+        (self.open, self.part) = (None, None);
+        self.packager.restart();
     }
 
     fn ends_segment(&self, frame: &Frame, at: i64, since: i64) -> bool {
@@ -194,15 +241,17 @@ impl Segmenter {
             || open.size() + self.part.as_ref().map_or(0, |part| part.out.len()) > MAX_SEGMENT
     }
 
-    /// A part is at least 85 % of the longest (rfc8216bis 4.4.4.9).
+    /// A part is at least 85 % of the longest (rfc8216bis 4.4.4.9). Where none are
+    /// listed they are what a segment may be split at.
     fn ends_part(&self, at: i64) -> bool {
-        let (Some(PartLength { longest, interval }), Some(part)) =
-            (self.parts.flatten(), &self.part)
-        else {
-            return false;
-        };
-        let length = at - part.begin;
-        length >= longest * 87 / 100 || length + interval > longest
+        let Some(length) = self.part.as_ref().map(|part| at - part.begin) else { return false };
+        match self.parts {
+            None => false,
+            Some(None) => length >= PART,
+            Some(Some(PartLength { longest, interval })) => {
+                length >= longest * 87 / 100 || length + interval > longest
+            }
+        }
     }
 
     fn start(&mut self, frame: &Frame, at: i64) {
@@ -210,9 +259,9 @@ impl Segmenter {
         let number = last.map_or(0, |segment| segment.number + 1);
         let before = last.map_or(0, |s| s.discontinuities + u64::from(s.discontinuity));
         let is_first = last.is_none();
-        let discontinuity = !is_first && std::mem::take(&mut self.has_changed);
-        if is_first || discontinuity {
-            self.has_changed = false;
+        let is_anew = std::mem::take(&mut self.has_changed);
+        let discontinuity = !is_first && (std::mem::take(&mut self.is_late) || is_anew);
+        if is_first || is_anew {
             if discontinuity {
                 self.packager.restart();
                 (self.others.iter_mut())
@@ -250,7 +299,7 @@ impl Segmenter {
     fn end_part(&mut self, at: i64) {
         let Some(Open { out, begin, start, counts, mut before }) = self.part.take() else { return };
         let longest = self.part_target().unwrap_or(i64::MAX);
-        let duration = (at - begin).clamp(1, longest);
+        let duration = (at - begin).clamp(LEAST_LENGTH, longest);
         let independent = start.keyframe || self.groups.before(start.frame).is_some();
         if let Some(open) = &mut self.open {
             // Only what is of use is held.
@@ -266,21 +315,27 @@ impl Segmenter {
     }
 
     fn end_segment(&mut self, at: i64) {
-        let frames = self.open.as_ref().and_then(|open| open.counts.get(self.lead.0));
-        let frames = frames.map_or(0, |(frames, _)| *frames);
         self.end_part(at);
+        self.close(at);
+    }
+
+    /// Closes the segment with the parts that are done.
+    fn close(&mut self, at: i64) {
         let Some(mut segment) = self.open.take() else { return };
-        segment.duration = (at - self.begin).max(1);
+        segment.counts = sum(&segment.parts);
+        segment.duration = (at - self.begin).clamp(LEAST_LENGTH, self.rhythm.limit());
         if self.parts.is_none() {
+            let frames = segment.counts.get(self.lead.0).map_or(0, |(frames, _)| *frames);
             let interval = segment.duration / i64::try_from(frames.max(1)).unwrap_or(1);
             self.parts = Some(part_length(interval));
         }
-        // Rounded as rfc8216bis 4.4.3.1 says.
-        self.target = self.target.max((segment.duration + SECOND / 2) / SECOND);
-        self.groups.forget(at - JOINABLE * self.target * SECOND);
+        self.changes += 1;
+        let target = self.rhythm.settle();
+        self.groups.forget(at - JOINABLE * target * SECOND);
         self.closed.push_back(Arc::new(segment));
         let mut size: usize = self.closed.iter().map(|segment| segment.size()).sum();
-        while self.closed.len() > KEPT || size > KEPT_BYTES && self.closed.len() > LEAST {
+        let most = KEPT * usize::try_from(target).unwrap_or(1);
+        while self.closed.len() > most || size > KEPT_BYTES && self.closed.len() > LEAST {
             size -= self.closed.pop_front().map_or(0, |segment| segment.size());
         }
     }
@@ -295,7 +350,7 @@ impl Segmenter {
             from = Some(segment.number);
             length += segment.duration;
             // A frame less than that is as good.
-            if length + self.interval >= self.target * SECOND || segment.discontinuity {
+            if length + self.rhythm.interval() >= self.target() * SECOND || segment.discontinuity {
                 break;
             }
         }
@@ -360,10 +415,10 @@ impl Segmenter {
         all.find(|init| number.is_none_or(|number| init.number == number))
     }
 
-    /// `EXT-X-TARGETDURATION` in seconds. Grows if frames turn out to be further
-    /// apart than a second.
-    pub const fn target(&self) -> i64 {
-        self.target
+    /// `EXT-X-TARGETDURATION` in seconds: 1, but for frames that are further apart. Does
+    /// not change once there is a segment.
+    pub fn target(&self) -> i64 {
+        self.rhythm.target()
     }
 
     /// The longest part in microseconds; `None` if there are no parts.
@@ -371,7 +426,7 @@ impl Segmenter {
         self.parts.flatten().map(|parts| parts.longest)
     }
 
-    /// Counts parts: something new is there when it has changed.
+    /// Counts parts and segments: something new is there when it has changed.
     pub const fn changes(&self) -> u64 {
         self.changes
     }
@@ -393,6 +448,18 @@ fn part_length(interval: i64) -> Option<PartLength> {
     }
     let frames = ((PART + interval / 2) / interval).max(1);
     Some(PartLength { longest: interval * frames * 11 / 10, interval })
+}
+
+/// What is in parts, by track.
+fn sum(parts: &[Part]) -> Vec<Counts> {
+    let mut all: Vec<Counts> = Vec::new();
+    for counts in parts.iter().map(|part| &part.counts) {
+        all.resize(all.len().max(counts.len()), (0, 0));
+        for (sum, (frames, bytes)) in all.iter_mut().zip(counts) {
+            *sum = (sum.0 + frames, sum.1 + bytes);
+        }
+    }
+    all
 }
 
 impl std::fmt::Debug for Segmenter {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod joins;
+mod schedules;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -123,9 +124,7 @@ fn run_with(
         let Some(text) = playlist(&cutter, form) else { continue };
         let now = read(&text);
         is_even(&now);
-        if let Some(last) = &last
-            && last.part_target.is_some() == now.part_target.is_some()
-        {
+        if let Some(last) = &last {
             follows(last, &now);
         }
         last = Some(now);

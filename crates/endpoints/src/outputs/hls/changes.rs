@@ -124,6 +124,66 @@ async fn a_track_that_does_not_come_back_ends_the_session() {
     }
 }
 
+/// A part was hinted at, but the picture that ends it comes so late that its segment ends
+/// before it: who has asked gets it all the same.
+#[tokio::test]
+async fn a_part_that_moves_to_another_segment_is_given() {
+    for form in [Form::Ts, Form::Mp4] {
+        let (mut scene, hls) = (scene(), hls());
+        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        begin(&mut scene, &session).await;
+        // 0.8 s of the third segment.
+        (0..32).for_each(|_| scene.picture(false));
+        let before = playlist(&session, 2).await;
+        let hint = before.rsplit_once("&n=2&part=").unwrap().1;
+        let part = hint.trim_end_matches(&['"', '\n'][..]).parse().unwrap();
+        let hinted = session.fetch(Some(2), Some(part));
+        tokio::pin!(hinted);
+        assert!(timeout(Duration::ZERO, &mut hinted).await.is_err(), "it has not come");
+        scene.skip(22);
+        scene.picture(false);
+        let hinted = timeout(LIMIT, hinted).await.unwrap().unwrap();
+        let after = playlist(&session, 3).await;
+        assert!(!after.contains(&format!("n=2&part={part}\"")), "{after}");
+        assert!(!after.contains("#EXT-X-DISCONTINUITY\n"), "{after}");
+        let moved = timeout(LIMIT, session.fetch(Some(3), Some(0))).await.unwrap().unwrap();
+        assert_eq!(hinted.last(), moved.last());
+        assert!(moved.last().is_some_and(|part| part.len() > 400), "a few pictures");
+    }
+}
+
+/// A picture that comes so late that no segment may last until then: what it begins has a
+/// keyframe for everybody, as players begin anew with it.
+#[tokio::test]
+async fn what_is_late_begins_with_a_keyframe() {
+    let (mut scene, hls) = (scene(), hls());
+    let session = hls.open(attach(&scene).await, Form::Ts, CancellationToken::new()).unwrap();
+    begin(&mut scene, &session).await;
+    (0..12).for_each(|_| scene.picture(false));
+    for missing in [14, 39] {
+        scene.skip(missing);
+        scene.picture(false);
+    }
+    (0..40).for_each(|_| scene.picture(false));
+    let list = playlist(&session, 5).await;
+    assert_eq!(list.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{list}");
+    let late = list.split_once("#EXT-X-DISCONTINUITY\n").unwrap().0.matches("#EXTINF").count();
+    let mut demuxer = Demuxer::new();
+    for number in 0..late as u64 + 1 {
+        let pieces = timeout(LIMIT, session.fetch(Some(number), None)).await.unwrap().unwrap();
+        if number == late as u64 {
+            pieces.iter().for_each(|piece| demuxer.push(piece));
+        }
+    }
+    let first = loop {
+        let unit = demuxer.next_unit().unwrap().unwrap();
+        if matches!(unit.payload, Payload::Nals(_)) {
+            break unit;
+        }
+    };
+    assert!(first.keyframe);
+}
+
 /// What comes of a track later is not taken by players: the first playlist waits for it,
 /// but for a second only.
 #[tokio::test(start_paused = true)]

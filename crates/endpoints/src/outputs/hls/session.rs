@@ -163,13 +163,15 @@ impl Session {
         let Found { segment, first, .. } = *found;
         let next = (segment.number, first + found.pieces.len());
         let before = self.fetched().next.replace(next);
+        // Players begin anew there, also where the pictures go on.
+        let is_beginning = segment.discontinuity && first == 0;
         let continues = before.is_some_and(|(number, part)| {
             let last = segmenter.closed().find(|closed| closed.number == number);
             let is_over = last.is_some_and(|last| part >= last.parts.len());
             let before = if is_over { (number + 1, 0) } else { (number, part) };
             before == (segment.number, first)
         });
-        if continues { None } else { segmenter.lead(segment, first..next.1) }
+        if continues && !is_beginning { None } else { segmenter.lead(segment, first..next.1) }
     }
 
     fn count(&self, pieces: &[Bytes], counts: &[Counts]) {
@@ -284,9 +286,24 @@ fn find(segmenter: &Segmenter, number: Option<u64>, part: Option<usize>) -> Opti
         let pieces = segment.parts.iter().map(|part| part.bytes.clone()).collect();
         return Some(Found { segment, first: 0, pieces, counts: segment.counts.clone() });
     };
-    let open = segmenter.open().filter(|open| Some(open.number) == number);
-    let segment = segment.or(open)?;
-    let found = segment.parts.get(first)?;
-    let (pieces, counts) = (vec![found.bytes.clone()], found.counts.clone());
-    Some(Found { segment, first, pieces, counts })
+    let open = segmenter.open();
+    let of_open = |number: u64| open.filter(|open| open.number == number);
+    let segment = segment.or_else(|| of_open(number?))?;
+    // A part that was hinted at became the first one of the next segment.
+    if first >= segment.parts.len() && segment.duration > 0 {
+        let number = segment.number + 1;
+        let next = segmenter.closed().map(AsRef::as_ref).find(|next| next.number == number);
+        let next = next.or_else(|| of_open(number))?;
+        return Found::of(next, 0);
+    }
+    Found::of(segment, first)
+}
+
+impl<'a> Found<'a> {
+    /// A part.
+    fn of(segment: &'a Segment, first: usize) -> Option<Self> {
+        let found = segment.parts.get(first)?;
+        let (pieces, counts) = (vec![found.bytes.clone()], found.counts.clone());
+        Some(Self { segment, first, pieces, counts })
+    }
 }
