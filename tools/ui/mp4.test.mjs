@@ -1,0 +1,213 @@
+/** Every MP4 that the server gives, as a foreign parser reads it (`boxes.mjs`). */
+import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
+import {after, before, test} from 'node:test';
+import {fileURLToPath} from 'node:url';
+import {without} from './browser.mjs';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
+
+const PARSER = new URL('node_modules/mp4box/package.json', import.meta.url);
+const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;
+const skip = without(PARSER, 'mp4box') || without(BINARY, 'release binary') || !hasFfmpeg && without('/usr/bin/ffmpeg', 'ffmpeg');
+const {check} = skip ? {} : await import('./boxes.mjs');
+
+/** Everything that browsers say they play. */
+const ALL = 'avc1.640029,hvc1.1.6.L153.B0,av01.0.08M.08,mp4a.40.2,flac,opus';
+/** Streams with what is in them: sample entries as a parser names them. */
+const STREAMS = {
+    avc: ['avc1', 'mp4a'], hevc: ['hvc1', 'Opus'], av1: ['av01', 'mp4a'], demo: ['avc1', 'Opus'], pcmu: ['avc1', 'fLaC'],
+};
+const server = /** @type {Awaited<ReturnType<typeof rs2rtc>>} */ ({});
+
+before(async () => {
+    if (skip) return;
+    const corpus = fileURLToPath(new URL('../../fuzz/corpus/container', import.meta.url));
+    // As long as somebody looks, again and again.
+    const play = (/** @type {string} */ file, /** @type {string} */ form) => `exec:ffmpeg -v error -re -stream_loop -1 -i ${corpus}/${file} -c copy ${form} -`;
+    const fragments = '-movflags frag_every_frame+empty_moov+default_base_moof -f mp4';
+    Object.assign(server, await rs2rtc(`ffmpeg: {bin: ffmpeg}
+streams:
+  avc: {url: "${play('h264_aac.ts', '-f mpegts')}", clip: 5s}
+  hevc: "${play('hevc_opus.ts', '-f mpegts')}"
+  av1: "${play('av1_mp3.mp4', fragments)}"
+  demo: {url: "demo:?width=320&height=240", clip: 5s}
+  pcmu: "demo:?width=320&height=240&audio=pcmu"
+`));
+});
+after(() => server.stop?.());
+
+/** @param {string} path */
+async function fetched(path) {
+    const answer = await fetch(server.url + path, {signal: AbortSignal.timeout(30_000)});
+    assert.equal(answer.status, 200, path);
+    return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** What each stream is checked for, side by side: it is mostly waiting. @param {(name: keyof typeof STREAMS) => Promise<void>} one */
+const each = one => Promise.all(Object.keys(STREAMS).map(name => one(/** @type {keyof typeof STREAMS} */ (name))));
+
+/** @typedef {ReturnType<typeof import('./boxes.mjs').check>} Tracks */
+
+/**
+ * The codecs that were announced are those of the configuration boxes.
+ * @param {Tracks} tracks @param {string} announced
+ */
+function announcedAs(tracks, announced) {
+    const names = announced.split(',');
+    assert.equal(names.length, tracks.length, announced);
+    for (const [index, name] of names.entries()) {
+        const {codec, entry} = tracks[index];
+        const [announcedEntry] = name.split('.'), [is] = codec.split('.');
+        assert.equal(announcedEntry.toLowerCase(), is.toLowerCase(), `${name} is ${codec}`);
+        const bytes = (/** @type {string} */ text) => Buffer.from(text.split('.')[1], 'hex');
+        if (is === 'avc1') {
+            // The profile is that of the stream; whoever plays a higher level plays this one.
+            assert.equal(bytes(name)[0], bytes(codec)[0], `${name} is ${codec}`);
+            assert.ok(bytes(name)[2] >= bytes(codec)[2], `${name} is ${codec}`);
+        } else if (is === 'hvc1') {
+            // One name for all: Main at a level that nothing is above.
+            const level = (/** @type {string} */ text) => Number(/\.[LH](\d+)/.exec(text)?.[1]);
+            assert.equal(name.split('.')[1], codec.split('.')[1], `${name} is ${codec}`);
+            assert.ok(level(name) >= level(codec), `${name} is ${codec}`);
+        } else if (name.includes('.')) {
+            assert.equal(name.toLowerCase(), codec.toLowerCase());
+        } else {
+            assert.ok(entry);
+        }
+    }
+}
+
+test('stream.mp4, with a length', {skip}, () => each(async name => {
+    const bytes = await fetched(`api/stream.mp4?src=${name}&mp4=all&duration=2`);
+    const tracks = check(bytes, {fragments: 20});
+    assert.deepEqual(tracks.map(track => track.entry.type), STREAMS[name]);
+    for (const {codec, samples, timescale, lead} of tracks) {
+        const last = samples[samples.length - 1];
+        const seconds = (last.dts + last.duration) / timescale;
+        assert.ok(seconds > 1.6 && seconds < 3.5, `${name}: ${codec} lasts ${seconds}`);
+        assert.ok(Math.min(...samples.map(sample => sample.cts)) - lead <= timescale / 5, `${name}: ${codec} begins with what its edit list leaves`);
+    }
+    // B-frames are shown later than they are decoded; no first picture is.
+    const [{samples, lead}] = tracks;
+    assert.equal(samples.some(sample => sample.cts > sample.dts), name === 'avc' || name === 'hevc', name);
+    assert.equal(samples[0].cts, lead, name);
+}));
+
+test('what is wrong is found', {skip}, async () => {
+    const bytes = await fetched('api/stream.mp4?src=demo&mp4=all&duration=1');
+    const places = (/** @type {string} */ type) => [...Buffer.from(bytes).toString('latin1').matchAll(new RegExp(type, 'g'))].map(match => match.index);
+    const [first, second] = places('moof');
+    /** @type {[string, number, number, RegExp][]} a box, a byte from its name on, what is added to it, and what is said then */
+    const changes = [
+        ['tfdt', 15, 1, /8\.8\.12|begins at zero/], ['trun', 15, 1, /data_offset/], ['tfhd', 11, 5, /./], ['tfhd', 15, 1, /8\.8\.12/], ['tfhd', 19, 1, /mdat|unit/],
+        ['mdat', -1, 1, /box|unit|8\.8\.4/], ['trex', 11, 1, /one trex/], ['mfhd', 11, 200, /8\.8\.5/], ['vmhd', 0, 1, /Unknown box/],
+        ['tkhd', 19, 1, /./], ['stsd', -1, 255, /BoxParser|4\.2/],
+    ];
+    for (const [type, behind, add, what] of changes) {
+        const wrong = Uint8Array.from(bytes);
+        wrong[places(type)[0] + behind] += add;
+        assert.throws(() => check(wrong), what, `${type} ${behind}`);
+    }
+    // A fragment is missing; a byte is left over.
+    assert.throws(() => check(Buffer.concat([bytes.subarray(0, first - 4), bytes.subarray(second - 4)])), /begins at zero|8\.8\.12/);
+    assert.throws(() => check(Buffer.concat([bytes, Buffer.from([0])])));
+    check(bytes);
+});
+
+test('a rotated and stretched stream.mp4 says so', {skip}, async () => {
+    const [plain, turned, wide] = await Promise.all(['', '&rotate=90', '&scale=4:3'].map(async more => (
+        check(await fetched(`api/stream.mp4?src=demo&duration=1${more}`))[0]
+    )));
+    const matrix = (/** @type {Tracks[0]} */ track) => [...track.box.tkhd.matrix].slice(0, 5).filter((_, index) => index !== 2);
+    assert.deepEqual(matrix(plain), [65536, 0, 0, 65536]);
+    assert.deepEqual(matrix(turned), [0, 65536, -65536, 0]);
+    const shape = wide.entry.boxes.find((/** @type {any} */ box) => box.type === 'pasp');
+    assert.deepEqual([shape.hSpacing, shape.vSpacing], [4, 3]);
+    assert.ok(!plain.entry.boxes.some((/** @type {any} */ box) => box.type === 'pasp'));
+});
+
+test('frame.mp4 is one keyframe', {skip}, () => each(async name => {
+    // It gives H.264 and H.265.
+    if (name === 'av1') return;
+    const [track, ...others] = check(await fetched(`api/frame.mp4?src=${name}`));
+    assert.deepEqual([track.entry.type, track.samples.length, others.length], [STREAMS[name][0], 1, 0], name);
+    assert.ok(track.samples[0].is_sync);
+}));
+
+test('clip.mp4 with what was and what comes', {skip}, () => Promise.all(['avc', 'demo'].map(async name => {
+    const tracks = check(await fetched(`api/rs/clip.mp4?src=${name}&before=2s&after=1s`), {fragments: 10});
+    assert.equal(tracks[0].entry.type, 'avc1');
+    assert.ok(tracks.every(track => track.samples.length > 5), name);
+})));
+
+test('MSE over the WebSocket', {skip}, async () => {
+    const {default: WebSocket} = await import('ws');
+    await each(async name => {
+        const socket = new WebSocket(`${server.url.replace('http', 'ws')}api/ws?src=${name}`);
+        const signal = AbortSignal.timeout(30_000);
+        try {
+            /** @type {{type: string, value: string}} */
+            let answer = {type: '', value: ''};
+            /** @type {Uint8Array[]} */
+            const pieces = [];
+            await new Promise((done, fail) => {
+                signal.onabort = () => fail(new Error(`${name}: ${pieces.length} pieces in time`));
+                socket.on('error', fail);
+                socket.on('close', (code, why) => fail(new Error(`${name}: closed with ${code} ${why}`)));
+                socket.on('open', () => socket.send(JSON.stringify({type: 'mse', value: ALL})));
+                socket.on('message', (data, isBinary) => {
+                    if (!isBinary) answer = JSON.parse(String(data));
+                    else pieces.push(new Uint8Array(/** @type {Buffer} */ (data)));
+                    if (pieces.length > 30) done(undefined);
+                });
+            });
+            assert.equal(answer.type, 'mse', `${name}: ${answer.value}`);
+            // A picture or a piece of sound each, and none that is cut.
+            const [init, ...fragments] = pieces;
+            fragments.forEach(fragment => check(Buffer.concat([init, fragment]), {begins: false}));
+            const tracks = check(Buffer.concat(pieces), {fragments: 30});
+            // MP3 is not asked for.
+            const expected = name === 'av1' ? ['av01'] : STREAMS[name];
+            assert.deepEqual(tracks.map(track => track.entry.type), expected);
+            announcedAs(tracks, /codecs="(.*)"/.exec(answer.value)?.[1] ?? '');
+        } finally {
+            socket.removeAllListeners();
+            socket.on('error', () => {});
+            socket.terminate();
+        }
+    });
+});
+
+for (const low of [false, true]) {
+    test(`HLS: ${low ? 'parts' : 'segments'}`, {skip}, () => each(async name => {
+        const text = async (/** @type {string} */ path) => new TextDecoder().decode(await fetched(path));
+        const master = await text(`api/stream.m3u8?src=${name}&mp4=all`);
+        const address = `api/${master.split('\n').find(line => line && !line.startsWith('#'))}`;
+        const folder = address.slice(0, address.lastIndexOf('/') + 1);
+        /** @type {Map<string, Uint8Array>} */
+        const pieces = new Map();
+        /** @type {Uint8Array|undefined} */
+        let init;
+        let next = '';
+        while (pieces.size < (low ? 12 : 3)) {
+            const list = await text(address + next);
+            const map = /#EXT-X-MAP:URI="(.*)"/.exec(list)?.[1];
+            assert.ok(map, list);
+            init ??= await fetched(folder + map);
+            const found = [...list.matchAll(low ? /#EXT-X-PART:.*URI="([^"]*)"/g : /^(segment\.m4s.*)$/gm)].map(match => match[1]);
+            for (const uri of found) if (!pieces.has(uri)) pieces.set(uri, await fetched(folder + uri));
+            // The next one, as soon as it is there.
+            const count = Number(/MEDIA-SEQUENCE:(\d+)/.exec(list)?.[1]) + (list.match(/^#EXTINF/gm)?.length ?? 0);
+            const part = (list.split(/^segment/m).pop() ?? '').match(/^#EXT-X-PART:/gm)?.length ?? 0;
+            next = `&_HLS_msn=${count}${low ? `&_HLS_part=${part}` : ''}`;
+        }
+        assert.ok(init);
+        for (const piece of pieces.values()) check(Buffer.concat([init, piece]), {begins: false});
+        // What is in front of the first one has no numbers.
+        const tracks = check(Buffer.concat([init, ...pieces.values()]), {fragments: pieces.size, begins: false});
+        assert.deepEqual(tracks.map(track => track.entry.type), STREAMS[name]);
+        assert.ok(tracks.every(track => track.samples.length > 0), name);
+        assert.ok(tracks[0].samples[0].is_sync, 'it begins with a picture');
+        announcedAs(tracks, /CODECS="(.*)"/.exec(master)?.[1] ?? '');
+    }));
+}
