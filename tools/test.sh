@@ -8,7 +8,7 @@ tools/install-test-tools.sh
 tools/check.sh
 # Some of the pages' tests run the binary. Tests and programs in one go have the same dependencies.
 cargo build --workspace --bins --tests --release --locked
-node --test tools/ui/*.test.mjs
+node --test --test-concurrency="$(nproc)" tools/ui/*.test.mjs
 cargo check --manifest-path fuzz/Cargo.toml --target-dir target --release --locked --quiet
 echo "fuzz targets: checked"
 # The tests of the binary mostly wait for browsers and programs.
