@@ -165,7 +165,7 @@ async fn what_is_late_begins_with_a_keyframe() {
         scene.picture(false);
     }
     (0..40).for_each(|_| scene.picture(false));
-    let list = playlist(&session, 5).await;
+    let list = playlist(&session, 4).await;
     assert_eq!(list.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{list}");
     let late = list.split_once("#EXT-X-DISCONTINUITY\n").unwrap().0.matches("#EXTINF").count();
     let mut demuxer = Demuxer::new();

@@ -101,7 +101,9 @@ impl Session {
     /// It would list nothing, or not that, after [`WAIT`].
     pub async fn playlist(&self, reload: Reload) -> Result<String, Refused> {
         let is_near = |segmenter: &Segmenter| {
-            let next = segmenter.open().map_or(0, |open| open.number);
+            // After a hole none is open until the next keyframe.
+            let after_closed = segmenter.closed().next_back().map_or(0, |last| last.number + 1);
+            let next = segmenter.open().map_or(after_closed, |open| open.number);
             reload.segment.is_none_or(|number| number <= next + 2)
         };
         if !is_near(&self.feed.segmenter()) {
