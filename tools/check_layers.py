@@ -32,7 +32,7 @@ MEMBERS = {
         {"base", "media", "webrtc", "streams", "endpoints"},
         {"str0m", "openh264", "quinn-udp", "socket2"},
     ),
-    "testkit": ({"base", "media", "rtsp", "webrtc", "protocols"}, {"axum"}),
+    "testkit": ({"base", "media", "rtsp", "webrtc", "protocols", "transcode"}, {"axum"}),
 }
 PREFIX = "rs2rtc-"
 

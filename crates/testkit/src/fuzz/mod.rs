@@ -5,6 +5,7 @@
 
 pub mod av1;
 pub mod container;
+pub mod decode;
 pub mod depay_aac;
 pub mod depay_h264;
 pub mod depay_h265;
@@ -35,6 +36,8 @@ pub type Body = fn(&[u8]);
 pub static TARGETS: &[(&str, Body)] = &[
     ("av1", av1::run),
     ("container", container::run),
+    ("decode_h264", decode::h264),
+    ("decode_jpeg", decode::jpeg),
     ("depay_aac", depay_aac::run),
     ("depay_av1", av1::depay),
     ("depay_h264", depay_h264::run),
