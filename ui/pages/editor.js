@@ -17,7 +17,7 @@ export class Editor {
         this.options = options;
         const root = host.attachShadow({mode: 'open'});
         const sheet = new CSSStyleSheet();
-        sheet.replaceSync(':host { display: block; height: 100%; } .cm-editor { height: 100%; outline: none !important; }');
+        sheet.replaceSync(':host { display: block; height: 100%; } .cm-editor { height: 100%; }');
         root.adoptedStyleSheets = [sheet];
         let leaving = false;
         this.view = new cm.EditorView({
