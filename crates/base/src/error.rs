@@ -59,13 +59,17 @@ impl Error {
         Self { kind, text: text.into().into(), source: None }
     }
 
-    /// An error caused by another; its text is appended.
+    /// An error caused by another; its text is appended, without the number that the system
+    /// gives it.
     pub fn caused(
         kind: ErrorKind,
         text: impl fmt::Display,
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
-        let text = format!("{text}: {source}");
+        let mut text = format!("{text}: {source}");
+        if let Some(at) = text.rfind(" (os error ").filter(|_| text.ends_with(')')) {
+            text.truncate(at);
+        }
         Self { kind, text: text.into(), source: Some(Arc::new(source)) }
     }
 
@@ -103,5 +107,15 @@ mod tests {
         let error = Error::new(ErrorKind::Auth, "wrong user/pass").context("cam1");
         assert_eq!(error.to_string(), "cam1: wrong user/pass");
         assert_eq!(error.kind(), ErrorKind::Auth);
+    }
+
+    #[test]
+    fn what_caused_it_stands_behind_without_its_number() {
+        let refused = std::io::Error::from_raw_os_error(111);
+        let error = Error::caused(ErrorKind::Unreachable, "can't connect to cam1", refused);
+        let text = error.to_string();
+        assert!(text.starts_with("can't connect to cam1: "), "{text}");
+        assert!(text.len() > 30 && !text.contains("os error"), "{text}");
+        assert!(std::error::Error::source(&error).is_some_and(|s| s.to_string().contains("111")));
     }
 }
