@@ -2,7 +2,8 @@
  * What `webrtc.html` and `webrtc-sync.html` share: the parameter `media`, and what is captured for it.
  */
 
-import {speak, speaksChinese} from './player/words.js';
+import {speak, speaksChinese, translate} from './player/words.js';
+import {explainError} from './reasons.js';
 
 await speak();
 /** Few words: these pages stand alone. */
@@ -24,6 +25,13 @@ export function note(main, text) {
     node.textContent = text;
     main.append(node);
     return node;
+}
+
+/** What the server says, in the words of the other pages. @param {string} text @param {URLSearchParams} params of the page */
+export function explained(text, params) {
+    const url = new URL('?', location.href);
+    url.searchParams.set('src', params.get('dst') || params.get('src') || '');
+    return translate(explainError(text.trim(), url.href));
 }
 
 /**

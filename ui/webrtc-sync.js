@@ -3,7 +3,7 @@
  * `webrtc.html`. The session ends with the page.
  */
 import {bye, gathered} from './lib/whep.js';
-import {capture, lease, note, release, wanted, words} from './webrtc-media.js';
+import {capture, explained, lease, note, release, wanted, words} from './webrtc-media.js';
 
 const params = new URLSearchParams(location.search);
 const media = wanted(params), main = /** @type {HTMLElement} */ (document.getElementById('streams'));
@@ -28,6 +28,8 @@ async function start() {
             const video = document.createElement('video'), stream = new MediaStream();
             Object.assign(video, {controls: true, playsInline: true});
             main.prepend(video);
+            // Without a picture it would only stand behind the words.
+            own(() => video.readyState || video.remove());
             for (const kind of ['video', 'audio']) if (media.has(kind)) pc.addTransceiver(kind, {direction: 'recvonly'});
             if (media.has('microphone')) {
                 const voice = await navigator.mediaDevices.getUserMedia({audio: true});
@@ -50,7 +52,7 @@ async function start() {
         rest.delete('media');
         const response = await fetch(`api/webrtc?${rest}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}});
         const text = await response.text();
-        if (!response.ok) throw new Error(text.trim());
+        if (!response.ok) throw new Error(explained(text, params));
         const place = response.headers.get('Location');
         if (place) own(() => bye(new URL(place, response.url).href));
         await pc.setRemoteDescription({type: 'answer', sdp: text});

@@ -2,7 +2,7 @@
  * `webrtc.html`: `?src=NAME` watches, `?dst=NAME` sends, over the socket. `media` is a combination of `video`, `audio`, `microphone`,
  * `camera`, `display` and `speaker`; without it `video+audio`.
  */
-import {capture, lease, note, release, wanted, words} from './webrtc-media.js';
+import {capture, explained, lease, note, release, wanted, words} from './webrtc-media.js';
 
 const params = new URLSearchParams(location.search);
 const media = wanted(params);
@@ -57,7 +57,7 @@ async function send() {
             else if (msg.type === 'webrtc/candidate' && msg.value) pc.addIceCandidate({candidate: msg.value, sdpMid: '0'}).catch(() => {});
             // Without one address another may do.
             else if (msg.type === 'error' && String(msg.value).startsWith('webrtc/candidate')) status.textContent = msg.value;
-            else if (msg.type === 'error') end(msg.value);
+            else if (msg.type === 'error') end(explained(String(msg.value), params));
         });
         ws.addEventListener('close', () => {
             // A connection that stands needs no socket.

@@ -172,8 +172,19 @@ test('a server that goes away is told, and comes back by itself', {skip}, async 
     const {page, done} = await open({own: first});
     await page.goto(`${first.url}streams.html`);
     await page.waitForSelector('tbody tr');
+    const others = await Promise.all(['links.html?src=demo', 'add.html'].map(async path => {
+        const other = await chromium.browser.newPage();
+        await other.goto(`${first.url}${path}${path.includes('?') ? '&' : '?'}lang=en`);
+        return other;
+    }));
+    await first.until(() => first.readers() === 3);
+    await page.bringToFront();
     first.close();
     await waitText(page, '.banner', /Server not reachable.*Last data/);
+    for (const other of others) {
+        await waitText(other, '.banner', /Server not reachable/);
+        await other.close();
+    }
     assert.equal(await page.$eval('tbody', n => n.children.length > 0), true, 'the last data stays');
     const second = await fixture({base: '/', port});
     second.state.streams = {fresh: {producers: [{url: 'demo:'}], consumers: null}};
@@ -254,6 +265,8 @@ test('sessions: why, how fast, the timeline, kick; told as it happens', {skip}, 
     await waitText(page, '.card', /Half within .* 95 %/);
     await waitText(page, 'tbody', /Browser said goodbye/);
     assert.match(await text(page, 'tbody tr[data-id="7"]'), /6\.1 ms.*32 ms.*39 ms|6\.1 ms32 ms/);
+    assert.deepEqual(await page.$$eval('tr[data-id="5"] td:not([hidden])', cells => cells.map(cell => cell.textContent)), ['#5', 'demo', 'webrtc, publishing', '2 s', 'Browser said goodbye', '–', '–', '–', ''], 'a publisher that has left');
+    assert.deepEqual(await page.$$eval('.bars meter', nodes => nodes.map(n => n.getAttribute('aria-label'))), ['Browser said goodbye', 'No sign of life'], 'the same words stand once');
     await page.click('tr[data-id="7"] button');
     await page.waitForSelector('.timeline li:nth-child(4)');
     await page.waitForSelector('svg.lanes circle');
@@ -543,7 +556,7 @@ test('pages that send let go of camera and microphone with the first error, and 
     const {page, done} = await open();
     await page.evaluateOnNewDocument(devices);
     for (const [path, said] of /** @type {[string, RegExp][]} */ ([
-        ['webrtc.html?dst=nobody&media=camera+microphone', /stream not found/], ['webrtc-sync.html?dst=nobody&media=camera+microphone', /404/],
+        ['webrtc.html?dst=nobody&media=camera+microphone', /There is no stream named "nobody"/], ['webrtc-sync.html?dst=nobody&media=camera+microphone', /404/],
         ['webrtc-sync.html?src=nobody&media=video+microphone', /404/],
     ])) {
         await page.goto(server.url + path);

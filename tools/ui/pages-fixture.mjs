@@ -26,6 +26,9 @@ export const SESSIONS = {
         {...session, id: 7, stream: 'demo', state: 'gone', remote: '192.168.1.40:6000', age_ms: 60_000, left_at: 1_700_000_000_000, reason: 'close_notify', detect_ms: 6.1, release_ms: 32.4,
             timeline: [{ms: 0, event: 'offer', detail: ''}, {ms: 60_000, event: 'hint', detail: 'pagehide'}, {ms: 60_006, event: 'gone', detail: 'close_notify'}, {ms: 60_038, event: 'released', detail: ''}]},
         {...session, id: 6, stream: 'demo', state: 'gone', remote: '192.168.1.41:6000', age_ms: 9000, left_at: 1_700_000_000_000, reason: 'silence', detect_ms: 3004, release_ms: 38, timeline: []},
+        // A publisher: it has held no camera, and when it left is not known.
+        {...session, id: 5, stream: 'demo', state: 'gone', remote: null, user_agent: null, publishes: true, age_ms: 2000, left_at: null, reason: 'sctp_abort', detect_ms: null, release_ms: null, timeline: []},
+        {...session, id: 4, stream: 'demo', state: 'gone', remote: '192.168.1.42:6000', age_ms: 9000, left_at: 1_700_000_000_000, reason: 'sctp_abort', detect_ms: 5, release_ms: 40, timeline: []},
     ],
 };
 

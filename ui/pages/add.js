@@ -4,13 +4,15 @@
  */
 import {address, call, explain, getJson} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
+import {Feed} from '../lib/feed.js';
 import {duration, number, t} from '../lib/i18n.js';
 import {failure, hint} from '../lib/state.js';
 import {compose, FILE_ONLY, schemeOf, split, suggest} from '../lib/source.js';
 import {abilities} from '../lib/stats.js';
-import {announce, failed, notice, shell, toast} from '../shell/shell.js';
+import {announce, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const {main} = shell({page: 'add', title: t('nav.add')});
+watch(new Feed('streams'));
 
 /** Calls that look for cameras, by the scheme that they belong to. */
 const SEARCHES = {onvif: ['api/onvif', 'ONVIF'], dvrip: ['api/dvrip', 'DVRIP'], homekit: ['api/homekit', 'HomeKit'], gopro: ['api/gopro', 'GoPro'], hass: ['api/hass', 'Home Assistant'],

@@ -4,14 +4,16 @@
  */
 import {address, call, explain, getJson} from '../lib/api.js';
 import {button, fill, h} from '../lib/dom.js';
+import {Feed} from '../lib/feed.js';
 import {t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
 import {places, snippets} from '../lib/urls.js';
 import {codecsOf} from '../stream-state.js';
-import {copied, empty, failed, notice, shell, toast} from '../shell/shell.js';
+import {copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const name = new URLSearchParams(location.search).get('src') ?? '';
 const {main, tools} = shell({page: 'links', title: t('nav.links'), of: name ? t('links.for', {name}) : undefined});
+watch(new Feed('streams'));
 
 async function load() {
     let streams, info;

@@ -74,16 +74,16 @@ setInterval(() => document.hidden || show(), 1000);
 const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
 /** @param {Session} s */
 const total = s => s.detect_ms === null && s.release_ms === null ? null : (s.detect_ms ?? 0) + (s.release_ms ?? 0);
-const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key, row => row.detail ? detail(row.session) : line(row.session)));
+const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key, row => row.detail ? detail(row.session, row.left) : line(row.session, row.left)));
 
-/** @param {Session} first */
-function line(first) {
-    const cells = HEADS.map((text, i) => h('td', {'data-label': t(text), class: i ? [1, 5].includes(i) ? '' : 'tight' : 'title', hidden: idle(first.left_at !== null, i)})), state = h('span', {class: 'state'});
+/** @param {Session} first @param {boolean} left */
+function line(first, left) {
+    const cells = HEADS.map((text, i) => h('td', {'data-label': t(text), class: i ? [1, 5].includes(i) ? '' : 'tight' : 'title', hidden: idle(left, i)})), state = h('span', {class: 'state'});
     cells[4].append(state);
     const reason = h('span');
     cells[5].append(reason);
     const actions = h('td', {class: 'num wide'}, h('span', {class: 'row end nowrap'}, button(t('streams.details'), () => toggle(first.id), {icon: 'more', bare: true}),
-        first.left_at === null && button(t('sessions.kick'), () => end(first), {key: 'K'})));
+        !left && button(t('sessions.kick'), () => end(first), {key: 'K'})));
     // A source that is only tried is no stream that could be opened.
     cells[1].append(first.format === 'test' ? t('add.test') : h('a', {href: address('camera.html', {src: first.stream})}, first.stream));
     const node = h('tr', {class: 'lead', tabindex: '-1', data: {id: first.id}}, cells, actions);
@@ -94,13 +94,13 @@ function line(first) {
             say(cells[0], [agentName(s.user_agent), s.remote?.replace(/ .*/, '').replace(/:\d+$/, '')].filter(Boolean).join(' ') || `#${s.id}`);
             cells[0].title = [s.remote, s.user_agent].filter(Boolean).join('\n');
             say(cells[2], s.publishes ? t('sessions.publishes', {format: s.format ?? 'webrtc'}) : s.format ?? '–');
-            say(cells[3], s.age_ms === null ? '–' : duration(s.age_ms + (s.left_at === null ? Date.now() - loadedAt : 0)));
+            say(cells[3], s.age_ms === null ? '–' : duration(s.age_ms + (left ? 0 : Date.now() - loadedAt)));
             state.dataset.state = s.state;
             say(state, t(`session.${s.state}`));
             say(reason, because(s.reason));
             reason.title = s.reason ?? '';
             say(cells[6], duration(s.detect_ms));
-            say(cells[7], s.left_at !== null && s.release_ms === null ? t('sessions.others') : duration(s.release_ms));
+            say(cells[7], left && s.release_ms === null && !s.publishes ? t('sessions.others') : duration(s.release_ms));
             say(cells[8], duration(total(s)));
             // A card of a phone leaves out what is not there.
             for (const cell of cells) cell.toggleAttribute('data-empty', cell.textContent === '–');
@@ -109,12 +109,12 @@ function line(first) {
     };
 }
 
-/** @param {Session} first */
-function detail(first) {
+/** @param {Session} first @param {boolean} left */
+function detail(first, left) {
     const about = h('div', {class: 'stack'});
     let drawn = '';
     return {
-        node: h('tr', {class: 'detail'}, h('td', {colspan: 1 + HEADS.filter((_, i) => !idle(first.left_at !== null, i)).length}, about)),
+        node: h('tr', {class: 'detail'}, h('td', {colspan: 1 + HEADS.filter((_, i) => !idle(left, i)).length}, about)),
         /** @param {{session: Session}} row */
         update({session: s}) {
             const key = JSON.stringify([s.timeline, s.state, s.rtt_ms, s.loss]);
@@ -152,9 +152,11 @@ function show() {
         fill(reasons, h('option', {value: ''}, t('sessions.allReasons')), codes.map(code => h('option', {value: code, selected: code === wanted}, because(code))));
     }
     const gone = data.ended.filter(s => !wanted || s.reason === wanted);
-    const rows = (/** @type {Session[]} */ list) => list.flatMap(session => [{key: `r${session.id}`, session}, ...(opened.has(session.id) ? [{key: `d${session.id}`, session, detail: true}] : [])]);
-    views[0].show(rows(data.sessions));
-    views[1].show(rows(gone));
+    // Of who has published and left it is not known when.
+    const rows = (/** @type {Session[]} */ list, /** @type {boolean} */ left) => list.flatMap(session => [{key: `r${session.id}`, session, left},
+        ...(opened.has(session.id) ? [{key: `d${session.id}`, session, left, detail: true}] : [])]);
+    views[0].show(rows(data.sessions, false));
+    views[1].show(rows(gone, true));
     // The scrolled place around a table goes with it.
     /** @type {HTMLElement} */ (active.parentElement).hidden = !data.sessions.length;
     nobody.hidden = Boolean(data.sessions.length);
@@ -176,11 +178,12 @@ function summary(gone) {
     fill(figures, h('h2', null, t('sessions.releases')), measured.length === 0 && h('p', {class: 'muted'}, t('sessions.noReleases')),
         measured.length > 0 && h('p', null, t('sessions.percentiles', {p50: duration(at(releases, 0.5)), p95: duration(at(releases, 0.95)), p99: duration(at(releases, 0.99)), n: measured.length})));
     if (!measured.length) return;
-    const groups = Object.entries(Object.groupBy(measured, s => s.reason ?? ''));
+    // Some reasons are the same in words.
+    const groups = Object.entries(Object.groupBy(measured, s => because(s.reason)));
     const most = Math.max(...groups.map(([, list]) => at(sorted(list ?? [], s => total(s) ?? 0), 0.5) ?? 0), 1);
     figures.append(h('div', {class: 'bars small'}, groups.map(([reason, list = []]) => {
         const middle = at(sorted(list, s => total(s) ?? 0), 0.5) ?? 0;
-        return [h('span', {title: reason}, because(reason)), h('meter', {min: 0, max: most, value: middle, 'aria-label': because(reason)}),
+        return [h('span', {title: [...new Set(list.map(s => s.reason ?? ''))].join(', ')}, reason), h('meter', {min: 0, max: most, value: middle, 'aria-label': reason}),
             h('span', {class: 'muted'}, t('sessions.bar', {total: duration(middle), detect: duration(at(sorted(list, s => s.detect_ms ?? 0), 0.5)), release: duration(at(sorted(list, s => s.release_ms ?? 0), 0.5)), n: list.length}))];
     })));
 }
