@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 
-use super::browser::{has_browser, number, play};
+use super::browser::{has_browser, has_firefox, number, play};
 use super::harness::{Folder, Ports, Server, has_program, recording, root, run};
 use super::packets::{decode, length, packets};
 
@@ -76,6 +76,24 @@ fn chromium_plays_av1() {
             assert_eq!(number(&report, "lost"), 0.0, "{stream}: {report}");
         }
         server.until_stream(stream, "the camera is let go", |s| !s.contains("\"receivers\""));
+    }
+}
+
+/// So does Firefox.
+#[test]
+fn firefox_plays_av1() {
+    if !has_firefox() || !has_program("ffmpeg", "-version") {
+        return;
+    }
+    let media = Folder::new();
+    let server = server(&media);
+    for stream in ["cam", "again"] {
+        let how = ["--mode", "mse", "--browser", "firefox"];
+        let report = play(&server.url(""), stream, &how);
+        assert!(report.contains("\"ok\":true"), "{stream}: {report}");
+        let size = (number(&report, "width"), number(&report, "height"));
+        assert_eq!(size, (320.0, 180.0), "{stream}");
+        assert!(number(&report, "distinct") > 3.0, "pictures differ: {stream}: {report}");
     }
 }
 

@@ -18,6 +18,13 @@ pub(crate) fn has_browser() -> bool {
         && has("the node modules of tools/ui (npm ci)", modules)
 }
 
+/// Where Firefox is: Debian has it, others do not.
+pub(crate) fn has_firefox() -> bool {
+    let system = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let here = std::path::Path::new("/usr/bin/firefox-esr").exists();
+    has_browser() && system.lines().any(|line| line == "ID=debian") && has("firefox-esr", here)
+}
+
 /// Plays and returns the player's report as JSON text.
 pub(crate) fn play(url: &str, stream: &str, more: &[&str]) -> String {
     let script = root().join("tools/ui/play.mjs");
@@ -167,12 +174,9 @@ fn media_source_extensions_play() {
 /// The same in Firefox, where it is installed.
 #[test]
 fn media_source_extensions_play_in_firefox() {
-    let debian = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let here = std::path::Path::new("/usr/bin/firefox-esr").exists();
-    if !has_browser() || !debian.lines().any(|l| l == "ID=debian") || !has("firefox-esr", here) {
-        return;
+    if has_firefox() {
+        plays_by_media_source_extensions("firefox");
     }
-    plays_by_media_source_extensions("firefox");
 }
 
 /// Plays with Opus and with G.711 as FLAC.
