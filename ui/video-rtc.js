@@ -751,7 +751,7 @@ function parseCandidate(text) {
 function feed(video, buffer, sound, restart) {
     /** @type {ArrayBuffer[]} */
     const staged = [];
-    let bytes = 0, lastData = 0, lastGap = 0, target = 0.3;
+    let bytes = 0, lastData = 0, lastGap = 0, target = 0.25;
 
     /** Removes what was played; true if the buffer has become busy by that. */
     const trim = (/** @type {number} */ keep) => {
@@ -768,7 +768,7 @@ function feed(video, buffer, sound, restart) {
         const last = ranges.length - 1, end = ranges.end(last), start = ranges.start(last);
         const behind = !video.paused && end - video.currentTime > (sound && !video.muted ? MOST_BEHIND : target + 1);
         if (video.currentTime < start || behind) video.currentTime = Math.max(start, end - target);
-        const rate = liveRate(end - video.currentTime, target);
+        const rate = liveRate(end - video.currentTime, target, video.playbackRate);
         if (video.playbackRate !== rate) video.playbackRate = rate;
     };
     const next = () => {
@@ -798,7 +798,7 @@ function feed(video, buffer, sound, restart) {
     return data => {
         const now = Date.now(), gap = lastData && (now - lastData) / 1000;
         // Only a second stall in a row is the camera's.
-        target = Math.min(2, Math.max(0.3, target * 0.99, 1.5 * (gap > STALL ? lastGap : gap)));
+        target = Math.min(2, Math.max(0.25, target * 0.99, 1.5 * (gap > STALL ? lastGap : gap)));
         lastData = now;
         lastGap = gap;
         staged.push(data);
@@ -808,9 +808,9 @@ function feed(video, buffer, sound, restart) {
     };
 }
 
-/** Speed that brings the gap to the target, in seconds, unheard. @param {number} gap @param {number} target */
-function liveRate(gap, target) {
+/** Speed that brings the gap to the target, in seconds, unheard. @param {number} gap @param {number} target @param {number} rate so far */
+function liveRate(gap, target, rate) {
     if (gap < 0.05) return 0.97;
     if (gap > target + 0.5) return 1.1;
-    return gap > target + 0.2 ? 1.05 : 1;
+    return gap > target + (rate > 1 ? 0 : 0.05) ? 1.05 : 1;
 }
