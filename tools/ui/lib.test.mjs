@@ -1,7 +1,7 @@
 /** The pure parts of the pages. */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {Budget, LEAST, START, UNKNOWN} from '../../ui/lib/decode.js';
+import {Budget, costOf, LEAST, START, UNKNOWN} from '../../ui/lib/decode.js';
 import {diff} from '../../ui/lib/diff.js';
 import {hostOf, layout} from '../../ui/lib/graph.js';
 import {parse} from '../../ui/lib/hls.js';
@@ -26,6 +26,11 @@ test('the budget: first ones play, exempt ones always, less when frames are drop
     budget.count(200_000, 100, 0, 1);
     budget.count(216_000, 100, 0, 1);
     assert.equal(budget.limit, LEAST * 1.2);
+});
+
+test('what a picture costs: by its frames, and no less for those that are dropped', () => {
+    assert.deepEqual([costOf(1000, 25, 0, 0), costOf(1000, 25, 2, 50_000), costOf(1000, 10, 5, 25_000), costOf(1000, 30, 15, 25_000), costOf(1000, 200, 0, 0)],
+        [25_000, 25_000, 25_000, 30_000, 60_000]);
 });
 
 test('addresses: user and password are put in and taken out again', () => {

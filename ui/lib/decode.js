@@ -10,6 +10,18 @@ export const UNKNOWN = 1280 * 720 * 25;
 /** Share of dropped frames that is too much, how long it may last, and how long it must be quiet to grow. */
 const TOO_MANY = 0.1, BAD_FOR = 5000, GOOD_FOR = 15_000;
 
+/**
+ * Pixels per second of a picture that plays. One that falls behind shows less than it should and costs no less than before for that.
+ * @param {number} pixels of a frame
+ * @param {number} frames per second, with those that were dropped
+ * @param {number} dropped frames per second
+ * @param {number} known what it cost before, 0 if that is not known
+ */
+export function costOf(pixels, frames, dropped, known) {
+    const cost = pixels * Math.min(60, Math.max(1, frames));
+    return dropped > TOO_MANY * frames ? Math.max(cost, known) : cost;
+}
+
 export class Budget {
     limit = START;
     #badSince = 0;

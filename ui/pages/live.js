@@ -141,17 +141,11 @@ function show() {
     decide();
 }
 streams.addEventListener('change', show);
-setInterval(() => {
+setInterval(async () => {
     if (document.hidden) return;
-    let shown = 0, dropped = 0, used = 0;
-    for (const tile of byNode.values()) {
-        if (!tile.player) continue;
-        const frames = tile.frames();
-        shown += frames.shown;
-        dropped += frames.dropped;
-        used += tile.cost;
-    }
-    budget.count(performance.now(), shown, dropped, used);
+    const playing = [...byNode.values()].filter(tile => tile.player), frames = await Promise.all(playing.map(tile => tile.frames()));
+    const sum = (/** @type {number[]} */ numbers) => numbers.reduce((all, one) => all + one, 0);
+    budget.count(performance.now(), sum(frames.map(one => one.shown)), sum(frames.map(one => one.dropped)), sum(playing.map(tile => tile.cost)));
     for (const tile of byNode.values()) tile.update(tile.entry);
     decide();
 }, 2000);

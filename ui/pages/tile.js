@@ -5,7 +5,7 @@ import {button, h, icon, say} from '../lib/dom.js';
 import {ago, rate, t} from '../lib/i18n.js';
 import {poster} from '../lib/poster.js';
 import {chip, stateText} from '../lib/state.js';
-import {UNKNOWN} from '../lib/decode.js';
+import {costOf, UNKNOWN} from '../lib/decode.js';
 import {choose} from '../lib/quality.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
@@ -52,8 +52,10 @@ export class Tile {
     #stillAt = 0;
     #asking = false;
     #ended = false;
-    /** @type {{shown: number, dropped: number}} */
-    #frames = {shown: 0, dropped: 0};
+    /** Of the video that plays, and when that was; 0: it has just begun. */
+    #frames = {all: 0, dropped: 0, at: 0};
+    /** What it was measured to cost, 0 if it was not. */
+    #known = 0;
     #chip = chip();
 
     /**
@@ -160,7 +162,6 @@ export class Tile {
         }
         this.#on = on;
         if (!on) {
-            this.#measure();
             this.#clear();
             this.#mode = '';
             this.#stills();
@@ -179,6 +180,8 @@ export class Tile {
         this.#before?.remove();
         const before = this.#before = this.player;
         const player = this.player = /** @type {any} */ (document.createElement('rs-player'));
+        this.#frames = {all: 0, dropped: 0, at: 0};
+        this.#known = 0;
         Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
         player.addEventListener('mode', (/** @type {any} */ ev) => {
             this.#mode = ev.detail.mode;
@@ -208,24 +211,16 @@ export class Tile {
         this.player = null;
     }
 
-    /** Frames since the last question. */
-    frames() {
-        const before = this.#frames;
-        this.#measure();
-        return {shown: Math.max(0, this.#frames.shown - before.shown), dropped: Math.max(0, this.#frames.dropped - before.dropped)};
-    }
-
-    #measure() {
-        const video = /** @type {HTMLVideoElement|undefined} */ (this.player?.video);
-        const quality = video?.getVideoPlaybackQuality?.();
-        if (!video || !quality) {
-            this.#frames = {shown: 0, dropped: 0};
-            return;
-        }
-        const shown = quality.totalVideoFrames - quality.droppedVideoFrames;
-        const perSecond = Math.min(60, Math.max(0, shown - this.#frames.shown) / 2) || 25;
-        if (video.videoWidth) this.cost = video.videoWidth * video.videoHeight * perSecond;
-        this.#frames = {shown, dropped: quality.droppedVideoFrames};
+    /** Frames since the last question; what it costs is measured by that. */
+    async frames() {
+        const {player} = this, before = this.#frames, {all, dropped} = await framesOf(player), at = performance.now(), video = player?.video;
+        if (player !== this.player) return {shown: 0, dropped: 0};
+        this.#frames = {all, dropped, at};
+        // Another connection counts anew, and a moment tells little.
+        if (all < before.all || dropped < before.dropped) return {shown: 0, dropped: 0};
+        const more = {all: all - before.all, dropped: dropped - before.dropped}, seconds = before.at ? (at - before.at) / 1000 : 0;
+        if (video?.videoWidth && more.all && seconds > 1) this.cost = this.#known = costOf(video.videoWidth * video.videoHeight, more.all / seconds, more.dropped / seconds, this.#known);
+        return {shown: more.all - more.dropped, dropped: more.dropped};
     }
 
     /** The last picture; again and again while the tile only must not play and somebody may see it. */
@@ -264,4 +259,15 @@ export class Tile {
         this.#ended = true;
         this.#clear();
     }
+}
+
+/** Frames that have come to a player, and how many of them nobody has seen. @param {any} player */
+async function framesOf(player) {
+    const {totalVideoFrames: all = 0, droppedVideoFrames: dropped = 0} = player?.video?.getVideoPlaybackQuality?.() ?? {};
+    // A browser that cannot follow drops what comes by WebRTC before it decodes it, and does not count it there.
+    const receiver = player?.pc?.getReceivers?.().find((/** @type {RTCRtpReceiver} */ one) => one.track.kind === 'video');
+    for (const one of await receiver?.getStats().then((/** @type {any} */ report) => [...report.values()], () => []) ?? []) {
+        if (one.type === 'inbound-rtp' && one.framesReceived) return {all: one.framesReceived, dropped: dropped + one.framesReceived - (one.framesDecoded ?? 0)};
+    }
+    return {all, dropped};
 }
