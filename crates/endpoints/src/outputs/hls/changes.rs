@@ -152,6 +152,25 @@ async fn a_part_that_moves_to_another_segment_is_given() {
     }
 }
 
+/// Pictures are lost, and what comes needs them: no segment is open until the next
+/// keyframe. Who waits for the next one waits, and is not sent away.
+#[tokio::test]
+async fn who_waits_in_a_hole_is_answered_after_it() {
+    let (mut scene, hls) = (scene(), hls());
+    let session = hls.open(attach(&scene).await, Form::Ts, CancellationToken::new()).unwrap();
+    begin(&mut scene, &session).await;
+    two_seconds(&mut scene);
+    scene.skip(40);
+    scene.picture(false);
+    let list = playlist(&session, 5).await;
+    assert!(!list.contains("#EXT-X-PRELOAD-HINT"), "nothing is open: {list}");
+    let next = session.playlist(Reload { segment: Some(5), part: None });
+    tokio::pin!(next);
+    assert!(timeout(Duration::ZERO, &mut next).await.is_err(), "it waits");
+    two_seconds(&mut scene);
+    assert!(next.await.unwrap().contains("#EXT-X-DISCONTINUITY\n"));
+}
+
 /// A picture that comes so late that no segment may last until then: what it begins has a
 /// keyframe for everybody, as players begin anew with it.
 #[tokio::test]
