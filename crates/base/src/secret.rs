@@ -46,7 +46,8 @@ impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = without_users(self.0);
         let text = without_parameters(&text);
-        f.write_str(&without_fields(&text))
+        let text = without_fields(&text);
+        f.write_str(&without_arguments(&text))
     }
 }
 
@@ -57,13 +58,30 @@ fn without_users(text: &str) -> String {
         let (head, tail) = rest.split_at(at + 3);
         masked.push_str(head);
         rest = tail;
-        if let Some(end) = end_of_userinfo(&tail[..end_of_url(tail)]).filter(|end| *end > 0) {
+        let url = &tail[..end_of_url(tail)];
+        let end = end_of_userinfo(url).or_else(|| end_of_spaced(tail, url));
+        if let Some(end) = end.filter(|end| *end > 0) {
             masked.push_str("***");
             rest = &tail[end..];
         }
     }
     masked.push_str(rest);
     masked
+}
+
+/// Longest password with spaces that is looked for, in bytes.
+const SPACED: usize = 128;
+
+/// Where the user information ends that goes on behind the space at which `url` ends.
+fn end_of_spaced(text: &str, url: &str) -> Option<usize> {
+    let (_, password) = url.split_once(':')?;
+    let is_port = password.split('/').next().is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    if is_port || url.starts_with('[') || !text[url.len()..].starts_with(' ') {
+        return None;
+    }
+    let line = text.find(['\n', '\r', '"', '\'']).map_or(text, |at| &text[..at]);
+    let line = line.find("://").map_or(line, |at| &line[..at]);
+    line.find('@').filter(|at| *at > url.len() && *at - url.len() < SPACED)
 }
 
 /// Where a URL in a text ends. People write passwords with any character, so that only a
@@ -143,27 +161,99 @@ const SECRET_NAMES: [&str; 18] = [
     "verify",
 ];
 
+/// Names that mean nothing else wherever they stand before a `=`, alone or behind a `-` or `_`
+/// (`--token=x`, `user=a_password=x` in paths of cameras), or before a space as an argument.
+const CLEAR_NAMES: [&str; 11] = [
+    "access_token",
+    "api-key",
+    "api_key",
+    "apikey",
+    "client_secret",
+    "passwd",
+    "password",
+    "pwd",
+    "secret",
+    "token",
+    "user-pw",
+];
+
 fn without_parameters(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['?', '&']) {
-        let (head, tail) = rest.split_at(at + 1);
-        masked.push_str(head);
-        rest = tail;
-        let Some((name, value)) = tail.split_once('=') else { continue };
-        if !SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
+    let mut from = 0;
+    while let Some(at) = text[from..].find('=').map(|at| from + at) {
+        masked.push_str(&text[from..=at]);
+        from = at + 1;
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let before = text[..at].trim_end_matches(is_word);
+        let name = text[before.len()..at].to_ascii_lowercase();
+        let in_query = before.ends_with(['?', '&']) && SECRET_NAMES.contains(&name.as_str());
+        if !in_query && !is_clear(&name) {
             continue;
         }
+        let value = &text[from..];
         let ends = |c: char| c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\'' | '<' | '>');
-        let end = value.find(ends).unwrap_or(value.len());
-        masked.push_str(name);
-        masked.push('=');
+        let mut end = value.find(ends).unwrap_or(value.len());
+        if name.contains('_') {
+            end = value[..end]
+                .match_indices('_')
+                .map(|(at, _)| at)
+                .find(|at| {
+                    let next = value[at + 1..end].split('_').next().unwrap_or_default();
+                    next.split_once('=')
+                        .is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric()))
+                })
+                .unwrap_or(end);
+        }
         if end > 0 {
             masked.push_str("***");
         }
-        rest = &value[end..];
+        from += end;
     }
-    masked.push_str(rest);
+    masked.push_str(&text[from..]);
+    masked
+}
+
+/// Whether a name ends with a word that is one of [`CLEAR_NAMES`].
+fn is_clear(name: &str) -> bool {
+    CLEAR_NAMES.iter().any(|clear| {
+        name.strip_suffix(clear).is_some_and(|rest| rest.is_empty() || rest.ends_with(['-', '_']))
+    })
+}
+
+/// Arguments of programs: what follows `--password`, `-headers`, `-u` with a colon, and the like.
+fn without_arguments(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut from = 0;
+    while let Some(at) = text[from..].find(" -").map(|at| from + at + 1) {
+        masked.push_str(&text[from..at]);
+        let end = text[at..].find(' ').map_or(text.len(), |length| at + length);
+        masked.push_str(&text[at..end]);
+        from = end;
+        let name = text[at..end].trim_start_matches('-');
+        let value = text[end..].trim_start_matches(' ');
+        let begin = text.len() - value.len();
+        let is_header = matches!(name, "H" | "header" | "headers");
+        let is_user = matches!(name, "u" | "user");
+        if value.is_empty() || !(is_header || is_user || is_clear(&name.to_ascii_lowercase())) {
+            continue;
+        }
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let (inside, rest) = match quote.map(|quote| value[1..].split_once(quote)) {
+            Some(Some(both)) => both,
+            Some(None) => (&value[1..], ""),
+            None => value.split_at(value.find([' ', '"', '\'', '#']).unwrap_or(value.len())),
+        };
+        // Of a header that is known its name is left to see.
+        let is_known = is_header && inside.ends_with("***");
+        let is_flag = inside.starts_with('-') && quote.is_none();
+        if is_known || is_flag || is_user && !inside.contains(':') {
+            continue;
+        }
+        masked.push_str(&text[end..begin]);
+        masked.push_str("***");
+        from = text.len() - rest.len();
+    }
+    masked.push_str(&text[from..]);
     masked
 }
 
@@ -315,6 +405,35 @@ mod tests {
                 "ffmpeg:http://u:p@h/x#input=rtsp://u:p@g",
                 "ffmpeg:http://***@h/x#input=rtsp://***@g",
             ),
+        ] {
+            assert_eq!(Redacted(text).to_string(), masked);
+        }
+    }
+
+    #[test]
+    fn names_that_are_clear_hide_what_follows_wherever_they_stand() {
+        for (text, masked) in [
+            (
+                "rtsp://h/user=admin_password=Se_cr3t_channel=1_stream=0.sdp",
+                "rtsp://h/user=admin_password=***_channel=1_stream=0.sdp",
+            ),
+            ("rtsp://admin:CAN sp@h:554/s failed", "rtsp://***@h:554/s failed"),
+            ("exec:curl --token=x 'http://h'", "exec:curl --token=*** 'http://h'"),
+            ("exec:env PASSWORD=x curl", "exec:env PASSWORD=*** curl"),
+            ("exec:curl -u admin:x http://h/a", "exec:curl -u *** http://h/a"),
+            ("exec:curl -u admin http://h", "exec:curl -u admin http://h"),
+            ("exec:x --password x y", "exec:x --password *** y"),
+            ("exec:x --password 'x y' z", "exec:x --password *** z"),
+            ("exec:x --password", "exec:x --password"),
+            ("exec:x --password --force", "exec:x --password --force"),
+            ("ffmpeg -headers 'X-Key: k' -i {input}", "ffmpeg -headers *** -i {input}"),
+            ("exec:gst rtspsrc user-pw=x ! y", "exec:gst rtspsrc user-pw=*** ! y"),
+            ("demo:?size=1&fps=2#audio=opus", "demo:?size=1&fps=2#audio=opus"),
+            (
+                "ffmpeg -rtsp_transport tcp -i rtsp://h:554/a -f rtsp {output}",
+                "ffmpeg -rtsp_transport tcp -i rtsp://h:554/a -f rtsp {output}",
+            ),
+            ("to rtsp://h:x failed, mail", "to rtsp://h:x failed, mail"),
         ] {
             assert_eq!(Redacted(text).to_string(), masked);
         }

@@ -43,7 +43,7 @@ pub enum Audio {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParamError {
     /// Something between `demo:` and the parameters, or another scheme.
-    #[error("demo: \"{0}\" is not understood, expected demo: or demo:?key=value&key=value")]
+    #[error("demo: \"{0}\" is not understood, expected demo: or demo:?name=value&name=value")]
     Form(String),
     /// A parameter that does not exist.
     #[error("demo: unknown parameter \"{key}\", did you mean \"{nearest}\"?")]
