@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rs2rtc_base::Error;
 use rs2rtc_endpoints::outputs::webrtc::{Goodbye, SessionHandle, SignallingEnd};
-use rs2rtc_streams::CancellationToken;
+use rs2rtc_streams::{CancellationToken, Departure};
 use tokio::time::Instant;
 
 use crate::boot::random;
@@ -50,32 +50,56 @@ struct Owned {
     born: u128,
 }
 
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// By the other side, as the network says.
+    Told(SignallingEnd),
+    /// It answered no ping; when something came from it for the last time.
+    Silent(Instant),
+    /// It took nothing; since when.
+    Stalled(Instant),
+}
+
+impl Lost {
+    /// As a sign for sessions whose media goes another way.
+    const fn signal(self) -> SignallingEnd {
+        match self {
+            Self::Told(how) => how,
+            Self::Silent(_) | Self::Stalled(_) => SignallingEnd::Reset,
+        }
+    }
+}
+
 /// How a socket ended, for sessions that come after that.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    Signalling(SignallingEnd),
+    Lost(Lost),
     Goodbye(Goodbye),
 }
 
 impl End {
     fn tell(self, session: &SessionHandle) {
         match self {
-            Self::Signalling(how) => session.signalling_lost(how),
+            Self::Lost(how) => session.signalling_lost(how.signal()),
             Self::Goodbye(goodbye) => session.goodbye(goodbye),
         }
     }
 }
 
 impl End {
-    /// The reason code of viewers that end with the socket.
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Signalling(SignallingEnd::Fin) => "tcp_fin",
-            Self::Signalling(SignallingEnd::Reset) => "tcp_rst",
-            Self::Goodbye(Goodbye::Delete) => "http_delete",
-            Self::Goodbye(Goodbye::Pagehide) => "pagehide",
-            Self::Goodbye(_) => "left",
-        }
+    /// How viewers end whose media goes over the socket.
+    fn departure(self) -> Departure {
+        let (reason, heard) = match self {
+            Self::Lost(Lost::Told(SignallingEnd::Fin)) => ("tcp_fin", None),
+            Self::Lost(Lost::Told(SignallingEnd::Reset)) => ("tcp_rst", None),
+            Self::Lost(Lost::Silent(heard)) => ("ping_timeout", Some(heard)),
+            Self::Lost(Lost::Stalled(taken)) => ("write_stall", Some(taken)),
+            Self::Goodbye(Goodbye::Delete) => ("http_delete", None),
+            Self::Goodbye(Goodbye::Pagehide) => ("pagehide", None),
+            Self::Goodbye(_) => ("left", None),
+        };
+        Departure { heard: heard.map(Instant::into_std), ..Departure::now(reason) }
     }
 }
 
@@ -147,9 +171,9 @@ impl Socket {
         self.players.lock().get(&self.secret).map(|e| e.gone.clone()).unwrap_or_default()
     }
 
-    /// Reason code of its end, if it has ended.
-    pub fn end_code(&self) -> Option<&'static str> {
-        self.players.lock().get(&self.secret).and_then(|e| e.end).map(End::code)
+    /// How viewers end whose media went over it, if it has ended.
+    pub fn departure(&self) -> Option<Departure> {
+        self.players.lock().get(&self.secret).and_then(|e| e.end).map(End::departure)
     }
 
     /// True after the first [`Self::introduce`].
@@ -248,18 +272,18 @@ impl Socket {
 
     /// The connection is gone: dials are given up, sessions have to prove that
     /// they live.
-    pub fn ended(&self, how: SignallingEnd) {
+    pub fn ended(&self, how: Lost) {
         let mut all = self.players.lock();
         let Some(entry) = all.get_mut(&self.secret) else { return };
         entry.gone.cancel();
         if entry.end.is_some() {
             return;
         }
-        entry.end = Some(End::Signalling(how));
+        entry.end = Some(End::Lost(how));
         let sessions: Vec<Owned> = entry.sessions.clone();
         drop(all);
         for owned in sessions {
-            owned.session.signalling_lost(how);
+            owned.session.signalling_lost(how.signal());
         }
     }
 }
@@ -269,6 +293,32 @@ impl Drop for Socket {
         let entry = self.players.lock().remove(&self.secret);
         if let Some(entry) = entry {
             entry.gone.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn viewers_end_as_their_socket_did() {
+        let heard = Instant::now();
+        for (how, reason, is_heard) in [
+            (Lost::Told(SignallingEnd::Fin), "tcp_fin", false),
+            (Lost::Told(SignallingEnd::Reset), "tcp_rst", false),
+            (Lost::Silent(heard), "ping_timeout", true),
+            (Lost::Stalled(heard), "write_stall", true),
+        ] {
+            let socket = Players::default().open().unwrap();
+            assert!(socket.departure().is_none());
+            socket.ended(how);
+            // The first end counts.
+            socket.ended(Lost::Told(SignallingEnd::Fin));
+            let departure = socket.departure().unwrap();
+            assert_eq!(departure.reason, reason);
+            assert_eq!(departure.heard, is_heard.then(|| heard.into_std()), "{reason}");
+            assert!(socket.gone().is_cancelled());
         }
     }
 }

@@ -237,8 +237,8 @@ struct Task {
 
 /// What happens next to a viewer.
 enum Turn {
-    /// It leaves for this reason.
-    Left(&'static str),
+    /// It leaves, so.
+    Left(Departure),
     /// The page is hidden.
     Hidden,
     /// Nothing follows.
@@ -269,7 +269,7 @@ impl Task {
         self.say(message(self.kind.answer(), &viewer.content())).await;
         let end = loop {
             match self.play(&mut viewer).await {
-                Turn::Left(code) => return viewer.leave(Departure::now(code)),
+                Turn::Left(departure) => return viewer.leave(departure),
                 Turn::Ended(end) => break end,
                 Turn::Hidden => {}
             }
@@ -285,11 +285,11 @@ impl Task {
             let left = left(&self.socket, &self.gone, &self.stopped);
             let resumed = tokio::select! {
                 biased;
-                code = left => Err(code),
+                departure = left => Err(departure),
                 resumed = resumed => Ok(resumed),
             };
             match resumed {
-                Err(code) => return viewer.leave(Departure::now(code)),
+                Err(departure) => return viewer.leave(departure),
                 Ok(Err(problem)) => {
                     viewer.leave(Departure::now("source_failed"));
                     return self.say(failure(api, self.kind.name(), &problem.to_string())).await;
@@ -320,7 +320,7 @@ impl Task {
         };
         tokio::select! {
             biased;
-            code = left(&self.socket, &self.gone, &self.stopped) => Turn::Left(code),
+            departure = left(&self.socket, &self.gone, &self.stopped) => Turn::Left(departure),
             () = to_hide(&mut self.is_hidden, self.linger) => Turn::Hidden,
             end = sent => Turn::Ended(end),
         }
@@ -352,16 +352,12 @@ async fn to_hide(is_hidden: &mut watch::Receiver<Option<Instant>>, linger: Durat
     }
 }
 
-/// Resolves when the viewer is gone, with the reason code.
-async fn left(
-    socket: &Socket,
-    gone: &CancellationToken,
-    stopped: &CancellationToken,
-) -> &'static str {
+/// Resolves when the viewer is gone, with how it leaves.
+async fn left(socket: &Socket, gone: &CancellationToken, stopped: &CancellationToken) -> Departure {
     tokio::select! {
         // The end of a socket stops what goes over it, but that is not why.
         biased;
-        () = gone.cancelled() => socket.end_code().unwrap_or("left"),
-        () = stopped.cancelled() => "left",
+        () = gone.cancelled() => socket.departure().unwrap_or_else(|| Departure::now("left")),
+        () = stopped.cancelled() => Departure::now("left"),
     }
 }

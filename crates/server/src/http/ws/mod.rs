@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::call::{Call, Reply, error};
-use super::players::Socket;
+use super::players::{Lost, Socket};
 use super::{Api, Class, access, streams_api, webrtc};
 
 mod media;
@@ -139,7 +139,7 @@ struct Client {
 /// How a socket ends.
 enum End {
     /// By the client.
-    Client(SignallingEnd),
+    Client(Lost),
     /// By the server.
     Server,
 }
@@ -173,7 +173,7 @@ impl Client {
         self.talk.leave();
         let how = match end {
             End::Client(how) => how,
-            End::Server => SignallingEnd::Fin,
+            End::Server => Lost::Told(SignallingEnd::Fin),
         };
         self.player.ended(how);
         if let Some(since) = self.hidden {
@@ -193,17 +193,18 @@ impl Client {
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
         let mut missed = 0;
+        let mut heard = Instant::now();
         loop {
             let hide = self.next_hide();
             let messages = tokio::select! {
                 frame = socket.recv() => {
-                    missed = 0;
+                    (missed, heard) = (0, Instant::now());
                     match frame {
-                        Some(Ok(Message::Close(_))) | None => return End::Client(SignallingEnd::Fin),
+                        Some(Ok(Message::Close(_))) | None => return End::Client(Lost::Told(SignallingEnd::Fin)),
                         Some(Ok(Message::Text(text))) => self.on_text(text.as_bytes()),
                         Some(Ok(Message::Binary(bytes))) => self.on_text(&bytes),
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Some(Vec::new()),
-                        Some(Err(error)) => return End::Client(how(&error)),
+                        Some(Err(error)) => return End::Client(Lost::Told(how(&error))),
                     }
                 }
                 Some(told) = self.told.recv() => self.on_told(told),
@@ -211,7 +212,7 @@ impl Client {
                 news = self.talk.news() => Some(news),
                 _ = ping.tick() => {
                     if missed >= MISSED {
-                        return End::Client(SignallingEnd::Reset);
+                        return End::Client(Lost::Silent(heard));
                     }
                     missed += 1;
                     Some(vec![Message::Ping(Bytes::new())])
@@ -226,6 +227,7 @@ impl Client {
             let Some(messages) = messages else { return End::Server };
             for message in messages {
                 let is_last = matches!(message, Message::Close(_));
+                let begun = Instant::now();
                 let sent = tokio::select! {
                     sent = timeout(WRITE_LIMIT, socket.send(message)) => sent,
                     () = gone.cancelled() => return End::Server,
@@ -234,8 +236,8 @@ impl Client {
                 match sent {
                     Ok(Ok(())) if is_last => return End::Server,
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => return End::Client(how(&error)),
-                    Err(_) => return End::Client(SignallingEnd::Reset),
+                    Ok(Err(error)) => return End::Client(Lost::Told(how(&error))),
+                    Err(_) => return End::Client(Lost::Stalled(begun)),
                 }
             }
         }
