@@ -2,6 +2,7 @@
 //! whole is no YAML, its top-level sections are read one by one, and in a broken
 //! section its entries.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::node::{Entry, Node, ParseError, Position, Scalar, Value};
@@ -39,7 +40,7 @@ fn report_repeated(document: &Document, node: &Node, path: &str, problems: &mut 
 
 fn read(document: &Document, problems: &mut Vec<Problem>) -> Node {
     let nothing = || Node { value: Value::Map(Vec::new()), at: Position::default() };
-    match Node::parse(&document.text) {
+    match parse_text(&document.text).1 {
         Ok(node) => match node.value {
             Value::Map(_) => node,
             Value::Null => nothing(),
@@ -50,15 +51,38 @@ fn read(document: &Document, problems: &mut Vec<Problem>) -> Node {
             }
         },
         Err(error) => {
+            let known = problems.len();
             let mut entries = Vec::new();
             for part in parts(&document.text, 0) {
                 read_part(document, &part, &mut entries, problems);
             }
-            if problems.is_empty() && (entries.is_empty() || error.too_deep) {
+            // What is read in parts may mean something else than was written.
+            if problems.len() == known {
                 problems.push(problem(document, error.at, "", error.text));
             }
             Node { value: Value::Map(entries), at: Position::default() }
         }
+    }
+}
+
+/// Reads a text, with quotes around [`unquoted`] values if there is no other way: the text
+/// that was read, and what it says or why the given one is no YAML.
+pub fn parse_text(text: &str) -> (Cow<'_, str>, Result<Node, ParseError>) {
+    let error = match Node::parse(text) {
+        Ok(node) => return (Cow::Borrowed(text), Ok(node)),
+        Err(error) => error,
+    };
+    let quote = |line: &str| {
+        let entry = unquoted(line, 0)?;
+        let value = entry.node.text()?;
+        let at = line.rfind(value)?;
+        Some(format!("{}\"{value}\"{}", &line[..at], &line[at + value.len()..]))
+    };
+    let lines = text.split_inclusive('\n');
+    let quoted: String = lines.map(|line| quote(line).unwrap_or_else(|| line.to_owned())).collect();
+    match Node::parse(&quoted) {
+        Ok(node) => (Cow::Owned(quoted), Ok(node)),
+        Err(_) => (Cow::Borrowed(text), Err(error)),
     }
 }
 
@@ -70,8 +94,10 @@ fn read_part(
 ) {
     let error = match Node::parse(part.text) {
         Ok(node) => {
-            if let Value::Map(map) = shift(node, part.line).value {
-                entries.extend(map);
+            match shift(node, part.line) {
+                Node { value: Value::Map(map), .. } => entries.extend(map),
+                Node { value: Value::Null, .. } => {}
+                node => problems.push(no_key(document, &node, "")),
             }
             return;
         }
@@ -90,11 +116,11 @@ fn read_part(
     for mut child in parts(body, indent) {
         child.line += part.line + 1;
         match Node::parse(child.text) {
-            Ok(node) => {
-                if let Value::Map(map) = shift(node, child.line).value {
-                    inner.extend(map);
-                }
-            }
+            Ok(node) => match shift(node, child.line) {
+                Node { value: Value::Map(map), .. } => inner.extend(map),
+                Node { value: Value::Null, .. } => {}
+                node => problems.push(no_key(document, &node, key)),
+            },
             Err(error) => match unquoted(child.text, child.line) {
                 Some(entry) => inner.push(entry),
                 None => problems.push(at_part(document, child.line, &error, key)),
@@ -104,6 +130,11 @@ fn read_part(
     let at = Position { line: part.line + 1, column: 1 };
     let key = key.trim_matches(['"', '\'']).to_owned();
     entries.push(Entry { key, at, node: Node { value: Value::Map(inner), at } });
+}
+
+fn no_key(document: &Document, node: &Node, path: &str) -> Problem {
+    let text = format!("must be `key: value`, not {}: is a colon missing?", node.kind());
+    problem(document, node.at, path, text)
 }
 
 /// `demo: demo:` on one line: a text that ends with a colon is no YAML without
@@ -234,6 +265,39 @@ mod tests {
         let mut problems = Vec::new();
         parse(&document, &mut problems);
         assert_eq!(problems, []);
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_told_whatever_can_be_read_of_it() {
+        let good = "streams:\n  demo: demo:\n  two: \"demo:?fps=5\"\n";
+        for (text, line) in [
+            ("streams:\n  demo: demo:\n  two \"demo:\"\n  c: rtsp://c\n", 3),
+            ("streams:\n  demo: \"demo:\"\n  two \"demo:\"\n  c: rtsp://c\n", 3),
+            ("streams:\n  - [\n", 0),
+            ("streams:\n  a: rtsp://a\n  thre", 3),
+            ("streams:\n  a: rtsp://a\n b: rtsp://b\n", 0),
+            ("\"streams:\n  a: rtsp://a\n", 0),
+            ("<<<<<<< HEAD\nstreams:\n=======\n", 1),
+            ("streams:\n\tdemo: \"demo:\"\n", 2),
+        ] {
+            // After a document with mistakes of its own as well.
+            for mut problems in [Vec::new(), vec![Problem { path: "x".into(), ..said(good) }]] {
+                let known = problems.len();
+                parse(&Document { name: "f.yaml".into(), text: text.into() }, &mut problems);
+                assert!(problems.len() > known, "{text}");
+                let first = &problems[known];
+                assert_eq!(first.severity, Severity::Error, "{first}");
+                assert!(first.at.line == line || line == 0 && first.at.line > 0, "{first}");
+            }
+        }
+        let mut problems = Vec::new();
+        parse(&Document { name: "f.yaml".into(), text: good.into() }, &mut problems);
+        assert_eq!(problems, []);
+    }
+
+    fn said(text: &str) -> Problem {
+        let document = Document { name: "f.yaml".into(), text: text.into() };
+        problem(&document, Position { line: 1, column: 1 }, "", "wrong".into())
     }
 
     #[test]

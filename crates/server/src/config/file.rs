@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
+use super::document::parse_text;
 use super::merge::{MergeError, merge};
 use super::node::{Node, Value};
 use super::patch::{Edit, PatchError, patch};
@@ -153,7 +154,8 @@ impl ConfigFile {
     /// As [`Self::patch`].
     pub fn set_stream(&self, name: &str, edit: &Edit) -> Result<(), WriteError> {
         self.change(|text| {
-            let root = Node::parse(text).map_err(PatchError::from)?;
+            let (text, root) = parse_text(text);
+            let (text, root) = (text.as_ref(), root.map_err(PatchError::from)?);
             let entry = root.get("streams").and_then(|s| s.node.get(name));
             let mapping = entry.filter(|e| matches!(e.node.value, Value::Map(_)));
             let (Some(entry), Some(url)) = (mapping, edit.value()) else {

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::document::parse_text;
 use super::node::{Node, Value};
 use super::patch::{Edit, PatchError, document as whole, patch, set};
 
@@ -43,7 +44,8 @@ pub(super) fn merge(text: &str, document: &Node) -> Result<String, MergeError> {
         _ => return Err(MergeError::NotAMapping(document.kind())),
     };
     let Json::Object(added) = added else { return Err(MergeError::NotAMapping("nothing")) };
-    let root = Node::parse(text).map_err(PatchError::from)?;
+    let (text, root) = parse_text(text);
+    let (text, root) = (text.as_ref(), root.map_err(PatchError::from)?);
     let old = match root.to_json() {
         Json::Object(old) => old,
         Json::Null => Map::new(),

@@ -34,6 +34,7 @@ pub mod versions;
 mod webrtc;
 
 pub use api::{Api, Rtsp};
+pub use document::parse_text;
 pub use file::{ConfigFile, WriteError};
 pub use log::Log;
 pub use patch::Edit;

@@ -3,6 +3,7 @@
 
 use serde_json::Value as Json;
 
+use super::document::parse_text;
 use super::node::{Entry, Node, ParseError, Value};
 
 /// A value to write.
@@ -52,7 +53,9 @@ pub enum PatchError {
 /// # Errors
 /// The text is not changed then; see [`PatchError`].
 pub fn patch(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchError> {
-    let root = Node::parse(text)?;
+    // What is read without its quotes is written with them.
+    let (text, root) = parse_text(text);
+    let (text, root) = (text.as_ref(), root?);
     if !matches!(root.value, Value::Map(_) | Value::Null) {
         return Err(PatchError::NotAMapping);
     }

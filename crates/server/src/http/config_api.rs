@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use super::call::{Call, Reply, empty, error, off_thread, typed};
 use super::{Api, Class};
 use crate::config::node::{Node, Value};
-use crate::config::{WriteError, mask, versions};
+use crate::config::{WriteError, mask, parse_text, versions};
 
 pub(crate) fn class(_: &Api, call: &Call) -> Class {
     match *call.method() {
@@ -62,7 +62,7 @@ fn post(api: &Api, body: &[u8]) -> Reply {
         Ok(text) => text,
         Err(problem) => return refuse(&problem),
     };
-    match Node::parse(&text) {
+    match parse_text(&text).1 {
         Ok(node) if matches!(node.value, Value::Map(_) | Value::Null) => {}
         Ok(node) => {
             let text = format!("yaml: line 1: must be a mapping of sections, not {}", node.kind());

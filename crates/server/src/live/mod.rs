@@ -179,7 +179,14 @@ impl Live {
     pub fn edit<T>(&self, api: &Api, change: impl FnOnce() -> T) -> T {
         let mut running = self.lock();
         // What was written before comes first. What is wrong is in the log.
-        let _ = self.reload_locked(api, &mut running, "file");
+        let before = self.reload_locked(api, &mut running, "file");
+        // A file that is gone comes back as it was: the change is one to what runs.
+        if let (Err(Refused::Gone(path)), Some(text)) = (before, &running.text) {
+            match api.file.write(text) {
+                Ok(()) => tracing::warn!(target: "config", "{path} is written again"),
+                Err(error) => tracing::warn!(target: "config", "{error}"),
+            }
+        }
         let done = change();
         let _ = self.reload_locked(api, &mut running, "api");
         done
@@ -194,7 +201,7 @@ impl Live {
             return Err(Refused::Unreadable(text.clone()));
         }
         if running.text.is_some() && sources.text.is_none() {
-            let path = sources.path.as_deref().unwrap_or(&self.dir);
+            let path = api.file.path().or(sources.path.as_deref()).unwrap_or(&self.dir);
             return Err(Refused::Gone(path.display().to_string()));
         }
         let config = Config::from_sources(&sources);

@@ -334,6 +334,14 @@ async fn a_changed_file_is_read_and_a_broken_one_is_not() {
         tokio::task::yield_now().await;
     }
     assert_eq!(server.call("GET", "/api/streams?src=c").await.status, 200);
+    // A change is one to what runs, not to the nothing that is there.
+    let put = "/api/streams?name=d&src=rtsp%3A%2F%2F127.0.0.1%3A1%2Fd";
+    assert_eq!(server.call("PUT", put).await.status, 200);
+    for name in ["a", "c", "d"] {
+        let path = format!("/api/streams?src={name}");
+        assert_eq!(server.call("GET", &path).await.status, 200, "{name}");
+        assert!(server.file().contains(&format!("\n  {name}:")), "{}", server.file());
+    }
     std::fs::write(&path, good).unwrap();
     while server.call("GET", "/api/streams?src=c").await.status != 404 {
         tokio::task::yield_now().await;
