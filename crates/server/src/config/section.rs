@@ -145,7 +145,7 @@ impl<'d> Section<'d> {
         if let Some(node) = self.any(key) {
             match node.text().and_then(|text| text.trim().parse().ok()) {
                 Some(number) => *into = number,
-                None => self.wrong(key, node, "a whole number in range"),
+                None => self.wrong(key, node, "a whole number from 0 to 65535"),
             }
         }
     }

@@ -174,7 +174,7 @@ fn mistakes_are_reported_with_place_and_nearest_key() {
         "f.yaml:3:15: api.local_auth: must be true or false, not a text",
         "f.yaml:2:3: api.lisen: unknown key, did you mean \"listen\"?",
         "f.yaml:5:11: rtsp.listen: must be a text, not a list",
-        "f.yaml:6:13: rtsp.pkt_size: must be a whole number in range, not a number",
+        "f.yaml:6:13: rtsp.pkt_size: must be a whole number from 0 to 65535, not a number",
         "f.yaml:12:6: streams.n: must be a source, a list of sources or a mapping with url, not a number",
         "f.yaml:13:6: streams.t: must be a source, a list of sources or a mapping with url, not true or false",
         "f.yaml:14:17: streams.l: must be a text, not a mapping",

@@ -301,14 +301,17 @@ fn check_site(
         return Ok(());
     }
     let refuse = |text: String| Err(Denied::Site(text));
+    let named =
+        if facts.origin.is_empty() { String::new() } else { format!(" ({})", facts.origin) };
+    let strange = format!("a page of another site{named} may not do this");
     let trusted = same_origin(facts.origin, facts.host) || is_configured(policy, facts.origin);
     match facts.fetch_site {
         "" | "same-origin" | "none" => {}
         _ if trusted && !facts.origin.is_empty() => {}
-        _ => return refuse(format!("a page of another site ({}) may not do this", facts.origin)),
+        _ => return refuse(strange),
     }
     if !facts.origin.is_empty() && !trusted {
-        return refuse(format!("a page of another site ({}) may not do this", facts.origin));
+        return refuse(strange);
     }
     if check_host
         && !facts.host.is_empty()
