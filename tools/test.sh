@@ -8,11 +8,10 @@ tools/install-test-tools.sh
 tools/check.sh
 # Some of the pages' tests run the binary. Tests and programs in one go have the same dependencies.
 cargo build --workspace --bins --tests --release --locked
-node --test --test-concurrency="$(nproc)" tools/ui/*.test.mjs
+node --test tools/ui/*.test.mjs
 cargo check --manifest-path fuzz/Cargo.toml --target-dir target --release --locked --quiet
 echo "fuzz targets: checked"
-# The tests of the binary mostly wait for browsers and programs.
-cargo nextest run --workspace --release --locked --test-threads "$(($(nproc) * 2))"
+cargo nextest run --workspace --release --locked
 tail -n 2 target/tmp/contract.txt
 # Real browsers in network namespaces: nothing is left of many viewers, a bad network
 # ends no session, floods of forged packets disturb nobody, and cameras are let go in
