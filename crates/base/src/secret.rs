@@ -183,9 +183,7 @@ fn without_parameters(text: &str) -> String {
     while let Some(at) = text[from..].find('=').map(|at| from + at) {
         masked.push_str(&text[from..=at]);
         from = at + 1;
-        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        let before = text[..at].trim_end_matches(is_word);
-        let name = text[before.len()..at].to_ascii_lowercase();
+        let (before, name) = split_name(&text[..at]);
         let in_query = before.ends_with(['?', '&']) && SECRET_NAMES.contains(&name.as_str());
         if !in_query && !is_clear(&name) {
             continue;
@@ -211,6 +209,13 @@ fn without_parameters(text: &str) -> String {
     }
     masked.push_str(&text[from..]);
     masked
+}
+
+/// What stands before the name at the end of a text, and the name in lower case.
+fn split_name(text: &str) -> (&str, String) {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let before = text.trim_end_matches(is_name);
+    (before, text[before.len()..].to_ascii_lowercase())
 }
 
 /// Whether a name ends with a word that is one of [`CLEAR_NAMES`].
@@ -284,9 +289,7 @@ fn without_fields(text: &str) -> String {
     while let Some(at) = text[from..].find(':').map(|at| from + at) {
         masked.push_str(&text[from..=at]);
         from = at + 1;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        let before = text[..at].trim_end_matches(is_name);
-        let name = text[before.len()..at].to_ascii_lowercase();
+        let (before, name) = split_name(&text[..at]);
         let in_parameter = before.len().checked_sub(PARAMETER.len()).and_then(|n| before.get(n..));
         let is_secret = SECRET_FIELDS.contains(&name.as_str())
             || (in_parameter.is_some_and(|p| p.eq_ignore_ascii_case(PARAMETER))
