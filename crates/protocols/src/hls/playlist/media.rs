@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::attributes::{attribute, byte_range, hexadecimal, seconds};
 use super::{Error, Key, Map, Media, Part, Partial, Range, Segment};
 
+/// The highest number of a first segment: that of any other follows by counting.
+const MAX_SEQUENCE: u64 = u64::MAX / 2;
 /// Segments that are kept of a playlist: the last ones.
 pub(super) const MAX_SEGMENTS: usize = 20_000;
 /// Parts that are kept of a segment.
@@ -36,7 +38,12 @@ impl Builder {
                 self.is_media = true;
                 self.media.target = seconds(value);
             }
-            "EXT-X-MEDIA-SEQUENCE" => self.media.sequence = value.parse().unwrap_or(0),
+            "EXT-X-MEDIA-SEQUENCE" => {
+                self.media.sequence = value.parse().unwrap_or(0);
+                if self.media.sequence > MAX_SEQUENCE {
+                    return Err(Error::Sequence);
+                }
+            }
             "EXT-X-ENDLIST" => self.media.ended = true,
             "EXTINF" => self.duration = seconds(value.split(',').next().unwrap_or_default()),
             "EXT-X-BYTERANGE" => self.range = byte_range(value),

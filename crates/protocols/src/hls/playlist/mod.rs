@@ -29,6 +29,9 @@ pub enum Error {
     /// A part of a file without a place in it.
     #[error("the playlist has a byte range without its beginning")]
     ByteRange,
+    /// The segments behind the first one cannot be counted.
+    #[error("the playlist begins with a media sequence number that is too large")]
+    Sequence,
     /// What is played next is encrypted in a way that is not known here.
     #[error("the segments are encrypted ({0}), which is not supported")]
     Encrypted(String),

@@ -140,6 +140,20 @@ fn what_is_no_playlist() {
     assert!(many.segments.len() <= MAX_SEGMENTS);
 }
 
+/// With the largest number each segment would be the next one of itself.
+#[test]
+fn segments_that_cannot_be_counted_are_refused() {
+    let text = |number: u64| {
+        format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{number}\n#EXT-X-GAP\n#EXTINF:1,\na.ts\n"
+        )
+    };
+    for number in [u64::MAX, u64::MAX - 1, u64::MAX / 2 + 1] {
+        assert_eq!(Playlist::parse(&text(number)), Err(Error::Sequence), "{number}");
+    }
+    assert_eq!(media(&text(u64::MAX / 2)).sequence, u64::MAX / 2);
+}
+
 #[test]
 fn cut_anywhere_it_is_read_or_refused() {
     for at in 0..LIVE.len() {
