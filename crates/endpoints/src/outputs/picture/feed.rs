@@ -131,6 +131,13 @@ impl Feed {
         (inner.frames.clone(), inner.keyframes)
     }
 
+    /// How much has come since the last call of [`Self::take`].
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        let inner = self.lock();
+        inner.frames.len() - inner.taken
+    }
+
     /// What came cannot be decoded: begins anew with the next keyframe.
     pub(super) fn skip(&self) {
         self.lock().forget();

@@ -169,6 +169,11 @@ impl Live {
         Ok(())
     }
 
+    /// Cancelled when the viewer is sent away: nothing may go on waiting for its client then.
+    pub fn kicked(&self) -> CancellationToken {
+        self.kicked.clone()
+    }
+
     /// Lets go of the stream for a reason.
     pub fn leave(self, departure: Departure) {
         self.attached.detach(departure);

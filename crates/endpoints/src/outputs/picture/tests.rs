@@ -3,9 +3,10 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rs2rtc_media::container::Demuxer;
-use rs2rtc_streams::{Opener, Options, Origin, Settings, Streams, Track};
+use rs2rtc_streams::{CancellationToken, Opener, Options, Origin, Settings, Streams, Track};
 use rs2rtc_transcode::demo::Pattern;
 use rs2rtc_transcode::demo::strip::{self, Reading};
 use rs2rtc_transcode::video::{Encoder as _, I420Frame, h264, jpeg};
@@ -114,6 +115,35 @@ fn frame(encoder: &mut h264::Encoder, picture: &I420Frame) -> Arc<Frame> {
 fn group(count: u64) -> Vec<Arc<Frame>> {
     let (mut pattern, mut encoder) = (Pattern::new(SIZE.0, SIZE.1, 30), encoder());
     (0..count).map(|number| frame(&mut encoder, pattern.render(number, 0))).collect()
+}
+
+/// Whenever some are taken there are more: the newest one cannot be reached.
+#[test]
+fn a_camera_that_is_faster_than_its_decoder_gives_a_picture_in_time() {
+    let frames = group(200);
+    let (first, rest) = frames.split_first().unwrap();
+    let track = Arc::new(Track::new(
+        Kind::Video,
+        Codec::new(first.codec.clone()),
+        Some(Default::default()),
+    ));
+    track.push(first);
+    let (feed, _subscription) = feed::Feed::of(&track);
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for frame in rest {
+                while feed.waiting() > 0 && !is_done.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+                track.push(frame);
+            }
+        });
+        let shot = work::decoded(&feed, &CancellationToken::new(), Duration::ZERO);
+        is_done.store(true, Ordering::Relaxed);
+        let frames = shot.ok().unwrap().frames();
+        assert!(frames < 200, "{frames}");
+    });
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ use super::{Picture, QUALITY, Wish, raw};
 /// while it warms up.
 const MAX_PLAIN: u64 = 5;
 
+/// How long the newest frame is run after, once there is a picture.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
 /// How the work came out.
 pub(super) enum Outcome {
     /// A picture of now.
@@ -57,6 +60,13 @@ impl Shot {
     }
 }
 
+#[cfg(test)]
+impl Shot {
+    pub(super) const fn frames(&self) -> usize {
+        self.frames
+    }
+}
+
 /// Decodes what is in the feed, and what comes while it is decoded. The picture keeps
 /// the place.
 pub(super) fn run(
@@ -66,7 +76,7 @@ pub(super) fn run(
     place: OwnedSemaphorePermit,
 ) -> Outcome {
     let made = match codec.id {
-        CodecId::H264 => decoded(feed, stop),
+        CodecId::H264 => decoded(feed, stop, CATCH_UP),
         CodecId::Jpeg => of_camera(feed),
         CodecId::RawVideo => uncompressed(feed, codec),
         _ => {
@@ -81,13 +91,19 @@ pub(super) fn run(
 }
 
 /// Decodes forward to the newest frame. Those that nothing builds on are left out,
-/// and a keyframe that comes meanwhile makes all before it superfluous.
-fn decoded(feed: &Feed, stop: &CancellationToken) -> Result<Shot, Outcome> {
+/// and a keyframe that comes meanwhile makes all before it superfluous. Where a camera
+/// sends faster than this machine decodes, it ends with the picture it has after `limit`.
+pub(super) fn decoded(
+    feed: &Feed,
+    stop: &CancellationToken,
+    limit: Duration,
+) -> Result<Shot, Outcome> {
     let began = Instant::now();
     let mut decoder = None;
     let mut newest = None;
+    let mut last_arrival = began;
     let mut frames = 0;
-    loop {
+    while newest.is_none() || began.elapsed() < limit {
         let (batch, number) = feed.take();
         let Some((last, before)) = batch.split_last() else { break };
         let mut is_overtaken = false;
@@ -108,6 +124,7 @@ fn decoded(feed: &Feed, stop: &CancellationToken) -> Result<Shot, Outcome> {
                 continue;
             }
             frames += 1;
+            last_arrival = frame.arrival;
             let result = match is_last {
                 false => decoder.pass(nals).map(|()| None),
                 true => decoder.decode(nals),
@@ -123,9 +140,7 @@ fn decoded(feed: &Feed, stop: &CancellationToken) -> Result<Shot, Outcome> {
         }
     }
     let held_back = decoder.as_mut().and_then(|decoder| decoder.flush().ok().flatten());
-    let (all, _) = feed.all();
-    let arrival = all.last().map_or(began, |frame| frame.arrival);
-    let newest = held_back.map(|picture| (picture, arrival)).or(newest);
+    let newest = held_back.map(|picture| (picture, last_arrival)).or(newest);
     let Some((picture, taken)) = newest else {
         let reason = "the decoder gave no picture".to_owned();
         return Err(Outcome::Refused(Error::Library { codec: "H264", reason }));
