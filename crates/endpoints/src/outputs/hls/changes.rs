@@ -148,6 +148,9 @@ async fn a_part_that_moves_to_another_segment_is_given() {
         assert!(!after.contains("#EXT-X-DISCONTINUITY\n"), "{after}");
         let moved = timeout(LIMIT, session.fetch(Some(3), Some(0))).await.unwrap().unwrap();
         assert_eq!(hinted.last(), moved.last());
+        // A number that nobody hinted at leads nowhere, and to no other segment's part.
+        let far = timeout(LIMIT, session.fetch(Some(2), Some(999))).await.unwrap();
+        assert!(far.is_none(), "{far:?}");
         assert!(moved.last().is_some_and(|part| part.len() > 400), "a few pictures");
     }
 }

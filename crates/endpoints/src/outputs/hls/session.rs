@@ -292,7 +292,7 @@ fn find(segmenter: &Segmenter, number: Option<u64>, part: Option<usize>) -> Opti
     let of_open = |number: u64| open.filter(|open| open.number == number);
     let segment = segment.or_else(|| of_open(number?))?;
     // A part that was hinted at became the first one of the next segment.
-    if first >= segment.parts.len() && segment.duration > 0 {
+    if first == segment.parts.len() && segment.duration > 0 {
         let number = segment.number + 1;
         let next = segmenter.closed().map(AsRef::as_ref).find(|next| next.number == number);
         let next = next.or_else(|| of_open(number))?;
