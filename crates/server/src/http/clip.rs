@@ -135,7 +135,8 @@ struct Sending {
 impl Sending {
     async fn run(mut self, cancel: CancellationToken) {
         let (give, line) = (self.give.clone(), self.line.clone());
-        let departure = until_over(&give, &line, &cancel, self.feed()).await;
+        let kicked = self.clip.kicked();
+        let departure = until_over(&give, &line, &kicked, &cancel, self.feed()).await;
         match departure {
             Some(departure) => self.clip.leave(departure),
             // It was kicked, and leaves for that reason.

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::call::{Call, Reply, error, no_page, no_stream, typed};
 use super::streamed::{body, until_over};
-use super::{Api, Class, ROUTES, ingest, streams_api, ws};
+use super::{Api, Class, ingest, streams_api, ws};
 
 /// Pieces that wait for the connection; what waits longer waits in the viewer's queue.
 const QUEUE: usize = 4;
@@ -112,6 +112,8 @@ pub(crate) async fn frame(api: Arc<Api>, call: Call) -> Reply {
         begin: Begin::Pictures,
         picture: picture(&call),
     };
+    // Ends the dial and the wait with its client.
+    let _streaming = call.line.stream();
     let mut viewer = match api.context.mp4.attach(&stream, wish).await {
         Ok(viewer) => viewer,
         Err(problem) => {
@@ -186,11 +188,13 @@ pub(crate) fn disposition(name: &str) -> Option<HeaderValue> {
 fn hls_for_safari(api: &Api, call: &Call) -> Option<String> {
     let agent = call.header("user-agent");
     let is_safari = agent.contains(" Safari/") && !agent.contains(" Chrome/");
-    let has_hls = ROUTES.iter().any(|route| route.pattern == "api/stream.m3u8");
+    let settings = api.settings();
+    // Browsers keep where it has moved to.
+    let base = &settings.api.base_path;
+    let has_hls = settings.has_module("hls") && settings.allows(&format!("{base}/api/stream.m3u8"));
     if !is_safari || !has_hls || call.query.has("duration") {
         return None;
     }
-    let base = &api.settings().api.base_path;
     let query = call.parts.uri.query().unwrap_or_default();
     let mp4 = if call.query.has("mp4") { "" } else { "&mp4" };
     Some(format!("{base}/api/stream.m3u8?{query}{mp4}"))
@@ -223,7 +227,8 @@ struct Download {
 impl Download {
     async fn run(mut self, cancel: CancellationToken) {
         let (give, line) = (self.give.clone(), self.line.clone());
-        let departure = until_over(&give, &line, &cancel, self.feed()).await;
+        let kicked = self.viewer.kicked();
+        let departure = until_over(&give, &line, &kicked, &cancel, self.feed()).await;
         match departure {
             Some(departure) => self.viewer.leave(departure),
             // It was kicked, and leaves for that reason.

@@ -95,6 +95,7 @@ async fn feed(
     line: Line,
     cancel: CancellationToken,
 ) {
+    let kicked = live.kicked();
     let sent = async {
         loop {
             match live.next().await {
@@ -106,7 +107,7 @@ async fn feed(
             }
         }
     };
-    match until_over(&give, &line, &cancel, sent).await {
+    match until_over(&give, &line, &kicked, &cancel, sent).await {
         Some(departure) => live.leave(departure),
         None => drop(live),
     }

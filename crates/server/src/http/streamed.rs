@@ -49,16 +49,19 @@ where
 }
 
 /// Why a viewer goes that `feed` hands bytes to a queue for: the first end of its
-/// client, of the server or of the feed; `None` if it was kicked.
+/// client, of the server or of the feed; `None` if it was kicked, which is seen also while
+/// its client takes nothing.
 pub(crate) async fn until_over<T>(
     give: &mpsc::Sender<T>,
     line: &Line,
+    kicked: &CancellationToken,
     cancel: &CancellationToken,
     feed: impl Future<Output = Option<Departure>>,
 ) -> Option<Departure> {
     tokio::select! {
         biased;
         () = give.closed() => Some(line.departure()),
+        () = kicked.cancelled() => None,
         () = cancel.cancelled() => Some(Departure::now("shutdown")),
         departure = feed => departure,
     }
@@ -102,5 +105,26 @@ where
             let pieces = (self.write)(item).into_iter();
             self.pieces = Some(pieces);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_kick_is_seen_while_the_client_takes_nothing() {
+        let (give, _take) = mpsc::channel(1);
+        give.send(1).await.unwrap();
+        let kicked = CancellationToken::new();
+        let stalled = async { give.send(2).await.err().map(|_| Departure::now("left")) };
+        let (line, cancel) = (Line::default(), CancellationToken::new());
+        let over = until_over(&give, &line, &kicked, &cancel, stalled);
+        tokio::pin!(over);
+        let waits =
+            std::future::poll_fn(|context| Poll::Ready(over.as_mut().poll(context).is_pending()));
+        assert!(waits.await);
+        kicked.cancel();
+        assert!(over.await.is_none());
     }
 }

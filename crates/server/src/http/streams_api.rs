@@ -76,6 +76,8 @@ async fn get(api: &Api, call: &Call, src: &str) -> Reply {
         ..Description::default()
     };
     let connection = Arc::new(Connection::new(description));
+    // Ends the dial with its client.
+    let _streaming = call.line.stream();
     match stream.attach(Request { medias, connection, source_tag: None, may_sleep: false }).await {
         Ok(attached) => {
             let reply = pretty(&shown(api, &stream));

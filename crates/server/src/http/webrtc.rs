@@ -253,6 +253,8 @@ pub(crate) async fn exchange(
 ) -> Result<Answer, Box<Reply>> {
     let Some(gateway) = gateway(api).await else { return Err(Box::new(not_started())) };
     let signalling = signalling(call, format_name, "http");
+    // Ends the dial with its client.
+    let _streaming = call.line.stream();
     let answer = gateway.answer(stream, offer, signalling, true).await;
     answer.map_err(|problem| {
         Box::new(streams_api::failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem))

@@ -138,6 +138,11 @@ impl Clip {
         }
     }
 
+    /// Cancelled when the viewer is sent away: nothing may go on waiting for its client then.
+    pub fn kicked(&self) -> CancellationToken {
+        self.kicked.clone()
+    }
+
     /// Lets go of the stream for a reason.
     pub fn leave(mut self, departure: Departure) {
         if let Some(attached) = self.attached.take() {

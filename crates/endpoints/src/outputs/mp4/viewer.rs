@@ -238,6 +238,11 @@ impl Viewer {
         Ok(())
     }
 
+    /// Cancelled when the viewer is sent away: nothing may go on waiting for its client then.
+    pub fn kicked(&self) -> CancellationToken {
+        self.kicked.clone()
+    }
+
     /// Detaches it for a reason.
     pub fn leave(mut self, departure: Departure) {
         if let Some(attached) = self.attached.take() {

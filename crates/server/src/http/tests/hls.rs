@@ -164,3 +164,22 @@ async fn answers_without_a_viewer() {
     );
     server.stop().await;
 }
+
+/// The browser would keep that it has moved.
+#[tokio::test]
+async fn safari_is_not_sent_to_hls_where_there_is_none() {
+    let safari = "User-Agent: Mozilla/5.0 (Macintosh) Version/17.0 Safari/605.1.15\r\n";
+    let ways = [
+        "app: {modules: [api, mp4, demo]}\n",
+        "api: {listen: '127.0.0.1:0', allow_paths: [/api, /api/stream.mp4]}\n",
+    ];
+    for (number, way) in ways.iter().enumerate() {
+        let server = Server::start(
+            &format!("safari-{number}"),
+            &format!("{way}streams: {{demo: 'demo:'}}\n"),
+        );
+        let answer = server.send("HEAD", "/api/stream.mp4?src=demo", safari, "").await;
+        assert_eq!((answer.status, answer.header("location")), (200, None), "{way}");
+        server.stop().await;
+    }
+}

@@ -174,6 +174,14 @@ impl Viewer {
         }
     }
 
+    /// Cancelled when it is sent away.
+    fn kicked(&self) -> CancellationToken {
+        match self {
+            Self::Mse(viewer) | Self::Stills(viewer) => viewer.kicked(),
+            Self::Jpeg(live) => live.kicked(),
+        }
+    }
+
     fn park(&mut self, departure: Departure) {
         match self {
             Self::Mse(viewer) | Self::Stills(viewer) => viewer.park(departure),
@@ -309,11 +317,17 @@ impl Task {
     /// Hands on what comes.
     async fn play(&mut self, viewer: &mut Viewer) -> Turn {
         let give = &self.give;
+        let kicked = viewer.kicked();
         let sent = async {
             loop {
                 match viewer.next().await {
-                    // Fails with the socket, which is told by its token.
-                    Ok(bytes) => drop(give.send(Message::Binary(bytes)).await),
+                    Ok(bytes) => tokio::select! {
+                        biased;
+                        // The next call says why.
+                        () = kicked.cancelled() => {}
+                        // Fails with the socket, which is told by its token.
+                        _ = give.send(Message::Binary(bytes)) => {}
+                    },
                     Err(end) => return end,
                 }
             }
