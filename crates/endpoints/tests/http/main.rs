@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod camera;
+#[path = "../certified/mod.rs"]
+mod certified;
 mod hls;
 mod lab;
 mod sources;

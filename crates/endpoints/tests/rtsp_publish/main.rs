@@ -1,6 +1,8 @@
 //! Publishing to RTSP servers on loopback: ours, and scripted ones.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+#[path = "../certified/mod.rs"]
+mod certified;
 mod lab;
 mod server;
 

@@ -1,16 +1,12 @@
 //! Scripted RTSP servers, and TLS in front of another one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
+use crate::certified;
 use crate::lab::LIMIT;
 
 pub(crate) struct Server {
@@ -148,17 +144,7 @@ impl Peer {
 
 /// A port where TLS with a certificate that nobody vouches for is in front of another.
 pub(crate) async fn protected(behind: u16) -> u16 {
-    const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/src/http/tests/tls");
-    let certificate = CertificateDer::from_pem_file(format!("{FOLDER}/one.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(format!("{FOLDER}/one.key")).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = certified::acceptor();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
