@@ -3,6 +3,7 @@
  * the camera is let go with the page.
  */
 import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './browser.mjs';
 import {BINARY, rs2rtc} from './rs2rtc.mjs';
@@ -50,6 +51,53 @@ test('Chromium plays each way that is pinned', {skip}, async () => {
     const {browser, close} = await launch({mdns: 'show'});
     try {
         await pins(browser, [['cam', 'webrtc', 'WebRTC'], ['cam', 'mse', 'MSE'], ['cam', 'hls', 'HLS'], ['pictures', 'mjpeg', 'MJPEG']]);
+    } finally {
+        await close();
+    }
+});
+
+/** H.264 with AAC, which WebRTC does not carry: what most cameras send. */
+const SOUND = 'exec:ffmpeg -v error -re -f lavfi -i testsrc2=size=320x180:rate=15 -f lavfi -i sine=sample_rate=48000 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -tune zerolatency -g 15 -c:a aac -f mpegts -';
+
+/**
+ * WebRTC and MSE begin together, and what has the sound stays. The end of the other one is none of the camera.
+ * @param {import('puppeteer-core').Browser} browser
+ */
+async function playsWhatHasSound(browser) {
+    const own = await rs2rtc(`streams:\n  cam: ${SOUND}\n`), ended = new AbortController();
+    let heard = '';
+    const events = fetch(`${own.url}api/rs/events`, {signal: ended.signal}).then(async answer => {
+        for await (const bytes of answer.body ?? []) heard += Buffer.from(bytes).toString();
+    }).catch(() => {});
+    try {
+        for (const [index, path] of ['camera.html?src=cam&lang=en', 'stream.html?src=cam'].entries()) {
+            const page = await browser.newPage(), faults = /** @type {string[]} */ ([]);
+            page.on('console', msg => {
+                if (msg.type() === 'error') faults.push(msg.text());
+            });
+            await page.goto(`${own.url}${path}`);
+            await page.waitForFunction(() => (document.querySelector('video')?.currentTime ?? 0) > 4, {polling: 100, timeout: 40_000})
+                .catch(err => assert.fail(`${path}: ${err.message}\n${faults.join('\n')}\n${heard}`));
+            const watching = async () => (await (await fetch(`${own.url}api/streams?src=cam`)).json()).consumers.map((/** @type {any} */ one) => one.format_name);
+            assert.deepEqual(await watching(), ['mse/fmp4'], path);
+            await page.close();
+            while ((await watching()).length) await new Promise(resolve => setTimeout(resolve, 50));
+            assert.equal(heard.match(/^event: source_opened$/gm)?.length, index + 1, heard);
+            assert.deepEqual(faults, [], path);
+        }
+    } finally {
+        ended.abort();
+        await events;
+        await own.stop();
+    }
+}
+
+const noFfmpeg = spawnSync('ffmpeg', ['-version']).status !== 0 && without('/usr/bin/ffmpeg', 'ffmpeg');
+
+test('Chromium plays a camera with AAC by itself, and it is opened once', {skip: skip || noFfmpeg}, async () => {
+    const {browser, close} = await launch({mdns: 'show'});
+    try {
+        await playsWhatHasSound(browser);
     } finally {
         await close();
     }

@@ -372,11 +372,13 @@ async fn read_text(stream: &mut TcpStream) -> String {
         let head = stream.read_u16().await.unwrap();
         let len = match head & 0x7F {
             126 => usize::from(stream.read_u16().await.unwrap()),
+            127 => usize::try_from(stream.read_u64().await.unwrap()).unwrap(),
             len => usize::from(len),
         };
         let mut text = vec![0; len];
         stream.read_exact(&mut text).await.unwrap();
-        if head >> 8 != 0x89 {
+        // Neither a ping nor media.
+        if !matches!(head >> 8, 0x89 | 0x82) {
             assert_eq!(head >> 8, 0x81, "not a text frame");
             return String::from_utf8(text).unwrap();
         }

@@ -225,6 +225,35 @@ async fn who_is_kicked_is_told_why() {
     server.stop().await;
 }
 
+/// As players do that want the better of both: the other one goes on.
+#[tokio::test]
+async fn media_over_the_socket_outlives_a_session() {
+    let server = Server::start("both", DEMO);
+    let mut player = Player::open(&server, "demo", CID).await;
+    player.say(&json!({ "type": "mse", "value": "avc1.640029,opus" })).await;
+    assert!(player.hear("mse").await.as_str().unwrap().starts_with("video/mp4"));
+    player.play().await;
+    let all = sessions(&server).await["sessions"].as_array().unwrap().clone();
+    let session = all.iter().find(|one| one["format"] == "webrtc").unwrap();
+    server.call("DELETE", &format!("/api/rs/sessions?id={}", session["id"])).await.is(200, "");
+    let is_there = |all: &Value| {
+        all["ended"][0]["id"] == session["id"] && all["sessions"][0]["format"] == "mse/fmp4"
+    };
+    until(&server, "MSE alone", is_there).await;
+    // The socket still answers, and has told of no end.
+    player.say(&json!({ "type": "webrtc/offer" })).await;
+    let text = loop {
+        let text = soon("an answer", read_text(&mut player.socket)).await;
+        assert!(!text.contains("released"), "{text}");
+        if text.contains("error") {
+            break text;
+        }
+    };
+    assert!(text.contains("webrtc/offer: "), "{text}");
+    assert!(is_there(&sessions(&server).await));
+    server.stop().await;
+}
+
 /// A camera that takes the connection and says nothing.
 async fn silent_camera() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -123,6 +123,8 @@ struct Client {
     plays: Vec<Play>,
     /// Places for HLS sessions that are being opened.
     openings: Arc<Semaphore>,
+    /// An HLS session was asked for.
+    has_hls: bool,
     /// Offers that are being answered.
     running: usize,
     /// Since when the page is hidden.
@@ -156,6 +158,7 @@ impl Client {
             waiting: Vec::new(),
             plays: Vec::new(),
             openings: Arc::new(Semaphore::new(MAX_OPENINGS)),
+            has_hls: false,
             running: 0,
             hidden: None,
             talk: Talk::default(),
@@ -243,6 +246,12 @@ impl Client {
         }
     }
 
+    /// Whether something is played that needs the socket: media that goes over it, or HLS, which
+    /// ends soon after it.
+    fn has_media(&self) -> bool {
+        self.has_hls || self.plays.iter().any(Play::is_running)
+    }
+
     /// What to answer; `None` if the client speaks another protocol.
     fn on_text(&mut self, bytes: &[u8]) -> Option<Vec<Message>> {
         let answer = match message::read(bytes)? {
@@ -273,6 +282,7 @@ impl Client {
                 let Ok(place) = Arc::clone(&self.openings).try_acquire_owned() else {
                     return Some(vec![failure(&self.api, "hls", "too many requests at once")]);
                 };
+                self.has_hls = true;
                 let (api, socket) = (Arc::clone(&self.api), Arc::clone(&self.player));
                 let (call, give) = (Arc::clone(&self.call), self.give.clone());
                 self.api.tasks.spawn("hls opening", async move {
@@ -434,11 +444,12 @@ impl Client {
             }
             Told::Ended(message, is_over) => {
                 self.views.retain(|v| v.session.close_reason().is_none());
-                let is_alone = self.views.is_empty() && self.running == 0;
+                let is_alone = self.views.is_empty() && self.running == 0 && !self.has_media();
                 Some(match (is_over, is_alone) {
                     (false, _) => vec![message],
                     (true, true) => vec![message, Message::Close(None)],
-                    // Another session has taken its place.
+                    // Another session has taken its place, or the page has chosen to play
+                    // what goes over this socket.
                     (true, false) => Vec::new(),
                 })
             }

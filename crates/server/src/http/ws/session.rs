@@ -181,7 +181,8 @@ pub(super) async fn follow(
     }
     let code = session.close_code().unwrap_or("left");
     let last = if !socket.is_introduced() {
-        if code == "close_notify" {
+        // It has closed its connection itself: what it plays instead goes on.
+        if matches!(code, "close_notify" | "sctp_abort") {
             return;
         }
         // A page that waits for a picture learns why there will be none.
