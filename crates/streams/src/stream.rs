@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use rs2rtc_base::Error;
+use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Codec, Frame, Media};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use crate::floor::{Ask, Floor};
 use crate::live::{Live, OnChange, Tracks};
 use crate::matching::{self, Dial};
 use crate::moving;
-use crate::options::{Options, Reach, Settled};
+use crate::options::{Options, Reach, Settled, Wake};
 use crate::play::{self, Playing};
 use crate::producer::Origin;
 use crate::registry::Shared;
@@ -200,6 +200,21 @@ impl Stream {
         request: Request,
     ) -> Result<Option<Attached>, Error> {
         matching::attach(self, request, Dial::Nothing, Urgency::Viewer).await
+    }
+
+    /// As [`Self::attach`] for somebody who wants one picture and is no viewer: a source that
+    /// is opened for viewers only is not opened for it.
+    ///
+    /// # Errors
+    /// As [`Self::attach`]; `Busy` if such a source sleeps.
+    pub async fn attach_briefly(self: &Arc<Self>, request: Request) -> Result<Attached, Error> {
+        if self.options().wake != Wake::Viewer {
+            return self.attach(request).await;
+        }
+        let text = "the source sleeps and is opened for viewers only (wake: viewer); \
+                    wake=1 opens it, api/rs/poster has its last picture";
+        let attached = self.attach_if_open(request).await?;
+        attached.ok_or_else(|| Error::new(ErrorKind::Busy, text))
     }
 
     /// As [`Self::attach`] for somebody who waits for no picture.

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::call::{Call, Reply, error, no_page, no_stream, typed};
 use super::streamed::{body, until_over};
-use super::{Api, Class, ingest, streams_api, ws};
+use super::{Api, Class, ingest, pictures, streams_api, ws};
 
 /// Pieces that wait for the connection; what waits longer waits in the viewer's queue.
 const QUEUE: usize = 4;
@@ -62,7 +62,13 @@ pub(crate) async fn stream(api: Arc<Api>, call: Call) -> Reply {
     let streaming = call.line.stream();
     let begin = if call.query.get("burst") == "1" { Begin::Live } else { Begin::Keyframe };
     let medias = of_query(call.query.pairs().collect::<Vec<_>>().into_iter());
-    let wish = Wish { medias, description: description(&call), begin, picture: picture(&call) };
+    let wish = Wish {
+        medias,
+        description: description(&call),
+        begin,
+        wakes: true,
+        picture: picture(&call),
+    };
     let viewer = match api.context.mp4.attach(&stream, wish).await {
         Ok(viewer) => viewer,
         Err(problem) => {
@@ -110,6 +116,7 @@ pub(crate) async fn frame(api: Arc<Api>, call: Call) -> Reply {
         medias: of_list("", false),
         description: description(&call),
         begin: Begin::Pictures,
+        wakes: pictures::is_set(&call.query, "wake"),
         picture: picture(&call),
     };
     // Ends the dial and the wait with its client.

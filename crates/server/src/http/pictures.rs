@@ -124,7 +124,7 @@ fn describe(reply: &mut Reply, picture: &Picture) {
     }
 }
 
-fn is_set(query: &Query, name: &str) -> bool {
+pub(crate) fn is_set(query: &Query, name: &str) -> bool {
     query.has(name) && !matches!(query.get(name), "0" | "false" | "no" | "off")
 }
 

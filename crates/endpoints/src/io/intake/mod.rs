@@ -182,7 +182,7 @@ impl<I: Input> Intake<I> {
         self.main.ended && !self.main.demuxer.is_recognised()
     }
 
-    /// Delivers until the input ends, which is no error, or breaks.
+    /// Delivers until the input ends, which is no error unless it held nothing, or breaks.
     pub async fn deliver(
         self,
         codecs: Vec<Codec>,
@@ -197,6 +197,7 @@ impl<I: Input> Intake<I> {
         connection.received(usize::try_from(received).unwrap_or(usize::MAX));
         // Where the tracks of the second one begin.
         let first = main.demuxer.tracks().ok().flatten().map_or(0, <[Codec]>::len);
+        let mut is_empty = true;
         loop {
             let legs = [Some(&mut main), beside.as_mut()];
             for (leg, offset) in legs.into_iter().zip([0, first]) {
@@ -204,6 +205,7 @@ impl<I: Input> Intake<I> {
                 loop {
                     match leg.demuxer.next_unit() {
                         Ok(Some(unit)) => {
+                            is_empty = false;
                             outlets.push(Unit { track: unit.track + offset, ..unit });
                         }
                         Ok(None) => break,
@@ -212,7 +214,8 @@ impl<I: Input> Intake<I> {
                 }
             }
             if main.ended && outlets.waiting.is_empty() {
-                return None;
+                let text = "the end came before any picture and any sound";
+                return is_empty.then(|| error(what, ErrorKind::Ended, text));
             }
             let open = outlets.waiting_bytes <= MAX_WAITING;
             let taken = tokio::select! {

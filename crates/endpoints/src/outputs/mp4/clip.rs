@@ -61,7 +61,8 @@ impl Clip {
     /// cannot carry.
     pub async fn open(stream: &Arc<Stream>, span: Span) -> Result<Self, Error> {
         let asked = Instant::now();
-        let (attached, given, formats) = attach(stream, span.description, span.medias).await?;
+        let (attached, given, formats) =
+            attach(stream, span.description, span.medias, true).await?;
         let timescales: Vec<u32> = formats.iter().map(|format| format.timescale).collect();
         let master = formats.iter().position(|f| f.kind() == Kind::Video).unwrap_or(0);
         let queue = FrameQueue::new();

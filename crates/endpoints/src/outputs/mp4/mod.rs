@@ -53,6 +53,8 @@ pub struct Wish {
     pub description: Description,
     /// How it begins.
     pub begin: Begin,
+    /// Opens a source that is opened for viewers only.
+    pub wakes: bool,
     /// How pictures are to be shown.
     pub picture: Picture,
 }
@@ -90,7 +92,8 @@ impl Hub {
     /// As [`Stream::attach`]; `Unsupported` if a track was matched that MP4
     /// cannot carry.
     pub async fn attach(&self, stream: &Arc<Stream>, wish: Wish) -> Result<Viewer, Error> {
-        let (attached, tracks, formats) = attach(stream, wish.description, wish.medias).await?;
+        let (attached, tracks, formats) =
+            attach(stream, wish.description, wish.medias, wish.wakes).await?;
         let fragmenter = self.fragmenter(&tracks, formats);
         let senders = tracks.iter().map(|track| Arc::clone(&track.sender)).collect();
         Ok(Viewer::new(attached, fragmenter, senders, wish.begin, wish.picture))
@@ -125,11 +128,15 @@ async fn attach(
     stream: &Arc<Stream>,
     mut description: Description,
     medias: Vec<Media>,
+    wakes: bool,
 ) -> Result<(Attached, Vec<AttachedTrack>, Vec<Format>), Error> {
     description.medias.clone_from(&medias);
     let connection = Arc::new(Connection::new(description));
     let request = Request { medias, connection, source_tag: None, may_sleep: false };
-    let attached = stream.attach(request).await?;
+    let attached = match wakes {
+        true => stream.attach(request).await?,
+        false => stream.attach_briefly(request).await?,
+    };
     let sent = |track: &&AttachedTrack| track.direction == Direction::SendOnly;
     let tracks: Vec<AttachedTrack> = attached.tracks.iter().filter(sent).cloned().collect();
     let formats: Result<Vec<Format>, _> =

@@ -47,6 +47,7 @@ impl Scene {
             medias: of_list("avc1.640029,flac", begin != Begin::Pictures),
             description: Description::default(),
             begin,
+            wakes: true,
             picture: Picture::default(),
         };
         self.hub.attach(&self.stream, wish).await.unwrap()
@@ -310,6 +311,7 @@ async fn what_mp4_cannot_carry_is_refused_by_name() {
         medias: of_query([("video", "any")].into_iter()),
         description: Description::default(),
         begin: Begin::Live,
+        wakes: true,
         picture: Picture::default(),
     };
     let hub = Hub::default();

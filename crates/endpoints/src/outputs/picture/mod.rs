@@ -25,7 +25,7 @@ use bytes::Bytes;
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::container::fmp4;
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
-use rs2rtc_streams::{Attached, Connection, Departure, Description, Request, Stream, Wake};
+use rs2rtc_streams::{Attached, Connection, Departure, Description, Request, Stream};
 
 pub use live::{End, Form, Live, Style};
 pub use rs2rtc_transcode::video::{Rotation, Transform};
@@ -134,8 +134,7 @@ pub async fn snapshot(
     {
         return Ok(picture);
     }
-    let wakes = wake || stream.options().wake != Wake::Viewer;
-    let made = tokio::time::timeout(LIMIT, watched(context, stream, wish, wakes, viewer)).await;
+    let made = tokio::time::timeout(LIMIT, watched(context, stream, wish, wake, viewer)).await;
     let picture = made.unwrap_or_else(|_| {
         let text = format!("no picture within {} s", LIMIT.as_secs());
         Err(Error::new(ErrorKind::Unreachable, text))
@@ -151,7 +150,7 @@ async fn watched(
     context: &Arc<Context>,
     stream: &Arc<Stream>,
     wish: &Wish,
-    wakes: bool,
+    wake: bool,
     viewer: Viewer,
 ) -> Result<Picture, Error> {
     let codecs = [CodecId::Jpeg, CodecId::RawVideo, CodecId::H264, CodecId::H265];
@@ -170,14 +169,9 @@ async fn watched(
         ..Description::default()
     }));
     let request = Request { medias, connection, source_tag: None, may_sleep: false };
-    let attached = if wakes {
-        stream.attach(request).await?
-    } else if let Some(attached) = stream.attach_if_open(request).await? {
-        attached
-    } else {
-        let text = "the source sleeps and is opened for viewers only (wake: viewer); \
-                    wake=1 opens it, api/rs/poster has its last picture";
-        return Err(Error::new(ErrorKind::Busy, text));
+    let attached = match wake {
+        true => stream.attach(request).await?,
+        false => stream.attach_briefly(request).await?,
     };
     let Some(given) = attached.tracks.first() else {
         return Err(Error::new(ErrorKind::Unsupported, "no picture"));

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rs2rtc_media::container::Demuxer;
-use rs2rtc_streams::{CancellationToken, Opener, Options, Origin, Settings, Streams, Track};
+use rs2rtc_streams::{CancellationToken, Opener, Options, Origin, Settings, Streams, Track, Wake};
 use rs2rtc_transcode::demo::Pattern;
 use rs2rtc_transcode::demo::strip::{self, Reading};
 use rs2rtc_transcode::video::{Encoder as _, I420Frame, h264, jpeg};

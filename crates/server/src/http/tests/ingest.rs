@@ -121,6 +121,8 @@ async fn a_push_is_a_source_while_it_lasts_and_viewers_outlive_it() {
     server.stop().await;
 }
 
+const NOTHING: &str = "the end came before any picture and any sound\n";
+
 #[tokio::test]
 async fn how_pushes_are_answered() {
     let server = Server::start("ingest-answers", STREAMS);
@@ -137,6 +139,9 @@ async fn how_pushes_are_answered() {
         ("stream?dst=push", b"", "500", "EOF\n"),
         ("stream.ts?dst=push", &media("h264_aac.flv"), "500", "this is flv, not mpegts\n"),
         ("stream?dst=push", &[b'x'; 5000], "500", "magic: unsupported header: 78787878\n"),
+        ("stream.mjpeg?dst=push", b"", "500", NOTHING),
+        ("stream.mjpeg?dst=push", b"hello", "500", NOTHING),
+        ("stream.flv?dst=push", &media("h264_aac.flv")[..500], "500", NOTHING),
         ("stream.ts?dst=nosuch", b"x", "404", "stream not found\n"),
         ("stream.flv", b"x", "404", "stream not found\n"),
     ] {

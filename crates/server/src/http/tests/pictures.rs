@@ -116,7 +116,12 @@ async fn a_bell_is_not_woken_unless_asked() {
     let asleep = server.call("GET", "/api/frame.jpeg?src=bell").await;
     assert_eq!(asleep.status, 503);
     assert!(asleep.body.contains("wake=1"), "{}", asleep.body);
+    let asleep = server.call("GET", "/api/frame.mp4?src=bell").await;
+    assert_eq!(asleep.status, 503);
+    assert!(asleep.body.contains("wake=1"), "{}", asleep.body);
     assert_eq!(state(&server, "bell").await["consumers"], json!(null));
+    let (head, movie) = fetch(&server, "/api/frame.mp4?src=bell&wake=1").await;
+    assert!(head.starts_with("http/1.1 200") && movie[4..8] == *b"ftyp", "{head}");
     let (head, image) = fetch(&server, "/api/frame.jpeg?src=bell&wake=1").await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
     assert_eq!(size(&image), (320, 240));

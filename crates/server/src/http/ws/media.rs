@@ -136,6 +136,7 @@ impl Wish {
             medias: of_list(&self.codecs, self.kind == Kind::Mse),
             description: Description { format_name: format_name.to_owned(), ..self.about.clone() },
             begin,
+            wakes: true,
             picture: mp4::Picture::default(),
         };
         let viewer = Box::new(api.context.mp4.attach(stream, wish).await?);
