@@ -71,6 +71,11 @@ bench-hls runs="20":
     cargo build --release --locked
     node tools/ui/bench-hls.mjs {{runs}}
 
+# What is promised of the pages in milliseconds: first paint, back out of the cache, busy pages, a server that dies, overload. Some 8 minutes.
+bench-pages runs="20":
+    cargo build --release --locked
+    node tools/ui/bench-pages.mjs {{runs}}
+
 # What is promised of outputs over HTTP and WebSocket: first pictures, delays, what viewers cost. Some 12 minutes.
 bench-outputs runs="20":
     cargo build --release --locked

@@ -1,0 +1,242 @@
+/**
+ * What the pages go through with the release binary. Tests look at what happens there (`restart`, `cached`, `paint`), which is the same on
+ * every machine; `bench-pages.mjs` looks at how long it takes, which is not.
+ */
+import assert from 'node:assert/strict';
+import {launch} from './browser.mjs';
+import {rs2rtc} from './rs2rtc.mjs';
+
+/** A page's player shows a picture. */
+const live = () => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live';
+/** Milliseconds that anything may take before it has failed. */
+const PATIENCE = 60_000;
+
+/** Waits until the list of consumers of all streams has this length. @param {string} url @param {number} wanted */
+async function consumers(url, wanted) {
+    for (const end = Date.now() + PATIENCE; ;) {
+        const open = Object.values(await (await fetch(`${url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
+        if (open.length === wanted) return;
+        assert.ok(Date.now() < end, `${wanted} wanted: ${JSON.stringify(open)}`);
+        await new Promise(resolve => setTimeout(resolve, 20));
+    }
+}
+
+/**
+ * @typedef {object} Restart
+ * @property {number} banner ms from the death of the server to the page saying so
+ * @property {number} tiles ms from the new server listening to every tile playing
+ * @property {[string, string, number][]} story what happened in the page, in order: a tile or `page`, what it said, when
+ */
+
+/**
+ * The server dies while two tiles play, is away until each has tried in vain some times, and is started again.
+ * @param {{rounds: number, tries: number}} options
+ * @returns {Promise<Restart[]>}
+ */
+export async function restarts({rounds, tries}) {
+    const server = await rs2rtc('streams:\n  door: demo:?width=320&height=180&fps=15\n  yard: demo:?width=320&height=180&fps=15\n');
+    const {browser, close} = await launch({mdns: 'show'}), seen = /** @type {Restart[]} */ ([]);
+    try {
+        const page = await browser.newPage();
+        await page.evaluateOnNewDocument(() => {
+            localStorage.setItem('rs.alwaysAll', 'true');
+            const story = /** @type {[string, string, number][]} */ ([]);
+            /** @type {any} */ (window).story = story;
+            document.addEventListener('state', ev => {
+                const tile = /** @type {Element} */ (ev.target).closest('.tile');
+                if (tile) story.push([tile.getAttribute('data-name') ?? '', /** @type {CustomEvent} */ (ev).detail.state, Date.now()]);
+            });
+            let said = '';
+            addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
+                const banner = /** @type {HTMLElement|null} */ (document.querySelector('.banner'));
+                const text = banner && !banner.hidden ? /Server (not|restarted)/.exec(banner.textContent ?? '')?.[1] ?? '' : '';
+                if (text && text !== said) story.push(['page', text, Date.now()]);
+                said = text || said;
+            }).observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true}));
+        });
+        const playing = () => page.waitForFunction(() => {
+            const players = /** @type {any[]} */ ([...document.querySelectorAll('.tile rs-player')]);
+            return players.length === 2 && players.every(one => one.phase === 'live' && !one.video.paused) && Date.now();
+        }, {polling: 20, timeout: PATIENCE}).then(handle => handle.jsonValue());
+        await page.goto(`${server.url}?lang=en`);
+        await playing();
+        while (seen.length < rounds) {
+            await page.evaluate(() => { /** @type {any} */ (window).story.length = 0; });
+            const killed = Date.now();
+            await server.kill();
+            await page.waitForFunction(tries => ['door', 'yard'].every(name => /** @type {any} */ (window).story.filter(([who, what]) => who === name && what === 'retrying').length >= tries), {polling: 20, timeout: PATIENCE}, tries);
+            await server.again();
+            const listening = Date.now();
+            await page.waitForFunction(() => /** @type {any} */ (window).story.some(([who, what]) => who === 'page' && what === 'restarted'), {polling: 20, timeout: PATIENCE});
+            const tiles = Number(await playing()) - listening, story = /** @type {Restart['story']} */ (await page.evaluate(() => /** @type {any} */ (window).story));
+            const banner = story.find(([who, what]) => who === 'page' && what === 'not');
+            assert.ok(banner, `the page says that the server is gone: ${JSON.stringify(story)}`);
+            seen.push({banner: banner[2] - killed, tiles, story});
+        }
+    } finally {
+        await close();
+        await server.stop();
+    }
+    return seen;
+}
+
+/**
+ * @typedef {object} Return
+ * @property {boolean} persisted the browser had kept the page
+ * @property {boolean} old the last picture from before stood there until then
+ * @property {number} ms from the page being back to a new picture
+ */
+
+/**
+ * A camera's page is left for another one and comes back out of the cache of the browser. Nobody holds the camera meanwhile; one does afterwards.
+ * @param {{visits: number}} options
+ * @returns {Promise<Return[]>}
+ */
+export async function returns({visits}) {
+    const server = await rs2rtc('streams:\n  cam: demo:?width=320&height=180&fps=25\n'), {browser, close} = await launch({mdns: 'show', backForwardCache: true});
+    const seen = /** @type {Return[]} */ ([]);
+    try {
+        const page = await browser.newPage();
+        await page.goto(`${server.url}camera.html?src=cam&lang=en`);
+        await page.waitForFunction(live, {polling: 20, timeout: PATIENCE});
+        await page.evaluate(() => addEventListener('pageshow', ev => {
+            const began = performance.now(), player = /** @type {any} */ (document.querySelector('rs-player')), video = /** @type {HTMLVideoElement} */ (player.video);
+            const back = {persisted: ev.persisted, old: player.querySelector('canvas.last')?.hidden === false, ms: 0};
+            /** @type {any} */ (window).back = back;
+            const look = () => {
+                if (player.phase === 'live') back.ms = performance.now() - began;
+                else video.requestVideoFrameCallback(look);
+            };
+            video.requestVideoFrameCallback(look);
+        }));
+        while (seen.length < visits) {
+            await page.goto(`${server.url}links.html?src=cam&lang=en`);
+            await page.waitForSelector('.urls li');
+            await consumers(server.url, 0);
+            await page.goBack();
+            // What the driver waits for in a page that comes out of the cache may be forgotten; a question is answered.
+            const ask = () => page.evaluate(() => /** @type {any} */ (window).back);
+            let back = await ask();
+            for (const end = Date.now() + PATIENCE; !back?.ms; back = await ask()) {
+                assert.ok(Date.now() < end, JSON.stringify(back));
+                await new Promise(resolve => setTimeout(resolve, 20));
+            }
+            await page.evaluate(() => { delete /** @type {any} */ (window).back; });
+            seen.push(back);
+            await consumers(server.url, 1);
+        }
+    } finally {
+        await close();
+        await server.stop();
+    }
+    return seen;
+}
+
+/**
+ * @typedef {object} Paint
+ * @property {number} ms from the navigation to the tiles on the screen
+ * @property {string[]} requests what was asked for until then
+ * @property {number} shift how much what was there has moved since (Layout Instability API), 0 to 1
+ * @property {number} opened cameras
+ */
+
+/**
+ * Live with 16 cameras that sleep, with the connection and the browser's process warm and the cache empty.
+ * @param {{visits: number}} options
+ * @returns {Promise<Paint[]>}
+ */
+export async function paints({visits}) {
+    const server = await rs2rtc(`streams:\n${Array.from({length: 16}, (_, i) => `  cam${i + 1}: demo:?width=320&height=180\n`).join('')}`);
+    const {browser, close} = await launch({mdns: 'show'}), seen = /** @type {Paint[]} */ ([]);
+    try {
+        const page = await browser.newPage();
+        await page.setCacheEnabled(false);
+        await page.evaluateOnNewDocument(() => {
+            /** @type {any} */ (window).shift = 0;
+            new PerformanceObserver(list => {
+                for (const one of /** @type {any[]} */ (list.getEntries())) if (!one.hadRecentInput) /** @type {any} */ (window).shift += one.value;
+            }).observe({type: 'layout-shift', buffered: true});
+            // In the frame after the one that they are drawn in they have been seen.
+            const look = () => document.querySelectorAll('.tile').length >= 16
+                ? requestAnimationFrame(() => { /** @type {any} */ (window).painted = performance.now(); }) : requestAnimationFrame(look);
+            look();
+        });
+        while (seen.length < visits) {
+            await page.goto(`${server.url}?lang=en`);
+            await page.waitForFunction(() => /** @type {any} */ (window).painted, {timeout: PATIENCE});
+            // Each tile that is seen has been offered its still picture: what would play by itself plays by then.
+            await page.waitForFunction(() => performance.getEntriesByType('resource').some(one => one.name.includes('/api/rs/poster')), {polling: 50, timeout: PATIENCE});
+            const shown = await page.evaluate(() => {
+                const {painted, shift} = /** @type {any} */ (window);
+                return {ms: painted, shift, requests: performance.getEntriesByType('resource').filter(one => one.startTime < painted).map(one => new URL(one.name).pathname)};
+            });
+            const streams = await (await fetch(`${server.url}api/streams`)).json();
+            seen.push({...shown, opened: Object.values(streams).filter(one => one.consumers).length});
+        }
+    } finally {
+        await close();
+        await server.stop();
+    }
+    return seen;
+}
+
+/**
+ * @typedef {object} Overload
+ * @property {number} playing tiles, of 16, at the end
+ * @property {number} frames that came in the last seconds
+ * @property {number} dropped of them
+ * @property {number[]} long tasks of the page's thread, ms
+ */
+
+/**
+ * 16 cameras are to play for some seconds, and the page's thread is four times slower than it is; the last seconds count.
+ * @param {{seconds: number, last: number}} options
+ * @returns {Promise<Overload>}
+ */
+export async function overload({seconds, last}) {
+    // One encoder for all: the others only pass on what they get.
+    const source = await rs2rtc('streams:\n  cam: demo:?width=640&height=360&fps=25&audio=none\n');
+    const server = await rs2rtc(`streams:\n${Array.from({length: 16}, (_, i) => `  cam ${i}: rtsp://127.0.0.1:${source.rtsp}/cam\n`).join('')}`);
+    const {browser, close} = await launch({mdns: 'show'});
+    try {
+        const page = await browser.newPage(), devtools = await page.createCDPSession();
+        await page.setViewport({width: 1280, height: 900});
+        await page.evaluateOnNewDocument(() => {
+            localStorage.setItem('rs.alwaysAll', 'true');
+            localStorage.setItem('rs.cols', '4');
+            const long = /** @type {number[]} */ ([]);
+            /** @type {any} */ (window).long = long;
+            new PerformanceObserver(list => long.push(...list.getEntries().map(one => one.duration))).observe({type: 'longtask'});
+        });
+        await devtools.send('Emulation.setCPUThrottlingRate', {rate: 4});
+        await page.goto(`${server.url}?lang=en`);
+        await page.waitForFunction(() => document.querySelectorAll('.tile').length === 16, {polling: 50, timeout: PATIENCE});
+        // Every second: what has come to all players since the last one, and how much of it nobody has seen.
+        await page.evaluate(() => {
+            const all = /** @type {{frames: number, dropped: number, playing: number}[]} */ ([]), before = new Map();
+            /** @type {any} */ (window).all = all;
+            setInterval(async () => {
+                const now = {frames: 0, dropped: 0, playing: 0};
+                for (const player of /** @type {any} */ (document.querySelectorAll('rs-player'))) {
+                    const {totalVideoFrames = 0, droppedVideoFrames = 0} = player.video.getVideoPlaybackQuality(), receiver = player.pc?.getReceivers().find(one => one.track.kind === 'video');
+                    const rtc = [...(await receiver?.getStats())?.values() ?? []].find(one => one.type === 'inbound-rtp' && one.framesReceived);
+                    const count = rtc ? {frames: rtc.framesReceived, dropped: droppedVideoFrames + rtc.framesReceived - rtc.framesDecoded} : {frames: totalVideoFrames, dropped: droppedVideoFrames}, last = before.get(player) ?? count;
+                    now.frames += Math.max(0, count.frames - last.frames);
+                    now.dropped += Math.max(0, count.dropped - last.dropped);
+                    now.playing += player.phase === 'live' ? 1 : 0;
+                    before.set(player, count);
+                }
+                all.push(now);
+            }, 1000);
+        });
+        await page.waitForFunction(seconds => /** @type {any} */ (window).all.length >= seconds, {polling: 200, timeout: 3 * PATIENCE}, seconds);
+        return page.evaluate(last => {
+            const {all, long} = /** @type {any} */ (window), sum = (/** @type {'frames'|'dropped'} */ key) => all.slice(-last).reduce((sum, one) => sum + one[key], 0);
+            return {frames: sum('frames'), dropped: sum('dropped'), playing: all.at(-1).playing, long};
+        }, last);
+    } finally {
+        await close();
+        await server.stop();
+        await source.stop();
+    }
+}
