@@ -11,9 +11,9 @@
  */
 export function adopt(root, styles) {
     if (!(root instanceof Document || root instanceof ShadowRoot)) return;
-    const roots = styles.roots ??= new WeakSet();
-    if (roots.has(root)) return;
-    roots.add(root);
+    styles.roots ??= new WeakSet();
+    if (styles.roots.has(root)) return;
+    styles.roots.add(root);
     if (!styles.sheet) {
         styles.sheet = new CSSStyleSheet();
         styles.sheet.replaceSync(styles.text);

@@ -58,7 +58,8 @@ function start() {
         video.play().catch(() => {});
     });
     if (native(video)) {
-        const playlist = video.src = `api/stream.m3u8?${params}`;
+        const playlist = `api/stream.m3u8?${params}`;
+        video.src = playlist;
         video.addEventListener('error', () => ask(playlist, video.error?.message), {once: true});
         begin();
         return;

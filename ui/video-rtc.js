@@ -3,7 +3,7 @@
  * resort, over the WebSocket `api/ws?src=NAME`; `docs/web.md` tells how it goes.
  *
  * Fields, hooks and their order are those of go2rtc's player of the same name, for pages
- * that extend it. It imports nothing: one long file that loads from anywhere.
+ * that extend it. It imports nothing.
  */
 
 /** @typedef {{type: string, value?: any}} Message */
@@ -275,7 +275,7 @@ export class VideoRTC extends HTMLElement {
      * @param {Event} [_ev]
      * @returns {boolean} false if it was closed on purpose
      */
-    // @ts-ignore
+    // @ts-expect-error
     onclose(_ev) {
         if (this.wsState === WebSocket.CLOSED) return false;
 
@@ -414,7 +414,7 @@ export class VideoRTC extends HTMLElement {
             }
             if (stream.getAudioTracks().length) rtc += SCORE.rtcAudio;
             for (const [name, score] of Object.entries(SCORE)) {
-                if (this.mseCodecs.includes(name + '.')) mse += score;
+                if (this.mseCodecs.includes(`${name}.`)) mse += score;
             }
 
             if (rtc >= mse) {
@@ -466,7 +466,7 @@ export class VideoRTC extends HTMLElement {
             const base = new URL('hls/', this.wsURL.replace(/^ws/, 'http'));
             base.search = '';
             const playlist = msg.value.replace('hls/', base.href);
-            video.src = 'data:application/vnd.apple.mpegurl;base64,' + btoa(playlist);
+            video.src = `data:application/vnd.apple.mpegurl;base64,${btoa(playlist)}`;
             this.play();
         };
         this.send({type: 'hls', value: this.codecs(type => video.canPlayType(type))});
@@ -485,14 +485,14 @@ export class VideoRTC extends HTMLElement {
             this.#show(canvas.toDataURL('image/jpeg'));
         });
         this.ondata = data => {
-            player.src = 'data:video/mp4;base64,' + VideoRTC.btoa(data);
+            player.src = `data:video/mp4;base64,${VideoRTC.btoa(data)}`;
         };
         this.send({type: 'mp4', value: this.codecs(type => video.canPlayType(type))});
     }
 
     /** Starts MJPEG: a JPEG per message. */
     onmjpeg() {
-        this.ondata = data => this.#show('data:image/jpeg;base64,' + VideoRTC.btoa(data));
+        this.ondata = data => this.#show(`data:image/jpeg;base64,${VideoRTC.btoa(data)}`);
         this.send({type: 'mjpeg'});
     }
 

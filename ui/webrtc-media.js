@@ -62,7 +62,9 @@ export function lease(status) {
 }
 
 /** Lets go of the devices. @param {MediaStream} stream */
-export const release = stream => stream.getTracks().forEach(track => track.stop());
+export function release(stream) {
+    for (const track of stream.getTracks()) track.stop();
+}
 
 /** Takes pictures and sound from this device. @param {Set<string>} media */
 export async function capture(media) {
@@ -84,12 +86,12 @@ export async function capture(media) {
 async function take(media, stream) {
     if (media.has('display')) {
         const shared = await navigator.mediaDevices.getDisplayMedia({video: true, audio: media.has('speaker')});
-        shared.getTracks().forEach(track => stream.addTrack(track));
+        for (const track of shared.getTracks()) stream.addTrack(track);
     }
     const camera = media.has('camera'), microphone = media.has('microphone');
     if (camera || microphone) {
         const taken = await navigator.mediaDevices.getUserMedia({video: camera, audio: microphone && {echoCancellation: true}});
-        taken.getTracks().forEach(track => stream.addTrack(track));
+        for (const track of taken.getTracks()) stream.addTrack(track);
     }
     if (!stream.getTracks().length) throw new Error('media: camera, display, microphone');
 }

@@ -12,7 +12,10 @@ const GATHER = 3000;
 
 async function start() {
     const status = note(main, '');
-    if (!params.get('src') && !params.get('dst')) return status.textContent = words.none;
+    if (!params.get('src') && !params.get('dst')) {
+        status.textContent = words.none;
+        return;
+    }
     const {end, own} = lease(status), pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
     own(() => pc.close());
     pc.addEventListener('connectionstatechange', () => {

@@ -148,7 +148,7 @@ async function inside() {
         jobs.sort(() => Math.random() - 0.5);
         const errors = new Map();
         await Promise.all(Array.from({length: Number(values['at-once'])}, async () => {
-            for (let job; (job = jobs.pop());) {
+            for (let job = jobs.pop(); job; job = jobs.pop()) {
                 try { await job(); } catch (err) {
                     const text = `${job.name || 'page'}: ${String(err.message).slice(0, 100)}`;
                     errors.set(text, (errors.get(text) ?? 0) + 1);

@@ -118,7 +118,7 @@ export class Server {
         for (let i = 0; i < 200; i++) {
             try {
                 await server.get('api');
-                server.feed = await Feed.open(server);
+                server.feed = await Feed.open();
                 return server;
             } catch { await sleep(50); }
         }
@@ -179,7 +179,7 @@ class Feed {
     #waiting = new Set();
     #abort = new AbortController();
 
-    static async open(server) {
+    static async open() {
         const feed = new Feed();
         const reply = await fetch(`http://127.0.0.1:${PORTS.api}/api/rs/events?topics=streams,sessions`, {signal: feed.#abort.signal});
         if (!reply.ok || !reply.body) throw new Error(`events: ${reply.status}`);
@@ -192,8 +192,10 @@ class Feed {
         let text = '';
         for await (const chunk of body) {
             text += decoder.decode(chunk, {stream: true});
-            for (let end; (end = text.indexOf('\n\n')) >= 0; text = text.slice(end + 2)) {
-                const fields = Object.fromEntries(text.slice(0, end).split('\n').map(l => [l.slice(0, l.indexOf(':')), l.slice(l.indexOf(':') + 2)]));
+            const whole = text.split('\n\n');
+            text = whole.pop() ?? '';
+            for (const lines of whole) {
+                const fields = Object.fromEntries(lines.split('\n').map(l => [l.slice(0, l.indexOf(':')), l.slice(l.indexOf(':') + 2)]));
                 if (fields.event) this.seen.push({name: fields.event, data: JSON.parse(fields.data)});
             }
             for (const wake of this.#waiting) wake();

@@ -307,7 +307,7 @@ export class Lane {
         try {
             await this.page.waitForFunction('(document.querySelector("video")?.currentTime ?? 0) > 0.3', {timeout: PATIENCE, polling: 50});
         } catch (err) {
-            const shown = await within(3000, this.page.evaluate('`${location.href} ${document.readyState} ${document.querySelector("rs-player")?.phase} ${document.body.innerText} ${performance.getEntriesByType("resource").map(r => `${r.name} ${r.responseStatus} ${Math.round(r.duration)}`)}`')).catch(() => '');
+            const shown = await within(3000, this.page.evaluate(() => `${location.href} ${document.readyState} ${document.querySelector('rs-player')?.phase} ${document.body.innerText} ${performance.getEntriesByType('resource').map(r => `${r.name} ${r.responseStatus} ${Math.round(r.duration)}`)}`)).catch(() => '');
             const session = await this.server.session(this.stream).catch(() => null);
             throw new Error(`no picture: ${failed.join(', ')} ${String(shown).replace(/\s+/g, ' ').trim()}; session ${session?.state} ${JSON.stringify(session?.timeline?.slice(-3))}`, {cause: err});
         }

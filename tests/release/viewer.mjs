@@ -25,8 +25,9 @@ export class Viewer {
         this.child.stderr.on('data', data => { error += data; });
         this.child.stdin.on('error', () => {});
         this.child.stdout.on('data', data => {
-            text += data;
-            for (let end; (end = text.indexOf('\n')) >= 0; text = text.slice(end + 1)) this.seen.push(JSON.parse(text.slice(0, end)));
+            const lines = (text + data).split('\n');
+            text = lines.pop() ?? '';
+            for (const line of lines) this.seen.push(JSON.parse(line));
             this.#wake();
         });
         /** Why it failed; undefined if it did not. @type {Promise<string|undefined>} */

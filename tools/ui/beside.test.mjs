@@ -29,9 +29,9 @@ async function counter(page) {
     const png = Buffer.from(await page.screenshot({clip: {x: 0, y: 0, width: 640, height: 360}})).toString('base64');
     const image = await page.evaluate(async text => {
         const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(text), c => c.charCodeAt(0))], {type: 'image/png'}));
-        const pen = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
-        pen?.drawImage(bitmap, 0, 0);
-        const {data, width, height} = /** @type {ImageData} */ (pen?.getImageData(0, 300, bitmap.width, 60));
+        const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d'));
+        pen.drawImage(bitmap, 0, 0);
+        const {data, width, height} = pen.getImageData(0, 300, bitmap.width, 60);
         return {data: [...data], width, height};
     }, png);
     return readStrip(image, 360)?.frame ?? 0;

@@ -131,9 +131,10 @@ export class FakeMediaSource extends EventTarget {
     addSourceBuffer() {
         const buffer = new EventTarget();
         const appended = [];
-        return FakeMediaSource.buffer = Object.assign(buffer, {
+        FakeMediaSource.buffer = Object.assign(buffer, {
             buffered: {length: 0}, updating: false, appended, appendBuffer(data) { appended.push(data); }, remove() {},
         });
+        return FakeMediaSource.buffer;
     }
 }
 

@@ -40,7 +40,7 @@ export async function joinForeign({url, src, query = '', lowLatency = false, sec
             await page.setContent('<!doctype html><video muted autoplay playsinline></video>');
             await page.addScriptTag({path: HLS_JS});
             if (joins > 1) await new Promise(done => setTimeout(done, Math.random() * 1500));
-            const seen = await page.evaluate(inPage, {address, lowLatency, seconds, timeout, restarts, readStrip: String(readStrip)});
+            const seen = /** @type {any} */ (await page.evaluate(`(${inPage})(${JSON.stringify({address, lowLatency, seconds, timeout, restarts})}, ${readStrip})`));
             all.push({src, query, lowLatency, ...seen});
             await page.close();
         }
@@ -50,9 +50,9 @@ export async function joinForeign({url, src, query = '', lowLatency = false, sec
     return all;
 }
 
-/** Runs inside the page. @param {any} options */
-async function inPage({address, lowLatency, seconds, timeout, restarts, readStrip}) {
-    const {Hls} = /** @type {any} */ (window), read = (0, eval)(`(${readStrip})`);
+/** Runs inside the page. @param {any} options @param {typeof readStrip} read */
+async function inPage({address, lowLatency, seconds, timeout, restarts}, read) {
+    const {Hls} = /** @type {any} */ (window);
     const video = /** @type {HTMLVideoElement} */ (document.querySelector('video'));
     const errors = /** @type {string[]} */ ([]), readings = /** @type {{at: number, frame: number, delay: number}[]} */ ([]);
     const sleep = (/** @type {number} */ ms) => new Promise(done => setTimeout(done, ms));

@@ -90,7 +90,8 @@ test('two streams of a camera are one tile, which plays the lesser one while it 
     await plays('door_sub');
     // While the other one has no picture yet, this one stays in front.
     await page.evaluate(() => {
-        const seen = /** @type {any} */ (window).seen = [];
+        const seen = [];
+        /** @type {any} */ (window).seen = seen;
         new MutationObserver(() => seen.push(document.querySelectorAll('.tile rs-player').length)).observe(/** @type {Element} */ (document.querySelector('.picture')), {childList: true});
     });
     await page.click('.tile button.quality');
@@ -105,6 +106,6 @@ test('two streams of a camera are one tile, which plays the lesser one while it 
 test('a failure from before is told with its reason', {skip}, async () => {
     const {page, done} = await live({gate: {producers: [{url: 'rtsp://192.168.1.70/x', error: 'rtsp: wrong user/pass', error_kind: 'auth'}], consumers: null}});
     await page.waitForFunction(() => document.querySelector('.tile .state')?.getAttribute('data-state') === 'failed');
-    assert.match(await page.$eval('.tile', n => n.textContent ?? ''), /rtsp: wrong user\/pass[^]*Retry now[^]*Wrong user name or password/);
+    assert.match(await page.$eval('.tile', n => n.textContent ?? ''), /rtsp: wrong user\/pass[\s\S]*Retry now[\s\S]*Wrong user name or password/);
     await done();
 });

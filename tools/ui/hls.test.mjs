@@ -12,7 +12,10 @@ class Source extends EventTarget {
 globalThis.MediaSource = Source;
 /** Blob addresses that are not revoked. */
 const places = new Map();
-URL.createObjectURL = source => (places.set('blob:1', source), 'blob:1');
+URL.createObjectURL = source => {
+    places.set('blob:1', source);
+    return 'blob:1';
+};
 URL.revokeObjectURL = place => places.delete(place);
 let asked = 0, down = false;
 globalThis.fetch = async url => {

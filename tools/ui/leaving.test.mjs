@@ -33,7 +33,8 @@ async function playing() {
     const page = await chromium.browser.newPage();
     await page.evaluateOnNewDocument(`window.__session = ${JSON.stringify(SESSION)}; (${pageCamera})(${stripCells})`);
     await page.evaluateOnNewDocument(() => {
-        const seen = /** @type {any} */ (window).__seen = [];
+        const seen = [];
+        /** @type {any} */ (window).__seen = seen;
         document.addEventListener('state', ev => seen.push(/** @type {CustomEvent} */ (ev).detail.state));
         document.addEventListener('released', ev => seen.push(/** @type {CustomEvent} */ (ev).detail));
     });

@@ -51,7 +51,7 @@ async function fetched(path) {
  */
 async function each(one, names = Object.keys(STREAMS)) {
     const checks = await Promise.all(names.map(name => one(/** @type {keyof typeof STREAMS} */ (name))));
-    checks.forEach(check => check());
+    for (const check of checks) check();
 }
 
 /** @typedef {ReturnType<typeof import('./boxes.mjs').check>} Tracks */
@@ -90,7 +90,7 @@ test('stream.mp4, with a length', {skip}, () => each(async name => {
     return () => {
         const tracks = check(bytes, {fragments: 10});
         assert.deepEqual(tracks.map(track => track.entry.type), STREAMS[name]);
-        for (const {codec, samples, timescale, lead} of tracks) {
+        for (const {codec, samples, timescale} of tracks) {
             const last = samples[samples.length - 1];
             const seconds = (last.dts + last.duration) / timescale;
             assert.ok(seconds > 0.2 && seconds < 6, `${name}: ${codec} lasts ${seconds}`);
@@ -179,7 +179,7 @@ test('MSE over the WebSocket', {skip}, async () => {
                 assert.equal(answer.type, 'mse', `${name}: ${answer.value}`);
                 // A picture or a piece of sound each, and none that is cut.
                 const [init, ...fragments] = pieces;
-                fragments.forEach(fragment => check(Buffer.concat([init, fragment]), {begins: false}));
+                for (const fragment of fragments) check(Buffer.concat([init, fragment]), {begins: false});
                 const tracks = check(Buffer.concat(pieces), {fragments: 30});
                 // MP3 is not asked for.
                 const expected = name === 'av1' ? ['av01'] : STREAMS[name];

@@ -35,7 +35,8 @@ async function released() {
 
 /** What the player does, every 20 ms: [milliseconds, seconds behind the newest, position, speed]. @param {import('puppeteer-core').Page} page */
 const watch = page => page.evaluate(() => {
-    const seen = /** @type {any} */ (window).seen = /** @type {number[][]} */ ([]), video = /** @type {HTMLVideoElement} */ (document.querySelector('rs-player video'));
+    const seen = /** @type {number[][]} */ ([]), video = /** @type {HTMLVideoElement} */ (document.querySelector('rs-player video'));
+    /** @type {any} */ (window).seen = seen;
     setInterval(() => {
         const {buffered} = video;
         if (buffered.length) seen.push([performance.now(), buffered.end(buffered.length - 1) - video.currentTime, video.currentTime, video.playbackRate]);

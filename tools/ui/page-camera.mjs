@@ -28,9 +28,11 @@ export function pageCamera(stripCells) {
             pen.fillStyle = '#000';
             pen.fillRect(0, 330, 640, 30);
             pen.fillStyle = '#fff';
-            stripCells({frame, unixMs: Date.now()}).forEach((cells, row) => cells.forEach((white, cell) => {
-                if (white) pen.fillRect((cell + 1) / 54 * 640, (55 + 2 * row) / 60 * 360, 640 / 54, 12);
-            }));
+            for (const [row, cells] of stripCells({frame, unixMs: Date.now()}).entries()) {
+                for (const [cell, white] of cells.entries()) {
+                    if (white) pen.fillRect((cell + 1) / 54 * 640, (55 + 2 * row) / 60 * 360, 640 / 54, 12);
+                }
+            }
             frame++;
         }, 40);
         const context = new AudioContext(), tone = context.createOscillator(), out = context.createMediaStreamDestination();
@@ -45,6 +47,7 @@ export function pageCamera(stripCells) {
         static CLOSING = 2;
         static CLOSED = 3;
         readyState = 0;
+        early = [];
         constructor(url) {
             super();
             this.url = url;
@@ -72,20 +75,21 @@ export function pageCamera(stripCells) {
                 for (const sender of this.pc?.getSenders() ?? []) await sender.replaceTrack(type === 'park' ? null : sender.was);
                 this.answer('state', type === 'park' ? {state: 'parked', reason: 'hidden'} : {state: 'alive'});
             } else if (type === 'webrtc/offer') {
-                const pc = this.pc = new Peer();
+                const pc = new Peer();
+                this.pc = pc;
                 open.push(pc);
                 pc.addEventListener('icecandidate', ev => this.answer('webrtc/candidate', ev.candidate?.candidate ?? ''));
                 await pc.setRemoteDescription({type: 'offer', sdp: value});
                 for (const track of media()) pc.addTrack(track).was = track;
                 await pc.setLocalDescription();
                 this.answer('webrtc/answer', pc.localDescription.sdp);
-                for (const early of this.early ?? []) pc.addIceCandidate(early);
-                this.early = null;
+                for (const early of this.early) pc.addIceCandidate(early);
+                this.early = [];
                 this.ready = true;
             } else if (type === 'webrtc/candidate') {
                 const candidate = {candidate: value, sdpMid: '0'};
                 if (this.ready) this.pc.addIceCandidate(candidate);
-                else (this.early ??= []).push(candidate);
+                else this.early.push(candidate);
             } else if (type !== 'hello') {
                 this.answer('error', `${type}: not implemented`);
             }

@@ -40,7 +40,10 @@ export async function fixture(options = {}) {
         check: text => ({valid: !text.includes('broken'), problems: text.includes('lisen') || text.includes('broken') ? [{file: 'rs2rtc.yaml', line: 2, column: 3, path: 'api.lisen',
             text: 'unknown key, did you mean "listen"?', severity: text.includes('broken') ? 'error' : 'warning'}] : [], changes: [{path: 'streams.gate', change: 'added'}], restart_required: []}),
     };
-    const note = (text, value = '') => (state.calls.push(text), value);
+    const note = (text, value = '') => {
+        state.calls.push(text);
+        return value;
+    };
     const tag = call => call.response.setHeader('etag', `"${state.version}"`);
     const apply = call => {
         const base = call.query.get('base');
@@ -71,20 +74,31 @@ export async function fixture(options = {}) {
         'GET api/ffmpeg/hardware': () => ({sources: []}),
         'GET api/ffmpeg/devices': () => ({sources: [{name: 'Camera', url: 'ffmpeg:device?video=0', info: 'USB'}]}),
         'GET api/rs/poster': () => 204,
-        'GET api/log': () => Array.from({length: 400}, (_, i) => JSON.stringify({level: i % 50 ? 'info' : 'warn', time: 1_700_000_000_000 + i, message: `[rtsp] line ${i}`, stream: HOSTILE})).join('\n') + '\n',
+        'GET api/log': () => Array.from({length: 400}, (_, i) => `${JSON.stringify({level: i % 50 ? 'info' : 'warn', time: 1_700_000_000_000 + i, message: `[rtsp] line ${i}`, stream: HOSTILE})}\n`).join(''),
         'DELETE api/log': () => note('clear log', 'OK'),
-        'GET api/config': call => (tag(call), state.config),
+        'GET api/config': call => {
+            tag(call);
+            return state.config;
+        },
         'POST api/rs/config/check': call => state.check(call.body),
         'POST api/rs/config/apply': apply,
         'GET api/rs/config/versions': () => ({version: state.version, unconfirmed: state.left ? {left_ms: state.left} : null, path: 'x', versions: [{number: 3, version: 'v0', saved: 1_700_000_000_000, bytes: 10}], unavailable: null}),
-        'POST api/rs/config/confirm': call => (note(`confirm ${call.query.get('version')}`), state.left = 0, {version: state.version}),
+        'POST api/rs/config/confirm': call => {
+            note(`confirm ${call.query.get('version')}`);
+            state.left = 0;
+            return {version: state.version};
+        },
         'DELETE api/rs/config/confirm': call => {
             note(`go back ${call.query.get('version')}`);
             Object.assign(state, {left: 0, config: state.before, version: `v${Number(state.version.slice(1)) + 1}`});
             return {version: state.version, changes: [], restart_required: [], problems: [], unconfirmed: null};
         },
         'GET api/rs/config/versions/3': () => 'api:\n  listen: ":1985"\n',
-        'POST api/rs/config/rollback': call => (note(`rollback ${call.query.get('number')}`), state.version = 'v9', {version: 'v9', changes: [], restart_required: [], problems: []}),
+        'POST api/rs/config/rollback': call => {
+            note(`rollback ${call.query.get('number')}`);
+            state.version = 'v9';
+            return {version: 'v9', changes: [], restart_required: [], problems: []};
+        },
         'GET schema.json': () => ({type: 'object', properties: {api: {type: 'object', properties: {listen: {type: 'string', description: 'Where it listens', default: ':1984'}, local_auth: {type: 'boolean'}}}, log: {type: 'object', properties: {level: {enum: ['info', 'debug']}}}}}),
         'PUT api/streams': call => {
             const name = call.query.get('name') ?? '';

@@ -7,7 +7,7 @@ import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {mockServer} from './mock-server.mjs';
 import {pageCamera} from './page-camera.mjs';
-import {openPlayer, playIn} from './play.mjs';
+import {playIn} from './play.mjs';
 import {stripCells} from './strip.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
@@ -77,7 +77,7 @@ test('one player per source and mode', {skip}, async () => {
 
 test('errors of the server stand on the picture', {skip}, async () => {
     for (const [src, mode, text] of [
-        ['gate', 'webrtc,mse,mjpeg', /^The camera refuses the connection[^]*192\.168\.1\.70:554/],
+        ['gate', 'webrtc,mse,mjpeg', /^The camera refuses the connection[\s\S]*192\.168\.1\.70:554/],
         ['nobody', 'webrtc', /^There is no stream named "nobody"\./],
         ['demo', 'mse', /^The server cannot play it this way\./],
     ]) {

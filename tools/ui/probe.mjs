@@ -32,7 +32,7 @@ export function probe(readStrip) {
             this.addEventListener('message', ev => {
                 if (typeof ev.data !== 'string') return mark('media');
                 if (ev.data.includes('webrtc/answer')) mark('answer');
-                if (ev.data.includes('"error"')) (state.errors ??= []).push(ev.data.trim());
+                if (ev.data.includes('"error"')) state.errors = [...state.errors ?? [], ev.data.trim()];
             });
         }
         send(data) {

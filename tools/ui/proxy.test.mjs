@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {connect} from 'node:net';
 import {tmpdir} from 'node:os';
@@ -36,8 +37,8 @@ async function behind(command, use) {
     const [program, ...args] = command(folder, port);
     const child = spawn(program, args, {cwd: folder, env: {...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder}, stdio: ['ignore', 'ignore', 'pipe']});
     let said = '', gone = false;
-    child.stderr.on('data', data => said += data);
-    const ended = new Promise(resolve => child.once('exit', () => resolve(gone = true)));
+    child.stderr.on('data', data => { said += data; });
+    const ended = once(child, 'exit').finally(() => { gone = true; });
     try {
         // It says nothing when it listens.
         for (const until = Date.now() + 20_000; !await listens(port);) {

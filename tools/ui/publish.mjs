@@ -33,7 +33,8 @@ try {
 /** Runs inside the page, until it is connected. @param {any} options @param {typeof stripCells} stripCells */
 async function send({address, codec, timeout}, stripCells) {
     const canvas = document.createElement('canvas'), pen = canvas.getContext('2d');
-    const width = canvas.width = 320, height = canvas.height = 180, cell = width / 54, row = height / 60;
+    const width = 320, height = 180, cell = width / 54, row = height / 60;
+    Object.assign(canvas, {width, height});
     let frame = 0;
     setInterval(() => {
         pen.fillStyle = `hsl(${frame % 360} 60% 40%)`;
@@ -41,9 +42,11 @@ async function send({address, codec, timeout}, stripCells) {
         pen.fillStyle = '#000';
         pen.fillRect(0, 55 * row, width, 5 * row);
         pen.fillStyle = '#fff';
-        stripCells({frame, unixMs: Date.now()}).forEach((cells, line) => cells.forEach((white, at) => {
-            if (white) pen.fillRect((at + 1) * cell, (55 + 2 * line) * row, cell, 2 * row);
-        }));
+        for (const [line, cells] of stripCells({frame, unixMs: Date.now()}).entries()) {
+            for (const [at, white] of cells.entries()) {
+                if (white) pen.fillRect((at + 1) * cell, (55 + 2 * line) * row, cell, 2 * row);
+            }
+        }
         frame++;
     }, 50);
     const pc = new RTCPeerConnection();

@@ -429,8 +429,7 @@ test('the reason of the end decides what comes after it', async () => {
             calls.length = FakeSocket.all.length = 0;
             const close = () => pc.channels[0].dispatchEvent(new Event('close'));
             const tell = () => ws.receive('released', {reason, detectMs: 3, releaseMs: 20});
-            if (first === 'channel') close(), tell();
-            else tell(), close();
+            for (const happen of first === 'channel' ? [close, tell] : [tell, close]) happen();
             tick(ms);
             assert.equal(element.phase, phase, `${reason}, ${first} first`);
             assert.deepEqual(element.seen.filter(([type]) => type === 'released'), [['released', {reason, detectMs: 3, releaseMs: 20}]]);

@@ -36,7 +36,8 @@ export async function rs2rtc(config, {api = '', webrtc = '', args = []} = {}) {
     let child;
     let log = '', ended = /** @type {Promise<any>} */ (Promise.resolve());
     const start = () => {
-        const one = child = spawn(BINARY, ['-config', file, ...args], {cwd: folder, stdio: ['ignore', 'pipe', 'pipe']});
+        const one = spawn(BINARY, ['-config', file, ...args], {cwd: folder, stdio: ['ignore', 'pipe', 'pipe']});
+        child = one;
         ended = once(one, 'exit');
         log = '';
         return new Promise((done, reject) => {

@@ -9,12 +9,14 @@ function drawn(reading, width, height, {black = 0, white = 255} = {}) {
     const data = new Uint8ClampedArray(width * height * 4).fill(90);
     const top = Math.floor(55 / 60 * height);
     data.fill(black, top * width * 4);
-    stripCells(reading).forEach((cells, row) => cells.forEach((on, cell) => {
-        if (!on) return;
-        const x0 = Math.floor((cell + 1) * width / 54), x1 = Math.floor((cell + 2) * width / 54);
-        const y0 = Math.floor((55 + 2 * row) * height / 60), y1 = Math.floor((57 + 2 * row) * height / 60);
-        for (let y = y0; y < y1; y++) data.fill(white, (y * width + x0) * 4, (y * width + x1) * 4);
-    }));
+    for (const [row, cells] of stripCells(reading).entries()) {
+        for (const [cell, on] of cells.entries()) {
+            if (!on) continue;
+            const x0 = Math.floor((cell + 1) * width / 54), x1 = Math.floor((cell + 2) * width / 54);
+            const y0 = Math.floor((55 + 2 * row) * height / 60), y1 = Math.floor((57 + 2 * row) * height / 60);
+            for (let y = y0; y < y1; y++) data.fill(white, (y * width + x0) * 4, (y * width + x1) * 4);
+        }
+    }
     return {data, width, height};
 }
 

@@ -34,7 +34,8 @@ const said = () => statSync(heard, {throwIfNoEntry: false})?.size ?? 0;
 
 /** Remembers when pictures were shown, and what the page says of who talks, with the times. @param {import('puppeteer-core').Page} page */
 const observe = page => page.evaluate(() => {
-    const seen = /** @type {any} */ (window).seen = {frames: /** @type {number[]} */ ([]), floor: /** @type {[number, string][]} */ ([])};
+    const seen = {frames: /** @type {number[]} */ ([]), floor: /** @type {[number, string][]} */ ([])};
+    /** @type {any} */ (window).seen = seen;
     const video = /** @type {HTMLVideoElement} */ (document.querySelector('rs-player video')), note = (/** @type {number} */ now) => {
         seen.frames.push(now);
         video.requestVideoFrameCallback(note);

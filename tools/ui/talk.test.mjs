@@ -77,8 +77,14 @@ Object.defineProperty(globalThis, 'navigator', {configurable: true, value: {send
 }}}});
 /** Offers over HTTP that wait for their answer, and the sessions that were ended. */
 const offers = [], ended = [];
-globalThis.fetch = (url, {method}) => method === 'DELETE' ? (ended.push(url), Promise.resolve()) : new Promise(resolve => offers.push(id => resolve({
-    ok: true, url: 'http://h/base/api/webrtc', text: async () => 'v=0', headers: new Headers({Location: `webrtc?id=${id}`})})));
+globalThis.fetch = (url, {method}) => new Promise(resolve => {
+    if (method === 'DELETE') {
+        ended.push(url);
+        resolve();
+    } else {
+        offers.push(id => resolve({ok: true, url: 'http://h/base/api/webrtc', text: async () => 'v=0', headers: new Headers({Location: `webrtc?id=${id}`})}));
+    }
+});
 const {Talk} = await import('../../ui/lib/talk.js');
 
 /** All that is decided has happened. */

@@ -36,7 +36,7 @@ export async function vendor() {
         });
     }
     files['LICENSES.txt'] = [...licences.values()].join('\n----\n\n');
-    files['vendor.json'] = JSON.stringify(list, null, 2) + '\n';
+    files['vendor.json'] = `${JSON.stringify(list, null, 2)}\n`;
     return files;
 }
 

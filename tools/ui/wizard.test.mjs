@@ -24,10 +24,11 @@ async function camera(closed) {
         socket.on('error', () => {});
         let rest = '';
         socket.on('data', data => {
-            rest += data.toString('latin1');
-            for (let end; (end = rest.indexOf('\r\n\r\n')) >= 0; rest = rest.slice(end + 4)) {
-                const [line] = rest.split('\r\n'), cseq = /^CSeq: *(\d+)/im.exec(rest)?.[1] ?? '0';
-                const transport = /^Transport: *(.*)$/im.exec(rest.slice(0, end))?.[1].trim() ?? '';
+            const heads = (rest + data.toString('latin1')).split('\r\n\r\n');
+            rest = heads.pop() ?? '';
+            for (const head of heads) {
+                const [line] = head.split('\r\n'), cseq = /^CSeq: *(\d+)/im.exec(head)?.[1] ?? '0';
+                const transport = /^Transport: *(.*)$/im.exec(head)?.[1].trim() ?? '';
                 const reply = (/** @type {string} */ status, more = '', body = '') => socket.write(`RTSP/1.0 ${status}\r\nCSeq: ${cseq}\r\n${more}${body && `Content-Type: application/sdp\r\nContent-Length: ${body.length}\r\n`}\r\n${body}`);
                 if (closed && !line.startsWith('OPTIONS')) reply('401 Unauthorized', 'WWW-Authenticate: Digest realm="camera", nonce="0123456789abcdef"\r\n');
                 else if (line.startsWith('DESCRIBE')) reply('200 OK', '', SDP);

@@ -94,8 +94,8 @@ export class Keyed {
         }
         items.forEach((item, index) => {
             const key = this.keyOf(item);
-            let view = this.views.get(key);
-            if (!view) this.views.set(key, view = this.make(item));
+            const view = this.views.get(key) ?? this.make(item);
+            this.views.set(key, view);
             view.update(item);
             if (this.parent.children[index] !== view.node) this.parent.insertBefore(view.node, this.parent.children[index] ?? null);
         });

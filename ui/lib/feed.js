@@ -75,7 +75,8 @@ export class Feed extends EventTarget {
         this.#close();
         const query = new URLSearchParams({topics: this.topics});
         if (this.#last) query.set('last', this.#last);
-        const source = this.#source = new EventSource(`api/rs/events?${query}`);
+        const source = new EventSource(`api/rs/events?${query}`);
+        this.#source = source;
         for (const name of NAMES) source.addEventListener(name, ev => this.#hear(name, ev));
         source.addEventListener('hello', ev => {
             const {boot} = JSON.parse(ev.data);

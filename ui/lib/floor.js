@@ -26,7 +26,8 @@ export class Line extends EventTarget {
         super();
         const url = new URL(`api/ws?src=${encodeURIComponent(stream)}`, location.href).href.replace(/^http/, 'ws');
         this.session = new Session(url);
-        const ws = this.#ws = new WebSocket(url);
+        const ws = new WebSocket(url);
+        this.#ws = ws;
         this.#over = new Promise(resolve => ws.addEventListener('close', resolve, {once: true}));
         this.#over.then(() => this.dispatchEvent(new CustomEvent('lost', {detail: ''})));
         ws.addEventListener('open', () => this.send(hello('')));

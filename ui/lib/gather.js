@@ -32,7 +32,8 @@ export class Gatherer {
 
     /** Only to be up to date: a load that runs is enough. @returns {Promise<void>} when it is done */
     look() {
-        return this.#running ??= this.#run();
+        this.#running ??= this.#run();
+        return this.#running;
     }
 
     get busy() {

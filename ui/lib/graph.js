@@ -65,7 +65,9 @@ export function layout(streams, only = []) {
     const all = [...nodes.values()], known = edges.filter(e => nodes.has(e.from) && nodes.has(e.to));
     const columns = [0, 1, 2, 3, 4].map(column => all.filter(node => node.column === column));
     // Each column in the order of the middles of what it hangs on: a few passes there and back.
-    const place = () => columns.forEach(column => column.forEach((node, i) => node.y = BOX.top + i * (BOX.height + BOX.gapY)));
+    const place = () => {
+        for (const column of columns) for (const [i, node] of column.entries()) node.y = BOX.top + i * (BOX.height + BOX.gapY);
+    };
     place();
     for (let pass = 0; pass < 4; pass++) {
         for (const column of pass % 2 ? [...columns].reverse() : columns) {

@@ -76,7 +76,8 @@ export class Loader {
         if (!best.codecs || !Source.isTypeSupported(type)) throw new Error(`this browser cannot play ${best.codecs || 'this playlist'}`);
         const media = new Source();
         this.video.disableRemotePlayback = true;
-        const place = this.video.src = URL.createObjectURL(media);
+        const place = URL.createObjectURL(media);
+        this.video.src = place;
         await new Promise(resolve => media.addEventListener('sourceopen', resolve, {once: true}));
         URL.revokeObjectURL(place);
         const buffer = media.addSourceBuffer(type);

@@ -46,8 +46,8 @@ export function setLanguage(tag) {
 const formats = new Map();
 /** @param {number} value @param {number} [digits] at most */
 export function number(value, digits = 1) {
-    let format = formats.get(digits);
-    if (!format) formats.set(digits, format = new Intl.NumberFormat(language, {maximumFractionDigits: digits}));
+    const format = formats.get(digits) ?? new Intl.NumberFormat(language, {maximumFractionDigits: digits});
+    formats.set(digits, format);
     return format.format(value);
 }
 

@@ -72,7 +72,7 @@ export class LogList {
 
     /** What is shown, as text. */
     text() {
-        return this.shown.map(l => `${l.at ? new Date(l.at).toISOString() : ''} ${l.level.toUpperCase()} ${l.module ? `[${l.module}] ` : ''}${l.message}${l.count > 1 ? ` (${l.count} times)` : ''}`).join('\n') + '\n';
+        return this.shown.map(l => `${l.at ? new Date(l.at).toISOString() : ''} ${l.level.toUpperCase()} ${l.module ? `[${l.module}] ` : ''}${l.message}${l.count > 1 ? ` (${l.count} times)` : ''}\n`).join('');
     }
 
     /** @param {Line} line @returns {boolean} it was the same as the last one */

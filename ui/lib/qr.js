@@ -8,8 +8,6 @@ import {h} from './dom.js';
 export function qr(text, label) {
     const {data, size} = encode(text, {border: 2});
     let d = '';
-    data.forEach((/** @type {boolean[]} */ row, /** @type {number} */ y) => row.forEach((on, x) => {
-        if (on) d += `M${x} ${y}h1v1h-1z`;
-    }));
+    for (const [y, row] of data.entries()) for (const [x, on] of row.entries()) if (on) d += `M${x} ${y}h1v1h-1z`;
     return h('svg', {class: 'qr', viewBox: `0 0 ${size} ${size}`, role: 'img', 'aria-label': label, 'shape-rendering': 'crispEdges'}, h('path', {d}));
 }

@@ -63,7 +63,8 @@ export class Talk extends EventTarget {
             // Else the server might find that somebody else has the floor: we, a moment ago.
             await this.#closing;
             if (isOver()) return;
-            const line = this.#line = new Line(this.stream);
+            const line = new Line(this.stream);
+            this.#line = line;
             const answer = await line.ask(this.name());
             if (isOver()) return;
             if (!answer.granted && answer.other) {
@@ -81,9 +82,10 @@ export class Talk extends EventTarget {
             this.#timer = setTimeout(() => this.stop(), answer.granted && answer.ttl || LONGEST);
             const stream = await navigator.mediaDevices.getUserMedia({audio: {echoCancellation: true, noiseSuppression: true, autoGainControl: true}});
             // The button may be up again by now.
-            if (isOver()) return stream.getTracks().forEach(track => track.stop());
+            if (isOver()) return silence(stream);
             this.#stream = stream;
-            const pc = this.#pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
+            const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
+            this.#pc = pc;
             pc.addTransceiver(stream.getAudioTracks()[0], {direction: 'sendonly'});
             pc.addEventListener('connectionstatechange', () => {
                 if (this.#pc !== pc) return;
@@ -141,7 +143,7 @@ export class Talk extends EventTarget {
     #end(going = false) {
         this.#turn++;
         clearTimeout(this.#timer);
-        this.#stream?.getTracks().forEach(track => track.stop());
+        silence(this.#stream);
         const line = this.#line, pc = this.#pc, session = this.#session;
         this.#line = this.#stream = this.#pc = null;
         this.#session = '';
@@ -157,4 +159,9 @@ export class Talk extends EventTarget {
         this.state = state;
         this.dispatchEvent(new Event('change'));
     }
+}
+
+/** Lets go of the microphone. @param {MediaStream|null} stream */
+function silence(stream) {
+    for (const track of stream?.getTracks() ?? []) track.stop();
 }

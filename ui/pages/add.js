@@ -102,7 +102,8 @@ const ORDER = ['connect', 'tracks', 'picture', 'keyframes', 'release'];
 async function test() {
     testing?.abort();
     takeApart();
-    const mine = testing = new AbortController(), source = compose(src.value, user.value, password.value);
+    const mine = new AbortController(), source = compose(src.value, user.value, password.value);
+    testing = mine;
     step('test');
     result.hidden = false;
     naming.hidden = done.hidden = true;
@@ -117,8 +118,8 @@ async function test() {
     try {
         const response = await call('POST', 'api/rs/test', {body: {src: source}, signal: mine.signal, limit: 60_000});
         for await (const line of linesOf(response)) {
-            const row = rows[line.step] ??= checks.appendChild(h('li', {data: {step: line.step}}));
-            fill(row, ...describe(line));
+            rows[line.step] ??= checks.appendChild(h('li', {data: {step: line.step}}));
+            fill(rows[line.step], ...describe(line));
             if (line.state === 'fail') broken ||= line.step;
             if (line.step === 'tracks') advise(line);
             if (line.step === 'picture' && line.state !== 'run' && !broken || line.step === 'tracks' && line.state === 'ok' && !line.tracks.some((/** @type {any} */ c) => c.codec_type === 'video')) offer(true);

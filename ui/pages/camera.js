@@ -248,14 +248,14 @@ function build() {
     tools.append(button(t('camera.prev'), () => go(-1), {icon: 'left', bare: true, key: '←'}), button(t('camera.next'), () => go(1), {icon: 'right', bare: true, key: '→'}));
     bind('ArrowLeft', t('camera.prev'), () => go(-1));
     bind('ArrowRight', t('camera.next'), () => go(1));
-    bind('Escape', t('camera.back'), () => document.fullscreenElement || (location.href = './'));
+    bind('Escape', t('camera.back'), () => document.fullscreenElement || location.assign('./'));
     bind(' ', t('camera.pause'), pause);
     bind('m', t('tile.sound'), mute);
     bind('f', t('tile.full'), full);
     bind('p', t('camera.pip'), pip);
     bind('s', t('camera.snapshot'), snapshot);
     bind('i', t('camera.stats'), () => statsBox.open = !statsBox.open);
-    Object.keys(MODES).forEach((one, i) => bind(String(i), t('camera.mode'), () => pin(/** @type {Mode} */ (one))));
+    for (const [i, one] of Object.keys(MODES).entries()) bind(String(i), t('camera.mode'), () => pin(/** @type {Mode} */ (one)));
     bind('t', t('camera.talk'), ev => ev.repeat || talkButton.hidden || talkButton.disabled || hold(ev));
     document.addEventListener('keyup', ev => {
         if (ev.key.toLowerCase() === 't') lift();

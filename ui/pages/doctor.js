@@ -37,7 +37,7 @@ function check(parent, title) {
     };
 }
 
-const report = () => [...main.querySelectorAll('.checks > li')].map(row => `${row.querySelector('.state')?.getAttribute('data-state')}: ${[...row.children].map(c => c.textContent).join(' | ')}`).join('\n') + `\n${navigator.userAgent}\n`;
+const report = () => [...main.querySelectorAll('.checks > li')].map(row => `${row.querySelector('.state')?.getAttribute('data-state')}: ${[...row.children].map(c => c.textContent).join(' | ')}`).concat(navigator.userAgent, '').join('\n');
 
 async function run() {
     fill(list);

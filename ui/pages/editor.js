@@ -35,7 +35,15 @@ export class Editor {
                     ])),
                     theme(),
                     cm.keymap.of([
-                        {key: 'Mod-s', run: () => (options.oncheck(), true)}, {key: 'Mod-Enter', run: () => (options.onreview(), true)}, {key: 'F8', run: cm.nextDiagnostic},
+                        {key: 'Mod-s', run: () => {
+                            options.oncheck();
+                            return true;
+                        }},
+                        {key: 'Mod-Enter', run: () => {
+                            options.onreview();
+                            return true;
+                        }},
+                        {key: 'F8', run: cm.nextDiagnostic},
                         {key: 'Enter', run: deeper},
                         // Escape, then Tab leaves: nobody is caught in the editor.
                         {key: 'Escape', run: () => {
@@ -44,12 +52,14 @@ export class Editor {
                             return false;
                         }},
                         {key: 'Tab', run: (/** @type {any} */ view) => {
-                            if (leaving) {
-                                leaving = false;
-                                return false;
-                            }
-                            return cm.indentWithTab.run?.(view) ?? false;
-                        }, shift: (/** @type {any} */ view) => leaving ? (leaving = false) : cm.indentWithTab.shift?.(view) ?? false},
+                            const stays = !leaving && (cm.indentWithTab.run?.(view) ?? false);
+                            leaving = false;
+                            return stays;
+                        }, shift: (/** @type {any} */ view) => {
+                            const stays = !leaving && (cm.indentWithTab.shift?.(view) ?? false);
+                            leaving = false;
+                            return stays;
+                        }},
                         ...cm.defaultKeymap, ...cm.historyKeymap, ...cm.searchKeymap, ...cm.lintKeymap,
                     ]),
                     cm.EditorView.updateListener.of((/** @type {any} */ update) => {

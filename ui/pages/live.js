@@ -103,11 +103,13 @@ function see(tile, seen) {
     decide();
 }
 
-let deciding = 0;
+let deciding = false;
 /** Who plays now; once for all that changes at the same time. */
 function decide() {
-    deciding ||= requestAnimationFrame(() => {
-        deciding = 0;
+    if (deciding) return;
+    deciding = true;
+    requestAnimationFrame(() => {
+        deciding = false;
         const all = [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)));
         const wish = document.querySelector('dialog[open]') ? [] : all.filter(tile => tile.wishes);
         const playing = budget.choose(wish);

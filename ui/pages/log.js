@@ -61,14 +61,15 @@ const loads = new Gatherer(async () => {
 });
 const load = () => loads.now();
 
-let drawing = 0;
+let drawing = false;
 feed.on(['log'], record => {
     if (loads.busy) meanwhile.push(record);
     const added = log.add(record);
     if (added && !following) fresh++;
-    if (paused) return;
-    drawing ||= window.setTimeout(() => {
-        drawing = 0;
+    if (paused || drawing) return;
+    drawing = true;
+    setTimeout(() => {
+        drawing = false;
         show();
     }, 250);
 });

@@ -75,7 +75,7 @@ function table() {
 function drawing() {
     const width = BOX.left * 2 + 5 * BOX.width + 4 * BOX.gapX, x = (/** @type {number} */ column) => BOX.left + column * (BOX.width + BOX.gapX);
     const svg = h('svg', {width, height: graph.height + 12, viewBox: `0 0 ${width} ${graph.height + 12}`, role: 'group', 'aria-label': t('nav.net')});
-    COLUMNS.forEach((text, column) => svg.append(h('text', {class: 'head', x: x(column), y: 18}, t(text))));
+    svg.append(...COLUMNS.map((text, column) => h('text', {class: 'head', x: x(column), y: 18}, t(text))));
     const node = new Map(graph.nodes.map(n => [n.id, n])), most = Math.max(1, ...graph.edges.map(e => e.bytes ?? 0));
     for (const e of graph.edges) {
         const from = node.get(e.from), to = node.get(e.to);

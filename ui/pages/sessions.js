@@ -74,7 +74,7 @@ setInterval(() => document.hidden || show(), 1000);
 const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
 /** @param {Session} s */
 const total = s => s.detect_ms === null && s.release_ms === null ? null : (s.detect_ms ?? 0) + (s.release_ms ?? 0);
-const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key, row => row.detail ? detail(row.session, row.left) : line(row.session, row.left)));
+const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key, row => row.detail ? detail(row.left) : line(row.session, row.left)));
 
 /** @param {Session} first @param {boolean} left */
 function line(first, left) {
@@ -109,8 +109,8 @@ function line(first, left) {
     };
 }
 
-/** @param {Session} first @param {boolean} left */
-function detail(first, left) {
+/** @param {boolean} left */
+function detail(left) {
     const about = h('div', {class: 'stack'});
     let drawn = '';
     return {

@@ -203,7 +203,7 @@ function show() {
         const of = column[2], sign = sort.startsWith('-') ? -1 : 1;
         list.sort((a, b) => sign * (typeof of(a) === 'number' ? of(a) - of(b) : String(of(a)).localeCompare(String(of(b)))));
     }
-    COLUMNS.forEach(([key], i) => heads[i].setAttribute('aria-sort', sort === key ? 'ascending' : sort === `-${key}` ? 'descending' : 'none'));
+    for (const [i, [key]] of COLUMNS.entries()) heads[i].setAttribute('aria-sort', sort === key ? 'ascending' : sort === `-${key}` ? 'descending' : 'none');
     rows.show(list.flatMap(entry => [{key: `r${entry.name}`, entry}, ...(opened.has(entry.name) ? [{key: `d${entry.name}`, entry, detail: true}] : [])]));
     /** @type {HTMLElement} */ (table.parentElement).hidden = !list.length;
     fill(filler, ...(list.length ? [] : all.length ? [empty(t('streams.none'), button(t('streams.clear'), () => {

@@ -173,13 +173,16 @@ export class Tile {
 
     /** Plays what it should; what plays already stays in front until the other one has a picture. */
     async #begin() {
-        const source = this.#source = this.source;
+        const source = this.source;
+        this.#source = source;
         this.update(this.entry);
         await import('../player/rs-player.js');
         if (!this.#on || this.#source !== source) return;
         this.#before?.remove();
-        const before = this.#before = this.player;
-        const player = this.player = /** @type {any} */ (document.createElement('rs-player'));
+        const before = this.player;
+        this.#before = before;
+        const player = /** @type {any} */ (document.createElement('rs-player'));
+        this.player = player;
         this.#frames = {all: 0, dropped: 0, at: 0};
         this.#known = 0;
         Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});

@@ -34,12 +34,13 @@ export class Patience {
 
     /** @param {VideoRTC} player @param {number} ms */
     #wait(player, ms) {
-        const timer = this.#timer = setTimeout(async () => {
+        const timer = setTimeout(async () => {
             const text = await this.#text(player);
             if (this.#timer !== timer) return;
             this.say(text);
             this.#wait(player, 1000);
         }, ms);
+        this.#timer = timer;
     }
 
     /** @param {VideoRTC} player */

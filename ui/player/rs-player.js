@@ -276,7 +276,8 @@ export class RsPlayer extends VideoRTC {
     /** The pictures of Motion JPEG are drawn over the video. */
     onmjpeg() {
         this.#pictures?.close();
-        const pictures = this.#pictures = showPictures(/** @type {HTMLVideoElement} */ (this.video), () => this.#run.onpicture());
+        const pictures = showPictures(/** @type {HTMLVideoElement} */ (this.video), () => this.#run.onpicture());
+        this.#pictures = pictures;
         this.ondata = (/** @type {ArrayBuffer} */ data) => pictures.push(data);
         this.onmessage.pictures = msg => {
             if (msg.type !== 'error' || !String(msg.value).startsWith('mjpeg')) return;

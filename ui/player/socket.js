@@ -31,8 +31,8 @@ export class Hearing {
         const {element, status, presence, playing, lose} = this.player, run = this.player.run();
         switch (msg.type) {
             case 'session': {
-                const session = run.session ??= new Session(element.wsURL);
-                if (!session.heard(msg.value)) lose(explainEnd('shutdown'), 'ended', true);
+                run.session ??= new Session(element.wsURL);
+                if (!run.session.heard(msg.value)) lose(explainEnd('shutdown'), 'ended', true);
                 else presence.introduced();
                 break;
             }
