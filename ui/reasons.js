@@ -20,6 +20,8 @@
  * @typedef {'network'|'busy'|'auth'|'config'|'ended'} ErrorClass
  */
 
+const NO_H265 = 'The camera sends H.265, which this browser does not take this way.';
+
 /** The first that fits explains the error. @type {[RegExp, ErrorClass, string][]} */
 const CAUSES = [
     [/\bis in use\b/i, 'busy', 'Another viewer has the camera.'],
@@ -30,11 +32,12 @@ const CAUSES = [
     [/no route|unreachable|host is down/i, 'network', 'There is no way to the camera in the network: it is off, or the address is wrong.'],
     [/timed? ?-?out|deadline/i, 'network', 'The camera does not answer.'],
     [/lookup|resolve|no such host|name or service|unknown host/i, 'network', 'The name of the camera is not known in the network.'],
-    [/codecs? not matched: video:H265\b[^=]*=(>|\\u003e)/i, 'config', 'The camera sends H.265, which this browser does not take this way.'],
+    [/codecs? not matched: video:H265\b[^=]*=(>|\\u003e)/i, 'config', NO_H265],
     [/codecs? not matched|no common codec|unsupported codec/i, 'config', 'The stream has no format that this way of playing can carry.'],
     [/\b404\b|not found/i, 'network', 'The camera has no such stream.'],
     [/\b453\b|busy|too many|not enough bandwidth/i, 'busy', 'The camera has no free place for another viewer.'],
     [/\beof\b|reset by peer|broken pipe|closed/i, 'network', 'The camera has ended the connection.'],
+    [/^(streams: )?unknown error$/i, 'network', 'There is no picture yet: the stream has no source of its own, and nobody sends to it.'],
     [/not implemented|not available|unsupported|unknown (mode|type|request)/i, 'config', 'The server cannot play it this way.'],
 ];
 
@@ -50,6 +53,12 @@ const ENDS = {
     silence: ['ended', 'The server has not heard from this browser.'],
     'ws_fin+silence': ['ended', 'The server has not heard from this browser.'],
     icmp_verified: ['ended', 'The server could not reach this browser.'],
+    ping_timeout: ['ended', 'The server has not heard from this browser.'],
+    write_stall: ['ended', 'This browser took nothing for too long.'],
+    sctp_abort: ['ended', 'This browser has ended the connection.'],
+    close_notify: ['ended', 'This browser has ended the connection.'],
+    source_failed: ['network', 'The camera has ended the connection.'],
+    replaced: ['ended', 'The camera has changed; starting again.'],
     tcp_rst: ['ended', 'The network has cut the connection.'],
     dtls_fatal: ['ended', 'The encrypted connection has failed.'],
     connect_timeout: ['network', 'The connection was not made in time.'],
@@ -71,6 +80,9 @@ export function explainEnd(code, url = '') {
 export function classOfEnd(code) {
     return Object.hasOwn(ENDS, code) ? ENDS[code][0] : /^[a-z_+]*$/.test(code) ? 'ended' : classOfError(code);
 }
+
+/** Is it a video that this browser has no decoder for? @param {string} words of an explanation */
+export const isUndecodable = words => words.startsWith(NO_H265);
 
 /** Is it a code of a pause or an end, and not the text of an error? @param {string} code */
 export const isEnd = code => /^[a-z_+]*$/.test(code);

@@ -103,6 +103,26 @@ test('Chromium plays a camera with AAC by itself, and it is opened once', {skip:
     }
 });
 
+test('a camera with H.265 is seen in still pictures where the browser has no decoder', {skip: skip || noFfmpeg}, async () => {
+    const own = await rs2rtc('streams:\n  cam: exec:ffmpeg -v error -re -f lavfi -i testsrc2=size=320x180:rate=10 -pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=10 -f mpegts -\n');
+    const {browser, close} = await launch({mdns: 'show'});
+    try {
+        const page = await browser.newPage();
+        await page.goto(`${own.url}camera.html?src=cam&lang=en`);
+        const has = await page.evaluate(() => MediaSource.isTypeSupported('video/mp4; codecs="hvc1.1.6.L93.B0"'));
+        if (has) return;
+        await page.waitForFunction(() => /** @type {HTMLImageElement|null} */ (document.querySelector('rs-player > img.stills'))?.naturalWidth === 320, {polling: 100, timeout: 40_000})
+            .catch(async err => assert.fail(`${err.message} ${await page.$eval('main', n => n.textContent)}`));
+        assert.match(await page.$eval('rs-player .status', n => n.textContent ?? ''), /H\.265[^]*Still pictures/);
+        await page.close();
+        const watching = async () => (await (await fetch(`${own.url}api/streams?src=cam`)).json()).consumers ?? [];
+        while ((await watching()).length) await new Promise(resolve => setTimeout(resolve, 50));
+    } finally {
+        await close();
+        await own.stop();
+    }
+});
+
 test('Firefox plays HLS', {skip: skip || without(FIREFOX, 'Firefox', isDebian())}, async () => {
     const {browser, close} = await launchFirefox();
     try {

@@ -115,6 +115,7 @@ export default {
     'live.release': 'last release: {name} {ms}',
     'camera.title': 'Camera',
     'camera.which': 'Which camera? Choose one.',
+    'camera.noMode': 'The address asks for the mode {mode}, which does not exist; the mode is chosen automatically.',
     'camera.unknown': 'There is no stream named {name}.',
     'camera.mode': 'Mode',
     'camera.auto': 'Auto',

@@ -115,6 +115,7 @@ export default {
     'live.release': '上次释放：{name}，{ms}',
     'camera.title': '摄像头',
     'camera.which': '请选择一个摄像头。',
+    'camera.noMode': '地址要求的传输方式 {mode} 不存在，将自动选择。',
     'camera.unknown': '没有名为 {name} 的视频流。',
     'camera.mode': '传输方式',
     'camera.auto': '自动',

@@ -102,9 +102,39 @@ export class Keyed {
     }
 }
 
+/** What the address of an icon begins with: the sprite is a file, and then in the page itself. */
+let sprite = 'icons.svg#';
+
+/** The address of an icon. @param {string} name */
+export const iconHref = name => sprite + name;
+
+/** Takes the sprite into the page: what is drawn later has its icons also while the server is away. */
+export function keepIcons() {
+    // Reads it without a text in between, which the policy of the pages lets nobody parse.
+    const request = new XMLHttpRequest();
+    request.open('GET', 'icons.svg');
+    request.responseType = 'document';
+    request.addEventListener('load', () => {
+        const svg = request.status === 200 ? request.responseXML?.documentElement : null;
+        if (svg) takeIcons(svg);
+    });
+    request.send();
+}
+
+/** @param {Element} svg */
+function takeIcons(svg) {
+    svg.setAttribute('class', 'sprite');
+    svg.setAttribute('aria-hidden', 'true');
+    for (const symbol of svg.children) symbol.id = `icon-${symbol.id}`;
+    document.body.append(document.importNode(svg, true));
+    const before = sprite;
+    sprite = '#icon-';
+    for (const use of document.querySelectorAll('svg.icon > use')) use.setAttribute('href', (use.getAttribute('href') ?? '').replace(before, sprite));
+}
+
 /** An icon of the sprite; words stand beside it or in the label of its button. @param {string} name */
 export function icon(name) {
-    return h('svg', {class: 'icon', 'aria-hidden': 'true', viewBox: '0 0 24 24'}, h('use', {href: `icons.svg#${name}`}));
+    return h('svg', {class: 'icon', 'aria-hidden': 'true', viewBox: '0 0 24 24'}, h('use', {href: iconHref(name)}));
 }
 
 /**

@@ -3,7 +3,7 @@
  */
 import '../player/rs-player.js';
 import {address, download, explain} from '../lib/api.js';
-import {button, fill, h, say} from '../lib/dom.js';
+import {button, fill, h, iconHref, say} from '../lib/dom.js';
 import {Feed} from '../lib/feed.js';
 import {duration, language, number, rate, t} from '../lib/i18n.js';
 import {bind} from '../lib/keys.js';
@@ -93,7 +93,9 @@ function start() {
         explainWhy();
     });
     player.addEventListener('talk', (/** @type {any} */ ev) => showFloor(ev.detail));
-    player.addEventListener('released', (/** @type {any} */ ev) => toast(t('camera.released', {ms: duration(ev.detail.releaseMs ?? null)})));
+    player.addEventListener('released', (/** @type {any} */ ev) => {
+        if (ev.detail.releaseMs != null) toast(t('camera.released', {ms: duration(ev.detail.releaseMs)}));
+    });
     stage.replaceChildren(player);
     player.src = new URL(`api/ws?src=${encodeURIComponent(name)}`, location.href);
     player.video.controls = false;
@@ -147,7 +149,8 @@ function explainWhy() {
     for (const [way, text] of Object.entries(refused)) if (way !== playedMode) parts.push(t('why.refused', {way: TITLES[/** @type {Mode} */ (way)], text: text.split('\n')[0]}));
     // Chinese full stops have their own space.
     say(why, parts.join(language === 'zh' ? '' : ' '));
-    say(pinned, mode === 'auto' ? t('camera.autoAbout') : t('camera.pinned', {way: TITLES[mode]}));
+    const unknown = mode === 'auto' && asked && !Object.hasOwn(MODES, asked);
+    say(pinned, unknown ? t('camera.noMode', {mode: asked}) : mode === 'auto' ? t('camera.autoAbout') : t('camera.pinned', {way: TITLES[mode]}));
 }
 
 /** @type {import('../lib/stats.js').Figures} */
@@ -285,7 +288,7 @@ function showControls() {
 function showSound() {
     const muted = player?.video?.muted ?? true;
     soundButton?.setAttribute('aria-pressed', String(!muted));
-    soundButton?.querySelector('use')?.setAttribute('href', `icons.svg#${muted ? 'mute' : 'sound'}`);
+    soundButton?.querySelector('use')?.setAttribute('href', iconHref(muted ? 'mute' : 'sound'));
 }
 
 function snapshot() {

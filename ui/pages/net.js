@@ -20,6 +20,8 @@ let asTable = recall('netTable', matchMedia('(max-width: 599px)').matches);
 /** @type {ReturnType<typeof layout>} */
 let graph = {nodes: [], edges: [], height: 0};
 let shown = '';
+/** A stream of the address that does not exist. @type {string|null} */
+let missing = null;
 const area = h('div'), about = h('div', {role: 'status'});
 const toggle = button(t('net.table'), () => {
     asTable = !asTable;
@@ -36,7 +38,9 @@ main.append(h('div', {class: 'stack'}, area, about));
 
 const loads = new Gatherer(async () => {
     try {
-        graph = layout(await getJson('api/streams'), only);
+        const streams = await getJson('api/streams');
+        missing = only.find(name => !Object.hasOwn(streams, name)) ?? null;
+        graph = layout(streams, only);
         notice('');
         show();
     } catch (err) {
@@ -53,7 +57,7 @@ function show() {
     toggle.setAttribute('aria-pressed', String(asTable));
     if (!graph.nodes.length) {
         shown = '';
-        return fill(area, empty(t('net.none')));
+        return fill(area, empty(missing === null ? t('net.none') : t('camera.unknown', {name: missing})));
     }
     const key = asTable + JSON.stringify([graph.nodes.map(n => n.id), graph.edges.map(e => [e.from, e.to, bytes(e.bytes), e.drops])]);
     if (key === shown) return;

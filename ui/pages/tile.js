@@ -1,7 +1,7 @@
 /**
  * One tile of the grid: the last picture, the player while it plays, the state in words, and the buttons.
  */
-import {button, h, icon, say} from '../lib/dom.js';
+import {button, h, icon, iconHref, say} from '../lib/dom.js';
 import {ago, rate, t} from '../lib/i18n.js';
 import {poster} from '../lib/poster.js';
 import {chip, stateText} from '../lib/state.js';
@@ -149,7 +149,7 @@ export class Tile {
         this.sound = on;
         if (this.player?.video) this.player.video.muted = !on;
         this.soundButton.setAttribute('aria-pressed', String(on));
-        this.soundButton.querySelector('use')?.setAttribute('href', `icons.svg#${on ? 'sound' : 'mute'}`);
+        this.soundButton.querySelector('use')?.setAttribute('href', iconHref(on ? 'sound' : 'mute'));
     }
 
     /** @param {boolean} on @param {boolean} saving it would play, but must not */

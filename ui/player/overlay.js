@@ -17,7 +17,7 @@ import {translate} from './words.js';
 
 const STYLES = {text: `
 rs-player { position: relative; display: block; overflow: hidden; background: #000; }
-rs-player > canvas:is(.last, .pictures) { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; pointer-events: none; background: #000; }
+rs-player > :is(canvas.last, canvas.pictures, img.stills) { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; pointer-events: none; background: #000; }
 rs-player > .info {
     position: absolute; inset: 0; z-index: 1; display: flex; align-items: center; justify-content: center;
     padding: 8px; pointer-events: none; color: #e8edf2;

@@ -18,7 +18,7 @@
  * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
  */
 import {VideoRTC} from '../video-rtc.js';
-import {classOfEnd, explainEnd, explainPath} from '../reasons.js';
+import {classOfEnd, explainEnd, explainPath, isUndecodable} from '../reasons.js';
 import {returnIdentity, takeIdentity} from './identity.js';
 import {sayGoodbye} from './leaving.js';
 import {Overlay} from './overlay.js';
@@ -56,6 +56,8 @@ export class RsPlayer extends VideoRTC {
     #picture = null;
     /** Motion JPEG, while it plays that way. @type {ReturnType<typeof showPictures>|null} */
     #pictures = null;
+    /** Pictures in the place of a video that cannot be decoded here. @type {import('./stills.js').Stills|null} */
+    #stills = null;
     /** Sockets in a row that were not opened although the server answers. */
     #blocked = 0;
     /** Opens something else than a WebSocket. @type {typeof import('./http-socket.js').HttpSocket|null} */
@@ -368,7 +370,11 @@ export class RsPlayer extends VideoRTC {
         if (liveSince && Date.now() - liveSince >= STABLE) this.#retry.reset();
         this.#leave(null);
         if (this.#presence.away) return this.#status.enter('parked', explainEnd('hidden'));
-        if (stops(cls)) return this.#status.enter('failed', reason);
+        if (stops(cls)) {
+            this.#status.enter('failed', reason);
+            if (isUndecodable(reason)) this.#showStills(reason);
+            return;
+        }
         const ms = this.#retry.plan(cls, atOnce && cls === 'ended');
         this.#status.enter('retrying', reason, {nextTry: Date.now() + ms});
     }
@@ -387,9 +393,19 @@ export class RsPlayer extends VideoRTC {
         this.#retry.cancel();
         this.#hls?.stop();
         this.#hls = null;
+        this.#stills?.stop();
+        this.#stills = null;
         super.ondisconnect();
         this.#endPictures();
         if (phase) this.#status.enter(phase, phase === 'parked' ? explainEnd('hidden') : '');
+    }
+
+    /** No decoder here, but perhaps one at the server. @param {string} reason */
+    async #showStills(reason) {
+        const run = this.#run, {Stills} = await import('./stills.js');
+        if (run !== this.#run || !this.isConnected) return;
+        this.#stills = new Stills(this, () => this.#status.overlay?.say(`${reason}\nStill pictures are shown instead, one every few seconds.`));
+        this.#stills.start(this.wsURL);
     }
 
     /** Keeps what is shown now, to look at until there is something newer. */

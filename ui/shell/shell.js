@@ -3,7 +3,7 @@
  * one place where something is said. Below 900 px the ways are a bar at the bottom.
  */
 import {copyText, endSession, explain} from '../lib/api.js';
-import {button, fill, h, icon, say} from '../lib/dom.js';
+import {button, fill, h, icon, keepIcons, say} from '../lib/dom.js';
 import {LANGUAGES, ago, language, setLanguage, t} from '../lib/i18n.js';
 import {help} from '../lib/keys.js';
 import {setTheme, theme} from '../lib/prefs.js';
@@ -29,6 +29,7 @@ let dot;
  * @returns {{main: HTMLElement, tools: HTMLElement, heading: HTMLElement}}
  */
 export function shell({page, title, of, back}) {
+    keepIcons();
     document.title = `${of ? `${of} – ` : ''}${title} – rs2rtc`;
     const heading = h('h1', null, of ?? title), tools = h('div', {class: 'tools'});
     const main = h('main', {id: 'main', tabindex: '-1'});
