@@ -301,6 +301,4 @@ fn open(root: &mut Section<'_>, key: &'static str, read: impl FnOnce(&mut Sectio
 }
 
 #[cfg(test)]
-mod random;
-#[cfg(test)]
 mod tests;

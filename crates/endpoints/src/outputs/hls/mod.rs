@@ -138,6 +138,4 @@ fn new_id() -> Result<String, Error> {
 }
 
 #[cfg(test)]
-mod changes;
-#[cfg(test)]
 mod tests;

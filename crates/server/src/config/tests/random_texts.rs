@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::mask::{masked, unmasked};
-use super::merge::merge;
-use super::node::Node;
+use super::super::mask::{masked, unmasked};
+use super::super::merge::merge;
+use super::super::node::Node;
 
 /// Texts for each test.
 const TEXTS: u64 = 4000;
@@ -166,8 +166,8 @@ fn merging_means_the_same_in_the_text() {
     for seed in 0..TEXTS {
         let random = &mut Random::new(seed);
         let (old, new) = (mapping(random, 0), mapping(random, 0));
-        let text = super::patch::document(&Json::Object(old.clone()));
-        let added = super::patch::document(&Json::Object(new.clone()));
+        let text = crate::config::patch::document(&Json::Object(old.clone()));
+        let added = crate::config::patch::document(&Json::Object(new.clone()));
         let Ok(out) = merge(&text, &Node::parse(&added).unwrap()) else { continue };
         merged += 1;
         let mut wanted = old;

@@ -1,4 +1,4 @@
-//! For tests: what a session sees of a source that comes back as another one.
+//! What a session sees of a source that comes back as another one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media, Payload};
 use rs2rtc_streams::{Connection, Description, Request};
 use tokio::time::{Instant, timeout};
 
-use super::super::scene::{OTHER_SETS, SETS, Scene, hex};
+use super::super::super::scene::{OTHER_SETS, SETS, Scene, hex};
 use super::*;
 
 const LIMIT: Duration = Duration::from_secs(20);

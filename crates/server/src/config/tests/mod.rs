@@ -1,7 +1,11 @@
+//! What documents say, and what is told of the mistakes in them.
+
 use rs2rtc_endpoints::outputs::webrtc::liveness::{Profile, Timers};
 use rs2rtc_streams::Wake;
 
 use super::*;
+
+mod random_texts;
 
 fn problems(config: &Config) -> Vec<String> {
     config.problems.iter().map(ToString::to_string).collect()

@@ -1,4 +1,8 @@
+//! Names of sessions, and what a session sees of its source.
+
 use super::*;
+
+mod changes;
 
 #[test]
 fn ids_are_letters_and_digits() {
