@@ -196,7 +196,9 @@ async fn connection(
     place: tokio::sync::OwnedSemaphorePermit,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    tcp::watch(&stream, KEEP_ALIVE, SYSTEM_QUEUE);
+    if let Err(error) = tcp::watch(&stream, KEEP_ALIVE, SYSTEM_QUEUE) {
+        tracing::debug!(%remote, %error, "the system does not watch a connection");
+    }
     let local = stream.local_addr()?;
     let (half, out) = stream.into_split();
     let mut frames = Frames { half, deframer: Deframer::default() };
@@ -352,7 +354,7 @@ mod tests {
         socket.set_recv_buffer_size(4096).unwrap();
         let peer = socket.connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        tcp::watch(&stream, KEEP_ALIVE, 16 * 1024);
+        tcp::watch(&stream, KEEP_ALIVE, 16 * 1024).unwrap();
         let (half, out) = stream.into_split();
         let frames = Frames { half, deframer: Deframer::default() };
         let (sender, receiver) = mpsc::channel(QUEUE);

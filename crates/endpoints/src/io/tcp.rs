@@ -163,7 +163,10 @@ impl Answers {
 /// `TCP_USER_TIMEOUT` is not used: with it Linux also ends peers that read slowly
 /// but steadily (measured: 20 kB/s, after just that time). Acknowledgements that
 /// fail to come are seen in [`Answers`].
-pub fn watch(connection: &TcpStream, limit: Duration, unsent: u32) {
+///
+/// # Errors
+/// What the system says: it does not watch the connection then.
+pub fn watch(connection: &TcpStream, limit: Duration, unsent: u32) -> io::Result<()> {
     const PROBES: u32 = 5;
     let socket = socket2::SockRef::from(connection);
     let second = Duration::from_secs(1);
@@ -176,9 +179,7 @@ pub fn watch(connection: &TcpStream, limit: Duration, unsent: u32) {
     let result = result.and_then(|()| socket.set_tcp_notsent_lowat(unsent));
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = unsent;
-    if let Err(error) = result {
-        tracing::debug!(%error, "the system does not watch a connection");
-    }
+    result
 }
 
 /// Has the connection's end throw away what its peer has not taken.

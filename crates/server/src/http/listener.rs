@@ -155,7 +155,9 @@ impl std::fmt::Debug for Listener {
 async fn accept_tcp(listener: &TcpListener) -> io::Result<(tokio::net::TcpStream, Peer)> {
     let (stream, address) = listener.accept().await?;
     let _ = stream.set_nodelay(true);
-    tcp::watch(&stream, SILENCE_LIMIT, UNSENT);
+    if let Err(error) = tcp::watch(&stream, SILENCE_LIMIT, UNSENT) {
+        tracing::debug!(target: "api", %error, "the system does not watch a connection");
+    }
     Ok((stream, Peer::Ip(address)))
 }
 

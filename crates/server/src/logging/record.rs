@@ -100,11 +100,12 @@ const fn level_text(level: Level) -> (&'static str, &'static str) {
 /// Which module the records of our own code belong to that name none, by the place in the code;
 /// the first one that fits counts.
 const PLACES: [(&str, &str); 12] = [
+    // They wake sources that wait for a network or a device.
+    ("rs2rtc_endpoints::io::changes", "streams"),
     ("rs2rtc_endpoints::io::process", "exec"),
     ("rs2rtc_endpoints::io::rtsp", "rtsp"),
     ("rs2rtc_endpoints::io::rtp", "rtsp"),
     ("rs2rtc_endpoints::io::http", "http"),
-    ("rs2rtc_endpoints::io::tcp", "streams"),
     ("rs2rtc_endpoints::io::wire", "api"),
     // The rest of it carries WebRTC.
     ("rs2rtc_endpoints::io", "webrtc"),
@@ -117,7 +118,10 @@ const PLACES: [(&str, &str); 12] = [
 
 /// The module a record belongs to: its target if that is a plain name, else by its place.
 pub(crate) fn module_of<'m>(metadata: &'m Metadata<'_>) -> Option<&'m str> {
-    let target = metadata.target();
+    module_of_target(metadata.target())
+}
+
+fn module_of_target(target: &str) -> Option<&str> {
     let within = |path: &str| {
         target.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
@@ -197,5 +201,21 @@ mod tests {
         assert!(!record.json(Level::WARN, &stamp, &none).contains("time"));
         record.message = "two\nlines".into();
         assert!(record.text(Level::ERROR, &stamp, &none, true).contains("two lines"));
+    }
+
+    #[test]
+    fn records_belong_to_the_module_of_their_place() {
+        for (target, module) in [
+            ("rs2rtc_endpoints::io::changes::linux", Some("streams")),
+            ("rs2rtc_endpoints::io::shard::worker", Some("webrtc")),
+            ("rs2rtc_endpoints::io::rtsp::link", Some("rtsp")),
+            ("rs2rtc_streams", Some("streams")),
+            ("rs2rtc_streamsets", None),
+            ("hyper::proto", None),
+            ("app", None),
+            ("config", Some("config")),
+        ] {
+            assert_eq!(module_of_target(target), module, "{target}");
+        }
     }
 }

@@ -107,7 +107,9 @@ impl Link {
     }
 
     fn with_limits(stream: Stream, session: Session, limits: Limits, now: Instant) -> Self {
-        tcp::watch(stream.tcp(), limits.unacknowledged, SYSTEM_QUEUE);
+        if let Err(error) = tcp::watch(stream.tcp(), limits.unacknowledged, SYSTEM_QUEUE) {
+            tracing::debug!(%error, "the system does not watch a connection");
+        }
         Self {
             stream,
             session,

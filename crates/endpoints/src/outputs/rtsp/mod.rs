@@ -186,7 +186,9 @@ impl Server {
             };
             let _ = stream.set_nodelay(true);
             let limit = self.shared.config.get().timers.unacknowledged;
-            tcp::watch(&stream, limit, SYSTEM_QUEUE);
+            if let Err(error) = tcp::watch(&stream, limit, SYSTEM_QUEUE) {
+                tracing::debug!(target: "rtsp", %peer, %error, "the system does not watch a connection");
+            }
             // IPv4 peers of a dual-stack socket are shown as what they are.
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             let connection = connection::Connection::new(stream, peer, Arc::clone(&self.shared));
