@@ -150,7 +150,7 @@ impl Log {
         }
         let stamp = Stamp::now(&shared.zone);
         let settings = shared.settings.read().unwrap_or_else(PoisonError::into_inner);
-        let json = record.json(level, &stamp, &settings.style);
+        let json = record.cut(ring::LONGEST, level, &stamp, &settings.style);
         shared.ring.push(json.as_bytes());
         let mut output = shared.output.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*output, Output::Memory) {

@@ -25,6 +25,31 @@ impl Record {
         }
     }
 
+    /// Cuts texts until the JSON line has at most `longest` bytes, and gives that line.
+    pub(crate) fn cut(
+        &mut self,
+        longest: usize,
+        level: Level,
+        stamp: &Stamp,
+        style: &Style,
+    ) -> String {
+        let mut limit = longest;
+        loop {
+            let line = self.json(level, stamp, style);
+            if line.len() <= longest || limit == 0 {
+                return line;
+            }
+            // What is written as an escape is longer than it was, and there may be many texts.
+            limit /= 2;
+            shorten(&mut self.message, limit);
+            for (_, value) in &mut self.fields {
+                if let Value::String(text) = value {
+                    shorten(text, limit);
+                }
+            }
+        }
+    }
+
     /// The JSON line with a newline at its end.
     pub(crate) fn json(&self, level: Level, stamp: &Stamp, style: &Style) -> String {
         let mut map = Map::with_capacity(self.fields.len() + 3);
@@ -70,6 +95,14 @@ impl Record {
         }
         line.push('\n');
         line
+    }
+}
+
+/// Leaves at most `limit` bytes, and a sign that there was more.
+fn shorten(text: &mut String, limit: usize) {
+    if text.len() > limit {
+        text.truncate(text.floor_char_boundary(limit));
+        text.push('\u{2026}');
     }
 }
 
@@ -201,6 +234,29 @@ mod tests {
         assert!(!record.json(Level::WARN, &stamp, &none).contains("time"));
         record.message = "two\nlines".into();
         assert!(record.text(Level::ERROR, &stamp, &none, true).contains("two lines"));
+    }
+
+    #[test]
+    fn a_long_record_is_cut_where_its_texts_are() {
+        let stamp = Stamp::new(1_766_841_087_331_000_000, &Zone::utc());
+        let style = Style::new("UNIXMS");
+        let mut short = record();
+        let line = short.json(Level::INFO, &stamp, &style);
+        assert_eq!(short.cut(line.len(), Level::INFO, &stamp, &style), line);
+        for text in ["x".repeat(5000), "\u{20ac}".repeat(5000), "\0".repeat(5000)] {
+            let mut long = record();
+            long.fields.push(("first".to_owned(), text.clone().into()));
+            long.fields.push(("second".to_owned(), text.clone().into()));
+            long.message = text;
+            let line = long.cut(2000, Level::INFO, &stamp, &style);
+            assert!((600..=2000).contains(&line.len()), "{}", line.len());
+            let json: Value = serde_json::from_str(line.strip_suffix('\n').unwrap()).unwrap();
+            assert_eq!((&json["addr"], &json["n"]), (&":1984".into(), &3.into()));
+            for key in ["first", "second", "message"] {
+                let shown = json[key].as_str().unwrap();
+                assert!(shown.ends_with('\u{2026}') && shown.len() > 20, "{shown}");
+            }
+        }
     }
 
     #[test]

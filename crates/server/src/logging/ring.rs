@@ -11,6 +11,9 @@ use tokio::sync::watch;
 const CHUNKS: usize = 16;
 const CHUNK: usize = 64 * 1024;
 
+/// The longest line in bytes, its end included.
+pub(super) const LONGEST: usize = CHUNK;
+
 /// The newest records, one JSON line each.
 #[derive(Debug, Default)]
 pub struct Ring {
@@ -30,9 +33,8 @@ pub struct Lines {
 }
 
 impl Ring {
-    /// Adds one line. A line longer than a chunk is cut.
-    pub fn push(&self, line: &[u8]) {
-        let line = line.get(..CHUNK).unwrap_or(line);
+    /// Adds one line of at most [`LONGEST`] bytes.
+    pub(super) fn push(&self, line: &[u8]) {
         let mut chunks = self.lock();
         let fits = chunks.back().is_some_and(|last| last.len() + line.len() <= CHUNK);
         if !fits {
