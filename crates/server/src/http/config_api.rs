@@ -22,7 +22,7 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         return error(StatusCode::GONE, "");
     }
     match *call.method() {
-        Method::GET | Method::HEAD => get(&api, &call),
+        Method::GET | Method::HEAD => off_thread(move || get(&api, call.admin)).await,
         Method::POST => match call.body().await {
             Ok(body) => off_thread(move || post(&api, &body)).await,
             Err(reply) => *reply,
@@ -37,9 +37,9 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
 
 /// The file as it is, with the name of its version; for anybody but an admin
 /// with secrets masked, and without that name, which depends on them.
-fn get(api: &Api, call: &Call) -> Reply {
+fn get(api: &Api, admin: bool) -> Reply {
     match api.file.read() {
-        Ok(bytes) if call.admin => {
+        Ok(bytes) if admin => {
             let id = versions::id(&String::from_utf8_lossy(&bytes));
             let mut reply = typed("application/yaml", bytes);
             if let Ok(tag) = HeaderValue::from_str(&format!("\"{id}\"")) {

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use super::call::{Call, Reply, error, json as reply_json, off_thread, typed};
 use super::config_api::text_of;
 use super::{Api, config_confirm};
-use crate::config::{Problem, Severity, WriteError, schema, versions};
+use crate::config::versions::{self, Versions};
+use crate::config::{Problem, Severity, WriteError, schema};
 use crate::live::{Applied, Refused};
 use crate::secrets::Secrets;
 
@@ -101,17 +102,20 @@ pub(crate) async fn apply(api: Arc<Api>, mut call: Call) -> Reply {
 
 /// All versions, or the text of one.
 pub(crate) async fn list(api: Arc<Api>, call: Call) -> Reply {
-    let Some(kept) = api.file.versions() else { return error(StatusCode::GONE, "") };
-    let last = call.parts.uri.path().rsplit('/').next().unwrap_or_default();
-    if last != "versions" {
-        let Ok(number) = last.parse() else {
-            return error(StatusCode::NOT_FOUND, "no such version");
-        };
-        return match kept.get(number) {
-            Ok(version) => typed("application/yaml", version.text),
-            Err(_) => error(StatusCode::NOT_FOUND, "no such version"),
-        };
-    }
+    off_thread(move || {
+        let Some(kept) = api.file.versions() else { return error(StatusCode::GONE, "") };
+        match call.parts.uri.path().rsplit('/').next().unwrap_or_default() {
+            "versions" => all(&api, &kept),
+            number => match number.parse().ok().and_then(|number| kept.get(number).ok()) {
+                Some(version) => typed("application/yaml", version.text),
+                None => error(StatusCode::NOT_FOUND, "no such version"),
+            },
+        }
+    })
+    .await
+}
+
+fn all(api: &Api, kept: &Versions) -> Reply {
     let text = match api.file.text() {
         Ok(text) => text,
         Err(problem) => return error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
@@ -147,21 +151,27 @@ pub(crate) async fn rollback(api: Arc<Api>, call: Call) -> Reply {
     if call.method() != Method::POST {
         return error(StatusCode::METHOD_NOT_ALLOWED, "");
     }
-    let Some(kept) = api.file.versions() else { return error(StatusCode::GONE, "") };
+    if api.file.path().is_none() {
+        return error(StatusCode::GONE, "");
+    }
     let Ok(number) = call.query.get("number").parse() else {
         return error(StatusCode::BAD_REQUEST, "number: which version?");
     };
-    let Ok(version) = kept.get(number) else {
+    let base = call.query.get("base").to_owned();
+    off_thread(move || put_earlier(&api, number, &base)).await
+}
+
+fn put_earlier(api: &Arc<Api>, number: u64, base: &str) -> Reply {
+    let Some(Ok(version)) = api.file.versions().map(|kept| kept.get(number)) else {
         return error(StatusCode::NOT_FOUND, "no such version");
     };
-    let base = match (call.query.get("base"), api.file.text()) {
-        ("", Ok(text)) => versions::id(&text),
-        ("", Err(problem)) => {
-            return error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string());
-        }
-        (base, _) => base.to_owned(),
-    };
-    off_thread(move || put(&api, &base, &version.text, None)).await
+    if !base.is_empty() {
+        return put(api, base, &version.text, None);
+    }
+    match api.file.text() {
+        Ok(text) => put(api, &versions::id(&text), &version.text, None),
+        Err(problem) => error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
+    }
 }
 
 fn put(api: &Arc<Api>, base: &str, text: &str, wait: Option<Duration>) -> Reply {
