@@ -19,7 +19,7 @@ use rs2rtc_streams::{CancellationToken, Streams, Tasks};
 use tokio::sync::{Semaphore, SetOnce, mpsc};
 
 use crate::boot::Boot;
-use crate::config::sources::Process;
+use crate::config::sources::{self, Items, Process};
 use crate::config::{Config, ConfigFile, Problem, Severity};
 use crate::http::access::token;
 use crate::http::listener::Listener;
@@ -74,13 +74,18 @@ impl App {
     /// the rest is used.
     pub fn load(options: &Options) -> Self {
         let dir = options.dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
-        let (config, sources) = Config::load(&options.config, &dir, &Process);
+        let items = Items::new(&options.config, &dir);
+        let sources = sources::read(&items, &Process, None);
+        let config = Config::from_sources(&sources);
         let secrets = Secrets::default();
         let (log, complaints) = Log::install(&config.log, &secrets);
         let secrets = log.secrets().clone();
         secrets.add(sources.secrets.iter().cloned());
         secrets.add(live::passwords(&config));
         first_records(sources.path.as_deref());
+        for text in &sources.unreadable {
+            tracing::error!(target: "config", "{text}");
+        }
         for problem in &config.problems {
             report(problem);
         }
@@ -114,7 +119,7 @@ impl App {
             current: Arc::new(Current::new(settings)),
             token,
             file: Arc::new(ConfigFile::new(sources.path.clone())),
-            live: Live::new(options.config.clone(), dir, config.clone(), &sources),
+            live: Live::new(items, config.clone(), &sources),
             streams,
             log,
             secrets,

@@ -45,7 +45,7 @@ pub(crate) use webrtc::{NETWORKS, STUN_SERVERS};
 use key::{Key, Kind};
 use node::{Node, Value};
 use section::Section;
-use sources::{Environment, Sources};
+use sources::{Environment, Items, Sources};
 
 /// Sections of the contract whose module does not exist in this version.
 const NOT_YET: &[&str] = &[
@@ -109,7 +109,7 @@ impl Config {
     /// Reads the items of the command line (or the default file in `dir`).
     /// Without any configuration there is one stream, `demo`.
     pub fn load(items: &[String], dir: &Path, env: &dyn Environment) -> (Self, Sources) {
-        let sources = sources::read(items, dir, env, None);
+        let sources = sources::read(&Items::new(items, dir), env, None);
         (Self::from_sources(&sources), sources)
     }
 

@@ -50,28 +50,51 @@ impl Environment for Process {
     }
 }
 
-/// Reads the items of the command line, or the default file in `dir`:
-/// `rs2rtc.yaml` if it exists, else `go2rtc.yaml`. Missing files are empty.
+/// Looked for when the command line names nothing; the first one that exists counts.
+const DEFAULTS: [&str; 2] = ["rs2rtc.yaml", "go2rtc.yaml"];
+
+/// What is read: chosen once, so that what comes and goes beside it later leads
+/// to no other file.
+#[derive(Clone, Debug)]
+pub struct Items {
+    items: Vec<String>,
+    dir: PathBuf,
+    is_default: bool,
+}
+
+impl Items {
+    /// The items of the command line, or the default file in `dir`:
+    /// `rs2rtc.yaml` if it exists, else `go2rtc.yaml`.
+    pub fn new(items: &[String], dir: &Path) -> Self {
+        let mut items = items.to_vec();
+        let is_default = items.is_empty();
+        if is_default {
+            let [own, other] = DEFAULTS;
+            items.push(if dir.join(own).exists() { own } else { other }.to_owned());
+        }
+        Self { items, dir: dir.to_owned(), is_default }
+    }
+
+    /// The default file that would be chosen now, if that is another one. It need
+    /// not exist.
+    pub fn preferred(&self) -> Option<PathBuf> {
+        let [own, _] = DEFAULTS;
+        let other = self.is_default && self.items.iter().all(|item| item != own);
+        other.then(|| self.dir.join(own))
+    }
+}
+
+/// Reads all items. Missing files are empty.
 ///
 /// With `instead`, that text counts as what stands in the file that is written
 /// back to.
-pub fn read(
-    items: &[String],
-    dir: &Path,
-    environment: &dyn Environment,
-    instead: Option<&str>,
-) -> Sources {
-    let mut sources = Sources::default();
-    let mut env = BTreeMap::new();
-    let default;
-    let items = if items.is_empty() {
-        let own = dir.join("rs2rtc.yaml").exists();
-        default = [if own { "rs2rtc.yaml" } else { "go2rtc.yaml" }.to_owned()];
-        sources.is_empty = !dir.join(&default[0]).exists();
-        &default[..]
-    } else {
-        items
+pub fn read(items: &Items, environment: &dyn Environment, instead: Option<&str>) -> Sources {
+    let Items { items, dir, is_default } = items;
+    let mut sources = Sources {
+        is_empty: *is_default && items.iter().all(|item| !dir.join(item).exists()),
+        ..Sources::default()
     };
+    let mut env = BTreeMap::new();
     for item in items {
         if item.is_empty() {
             continue;
@@ -235,7 +258,7 @@ mod tests {
         std::fs::write(dir.join("a.yaml"), file).unwrap();
         let items =
             ["", "{log: {level: info}}", "log.level=trace", "a.yaml", "b.yaml"].map(str::to_owned);
-        let sources = read(&items, &dir, &Fixed(&[]), None);
+        let sources = read(&Items::new(&items, &dir), &Fixed(&[]), None);
         let texts: Vec<&str> = sources.documents.iter().map(|d| d.text.as_str()).collect();
         assert_eq!(texts[0], "{log: {level: info}}");
         assert_eq!(texts[1], "{log: {level: trace}}");
@@ -244,11 +267,29 @@ mod tests {
         assert_eq!(sources.path, Some(dir.join("a.yaml")));
         assert_eq!(sources.secrets, ["geheim"]);
         assert!(!sources.is_empty);
-        let none = read(&[], &dir, &Fixed(&[]), None);
-        assert!(none.is_empty);
-        assert_eq!(none.path, Some(dir.join("go2rtc.yaml")));
-        std::fs::write(dir.join("rs2rtc.yaml"), "log:\n").unwrap();
-        assert_eq!(read(&[], &dir, &Fixed(&[]), None).path, Some(dir.join("rs2rtc.yaml")));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn the_default_file_is_chosen_once() {
+        let dir = folder("default");
+        let (own, other) = (dir.join("rs2rtc.yaml"), dir.join("go2rtc.yaml"));
+        let read = |items: &Items| {
+            let sources = read(items, &Fixed(&[]), None);
+            (sources.path.unwrap(), sources.text, sources.is_empty)
+        };
+        let chosen = Items::new(&[], &dir);
+        assert_eq!(read(&chosen), (other.clone(), None, true));
+        assert_eq!(chosen.preferred(), Some(own.clone()));
+        std::fs::write(&own, "log:\n").unwrap();
+        assert_eq!(read(&chosen), (other.clone(), None, true), "another one beside it");
+        let chosen = Items::new(&[], &dir);
+        assert_eq!(read(&chosen), (own.clone(), Some("log:\n".to_owned()), false));
+        assert_eq!(chosen.preferred(), None);
+        std::fs::write(&other, "api:\n").unwrap();
+        std::fs::remove_file(&own).unwrap();
+        assert_eq!(read(&chosen), (own, None, true), "it is gone, nothing takes its place");
+        assert_eq!(Items::new(&["a.yaml".to_owned()], &dir).preferred(), None);
         std::fs::remove_dir_all(&dir).unwrap();
     }
 
@@ -261,7 +302,7 @@ mod tests {
 
     fn texts(items: &[&str], dir: &Path, environment: &dyn Environment) -> (Vec<String>, Sources) {
         let items: Vec<String> = items.iter().map(|item| (*item).to_owned()).collect();
-        let sources = read(&items, dir, environment, None);
+        let sources = read(&Items::new(&items, dir), environment, None);
         (sources.documents.iter().map(|d| d.text.clone()).collect(), sources)
     }
 
@@ -336,9 +377,10 @@ mod tests {
         let dir = folder("instead");
         std::fs::write(dir.join("a.yaml"), "old: 1\n").unwrap();
         let items = ["log.level=info", "a.yaml"].map(str::to_owned);
-        let sources = read(&items, &dir, &Fixed(&[("V", "v")]), Some("new: ${V}\n"));
+        let items = Items::new(&items, &dir);
+        let sources = read(&items, &Fixed(&[("V", "v")]), Some("new: ${V}\n"));
         assert_eq!(sources.documents[1].text, "new: v\n");
-        let sources = read(&[], &dir, &Fixed(&[]), Some("new: 1\n"));
+        let sources = read(&Items::new(&[], &dir), &Fixed(&[]), Some("new: 1\n"));
         assert_eq!((sources.is_empty, sources.documents.len()), (false, 1));
         std::fs::remove_dir_all(&dir).unwrap();
     }

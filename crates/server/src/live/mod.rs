@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use rs2rtc_base::Current;
 use rs2rtc_endpoints::outputs::rtsp;
 
-use crate::config::sources::{self, Process, Sources};
+use crate::config::sources::{self, Items, Process, Sources};
 use crate::config::{Config, Problem, Severity, WriteError};
 use crate::http::Api;
 
@@ -31,8 +31,7 @@ pub use diff::{Change, What};
 /// The configuration in force.
 #[derive(Debug)]
 pub struct Live {
-    items: Vec<String>,
-    dir: PathBuf,
+    items: Items,
     running: Mutex<Running>,
     unconfirmed: unconfirmed::Unconfirmed,
     rtsp: OnceLock<Arc<Current<rtsp::Config>>>,
@@ -47,6 +46,8 @@ struct Running {
     text: Option<String>,
     since: SystemTime,
     files: Vec<PathBuf>,
+    /// Whether it was told that the next start takes another file.
+    told: bool,
 }
 
 /// A text that was checked, not applied.
@@ -89,17 +90,17 @@ pub enum Refused {
 
 impl Live {
     /// The configuration that the program starts with.
-    pub fn new(items: Vec<String>, dir: PathBuf, config: Config, sources: &Sources) -> Self {
+    pub fn new(items: Items, config: Config, sources: &Sources) -> Self {
         let running = Running {
             started: config.clone(),
             config,
             text: sources.text.clone(),
             since: saved(sources.path.as_deref()),
             files: sources.files.clone(),
+            told: false,
         };
         Self {
             items,
-            dir,
             running: Mutex::new(running),
             unconfirmed: unconfirmed::Unconfirmed::default(),
             rtsp: OnceLock::new(),
@@ -118,7 +119,7 @@ impl Live {
 
     /// Checks a text as if it stood in the configuration file.
     pub fn check(&self, text: &str) -> Checked {
-        let sources = sources::read(&self.items, &self.dir, &Process, Some(text));
+        let sources = sources::read(&self.items, &Process, Some(text));
         if sources.path.is_some() {
             let config = Config::from_sources(&sources);
             return Checked { config, secrets: sources.secrets };
@@ -148,7 +149,20 @@ impl Live {
     /// # Errors
     /// See [`Refused`]; nothing is changed then.
     pub fn reload(&self, api: &Api, cause: &'static str) -> Result<Applied, Refused> {
-        self.reload_locked(api, &mut self.lock(), cause)
+        let mut running = self.lock();
+        self.tell_of_another(&mut running);
+        self.reload_locked(api, &mut running, cause)
+    }
+
+    /// Without items on the command line: that the file read now is not the one
+    /// that a start would take.
+    fn tell_of_another(&self, running: &mut Running) {
+        let other = self.items.preferred().filter(|path| path.exists());
+        let known = std::mem::replace(&mut running.told, other.is_some());
+        if let Some(path) = other.filter(|_| !known) {
+            let path = path.display();
+            tracing::warn!(target: "config", "{path} is not read before the next start");
+        }
     }
 
     fn reload_locked(
@@ -193,7 +207,7 @@ impl Live {
     }
 
     fn sources(&self) -> Sources {
-        sources::read(&self.items, &self.dir, &Process, None)
+        sources::read(&self.items, &Process, None)
     }
 
     fn put(&self, api: &Api, running: &mut Running, sources: Sources) -> Result<Applied, Refused> {
@@ -201,8 +215,8 @@ impl Live {
             return Err(Refused::Unreadable(text.clone()));
         }
         if running.text.is_some() && sources.text.is_none() {
-            let path = api.file.path().or(sources.path.as_deref()).unwrap_or(&self.dir);
-            return Err(Refused::Gone(path.display().to_string()));
+            let path = sources.path.as_deref().map(|path| path.display().to_string());
+            return Err(Refused::Gone(path.unwrap_or_default()));
         }
         let config = Config::from_sources(&sources);
         let errors = new_errors(&running.config, &config);
@@ -248,9 +262,7 @@ impl Live {
     /// All files that are looked for, whether they exist or not.
     fn files(&self) -> Vec<PathBuf> {
         let mut files = self.lock().files.clone();
-        if self.items.is_empty() {
-            files.extend(["rs2rtc.yaml", "go2rtc.yaml"].map(|name| self.dir.join(name)));
-        }
+        files.extend(self.items.preferred());
         files
     }
 

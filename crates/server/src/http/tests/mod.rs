@@ -63,6 +63,11 @@ impl Server {
         if !file.contains("listen: 127") {
             config.push("api.listen=127.0.0.1:0".to_owned());
         }
+        Self::run(dir, config)
+    }
+
+    /// Starts with these items of a command line.
+    fn run(dir: PathBuf, config: Vec<String>) -> Self {
         let app = App::load(&Options { config, dir: Some(dir.clone()) });
         let addr = app.http_addr().unwrap();
         let streams = app.streams().clone();

@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod default_file;
+
 const FILE: &str = "# comment\nstreams:\n  a: rtsp://127.0.0.1:1/x  # inline\n  b:\n    - rtsp://127.0.0.1:1/y\n# tail\n";
 
 fn json_of(answer: &Answer) -> Value {
