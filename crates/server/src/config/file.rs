@@ -27,6 +27,37 @@ pub struct ConfigFile {
 struct State {
     /// Why no version could be kept, to be said once.
     no_versions: Option<String>,
+    trial: Option<Trial>,
+}
+
+/// A text that stands in the file until it is settled whether it stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Names the text, with every key that was changed in it since.
+    pub version: String,
+    /// What comes back if it does not stay. The same keys are changed in it, too.
+    pub before: String,
+}
+
+impl Trial {
+    /// What somebody else has written is not on trial.
+    fn follow(
+        &mut self,
+        old: &str,
+        new: &str,
+        change: impl FnOnce(&str) -> Result<String, WriteError>,
+    ) {
+        if self.version != versions::id(old) {
+            return;
+        }
+        self.version = versions::id(new);
+        match change(&self.before) {
+            Ok(before) => self.before = before,
+            Err(error) => {
+                tracing::warn!(target: "config", %error, "a change that holds only if the trial is confirmed");
+            }
+        }
+    }
 }
 
 /// Why the file was not written. The old text stands in it then.
@@ -112,23 +143,54 @@ impl ConfigFile {
         self.lock().no_versions.clone()
     }
 
-    /// Replaces the whole text. The caller has checked it.
+    /// Replaces the whole text. The caller has checked it. No other one is on trial any more.
     ///
     /// # Errors
     /// Disabled, or what the system says; the old text is kept then.
     pub fn write(&self, text: &str) -> Result<(), WriteError> {
-        self.change(|_| Ok(text.to_owned()))
+        let mut state = self.lock();
+        self.put(&mut state, |_| Ok(text.to_owned()))?;
+        state.trial.take_if(|trial| trial.version != versions::id(text));
+        Ok(())
     }
 
-    /// Replaces the whole text if the file is still the one of version `base`.
+    /// Replaces the whole text if the file is still the one of version `base`. None
+    /// is on trial any more.
     ///
     /// # Errors
     /// `Conflict`, or as [`Self::write`].
     pub fn replace(&self, base: &str, text: &str) -> Result<(), WriteError> {
-        self.change(|old| match versions::id(old) {
+        self.exchange(base, text, None)
+    }
+
+    /// Replaces the whole text as [`Self::replace`] does, and remembers the one that
+    /// comes back if it is not to stay.
+    ///
+    /// # Errors
+    /// As [`Self::replace`].
+    pub fn try_out(&self, base: &str, text: &str, before: &str) -> Result<(), WriteError> {
+        let trial = Trial { version: versions::id(text), before: before.to_owned() };
+        self.exchange(base, text, Some(trial))
+    }
+
+    fn exchange(&self, base: &str, text: &str, trial: Option<Trial>) -> Result<(), WriteError> {
+        let mut state = self.lock();
+        self.put(&mut state, |old| match versions::id(old) {
             current if current == base => Ok(text.to_owned()),
             current => Err(WriteError::Conflict { current }),
-        })
+        })?;
+        state.trial = trial;
+        Ok(())
+    }
+
+    /// The text that is on trial.
+    pub fn trial(&self) -> Option<Trial> {
+        self.lock().trial.clone()
+    }
+
+    /// What stands in the file stays.
+    pub fn settle(&self) {
+        self.lock().trial = None;
     }
 
     /// Changes one key and leaves every other byte as it is. A missing file counts as empty.
@@ -185,21 +247,32 @@ impl ConfigFile {
 
     fn change(
         &self,
-        change: impl FnOnce(&str) -> Result<String, WriteError>,
+        change: impl Fn(&str) -> Result<String, WriteError>,
     ) -> Result<(), WriteError> {
-        let path = self.path.as_deref().ok_or(WriteError::Disabled)?;
         let mut state = self.lock();
+        let (old, new) = self.put(&mut state, &change)?;
+        if let Some(trial) = &mut state.trial {
+            trial.follow(&old, &new, change);
+        }
+        Ok(())
+    }
+
+    /// Writes what a change makes of the text, and gives what stood there and what does.
+    fn put(
+        &self,
+        state: &mut State,
+        change: impl FnOnce(&str) -> Result<String, WriteError>,
+    ) -> Result<(String, String), WriteError> {
+        let path = self.path.as_deref().ok_or(WriteError::Disabled)?;
         let old = self.text()?;
         let new = change(&old)?;
-        if new == old && path.exists() {
-            return Ok(());
+        if new != old || !path.exists() {
+            let saved = fs::metadata(path).and_then(|m| m.modified());
+            keep(state, &Versions::of(path), &old, saved.unwrap_or_else(|_| SystemTime::now()));
+            replace(path, new.as_bytes()).map_err(|source| io_error(path, source))?;
+            self.changed.notify_one();
         }
-        let saved = fs::metadata(path).and_then(|m| m.modified());
-        keep(&mut state, &Versions::of(path), &old, saved.unwrap_or_else(|_| SystemTime::now()));
-        replace(path, new.as_bytes()).map_err(|source| io_error(path, source))?;
-        drop(state);
-        self.changed.notify_one();
-        Ok(())
+        Ok((old, new))
     }
 
     /// Keeps a text that somebody else replaced in the file.
@@ -397,6 +470,35 @@ mod tests {
             matches!(error, WriteError::Conflict { current } if current == versions::id("a: 1\n"))
         );
         assert_eq!(file.text().unwrap(), "a: 1\n");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn what_comes_back_from_a_trial_has_later_changes_too() {
+        let dir = folder("trial");
+        let file = ConfigFile::new(Some(dir.join("a.yaml")));
+        let (before, tried) = ("streams:\n  a: x:1\n", "streams:\n  b: x:2\n");
+        file.write(before).unwrap();
+        file.try_out(&versions::id(before), tried, before).unwrap();
+        file.set_stream("c", &list(&["x:3"])).unwrap();
+        file.set_stream("b", &Edit::Remove).unwrap();
+        file.merge(&Node::parse("log: {level: debug}").unwrap()).unwrap();
+        let trial = file.trial().unwrap();
+        let more = "  c:\n    - x:3\nlog:\n  level: debug\n";
+        assert_eq!(trial.before, format!("{before}{more}"));
+        assert_eq!(file.text().unwrap(), format!("streams:\n{more}"));
+        assert_eq!(trial.version, versions::id(&file.text().unwrap()));
+        // A change that cannot be made in both leaves the other one as it is.
+        file.try_out(&trial.version, tried, "streams: 5\n").unwrap();
+        file.set_stream("c", &list(&["x:3"])).unwrap();
+        assert_eq!(file.trial().unwrap().before, "streams: 5\n");
+        // What somebody else wrote is none of it.
+        fs::write(dir.join("a.yaml"), before).unwrap();
+        let known = file.trial();
+        file.set_stream("d", &list(&["x:4"])).unwrap();
+        assert_eq!(file.trial(), known);
+        file.write(tried).unwrap();
+        assert_eq!(file.trial(), None);
         fs::remove_dir_all(&dir).unwrap();
     }
 

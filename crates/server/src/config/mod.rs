@@ -35,7 +35,7 @@ mod webrtc;
 
 pub use api::{Api, Rtsp};
 pub use document::parse_text;
-pub use file::{ConfigFile, WriteError};
+pub use file::{ConfigFile, Trial, WriteError};
 pub use log::Log;
 pub use patch::Edit;
 pub use problem::{Place, Problem, Severity};

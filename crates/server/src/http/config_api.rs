@@ -70,8 +70,8 @@ fn post(api: &Api, body: &[u8]) -> Reply {
         }
         Err(problem) => return refuse(&problem.to_string()),
     }
-    match api.file.write(&text) {
-        Ok(()) => in_force(api),
+    match api.live.write(api, || api.file.write(&text)) {
+        Ok(()) => empty(),
         Err(problem) => refuse(&problem.to_string()),
     }
 }
@@ -83,20 +83,14 @@ fn patch(api: &Api, body: &[u8]) -> Reply {
         Ok(document) => document,
         Err(problem) => return refuse(&problem.to_string()),
     };
-    match api.file.merge(&document) {
-        Ok(()) => in_force(api),
+    match api.live.write(api, || api.file.merge(&document)) {
+        Ok(()) => empty(),
         Err(problem @ WriteError::Io { .. }) if problem.is_missing() => {
             let path = api.file.path().map(|p| p.display().to_string()).unwrap_or_default();
             refuse(&format!("open {path}: no such file or directory"))
         }
         Err(problem) => refuse(&problem.to_string()),
     }
-}
-
-/// The answer to a written file. What is wrong in it is in the log.
-fn in_force(api: &Api) -> Reply {
-    let _ = api.live.reload(api, "api");
-    empty()
 }
 
 /// A text that was sent, with masks replaced by what they stand for.

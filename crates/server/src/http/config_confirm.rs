@@ -21,7 +21,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     match *call.method() {
         Method::POST => {
             off_thread(move || {
-                if api.live.unconfirmed().confirm(&version) {
+                if api.live.confirm(&api, &version) {
                     tracing::info!(target: "config", "confirmed");
                     return reply_json(&json!({ "version": version }));
                 }

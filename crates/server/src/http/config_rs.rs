@@ -136,7 +136,7 @@ fn all(api: &Api, kept: &Versions) -> Reply {
         })
         .collect();
     let version = versions::id(&text);
-    let left = api.live.unconfirmed().left(&version);
+    let left = api.live.left(api, &version);
     reply_json(&json!({
         "version": version,
         "unconfirmed": left.map(|left| json!({ "left_ms": whole_millis(left) })),
@@ -184,7 +184,7 @@ pub(super) fn reply(api: &Api, done: Result<(String, Applied), Refused>) -> Repl
     let hide = |text: &str| api.secrets.mask(text);
     match done {
         Ok((version, applied)) => reply_json(&json!({
-            "unconfirmed": api.live.unconfirmed().left(&version).map(|left| json!({ "left_ms": whole_millis(left) })),
+            "unconfirmed": api.live.left(api, &version).map(|left| json!({ "left_ms": whole_millis(left) })),
             "version": version,
             "changes": changes(&applied),
             "restart_required": applied.restart_required,

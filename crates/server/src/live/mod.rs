@@ -19,7 +19,7 @@ use rs2rtc_base::Current;
 use rs2rtc_endpoints::outputs::rtsp;
 
 use crate::config::sources::{self, Items, Process, Sources};
-use crate::config::{Config, Problem, Severity, WriteError};
+use crate::config::{Config, Problem, Severity, Trial, WriteError};
 use crate::http::Api;
 
 pub(crate) use apply::{
@@ -112,14 +112,9 @@ impl Live {
         let _ = self.rtsp.set(settings);
     }
 
-    /// The configuration that waits to be confirmed.
-    pub(crate) const fn unconfirmed(&self) -> &unconfirmed::Unconfirmed {
-        &self.unconfirmed
-    }
-
     /// Checks a text as if it stood in the configuration file.
     pub fn check(&self, text: &str) -> Checked {
-        let sources = sources::read(&self.items, &Process, Some(text));
+        let sources = self.sources(Some(text));
         if sources.path.is_some() {
             let config = Config::from_sources(&sources);
             return Checked { config, secrets: sources.secrets };
@@ -171,9 +166,8 @@ impl Live {
         running: &mut Running,
         cause: &'static str,
     ) -> Result<Applied, Refused> {
-        let result = self.put(api, running, self.sources());
+        let result = self.put(api, running);
         match &result {
-            Ok(applied) if applied.changes.is_empty() => {}
             Ok(applied) => tell(applied, cause),
             Err(refused) => {
                 tracing::error!(target: "config", cause, "not applied, the old configuration goes on");
@@ -206,23 +200,72 @@ impl Live {
         done
     }
 
-    fn sources(&self) -> Sources {
-        sources::read(&self.items, &Process, None)
+    /// Writes the file and puts in force what then stands in it, as one step. What
+    /// is wrong in it is in the log.
+    ///
+    /// # Errors
+    /// What `write` says; nothing is changed then.
+    pub fn write(
+        &self,
+        api: &Api,
+        write: impl FnOnce() -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        let mut running = self.lock();
+        write()?;
+        let _ = self.reload_locked(api, &mut running, "api");
+        Ok(())
     }
 
-    fn put(&self, api: &Api, running: &mut Running, sources: Sources) -> Result<Applied, Refused> {
-        if let Some(text) = sources.unreadable.first() {
-            return Err(Refused::Unreadable(text.clone()));
+    fn sources(&self, instead: Option<&str>) -> Sources {
+        sources::read(&self.items, &Process, instead)
+    }
+
+    fn readable(&self, instead: Option<&str>) -> Result<Sources, Refused> {
+        let sources = self.sources(instead);
+        match sources.unreadable.first() {
+            Some(text) => Err(Refused::Unreadable(text.clone())),
+            None => Ok(sources),
         }
+    }
+
+    fn put(&self, api: &Api, running: &mut Running) -> Result<Applied, Refused> {
+        let sources = self.readable(None)?;
         if running.text.is_some() && sources.text.is_none() {
             let path = sources.path.as_deref().map(|path| path.display().to_string());
             return Err(Refused::Gone(path.unwrap_or_default()));
         }
+        let config = checked(&running.config, &sources)?;
+        Ok(self.force(api, running, sources, config))
+    }
+
+    /// Writes a text with `write` and puts just that in force.
+    fn apply_locked(
+        &self,
+        api: &Api,
+        running: &mut Running,
+        text: &str,
+        write: impl FnOnce() -> Result<(), WriteError>,
+    ) -> Result<Applied, Refused> {
+        let sources = self.readable(Some(text))?;
+        let config = checked(&running.config, &sources)?;
+        write()?;
+        let applied = self.force(api, running, sources, config);
+        tell(&applied, "api");
+        Ok(applied)
+    }
+
+    /// Writes the text from before a trial and puts it in force, whatever mistakes
+    /// are in it: it was in force with them.
+    fn restore(&self, api: &Api, running: &mut Running, trial: &Trial) -> Result<Applied, Refused> {
+        let sources = self.readable(Some(&trial.before))?;
+        api.file.replace(&trial.version, &trial.before)?;
         let config = Config::from_sources(&sources);
-        let errors = new_errors(&running.config, &config);
-        if !errors.is_empty() {
-            return Err(Refused::Invalid(errors));
-        }
+        let applied = self.force(api, running, sources, config);
+        tell(&applied, "trial");
+        Ok(applied)
+    }
+
+    fn force(&self, api: &Api, running: &mut Running, sources: Sources, config: Config) -> Applied {
         if let Some(old) = running.text.as_ref().filter(|old| Some(*old) != sources.text.as_ref()) {
             api.file.keep(old, running.since);
         }
@@ -240,23 +283,7 @@ impl Live {
         running.text = sources.text;
         running.since = saved(sources.path.as_deref());
         running.files = sources.files;
-        Ok(Applied { changes, restart_required, problems })
-    }
-
-    /// Writes a text into the file, if that is still the one of version `base`,
-    /// and puts it in force.
-    ///
-    /// # Errors
-    /// See [`Refused`]; file and running configuration are as before then.
-    pub fn apply(&self, api: &Api, base: &str, text: &str) -> Result<Applied, Refused> {
-        let errors = self.new_errors(&self.check(text));
-        if !errors.is_empty() {
-            return Err(Refused::Invalid(errors));
-        }
-        // Nobody else may find the new text first: who asked is told what it changed.
-        let mut running = self.lock();
-        api.file.replace(base, text)?;
-        self.reload_locked(api, &mut running, "api")
+        Applied { changes, restart_required, problems }
     }
 
     /// All files that are looked for, whether they exist or not.
@@ -276,6 +303,16 @@ fn saved(path: Option<&Path>) -> SystemTime {
     modified.unwrap_or_else(SystemTime::now)
 }
 
+/// What sources say.
+///
+/// # Errors
+/// `Invalid`, with the mistakes that the old configuration has not.
+fn checked(old: &Config, sources: &Sources) -> Result<Config, Refused> {
+    let config = Config::from_sources(sources);
+    let errors = new_errors(old, &config);
+    if errors.is_empty() { Ok(config) } else { Err(Refused::Invalid(errors)) }
+}
+
 fn new_errors(old: &Config, new: &Config) -> Vec<Problem> {
     let known = |problem: &Problem| {
         old.problems.iter().any(|o| o.path == problem.path && o.text == problem.text)
@@ -286,6 +323,9 @@ fn new_errors(old: &Config, new: &Config) -> Vec<Problem> {
 
 fn tell(applied: &Applied, cause: &'static str) {
     const SHOWN: usize = 20;
+    if applied.changes.is_empty() {
+        return;
+    }
     let mut changes: Vec<String> =
         applied.changes.iter().take(SHOWN).map(ToString::to_string).collect();
     if applied.changes.len() > SHOWN {

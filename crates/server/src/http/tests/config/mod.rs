@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 mod default_file;
+mod unconfirmed;
 
 const FILE: &str = "# comment\nstreams:\n  a: rtsp://127.0.0.1:1/x  # inline\n  b:\n    - rtsp://127.0.0.1:1/y\n# tail\n";
 
@@ -395,86 +396,4 @@ async fn what_the_api_changes_is_not_undone_by_reading_the_file() {
     let applied = server.apply(&server.file()).await;
     assert_eq!(applied["changes"], json!([]), "the file says what is in force");
     server.stop().await;
-}
-
-/// Jumps over `wait` and waits until the file is `text`.
-async fn gone_back(server: &Server, wait: Duration, text: &str) {
-    tokio::time::pause();
-    tokio::time::advance(wait).await;
-    tokio::time::resume();
-    let back = async {
-        while server.file() != text {
-            // The file is written off this thread; there is nothing else to wait for.
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), back).await.expect("it goes back");
-}
-
-#[tokio::test]
-async fn what_nobody_confirms_goes_back() {
-    let server = Server::start("confirm", FILE);
-    let (first, base) = (server.file(), server.version().await);
-    let second = first.replace("# tail", "  gate: rtsp://127.0.0.1:1/g\n# tail");
-    let put = async |base: &str, seconds: &str, text: &str| {
-        let path = format!("/api/rs/config/apply?base={base}&confirm={seconds}");
-        server.send("POST", &path, "", text).await
-    };
-    for wrong in ["0", "x", "-1", "3601"] {
-        put(&base, wrong, &second).await.is(400, "confirm: seconds, 1 to 3600\n");
-    }
-    let applied = json_of(&put(&base, "60", &second).await);
-    let version = applied["version"].as_str().unwrap().to_owned();
-    let left = applied["unconfirmed"]["left_ms"].as_u64().unwrap();
-    assert!((1..=60_000).contains(&left), "{applied}");
-    let listed = json_of(&server.call("GET", "/api/rs/config/versions").await);
-    assert!(listed["unconfirmed"]["left_ms"].as_u64().unwrap() <= left);
-    assert_eq!(server.call("GET", "/api/streams?src=gate").await.status, 200);
-
-    // A trial on top of a trial goes back to what was before both.
-    let third = second.replace("gate:", "yard:");
-    let top = json_of(&put(&version, "60", &third).await)["version"].as_str().unwrap().to_owned();
-    gone_back(&server, Duration::from_secs(61), &first).await;
-    let confirm = format!("/api/rs/config/confirm?version={top}");
-    let late = server.call("POST", &confirm).await;
-    assert_eq!((late.status, &json_of(&late)["version"]), (409, &json!(base)));
-    let listed = json_of(&server.call("GET", "/api/rs/config/versions").await);
-    assert_eq!((&listed["unconfirmed"], &listed["version"]), (&Value::Null, &json!(base)));
-    for name in ["gate", "yard"] {
-        // The file comes first.
-        let gone = async {
-            while server.call("GET", &format!("/api/streams?src={name}")).await.status != 404 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), gone).await.expect(name);
-    }
-
-    // What is confirmed stays, and so does what was changed meanwhile.
-    assert_eq!(put(&base, "60", &third).await.status, 200);
-    server.call("GET", &confirm).await.is(405, "\n");
-    assert_eq!(server.call("POST", &confirm).await.status, 200);
-    let kept = json_of(&put(&top, "60", &second).await);
-    assert_eq!(kept["version"], version);
-    server.call("PUT", "/api/streams?name=more&src=rtsp://127.0.0.1:1/m").await.is(200, "");
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(61)).await;
-    tokio::time::resume();
-    assert_eq!(server.call("GET", "/api/streams?src=more").await.status, 200);
-    let all = server.file();
-
-    // At once, and at the end of the program.
-    let base = server.version().await;
-    let applied = json_of(&put(&base, "60", &first).await);
-    let path = format!("/api/rs/config/confirm?version={}", applied["version"].as_str().unwrap());
-    let back = server.call("DELETE", &path).await;
-    assert_eq!((back.status, json_of(&back)["version"].as_str()), (200, Some(base.as_str())));
-    assert_eq!(server.file(), all);
-    assert_eq!(server.call("DELETE", &path).await.status, 409);
-    assert_eq!(put(&base, "60", &first).await.status, 200);
-    let Server { cancel, ended, dir, .. } = server;
-    cancel.cancel();
-    ended.await.unwrap();
-    assert_eq!(std::fs::read_to_string(dir.join("go2rtc.yaml")).unwrap(), all);
-    std::fs::remove_dir_all(&dir).unwrap();
 }
