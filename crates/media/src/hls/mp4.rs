@@ -78,6 +78,10 @@ impl Packager for Mp4 {
         Arc::new(Mp4Begin { format, at: self.cursor.end() })
     }
 
+    fn takes(&self, track: usize, frame: &Frame) -> bool {
+        self.tracks.get(track).is_some_and(|track| track.takes(frame))
+    }
+
     fn frame(&mut self, track: usize, frame: &Frame, out: &mut Chunks) {
         let fragment = self.tracks.get_mut(track).and_then(|track| track.fragment(frame));
         if let Some(fragment) = fragment

@@ -46,6 +46,10 @@ pub trait Packager: Send {
     /// Writes what a part begins with. Where it begins.
     fn begin_part(&mut self, out: &mut Chunks) -> Arc<dyn Begin>;
 
+    /// Whether there is anything of a frame to write. Nothing begins with one of which
+    /// there is not: a picture without a slice, sound without a sample.
+    fn takes(&self, track: usize, frame: &Frame) -> bool;
+
     /// Writes a frame.
     fn frame(&mut self, track: usize, frame: &Frame, out: &mut Chunks);
 }
@@ -66,7 +70,7 @@ pub struct Init {
     pub bytes: Bytes,
 }
 
-/// A part of a segment.
+/// A part of a segment. There is a frame of the leading track in it.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// Its content.

@@ -2,8 +2,9 @@
 //! parts of even length in them.
 //!
 //! The track of pictures leads, else the first track of sound. What belongs to
-//! other tracks goes into the part that is open when it comes. Nothing is empty: a
-//! segment ends when the first frame of the next one is there.
+//! other tracks goes into the part that is open when it comes. Nothing is empty: a part
+//! is there once its first frame is written, a segment is closed with parts only, and it
+//! ends when the first frame of the next one is there.
 //!
 //! A frame may come so late that its segment would be longer than the target duration
 //! that was promised. Then what is open of it, which nobody has seen, becomes a segment
@@ -51,7 +52,8 @@ const MAX_SEGMENT: usize = 8 << 20;
 /// are listed.
 const JOINABLE: i64 = 6;
 
-/// The part that is being written.
+/// The part that is being written. Its first frame is in it: [`Segmenter::start_part`]
+/// alone makes one.
 struct Open {
     out: Chunks,
     begin: i64,
@@ -131,17 +133,24 @@ impl Segmenter {
     /// Takes the next frame of a track.
     pub fn push(&mut self, track: usize, frame: &Arc<Frame>) {
         self.has_changed |= self.packager.learn(track, frame);
+        if !self.packager.takes(track, frame) {
+            return;
+        }
         if track == self.lead.0 {
             // Whatever the times are, their differences are numbers.
             let at = rescale(frame.dts, self.lead.1, 1_000_000).clamp(-FAR, FAR);
-            self.cut(frame, at);
+            let has_begun = self.cut(frame, at);
             if self.has_pictures {
                 self.groups.push(frame, at);
             }
+            if has_begun {
+                return;
+            }
         }
         let Some(part) = &mut self.part else { return };
-        self.packager.frame(track, frame, &mut part.out);
-        count(&mut part.counts, track, frame);
+        if !write(self.packager.as_mut(), track, frame, part) {
+            return;
+        }
         if track != self.lead.0
             && let Some(of_track) = self.others.get_mut(track)
         {
@@ -152,9 +161,10 @@ impl Segmenter {
     }
 
     /// Ends what has to end before a frame of the leading track, and begins what
-    /// begins with it.
-    fn cut(&mut self, frame: &Frame, at: i64) {
+    /// begins with it. True if something did: the frame is in it.
+    fn cut(&mut self, frame: &Frame, at: i64) -> bool {
         let is_key = frame.keyframe || !self.has_pictures;
+        let mut has_begun = true;
         let expected = self.rhythm.expected();
         let has_length = self.rhythm.is_known() || !self.closed.is_empty();
         let since = match self.rhythm.push(at) {
@@ -178,19 +188,22 @@ impl Segmenter {
             let is_decodable =
                 is_key || goes_on && self.groups.before(self.groups.next()).is_some();
             if !is_decodable || !self.packager.is_ready() {
-                return;
+                return false;
             }
             self.start(frame, at);
         } else if self.ends_segment(frame, at, since) {
             self.end_segment(at);
             self.start(frame, at);
-        } else if self.ends_part(at) {
+        } else if self.part.is_none() || self.ends_part(at) {
             self.end_part(at);
             self.start_part(frame, at);
+        } else {
+            has_begun = false;
         }
         if is_key {
             self.last_keyframe = at;
         }
+        has_begun
     }
 
     /// Ends what would be too long with a frame that should have come at `expected`.
@@ -287,13 +300,16 @@ impl Segmenter {
         self.start_part(frame, at);
     }
 
+    /// Begins a part with its first frame. There is none if nothing of that is written.
     fn start_part(&mut self, frame: &Frame, at: i64) {
         let mut out = Chunks::new();
         let begin = self.packager.begin_part(&mut out);
         let keyframe = frame.keyframe || !self.has_pictures;
         let start = Start { frame: self.groups.next(), keyframe, dts: frame.dts, begin };
         let before = self.others.iter().map(|track| track.newest.clone()).collect();
-        self.part = Some(Open { out, begin: at, start, counts: Vec::new(), before });
+        let mut part = Open { out, begin: at, start, counts: Vec::new(), before };
+        let is_written = write(self.packager.as_mut(), self.lead.0, frame, &mut part);
+        self.part = is_written.then_some(part);
     }
 
     fn end_part(&mut self, at: i64) {
@@ -319,9 +335,13 @@ impl Segmenter {
         self.close(at);
     }
 
-    /// Closes the segment with the parts that are done.
+    /// Closes the segment with the parts that are done. Without any there is none.
     fn close(&mut self, at: i64) {
         let Some(mut segment) = self.open.take() else { return };
+        if segment.parts.is_empty() {
+            self.has_changed = true;
+            return;
+        }
         segment.counts = sum(&segment.parts);
         segment.duration = (at - self.begin).clamp(LEAST_LENGTH, self.rhythm.limit());
         if self.parts.is_none() {
@@ -448,6 +468,18 @@ fn part_length(interval: i64) -> Option<PartLength> {
     }
     let frames = ((PART + interval / 2) / interval).max(1);
     Some(PartLength { longest: interval * frames * 11 / 10, interval })
+}
+
+/// Writes a frame into a part. False if it did not: there was nothing to write, or no
+/// place for it.
+fn write(packager: &mut dyn Packager, track: usize, frame: &Frame, part: &mut Open) -> bool {
+    let before = part.out.len();
+    packager.frame(track, frame, &mut part.out);
+    let is_written = part.out.len() > before;
+    if is_written {
+        count(&mut part.counts, track, frame);
+    }
+    is_written
 }
 
 /// What is in parts, by track.

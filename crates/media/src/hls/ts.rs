@@ -73,6 +73,10 @@ impl Packager for Ts {
         Arc::new(begin)
     }
 
+    fn takes(&self, track: usize, frame: &Frame) -> bool {
+        self.muxer.takes(track, frame)
+    }
+
     fn frame(&mut self, track: usize, frame: &Frame, out: &mut Chunks) {
         self.muxer.frame(track, frame, out);
     }

@@ -2,6 +2,7 @@
 //! moment of a stream, and FFmpeg plays what is in them.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod content;
 mod joins;
 mod schedules;
 
@@ -43,6 +44,10 @@ impl Packager for Plain {
 
     fn begin_part(&mut self, _: &mut Chunks) -> Arc<dyn Begin> {
         Arc::new(Nowhere)
+    }
+
+    fn takes(&self, _: usize, _: &Frame) -> bool {
+        true
     }
 
     fn frame(&mut self, _: usize, _: &Frame, out: &mut Chunks) {

@@ -4,11 +4,17 @@
 use super::*;
 
 /// Numbers that follow from a seed (Marsaglia, "Xorshift RNGs", 2003).
-struct Chance(u64);
+pub(super) struct Chance(u64);
 
 impl Chance {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut chance = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        (0..8).for_each(|_| _ = chance.below(2));
+        chance
+    }
+
     /// One of `0..bound`.
-    fn below(&mut self, bound: i64) -> i64 {
+    pub(super) fn below(&mut self, bound: i64) -> i64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -16,7 +22,7 @@ impl Chance {
     }
 
     /// True in one of so many cases.
-    fn one_in(&mut self, cases: i64) -> bool {
+    pub(super) fn one_in(&mut self, cases: i64) -> bool {
         self.below(cases) == 0
     }
 
@@ -26,7 +32,7 @@ impl Chance {
 }
 
 /// A camera whose rate, keyframes and clock change as they like; all in milliseconds.
-struct Camera {
+pub(super) struct Camera {
     chance: Chance,
     interval: i64,
     group: i64,
@@ -34,10 +40,8 @@ struct Camera {
 }
 
 impl Camera {
-    fn new(seed: u64) -> Self {
-        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        (0..8).for_each(|_| _ = chance.below(2));
-        let mut camera = Self { chance, interval: 0, group: 0, at: 0 };
+    pub(super) fn new(seed: u64) -> Self {
+        let mut camera = Self { chance: Chance::new(seed), interval: 0, group: 0, at: 0 };
         camera.change();
         camera
     }
@@ -48,7 +52,7 @@ impl Camera {
         self.group = self.chance.of([1, 2, 5, 13, 25, 50, 250, 1000]);
     }
 
-    fn next(&mut self) -> Arc<Frame> {
+    pub(super) fn next(&mut self) -> Arc<Frame> {
         let chance = &mut self.chance;
         self.at += match chance.below(400) {
             0 => chance.below(1000),

@@ -79,6 +79,34 @@ impl Track {
         self.timeline.expect(step);
     }
 
+    /// Whether there is a fragment of a frame: it is of the track's kind, a picture has a
+    /// slice, and sound a sample.
+    pub fn takes(&self, frame: &Frame) -> bool {
+        match (&self.format.config, &frame.payload) {
+            (Config::H264(_), Payload::Nals(nals)) => {
+                frame.codec == CodecId::H264
+                    && nals.iter().any(|nal| h264::is_vcl(h264::nal_type(nal)))
+            }
+            (Config::H265(_), Payload::Nals(nals)) => {
+                let is_slice = |nal: &Bytes| !nal.is_empty() && h265::is_vcl(h265::nal_type(nal));
+                frame.codec == CodecId::H265 && nals.iter().any(is_slice)
+            }
+            (Config::Av1(_), Payload::Opaque(payloads)) => {
+                frame.codec == CodecId::Av1
+                    && rtp_av1::units(payloads).is_some_and(|units| !units.is_empty())
+            }
+            (Config::Pcm { codec, channels, .. }, Payload::Data(data)) => {
+                let bytes = if matches!(codec, CodecId::Pcma | CodecId::Pcmu) { 1 } else { 2 };
+                data.len() >= bytes * usize::from(*channels)
+            }
+            (
+                Config::Av1(_) | Config::Aac { .. } | Config::Mpa { .. } | Config::Opus { .. },
+                Payload::Data(data),
+            ) => !data.is_empty(),
+            _ => false,
+        }
+    }
+
     /// Makes the fragment of a frame. `None` if the frame is of another kind than
     /// the track, or empty.
     pub fn fragment(&mut self, frame: &Frame) -> Option<Fragment> {

@@ -105,6 +105,24 @@ impl Muxer {
         out.append(bytes);
     }
 
+    /// Whether there is anything of a frame to write: pictures have a slice.
+    pub fn takes(&self, track: usize, frame: &Frame) -> bool {
+        let Some(stream) = self.streams.get(track) else { return false };
+        match (&stream.format, &frame.payload) {
+            (Format::H264, Payload::Nals(nals)) => {
+                nals.iter().any(|nal| h264::is_vcl(h264::nal_type(nal)))
+            }
+            (Format::H265, Payload::Nals(nals)) => {
+                nals.iter().any(|nal| !nal.is_empty() && h265::is_vcl(h265::nal_type(nal)))
+            }
+            (format, payload) => {
+                let mut parts = Vec::new();
+                format.parts(payload, &mut parts);
+                parts.iter().any(|part| !part.is_empty())
+            }
+        }
+    }
+
     /// Tables and frames, each with its track, that stand in front of what this muxer
     /// writes next, which begins with a decoding time of a track: its counters go on
     /// where theirs end.
