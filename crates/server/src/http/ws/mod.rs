@@ -43,6 +43,9 @@ use talk::Talk;
 
 /// Longest frame from a client.
 const MAX_FRAME: usize = 256 * 1024;
+/// Bytes that are read at once. As many are set to zero whenever a socket is looked at,
+/// which is after each fragment that it is sent.
+const READ: usize = 4 * 1024;
 /// Offers that are answered at the same time on one socket.
 const MAX_OFFERS: usize = 8;
 /// Media streams that one socket may have.
@@ -91,6 +94,7 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     };
     let tasks = api.tasks.clone();
     let upgrade = upgrade.max_frame_size(MAX_FRAME).max_message_size(MAX_FRAME);
+    let upgrade = upgrade.read_buffer_size(READ);
     let (give, take) = tokio::sync::oneshot::channel();
     // The socket is served by a task of ours, so that shutdown waits for it.
     tasks.spawn("websocket", async move {
