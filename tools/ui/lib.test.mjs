@@ -116,8 +116,9 @@ test('the graph: five columns, lines between what belongs together', () => {
 test('playlists', () => {
     const base = new URL('http://h/a/api/stream.m3u8?src=x');
     assert.deepEqual(parse('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1.640029,mp4a.40.2"\nhls/playlist.m3u8?id=1', base).streams, [{url: 'http://h/a/api/hls/playlist.m3u8?id=1', codecs: 'avc1.640029,mp4a.40.2'}]);
-    const media = parse('#EXTM3U\r\n#EXT-X-TARGETDURATION:2\r\n#EXT-X-MEDIA-SEQUENCE:7\r\n#EXT-X-MAP:URI="init.mp4?id=1"\r\n#EXTINF:0.500,\r\nsegment.m4s?id=1&n=7\r\n', new URL('http://h/api/hls/playlist.m3u8'));
-    assert.deepEqual([media.map, media.target, media.sequence, media.segments], ['http://h/api/hls/init.mp4?id=1', 2, 7, ['http://h/api/hls/segment.m4s?id=1&n=7']]);
+    const media = parse('#EXTM3U\r\n#EXT-X-TARGETDURATION:2\r\n#EXT-X-MEDIA-SEQUENCE:7\r\n#EXT-X-MAP:URI="init.mp4?id=1"\r\n#EXTINF:0.500,\r\nsegment.m4s?id=1&n=7\r\n#EXT-X-DISCONTINUITY\r\n#EXT-X-MAP:URI="init.mp4?id=1&n=1"\r\n#EXTINF:1.000,\r\nsegment.m4s?id=1&n=8\r\n#EXTINF:1.000,\r\nsegment.m4s?id=1&n=9\r\n', new URL('http://h/api/hls/playlist.m3u8'));
+    const at = (/** @type {number} */ n, /** @type {string} */ map, isNew = false) => ({url: `http://h/api/hls/segment.m4s?id=1&n=${n}`, map: `http://h/api/hls/init.mp4?id=1${map}`, isNew});
+    assert.deepEqual([media.target, media.sequence, media.segments], [2, 7, [at(7, ''), at(8, '&n=1', true), at(9, '&n=1')]]);
 });
 
 test('addresses of a stream carry its name, and say who cannot play it', () => {

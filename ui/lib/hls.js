@@ -14,23 +14,27 @@ const sleep = (/** @type {number} */ ms) => new Promise(resolve => setTimeout(re
  * A playlist as far as it is needed here. Pure.
  * @param {string} text
  * @param {URL} base where it came from
- * @returns {{streams: {url: string, codecs: string}[], map: string, target: number, sequence: number, segments: string[], ended: boolean}}
+ * @returns {{streams: {url: string, codecs: string}[], target: number, sequence: number, segments: {url: string, map: string, isNew: boolean}[], ended: boolean}}
+ *     `isNew`: it does not continue what was before
  */
 export function parse(text, base) {
-    const out = {streams: /** @type {{url: string, codecs: string}[]} */ ([]), map: '', target: 1, sequence: 0, segments: /** @type {string[]} */ ([]), ended: false};
+    const out = {streams: /** @type {{url: string, codecs: string}[]} */ ([]), target: 1, sequence: 0, segments: /** @type {{url: string, map: string, isNew: boolean}[]} */ ([]), ended: false};
+    let map = '', isNew = false;
     const at = (/** @type {string} */ url) => new URL(url, base).href;
     /** @type {string|null} */
     let codecs = null;
     for (const line of text.split(/\r?\n/)) {
         if (line.startsWith('#EXT-X-STREAM-INF:')) codecs = /CODECS="([^"]*)"/.exec(line)?.[1] ?? '';
-        else if (line.startsWith('#EXT-X-MAP:')) out.map = at(/URI="([^"]*)"/.exec(line)?.[1] ?? '');
+        else if (line.startsWith('#EXT-X-MAP:')) map = at(/URI="([^"]*)"/.exec(line)?.[1] ?? '');
+        else if (line === '#EXT-X-DISCONTINUITY') isNew = true;
         else if (line.startsWith('#EXT-X-TARGETDURATION:')) out.target = Number(line.split(':')[1]) || 1;
         else if (line.startsWith('#EXT-X-MEDIA-SEQUENCE:')) out.sequence = Number(line.split(':')[1]) || 0;
         else if (line.startsWith('#EXT-X-ENDLIST')) out.ended = true;
         else if (line && !line.startsWith('#')) {
             if (codecs !== null) out.streams.push({url: at(line), codecs});
-            else out.segments.push(at(line));
+            else out.segments.push({url: at(line), map, isNew});
             codecs = null;
+            isNew = false;
         }
     }
     return out;
@@ -111,15 +115,19 @@ export class Loader {
     /** Looks once, and takes what is new. @param {URL} url @param {SourceBuffer} buffer @returns {Promise<boolean>} media came */
     async #round(url, buffer) {
         const list = parse(await this.#text(url), url);
-        if (list.map && list.map !== this.#map) {
-            await this.#append(buffer, await this.#bytes(list.map));
-            this.#map = list.map;
-        }
         if (this.#next < list.sequence || this.#next > list.sequence + list.segments.length) this.#next = Math.max(list.sequence, list.sequence + list.segments.length - 2);
         let came = false;
         for (const [i, segment] of list.segments.entries()) {
             if (list.sequence + i < this.#next) continue;
-            await this.#append(buffer, await this.#bytes(segment));
+            if (segment.map && segment.map !== this.#map) {
+                await this.#append(buffer, await this.#bytes(segment.map));
+                this.#map = segment.map;
+            }
+            const bytes = await this.#bytes(segment.url);
+            // Its time begins anew: it is put behind what is there.
+            if (segment.isNew) buffer.mode = 'sequence';
+            await this.#append(buffer, bytes);
+            if (segment.isNew) buffer.mode = 'segments';
             this.#next = list.sequence + i + 1;
             came = true;
         }

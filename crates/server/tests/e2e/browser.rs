@@ -201,13 +201,16 @@ fn another_picture_goes_on_in_the_same_page() {
     if !has_browser() {
         return;
     }
-    let server = Server::with_streams("cam: \"demo:?width=640&height=360\"");
     let put = "demo:?width=320&height=240";
-    let report = play(&server.url(""), "cam", &["--mode", "mse", "--put", put]);
-    assert!(report.contains("\"changed\":{\"ok\":true,\"sockets\":0}"), "{report}");
-    assert!(report.contains("\"ok\":true"), "{report}");
-    assert_eq!((number(&report, "width"), number(&report, "height")), (320.0, 240.0));
-    assert!(number(&report, "advanced") > 20.0, "the burnt-in counter moves: {report}");
+    // The time of HLS begins anew with it.
+    for mode in ["mse", "hls"] {
+        let server = Server::with_streams("cam: \"demo:?width=640&height=360\"");
+        let report = play(&server.url(""), "cam", &["--mode", mode, "--put", put]);
+        assert!(report.contains("\"changed\":{\"ok\":true,\"sockets\":0}"), "{mode}: {report}");
+        assert!(report.contains("\"ok\":true"), "{mode}: {report}");
+        assert_eq!((number(&report, "width"), number(&report, "height")), (320.0, 240.0));
+        assert!(number(&report, "advanced") > 20.0, "the burnt-in counter moves: {mode}: {report}");
+    }
 }
 
 /// A source whose timestamps jump back every second, as what is pushed is the same
