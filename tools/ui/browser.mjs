@@ -118,6 +118,8 @@ export async function launchFirefox() {
             extraPrefsFirefox: {
                 'media.autoplay.default': 0, 'app.update.enabled': false,
                 'network.captive-portal-service.enabled': false, 'network.connectivity-service.enabled': false,
+                // WebRTC finds this machine, whose addresses no mDNS tells here.
+                'media.peerconnection.ice.loopback': true, 'media.peerconnection.ice.obfuscate_host_addresses': false,
             },
         });
         return {

@@ -87,13 +87,18 @@ fn firefox_plays_av1() {
     }
     let media = Folder::new();
     let server = server(&media);
-    for stream in ["cam", "again"] {
-        let how = ["--mode", "mse", "--browser", "firefox"];
+    for (stream, mode) in [("cam", "mse"), ("again", "mse"), ("cam", "webrtc"), ("again", "webrtc")]
+    {
+        let how = ["--mode", mode, "--browser", "firefox"];
         let report = play(&server.url(""), stream, &how);
         assert!(report.contains("\"ok\":true"), "{stream}: {report}");
         let size = (number(&report, "width"), number(&report, "height"));
         assert_eq!(size, (320.0, 180.0), "{stream}");
         assert!(number(&report, "distinct") > 3.0, "pictures differ: {stream}: {report}");
+        if mode == "webrtc" {
+            assert!(report.contains("\"codec\":\"video/AV1\""), "{stream}: {report}");
+            assert!(number(&report, "decoded") > 10.0, "{stream}: {report}");
+        }
     }
 }
 
