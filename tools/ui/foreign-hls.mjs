@@ -103,6 +103,8 @@ async function inPage({address, lowLatency, seconds, timeout, restarts}, read) {
         stop: async () => { hls.stopLoad(); await sleep(2500); hls.startLoad(-1); },
         seek: async () => { video.pause(); await sleep(2500); video.currentTime = hls.liveSyncPosition; await video.play(); },
         back: async () => { video.currentTime = Math.max(0, video.currentTime - 2); },
+        // Longer than it is waited for, as on a busy machine.
+        starve: async () => { const until = performance.now() + 7000; while (performance.now() < until); },
         reopen: async () => { const {url} = hls.levels[0]; hls.destroy(); hls = open(Array.isArray(url) ? url[0] : url); },
     };
     for (const [name, lose] of restarts ? Object.entries(ways) : []) {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media, Payload};
+use rs2rtc_streams::events::Event;
 use rs2rtc_streams::{
     BoxFuture, Connection, Description, OpenRequest, Opener, Options, Origin, Producer,
     Publication, Settings, Stream, Streams, Tracks,
@@ -141,14 +142,40 @@ impl Scene {
 
     /// Why the next viewer leaves, waiting for it.
     pub(super) async fn left(&self) -> String {
-        use rs2rtc_streams::events::Event;
+        self.event(|event| match event {
+            Event::ViewerLeft { reason, .. } => Some(reason.to_string()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Why a viewer let go of the source.
+    pub(super) async fn parked(&self) -> String {
+        self.event(|event| match event {
+            Event::ViewerParked { reason, .. } => Some(reason.to_string()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// A viewer has taken hold of the source again.
+    pub(super) async fn resumed(&self) {
+        self.event(|event| matches!(event, Event::ViewerResumed { .. }).then_some(())).await;
+    }
+
+    /// Viewers that have a hold on the source.
+    pub(super) fn viewers(&self) -> usize {
+        self.stream.snapshot().consumers.map_or(0, |viewers| viewers.len())
+    }
+
+    async fn event<T>(&self, wanted: impl Fn(&Event) -> Option<T>) -> T {
         let events = self.streams.events();
         let mut seq = 0;
         loop {
             for record in events.since(seq).records {
                 seq = record.seq;
-                if let Event::ViewerLeft { reason, .. } = &record.event {
-                    return reason.to_string();
+                if let Some(found) = wanted(&record.event) {
+                    return found;
                 }
             }
             events.changed(seq).await;

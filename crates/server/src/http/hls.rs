@@ -96,14 +96,19 @@ pub(crate) async fn playlist(api: Arc<Api>, call: Call) -> Reply {
 
 async fn media_playlist(session: &Session, call: &Call) -> Reply {
     let Ok(reload) = reload(&call.query) else { return error(StatusCode::BAD_REQUEST, "") };
-    match session.playlist(reload).await {
-        Ok(text) => typed(PLAYLIST, text),
-        Err(Refused::TooFar) => error(StatusCode::BAD_REQUEST, "hls: not in sight"),
-        Err(Refused::TooLate) => {
+    session.playlist(reload).await.map_or_else(refused, |text| typed(PLAYLIST, text))
+}
+
+/// Players ask again for what has not come, and give up where it never will.
+fn refused(why: Refused) -> Reply {
+    match why {
+        Refused::TooFar => error(StatusCode::BAD_REQUEST, "hls: not in sight"),
+        Refused::TooLate => {
             let mut reply = error(StatusCode::SERVICE_UNAVAILABLE, "hls: no segment yet");
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             reply
         }
+        Refused::Gone => no_page(),
     }
 }
 
@@ -117,9 +122,9 @@ pub(crate) async fn init(api: Arc<Api>, call: Call) -> Reply {
     };
     let init = match session(&api, &call) {
         Some(session) => session.init(number).await,
-        None => None,
+        None => Err(Refused::Gone),
     };
-    open_to_all(init.map_or_else(no_page, |bytes| no_store(typed(INIT, bytes))))
+    open_to_all(init.map_or_else(refused, |bytes| no_store(typed(INIT, bytes))))
 }
 
 /// A segment of a transport stream, or a part of one.
@@ -143,9 +148,9 @@ async fn segment(api: &Api, call: &Call, form: Form, content_type: &'static str)
     let session = session(api, call).filter(|session| session.form() == form);
     let pieces = match session {
         Some(session) => session.fetch(number, part).await,
-        None => None,
+        None => Err(Refused::Gone),
     };
-    open_to_all(pieces.map_or_else(no_page, |pieces| {
+    open_to_all(pieces.map_or_else(refused, |pieces| {
         no_store(typed(content_type, Body::new(Pieces(pieces.into()))))
     }))
 }

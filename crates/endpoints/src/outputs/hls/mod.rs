@@ -2,7 +2,7 @@
 //! (`spec/media.md` 5, `docs/outputs/hls.md`).
 //!
 //! A [`Session`] is a viewer: it holds the stream for as long as its segments are
-//! fetched. A [`feed::Feed`] cuts a stream in one form, for all sessions that were
+//! fetched, and can go on for a while after. A [`feed::Feed`] cuts a stream in one form, for all sessions that were
 //! given the same tracks, as long as there is one. Nothing here knows HTTP.
 
 mod feed;
@@ -16,7 +16,7 @@ use rs2rtc_media::hls::Form;
 use rs2rtc_streams::{Attached, CancellationToken, Tasks};
 
 use feed::Feed;
-pub use session::{KEEP, KEEP_WITHOUT_SOCKET, Refused, Reload, Session, WAIT};
+pub use session::{KEEP, KEEP_PARKED, KEEP_WITHOUT_SOCKET, Refused, Reload, Session, WAIT};
 
 /// Sessions at the same time.
 const MAX_SESSIONS: usize = 1024;
@@ -54,7 +54,7 @@ impl Hls {
     /// codec.
     pub fn open(
         &self,
-        attached: Attached,
+        mut attached: Attached,
         form: Form,
         gone: CancellationToken,
     ) -> Result<Arc<Session>, Error> {
@@ -75,7 +75,7 @@ impl Hls {
         let (shared, cancel) = (Arc::clone(&self.shared), self.cancel.clone());
         let watched = Arc::clone(&session);
         self.tasks.spawn("hls session", async move {
-            let departure = watched.watch(attached.kicked(), cancel).await;
+            let departure = watched.watch(&mut attached, cancel).await;
             // No request finds it from here on.
             shared.sessions().remove(watched.id());
             match departure {

@@ -1,19 +1,27 @@
 //! One viewer: it is there while it fetches segments.
+//!
+//! One that fetches nothing lets go of the camera. It may be gone, be stopped, or be
+//! starved of processor time and come back late: for a while its address is kept, what
+//! was cut too, and it goes on with its next request.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rs2rtc_base::ErrorKind;
 use rs2rtc_media::hls::{Counts, Form, Lead, Names, Playlist, Segment, Segmenter, codecs, master};
 use rs2rtc_streams::{Attached, CancellationToken, Connection, Departure, Sender};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::feed::{self, Feed};
 
-/// How long a session lasts without a request for a segment or a part.
+/// How long a session holds the camera without a request for a segment or a part.
 pub const KEEP: Duration = Duration::from_secs(5);
 /// The same once the viewer's socket has ended: two segments.
 pub const KEEP_WITHOUT_SOCKET: Duration = Duration::from_secs(2);
+/// How long a session that has let go of the camera can go on.
+pub const KEEP_PARKED: Duration = Duration::from_secs(30);
 /// How long a request waits for what is about to come.
 pub const WAIT: Duration = Duration::from_secs(3);
 /// How long after the first frame a transport stream is not shown without one of its
@@ -30,18 +38,47 @@ pub struct Session {
     senders: Vec<Arc<Sender>>,
     /// Number of the segment it begins with; once it has asked for a playlist.
     entry: OnceLock<u64>,
-    fetched: Mutex<Fetched>,
+    polls: Mutex<Polls>,
+    /// Tells that a viewer which has let go of the camera asks for something.
+    woken: Notify,
     /// The socket that it was opened over has ended; never, if there was none.
     gone: CancellationToken,
 }
 
-/// What a viewer has fetched.
+/// What a viewer has asked for.
 #[derive(Debug)]
-struct Fetched {
-    /// When it did last.
+struct Polls {
+    /// When it fetched something last.
     at: Instant,
-    /// Where it goes on if it leaves out nothing: a segment, and a part of it.
+    /// When it asked for anything last.
+    seen: Instant,
+    /// The segment that it fetched last, and the part behind what it fetched of it.
     next: Option<(u64, usize)>,
+    /// The newest segment that a playlist named to it.
+    listed: Option<u64>,
+    /// It has let go of the camera.
+    is_parked: bool,
+}
+
+impl Polls {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { at: now, seen: now, next: None, listed: None, is_parked: false }
+    }
+
+    /// The segment and part with which it goes on, or began, if it leaves out nothing.
+    fn next(&self, segmenter: &Segmenter) -> Option<(u64, usize)> {
+        let (number, part) = self.next?;
+        let last = segmenter.closed().find(|closed| closed.number == number);
+        let is_over = last.is_some_and(|last| part >= last.parts.len());
+        Some(if is_over { (number + 1, 0) } else { (number, part) })
+    }
+
+    /// Whether a playlist named segments to it that it has not fetched.
+    fn has_more(&self, segmenter: &Segmenter) -> bool {
+        let next = self.next(segmenter);
+        self.listed.is_some_and(|listed| next.is_none_or(|next| next.0 <= listed))
+    }
 }
 
 /// What a request for a playlist waits for (`_HLS_msn` and `_HLS_part`).
@@ -53,13 +90,15 @@ pub struct Reload {
     pub part: Option<usize>,
 }
 
-/// Why a playlist is not given.
+/// Why something is not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It asks for something that is far away.
+    /// A playlist with something that is far away.
     TooFar,
-    /// What it waits for has not come.
+    /// It has not come yet, but may.
     TooLate,
+    /// It is gone, or never was.
+    Gone,
 }
 
 impl Session {
@@ -75,7 +114,8 @@ impl Session {
             connection: Arc::clone(attached.connection()),
             senders: feed::sent(attached).map(|track| Arc::clone(&track.sender)).collect(),
             entry: OnceLock::new(),
-            fetched: Mutex::new(Fetched { at: Instant::now(), next: None }),
+            polls: Mutex::new(Polls::new()),
+            woken: Notify::new(),
             gone,
         }
     }
@@ -97,16 +137,38 @@ impl Session {
 
     /// Its media playlist, once there is a segment and what `reload` waits for.
     ///
+    /// The session is not kept for it, as a player that is stopped asks for playlists too,
+    /// but for the first one: there is nothing to fetch before. One that has let go of the
+    /// camera takes it again if it has fetched all that it knows of, else it is told what
+    /// there is.
+    ///
     /// # Errors
     /// It would list nothing, or not that, after [`WAIT`].
     pub async fn playlist(&self, reload: Reload) -> Result<String, Refused> {
-        let is_near = |segmenter: &Segmenter| {
-            // After a hole none is open until the next keyframe.
-            let after_closed = segmenter.closed().next_back().map_or(0, |last| last.number + 1);
-            let next = segmenter.open().map_or(after_closed, |open| open.number);
-            reload.segment.is_none_or(|number| number <= next + 2)
-        };
-        if !is_near(&self.feed.segmenter()) {
+        let (is_first, waits) = self.asks_for_playlist();
+        let found = self.list(reload, waits).await;
+        if is_first {
+            self.touch(&mut self.polls());
+        }
+        found
+    }
+
+    /// Whether it has had none yet, and whether it gets one with something new.
+    fn asks_for_playlist(&self) -> (bool, bool) {
+        let segmenter = self.feed.segmenter();
+        let mut polls = self.polls();
+        polls.seen = Instant::now();
+        let is_first = polls.listed.is_none();
+        let waits = !(polls.is_parked && polls.has_more(&segmenter));
+        drop(segmenter);
+        if is_first || polls.is_parked && waits {
+            self.touch(&mut polls);
+        }
+        (is_first, waits)
+    }
+
+    async fn list(&self, reload: Reload, waits: bool) -> Result<String, Refused> {
+        if reload.segment.is_some_and(|number| !is_near(&self.feed.segmenter(), number)) {
             return Err(Refused::TooFar);
         }
         if self.entry.get().is_none() && self.feed.form == Form::Ts {
@@ -114,25 +176,31 @@ impl Session {
         }
         let found = self.wait(|segmenter| {
             let playlist = Playlist::new(segmenter, self.entry(segmenter)?);
-            let is_there = !playlist.is_empty() && has(segmenter, reload);
-            is_there.then(|| playlist.write(Names { form: self.feed.form, id: &self.id }))
+            if playlist.is_empty() || waits && !has(segmenter, reload) {
+                return None;
+            }
+            self.polls().listed = segmenter.closed().next_back().map(|last| last.number);
+            Some(playlist.write(Names { form: self.feed.form, id: &self.id }))
         });
-        found.await.ok_or(Refused::TooLate)
+        found.await
     }
 
     /// What has to be fetched before segments: the initialisation segment of that
     /// number, else the newest. Waits until there is one.
-    pub async fn init(&self, number: Option<u64>) -> Option<Bytes> {
+    ///
+    /// # Errors
+    /// It has not come after [`WAIT`], or is not kept.
+    pub async fn init(&self, number: Option<u64>) -> Result<Bytes, Refused> {
         if self.feed.form == Form::Ts {
-            return None;
+            return Err(Refused::Gone);
         }
         // Who asks for it begins anew.
-        self.fetched().next = None;
+        self.polls().next = None;
         let found = self.wait(|segmenter| {
             segmenter.open().or_else(|| segmenter.closed().next().map(AsRef::as_ref))?;
             Some(segmenter.init(number).map(|init| init.bytes.clone()))
         });
-        found.await.flatten()
+        found.await?.ok_or(Refused::Gone)
     }
 
     /// A segment, or a part of it: pieces to send in order. Without a number: the
@@ -141,38 +209,47 @@ impl Session {
     /// It begins with a keyframe unless it continues what was given last: a player that
     /// begins anywhere, or has lost its place, has a picture. The pictures since the
     /// keyframe are pressed together in front of it.
-    pub async fn fetch(&self, number: Option<u64>, part: Option<usize>) -> Option<Vec<Bytes>> {
-        self.fetched().at = Instant::now();
+    ///
+    /// # Errors
+    /// It has not come after [`WAIT`], or is not kept any more.
+    pub async fn fetch(
+        &self,
+        number: Option<u64>,
+        part: Option<usize>,
+    ) -> Result<Vec<Bytes>, Refused> {
+        self.touch(&mut self.polls());
         let found = self.wait(|segmenter| {
-            let first = segmenter.closed().next().map_or(0, |first| first.number);
-            if number.is_some_and(|number| number < first) {
+            if never_comes(segmenter, number, part) {
                 return Some(None);
             }
             let found = find(segmenter, number, part)?;
             let lead = self.lead(segmenter, &found);
             Some(Some((found.pieces, found.counts, lead)))
         });
-        let (pieces, counts, lead) = found.await.flatten()?;
+        let found = found.await.map_err(|why| match number {
+            // Nobody has heard of that.
+            Some(number) if !is_near(&self.feed.segmenter(), number) => Refused::Gone,
+            _ => why,
+        });
+        let (pieces, counts, lead) = found?.ok_or(Refused::Gone)?;
         self.count(&pieces, &counts);
-        let Some((front, counts)) = lead.map(|lead| lead.write()) else { return Some(pieces) };
+        let Some((front, counts)) = lead.map(|lead| lead.write()) else { return Ok(pieces) };
         let all: Vec<Bytes> = front.collect();
         self.count(&all, &counts);
-        Some(all.into_iter().chain(pieces).collect())
+        Ok(all.into_iter().chain(pieces).collect())
     }
 
     /// What has to stand in front of what is given now.
     fn lead(&self, segmenter: &Segmenter, found: &Found<'_>) -> Option<Lead> {
         let Found { segment, first, .. } = *found;
         let next = (segment.number, first + found.pieces.len());
-        let before = self.fetched().next.replace(next);
+        let mut polls = self.polls();
+        let before = polls.next(segmenter);
+        polls.next = Some(next);
+        drop(polls);
         // Players begin anew there, also where the pictures go on.
         let is_beginning = segment.discontinuity && first == 0;
-        let continues = before.is_some_and(|(number, part)| {
-            let last = segmenter.closed().find(|closed| closed.number == number);
-            let is_over = last.is_some_and(|last| part >= last.parts.len());
-            let before = if is_over { (number + 1, 0) } else { (number, part) };
-            before == (segment.number, first)
-        });
+        let continues = before == Some((segment.number, first));
         if continues && !is_beginning { None } else { segmenter.lead(segment, first..next.1) }
     }
 
@@ -199,34 +276,99 @@ impl Session {
     }
 
     /// Asks again whenever something was added, for [`WAIT`] at most.
-    async fn wait<T>(&self, mut look: impl FnMut(&Segmenter) -> Option<T>) -> Option<T> {
+    async fn wait<T>(&self, mut look: impl FnMut(&Segmenter) -> Option<T>) -> Result<T, Refused> {
         let until = Instant::now() + WAIT;
         let mut changed = self.feed.changed();
         loop {
             changed.mark_unchanged();
             if let Some(found) = look(&self.feed.segmenter()) {
-                return Some(found);
+                return Ok(found);
             }
             let next = timeout_at(until, changed.changed());
             tokio::select! {
-                next = next => if !matches!(next, Ok(Ok(()))) { return None },
-                () = self.feed.ended().cancelled() => return None,
+                next = next => if !matches!(next, Ok(Ok(()))) { return Err(Refused::TooLate) },
+                () = self.feed.ended().cancelled() => return Err(Refused::Gone),
             }
         }
     }
 
-    fn fetched(&self) -> MutexGuard<'_, Fetched> {
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
+    fn polls(&self) -> MutexGuard<'_, Polls> {
+        self.polls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The viewer is there.
+    fn touch(&self, polls: &mut Polls) {
+        polls.at = Instant::now();
+        polls.seen = polls.at;
+        if polls.is_parked {
+            self.woken.notify_one();
+        }
     }
 
     /// Waits for its end. Why it goes; `None` if it was kicked.
     pub(super) async fn watch(
         &self,
-        kicked: CancellationToken,
+        attached: &mut Attached,
         cancel: CancellationToken,
     ) -> Option<Departure> {
+        let kicked = attached.kicked();
+        tokio::select! {
+            biased;
+            () = kicked.cancelled() => None,
+            () = cancel.cancelled() => Some(Departure::now("shutdown")),
+            () = self.feed.ended().cancelled() => Some(Departure::now("source_failed")),
+            departure = self.hold(attached) => Some(departure),
+        }
+    }
+
+    /// Lets go of the camera while nothing is fetched, and takes it again. Why that is
+    /// over.
+    async fn hold(&self, attached: &mut Attached) -> Departure {
         loop {
-            let fetched = self.fetched().at;
+            let (silent, fetched) = self.until_silent().await;
+            if self.gone.is_cancelled() {
+                return silent;
+            }
+            if !self.is_parked_since(fetched) {
+                continue;
+            }
+            attached.park(silent.clone());
+            loop {
+                let until = self.polls().seen + KEEP_PARKED;
+                tokio::select! {
+                    () = self.woken.notified() => {}
+                    () = sleep_until(until) => {
+                        if self.polls().seen + KEEP_PARKED == until {
+                            return silent;
+                        }
+                        continue;
+                    }
+                    () = self.gone.cancelled() => return Departure::now("ws_fin+silence"),
+                }
+                let resumed = tokio::select! {
+                    biased;
+                    // Whoever does not wait for it does not get the camera either.
+                    _ = self.until_silent() => continue,
+                    resumed = attached.resume() => resumed,
+                };
+                match resumed {
+                    Ok(()) => break,
+                    Err(error) if error.kind() == ErrorKind::Ended => {
+                        return Departure::now("source_failed");
+                    }
+                    // The camera may be back when the next request comes.
+                    Err(_) => {}
+                }
+            }
+            self.polls().is_parked = false;
+        }
+    }
+
+    /// Waits until nothing was fetched for as long as the camera is held, and says since
+    /// when.
+    async fn until_silent(&self) -> (Departure, Instant) {
+        loop {
+            let fetched = self.polls().at;
             let alone = self.gone.is_cancelled();
             let (keep, reason) = if alone {
                 (KEEP_WITHOUT_SOCKET, "ws_fin+silence")
@@ -235,18 +377,30 @@ impl Session {
             };
             tokio::select! {
                 () = sleep_until(fetched + keep) => {
-                    if self.fetched().at == fetched {
+                    if self.polls().at == fetched {
                         let heard = Some(fetched.into_std());
-                        return Some(Departure { heard, ..Departure::now(reason) });
+                        return (Departure { heard, ..Departure::now(reason) }, fetched);
                     }
                 }
                 () = self.gone.cancelled(), if !alone => {}
-                () = self.feed.ended().cancelled() => return Some(Departure::now("source_failed")),
-                () = kicked.cancelled() => return None,
-                () = cancel.cancelled() => return Some(Departure::now("shutdown")),
             }
         }
     }
+
+    /// From here on requests wake it. Not if there was one meanwhile.
+    fn is_parked_since(&self, fetched: Instant) -> bool {
+        let mut polls = self.polls();
+        polls.is_parked = polls.at == fetched;
+        polls.is_parked
+    }
+}
+
+/// Whether a segment is there, or about to come.
+fn is_near(segmenter: &Segmenter, number: u64) -> bool {
+    // After a hole none is open until the next keyframe.
+    let after_closed = segmenter.closed().next_back().map_or(0, |last| last.number + 1);
+    let next = segmenter.open().map_or(after_closed, |open| open.number);
+    number <= next + 2
 }
 
 /// Whether what a request waits for is there. A part behind the last one of a
@@ -265,6 +419,15 @@ fn has(segmenter: &Segmenter, reload: Reload) -> bool {
         (Some(_), _) => true,
         (None, part) => part.is_some_and(|part| of_open(number, part)),
     }
+}
+
+/// Whether a segment is not kept any more, or has no such part.
+fn never_comes(segmenter: &Segmenter, number: Option<u64>, part: Option<usize>) -> bool {
+    let first = segmenter.closed().next().map_or(0, |first| first.number);
+    number.is_some_and(|number| {
+        let parts = segmenter.closed().find(|closed| closed.number == number);
+        number < first || parts.zip(part).is_some_and(|(closed, part)| part > closed.parts.len())
+    })
 }
 
 /// A segment or a part that is there.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rs2rtc_testkit::playlist::{Read, follows, read};
 use tokio::io::AsyncWriteExt as _;
 
-use super::outputs::{left, released};
+use super::outputs::{parked, released};
 use super::{Server, frame, open_socket_to, read_text};
 
 const DEMO: &str = "streams:\n  demo: 'demo:'\n  mute: 'demo:?audio=none'\n";
@@ -55,7 +55,7 @@ async fn viewers_that_poll_share_what_is_cut() {
     let part = format!("n={number}&part=0");
     let all = waited.segments.iter().chain([&waited.open]).flat_map(|segment| &segment.parts);
     assert!(all.into_iter().any(|listed| listed.uri.ends_with(&part)), "{waited:?}");
-    let part = server.call("GET", &format!("/api/hls/{}", waited.hint.unwrap())).await;
+    let part = server.call("GET", &format!("/api/hls/{}", waited.hint.as_ref().unwrap())).await;
     assert_eq!((part.status, part.body.is_empty()), (200, false));
     let far = server.call("GET", &format!("{one}&_HLS_msn={}", number + 100)).await;
     assert_eq!(far.status, 400);
@@ -68,17 +68,26 @@ async fn viewers_that_poll_share_what_is_cut() {
         unknown.is(404, "404 page not found\n");
         assert_eq!(unknown.header("access-control-allow-origin"), Some("*"));
     }
-    // Both are viewers, and leave when they poll no more.
+    // Both are viewers, and let go of the camera when they poll no more.
     let viewers = server.streams.get("mute").unwrap().snapshot().consumers.unwrap();
     let formats: Vec<_> = viewers.iter().map(|v| v.description.format_name.as_str()).collect();
     assert_eq!(formats, ["hls/mpegts", "hls/mpegts"]);
     assert!(viewers.iter().all(|viewer| viewer.bytes_send > 0 && viewer.senders[0].packets > 0));
     let stopped = Instant::now();
-    assert_eq!(left(&server, before).await, ("hls/mpegts".into(), "poll_timeout".into()));
+    assert_eq!(parked(&server, before).await, "poll_timeout");
     released(&server, before).await;
     let took = stopped.elapsed();
     assert!(took < Duration::from_secs(6), "{took:?}");
-    server.call("GET", &one).await.is(404, "404 page not found\n");
+    let viewers = || server.streams.get("mute").unwrap().viewers();
+    assert_eq!(viewers(), 0);
+    // Who was only late goes on.
+    let late = playlist(&server, &one).await;
+    follows(&waited, &late);
+    let segment = &late.segments.last().unwrap().uri;
+    assert_eq!(server.call("GET", &format!("/api/hls/{segment}")).await.status, 200);
+    let next = late.sequence + late.segments.len() as u64;
+    follows(&late, &playlist(&server, &format!("{one}&_HLS_msn={next}")).await);
+    assert_eq!(viewers(), 1);
     server.stop().await;
 }
 

@@ -57,6 +57,24 @@ pub(super) async fn left(server: &Server, after: u64) -> (String, String) {
     timeout(LIMIT, found).await.unwrap()
 }
 
+/// Why the next viewer lets go of the camera for now, waiting for it.
+pub(super) async fn parked(server: &Server, after: u64) -> String {
+    let events = server.streams.events();
+    let found = async {
+        let mut seq = after;
+        loop {
+            for record in events.since(seq).records {
+                seq = record.seq;
+                if let Event::ViewerParked { reason, .. } = &record.event {
+                    return reason.to_string();
+                }
+            }
+            events.changed(seq).await;
+        }
+    };
+    timeout(LIMIT, found).await.unwrap()
+}
+
 /// Waits until the camera is free.
 pub(super) async fn released(server: &Server, after: u64) {
     let events = server.streams.events();

@@ -3,6 +3,7 @@
 use super::*;
 
 mod changes;
+mod late;
 
 #[test]
 fn ids_are_letters_and_digits() {

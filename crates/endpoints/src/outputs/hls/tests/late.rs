@@ -1,0 +1,115 @@
+//! Viewers that come late. The camera is let go, and comes back for them.
+
+use std::time::Duration;
+
+use rs2rtc_testkit::playlist::{follows, read};
+use tokio::time::{advance, timeout};
+
+use super::changes::{attach, begin, hls, scene, two_seconds};
+use super::session::Reload;
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const MOMENT: Duration = Duration::from_millis(1);
+
+async fn list(session: &Session) -> String {
+    timeout(LIMIT, session.playlist(Reload::default())).await.unwrap().unwrap()
+}
+
+/// Starved of processor time, it asks for nothing for longer than it is waited for: it is
+/// told what came since, and then what comes.
+#[tokio::test(start_paused = true)]
+async fn who_was_silent_goes_on() {
+    for form in [Form::Ts, Form::Mp4] {
+        for asks_for_list in [true, false] {
+            let (mut scene, hls) = (scene(), hls());
+            let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+            begin(&mut scene, &session).await;
+            two_seconds(&mut scene);
+            let before = read(&list(&session).await);
+            let last = before.segments.len() as u64 - 1;
+            timeout(LIMIT, session.fetch(Some(last), None)).await.unwrap().unwrap();
+            assert_eq!(scene.viewers(), 1);
+            assert_eq!(timeout(LIMIT, scene.parked()).await.unwrap(), "poll_timeout");
+            assert_eq!(scene.viewers(), 0, "the camera is let go");
+            if asks_for_list {
+                let next = session.playlist(Reload { segment: Some(last + 1), part: None });
+                tokio::pin!(next);
+                assert!(timeout(MOMENT, &mut next).await.is_err(), "it has all that is there");
+                timeout(LIMIT, scene.resumed()).await.unwrap();
+                two_seconds(&mut scene);
+                follows(&before, &read(&timeout(LIMIT, next).await.unwrap().unwrap()));
+            } else {
+                // What it knows of is still there.
+                timeout(MOMENT, session.fetch(Some(last), None)).await.unwrap().unwrap();
+                timeout(LIMIT, scene.resumed()).await.unwrap();
+                two_seconds(&mut scene);
+            }
+            assert_eq!(scene.viewers(), 1);
+            let after = read(&list(&session).await);
+            assert!(after.segments.len() > before.segments.len());
+            follows(&before, &after);
+        }
+    }
+}
+
+/// One that is stopped asks for playlists and fetches nothing: it does not keep the camera,
+/// nor does it wake it.
+#[tokio::test(start_paused = true)]
+async fn who_is_stopped_does_not_keep_the_camera() {
+    let (mut scene, hls) = (scene(), hls());
+    let session = hls.open(attach(&scene).await, Form::Mp4, CancellationToken::new()).unwrap();
+    begin(&mut scene, &session).await;
+    timeout(LIMIT, session.fetch(Some(0), None)).await.unwrap().unwrap();
+    let parked = scene.parked();
+    tokio::pin!(parked);
+    two_seconds(&mut scene);
+    while timeout(Duration::from_secs(1), &mut parked).await.is_err() {
+        list(&session).await;
+    }
+    let stopped = list(&session).await;
+    for _ in 0..100 {
+        advance(Duration::from_secs(1)).await;
+        // It is answered at once, whatever it waits for.
+        let reload = Reload { segment: Some(4), part: Some(0) };
+        let again = timeout(MOMENT, session.playlist(reload)).await.unwrap().unwrap();
+        assert_eq!(again, stopped);
+        assert_eq!(scene.viewers(), 0);
+    }
+    timeout(MOMENT, session.fetch(Some(1), None)).await.unwrap().unwrap();
+    timeout(LIMIT, scene.resumed()).await.unwrap();
+    assert_eq!(scene.viewers(), 1);
+}
+
+/// It is not waited for for ever, and what has not come yet is told from what is gone.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_come_back_is_gone() {
+    let (mut scene, hls) = (scene(), hls());
+    let session = hls.open(attach(&scene).await, Form::Ts, CancellationToken::new()).unwrap();
+    begin(&mut scene, &session).await;
+    let refused = |number| timeout(LIMIT, session.fetch(Some(number), None));
+    assert_eq!(refused(1).await.unwrap().unwrap_err(), Refused::TooLate);
+    assert_eq!(refused(1000).await.unwrap().unwrap_err(), Refused::Gone);
+    let last = Instant::now();
+    assert_eq!(timeout(LIMIT, scene.parked()).await.unwrap(), "poll_timeout");
+    assert!(last.elapsed() <= KEEP, "{:?}", last.elapsed());
+    assert!(hls.session(session.id()).is_some());
+    assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "poll_timeout");
+    assert!(last.elapsed() <= KEEP_PARKED, "{:?}", last.elapsed());
+    assert!(hls.session(session.id()).is_none());
+}
+
+/// There is nothing to fetch before the first playlist: who waits for it is there.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_first_picture_is_waited_for() {
+    let (mut scene, hls) = (scene(), hls());
+    let session = hls.open(attach(&scene).await, Form::Mp4, CancellationToken::new()).unwrap();
+    for _ in 0..6 {
+        let none = timeout(LIMIT, session.playlist(Reload::default())).await.unwrap();
+        assert_eq!(none.unwrap_err(), Refused::TooLate);
+        advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(scene.viewers(), 1);
+    begin(&mut scene, &session).await;
+    assert_eq!(timeout(LIMIT, scene.parked()).await.unwrap(), "poll_timeout");
+}
