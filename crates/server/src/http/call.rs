@@ -1,12 +1,14 @@
 //! One request as the handlers see it, and the forms of answers
 //! (`spec/api.md` 1.5).
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rs2rtc_base::url::query_pairs;
 use rs2rtc_endpoints::io::wire::Line;
 use rs2rtc_streams::{CancellationToken, Origin};
@@ -109,14 +111,18 @@ impl Call {
     /// The whole body, at most [`MAX_BODY`] bytes.
     ///
     /// # Errors
-    /// The answer to give if there is more, or the client left.
+    /// The answer to give: 413 if there is more, 408 if it comes too slowly, 400 if it is
+    /// broken or the client left.
     pub async fn body(&mut self) -> Result<Bytes, Box<Reply>> {
-        let body = self.take_body();
-        match tokio::time::timeout(BODY_LIMIT, axum::body::to_bytes(body, MAX_BODY)).await {
-            Ok(read) => read
-                .map_err(|e| Box::new(error(StatusCode::PAYLOAD_TOO_LARGE, &format!("body: {e}")))),
-            Err(_) => Err(Box::new(error(StatusCode::REQUEST_TIMEOUT, "body: too slow"))),
-        }
+        let read = tokio::time::timeout(BODY_LIMIT, whole(self.take_body())).await;
+        read.unwrap_or(Err(BodyError::Slow)).map_err(|problem| {
+            let code = match problem {
+                BodyError::Long => StatusCode::PAYLOAD_TOO_LARGE,
+                BodyError::Slow => StatusCode::REQUEST_TIMEOUT,
+                BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+            };
+            Box::new(error(code, &format!("body: {problem}")))
+        })
     }
 
     /// The body, to be read as it comes; empty the second time.
@@ -133,6 +139,40 @@ impl Call {
             forwarded => format!("{peer} forwarded {}", forwarded.replace(['\r', '\n'], " ")),
         }
     }
+}
+
+/// Why a body was not taken.
+#[derive(Debug, thiserror::Error)]
+enum BodyError {
+    #[error("longer than {MAX_BODY} bytes")]
+    Long,
+    #[error("not complete within {} s", BODY_LIMIT.as_secs())]
+    Slow,
+    /// With what the server library says of its framing.
+    #[error("broken, or not sent to its end: {0}")]
+    Broken(String),
+}
+
+/// All bytes of a body; trailers say nothing.
+async fn whole(mut body: Body) -> Result<Bytes, BodyError> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = frame.map_err(|problem| BodyError::Broken(innermost(&problem)))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > MAX_BODY {
+            return Err(BodyError::Long);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+/// What an error comes from: the outer ones only say that a body was read.
+fn innermost(mut problem: &dyn std::error::Error) -> String {
+    while let Some(source) = problem.source() {
+        problem = source;
+    }
+    problem.to_string()
 }
 
 /// A header's value; empty if it is not there or no text.

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use crate::app::{App, Options, Outcome};
 
 mod access;
+mod bodies;
 mod clip;
 mod config;
 mod feed;
@@ -85,7 +86,6 @@ impl Server {
     }
 
     async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.addr).await.unwrap();
         let addr = self.addr;
         let length = if body.is_empty() {
             String::new()
@@ -95,6 +95,12 @@ impl Server {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{length}{headers}\r\n{body}"
         );
+        self.exchange(&request).await
+    }
+
+    /// The answer to bytes as they are, on a connection of its own.
+    async fn exchange(&self, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.addr).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
