@@ -324,10 +324,6 @@ fn judge(
     call: &Call,
     class: Class,
 ) -> (Result<access::Granted, access::Denied>, bool) {
-    let forwarded = match call.header("x-forwarded-for") {
-        "" => call.header("forwarded"),
-        text => text,
-    };
     let facts = access::Facts {
         authorization: call.header("authorization"),
         token: access::brings_token(call.header("authorization"), token),
@@ -335,7 +331,7 @@ fn judge(
         fetch_site: call.header("sec-fetch-site"),
         host: call.header("host"),
         reads: matches!(*call.method(), Method::GET | Method::HEAD),
-        forwarded: (!forwarded.is_empty()).then_some(forwarded),
+        forwarded: access::Forwarded::of(&call.parts.headers),
     };
     let decision = access::decide(policy, class, call.peer, &facts);
     let admin = decision.is_ok() && access::decide(policy, Class::Admin, call.peer, &facts).is_ok();

@@ -19,7 +19,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use rs2rtc_base::Secret;
 use rs2rtc_base::http::auth;
 
+pub mod forwarded;
 pub mod token;
+
+pub use forwarded::Forwarded;
 
 /// What a call may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,8 +57,8 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Where a peer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a peer is, the nearest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// This machine.
     Here,
@@ -98,8 +101,8 @@ pub struct Facts<'r> {
     /// It only reads (`GET`, `HEAD`). Browsers send neither `Origin` nor `Sec-Fetch-Site` with
     /// what a page reads from its own host over plain HTTP.
     pub reads: bool,
-    /// The address a proxy on this machine forwards for (`X-Forwarded-For`, `Forwarded`).
-    pub forwarded: Option<&'r str>,
+    /// Whom a proxy says that it forwards for.
+    pub forwarded: Option<Forwarded>,
 }
 
 /// Why a call is refused.
@@ -204,12 +207,18 @@ const ADMIN: &str = "Only this machine may do this while no login is configured.
     or: set compat: go2rtc to let every private address do everything.";
 
 fn outside(peer: Peer, facts: &Facts<'_>) -> String {
-    let address = match facts.forwarded {
-        Some(forwarded) if peer_place(peer) == Place::Here => forwarded.to_owned(),
-        _ => peer.to_string(),
+    let who = match facts.forwarded.filter(|_| peer_place(peer) == Place::Here) {
+        None => format!("Your address {peer} is not a private one"),
+        Some(Forwarded::For(ip)) => {
+            format!("Your address {} is not a private one", ip.to_canonical())
+        }
+        Some(Forwarded::Hidden) => {
+            "The proxy on this machine does not say your address in a form that is known here"
+                .to_owned()
+        }
     };
     format!(
-        "Your address {address} is not a private one, and no login is configured.\n\
+        "{who}, and no login is configured.\n\
          Either: set api.username and api.password in the configuration and log in,\n\
          or: use a VPN or an address of the same private network,\n\
          or: set compat: go2rtc to let everybody in."
@@ -217,30 +226,13 @@ fn outside(peer: Peer, facts: &Facts<'_>) -> String {
 }
 
 /// For stream and admin calls a proxy on this machine counts as the address it
-/// forwards for: the last one, which the proxy itself saw.
+/// forwards for.
 fn place_of(peer: Peer, class: Class, facts: &Facts<'_>) -> Place {
     let place = peer_place(peer);
     match facts.forwarded {
-        Some(forwarded) if place == Place::Here && class >= Class::Stream => {
-            let last = forwarded.rsplit(',').next().unwrap_or_default().trim();
-            parse_forwarded(last).map_or(Place::Outside, place_of_ip)
-        }
+        Some(forwarded) if place == Place::Here && class >= Class::Stream => forwarded.place(),
         _ => place,
     }
-}
-
-fn parse_forwarded(text: &str) -> Option<IpAddr> {
-    let text = text.split(';').find_map(|part| {
-        let part = part.trim();
-        let lower = part.to_ascii_lowercase();
-        lower
-            .starts_with("for=")
-            .then(|| part.get(4..).unwrap_or_default())
-            .or_else(|| (!part.contains('=')).then_some(part))
-    })?;
-    let text = text.trim_matches('"');
-    let text = text.strip_prefix('[').and_then(|t| t.split(']').next()).unwrap_or(text);
-    text.parse().ok().or_else(|| text.rsplit_once(':')?.0.parse().ok())
 }
 
 fn peer_place(peer: Peer) -> Place {

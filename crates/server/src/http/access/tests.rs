@@ -59,17 +59,27 @@ fn with_a_login_everybody_but_loopback_logs_in() {
 #[test]
 fn a_proxy_on_this_machine_counts_as_who_it_forwards_for() {
     let open = Policy::default();
-    let place = |forwarded: &'static str, class| {
+    let run = |forwarded, class| {
         let facts = Facts { forwarded: Some(forwarded), ..Facts::default() };
-        decide(&open, class, peer("127.0.0.1"), &facts).is_ok()
+        decide(&open, class, peer("127.0.0.1"), &facts)
     };
+    let place = |ip: &str, class| run(Forwarded::For(ip.parse().unwrap()), class).is_ok();
     assert!(place("8.8.8.8", Class::View));
-    assert!(!place("127.0.0.1, 8.8.8.8", Class::Stream));
-    assert!(place("8.8.8.8, 192.168.1.2", Class::Stream));
+    assert!(!place("8.8.8.8", Class::Stream));
+    assert!(place("192.168.1.2", Class::Stream));
     assert!(!place("192.168.1.2", Class::Admin));
-    assert!(place("for=\"[::1]:80\";proto=http", Class::Admin));
-    assert!(!place("for=8.8.8.8:443", Class::Admin));
-    assert!(!place("unknown", Class::Stream));
+    assert!(place("::1", Class::Admin));
+    assert!(run(Forwarded::Hidden, Class::View).is_ok());
+    let first_line = |forwarded| match run(forwarded, Class::Stream) {
+        Err(Denied::Peer(text)) => text.lines().next().map(str::to_owned),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        first_line(Forwarded::For("::ffff:8.8.8.8".parse().unwrap())).as_deref(),
+        Some("Your address 8.8.8.8 is not a private one, and no login is configured.")
+    );
+    let hidden = first_line(Forwarded::Hidden).unwrap();
+    assert!(hidden.starts_with("The proxy on this machine does not say your address"), "{hidden}");
 }
 
 #[test]
