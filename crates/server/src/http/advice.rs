@@ -84,6 +84,8 @@ mod tests {
             viewer: 1,
             publishes: false,
             stream: "cam".into(),
+            remote: String::new(),
+            user_agent: String::new(),
             state: "parked",
             profile: "fast",
             age: Duration::ZERO,
@@ -94,6 +96,7 @@ mod tests {
             rtt: None,
             expected_wrong_parks: 0.2,
             reason: None,
+            left: None,
             detect: None,
             timeline: Vec::new(),
         };

@@ -124,13 +124,15 @@ fn session(
     stream: &str,
     now: SystemTime,
 ) -> Value {
-    let left = viewer.and_then(|v| v.left);
+    // A publisher is in no ledger: its report says what is known.
+    let left = viewer.and_then(|v| v.left).or_else(|| report?.left);
     let state = match (left, report) {
         (Some(_), _) => "gone",
         (None, Some(report)) => report.state,
         (None, None) => "alive",
     };
     let text = |get: fn(&Viewer) -> &str| viewer.map(get).filter(|t| !t.is_empty());
+    let said = |get: fn(&SessionReport) -> &str| report.map(get).filter(|t| !t.is_empty());
     let age = report.map(|r| r.age).or_else(|| {
         let end = left.unwrap_or(now);
         end.duration_since(viewer?.joined).ok()
@@ -150,8 +152,8 @@ fn session(
         "publishes": report.is_some_and(|r| r.publishes),
         "state": state,
         "profile": profile,
-        "remote": text(|v| &v.remote),
-        "user_agent": text(|v| &v.user_agent),
+        "remote": text(|v| &v.remote).or_else(|| said(|r| &r.remote)),
+        "user_agent": text(|v| &v.user_agent).or_else(|| said(|r| &r.user_agent)),
         "age_ms": age.map(millis),
         "left_at": left.and_then(|l| l.duration_since(UNIX_EPOCH).ok()).map(millis),
         "heard_ms_ago": live.map(|r| millis(r.silent)),
@@ -170,4 +172,46 @@ fn session(
 /// Three decimals.
 fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No ledger knows one, so that only its report can tell.
+    #[test]
+    fn of_a_publisher_that_left_it_is_known_when_and_who_it_was() {
+        let at = UNIX_EPOCH + Duration::from_millis(1_766_841_087_331);
+        let report = SessionReport {
+            viewer: 7,
+            publishes: true,
+            stream: "cam".into(),
+            remote: "10.0.0.9:5000".into(),
+            user_agent: "phone".into(),
+            state: "gone",
+            profile: "default",
+            age: Duration::from_secs(9),
+            silent: Duration::ZERO,
+            sent: None,
+            limit: Duration::from_secs(3),
+            loss: 0.0,
+            rtt: None,
+            expected_wrong_parks: 0.0,
+            reason: None,
+            left: Some(at),
+            detect: Some(Duration::from_millis(5)),
+            timeline: Vec::new(),
+        };
+        let shown = session(Some(&report), None, 7, "cam", SystemTime::now());
+        assert_eq!(shown["left_at"], 1_766_841_087_331.0);
+        assert_eq!((&shown["state"], &shown["publishes"]), (&json!("gone"), &json!(true)));
+        assert_eq!(
+            (&shown["remote"], &shown["user_agent"]),
+            (&json!("10.0.0.9:5000"), &json!("phone"))
+        );
+        assert_eq!((&shown["age_ms"], &shown["heard_ms_ago"]), (&json!(9000.0), &Value::Null));
+        let live = SessionReport { left: None, state: "alive", ..report };
+        let shown = session(Some(&live), None, 7, "cam", SystemTime::now());
+        assert_eq!((&shown["left_at"], &shown["heard_ms_ago"]), (&Value::Null, &json!(0.0)));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rs2rtc_media::{Direction, Kind};
 use rs2rtc_streams::{AttachedTrack, Connection};
@@ -201,6 +201,7 @@ impl Entry {
         }
         let mut report = self.report(now);
         let heard = self.session.heard(reason.reason);
+        report.left = Some(SystemTime::now());
         report.detect = Some(now.saturating_duration_since(heard));
         let reason = reason.reason;
         let report = Some(Box::new(report));
@@ -211,10 +212,13 @@ impl Entry {
     /// The state, for people.
     pub(super) fn report(&mut self, now: Instant) -> SessionReport {
         let report = self.session.report(now);
+        let description = self.connection.description();
         SessionReport {
             viewer: self.connection.id,
             publishes: self.is_publisher,
             stream: self.stream.clone(),
+            remote: description.remote_addr,
+            user_agent: description.user_agent,
             state: report.state,
             profile: report.profile,
             age: now.saturating_duration_since(self.created),
@@ -225,6 +229,7 @@ impl Entry {
             rtt: report.rtt,
             expected_wrong_parks: report.expected_wrong_parks,
             reason: report.reason,
+            left: None,
             detect: None,
             timeline: report.timeline,
         }

@@ -2,7 +2,7 @@
 //! their state, and counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rs2rtc_webrtc::liveness::{Counts, Hint, Mark, Reason};
 
@@ -41,6 +41,10 @@ pub struct SessionReport {
     pub publishes: bool,
     /// Name of the stream.
     pub stream: String,
+    /// `host:port` of the other side, as the API shows it.
+    pub remote: String,
+    /// What it calls itself; may be empty.
+    pub user_agent: String,
     /// `connecting`, `alive`, `suspect`, `parked` or `gone`.
     pub state: &'static str,
     /// Name of the liveness profile.
@@ -61,6 +65,8 @@ pub struct SessionReport {
     pub expected_wrong_parks: f64,
     /// Why it was parked or ended.
     pub reason: Option<Reason>,
+    /// When its end was decided.
+    pub left: Option<SystemTime>,
     /// From the last sign of life to the decision, at the end.
     pub detect: Option<Duration>,
     /// What happened.

@@ -417,7 +417,9 @@ async fn a_deleted_stream_ends_its_viewers() {
         }
     };
     tokio::time::timeout(LIMIT, listed).await.expect("it is listed as ended");
-    assert_eq!(scene.gateway.ended()[0].reason.map(Reason::code), Some("deleted"));
+    let report = scene.gateway.ended().remove(0);
+    assert_eq!(report.reason.map(Reason::code), Some("deleted"));
+    assert!(report.left.is_some_and(|at| at.elapsed().is_ok_and(|since| since < LIMIT)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
