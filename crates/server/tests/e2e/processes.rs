@@ -92,3 +92,21 @@ fn the_last_viewer_takes_the_children_with_it() {
     let state = server.request("GET", "api/streams?src=cam").1;
     assert!(!state.contains("\"receivers\""), "{state}");
 }
+
+/// Its words are read to the end however many they are, and few of them are logged.
+#[test]
+fn a_program_that_floods_its_error_output_is_not_blocked_and_fills_no_log() {
+    let script = "yes \"a warning that repeats itself\" | head -n 400000 >&2; exit 3";
+    let server = Server::with_streams(&format!("flood: exec:sh -c '{script}'"));
+    let (status, body) = server.request("GET", "api/streams?src=flood&video");
+    assert_eq!(status, 500);
+    assert!(body.contains("exec/pipe: EOF") && body.contains("a warning that"), "{body}");
+    server.wait_log(" lines left out");
+    let log = server.log();
+    let lines = log.lines().filter(|line| line.contains("[exec] a warning")).count();
+    assert!((1..1000).contains(&lines), "{lines} lines");
+    let left_out = log.lines().filter_map(|line| line.split(" lines left out").next());
+    let left_out: Vec<usize> =
+        left_out.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+    assert_eq!(left_out.iter().sum::<usize>() + lines, 400_000, "{left_out:?}");
+}
