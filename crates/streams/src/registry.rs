@@ -301,6 +301,11 @@ impl Streams {
         })
     }
 
+    /// Whether a name is preloaded.
+    pub fn has_preload(&self, name: &str) -> bool {
+        self.lock_preloads().contains_key(name)
+    }
+
     /// All preloads, by name.
     pub fn preloads(&self) -> Vec<(String, PreloadSnapshot)> {
         let preloads = self.lock_preloads().clone();

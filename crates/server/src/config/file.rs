@@ -90,6 +90,12 @@ pub enum WriteError {
 }
 
 impl WriteError {
+    /// Whether the entry that was to be changed stands in the file as before, so that
+    /// the next start would bring it back.
+    pub const fn keeps_old(&self) -> bool {
+        !matches!(self, Self::Disabled | Self::Patch(PatchError::NoPath))
+    }
+
     /// Whether the file does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)

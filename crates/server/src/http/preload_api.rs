@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::call::{Call, Reply, empty, error, json, off_thread};
 use super::streams_api::failed;
 use super::{Api, Class, stream_json};
-use crate::config::Edit;
+use crate::config::{Edit, WriteError};
 
 /// Keys of a preload's query, in the order they are written.
 const KEYS: [&str; 3] = ["audio", "microphone", "video"];
@@ -50,8 +50,14 @@ async fn put(api: &Arc<Api>, call: &Call) -> Reply {
     let api = Arc::clone(api);
     let change = move || {
         api.live.edit(&api, || {
-            tried.keep();
-            saved(&api, &src, &Edit::Text(query))
+            let written = api.file.set_preload(&src, &Edit::Text(query));
+            // What cannot be written changes none that is there.
+            if !(api.streams.has_preload(&src)
+                && written.as_ref().is_err_and(WriteError::keeps_old))
+            {
+                tried.keep();
+            }
+            saved(&api, written)
         })
     };
     off_thread(change).await
@@ -61,18 +67,22 @@ async fn delete(api: &Arc<Api>, call: &Call) -> Reply {
     let (api, src) = (Arc::clone(api), call.query.get("src").to_owned());
     let change = move || {
         api.live.edit(&api, || {
-            if api.streams.unload(&src) {
-                return saved(&api, &src, &Edit::Remove);
+            if !api.streams.has_preload(&src) {
+                let text = format!("streams: preload not found: {src}");
+                return error(StatusCode::INTERNAL_SERVER_ERROR, &api.secrets.mask(&text));
             }
-            let text = format!("streams: preload not found: {src}");
-            error(StatusCode::INTERNAL_SERVER_ERROR, &api.secrets.mask(&text))
+            let written = api.file.set_preload(&src, &Edit::Remove);
+            if !written.as_ref().is_err_and(WriteError::keeps_old) {
+                api.streams.unload(&src);
+            }
+            saved(&api, written)
         })
     };
     off_thread(change).await
 }
 
-fn saved(api: &Api, name: &str, edit: &Edit) -> Reply {
-    match api.file.set_preload(name, edit) {
+fn saved(api: &Api, written: Result<(), WriteError>) -> Reply {
+    match written {
         Ok(()) => empty(),
         Err(problem) => {
             let text = api.secrets.mask(&problem.to_string());

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::call::{Call, Reply, empty, error, json, off_thread, pretty, text_of, typed};
 use super::{Api, Class, stream_json};
-use crate::config::Edit;
+use crate::config::{Edit, WriteError};
 
 /// Looking is for everybody, changing is not.
 pub(crate) fn class(_: &Api, call: &Call) -> Class {
@@ -131,15 +131,26 @@ fn meant(api: &Api, name: &str, sources: Vec<String>) -> Result<Vec<String>, Str
     sources.into_iter().map(reveal).collect()
 }
 
-/// Puts sources in force, then into the file; the answer tells if that failed.
+/// Writes sources into the file and puts them in force. What cannot be written changes no
+/// stream that is there; a new one is there until the next start, as the answer says.
 fn put_checked(api: &Api, name: &str, sources: Vec<String>, origin: Origin) -> Reply {
-    let unchanged = api.streams.get(name).is_some_and(|s| s.sources() == sources);
-    let options =
-        api.streams.get(name).map_or_else(|| api.settings().defaults.clone(), |s| s.options());
-    if !unchanged && let Err(problem) = api.streams.create_with(name, &sources, options, origin) {
+    let old = api.streams.get(name);
+    let unchanged = old.as_ref().is_some_and(|stream| stream.sources() == sources);
+    let checked = sources.iter().try_for_each(|source| api.streams.check(source, origin));
+    if let Err(problem) = checked
+        && !unchanged
+    {
         return failed(api, StatusCode::BAD_REQUEST, &problem);
     }
-    saved(api, api.file.set_stream(name, &Edit::List(sources)))
+    let written = api.file.set_stream(name, &Edit::List(sources.clone()));
+    let refused = old.is_some() && written.as_ref().is_err_and(WriteError::keeps_old);
+    if !unchanged && !refused {
+        let options = old.map_or_else(|| api.settings().defaults.clone(), |old| old.options());
+        if let Err(problem) = api.streams.create_with(name, &sources, options, origin) {
+            return failed(api, StatusCode::BAD_REQUEST, &problem);
+        }
+    }
+    saved(api, written)
 }
 
 async fn patch(api: &Api, call: &Call, src: &str) -> Reply {
@@ -168,8 +179,12 @@ async fn delete(api: &Arc<Api>, src: &str) -> Reply {
     let (api, src) = (Arc::clone(api), src.to_owned());
     let change = move || {
         api.live.edit(&api, || {
-            api.streams.delete(&src);
-            saved(&api, api.file.set_stream(&src, &Edit::Remove))
+            // One that the next start would bring back is not gone, and neither are its viewers.
+            let written = api.file.set_stream(&src, &Edit::Remove);
+            if !written.as_ref().is_err_and(WriteError::keeps_old) {
+                api.streams.delete(&src);
+            }
+            saved(&api, written)
         })
     };
     off_thread(change).await
@@ -245,7 +260,7 @@ pub(crate) async fn may_name(api: &Api, call: &Call, sources: &[String]) -> Resu
     Ok(())
 }
 
-fn saved(api: &Api, result: Result<(), crate::config::WriteError>) -> Reply {
+fn saved(api: &Api, result: Result<(), WriteError>) -> Reply {
     match result {
         Ok(()) => empty(),
         Err(problem) => error(StatusCode::BAD_REQUEST, &api.secrets.mask(&problem.to_string())),

@@ -114,6 +114,39 @@ async fn join_all<F: Future<Output = ()> + Unpin>(mut all: Vec<F>) {
     .await;
 }
 
+/// A folder stands where the new text would be written first, so that no write succeeds:
+/// as on a disk that is full or read-only.
+#[tokio::test]
+async fn what_cannot_be_written_changes_no_stream_that_is_there() {
+    let server = Server::start("no-disk", &format!("{FILE}preload:\n  a: video\n"));
+    let before = server.file();
+    let block = server.dir.join(format!(".go2rtc.yaml.{}.tmp", std::process::id()));
+    std::fs::create_dir(&block).unwrap();
+    let url = |answer: Answer| json_of(&answer)["producers"][0]["url"].clone();
+    let fails = async |method: &str, path: &str, status: u16| {
+        let answer = server.call(method, path).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+        let file = server.dir.join("go2rtc.yaml").display().to_string();
+        assert!(answer.body.starts_with(&file), "{}", answer.body);
+    };
+    fails("DELETE", "/api/streams?src=a", 400).await;
+    fails("PUT", "/api/streams?name=a&src=rtsp://127.0.0.1:1/z", 400).await;
+    assert_eq!(url(server.call("GET", "/api/streams?src=a").await), "rtsp://127.0.0.1:1/x");
+    fails("DELETE", "/api/preload?src=a", 500).await;
+    assert_eq!(json_of(&server.call("GET", "/api/preload").await)["a"]["query"], "video");
+    // A new one is there until the next start, and can be deleted: it stands in no file.
+    fails("PUT", "/api/streams?name=new&src=rtsp://127.0.0.1:1/n", 400).await;
+    assert_eq!(url(server.call("GET", "/api/streams?src=new").await), "rtsp://127.0.0.1:1/n");
+    server.call("DELETE", "/api/streams?src=new").await.is(200, "");
+    server.call("GET", "/api/streams?src=new").await.is(404, "\n");
+    assert_eq!(server.file(), before);
+    std::fs::remove_dir(&block).unwrap();
+    server.call("DELETE", "/api/streams?src=a").await.is(200, "");
+    server.call("GET", "/api/streams?src=a").await.is(404, "\n");
+    server.call("DELETE", "/api/preload?src=a").await.is(200, "");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn checked_applied_and_rolled_back() {
     let server = Server::start("apply", FILE);
