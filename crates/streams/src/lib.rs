@@ -34,6 +34,7 @@ mod publish;
 mod queue;
 mod registry;
 mod relay;
+mod repeats;
 mod retry;
 mod slot;
 mod snapshot;

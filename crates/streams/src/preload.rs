@@ -9,12 +9,14 @@ use std::time::Duration;
 use rs2rtc_base::url::query_pairs;
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::{Frame, Media, filter};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::attach::{Attached, Request};
 use crate::connection::{Connection, Description};
 use crate::options::Departure;
 use crate::registry::Shared;
+use crate::repeats::{Repeat, Repeats};
 use crate::retry::Retry;
 use crate::snapshot::ConnectionSnapshot;
 use crate::track::{Sender, Sink, size_of};
@@ -97,6 +99,7 @@ impl Preload {
         replaced: Option<DropGuard>,
     ) {
         let mut retry = Retry::default();
+        let mut repeats = Repeats::default();
         let (mut first, mut replaced) = (first, replaced);
         loop {
             let mut changed = shared.changed.subscribe();
@@ -111,7 +114,7 @@ impl Preload {
             drop(replaced.take());
             let error = match attached {
                 Ok(attached) => {
-                    let since = tokio::time::Instant::now();
+                    let since = Instant::now();
                     let Some(error) = hold(attached, &self.cancel).await else { return };
                     retry.ran(since.elapsed());
                     error
@@ -120,7 +123,13 @@ impl Preload {
             };
             let wait = retry.next(Some(error.kind()), false);
             let retry_ms = wait.map(|wait| wait.as_millis() as u64);
-            tracing::warn!(target: "streams", stream = name, %error, retry_ms, "preload");
+            let Repeat { is_news, tries } = repeats.count(&error.to_string(), Instant::now());
+            let tries = Some(tries).filter(|tries| *tries > 1);
+            if is_news {
+                tracing::warn!(target: "streams", stream = name, %error, retry_ms, tries, "preload");
+            } else {
+                tracing::debug!(target: "streams", stream = name, %error, retry_ms, tries, "preload");
+            }
             let timer = async {
                 match wait {
                     Some(wait) => tokio::time::sleep(wait.max(Duration::from_millis(10))).await,

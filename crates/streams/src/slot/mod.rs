@@ -27,6 +27,7 @@ use crate::live::{Bond, Live, OnChange};
 use crate::options::{Departure, Settled};
 use crate::producer::Origin;
 use crate::registry::Shared;
+use crate::repeats::{Repeat, Repeats};
 use crate::retry::Breaker;
 
 #[derive(Clone, Debug)]
@@ -141,6 +142,7 @@ pub(crate) struct Slot {
     pub(crate) configured: String,
     state: Mutex<State>,
     last_error: Mutex<Option<Error>>,
+    failures: Mutex<Repeats>,
 }
 
 /// Who wants a source.
@@ -202,6 +204,7 @@ impl Slot {
             configured: configured.to_owned(),
             state: Mutex::default(),
             last_error: Mutex::default(),
+            failures: Mutex::default(),
         })
     }
 
@@ -241,6 +244,7 @@ impl Slot {
         *self.lock_source() = Named { text: filled, origin };
         self.state().breaker = Breaker::default();
         self.set_error(None);
+        *self.lock_failures() = Repeats::default();
         self.live.forget();
         self.changed.send_modify(|changed| *changed += 1);
     }
@@ -289,6 +293,15 @@ impl Slot {
 
     fn set_error(&self, error: Option<Error>) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    /// Whether a failure is news for the log.
+    fn count(&self, failure: &str) -> Repeat {
+        self.lock_failures().count(failure, Instant::now())
+    }
+
+    fn lock_failures(&self) -> MutexGuard<'_, Repeats> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a lease for a viewer.

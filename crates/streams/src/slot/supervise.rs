@@ -15,6 +15,7 @@ use super::{Named, Phase, Run, Slot};
 use crate::events::Event;
 use crate::group::Claim;
 use crate::producer::{BoxFuture, Ended, OpenRequest, Origin, Producer};
+use crate::repeats::Repeat;
 use crate::retry::{self, Retry};
 
 /// A running source without a frame for so long is opened again.
@@ -181,9 +182,7 @@ async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
             return;
         }
         let wait = open.or_else(|| retry.next(Some(error.kind()), device));
-        let retry_ms = wait.map(|wait| wait.as_millis() as u64);
-        tracing::warn!(target: "streams", %error, retry_ms, "source failed");
-        slot.failed(&error, wait);
+        slot.failed("source failed", &error, wait);
         let kind = error.kind();
         let woken = async {
             match open {
@@ -218,8 +217,7 @@ async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
 
 /// The initial dial failed: those who wait get the error, the next viewer dials anew.
 fn give_up(slot: &Arc<Slot>, run: &Arc<Run>, error: Error, retry: Option<Duration>) {
-    tracing::warn!(target: "streams", %error, "can't open the source");
-    slot.failed(&error, retry);
+    slot.failed("can't open the source", &error, retry);
     slot.forget(run);
     run.phase.send_replace(Phase::Failed(error));
 }
@@ -460,10 +458,26 @@ impl Slot {
         self.shared.events.emit(event(self.stream.clone(), self.shown()));
     }
 
-    fn failed(&self, error: &Error, retry: Option<Duration>) {
+    /// A try has failed: says so in one line, of which the equal ones that follow within
+    /// a minute are for who looks closely.
+    fn failed(&self, what: &'static str, error: &Error, retry: Option<Duration>) {
         self.set_error(Some(error.clone()));
-        let (kind, error) = (error.kind(), error.to_string());
-        self.emit(|stream, source| Event::SourceFailed { stream, source, error, kind, retry });
+        let (kind, text) = (error.kind(), error.to_string());
+        let Repeat { is_news, tries } = self.count(&format!("{what}: {text}"));
+        let tries = Some(tries).filter(|tries| *tries > 1);
+        let retry_ms = retry.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        if is_news {
+            tracing::warn!(target: "streams", error = text, retry_ms, tries, "{what}");
+        } else {
+            tracing::debug!(target: "streams", error = text, retry_ms, tries, "{what}");
+        }
+        self.emit(|stream, source| Event::SourceFailed {
+            stream,
+            source,
+            error: text,
+            kind,
+            retry,
+        });
     }
 }
 

@@ -167,6 +167,26 @@ async fn exit_ends_the_program_with_its_code() {
 }
 
 #[tokio::test]
+async fn a_dead_camera_fills_no_log() {
+    let server = Server::start("dead", "streams:\n  dead: rtsp://user:geheim@127.0.0.1:1/none\n");
+    for _ in 0..5 {
+        assert_eq!(server.call("GET", "/api/streams?src=dead&video").await.status, 500);
+    }
+    let log = server.call("GET", "/api/log").await.body;
+    let warnings: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|record: &serde_json::Value| record["level"] == "warn")
+        .collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert_eq!(warnings[0]["stream"], "dead");
+    assert_eq!(warnings[0]["source"], "rtsp://***@127.0.0.1:1/none");
+    let error = warnings[0]["error"].as_str().unwrap();
+    assert!(error.starts_with("rtsp: can't connect to 127.0.0.1:1"), "{error}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn streams_are_listed_changed_and_written_back() {
     let server = Server::start("streams", STREAMS);
     let one = "{\n  \"producers\": [\n    {\n      \"url\": \"rtsp://***@127.0.0.1:1/x?a=1\\u0026b=2\"\n    }\n  ],\n  \"consumers\": null\n}\n";
