@@ -10,6 +10,7 @@ pub mod context;
 pub mod io;
 pub mod modules;
 pub mod outputs;
+pub mod parameters;
 pub mod sources;
 pub mod table;
 

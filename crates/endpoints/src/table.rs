@@ -11,6 +11,7 @@ use crate::Context;
 use crate::io::rtsp::SCHEMES as RTSP;
 use crate::modules::Modules;
 use crate::outputs::publish;
+use crate::parameters::Parameter;
 use crate::sources::{demo, exec, ffmpeg, http, rtsp, tcp};
 
 /// What opening a source gives.
@@ -53,8 +54,12 @@ pub struct Entry {
     pub docs: &'static str,
     /// An example that parses.
     pub example: &'static str,
+    /// What may stand behind `#`.
+    pub parameters: &'static [Parameter],
     /// What one text of this kind may do, while these streams exist.
     pub risk: fn(source: &str, is_stream: IsStream<'_>) -> Risk,
+    /// What to say to who may not name it.
+    pub refused: fn(source: &str) -> Error,
     /// Checks the text without dialling.
     pub check: fn(source: &str) -> Result<(), Error>,
     /// Opens it.
@@ -69,7 +74,9 @@ pub static SOURCES: &[Entry] = &[
         title: "Built-in demo camera",
         docs: "demo.md",
         example: "demo:?width=1280&height=720",
+        parameters: &[],
         risk: |_, _| Risk::None,
+        refused: insecure,
         check: demo::check,
         open: demo::open,
     },
@@ -79,7 +86,9 @@ pub static SOURCES: &[Entry] = &[
         title: "RTSP camera",
         docs: "rtsp.md",
         example: "rtsp://user:pass@192.168.1.10/stream1#timeout=10",
+        parameters: rtsp::PARAMETERS,
         risk: |_, _| Risk::None,
+        refused: insecure,
         check: rtsp::check,
         open: rtsp::open,
     },
@@ -89,7 +98,9 @@ pub static SOURCES: &[Entry] = &[
         title: "HTTP camera",
         docs: "http.md",
         example: "http://user:pass@192.168.1.10/video.mjpg#timeout=10",
+        parameters: http::PARAMETERS,
         risk: |_, _| Risk::None,
+        refused: insecure,
         check: http::check,
         open: http::open,
     },
@@ -99,7 +110,9 @@ pub static SOURCES: &[Entry] = &[
         title: "Media over TCP",
         docs: "tcp.md",
         example: "tcp://192.168.1.10:9000",
+        parameters: &[],
         risk: |_, _| Risk::None,
+        refused: insecure,
         check: tcp::check,
         open: tcp::open,
     },
@@ -109,7 +122,9 @@ pub static SOURCES: &[Entry] = &[
         title: "Output of a program",
         docs: "exec.md",
         example: "exec:ffmpeg -re -i /media/clip.mp4 -c copy -rtsp_transport tcp -f rtsp {output}",
+        parameters: exec::PARAMETERS,
         risk: |_, _| Risk::Local,
+        refused: insecure,
         check: exec::check,
         open: exec::open,
     },
@@ -119,11 +134,18 @@ pub static SOURCES: &[Entry] = &[
         title: "FFmpeg",
         docs: "ffmpeg.md",
         example: "ffmpeg:http://192.168.1.10/video.mjpg#video=h264",
+        parameters: ffmpeg::PARAMETERS,
         risk: ffmpeg::risk,
+        refused: ffmpeg::refused,
         check: ffmpeg::check,
         open: ffmpeg::open,
     },
 ];
+
+/// The contract's error of a source that the network may not name.
+fn insecure(_: &str) -> Error {
+    Error::new(ErrorKind::Config, "streams: source from insecure producer")
+}
 
 /// A kind of server that streams can be published to.
 pub struct Outlet {
@@ -135,6 +157,8 @@ pub struct Outlet {
     pub title: &'static str,
     /// Page under `docs/outputs/`.
     pub docs: &'static str,
+    /// What may stand behind `#`.
+    pub parameters: &'static [Parameter],
     /// Checks an address without dialling.
     pub check: fn(url: &str) -> Result<(), Error>,
     /// The server at an address that somebody has named.
@@ -150,6 +174,7 @@ pub static OUTLETS: &[Outlet] = &[Outlet {
     module: "rtsp",
     title: "RTSP server",
     docs: "publish.md",
+    parameters: publish::rtsp::PARAMETERS,
     check: publish::rtsp::check,
     destination: publish::rtsp::destination,
 }];
@@ -198,8 +223,7 @@ impl Opener for Table {
         if origin != Origin::Config {
             let scheme = source.split_once(':').map_or("", |(scheme, _)| scheme);
             if matches!(scheme, "exec" | "echo" | "expr") {
-                let text = "streams: source from insecure producer";
-                return Err(Error::new(ErrorKind::Config, text));
+                return Err(insecure(source));
             }
             let known = entry(source).is_some_and(|entry| risk(entry).is_allowed(origin));
             let spaces = source.chars().any(char::is_whitespace);
@@ -217,8 +241,7 @@ impl Opener for Table {
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
         if !risk(entry).is_allowed(origin) {
-            let text = "streams: source from insecure producer";
-            return Err(Error::new(ErrorKind::Config, text));
+            return Err((entry.refused)(source));
         }
         (entry.check)(source)
     }

@@ -112,7 +112,29 @@ async fn a_stream_that_went_leaves_no_file_to_be_read() {
         cancel: CancellationToken::new(),
     };
     let error = table.open(request).await.err().unwrap();
-    assert_eq!(error.to_string(), "streams: source from insecure producer");
+    let text = error.to_string();
+    assert!(text.starts_with("streams: source from insecure producer: this input "), "{text}");
+}
+
+/// Each page tells of the parameters that there are, and of no others.
+#[test]
+fn parameters_are_documented() {
+    for source in SOURCES.iter().filter(|source| !source.parameters.is_empty()) {
+        let page =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/sources").join(source.docs);
+        let page = std::fs::read_to_string(page).unwrap();
+        for parameter in source.parameters {
+            let rows = page.lines().filter(|line| line.starts_with("| `"));
+            let cells = rows.filter_map(|row| row.split('|').nth(1));
+            let told = |cell: &str| {
+                cell.split('`').any(|word| {
+                    let name = word.trim_start_matches('#');
+                    name.split('=').next() == Some(parameter.name)
+                })
+            };
+            assert!(cells.into_iter().any(told), "{}: {}", source.docs, parameter.name);
+        }
+    }
 }
 
 #[tokio::test]

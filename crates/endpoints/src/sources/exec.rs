@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use crate::Context;
 use crate::io::process::Stop;
 use crate::io::process::source::{self, Plan};
+use crate::parameters::Parameter;
 use crate::table::Opening;
 
 /// Settings of `exec:`.
@@ -65,6 +66,21 @@ impl Config {
     }
 }
 
+const KILLSIGNAL: &str = "killsignal";
+const KILLTIMEOUT: &str = "killtimeout";
+const STARTTIMEOUT: &str = "starttimeout";
+const BACKCHANNEL: &str = "backchannel";
+const AUDIO: &str = "audio";
+
+/// What may stand behind `#`.
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter::new(KILLSIGNAL),
+    Parameter::new(KILLTIMEOUT),
+    Parameter::new(STARTTIMEOUT),
+    Parameter::of(BACKCHANNEL, &["0", "1"]),
+    Parameter::new(AUDIO),
+];
+
 /// What a program plays if nothing else is said.
 const TALK: &str = "s16le/16000";
 
@@ -81,10 +97,10 @@ fn parse(source: &str) -> Result<Source, Error> {
     let (command, parameters) = Fragment::split(text);
     source::split(command)?;
     let mut plan = Plan::new(command);
-    let signal = number(&parameters, "killsignal")?;
-    let timeout = number(&parameters, "killtimeout")?;
+    let signal = number(&parameters, KILLSIGNAL)?;
+    let timeout = number(&parameters, KILLTIMEOUT)?;
     if signal.is_some() || timeout.is_some() {
-        let wrong = || wrong("killsignal", "the number of a signal, e.g. 15");
+        let wrong = || wrong(KILLSIGNAL, "the number of a signal, e.g. 15");
         let signal = match signal {
             Some(number) => {
                 i32::try_from(number).ok().and_then(Signal::from_named_raw).ok_or_else(wrong)?
@@ -93,14 +109,14 @@ fn parse(source: &str) -> Result<Source, Error> {
         };
         plan.stop = Stop::custom(signal, Duration::from_secs(timeout.unwrap_or(0)));
     }
-    if let Some(seconds) = number(&parameters, "starttimeout")? {
+    if let Some(seconds) = number(&parameters, STARTTIMEOUT)? {
         plan.start_timeout = Duration::from_secs(seconds.max(1));
     }
-    let talk = match parameters.get("backchannel") {
+    let talk = match parameters.get(BACKCHANNEL) {
         None | Some("0") => None,
         Some(_) => {
-            let text = parameters.get("audio").filter(|text| !text.is_empty()).unwrap_or(TALK);
-            let unknown = || wrong("audio", "a codec such as alaw/8000 or s16le/16000");
+            let text = parameters.get(AUDIO).filter(|text| !text.is_empty()).unwrap_or(TALK);
+            let unknown = || wrong(AUDIO, "a codec such as alaw/8000 or s16le/16000");
             Some(Codec::from_text(text).ok_or_else(unknown)?)
         }
     };

@@ -24,12 +24,20 @@ use crate::io::random::random_bytes;
 use crate::io::reach::Reach;
 use crate::io::rtp::{Outgoing, Packetiser, Pieces, Receiver};
 use crate::io::rtsp::{self, Link, Step};
+use crate::parameters::Parameter;
 use crate::table::Opening;
 
 /// How long the answer on TEARDOWN is awaited.
 const GOODBYE: Duration = Duration::from_millis(150);
 /// Bytes that may wait for a camera that does not read.
 const MAX_UNSENT: usize = 256 * 1024;
+
+/// Whether to ask for the loudspeaker.
+const BACKCHANNEL: &str = "backchannel";
+
+/// What may stand behind `#`.
+pub const PARAMETERS: &[Parameter] =
+    &[rtsp::TIMEOUT, rtsp::MEDIA, Parameter::of(BACKCHANNEL, &["0", "1"]), rtsp::TRANSPORT];
 
 /// A parsed address.
 #[derive(Clone, Debug)]
@@ -52,8 +60,8 @@ fn parse(source: &str) -> Result<Address, Error> {
     let server = rtsp::Address::parse(source)?;
     let parameters = &server.url.fragment;
     // Any other parameter turns the backchannel off: people rely on it.
-    let backchannel = parameters.is_empty() || parameters.get("backchannel") == Some("1");
-    let kinds = parameters.get("media").unwrap_or_default().to_owned();
+    let backchannel = parameters.is_empty() || parameters.get(BACKCHANNEL) == Some("1");
+    let kinds = parameters.get(rtsp::MEDIA.name).unwrap_or_default().to_owned();
     Ok(Address { server, kinds, backchannel })
 }
 

@@ -1,15 +1,16 @@
 //! What can be said about values only when all is read: whether sources, and servers
-//! that streams are sent to, are of a kind that exists. Such a stream is kept; opening
+//! that streams are sent to, are of a kind that exists, and their parameters. Such a stream is kept; opening
 //! it tells its viewers why.
 
-use rs2rtc_base::Redacted;
 use rs2rtc_base::url::query_pairs;
+use rs2rtc_base::{Redacted, nearest};
 use rs2rtc_endpoints::modules::Modules;
+use rs2rtc_endpoints::parameters::odd;
 use rs2rtc_endpoints::table;
 use rs2rtc_media::filter;
 
 use super::Config;
-use super::problem::{Severity, nearest};
+use super::problem::{Place, Severity};
 
 /// Codecs that cameras have.
 const EXAMPLES: [&str; 8] = ["h264", "h265", "av1", "mjpeg", "aac", "opus", "pcma", "pcmu"];
@@ -19,11 +20,18 @@ pub(super) fn check(config: &mut Config) {
     let mut problems = Vec::new();
     for entry in config.streams.iter() {
         let Some(place) = &entry.place else { continue };
-        for source in &entry.sources {
+        for (index, source) in entry.sources.iter().enumerate() {
             let named = |name: &str| config.streams.get(name).is_some();
-            if let Some(text) = wrong(source, &config.modules, named) {
-                problems.push(place.problem(Severity::Warning, text));
-            }
+            let at = entry.places.get(index).copied().unwrap_or(place.at);
+            let place = Place { at, ..place.clone() };
+            let found = match wrong(source, &config.modules, named) {
+                Some(text) => vec![text],
+                None if named(source) => Vec::new(),
+                None => {
+                    table::entry(source).map_or_else(Vec::new, |kind| odd(kind.parameters, source))
+                }
+            };
+            problems.extend(found.into_iter().map(|text| place.problem(Severity::Warning, text)));
         }
     }
     for (name, place) in &config.preload_places {
@@ -39,10 +47,13 @@ pub(super) fn check(config: &mut Config) {
         let Some(place) = config.publish_places.get(name) else { continue };
         let mut wrong: Vec<String> =
             urls.iter().filter_map(|url| wrong_outlet(url, &config.modules)).collect();
+        let odd_ones = |url| table::outlet(url).map(|outlet| odd(outlet.parameters, url));
+        let odd_ones: Vec<String> = urls.iter().filter_map(|url| odd_ones(url)).flatten().collect();
         if wrong.is_empty() && config.streams.get(name).is_none() {
             wrong.push("no stream of this name is configured".to_owned());
         }
-        problems.extend(wrong.into_iter().map(|text| place.problem(Severity::Warning, text)));
+        let all = wrong.into_iter().chain(odd_ones);
+        problems.extend(all.map(|text| place.problem(Severity::Warning, text)));
     }
     config.problems.append(&mut problems);
 }

@@ -5,11 +5,12 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 
+use rs2rtc_base::nearest;
 use serde_json::Value as Json;
 
 use super::key::Kind;
 use super::node::{Node, Position, Value};
-use super::problem::{Severity, nearest};
+use super::problem::Severity;
 use super::section::Section;
 use crate::modules;
 

@@ -128,6 +128,7 @@ impl Config {
                 sources: vec!["demo:".into()],
                 options: streams::Options::default(),
                 place: None,
+                places: Vec::new(),
             });
         }
         config.resolve();
@@ -268,7 +269,7 @@ impl Config {
         let Some(node) = section.any("modules") else { return };
         for module in self.modules.names().unwrap_or_default() {
             if !modules::ALL.contains(&module.as_str()) {
-                let near = problem::nearest(module, modules::ALL.iter().copied());
+                let near = rs2rtc_base::nearest(module, modules::ALL.iter().copied());
                 let hint = near.map(|n| format!(", did you mean {n:?}?")).unwrap_or_default();
                 let text = format!("unknown module {module:?}{hint}");
                 section.report(Severity::Warning, node.at, "app.modules", text);

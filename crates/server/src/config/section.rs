@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rs2rtc_base::Secret;
+use rs2rtc_base::{Secret, nearest};
 use serde_json::Value as Json;
 
 use super::duration;
 use super::key::{Key, Kind};
 use super::node::{Node, Position, Value};
-use super::problem::{Place, Problem, Severity, nearest};
+use super::problem::{Place, Problem, Severity};
 
 /// A mapping while it is read.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::key::Kind;
 use super::liveness::Liveness;
-use super::node::{Node, Value};
+use super::node::{Node, Position, Value};
 use super::problem::{Place, Severity};
 use super::section::Section;
 
@@ -101,6 +101,8 @@ pub struct Entry {
     pub options: Options,
     /// Where it stands; `None`: nowhere.
     pub place: Option<Place>,
+    /// Where each source stands; what is not there is at `place`.
+    pub places: Vec<Position>,
 }
 
 /// Streams in the order of their first appearance.
@@ -153,12 +155,23 @@ impl Entries {
                 for entry in entries {
                     let (sources, options) = read_entry(section, &entry.key, &entry.node);
                     let place = Some(section.place(&entry.key, &entry.node));
-                    self.set(Entry { name: entry.key.clone(), sources, options, place });
+                    let places = positions(&entry.node);
+                    self.set(Entry { name: entry.key.clone(), sources, options, place, places });
                 }
             }
             Value::Null => self.0.clear(),
             _ => {}
         }
+    }
+}
+
+/// Where the sources stand that a value names.
+fn positions(node: &Node) -> Vec<Position> {
+    match &node.value {
+        Value::Null => Vec::new(),
+        Value::Scalar(_) => vec![node.at],
+        Value::List(items) => items.iter().map(|item| item.at).collect(),
+        Value::Map(_) => node.get("url").map_or_else(Vec::new, |url| positions(&url.node)),
     }
 }
 

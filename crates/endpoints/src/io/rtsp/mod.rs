@@ -14,12 +14,20 @@ use super::random::random_bytes;
 use super::reach::Reach;
 use super::tcp::{self, Security};
 use crate::Context;
+use crate::parameters::Parameter;
 
 /// Schemes of addresses: plain, over TLS, over TLS with any certificate.
 pub const SCHEMES: &[&str] = &["rtsp", "rtsps", "rtspx"];
 
 /// Redirects that are followed.
 pub const MAX_REDIRECTS: usize = 5;
+
+/// Seconds for connecting and for every answer.
+pub const TIMEOUT: Parameter = Parameter::new("timeout");
+/// What carries the media.
+pub const TRANSPORT: Parameter = Parameter::new("transport");
+/// The kinds of media to take.
+pub const MEDIA: Parameter = Parameter::of("media", &["video", "audio"]);
 
 const DEFAULT_PORT: u16 = 554;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,7 +52,7 @@ impl Address {
         if url.host.is_empty() {
             return Err(config("the address has no host".to_owned()));
         }
-        let timeout = match url.fragment.get("timeout") {
+        let timeout = match url.fragment.get(TIMEOUT.name) {
             None => DEFAULT_TIMEOUT,
             Some(text) => match text.parse::<u64>() {
                 Ok(seconds @ 1..=600) => Duration::from_secs(seconds),
@@ -55,7 +63,7 @@ impl Address {
                 }
             },
         };
-        match url.fragment.get("transport") {
+        match url.fragment.get(TRANSPORT.name) {
             None | Some("" | "tcp") => {}
             Some(other) => {
                 return Err(config(format!("#transport={other} is not available yet, use tcp")));

@@ -20,8 +20,9 @@ use rs2rtc_streams::{
 
 use crate::Context;
 use crate::io::reach::Reach;
-use crate::io::rtsp::{Address, Link, MAX_REDIRECTS, Step};
+use crate::io::rtsp::{Address, Link, MAX_REDIRECTS, MEDIA, Step, TIMEOUT, TRANSPORT};
 use crate::outputs::rtsp::player::{Player, described};
+use crate::parameters::Parameter;
 
 /// How long the answer on TEARDOWN is awaited.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -43,6 +44,9 @@ const SOUNDS: &[CodecId] = &[
     CodecId::Eld,
 ];
 
+/// What may stand behind `#`.
+pub const PARAMETERS: &[Parameter] = &[TIMEOUT, MEDIA, TRANSPORT];
+
 /// Checks an address.
 ///
 /// # Errors
@@ -53,7 +57,7 @@ pub fn check(url: &str) -> Result<(), Error> {
 
 fn parse(url: &str) -> Result<(Address, Vec<Media>), Error> {
     let address = Address::parse(url)?;
-    let named = address.url.fragment.get("media").unwrap_or_default();
+    let named = address.url.fragment.get(MEDIA.name).unwrap_or_default();
     let both = [(Kind::Video, PICTURES), (Kind::Audio, SOUNDS)];
     let taken =
         both.into_iter().filter(|(kind, _)| named.is_empty() || named.contains(kind.name()));

@@ -16,6 +16,7 @@ use rs2rtc_streams::{
     BoxFuture, CancellationToken, Connection, Description, Ended, Origin, Producer, Tracks,
 };
 
+use super::key;
 use crate::Context;
 
 /// What it offers, best first, and the template that makes it.
@@ -36,8 +37,8 @@ const OFFERS: [(CodecId, u32, &str); 10] = [
 /// sound, and it has no picture.
 pub(super) fn is_asked(source: &str) -> bool {
     let (_, parameters) = Fragment::split(super::text(source));
-    let mut sounds = parameters.get_all("audio");
-    !parameters.has("video") && sounds.next() == Some("auto") && sounds.next().is_none()
+    let mut sounds = parameters.get_all(key::AUDIO);
+    !parameters.has(key::VIDEO) && sounds.next() == Some("auto") && sounds.next().is_none()
 }
 
 /// A producer that offers the list.

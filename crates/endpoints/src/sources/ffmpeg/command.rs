@@ -4,6 +4,7 @@ use rs2rtc_base::{Error, ErrorKind, Fragment};
 
 use super::hardware::{self, Engine};
 use super::input;
+use super::key;
 use super::templates::Templates;
 
 /// What the builder must know of the world.
@@ -52,18 +53,18 @@ pub(super) fn build(environment: &Environment<'_>) -> Result<String, Error> {
     };
     let mut parts = Parts {
         input: input::arguments(input, &parameters, environment)?,
-        raw: texts("raw"),
-        video: codecs(&parameters, "video", environment),
+        raw: texts(key::RAW),
+        video: codecs(&parameters, key::VIDEO, environment),
         bitrate: String::new(),
-        audio: codecs(&parameters, "audio", environment),
+        audio: codecs(&parameters, key::AUDIO, environment),
         filters: filters(&parameters)?,
     };
-    if let Some(rate) = parameters.get("bitrate")
+    if let Some(rate) = parameters.get(key::BITRATE)
         && !parts.video.is_empty()
     {
         parts.bitrate = format!("-b:v {rate} -maxrate {rate} -bufsize {rate}");
     }
-    if let Some(name) = parameters.get("hardware") {
+    if let Some(name) = parameters.get(key::HARDWARE) {
         let unknown = || wrong(&format!("unknown hardware engine {name}"));
         let engine = match name {
             "" => environment.engine,
@@ -79,10 +80,10 @@ pub(super) fn build(environment: &Environment<'_>) -> Result<String, Error> {
 /// `#hardware` names none. H.265 takes the engine of another codec or none.
 pub(super) fn probed_codec(source: &str, templates: Templates<'_>) -> Option<&'static str> {
     let (_, parameters) = Fragment::split(source);
-    if parameters.get("hardware") != Some("") {
+    if parameters.get(key::HARDWARE) != Some("") {
         return None;
     }
-    let codecs = parameters.get_all("video").map(|name| templates.get_or(name));
+    let codecs = parameters.get_all(key::VIDEO).map(|name| templates.get_or(name));
     let mut names = codecs.filter_map(hardware::replaceable);
     names.find(|name| matches!(*name, "h264" | "mjpeg"))
 }
@@ -106,11 +107,11 @@ fn codecs(parameters: &Fragment, key: &str, environment: &Environment<'_>) -> Ve
 /// Size, turning and text, in this order.
 fn filters(parameters: &Fragment) -> Result<Vec<String>, Error> {
     let mut filters = Vec::new();
-    let (width, height) = (parameters.get("width"), parameters.get("height"));
+    let (width, height) = (parameters.get(key::WIDTH), parameters.get(key::HEIGHT));
     if width.is_some() || height.is_some() {
         filters.push(format!("scale={}:{}", width.unwrap_or("-1"), height.unwrap_or("-1")));
     }
-    if let Some(angle) = parameters.get("rotate") {
+    if let Some(angle) = parameters.get(key::ROTATE) {
         filters.push(
             match angle {
                 "90" => "transpose=1",
@@ -121,7 +122,7 @@ fn filters(parameters: &Fragment) -> Result<Vec<String>, Error> {
             .to_owned(),
         );
     }
-    if let Some(options) = parameters.get("drawtext") {
+    if let Some(options) = parameters.get(key::DRAWTEXT) {
         let clock = if options.contains("text=") { "" } else { CLOCK };
         filters.push(format!("drawtext={options}{clock}"));
     }
@@ -134,11 +135,11 @@ const CLOCK: &str = r":text='%{localtime\:%Y-%m-%d %X}'";
 /// How it gives its output: over RTSP, or, for what needs no timestamps of its
 /// own, through a pipe.
 fn output<'a>(parameters: &Fragment, parts: &Parts, environment: &Environment<'a>) -> &'a str {
-    let sound = match one(parameters, "audio") {
+    let sound = match one(parameters, key::AUDIO) {
         Count::One("auto") => Count::One(environment.sound),
         other => other,
     };
-    let name = match (one(parameters, "video"), sound) {
+    let name = match (one(parameters, key::VIDEO), sound) {
         (Count::None, Count::None) if parts.input.contains(" mjpeg ") => "output/mjpeg",
         (Count::One("mjpeg"), Count::None) => "output/mjpeg",
         (Count::One(video), Count::None) if video.starts_with("raw") => "output/raw",

@@ -4,6 +4,7 @@ use rs2rtc_base::url::{percent_encode, query_pairs};
 use rs2rtc_base::{Error, ErrorKind, Fragment};
 
 use super::command::Environment;
+use super::key;
 use super::templates::Templates;
 
 /// What the text in front of the parameters means.
@@ -62,7 +63,7 @@ pub(super) fn arguments(
     environment: &Environment<'_>,
 ) -> Result<String, Error> {
     let templates = environment.templates;
-    let template = |default| match parameters.get("input") {
+    let template = |default| match parameters.get(key::INPUT) {
         Some(chosen) => templates.get_or(chosen),
         None => templates.get(default).unwrap_or_default(),
     };
@@ -79,7 +80,7 @@ pub(super) fn arguments(
                 fill(template("rtsp"), text)
             )
         }
-        Input::Url { .. } => match parameters.get("input") {
+        Input::Url { .. } => match parameters.get(key::INPUT) {
             Some(chosen) => fill(templates.get_or(chosen), text),
             None => place("-i {input}", text),
         },
@@ -90,14 +91,14 @@ pub(super) fn arguments(
             let url = stream_url(text, parameters, environment)?;
             fill(template("rtsp"), &url)
         }
-        Input::Word if !parameters.has("input") => {
+        Input::Word if !parameters.has(key::INPUT) => {
             let text =
                 format!("ffmpeg: no stream {text}; a file is written with its path, e.g. ./{text}");
             return Err(Error::new(ErrorKind::NotFound, text));
         }
         _ => fill(template("file"), text),
     };
-    if parameters.has("async") {
+    if parameters.has(key::ASYNC) {
         arguments.insert_str(0, "-use_wallclock_as_timestamps 1 -async 1 ");
     }
     if arguments.starts_with("-re ") && environment.libavformat.is_some_and(|v| v >= (60, 16)) {
@@ -123,12 +124,12 @@ fn place(template: &str, input: &str) -> String {
 
 /// Seconds, with the zeros that make microseconds of them.
 fn timeout(parameters: &Fragment, templates: Templates<'_>) -> String {
-    let seconds = parameters.get("timeout").or_else(|| templates.get("timeout"));
+    let seconds = parameters.get(key::TIMEOUT).or_else(|| templates.get("timeout"));
     format!("{}000000", seconds.unwrap_or("5"))
 }
 
 fn media_types(parameters: &Fragment) -> &'static str {
-    match (parameters.has("video"), parameters.has("audio")) {
+    match (parameters.has(key::VIDEO), parameters.has(key::AUDIO)) {
         (true, false) => "video",
         (false, true) => "audio",
         _ => "video+audio",
@@ -144,14 +145,14 @@ fn stream_url(
 ) -> Result<String, Error> {
     let disabled = || Error::new(ErrorKind::Config, "ffmpeg: rtsp module disabled");
     let port = environment.rtsp_port.ok_or_else(disabled)?;
-    let medias = match (parameters.has("video"), parameters.has("audio")) {
+    let medias = match (parameters.has(key::VIDEO), parameters.has(key::AUDIO)) {
         (true, false) => "video",
         (false, true) => "audio",
         _ => "video&audio",
     };
     let source = percent_encode(environment.source);
     let mut url = format!("rtsp://127.0.0.1:{port}/{name}?{medias}&source=ffmpeg:{source}");
-    for query in parameters.get_all("query") {
+    for query in parameters.get_all(key::QUERY) {
         url.push('&');
         url.push_str(query);
     }

@@ -9,6 +9,7 @@ mod command;
 mod found;
 mod hardware;
 mod input;
+mod key;
 mod picture;
 mod probe;
 mod risk;
@@ -33,6 +34,7 @@ use hardware::Engine;
 use templates::Templates;
 
 pub use found::{Found, devices, hardware};
+pub use key::PARAMETERS;
 pub(crate) use picture::picture;
 
 /// Settings of `ffmpeg:`: templates that override or add to the built-in ones.
@@ -59,6 +61,13 @@ impl Config {
 /// What the source may do: only some kinds may be named over the network.
 pub fn risk(source: &str, is_stream: IsStream<'_>) -> Risk {
     risk::risk(source, is_stream)
+}
+
+/// The error of a source that somebody may not name: the contract's text, and the part of
+/// the source that it is about.
+pub fn refused(source: &str) -> Error {
+    let text = format!("streams: source from insecure producer: {}", risk::culprit(source));
+    Error::new(ErrorKind::Config, text)
 }
 
 /// The capture device that a text without its scheme opens. The picture's, if
@@ -127,8 +136,7 @@ async fn plan(
     let named = context.has_stream(rs2rtc_base::Fragment::split(text(source)).0);
     let is_stream = |_: &str| named;
     if !risk(source, &is_stream).is_allowed(origin) {
-        let text = "streams: source from insecure producer";
-        return Err(Error::new(ErrorKind::Config, text));
+        return Err(refused(source));
     }
     let config = context.ffmpeg.get();
     let templates = Templates(&config.templates);

@@ -4,12 +4,14 @@
 //! line and in filter graphs, which can open files; so nothing is let through
 //! because it is not on a list, only because it is on one.
 
-use rs2rtc_base::Fragment;
 use rs2rtc_base::url::query_pairs;
+use rs2rtc_base::{Fragment, Redacted};
 
 use super::hardware::Engine;
 use super::input::Input;
+use super::key::{self, PARAMETERS};
 use super::templates::built_in;
+use crate::parameters::unknown;
 use crate::table::{IsStream, Risk};
 
 /// Inputs that FFmpeg dials and does not listen on.
@@ -51,24 +53,45 @@ const SPOKEN: &str = " .,!?-:;/()+*=@#_";
 pub(super) fn risk(source: &str, is_stream: IsStream<'_>) -> Risk {
     let text = source.strip_prefix("ffmpeg:").unwrap_or(source);
     let (input, parameters) = Fragment::split(text);
-    // Only options from a list may have a space, everything else is one word.
-    let is_clean = |key: &str, value: &str| key == "raw" || is_clean(key) && is_clean(value);
-    let harmless = is_clean("", input)
-        && parameters
-            .iter()
-            .all(|(key, value)| is_clean(key, value) && is_harmless_parameter(key, value));
+    let harmless =
+        is_clean(input) && parameters.iter().all(|(name, value)| is_harmless(name, value));
     let is_address = matches!(Input::parse(input), Input::Url { .. });
     if harmless && !is_address && is_stream(input) {
         return Risk::None;
     }
     // Whatever the template: a word that is no stream would be read as a file then.
-    let as_file = parameters.has("input");
+    let as_file = parameters.has(key::INPUT);
     match harmless {
         true if as_file && matches!(Input::parse(input), Input::Word) => Risk::File,
         true if is_harmless_input(input) => Risk::None,
         true if is_file(input) => Risk::File,
         _ => Risk::Local,
     }
+}
+
+/// Which part of a source that may not be named by everybody is to blame, in words
+/// without secrets.
+pub(super) fn culprit(source: &str) -> String {
+    let text = source.strip_prefix("ffmpeg:").unwrap_or(source);
+    let (_, parameters) = Fragment::split(text);
+    let shown = Redacted(source).to_string();
+    for (name, value) in parameters.iter().filter(|(name, value)| !is_harmless(name, value)) {
+        if !PARAMETERS.iter().any(|parameter| parameter.name == name) {
+            return unknown(PARAMETERS, name, &shown);
+        }
+        let whole = format!("#{name}={value}");
+        let shows = value.len() <= 64 && is_clean(value) && shown.contains(&whole);
+        let what = if shows { whole } else { format!("this #{name}") };
+        return format!("{what} may stand in the configuration file only");
+    }
+    "this input may stand in the configuration file only".to_owned()
+}
+
+/// Whether a parameter can do nothing to this machine.
+fn is_harmless(name: &str, value: &str) -> bool {
+    // Only options from a list may have a space, everything else is one word.
+    let is_clean = name == key::RAW || is_clean(name) && is_clean(value);
+    is_clean && is_harmless_parameter(name, value)
 }
 
 /// A path, and nothing that FFmpeg or we take for something else: a protocol
@@ -103,18 +126,18 @@ fn is_harmless_input(input: &str) -> bool {
     }
 }
 
-fn is_harmless_parameter(key: &str, value: &str) -> bool {
-    match key {
-        "video" | "audio" => matches!(value, "" | "copy" | "auto") || is_codec(value),
-        "input" => matches!(value, "file" | "http" | "rtsp" | "rtsp/udp"),
-        "hardware" => value.is_empty() || Engine::from_name(value).is_some(),
-        "raw" => is_harmless_option(value),
-        "width" | "height" | "timeout" => is_number(value) || value == "-1",
-        "rotate" => matches!(value, "90" | "180" | "270" | "-90"),
-        "bitrate" => is_number(value.trim_end_matches(['k', 'K', 'M'])),
-        "async" => is_plain(value),
-        "query" => value.chars().all(|c| c.is_ascii_alphanumeric() || "_-.,=&%/".contains(c)),
-        "drawtext" => value.split(':').all(is_harmless_drawing),
+fn is_harmless_parameter(name: &str, value: &str) -> bool {
+    match name {
+        key::VIDEO | key::AUDIO => matches!(value, "" | "copy" | "auto") || is_codec(value),
+        key::INPUT => matches!(value, "file" | "http" | "rtsp" | "rtsp/udp"),
+        key::HARDWARE => value.is_empty() || Engine::from_name(value).is_some(),
+        key::RAW => is_harmless_option(value),
+        key::WIDTH | key::HEIGHT | key::TIMEOUT => is_number(value) || value == "-1",
+        key::ROTATE => matches!(value, "90" | "180" | "270" | "-90"),
+        key::BITRATE => is_number(value.trim_end_matches(['k', 'K', 'M'])),
+        key::ASYNC => is_plain(value),
+        key::QUERY => value.chars().all(|c| c.is_ascii_alphanumeric() || "_-.,=&%/".contains(c)),
+        key::DRAWTEXT => value.split(':').all(is_harmless_drawing),
         _ => false,
     }
 }
@@ -205,6 +228,27 @@ mod tests {
             "ffmpeg:rtsp://cam/1#video=h264#audio=copy#raw=-vf transpose=2,vflip",
         ] {
             assert_eq!(risk(source), Risk::None, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_blame() {
+        for (source, wanted) in [
+            ("ffmpeg:demo#video=zz", "#video=zz may stand in the configuration file only"),
+            (
+                "ffmpeg:demo#video=h264#rotate=45",
+                "#rotate=45 may stand in the configuration file only",
+            ),
+            ("ffmpeg:demo#raw=-y", "#raw=-y may stand in the configuration file only"),
+            (
+                "ffmpeg:demo#raw=-headers 'Cookie: geheim'",
+                "this #raw may stand in the configuration file only",
+            ),
+            ("ffmpeg:demo#vdeo=h264", "unknown parameter \"vdeo\", did you mean \"video\"?"),
+            ("ffmpeg:rtsp://u:pa#geheim@h/x", "what stands behind # is no parameter"),
+            ("ffmpeg:/etc/passwd", "this input may stand in the configuration file only"),
+        ] {
+            assert_eq!(culprit(source), wanted, "{source}");
         }
     }
 

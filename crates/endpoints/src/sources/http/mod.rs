@@ -22,6 +22,7 @@ use crate::Context;
 use crate::io::http::{Answer, Client, Config, Limits};
 use crate::io::intake::{Delivery, Intake, Source};
 use crate::io::reach::Reach;
+use crate::parameters::Parameter;
 use crate::table::Opening;
 
 /// For a connection with its TLS, and for the head of an answer.
@@ -32,6 +33,14 @@ const SILENCE: Duration = Duration::from_secs(15);
 const TRACKS: Duration = Duration::from_secs(30);
 /// What errors begin with.
 const WHAT: &str = "http";
+
+const HEADER: &str = "header";
+const TIMEOUT: &str = "timeout";
+const VARIANT: &str = "variant";
+
+/// What may stand behind `#`.
+pub const PARAMETERS: &[Parameter] =
+    &[Parameter::new(HEADER), Parameter::new(TIMEOUT), Parameter::new(VARIANT)];
 
 /// A parsed address.
 #[derive(Debug)]
@@ -83,7 +92,7 @@ fn parse(source: &str) -> Result<Address, Error> {
         "https".clone_into(&mut url.scheme);
     }
     let mut headers = Vec::new();
-    for text in url.fragment.get_all("header") {
+    for text in url.fragment.get_all(HEADER) {
         let field = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
         let is_token = |name: &str| {
             !name.is_empty()
@@ -97,13 +106,13 @@ fn parse(source: &str) -> Result<Address, Error> {
         headers.push((name.to_owned(), value.to_owned()));
     }
     let mut limits = Limits { head: HEAD, silence: SILENCE };
-    if let Some(text) = url.fragment.get("timeout") {
+    if let Some(text) = url.fragment.get(TIMEOUT) {
         let seconds = text.parse().ok().filter(|seconds| (1..=600).contains(seconds));
         let wrong = || config(format!("#timeout={text} is not a number of seconds from 1 to 600"));
         let given = Duration::from_secs(seconds.ok_or_else(wrong)?);
         limits = Limits { head: given, silence: given };
     }
-    let variant = match url.fragment.get("variant") {
+    let variant = match url.fragment.get(VARIANT) {
         None | Some("first") => Choice::First,
         Some("best") => Choice::Best,
         Some("smallest") => Choice::Smallest,

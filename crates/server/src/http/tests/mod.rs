@@ -264,6 +264,22 @@ async fn a_probe_shows_itself_and_goes() {
 }
 
 #[tokio::test]
+async fn what_may_not_be_named_is_told_by_its_name() {
+    let server = Server::start("insecure", STREAMS);
+    for (source, part) in [
+        ("ffmpeg:cam%23video=zz", "#video=zz may stand in the configuration file only"),
+        ("ffmpeg:cam%23vdeo=h264", "unknown parameter \"vdeo\", did you mean \"video\"?"),
+        ("ffmpeg:device?video=0", "this input may stand in the configuration file only"),
+    ] {
+        let answer = server.call("PUT", &format!("/api/streams?name=x&src={source}")).await;
+        answer.is(400, &format!("streams: source from insecure producer: {part}\n"));
+    }
+    let exec = server.call("PUT", "/api/streams?name=x&src=exec:date").await;
+    exec.is(400, "streams: source from insecure producer\n");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn the_configuration_file() {
     let server = Server::start("config", STREAMS);
     let get = server.call("GET", "/api/config").await;

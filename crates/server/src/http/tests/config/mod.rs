@@ -430,3 +430,37 @@ async fn what_the_api_changes_is_not_undone_by_reading_the_file() {
     assert_eq!(applied["changes"], json!([]), "the file says what is in force");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn misspelt_parameters_are_told_with_their_place() {
+    let text = "streams:\n  a: rtsp://127.0.0.1:1/x#tiemout=5\n  b:\n    - rtsp://127.0.0.1:1/x#foo=bar\n    - ffmpeg:a#vdeo=h264\n  c:\n    url: rtsp://127.0.0.1:1/x#media=foo\n  d: tcp://127.0.0.1:1#timeout=5\npublish:\n  a: rtsp://127.0.0.1:1/x#timout=5\n";
+    let server = Server::start("parameters", "");
+    let check = json_of(&server.send("POST", "/api/rs/config/check", "", text).await);
+    assert_eq!(check["valid"], true);
+    let problems = check["problems"].as_array().unwrap().iter().map(|p| {
+        let text = |key: &str| p[key].as_str().unwrap().to_owned();
+        assert_eq!(p["severity"], "warning");
+        (p["line"].as_u64().unwrap(), p["column"].as_u64().unwrap(), text("path"), text("text"))
+    });
+    let problems: Vec<_> = problems.collect();
+    let wanted = [
+        (2, 6, "streams.a", "unknown parameter \"tiemout\", did you mean \"timeout\"?"),
+        (
+            4,
+            7,
+            "streams.b",
+            "unknown parameter \"foo\", there are timeout, media, backchannel, transport",
+        ),
+        (5, 7, "streams.b", "unknown parameter \"vdeo\", did you mean \"video\"?"),
+        (7, 10, "streams.c", "#media=foo means nothing, use video, audio"),
+        (8, 6, "streams.d", "unknown parameter \"timeout\", there are none here"),
+        (10, 6, "publish.a", "unknown parameter \"timout\", did you mean \"timeout\"?"),
+    ];
+    let wanted = wanted.map(|(line, column, path, text)| (line, column, path.into(), text.into()));
+    assert_eq!(problems, wanted);
+    // Put in force, each is told once in the log.
+    server.apply(text).await;
+    let log = server.call("GET", "/api/log").await.body;
+    assert_eq!(log.matches("unknown parameter \\\"vdeo\\\"").count(), 1, "{log}");
+    server.stop().await;
+}
