@@ -13,6 +13,7 @@ mod nearest;
 mod net;
 pub mod reader;
 mod secret;
+mod stream_key;
 pub mod url;
 
 pub use backoff::Backoff;
@@ -22,5 +23,5 @@ pub use error::{Error, ErrorKind};
 pub use nearest::nearest;
 pub use net::is_inside;
 pub use reader::{Reader, UnexpectedEnd};
-pub use secret::{Redacted, Secret, mask};
+pub use secret::{Redacted, RedactedTarget, Secret, mask};
 pub use url::{Fragment, Url};

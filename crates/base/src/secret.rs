@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::stream_key::without_keys;
+
 /// A secret text. Printing it in any way gives `***`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
@@ -38,17 +40,41 @@ impl fmt::Display for Secret {
 
 /// Shows a text with what is known by its place to be secret as `***`: the user
 /// information of every URL, values of query parameters that are named like a
-/// secret, and those of header fields such as `Authorization:` and `Cookie:`.
+/// secret, those of header fields such as `Authorization:` and `Cookie:`, those of
+/// variables for programs (`CAM_PASS=…`), and the keys of RTMP streams as far as they
+/// look like some (`rtmp://server/app/KEY`).
 #[derive(Clone, Copy)]
 pub struct Redacted<'a>(pub &'a str);
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = without_users(self.0);
-        let text = without_parameters(&text);
-        let text = without_fields(&text);
-        f.write_str(&without_arguments(&text))
+        f.write_str(&redacted(self.0, false))
     }
+}
+
+/// As [`Redacted`] for the address of a server that is published to: of RTMP the key is
+/// never shown, whatever it looks like.
+#[derive(Clone, Copy)]
+pub struct RedactedTarget<'a>(pub &'a str);
+
+impl fmt::Display for RedactedTarget<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redacted(self.0, true))
+    }
+}
+
+impl fmt::Debug for RedactedTarget<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn redacted(text: &str, is_target: bool) -> String {
+    let text = without_users(text);
+    let text = without_keys(&text, is_target);
+    let text = without_parameters(&text);
+    let text = without_fields(&text);
+    without_arguments(&text)
 }
 
 fn without_users(text: &str) -> String {
@@ -185,10 +211,16 @@ fn without_parameters(text: &str) -> String {
         from = at + 1;
         let (before, name) = split_name(&text[..at]);
         let in_query = before.ends_with(['?', '&']) && SECRET_NAMES.contains(&name.as_str());
-        if !in_query && !is_clear(&name) {
+        if !in_query && !is_clear(&name) && !is_variable(&text[before.len()..at]) {
             continue;
         }
         let value = &text[from..];
+        if let Some((open, close)) = quoted(value) {
+            masked.push_str(&value[..open]);
+            masked.push_str("***");
+            from += close;
+            continue;
+        }
         let ends = |c: char| c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\'' | '<' | '>');
         let mut end = value.find(ends).unwrap_or(value.len());
         if name.contains('_') {
@@ -225,6 +257,29 @@ fn is_clear(name: &str) -> bool {
     })
 }
 
+/// What makes the name of a variable that is given to a program one of a secret.
+const VARIABLE_PARTS: [&str; 8] = ["PASS", "PWD", "PSW", "SECRET", "TOKEN", "KEY", "AUTH", "CRED"];
+
+/// Whether a name is that of a variable that holds a secret, as in `CAM_PASS=x ffmpeg`:
+/// these are written in capitals, which names of parameters are not.
+fn is_variable(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && VARIABLE_PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Where the inside of a value in quotes, escaped or not, begins and ends; one without an
+/// end reaches to that of its line.
+fn quoted(value: &str) -> Option<(usize, usize)> {
+    let escapes = value.len() - value.trim_start_matches('\\').len();
+    let quote = value[escapes..].chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let open = escapes + 1;
+    let line = value[open..].find('\n').map_or(value.len(), |at| open + at);
+    let close = value[open..line].find(quote).map_or(line, |at| open + at);
+    // The escapes of the closing quote are none of the value.
+    let inside = value[open..close].trim_end_matches('\\');
+    (!inside.is_empty()).then(|| (open, open + inside.len()))
+}
+
 /// Arguments of programs: what follows `--password`, `-headers`, `-u` with a colon, and the like.
 fn without_arguments(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
@@ -235,6 +290,14 @@ fn without_arguments(text: &str) -> String {
         masked.push_str(&text[at..end]);
         from = end;
         let name = text[at..end].trim_start_matches('-');
+        if let Some((name, user)) = name.split_once('=')
+            && matches!(name, "u" | "user")
+            && user.contains(':')
+        {
+            masked.truncate(masked.len() - user.len());
+            masked.push_str("***");
+            continue;
+        }
         let value = text[end..].trim_start_matches(' ');
         let begin = text.len() - value.len();
         let is_header = matches!(name, "H" | "header" | "headers");
@@ -437,6 +500,26 @@ mod tests {
                 "ffmpeg -rtsp_transport tcp -i rtsp://h:554/a -f rtsp {output}",
             ),
             ("to rtsp://h:x failed, mail", "to rtsp://h:x failed, mail"),
+            ("exec:PASSWORD=x ffmpeg -i y", "exec:PASSWORD=*** ffmpeg -i y"),
+            (
+                "exec:sh -c 'CAM_PASS=x PGPASSWORD=y z'",
+                "exec:sh -c 'CAM_PASS=*** PGPASSWORD=*** z'",
+            ),
+            ("AWS_SECRET_ACCESS_KEY=x AUTH=y a", "AWS_SECRET_ACCESS_KEY=*** AUTH=*** a"),
+            ("exec:env PASSWORD=\"x y\" z", "exec:env PASSWORD=\"***\" z"),
+            ("exec:sh -c \"PASSWORD='x y' z\"", "exec:sh -c \"PASSWORD='***' z\""),
+            (r#"sh -c \"TOKEN=\\\"x y\\\" z\""#, r#"sh -c \"TOKEN=\\\"***\\\" z\""#),
+            ("PASSWORD=\"x y", "PASSWORD=\"***"),
+            ("PASSWORD=\"\" z", "PASSWORD=\"\" z"),
+            ("PATH=/bin LANG=C x", "PATH=/bin LANG=C x"),
+            ("exec:ffmpeg -g keyint=30", "exec:ffmpeg -g keyint=30"),
+            ("exec:curl --user=admin:x http://h", "exec:curl --user=*** http://h"),
+            ("exec:curl --user=admin http://h", "exec:curl --user=admin http://h"),
+            (
+                "rtmp://192.168.1.5/bcs/channel0_main.bcs?channel=0&user=admin&password=x",
+                "rtmp://192.168.1.5/bcs/channel0_main.bcs?channel=0&user=admin&password=***",
+            ),
+            ("rtmp://u:p@h/live2/a1b2-c3d4-e5f6", "rtmp://***@h/live2/***"),
         ] {
             assert_eq!(Redacted(text).to_string(), masked);
         }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rs2rtc_base::{Error, ErrorKind, Redacted};
+use rs2rtc_base::{Error, ErrorKind, RedactedTarget};
 use rs2rtc_media::Media;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -71,7 +71,7 @@ impl Outlet {
         origin: Origin,
     ) -> Result<Self, Error> {
         let destination = shared.destination(url, origin)?.ok_or_else(|| {
-            let text = format!("streams: unsupported scheme: {}", Redacted(url));
+            let text = format!("streams: unsupported scheme: {}", RedactedTarget(url));
             Error::new(ErrorKind::Unsupported, text)
         })?;
         let cancel = shared.cancel.child_token();
@@ -84,7 +84,7 @@ impl Outlet {
         let medias = self.destination.medias();
         let connection = Arc::new(Connection::new(Description {
             format_name: self.destination.format_name().to_owned(),
-            url: self.url.clone(),
+            url: RedactedTarget(&self.url).to_string(),
             medias: medias.clone(),
             ..Description::default()
         }));
@@ -102,7 +102,7 @@ impl Outlet {
             // The same again and again is said once.
             let problem = error.to_string();
             if problem != said || since.elapsed() >= NEWS {
-                let (stream, url) = (self.stream.as_str(), Redacted(&self.url));
+                let (stream, url) = (self.stream.as_str(), RedactedTarget(&self.url));
                 tracing::warn!(target: "streams", stream, %url, problem, "publish");
                 said = problem;
             }

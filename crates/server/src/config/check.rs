@@ -70,7 +70,8 @@ fn wrong_outlet(url: &str, modules: &Modules) -> Option<String> {
         Some((scheme, _)) => {
             format!("publishing to {scheme:?} is not available in this version, use {schemes}")
         }
-        None => format!("{url:?} is no address of a server, use {schemes}"),
+        // It may be the key alone.
+        None => format!("a publication needs the address of a server, use {schemes}"),
     })
 }
 

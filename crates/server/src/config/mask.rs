@@ -1,6 +1,8 @@
 //! The text of the configuration file without its secrets, and back: a mask
 //! that comes back unchanged stands for the old value.
 
+use rs2rtc_base::RedactedTarget;
+
 use super::document;
 use super::node::{Node, Value};
 use super::sources::Document;
@@ -38,8 +40,11 @@ pub fn unmasked(text: &str, old: &str, hide: impl Fn(&str) -> String) -> Result<
     let mut out = String::with_capacity(text.len());
     for (number, line) in (1..).zip(lines(text)) {
         let wanted = plain(line.text);
+        let is_it = |known: &(Vec<String>, String, &str)| known.1 == wanted;
         let found = wanted.contains(MASK).then(|| {
-            known.iter().position(|(path, masked, _)| *path == line.path && *masked == wanted)
+            let here = known.iter().position(|k| k.0 == line.path && is_it(k));
+            // A comment belongs to no key: lines may have come between it and the one above.
+            here.or_else(|| known.iter().position(|k| line.comment && is_it(k)))
         });
         match found.flatten() {
             Some(at) => {
@@ -61,12 +66,14 @@ fn plain(line: &str) -> String {
     line.trim().replace("\"***\"", MASK).replace("'***'", MASK)
 }
 
-/// Whether a value of a line is a mask, or a URL with one.
+/// Whether a value of a line is a mask, or a source with one.
 fn is_masked(line: &str) -> bool {
     let content = plain(line);
     let content = content.split(" #").next().unwrap_or_default();
     let mut words = content.split([' ', ',', '{', '}', '[', ']']);
-    !content.starts_with('#') && words.any(|word| word == MASK || word.contains("://***@"))
+    let parts = ["://***@", "=***", "/***"];
+    let is = |word: &str| word == MASK || parts.iter().any(|part| word.contains(part));
+    !content.starts_with('#') && words.any(is)
 }
 
 /// Values of secret keys that do not have a line of their own (`{password: x}`),
@@ -114,11 +121,15 @@ struct Line<'t> {
     path: Vec<String>,
     /// Its value is a secret, or part of one.
     secret: bool,
+    /// It is a comment, or empty.
+    comment: bool,
 }
 
 /// The lines of a block-style text with the keys they stand below.
 fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let mut open: Vec<(usize, String, bool)> = Vec::new();
+    // Where a secret key was commented out whose value follows on lines of its own.
+    let mut commented: Option<usize> = None;
     text.split_inclusive('\n').map(move |text| {
         let indent = text.len() - text.trim_start_matches(' ').len();
         let content = text.trim();
@@ -134,10 +145,32 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
                 open.push((at, key.to_owned(), secret));
             }
         }
-        let secret = !comment && open.last().is_some_and(|(_, _, secret)| *secret);
+        let secret = if comment {
+            let (indent, body) = comment_body(content);
+            let inside = commented.is_some_and(|at| indent > at && !body.is_empty());
+            if !inside {
+                let opens = split_key(body).filter(|(key, value)| {
+                    let value = value.trim();
+                    (is_secret(key) || *key == "env")
+                        && (value.is_empty() || value.starts_with(['|', '>']))
+                });
+                commented = opens.map(|_| indent);
+            }
+            inside
+        } else {
+            commented = None;
+            open.last().is_some_and(|(_, _, secret)| *secret)
+        };
         let path = open.iter().map(|(_, key, _)| key.clone()).collect();
-        Line { text, indent, path, secret }
+        Line { text, indent, path, secret, comment }
     })
+}
+
+/// What is commented out on a line, and how far it is indented behind the `#`.
+fn comment_body(content: &str) -> (usize, &str) {
+    let body = content.trim_start_matches('#');
+    let trimmed = body.trim_start();
+    (body.len() - trimmed.len(), trimmed)
 }
 
 /// The key of `key: value`.
@@ -166,6 +199,15 @@ fn mask_line(line: &Line<'_>, nested: &[String], hide: &impl Fn(&str) -> String)
     let (pad, end) = (&line.text[..line.indent], &line.text[line.text.trim_end().len()..]);
     let dash = if content.starts_with("- ") { "- " } else { "" };
     let body = content.strip_prefix("- ").unwrap_or(content);
+    if line.secret && line.comment {
+        let (_, body) = comment_body(content);
+        let head = &content[..content.len() - body.len()];
+        return match split_key(body) {
+            Some((_, value)) if value.trim().is_empty() => line.text.to_owned(),
+            Some((key, _)) => format!("{pad}{head}{key}: {MASK}{end}"),
+            None => format!("{pad}{head}{MASK}{end}"),
+        };
+    }
     if line.secret {
         return match split_key(body) {
             Some((_, value)) if value.trim().is_empty() => line.text.to_owned(),
@@ -175,10 +217,33 @@ fn mask_line(line: &Line<'_>, nested: &[String], hide: &impl Fn(&str) -> String)
         };
     }
     let mut text = hide(line.text);
+    if line.path.first().is_some_and(|section| section == "publish") {
+        text = RedactedTarget(&text).to_string();
+    }
     for secret in nested {
         text = text.replace(secret.as_str(), MASK);
     }
-    text
+    let ended = text.trim_end().len();
+    let mark = if line.comment { Some(0) } else { text.find(" #").or_else(|| text.find("\t#")) };
+    match mark.map(|at| mask_comment(&text[at..ended])) {
+        Some(comment) => format!("{}{comment}{}", &text[..mark.unwrap_or(0)], &text[ended..]),
+        None => text,
+    }
+}
+
+/// A comment up to the value of the first secret key in it: what was commented out, or
+/// written down beside.
+fn mask_comment(comment: &str) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    for (at, _) in comment.match_indices(':') {
+        let name = comment[..at].trim_end_matches(['"', '\'', ' ']);
+        let name = &name[name.trim_end_matches(is_name).len()..];
+        let value = &comment[at + 1..];
+        if is_secret(name) && value.starts_with([' ', '\t']) && !value.trim().is_empty() {
+            return format!("{}: {MASK}", &comment[..at]);
+        }
+    }
+    comment.to_owned()
 }
 
 #[cfg(test)]
@@ -219,9 +284,31 @@ mod tests {
 
     #[test]
     fn any_part_of_a_file_comes_back() {
-        for (at, _) in FILE.char_indices() {
-            let part = &FILE[..at];
-            assert_eq!(unmasked(&masked(part, hide), part, hide), Ok(part.to_owned()));
+        for file in [FILE, COMMENTS] {
+            for (at, _) in file.char_indices() {
+                let part = &file[..at];
+                assert_eq!(unmasked(&masked(part, hide), part, hide), Ok(part.to_owned()));
+            }
+        }
+    }
+
+    const COMMENTS: &str = "# rtsp://user:geheim@cam/ was it\n#password: geheim\n## api_key:  geheim # x\n# old: token=geheim\n#env:\n#  A: geheim\n#   - geheim\n\nstreams:\n  # url, password: geheim\n  a: rtsp://h/1 # password: geheim\n  #b: {username: u, \"password\": geheim}\n  # tls_key: |\n  #   geheim\n  #  geheim\n  # the end\n  c: rtmp://h/live2/a1b2-c3d4\npublish:\n  # rtmp://h/live/geheim\n  c: rtmp://h/live/geheim\n  d: [rtmps://h/rtmp/geheim?a=geheim, rtsp://h/x]\n";
+
+    #[test]
+    fn comments_show_no_secrets_and_come_back() {
+        let shown = masked(COMMENTS, hide);
+        let expected = "# rtsp://***@cam/ was it\n#password: ***\n## api_key: ***\n# old: token=***\n#env:\n#  A: ***\n#   ***\n\nstreams:\n  # url, password: ***\n  a: rtsp://h/1 # password: ***\n  #b: {username: u, \"password\": ***\n  # tls_key: ***\n  #   ***\n  #  ***\n  # the end\n  c: rtmp://h/live2/***\npublish:\n  # rtmp://h/live/***\n  c: rtmp://h/live/***\n  d: [rtmps://h/rtmp/*** rtsp://h/x]\n";
+        assert_eq!(shown, expected);
+        assert_eq!(unmasked(&shown, COMMENTS, hide), Ok(COMMENTS.to_owned()));
+        // Something new above a comment, and a comment that nobody has hidden.
+        let edited = shown.replace("  # url,", "  new: rtsp://h/2\n  # url,");
+        let edited = edited.replace("  # the end\n", "  # the *** end\n");
+        let wanted = COMMENTS.replace("  # url,", "  new: rtsp://h/2\n  # url,");
+        let wanted = wanted.replace("  # the end\n", "  # the *** end\n");
+        assert_eq!(unmasked(&edited, COMMENTS, hide), Ok(wanted));
+        for moved in ["publish:\n  z: rtmp://h/live/***\n", "streams:\n  z: rtsp://h/x?token=***\n"]
+        {
+            assert_eq!(unmasked(moved, COMMENTS, hide), Err(2), "{moved}");
         }
     }
 }

@@ -55,7 +55,8 @@ async fn read(api: &Api) -> Reading {
         }
         if matches!(report.state, "alive" | "suspect" | "parked") {
             reading.links.push(Link {
-                stream: report.stream,
+                // One that was named by its address has its password in its name.
+                stream: api.secrets.mask(&report.stream),
                 viewer: report.viewer,
                 limit: report.limit.as_secs_f64(),
                 loss: report.loss,

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use rs2rtc_base::url::percent_decode;
 use rs2rtc_base::{Current, Secret};
 use rs2rtc_endpoints::outputs::webrtc::Gateway;
 use rs2rtc_endpoints::table::Table;
@@ -230,7 +231,9 @@ impl Api {
     /// Answers one call, whatever it is.
     pub async fn answer(self: Arc<Self>, mut call: Call) -> Reply {
         if tracing::enabled!(target: "api", tracing::Level::TRACE) {
-            let uri = mask_ids(&self.secrets.mask(&call.parts.uri.to_string()));
+            // Secrets are recognised as they are written, not as they are encoded.
+            let uri = percent_decode(&call.parts.uri.to_string());
+            let uri = mask_ids(&self.secrets.mask(&uri));
             tracing::trace!(target: "api", "[api] {} {uri} {}", call.method(), call.peer);
         }
         let settings = self.settings();

@@ -11,6 +11,11 @@ use super::harness::{Folder, LIMIT, Ports, Server, binary};
 const CANARY: &str = "canary-";
 
 const CONFIG: &str = r#"
+# rtsp://user:canary-comment-31@127.0.0.1:1/x
+#password: canary-comment-32
+# old: token=canary-comment-33
+#env:
+#  OLD: canary-comment-34
 env:
   FROM_SECTION: canary-section-01
 api: {username: operator, password: canary-api-02, listen: "127.0.0.1:API"}
@@ -29,11 +34,18 @@ streams:
   nested: ffmpeg:rtsp://user:canary-nested-09@127.0.0.1:1/x#video=copy
   header: "exec:false -headers 'Authorization: Bearer canary-header-10' {output}"
   argument: exec:false -i http://user:canary-argument-11@127.0.0.1:1/x?password=canary-argument-12 {output}
+  variable: exec:sh -c 'CAM_PASS=canary-variable-15 PGPASSWORD="canary-variable 16" false' {output}
+  key: rtmp://127.0.0.1:1/live2/canary-a1b2-c3d4-e5f6
+  player: rtmp://127.0.0.1:1/bcs/channel0_main.bcs?channel=0&user=admin&password=canary-player-17 # password: canary-comment-35
+  pushed: exec:false -f flv rtmp://127.0.0.1:1/live/canary-pushed-18
   several: ["rtsp://user:canary-several-13@127.0.0.1:1/a", "rtsp://user:canary-several-14@127.0.0.1:1/b"]
   demo: "demo:"
+publish:
+  # rtmp://127.0.0.1:1/live/canary-comment-36
+  demo: [rtmp://127.0.0.1:1/live/canary-target-19, "rtmps://127.0.0.1:1/rtmp/canary-target-20?a=canary-target-27"]
 "#;
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 14] = [
     "section",
     "process",
     "credentials",
@@ -42,6 +54,10 @@ const NAMES: [&str; 10] = [
     "nested",
     "header",
     "argument",
+    "variable",
+    "key",
+    "player",
+    "pushed",
     "several",
     "demo",
 ];
@@ -149,6 +165,8 @@ fn outputs(server: &Server) -> Vec<(String, String)> {
     // Somebody on the network, behind a proxy on this machine, is no admin.
     let guest = "X-Forwarded-For: 10.0.0.9\r\n";
     get("api/config", guest);
+    get("api/streams", guest);
+    get("api/log", guest);
     for path in [
         "",
         "api",
@@ -185,6 +203,22 @@ fn outputs(server: &Server) -> Vec<(String, String)> {
         all.push(("get".into(), ask(server, "GET", "api/streams?src=put&video=all", "", "")));
         all.push(("socket".into(), socket(server, source)));
     }
+    for call in [
+        ("PUT", "name=put&src=rtsp%3A%2F%2Fuser%3Acanary-put-24%40127.0.0.1%3A1%2Fx"),
+        ("PUT", "name=put&src=rtmp%3A%2F%2F127.0.0.1%3A1%2Flive%2Fcanary-put-25-a1b2"),
+        // Its name is its address.
+        ("PUT", "src=rtsp://user:canary-put-29@127.0.0.1:1/x"),
+        ("GET", "src=rtsp://user:canary-put-29@127.0.0.1:1/x&video"),
+        ("POST", "src=demo&dst=rtmp://127.0.0.1:1/live/canary-target-26"),
+        ("POST", "src=demo&dst=rtmp%3A%2F%2F127.0.0.1%3A1%2Flive%2Fcanary-target-27"),
+        ("DELETE", "src=demo&dst=rtmp%3A%2F%2F127.0.0.1%3A1%2Flive%2Fcanary-target-28"),
+    ] {
+        let path = format!("api/streams?{}", call.1);
+        all.push((format!("{} {}", call.0, call.1), ask(server, call.0, &path, "", "")));
+    }
+    for path in ["api/streams", "api/streams.dot", "api/rs/sessions", "metrics"] {
+        all.push((path.into(), ask(server, "GET", path, "", "")));
+    }
     for name in NAMES.iter().filter(|name| **name != "demo") {
         all.push((format!("ws {name}"), socket(server, name)));
         all.push((format!("rtsp {name}"), rtsp(server, name)));
@@ -202,6 +236,11 @@ fn clean(server: &Server) {
         assert!(!line.contains(CANARY), "log: {line}");
     }
     assert!(log.contains("***"), "the log tells of masked sources");
+    assert!(log.contains("unsupported scheme: rtmp://127.0.0.1:1/live/***"), "{log}");
+    assert!(
+        log.contains("rtmp://127.0.0.1:1/bcs/channel0_main.bcs?channel=0"),
+        "a camera is named"
+    );
 }
 
 #[test]
@@ -224,5 +263,7 @@ fn no_output_holds_a_secret_with_a_log_in_json() {
 fn an_admin_sees_the_file_as_it_is() {
     let server = start("text");
     let file = ask(&server, "GET", "api/config", "", "");
-    assert!(file.contains("canary-api-02") && file.contains("canary-query-08"), "{file}");
+    for secret in ["canary-api-02", "canary-query-08", "canary-comment-32", "canary-target-19"] {
+        assert!(file.contains(secret), "{file}");
+    }
 }

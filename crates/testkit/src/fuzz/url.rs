@@ -1,7 +1,8 @@
 //! Addresses of cameras, and what cameras refer to: what is read says the same when
-//! it is written and read again.
+//! it is written and read again, and any text is shown without its secrets.
 
 use rs2rtc_base::url::{Fragment, Url, percent_decode, percent_encode, query_pairs, repair_rtsp};
+use rs2rtc_base::{Redacted, RedactedTarget};
 
 /// One run on arbitrary bytes. A line end separates an address from a reference.
 pub fn run(data: &[u8]) {
@@ -10,6 +11,7 @@ pub fn run(data: &[u8]) {
     percent_decode(&text);
     query_pairs(&text).for_each(drop);
     Fragment::split(&text);
+    let _ = (Redacted(&text).to_string(), RedactedTarget(&text).to_string());
     if let Ok(repaired) = repair_rtsp(&text) {
         assert!(Url::parse(&repaired).is_ok(), "{repaired}");
     }

@@ -141,7 +141,7 @@ fn what_is_published_is_checked_with_its_place() {
         "f.yaml:4:5: publish.a: rtsp: #transport=udp is not available yet, use tcp",
         "f.yaml:4:5: publish.a: publishing to \"rtmp\" is not available in this version, use rtsp, rtsps, rtspx",
         "f.yaml:7:6: publish.b: no stream of this name is configured",
-        "f.yaml:8:6: publish.c: \"nowhere\" is no address of a server, use rtsp, rtsps, rtspx",
+        "f.yaml:8:6: publish.c: a publication needs the address of a server, use rtsp, rtsps, rtspx",
     ];
     assert_eq!(problems(&config), expected);
     assert_eq!(config.publish["a"].len(), 3, "the others are started");
