@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rs2rtc_testkit::playlist::{follows, read};
-use tokio::time::{advance, timeout};
+use tokio::time::{Instant, advance, timeout};
 
 use super::changes::{attach, begin, hls, scene, two_seconds};
 use super::session::Reload;
@@ -61,9 +61,9 @@ async fn who_is_stopped_does_not_keep_the_camera() {
     let session = hls.open(attach(&scene).await, Form::Mp4, CancellationToken::new()).unwrap();
     begin(&mut scene, &session).await;
     timeout(LIMIT, session.fetch(Some(0), None)).await.unwrap().unwrap();
+    two_seconds(&mut scene);
     let parked = scene.parked();
     tokio::pin!(parked);
-    two_seconds(&mut scene);
     while timeout(Duration::from_secs(1), &mut parked).await.is_err() {
         list(&session).await;
     }
