@@ -23,5 +23,5 @@ pub use error::{Error, ErrorKind};
 pub use nearest::nearest;
 pub use net::is_inside;
 pub use reader::{Reader, UnexpectedEnd};
-pub use secret::{Redacted, RedactedTarget, Secret, mask};
+pub use secret::{Redacted, RedactedTarget, Secret, holds_mask, mask, may_hold_secret};
 pub use url::{Fragment, Url};

@@ -50,7 +50,8 @@ pub(crate) fn without_keys(text: &str, is_target: bool) -> Cow<'_, str> {
 /// Where the key begins and ends in an address without its scheme.
 fn key(address: &str, is_target: bool) -> Option<(usize, usize)> {
     let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'`<>|#\\".contains(c);
-    let whole = &address[..address.find(ends).unwrap_or(address.len())];
+    let end = address.char_indices().find(|&(at, c)| at > MAX_ADDRESS || ends(c));
+    let whole = &address[..end.map_or(address.len(), |(at, _)| at)];
     let path = &whole[..whole.find('?').unwrap_or(whole.len())];
     let path = path.trim_end_matches('/');
     let from = path.rfind('/')? + 1;
@@ -63,6 +64,8 @@ fn key(address: &str, is_target: bool) -> Option<(usize, usize)> {
     Some((from, if is_target { whole.len() } else { path.len() }))
 }
 
+/// Longest address that is looked into, in bytes.
+const MAX_ADDRESS: usize = 1024;
 /// Longest play path, in bytes.
 const MAX_PATH: usize = 32;
 /// Longest word and longest number in one, in bytes.

@@ -1,7 +1,7 @@
 //! The text of the configuration file without its secrets, and back: a mask
 //! that comes back unchanged stands for the old value.
 
-use rs2rtc_base::RedactedTarget;
+use rs2rtc_base::{RedactedTarget, holds_mask};
 
 use super::document;
 use super::node::{Node, Value};
@@ -71,9 +71,9 @@ fn is_masked(line: &str) -> bool {
     let content = plain(line);
     let content = content.split(" #").next().unwrap_or_default();
     let mut words = content.split([' ', ',', '{', '}', '[', ']']);
-    let parts = ["://***@", "=***", "/***"];
-    let is = |word: &str| word == MASK || parts.iter().any(|part| word.contains(part));
-    !content.starts_with('#') && words.any(is)
+    // The key of a stream that is published to is masked whatever it looks like.
+    let is = |word: &str| word == MASK || word.ends_with("/***");
+    !content.starts_with('#') && (words.any(is) || holds_mask(content))
 }
 
 /// Values of secret keys that do not have a line of their own (`{password: x}`),
@@ -82,7 +82,11 @@ fn nested_secrets(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     // Of a broken text, what can be read of it.
     let document = Document { name: String::new(), text: text.to_owned() };
-    collect(&document::parse(&document, &mut Vec::new()), false, &mut found);
+    let root = document::parse(&document, &mut Vec::new());
+    collect(&root, false, &mut found);
+    if let Some(accounts) = root.get("xiaomi") {
+        collect(&accounts.node, true, &mut found);
+    }
     // And of one that is no configuration at all.
     if let Ok(node) = Node::parse(text) {
         collect(&node, false, &mut found);
@@ -110,7 +114,12 @@ fn collect(node: &Node, secret: bool, found: &mut Vec<String>) {
 
 fn is_secret(key: &str) -> bool {
     let lower = key.to_ascii_lowercase();
-    KEYS.iter().any(|end| lower.ends_with(end))
+    lower == "pin" || KEYS.iter().any(|end| lower.ends_with(end))
+}
+
+/// Whether all values of a section are secrets: variables, and the tokens of accounts.
+fn is_secret_section(key: &str) -> bool {
+    matches!(key, "env" | "xiaomi")
 }
 
 struct Line<'t> {
@@ -141,7 +150,8 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
             let body = content.strip_prefix("- ").unwrap_or(content);
             if let Some(key) = key_of(body) {
                 let at = indent + content.len() - body.len();
-                let secret = inside || is_secret(key) || (open.is_empty() && key == "env");
+                let secret =
+                    inside || is_secret(key) || (open.is_empty() && is_secret_section(key));
                 open.push((at, key.to_owned(), secret));
             }
         }
@@ -280,6 +290,20 @@ mod tests {
         // One that stands in the file is a value as any other.
         let old = format!("{FILE}  lost: rtsp://***@h/1\n");
         assert_eq!(unmasked(&masked(&old, hide), &old, hide), Ok(old));
+    }
+
+    #[test]
+    fn codes_and_tokens_are_masked() {
+        let file = "homekit:\n  porch: {pin: 12345678}\n  gate:\n    pin: 87654321\nxiaomi:\n  \"12\": V1:geheim\nstreams:\n  a: exec:x --authtoken geheim\n";
+        let shown = masked(file, hide);
+        let expected = "homekit:\n  porch: {pin: ***}\n  gate:\n    pin: \"***\"\nxiaomi:\n  \"12\": \"***\"\nstreams:\n  a: exec:x --authtoken ***\n";
+        assert_eq!(shown, expected);
+        assert_eq!(unmasked(&shown, file, hide), Ok(file.to_owned()));
+        for new in
+            ["streams:\n  b: exec:curl -u *** http://h\n", "streams:\n  b: http://h/?token=***\n"]
+        {
+            assert_eq!(unmasked(new, file, hide), Err(2), "{new}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
-use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_base::{Error, ErrorKind, holds_mask};
 use rs2rtc_media::filter;
 use rs2rtc_streams::{Connection, Description, Origin, Request, Stream};
 use serde_json::{Map, Value};
@@ -122,7 +122,7 @@ fn meant(api: &Api, name: &str, sources: Vec<String>) -> Result<Vec<String>, Str
         }
         match known.iter().position(|k| *k == source || api.secrets.mask(k) == source) {
             Some(at) => Ok(known.remove(at)),
-            None if ["://***@", "=***", "/***"].iter().any(|mask| source.contains(mask)) => {
+            None if source.contains("/***") || holds_mask(&source) => {
                 Err(format!("streams: *** stands for no password of {name}: write the password"))
             }
             None => Ok(source),

@@ -25,7 +25,9 @@ impl Server {
 
     async fn streams(&self) -> Vec<String> {
         let all = json_of(&self.call("GET", "/api/streams").await);
-        all.as_object().unwrap().keys().cloned().collect()
+        let mut names: Vec<_> = all.as_object().unwrap().keys().cloned().collect();
+        names.sort_unstable();
+        names
     }
 }
 
@@ -36,7 +38,7 @@ async fn a_file_that_comes_later_waits_for_the_next_start() {
     server.logs("rs2rtc.yaml is not read before the next start").await;
     assert_eq!(server.streams().await, ["old"]);
     server.call("PUT", "/api/streams?name=more&src=rtsp://127.0.0.1:1/m").await.is(200, "");
-    assert_eq!(server.streams().await, ["old", "more"]);
+    assert_eq!(server.streams().await, ["more", "old"]);
     assert!(server.file().contains("  more:"), "{}", server.file());
     server.stop().await;
 }
