@@ -19,7 +19,7 @@ test('a viewer goes on while streams are added; wrong, conflicting and unconfirm
         // A draft that is left asks whether it may be.
         page.on('dialog', dialog => dialog.accept());
         await viewer.goto(`${server.url}camera.html?src=cam&mode=webrtc&lang=en`);
-        await viewer.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 30_000});
+        await viewer.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 60_000});
         const before = await sessions();
         assert.equal(before.length, 1);
         // Its page stays in front: a hidden one would let go.
@@ -30,19 +30,19 @@ test('a viewer goes on while streams are added; wrong, conflicting and unconfirm
             one.click();
         }, words, within);
         const text = (/** @type {string} */ selector, /** @type {RegExp} */ wanted) => page.waitForFunction((selector, wanted) =>
-            [...document.querySelectorAll(selector)].some(n => new RegExp(wanted).test(n.textContent ?? '')), {polling: 50, timeout: 30_000}, selector, wanted.source);
+            [...document.querySelectorAll(selector)].some(n => new RegExp(wanted).test(n.textContent ?? '')), {polling: 50, timeout: 60_000}, selector, wanted.source);
         const edit = (/** @type {string} */ line) => page.goto(`${server.url}config.html?lang=en&add=${encodeURIComponent(line)}`)
-            .then(() => page.waitForFunction(wanted => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content')?.textContent?.includes(wanted), {polling: 50, timeout: 30_000}, line.trim()));
+            .then(() => page.waitForFunction(wanted => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content')?.textContent?.includes(wanted), {polling: 50, timeout: 60_000}, line.trim()));
         const review = async () => {
             await press('Review and apply', '.tools');
-            await page.waitForFunction(() => document.querySelector('dialog .diff'), {polling: 50, timeout: 30_000});
+            await page.waitForFunction(() => document.querySelector('dialog .diff'), {polling: 50, timeout: 60_000});
         };
         await edit('webrct: {}');
         await text('.problems button', /line 6.*webrct.*webrtc/i);
         await edit('  gate: rtsp://127.0.0.1:9/x');
         await review();
         await page.$eval('dialog .primary', node => /** @type {HTMLElement} */ (node).click());
-        await page.waitForFunction(() => !document.querySelector('dialog'), {polling: 50, timeout: 30_000});
+        await page.waitForFunction(() => !document.querySelector('dialog'), {polling: 50, timeout: 60_000});
         assert.ok((await streams()).includes('gate'));
         assert.deepEqual(await sessions(), before, 'the viewer has noticed nothing');
         // Somebody else writes the file.
@@ -63,13 +63,13 @@ test('a viewer goes on while streams are added; wrong, conflicting and unconfirm
         await press('undo in 60 s', 'dialog');
         await text('dialog h2', /Keep this configuration/);
         await page.close();
-        for (const until = Date.now() + 20_000; (await streams()).includes('yard');) {
+        for (const until = Date.now() + 60_000; (await streams()).includes('yard');) {
             assert.ok(Date.now() < until, 'it is undone');
             await new Promise(resolve => setTimeout(resolve, 50));
         }
         assert.equal(readFileSync(server.file, 'utf8'), theirs);
         assert.deepEqual(await sessions(), before);
-        await viewer.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player')).phase === 'live', {polling: 50, timeout: 30_000});
+        await viewer.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player')).phase === 'live', {polling: 50, timeout: 60_000});
         assert.deepEqual(await sessions(), before);
     } finally {
         await close();

@@ -10,7 +10,7 @@
 import {loadavg} from 'node:os';
 import {launch} from './browser.mjs';
 import {busyLog, busyStreams} from './busy.mjs';
-import {overload, paints, restarts, returns} from './scenes.mjs';
+import {firstPictures, overload, paints, restarts, returns, talks} from './scenes.mjs';
 
 const runs = Number(process.argv[2] ?? 20);
 
@@ -29,6 +29,16 @@ function report(what, values, target, unit = 'ms') {
 
 report('Live with 16 cameras: painted', (await paints({visits: runs})).map(one => one.ms), 300);
 report('back out of the cache: new picture', (await returns({visits: runs})).map(one => one.ms), 500);
+
+// In turn, so that both meet the same machine.
+const without = [], withThem = [];
+for (let i = 0; i < Math.ceil(runs / 5); i++) {
+    without.push(...await firstPictures({visits: 5, posters: false}));
+    withThem.push(...await firstPictures({visits: 5, posters: true}));
+}
+const late = [...without].sort((a, b) => a - b)[Math.ceil(0.95 * without.length) - 1];
+report('a camera that runs: first picture, without stills', without, Infinity);
+report('the same with stills', withThem, Math.round(late + 20));
 
 const chromium = await launch();
 try {
@@ -54,6 +64,10 @@ try {
 const few = Math.max(3, Math.ceil(runs / 4)), dead = await restarts({rounds: few, tries: 5});
 report('server dies: banner', dead.map(one => one.banner), 2000);
 report('server listens again: both tiles play', dead.map(one => one.tiles), 5000);
+
+const spoken = await talks({rounds: few});
+report('who talks closes the page: the floor is free', spoken.map(one => one.freed), 300);
+report('meanwhile: longest time without a new picture', spoken.map(one => one.pause), 100);
 
 const loads = [];
 for (let i = 0; i < few; i++) loads.push(await overload({seconds: 19, last: 4}));

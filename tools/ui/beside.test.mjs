@@ -56,7 +56,7 @@ for (const mode of ['webrtc,mse,hls,mjpeg', 'webrtc,mjpeg', 'mse,mjpeg']) {
         await page.waitForFunction(() => {
             const player = /** @type {any} */ (document.getElementById('player'));
             return player.video.currentTime > 0.5 && player.video.style.background && player.querySelector('.mode').textContent === 'MJPEG';
-        }, {timeout: 30_000});
+        }, {timeout: 60_000});
         // The controls are there for the sound, and would lie over the lower edge.
         assert.equal(await page.evaluate(() => {
             const {video} = /** @type {any} */ (document.getElementById('player'));
@@ -65,7 +65,7 @@ for (const mode of ['webrtc,mse,hls,mjpeg', 'webrtc,mjpeg', 'mse,mjpeg']) {
             return had && !video.muted;
         }), true);
         const seen = new Set();
-        for (const until = Date.now() + 20_000; seen.size < 3 && Date.now() < until;) {
+        for (const until = Date.now() + 60_000; seen.size < 3 && Date.now() < until;) {
             const frame = await counter(page);
             if (frame) seen.add(frame);
         }

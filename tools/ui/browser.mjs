@@ -88,6 +88,7 @@ export async function launch(options = {}) {
         throw err;
     }
     process.once('exit', clean);
+    patient(browser);
     return {
         browser,
         pid: browser.process()?.pid ?? 0,
@@ -122,6 +123,7 @@ export async function launchFirefox() {
                 'media.peerconnection.ice.loopback': true, 'media.peerconnection.ice.obfuscate_host_addresses': false,
             },
         });
+        patient(browser);
         return {
             browser,
             pid: browser.process()?.pid ?? 0,
@@ -134,6 +136,19 @@ export async function launchFirefox() {
         clean();
         throw err;
     }
+}
+
+/**
+ * Waits end when something has happened; that it has not is known only after a time in which every machine would have managed.
+ * @param {import('puppeteer-core').Browser} browser
+ */
+function patient(browser) {
+    const {newPage} = browser;
+    browser.newPage = async (...args) => {
+        const page = await newPage.apply(browser, args);
+        page.setDefaultTimeout(60_000);
+        return page;
+    };
 }
 
 /** Does the network namespace exist? @param {string} name */

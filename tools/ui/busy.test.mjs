@@ -31,7 +31,7 @@ test('a log of 5000 lines and 50 more each second', {skip}, async () => {
         assert.ok(there < 100, `${there} lines are in the page`);
         // Scrolled up, what is read stays where it is, although the oldest lines go.
         await page.$eval('.loglist', node => { node.scrollTop = 50_000; });
-        await page.waitForFunction(() => document.querySelector('[aria-keyshortcuts=F]')?.getAttribute('aria-pressed') === 'false' && !/new \d/.test(document.querySelector('.loglist')?.textContent ?? ''), {polling: 50, timeout: 30_000});
+        await page.waitForFunction(() => document.querySelector('[aria-keyshortcuts=F]')?.getAttribute('aria-pressed') === 'false' && !/new \d/.test(document.querySelector('.loglist')?.textContent ?? ''), {polling: 50, timeout: 60_000});
         const seen = () => page.$eval('.loglist', box => {
             const {top} = box.getBoundingClientRect(), lines = [...box.querySelectorAll('li')].map(li => ({y: Math.round(li.getBoundingClientRect().top - top), text: li.querySelector('span:last-child')?.textContent ?? ''}));
             return lines.find(one => one.y >= 0);
@@ -39,7 +39,7 @@ test('a log of 5000 lines and 50 more each second', {skip}, async () => {
         const before = await seen();
         assert.match(before?.text ?? '', /^line \d+/);
         for (let i = 0; i < 50; i++) server.emit('log', {level: 'info', message: `[api] later ${i}`});
-        await page.waitForFunction(() => /50 new lines/.test(document.querySelector('main')?.textContent ?? ''), {polling: 50, timeout: 30_000});
+        await page.waitForFunction(() => /50 new lines/.test(document.querySelector('main')?.textContent ?? ''), {polling: 50, timeout: 60_000});
         assert.deepEqual(await seen(), before);
     } finally {
         await close();

@@ -37,7 +37,7 @@ async function examine(server, stream, {prepare, look} = {}) {
     await page.evaluateOnNewDocument(() => document.addEventListener('securitypolicyviolation', ev => console.error(`policy: ${ev.violatedDirective} ${ev.blockedURI}`)));
     await prepare?.(page);
     await page.goto(`${server.url}doctor.html?lang=en`);
-    await page.waitForFunction(() => document.querySelectorAll('.checks .state').length >= 7 && !document.querySelector('.checks .state[data-state=run]') && document.querySelector('section option'), {timeout: 30_000});
+    await page.waitForFunction(() => document.querySelectorAll('.checks .state').length >= 7 && !document.querySelector('.checks .state[data-state=run]') && document.querySelector('section option'), {timeout: 60_000});
     await page.select('section select', stream);
     await page.click('section button');
     await page.waitForFunction(() => document.querySelectorAll('section .checks li').length > 1 && !document.querySelector('section .checks .state[data-state=run]')
@@ -91,7 +91,7 @@ test('addresses that all lead nowhere: the reason, and the change that would hel
         const {path: [media]} = await examine(server, 'cam', {prepare, look: async page => {
             if (!await page.$('section .why a')) assert.fail(await page.$eval('section .checks', n => String(n.textContent)));
             await page.click('section .why a');
-            await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content')?.textContent?.includes('candidates:'), {timeout: 30_000});
+            await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content')?.textContent?.includes('candidates:'), {timeout: 60_000});
         }});
         assert.equal(media.state, 'fail');
         assert.match(media.why, /^No network path/);

@@ -15,7 +15,7 @@ test('add, open, pin, talk, kick, apply', {skip}, async () => {
     const streams = async () => Object.keys(await (await fetch(`${server.url}api/streams`)).json());
     try {
         const page = await browser.newPage(), keys = page.keyboard;
-        const until = (/** @type {string} */ what, /** @type {(...args: any[]) => any} */ fits, /** @type {any[]} */ ...args) => page.waitForFunction(fits, {polling: 50, timeout: 30_000}, ...args)
+        const until = (/** @type {string} */ what, /** @type {(...args: any[]) => any} */ fits, /** @type {any[]} */ ...args) => page.waitForFunction(fits, {polling: 50, timeout: 60_000}, ...args)
             .catch(async err => assert.fail(`${what}: ${err.message} ${await page.$eval('body', n => n.innerText.slice(0, 1500))}`));
         /** Where the focus is has a mark around it, or around what stands for it. */
         const marked = () => {
@@ -73,7 +73,7 @@ test('add, open, pin, talk, kick, apply', {skip}, async () => {
         // The viewer is ended from another page.
         const other = await browser.newPage();
         await other.goto(`${server.url}camera.html?src=yard&mode=mse&lang=en`);
-        await other.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 30_000});
+        await other.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 60_000});
         await page.bringToFront();
         await keys.press('g');
         await Promise.all([page.waitForNavigation(), keys.press('e')]);
@@ -84,7 +84,7 @@ test('add, open, pin, talk, kick, apply', {skip}, async () => {
         await until('the question', () => document.querySelector('dialog[open]'));
         await tabTo('the answer', node => node.matches('dialog .danger'));
         await keys.press('Enter');
-        await other.waitForFunction(() => ['failed', 'retrying', 'parked'].includes(/** @type {any} */ (document.querySelector('rs-player')).phase), {polling: 50, timeout: 30_000});
+        await other.waitForFunction(() => ['failed', 'retrying', 'parked'].includes(/** @type {any} */ (document.querySelector('rs-player')).phase), {polling: 50, timeout: 60_000});
         await other.close();
         // The configuration: written at the end, reviewed, applied.
         await page.bringToFront();

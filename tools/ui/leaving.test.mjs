@@ -46,7 +46,7 @@ async function playing() {
 
 /** @param {import('puppeteer-core').Page} page @param {string} name */
 const phase = (page, name) => page.waitForFunction(
-    name => /** @type {any} */ (document.querySelector('rs-player'))?.phase === name, {polling: 20, timeout: 10_000}, name);
+    name => /** @type {any} */ (document.querySelector('rs-player'))?.phase === name, {polling: 20, timeout: 60_000}, name);
 
 const BOTH = [`DELETE ${ID}`, `POST ${ID}/bye`];
 
@@ -118,7 +118,7 @@ test('paused by the server: the last frame, the reason and a button', {skip}, as
 test('the server lets go: connected again in a moment; kicked: not', {skip}, async () => {
     const page = await playing();
     await page.evaluate(() => /** @type {any} */ (window).__camera[0].close());
-    await page.waitForFunction(() => /** @type {any} */ (window).__camera.length === 2, {polling: 20, timeout: 3000});
+    await page.waitForFunction(() => /** @type {any} */ (window).__camera.length === 2, {polling: 20, timeout: 12_000});
     await phase(page, 'live');
     await page.evaluate(() => {
         /** @type {any} */ (window).__sockets[1].answer('released', {reason: 'admin', detectMs: 1, releaseMs: 30});

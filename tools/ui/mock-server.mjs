@@ -114,7 +114,7 @@ export async function mockServer({streams, errors = {}, base = '/', answers = {}
     await new Promise(resolve => server.listen(wanted, '127.0.0.1', () => resolve(undefined)));
     const {port} = /** @type {import('node:net').AddressInfo} */ (server.address());
     const until = async (/** @type {() => boolean} */ fits) => {
-        for (const signal = AbortSignal.timeout(15_000); !fits();) await once(changes, 'change', {signal});
+        for (const signal = AbortSignal.timeout(60_000); !fits();) await once(changes, 'change', {signal});
     };
     return {
         until,

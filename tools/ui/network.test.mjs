@@ -20,7 +20,7 @@ after(() => server?.stop());
 const plays = (page, way) => page.waitForFunction(way => {
     const player = /** @type {any} */ (document.querySelector('rs-player'));
     return player?.phase === 'live' && player.video.currentTime > 0.5 && document.querySelector('.why')?.textContent?.includes(`over ${way}`);
-}, {polling: 100, timeout: 30_000}, way).catch(async err => assert.fail(`${err.message} ${await page.$eval('main', n => n.textContent)}`));
+}, {polling: 100, timeout: 60_000}, way).catch(async err => assert.fail(`${err.message} ${await page.$eval('main', n => n.textContent)}`));
 
 /** Milliseconds until nobody holds a camera. */
 async function released() {
@@ -28,7 +28,7 @@ async function released() {
     for (;;) {
         const open = Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
         if (!open.length) return Date.now() - began;
-        assert.ok(Date.now() - began < 20_000, JSON.stringify(open));
+        assert.ok(Date.now() - began < 60_000, JSON.stringify(open));
         await new Promise(resolve => setTimeout(resolve, 20));
     }
 }
@@ -58,27 +58,28 @@ test('MSE after the network stood still: near the live edge again, never faster 
         await plays(page, 'MSE');
         assert.equal(await page.$eval('rs-player video', video => /** @type {HTMLVideoElement} */ (video).muted), false, 'the sound is heard');
         await watch(page);
-        const stall = async (/** @type {number} */ ms) => {
+        // Pieces themselves come more or less evenly: this is what there is to come back to.
+        await page.waitForFunction(() => /** @type {any} */ (window).seen.length >= 100, {polling: 50});
+        const usual = Math.max(...(await page.evaluate(() => /** @type {any} */ (window).seen)).map((/** @type {number[]} */ one) => one[1]));
+        const stall = async (/** @type {number} */ ms, /** @type {number} */ after) => {
             line.stop();
             await new Promise(resolve => setTimeout(resolve, ms));
             line.go();
             await page.evaluate(() => { /** @type {any} */ (window).seen.length = 0; });
             const began = await page.evaluate(() => performance.now());
-            // What had been held back has come, and five seconds are over.
-            await page.waitForFunction(until => performance.now() > until, {polling: 50}, began + 5000);
+            await page.waitForFunction(until => performance.now() > until, {polling: 50}, began + after);
             return /** @type {Promise<number[][]>} */ (page.evaluate(() => /** @type {any} */ (window).seen.splice(0)));
         };
-        const short = await stall(2000);
+        const short = await stall(2000, 2000);
         assert.deepEqual(jumps(short).filter(far => far < ALLOWED), [], 'two seconds are caught up with, not jumped over');
         const most = Math.max(...short.map(one => one[1]));
         assert.ok(most > 1, `it was ${most.toFixed(2)} s behind`);
-        const long = await stall(4000);
+        const long = await stall(4000, 5000);
         assert.deepEqual(jumps(long).filter(far => far < ALLOWED), []);
         const behind = Math.max(...long.slice(-10).map(one => one[1]));
         const fastest = Math.max(...short.concat(long).map(one => one[3]));
-        console.log(`2 s without network: ${most.toFixed(2)} s behind, caught up by ${(most - short.at(-1)[1]).toFixed(2)} s in 5 s; 4 s: ${behind.toFixed(2)} s behind after 5 s; fastest ${fastest}`);
-        // It aims at 0.3 s, or more where the pieces themselves come unevenly.
-        assert.ok(behind < 1, `${behind.toFixed(2)} s behind the newest`);
+        console.log(`2 s without network: ${most.toFixed(2)} s behind, caught up by ${(most - short.at(-1)[1]).toFixed(2)} s in 2 s; 4 s: ${behind.toFixed(2)} s behind after 5 s, ${usual.toFixed(2)} s before; fastest ${fastest}`);
+        assert.ok(behind <= Math.max(0.5, usual + 0.1), `${behind.toFixed(2)} s behind the newest`);
         assert.ok(fastest <= 1.1);
         await page.close();
         await released();

@@ -50,7 +50,7 @@ test('16 tiles, more than the browser can decode: the others are stills', {skip}
         assert.deepEqual([...new Set(tiles)].sort(), ['Still picture to save power', 'plays']);
         // It is still there for its visitor.
         await page.keyboard.press('9');
-        await page.waitForFunction(() => /** @type {HTMLElement} */ (document.activeElement).matches('.tile:nth-child(9)'), {polling: 20, timeout: 30_000});
+        await page.waitForFunction(() => /** @type {HTMLElement} */ (document.activeElement).matches('.tile:nth-child(9)'), {polling: 20, timeout: 60_000});
         console.log(`${playing} of ${TILES} play; over time ${(await page.evaluate(() => /** @type {any} */ (window).counts)).join(', ')}`);
     } finally {
         await close();

@@ -28,7 +28,7 @@ async function pins(browser, ways) {
         const plays = () => page.waitForFunction(title => {
             const player = /** @type {any} */ (document.querySelector('rs-player'));
             return player?.phase === 'live' && player.video.currentTime > (title === 'MJPEG' ? -1 : 0.5) && document.querySelector('.why')?.textContent?.includes(`over ${title}`);
-        }, {polling: 100, timeout: 30_000}, title).catch(async err => assert.fail(`${mode}: ${err.message} ${await page.$eval('main', n => n.textContent)}\n${faults.join('\n')}`));
+        }, {polling: 100, timeout: 60_000}, title).catch(async err => assert.fail(`${mode}: ${err.message} ${await page.$eval('main', n => n.textContent)}\n${faults.join('\n')}`));
         await page.goto(`${server.url}camera.html?src=${src}&lang=en`);
         const input = await page.waitForSelector(`input[name=mode][value=${mode}]`);
         await input?.evaluate(node => /** @type {HTMLInputElement} */ (node).click());
@@ -39,7 +39,7 @@ async function pins(browser, ways) {
         await page.close();
         assert.deepEqual(faults, [], mode);
     }
-    for (const until = Date.now() + 20_000; ;) {
+    for (const until = Date.now() + 60_000; ;) {
         const open = Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
         if (!open.length) return;
         assert.ok(Date.now() < until, JSON.stringify(open));

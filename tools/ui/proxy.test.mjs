@@ -41,7 +41,7 @@ async function behind(command, use) {
     const ended = once(child, 'exit').finally(() => { gone = true; });
     try {
         // It says nothing when it listens.
-        for (const until = Date.now() + 20_000; !await listens(port);) {
+        for (const until = Date.now() + 60_000; !await listens(port);) {
             if (gone || Date.now() > until) throw new Error(`${program} does not listen:\n${said}`);
             await new Promise(resolve => setTimeout(resolve, 20));
         }
@@ -112,7 +112,7 @@ async function works(url, server) {
         });
         await page.evaluateOnNewDocument(() => document.addEventListener('securitypolicyviolation', ev => console.error(`policy: ${ev.violatedDirective} ${ev.blockedURI}`)));
         await page.goto(`${url}${path}${path.includes('?') ? '&' : '?'}lang=en`);
-        await page.waitForSelector(ready, {timeout: 30_000}).catch(err => assert.fail(`${path}: ${err.message}\n${faults.join('\n')}`));
+        await page.waitForSelector(ready, {timeout: 60_000}).catch(err => assert.fail(`${path}: ${err.message}\n${faults.join('\n')}`));
         if (path === 'doctor.html') {
             const states = await page.$$eval('.checks .state', nodes => Object.fromEntries(nodes.map(n => [n.textContent, n.getAttribute('data-state')])));
             assert.equal(states.WebSocket, 'ok');
@@ -128,7 +128,7 @@ async function works(url, server) {
 /** Every picture of a bare player advances. @param {import('puppeteer-core').Page} page @param {string} path @param {string[]} faults */
 async function plays(page, path, faults) {
     const moves = () => [...document.querySelectorAll('video')].every(video => video.videoWidth && video.currentTime > 0.2);
-    await page.waitForFunction(moves, {timeout: 30_000}).catch(async err => {
+    await page.waitForFunction(moves, {timeout: 60_000}).catch(async err => {
         const said = await page.evaluate(() => [...document.querySelectorAll('main p, .info')].map(n => n.textContent).join('\n'));
         assert.fail(`${path}: ${err.message}\n${said}\n${faults.join('\n')}`);
     });

@@ -240,3 +240,83 @@ export async function overload({seconds, last}) {
         await source.stop();
     }
 }
+
+/**
+ * Somebody talks on one page, with a microphone that the browser makes up, and closes it, while another page looks on.
+ * @param {{rounds: number}} options
+ * @returns {Promise<{freed: number, pause: number}[]>} ms from the closed page to the other one saying that the floor is free, and the longest
+ *     time in which the other one had no new picture (one comes every 40 ms)
+ */
+export async function talks({rounds}) {
+    const server = await rs2rtc('streams:\n  bell:\n    - demo:?width=320&height=180&fps=25\n    - exec:/bin/sh -c "exec cat > /dev/null"#backchannel=1#audio=alaw/8000\n');
+    // Two, so that none of the pages is behind the other.
+    const one = () => launch({mdns: 'show', args: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']});
+    const [near, far] = await Promise.all([one(), one()]), seen = [];
+    const open = async (/** @type {typeof near} */ {browser}) => {
+        const page = await browser.newPage();
+        await page.goto(`${server.url}camera.html?src=bell&lang=en`);
+        await page.waitForSelector('.controls button:nth-child(3):not([hidden])', {timeout: PATIENCE});
+        await page.waitForFunction(live, {polling: 20, timeout: PATIENCE});
+        return page;
+    };
+    try {
+        const other = await open(near);
+        await other.evaluate(() => {
+            const video = /** @type {HTMLVideoElement} */ (document.querySelector('rs-player video')), floor = /** @type {Element} */ (document.querySelector('.controls [role=status]'));
+            const frames = /** @type {number[]} */ ([]), told = /** @type {[number, string][]} */ ([]), note = (/** @type {number} */ now) => {
+                frames.push(now);
+                video.requestVideoFrameCallback(note);
+            };
+            Object.assign(window, {frames, told});
+            video.requestVideoFrameCallback(note);
+            new MutationObserver(() => told.push([Date.now(), floor.textContent ?? ''])).observe(floor, {childList: true, characterData: true, subtree: true});
+        });
+        const floor = (/** @type {boolean} */ taken) => other.waitForFunction(taken => Boolean(document.querySelector('.controls [role=status]')?.textContent) === taken, {polling: 20, timeout: PATIENCE}, taken);
+        while (seen.length < rounds) {
+            const talker = await open(far);
+            await other.evaluate(() => { /** @type {any} */ (window).frames.length = 0; });
+            await talker.keyboard.down('t');
+            await talker.waitForSelector('.controls .talking', {timeout: PATIENCE});
+            await floor(true);
+            const closed = Date.now();
+            await talker.close();
+            await floor(false);
+            await other.waitForFunction(n => /** @type {any} */ (window).frames.length > n, {polling: 20, timeout: PATIENCE}, 50);
+            seen.push(await other.evaluate(closed => {
+                const {frames, told} = /** @type {any} */ (window);
+                return {freed: told.at(-1)[0] - closed, pause: Math.max(...frames.slice(1).map((/** @type {number} */ now, /** @type {number} */ i) => now - frames[i]))};
+            }, closed));
+        }
+    } finally {
+        await Promise.all([near.close(), far.close()]);
+        await server.stop();
+    }
+    return seen;
+}
+
+/**
+ * The first picture of a tile in Live whose camera runs anyway, with and without the still picture that is offered for it.
+ * @param {{visits: number, posters: boolean}} options
+ * @returns {Promise<number[]>} ms from the navigation to the picture
+ */
+export async function firstPictures({visits, posters}) {
+    const server = await rs2rtc('preload:\n  cam: video\nstreams:\n  cam: demo:?width=1280&height=720&fps=25&audio=none\n'), {browser, close} = await launch({mdns: 'show'});
+    const seen = /** @type {number[]} */ ([]);
+    try {
+        const page = await browser.newPage(), devtools = await page.createCDPSession();
+        await devtools.send('Network.enable');
+        if (!posters) await devtools.send('Network.setBlockedURLs', {urls: ['*/api/rs/poster*']});
+        await page.evaluateOnNewDocument(() => document.addEventListener('firstframe', () => { /** @type {any} */ (window).first ??= performance.now(); }));
+        while (seen.length < visits) {
+            await page.goto(`${server.url}?lang=en`);
+            await page.waitForFunction(() => /** @type {any} */ (window).first, {polling: 20, timeout: PATIENCE});
+            seen.push(await page.evaluate(() => /** @type {any} */ (window).first));
+            await page.goto('about:blank');
+            await consumers(server.url, 1);
+        }
+    } finally {
+        await close();
+        await server.stop();
+    }
+    return seen;
+}

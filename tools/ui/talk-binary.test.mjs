@@ -1,6 +1,7 @@
 /**
- * Talking with the release binary: what is said into the browser's microphone comes out at the camera, others see who talks and wait, a
- * page that goes gives the floor back within 300 ms, and no picture stops for that.
+ * Talking with the release binary: what is said into the browser's microphone comes out at the camera, others see who talks and wait, a page
+ * that goes gives the floor back with its goodbye, and no player stops for that. How soon that is, and how evenly pictures go on, is measured by
+ * `bench-pages.mjs`.
  */
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync, statSync} from 'node:fs';
@@ -32,23 +33,12 @@ after(async () => {
 /** Bytes that have come out. */
 const said = () => statSync(heard, {throwIfNoEntry: false})?.size ?? 0;
 
-/** Remembers when pictures were shown, and what the page says of who talks, with the times. @param {import('puppeteer-core').Page} page */
+/** Remembers what else than playing the player does. @param {import('puppeteer-core').Page} page */
 const observe = page => page.evaluate(() => {
-    const seen = {frames: /** @type {number[]} */ ([]), floor: /** @type {[number, string][]} */ ([])};
-    /** @type {any} */ (window).seen = seen;
-    const video = /** @type {HTMLVideoElement} */ (document.querySelector('rs-player video')), note = (/** @type {number} */ now) => {
-        seen.frames.push(now);
-        video.requestVideoFrameCallback(note);
-    };
-    video.requestVideoFrameCallback(note);
-    const floor = /** @type {Element} */ (document.querySelector('.controls [role=status]'));
-    new MutationObserver(() => seen.floor.push([Date.now(), floor.textContent ?? ''])).observe(floor, {childList: true, characterData: true, subtree: true});
+    const phases = /** @type {string[]} */ ([]);
+    /** @type {any} */ (window).phases = phases;
+    document.querySelector('rs-player')?.addEventListener('state', ev => phases.push(/** @type {CustomEvent} */ (ev).detail.state));
 });
-/** The longest time without a new picture since the last question, in milliseconds. @param {import('puppeteer-core').Page} page @param {number} frames that must have come */
-const pause = async (page, frames) => {
-    await page.waitForFunction(n => /** @type {any} */ (window).seen.frames.length > n, {polling: 50, timeout: 30_000}, frames);
-    return page.evaluate(() => /** @type {any} */ (window).seen.frames.splice(0).reduce((most, now, i, all) => i ? Math.max(most, now - all[i - 1]) : 0, 0));
-};
 
 test('what is said is heard, others see who talks, and a closed tab lets them talk at once', {skip}, async () => {
     const faults = /** @type {string[]} */ ([]);
@@ -59,55 +49,39 @@ test('what is said is heard, others see who talks, and a closed tab lets them ta
         });
         page.on('pageerror', err => faults.push(String(err)));
         await page.goto(`${server.url}camera.html?src=bell&lang=en`);
-        await page.waitForSelector('.controls button:nth-child(3):not([hidden])', {timeout: 30_000});
+        await page.waitForSelector('.controls button:nth-child(3):not([hidden])', {timeout: 60_000});
         if (name) {
             await page.type('label.field input', name);
             await page.keyboard.press('Enter');
         }
-        await page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 30_000});
+        await page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 60_000});
         await observe(page);
         return page;
     };
     const sees = (/** @type {import('puppeteer-core').Page} */ page, /** @type {string} */ wanted, /** @type {boolean} */ waits) => page.waitForFunction((wanted, waits) =>
         document.querySelector('.controls [role=status]')?.textContent === wanted
-        && /** @type {HTMLButtonElement} */ (document.querySelector('.controls button:nth-child(3)')).disabled === waits, {polling: 50, timeout: 30_000}, wanted, waits);
+        && /** @type {HTMLButtonElement} */ (document.querySelector('.controls button:nth-child(3)')).disabled === waits, {polling: 50, timeout: 60_000}, wanted, waits);
 
     const other = await open(0), talker = await open(1, 'kitchen <tablet>');
-    const calm = await Promise.all([pause(other, 50), pause(talker, 50)]);
     await talker.keyboard.down('t');
-    await talker.waitForSelector('.controls .talking', {timeout: 30_000});
+    await talker.waitForSelector('.controls .talking', {timeout: 60_000});
     await sees(talker, '', false);
-    for (const until = Date.now() + 20_000; said() < 8000 && Date.now() < until;) await new Promise(resolve => setTimeout(resolve, 50));
+    for (const until = Date.now() + 60_000; said() < 8000 && Date.now() < until;) await new Promise(resolve => setTimeout(resolve, 50));
     assert.ok(said() >= 8000, 'a second of G.711 has come out');
     await sees(other, 'Somebody else is talking (kitchen <tablet>).', true);
-    const during = await Promise.all([pause(other, 1), pause(talker, 1)]);
-    /** Closes the tab that talks; milliseconds until the other page says that the floor is free. @param {import('puppeteer-core').Page} page */
-    const freed = async page => {
-        const closed = Date.now();
-        await page.close();
-        await sees(other, '', false);
-        return (await other.evaluate(() => /** @type {any} */ (window).seen.floor)).at(-1)[0] - closed;
-    };
-    const times = [await freed(talker)];
+    await talker.close();
+    await sees(other, '', false);
     // Nobody has to wait: the other one talks now.
     await other.keyboard.down('t');
-    await other.waitForSelector('.controls .talking', {timeout: 30_000});
-    const after = await pause(other, 25);
+    await other.waitForSelector('.controls .talking', {timeout: 60_000});
     await other.keyboard.up('t');
     await other.waitForFunction(() => !document.querySelector('.controls .talking'), {polling: 50});
-    // A machine that does other things shows what it can do now and then.
-    while (times.length < 5 && !times.some(ms => ms < 300)) {
-        const again = await open(1);
-        await again.keyboard.down('t');
-        await again.waitForSelector('.controls .talking', {timeout: 30_000});
-        await sees(other, 'Somebody else is talking (kitchen <tablet>).', true);
-        times.push(await freed(again));
-    }
-    console.log(`floor free after ${times.join(', ')} ms; longest time without a new picture: before ${calm.map(Math.round).join(' and ')} ms, while talking ${during.map(Math.round).join(' and ')} ms, afterwards ${Math.round(after)} ms`);
-    assert.ok(Math.min(...times) < 300, `the floor was free ${times.join(', ')} ms after the tab was closed`);
-    // A machine that is too slow for a picture every 40 ms anyway cannot be asked for more.
-    const limit = Math.max(100, ...calm);
-    for (const longest of [...during, after]) assert.ok(longest <= limit, `${Math.round(longest)} ms without a new picture`);
+    // The floor was free because the tab had gone, not because nothing was heard.
+    const {ended} = await (await fetch(`${server.url}api/rs/sessions`)).json();
+    const reasons = ended.filter((/** @type {any} */ one) => one.stream === 'bell').map((/** @type {any} */ one) => one.reason);
+    assert.ok(reasons.length >= 2 && !reasons.includes('silence'), JSON.stringify(reasons));
+    // Its picture was the same one all the time.
+    assert.deepEqual(await other.evaluate(() => /** @type {any} */ (window).phases), []);
     assert.equal(await other.$eval('.card dd span', n => n.textContent), '1', 'who only talks is no viewer');
     await other.close();
     assert.deepEqual(faults, []);
@@ -116,10 +90,10 @@ test('what is said is heard, others see who talks, and a closed tab lets them ta
 test('two presses keep the microphone open until the next one', {skip}, async () => {
     const page = await chromiums[0].browser.newPage();
     await page.goto(`${server.url}camera.html?src=bell&lang=en`);
-    const button = await page.waitForSelector('.controls button:nth-child(3):not([hidden])', {timeout: 30_000});
+    const button = await page.waitForSelector('.controls button:nth-child(3):not([hidden])', {timeout: 60_000});
     await button?.click({count: 2, delay: 10});
-    await page.waitForFunction(() => document.querySelector('.controls .talking')?.textContent === 'Talking – press to stop', {polling: 50, timeout: 30_000});
+    await page.waitForFunction(() => document.querySelector('.controls .talking')?.textContent === 'Talking – press to stop', {polling: 50, timeout: 60_000});
     await button?.click();
-    await page.waitForFunction(() => document.querySelector('.controls button:nth-child(3)')?.textContent === 'Hold to talk', {polling: 50, timeout: 30_000});
+    await page.waitForFunction(() => document.querySelector('.controls button:nth-child(3)')?.textContent === 'Hold to talk', {polling: 50, timeout: 60_000});
     await page.close();
 });
