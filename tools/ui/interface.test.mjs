@@ -782,5 +782,14 @@ test('streams of every name are deleted and linked by that name only', {skip}, a
     assert.deepEqual(new Set(links.map(l => l[1])), new Set(['demo', 'gate', HOSTILE, LONG]));
     assert.ok(links.every(([shown, src]) => shown === src));
     assert.equal(await page.evaluate(() => document.querySelectorAll('main img').length), 0);
+    for (const width of [1280, 390]) {
+        await page.setViewport({width, height: 800});
+        const {height, title} = await page.$$eval('tbody a', nodes => {
+            const node = /** @type {HTMLElement} */ (nodes.find(n => n.textContent?.startsWith('xxx')));
+            return {height: node.getBoundingClientRect().height, title: node.title};
+        });
+        assert.ok(height < 90, `500 letters are ${height} pixels high at a width of ${width}`);
+        assert.equal(title, LONG);
+    }
     await done();
 });

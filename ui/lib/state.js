@@ -6,10 +6,11 @@ import {duration, has, t} from './i18n.js';
 
 /** A chip. @returns {{node: HTMLElement, show: (entry: import('./streams.js').Entry) => void}} */
 export function chip() {
-    const node = h('span', {class: 'state'});
+    const node = h('span', {class: 'state', hidden: true});
     return {
         node,
         show(entry) {
+            node.hidden = false;
             node.dataset.state = entry.state;
             say(node, stateText(entry));
             node.title = entry.error;

@@ -44,7 +44,7 @@ let mode = /** @type {Mode} */ (asked && Object.hasOwn(MODES, asked) ? asked : r
 if (!Object.hasOwn(MODES, mode)) mode = 'auto';
 
 const stage = h('div', {class: 'stage'}), state = chip(), why = h('p', {class: 'why'}), figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'muted small'});
-const viewers = h('span'), links = h('div', {class: 'row'}), controls = h('div', {class: 'controls'});
+const viewers = h('span'), watching = h('dl', {class: 'pairs', hidden: true}, h('dt', null, t('streams.viewers')), h('dd', null, viewers)), links = h('div', {class: 'row'}), controls = h('div', {class: 'controls'});
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
 const modes = h('fieldset', {class: 'modes'}, h('legend', null, t('camera.mode')), Object.keys(MODES).map((one, i) => h('label', null,
@@ -60,7 +60,7 @@ if (!name) {
     tools.append(state.node);
     main.append(h('div', {class: 'camera'},
         h('div', {class: 'stack'}, h('div', null, stage, controls), h('section', {class: 'card'}, h('h2', null, t('camera.why')), why), statsBox),
-        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned), h('section', {class: 'card'}, h('dl', {class: 'pairs'}, h('dt', null, t('streams.viewers')), h('dd', null, viewers)), nameField, links))));
+        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned), h('section', {class: 'card'}, watching, nameField, links))));
 }
 
 function start() {
@@ -314,6 +314,7 @@ streams.addEventListener('change', () => {
     if (!entry) return name && notice(t('camera.unknown', {name}));
     notice('');
     state.show(entry);
+    watching.hidden = false;
     say(viewers, String(entry.viewers));
     if (talkButton) nameField.hidden = talkButton.hidden = !hasLoudspeaker(entry.json);
     explainWhy();

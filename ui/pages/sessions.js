@@ -85,7 +85,7 @@ function line(first, left) {
     const actions = h('td', {class: 'num wide'}, h('span', {class: 'row end nowrap'}, button(t('streams.details'), () => toggle(first.id), {icon: 'more', bare: true}),
         !left && button(t('sessions.kick'), () => end(first), {key: 'K'})));
     // A source that is only tried is no stream that could be opened.
-    cells[1].append(first.format === 'test' ? t('add.test') : h('a', {href: address('camera.html', {src: first.stream})}, first.stream));
+    cells[1].append(first.format === 'test' ? t('add.test') : h('a', {href: address('camera.html', {src: first.stream}), title: first.stream}, first.stream));
     const node = h('tr', {class: 'lead', tabindex: '-1', data: {id: first.id}}, cells, actions);
     return {
         node,

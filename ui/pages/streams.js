@@ -79,7 +79,7 @@ function line(first) {
         show();
     }, {icon: 'more', bare: true});
     const cell = (/** @type {string} */ label, /** @type {any} */ kid, name = '') => h('td', {'data-label': t(label), class: name}, kid);
-    const node = h('tr', {class: 'lead', tabindex: '-1'}, cell('streams.select', h('label', {class: 'check'}, box), 'pick'), cell('streams.name', h('a', {href: address('camera.html', {src: name})}, name), 'title'),
+    const node = h('tr', {class: 'lead', tabindex: '-1'}, cell('streams.select', h('label', {class: 'check'}, box), 'pick'), cell('streams.name', h('a', {href: address('camera.html', {src: name}), title: name}, name), 'title'),
         cell('streams.state', state.node), cell('streams.source', from, 'from'), cell('streams.codec', codec, 'whole'), cell('streams.viewers', viewers), cell('streams.rate', rates, 'rate'),
         cell('streams.release', release), h('td', {class: 'num wide'}, more));
     return {
