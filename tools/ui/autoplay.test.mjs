@@ -1,0 +1,37 @@
+/**
+ * A browser that plays no sound before its visitor has done something: the picture plays without it, a button says so and brings it.
+ */
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {CHROMIUM, launch, without} from './browser.mjs';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
+
+const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
+
+test('no sound without a gesture: it plays muted, and a tap brings the sound', {skip}, async () => {
+    const server = await rs2rtc('streams:\n  cam: demo:?width=320&height=180&fps=15\n');
+    const {browser, close} = await launch({mdns: 'show', args: ['--autoplay-policy=document-user-activation-required']});
+    try {
+        const page = await browser.newPage(), devtools = await page.createCDPSession();
+        // What the driver asks in its own way counts as a gesture.
+        const ask = async (/** @type {string} */ expression) => (await devtools.send('Runtime.evaluate', {expression, returnByValue: true})).result.value;
+        for (const mode of ['webrtc', 'mse']) {
+            await page.goto(`${server.url}camera.html?src=cam&mode=${mode}&lang=en`);
+            const state = () => ask('(() => { const player = document.querySelector("rs-player"), video = player?.video; return player?.phase === "live" && {muted: video.muted, paused: video.paused}; })()');
+            let now = await state();
+            for (const end = Date.now() + 60_000; !now; now = await state()) {
+                assert.ok(Date.now() < end, await ask('document.querySelector("main").textContent'));
+                await new Promise(resolve => setTimeout(resolve, 50));
+            }
+            assert.deepEqual(now, {muted: true, paused: false}, mode);
+            assert.equal(await ask('document.querySelector("button.unmute").checkVisibility() && document.querySelector("button.unmute").textContent'), 'Tap for sound', mode);
+            await page.click('button.unmute');
+            assert.deepEqual(await state(), {muted: false, paused: false}, mode);
+            assert.equal(await ask('document.querySelector("button.unmute").checkVisibility()'), false, mode);
+            await page.goto('about:blank');
+        }
+    } finally {
+        await close();
+        await server.stop();
+    }
+});
