@@ -278,7 +278,7 @@ impl App {
                     self.listeners.push(listener);
                     self.bound += 1;
                 }
-                Err(error) => listen_failed("api", &listen, &error),
+                Err(error) => listen_failed("api.listen", &listen, &error),
             }
         }
         self.bind_tls();
@@ -291,7 +291,7 @@ impl App {
                     self.listeners.push(listener);
                     self.bound += 1;
                 }
-                Err(error) => listen_failed("api", &path, &error),
+                Err(error) => listen_failed("api.unix_listen", &path, &error),
             }
         }
     }
@@ -335,7 +335,7 @@ impl App {
                 self.rtsp = Some(server);
                 self.bound += 1;
             }
-            Err(error) => listen_failed("rtsp", &settings.listen, &error),
+            Err(error) => listen_failed("rtsp.listen", &settings.listen, &error),
         }
     }
 
@@ -364,7 +364,7 @@ impl App {
                 let _ = self.api.webrtc.set(Some(gateway));
             }
             Err(error) => {
-                listen_failed("webrtc", &listen, &error);
+                listen_failed("webrtc.listen", &listen, &error);
                 let _ = self.api.webrtc.set(None);
             }
         }
@@ -472,9 +472,9 @@ fn report(problem: &Problem) {
     }
 }
 
-fn listen_failed(module: &str, address: &str, error: &dyn std::fmt::Display) {
-    let hint = format!("set {module}.listen to another address, or to \"\" to switch it off");
-    match module {
+fn listen_failed(key: &str, address: &str, error: &dyn std::fmt::Display) {
+    let hint = format!("set {key} to another address, or to \"\" to switch it off");
+    match key.split('.').next().unwrap_or_default() {
         "api" => tracing::error!(target: "api", addr = address, %error, hint, "listen"),
         "rtsp" => tracing::error!(target: "rtsp", addr = address, %error, hint, "listen"),
         _ => tracing::error!(target: "webrtc", addr = address, %error, hint, "listen"),
