@@ -79,6 +79,12 @@ pub enum WriteError {
         /// Names the text that is there.
         current: String,
     },
+    /// A part of the file cannot be changed without losing the rest.
+    #[error("{path}: is not UTF-8, save it as that first")]
+    NotText {
+        /// The file.
+        path: String,
+    },
     /// The disk said no.
     #[error("{path}: {source}")]
     Io {
@@ -256,11 +262,21 @@ impl ConfigFile {
         change: impl Fn(&str) -> Result<String, WriteError>,
     ) -> Result<(), WriteError> {
         let mut state = self.lock();
+        self.must_be_text()?;
         let (old, new) = self.put(&mut state, &change)?;
         if let Some(trial) = &mut state.trial {
             trial.follow(&old, &new, change);
         }
         Ok(())
+    }
+
+    fn must_be_text(&self) -> Result<(), WriteError> {
+        match (self.read(), self.path()) {
+            (Ok(bytes), Some(path)) if std::str::from_utf8(&bytes).is_err() => {
+                Err(WriteError::NotText { path: path.display().to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes what a change makes of the text, and gives what stood there and what does.
@@ -453,6 +469,21 @@ mod tests {
         let nowhere = dir.join("no").join("file.yaml");
         let error = ConfigFile::new(Some(nowhere.clone())).write("a: 1\n").unwrap_err();
         assert!(error.to_string().starts_with(&nowhere.display().to_string()), "{error}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_not_lost() {
+        let dir = folder("latin");
+        let path = dir.join("a.yaml");
+        let latin = b"streams:\n  caf\xe9: rtsp://127.0.0.1:1/x\n";
+        fs::write(&path, latin).unwrap();
+        let file = ConfigFile::new(Some(path.clone()));
+        let error = file.set_stream("b", &list(&["x:1"])).unwrap_err();
+        assert!(matches!(error, WriteError::NotText { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), latin);
+        file.write("streams:\n  caf\u{e9}: rtsp://127.0.0.1:1/x\n").unwrap();
+        file.set_stream("b", &list(&["x:1"])).unwrap();
         fs::remove_dir_all(&dir).unwrap();
     }
 

@@ -115,7 +115,7 @@ impl Config {
 
     /// Reads documents in order.
     pub fn from_sources(sources: &Sources) -> Self {
-        let mut config = Self::default();
+        let mut config = Self { problems: sources.problems.clone(), ..Self::default() };
         for document in &sources.documents {
             let mut problems = Vec::new();
             let node = document::parse(document, &mut problems);

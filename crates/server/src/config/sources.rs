@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::node::{Node, Value};
+use super::document;
+use super::node::{Position, Value};
+use super::problem::{Problem, Severity};
 
 /// One configuration document before it is parsed.
 #[derive(Clone, Debug)]
@@ -26,8 +28,12 @@ pub struct Sources {
     pub text: Option<String>,
     /// All files that were looked for, absolute.
     pub files: Vec<PathBuf>,
+    /// Those of them that do not exist.
+    pub missing: Vec<PathBuf>,
     /// Files that are there and cannot be read, with the reason.
     pub unreadable: Vec<String>,
+    /// What is wrong with the bytes of files.
+    pub problems: Vec<Problem>,
     /// Values that must never be shown.
     pub secrets: Vec<String>,
     /// True if no item was given and no default file exists.
@@ -119,11 +125,15 @@ pub fn read(items: &Items, environment: &dyn Environment, instead: Option<&str>)
                 text.to_owned()
             }
             None => match std::fs::read(&path) {
-                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                Ok(bytes) => {
+                    sources.problems.extend(not_text(item, &bytes));
+                    String::from_utf8_lossy(&bytes).into_owned()
+                }
                 Err(error) => {
-                    sources.files.push(path);
-                    if error.kind() != std::io::ErrorKind::NotFound {
-                        sources.unreadable.push(format!("{item}: {error}"));
+                    sources.files.push(path.clone());
+                    match error.kind() {
+                        std::io::ErrorKind::NotFound => sources.missing.push(path),
+                        _ => sources.unreadable.push(format!("{item}: {error}")),
                     }
                     continue;
                 }
@@ -165,10 +175,13 @@ fn inline(item: &str) -> Option<String> {
     Some(text)
 }
 
-/// Reads the `env:` section of a file before its variables are put in.
+/// Reads the `env:` section of a file before its variables are put in; a mistake in
+/// another section does not matter to it.
 fn learn_env(text: &str, env: &mut BTreeMap<String, String>, secrets: &mut Vec<String>) {
-    let Ok(document) = Node::parse(text) else { return };
-    let Some(section) = document.get("env") else { return };
+    let document = Document { name: String::new(), text: text.to_owned() };
+    // They are told when the document is read.
+    let root = document::parse(&document, &mut Vec::new());
+    let Some(section) = root.get("env") else { return };
     let Value::Map(entries) = &section.node.value else { return };
     for entry in entries {
         if let Some(value) = entry.node.text() {
@@ -176,6 +189,23 @@ fn learn_env(text: &str, env: &mut BTreeMap<String, String>, secrets: &mut Vec<S
             secrets.push(value.to_owned());
         }
     }
+}
+
+/// Says where the first bytes are that are no text.
+fn not_text(file: &str, bytes: &[u8]) -> Option<Problem> {
+    let good = bytes.get(..std::str::from_utf8(bytes).err()?.valid_up_to())?;
+    let line = String::from_utf8_lossy(good.rsplit(|byte| *byte == b'\n').next()?);
+    Some(Problem {
+        severity: Severity::Warning,
+        file: file.to_owned(),
+        at: Position {
+            line: 1 + good.iter().filter(|byte| **byte == b'\n').count(),
+            column: 1 + line.chars().count(),
+        },
+        path: String::new(),
+        text: "is not UTF-8 here: save the file as that, the API does not change it before"
+            .to_owned(),
+    })
 }
 
 fn lookup(name: &str, env: &BTreeMap<String, String>, process: &dyn Environment) -> Option<String> {
@@ -373,6 +403,17 @@ mod tests {
     }
 
     #[test]
+    fn a_mistake_elsewhere_costs_no_variable() {
+        let dir = folder("mistake");
+        let text = "env:\n  V: v\nlog: [\nstreams:\n  a: x:${V}\n";
+        std::fs::write(dir.join("a.yaml"), text).unwrap();
+        let (found, sources) = texts(&["a.yaml"], &dir, &Fixed(&[]));
+        assert!(found[0].ends_with("  a: x:v\n"), "{found:?}");
+        assert_eq!(sources.secrets, ["v"]);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
     fn a_text_instead_of_the_file() {
         let dir = folder("instead");
         std::fs::write(dir.join("a.yaml"), "old: 1\n").unwrap();
@@ -382,6 +423,18 @@ mod tests {
         assert_eq!(sources.documents[1].text, "new: v\n");
         let sources = read(&Items::new(&[], &dir), &Fixed(&[]), Some("new: 1\n"));
         assert_eq!((sources.is_empty, sources.documents.len()), (false, 1));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_with_their_place() {
+        let dir = folder("bytes");
+        std::fs::write(dir.join("a.yaml"), b"log:\n  # caf\xc3\xa9 caf\xe9\n").unwrap();
+        let (_, sources) = texts(&["a.yaml", "none.yaml"], &dir, &Fixed(&[]));
+        let told = crate::config::Config::from_sources(&sources).problems;
+        assert_eq!(told.len(), 1);
+        assert!(told[0].to_string().starts_with("a.yaml:2:13: is not UTF-8"), "{}", told[0]);
+        assert_eq!(sources.missing, [dir.join("none.yaml")]);
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

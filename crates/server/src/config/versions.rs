@@ -69,7 +69,7 @@ impl Versions {
         } else {
             self.make_folder()?;
         }
-        let number = numbers.last().map_or(1, |last| last + 1);
+        let number = numbers.last().map_or(1, |last| last.saturating_add(1));
         let mut file = create(&self.path(number))?;
         let written = file.write_all(text.as_bytes()).and_then(|()| file.set_modified(saved));
         if let Err(error) = written {
