@@ -46,6 +46,8 @@ struct Running {
     text: Option<String>,
     since: SystemTime,
     files: Vec<PathBuf>,
+    /// Those of them that did not exist.
+    missing: Vec<PathBuf>,
     /// Whether it was told that the next start takes another file.
     told: bool,
 }
@@ -97,6 +99,7 @@ impl Live {
             text: sources.text.clone(),
             since: saved(sources.path.as_deref()),
             files: sources.files.clone(),
+            missing: sources.missing.clone(),
             told: false,
         };
         Self {
@@ -166,17 +169,14 @@ impl Live {
         running: &mut Running,
         cause: &'static str,
     ) -> Result<Applied, Refused> {
-        let result = self.put(api, running);
-        match &result {
-            Ok(applied) => tell(applied, cause),
-            Err(refused) => {
-                tracing::error!(target: "config", cause, "not applied, the old configuration goes on");
-                match refused {
-                    Refused::Invalid(problems) => problems.iter().for_each(|problem| {
-                        tracing::error!(target: "config", "{problem}");
-                    }),
-                    other => tracing::error!(target: "config", "{other}"),
-                }
+        let result = self.put(api, running, cause);
+        if let Err(refused) = &result {
+            tracing::error!(target: "config", cause, "not applied, the old configuration goes on");
+            match refused {
+                Refused::Invalid(problems) => problems.iter().for_each(|problem| {
+                    tracing::error!(target: "config", "{problem}");
+                }),
+                other => tracing::error!(target: "config", "{other}"),
             }
         }
         result
@@ -189,7 +189,8 @@ impl Live {
         // What was written before comes first. What is wrong is in the log.
         let before = self.reload_locked(api, &mut running, "file");
         // A file that is gone comes back as it was: the change is one to what runs.
-        if let (Err(Refused::Gone(path)), Some(text)) = (before, &running.text) {
+        let is_gone = api.file.path().is_some_and(|path| !path.exists());
+        if let (Err(Refused::Gone(path)), Some(text), true) = (before, &running.text, is_gone) {
             match api.file.write(text) {
                 Ok(()) => tracing::warn!(target: "config", "{path} is written again"),
                 Err(error) => tracing::warn!(target: "config", "{error}"),
@@ -220,22 +221,27 @@ impl Live {
         sources::read(&self.items, &Process, instead)
     }
 
-    fn readable(&self, instead: Option<&str>) -> Result<Sources, Refused> {
+    /// The sources, if all of them are there that were there before.
+    fn readable(&self, running: &Running, instead: Option<&str>) -> Result<Sources, Refused> {
         let sources = self.sources(instead);
-        match sources.unreadable.first() {
-            Some(text) => Err(Refused::Unreadable(text.clone())),
+        if let Some(text) = sources.unreadable.first() {
+            return Err(Refused::Unreadable(text.clone()));
+        }
+        match sources.missing.iter().find(|path| !running.missing.contains(path)) {
+            Some(path) => Err(Refused::Gone(path.display().to_string())),
             None => Ok(sources),
         }
     }
 
-    fn put(&self, api: &Api, running: &mut Running) -> Result<Applied, Refused> {
-        let sources = self.readable(None)?;
-        if running.text.is_some() && sources.text.is_none() {
-            let path = sources.path.as_deref().map(|path| path.display().to_string());
-            return Err(Refused::Gone(path.unwrap_or_default()));
-        }
-        let config = checked(&running.config, &sources)?;
-        Ok(self.force(api, running, sources, config))
+    fn put(
+        &self,
+        api: &Api,
+        running: &mut Running,
+        cause: &'static str,
+    ) -> Result<Applied, Refused> {
+        let sources = self.readable(running, None)?;
+        let config = checked(api, &running.config, &sources)?;
+        Ok(self.force(api, running, sources, config, cause))
     }
 
     /// Writes a text with `write` and puts just that in force.
@@ -246,32 +252,32 @@ impl Live {
         text: &str,
         write: impl FnOnce() -> Result<(), WriteError>,
     ) -> Result<Applied, Refused> {
-        let sources = self.readable(Some(text))?;
-        let config = checked(&running.config, &sources)?;
+        let sources = self.readable(running, Some(text))?;
+        let config = checked(api, &running.config, &sources)?;
         write()?;
-        let applied = self.force(api, running, sources, config);
-        tell(&applied, "api");
-        Ok(applied)
+        Ok(self.force(api, running, sources, config, "api"))
     }
 
     /// Writes the text from before a trial and puts it in force, whatever mistakes
     /// are in it: it was in force with them.
     fn restore(&self, api: &Api, running: &mut Running, trial: &Trial) -> Result<Applied, Refused> {
-        let sources = self.readable(Some(&trial.before))?;
+        let sources = self.readable(running, Some(&trial.before))?;
+        let config = config_of(api, &sources);
         api.file.replace(&trial.version, &trial.before)?;
-        let config = Config::from_sources(&sources);
-        let applied = self.force(api, running, sources, config);
-        tell(&applied, "trial");
-        Ok(applied)
+        Ok(self.force(api, running, sources, config, "trial"))
     }
 
-    fn force(&self, api: &Api, running: &mut Running, sources: Sources, config: Config) -> Applied {
+    fn force(
+        &self,
+        api: &Api,
+        running: &mut Running,
+        sources: Sources,
+        config: Config,
+        cause: &'static str,
+    ) -> Applied {
         if let Some(old) = running.text.as_ref().filter(|old| Some(*old) != sources.text.as_ref()) {
             api.file.keep(old, running.since);
         }
-        // Before anything of it can reach the log.
-        api.secrets.add(sources.secrets);
-        api.secrets.add(passwords(&config));
         let changes = diff::changes(&running.config, &config);
         let restart_required = diff::restart_required(&running.started, &config);
         if !changes.is_empty() {
@@ -279,11 +285,14 @@ impl Live {
             apply::apply(&parts, &running.started, &running.config, &config);
         }
         let problems = config.problems.clone();
-        running.config = config;
+        let known = std::mem::replace(&mut running.config, config).problems;
         running.text = sources.text;
         running.since = saved(sources.path.as_deref());
         running.files = sources.files;
-        Applied { changes, restart_required, problems }
+        running.missing = sources.missing;
+        let applied = Applied { changes, restart_required, problems };
+        tell(&applied, &known, cause);
+        applied
     }
 
     /// All files that are looked for, whether they exist or not.
@@ -307,34 +316,49 @@ fn saved(path: Option<&Path>) -> SystemTime {
 ///
 /// # Errors
 /// `Invalid`, with the mistakes that the old configuration has not.
-fn checked(old: &Config, sources: &Sources) -> Result<Config, Refused> {
-    let config = Config::from_sources(sources);
+fn checked(api: &Api, old: &Config, sources: &Sources) -> Result<Config, Refused> {
+    let config = config_of(api, sources);
     let errors = new_errors(old, &config);
     if errors.is_empty() { Ok(config) } else { Err(Refused::Invalid(errors)) }
 }
 
-fn new_errors(old: &Config, new: &Config) -> Vec<Problem> {
-    let known = |problem: &Problem| {
-        old.problems.iter().any(|o| o.path == problem.path && o.text == problem.text)
-    };
-    let errors = new.problems.iter().filter(|p| p.severity == Severity::Error && !known(p));
-    errors.cloned().collect()
+/// What sources say, with what must not be shown of it known before anything of it
+/// can reach the log.
+fn config_of(api: &Api, sources: &Sources) -> Config {
+    let config = Config::from_sources(sources);
+    api.secrets.add(sources.secrets.iter().cloned());
+    api.secrets.add(passwords(&config));
+    config
 }
 
-fn tell(applied: &Applied, cause: &'static str) {
-    const SHOWN: usize = 20;
-    if applied.changes.is_empty() {
-        return;
+fn new_errors(old: &Config, new: &Config) -> Vec<Problem> {
+    let errors = new.problems.iter().filter(|p| p.severity == Severity::Error);
+    errors.filter(|problem| !is_known(&old.problems, problem)).cloned().collect()
+}
+
+/// Whether it was wrong before, wherever it stood.
+fn is_known(old: &[Problem], problem: &Problem) -> bool {
+    old.iter().any(|o| o.path == problem.path && o.text == problem.text)
+}
+
+/// What is wrong is told when it comes, whether it changes anything or not.
+fn tell(applied: &Applied, known: &[Problem], cause: &'static str) {
+    for problem in applied.problems.iter().filter(|problem| !is_known(known, problem)) {
+        tracing::warn!(target: "config", "{problem}");
     }
+    if !applied.changes.is_empty() {
+        tell_changes(applied, cause);
+    }
+}
+
+fn tell_changes(applied: &Applied, cause: &'static str) {
+    const SHOWN: usize = 20;
     let mut changes: Vec<String> =
         applied.changes.iter().take(SHOWN).map(ToString::to_string).collect();
     if applied.changes.len() > SHOWN {
         changes.push(format!("and {} more", applied.changes.len() - SHOWN));
     }
     tracing::info!(target: "config", cause, changes = changes.join(", "), "new configuration");
-    for problem in &applied.problems {
-        tracing::warn!(target: "config", "{problem}");
-    }
     if !applied.restart_required.is_empty() {
         let keys = applied.restart_required.join(", ");
         tracing::warn!(target: "config", keys, "takes effect with the next start");

@@ -13,7 +13,11 @@ use crate::http::Api;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// When a file was changed, how long it is, and which file it is.
-type Stamp = Option<(SystemTime, u64, u64)>;
+type Stamp = Option<(SystemTime, u64, Inode)>;
+
+/// The number of a file, and when anything of it was changed: a copy may have the
+/// times of what it was copied from, and one that could not be read may be let.
+type Inode = (u64, i64, i64);
 
 /// Puts changed files in force until shutdown. What the API writes is read at once.
 pub(crate) async fn run(api: Arc<Api>) {
@@ -63,8 +67,11 @@ async fn stamps(api: &Arc<Api>) -> Vec<Stamp> {
 fn stamp(path: &std::path::Path) -> Stamp {
     let meta = std::fs::metadata(path).ok()?;
     #[cfg(unix)]
-    let id = std::os::unix::fs::MetadataExt::ino(&meta);
+    let inode = {
+        use std::os::unix::fs::MetadataExt as _;
+        (meta.ino(), meta.ctime(), meta.ctime_nsec())
+    };
     #[cfg(not(unix))]
-    let id = 0;
-    Some((meta.modified().ok()?, meta.len(), id))
+    let inode = Inode::default();
+    Some((meta.modified().ok()?, meta.len(), inode))
 }

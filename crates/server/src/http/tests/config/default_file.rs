@@ -17,12 +17,6 @@ fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
 }
 
 impl Server {
-    async fn logs(&self, text: &str) {
-        while !self.call("GET", "/api/log").await.body.contains(text) {
-            tokio::task::yield_now().await;
-        }
-    }
-
     async fn streams(&self) -> Vec<String> {
         let all = json_of(&self.call("GET", "/api/streams").await);
         let mut names: Vec<_> = all.as_object().unwrap().keys().cloned().collect();
@@ -35,7 +29,9 @@ impl Server {
 async fn a_file_that_comes_later_waits_for_the_next_start() {
     let server = Server::run(folder("comes", &[("go2rtc.yaml", "old")]), Vec::new());
     folder("comes", &[("rs2rtc.yaml", "new")]);
-    server.logs("rs2rtc.yaml is not read before the next start").await;
+    server
+        .until("/api/log", |log| log.body.contains("rs2rtc.yaml is not read before the next start"))
+        .await;
     assert_eq!(server.streams().await, ["old"]);
     server.call("PUT", "/api/streams?name=more&src=rtsp://127.0.0.1:1/m").await.is(200, "");
     assert_eq!(server.streams().await, ["more", "old"]);
@@ -49,7 +45,7 @@ async fn a_file_that_goes_leaves_its_place_to_no_other() {
     let server = Server::run(folder("goes", &both), Vec::new());
     let own = server.dir.join("rs2rtc.yaml");
     std::fs::remove_file(&own).unwrap();
-    server.logs("rs2rtc.yaml does not exist any more").await;
+    server.until("/api/log", |log| log.body.contains("rs2rtc.yaml does not exist any more")).await;
     assert_eq!(server.streams().await, ["mine"]);
     server.call("PUT", "/api/streams?name=more&src=rtsp://127.0.0.1:1/m").await.is(200, "");
     let text = std::fs::read_to_string(&own).unwrap();

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 mod default_file;
+mod files;
 mod unconfirmed;
 
 const FILE: &str = "# comment\nstreams:\n  a: rtsp://127.0.0.1:1/x  # inline\n  b:\n    - rtsp://127.0.0.1:1/y\n# tail\n";
@@ -32,6 +33,16 @@ impl Server {
         let answer = self.send("POST", &path, "", text).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         json_of(&answer)
+    }
+
+    /// Waits for what a call answers in the end.
+    async fn until(&self, path: &str, right: impl Fn(&Answer) -> bool) {
+        let wait = async {
+            while !right(&self.call("GET", path).await) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.expect(path);
     }
 }
 

@@ -19,16 +19,6 @@ impl Server {
         let list = json_of(&self.call("GET", "/api/rs/config/versions").await);
         !list["unconfirmed"].is_null()
     }
-
-    /// Waits for what a call answers in the end.
-    async fn until(&self, path: &str, right: impl Fn(&Answer) -> bool) {
-        let wait = async {
-            while !right(&self.call("GET", path).await) {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), wait).await.expect(path);
-    }
 }
 
 async fn jump(wait: Duration) {
