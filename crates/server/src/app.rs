@@ -433,10 +433,15 @@ fn admin_token(config: &Config, file: Option<&Path>) -> Option<Secret> {
 
 /// Who may use RTSP: with a login the server asks for it, else by address.
 fn rtsp_gate(current: Arc<Current<Settings>>) -> rtsp::Gate {
-    Arc::new(move |ip: IpAddr, wanted: rtsp::Access| {
+    Arc::new(move |asker: rtsp::Asker, wanted: rtsp::Access| {
         let settings = current.get();
-        if settings.rtsp_login {
-            return Ok(());
+        let ip = asker.ip;
+        match (asker.logs_in, settings.rtsp_login) {
+            (true, _) => return Ok(()),
+            // It came when no login was needed. This machine never needs one.
+            (false, true) if ip.to_canonical().is_loopback() => return Ok(()),
+            (false, true) => return Err(format!("{ip} has to connect again and log in")),
+            (false, false) => {}
         }
         let class = match wanted {
             rtsp::Access::View => Class::View,
@@ -501,6 +506,25 @@ fn browser_url(listen: &str, port: u16, base: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A connection from before the login was set is no way around it.
+    #[test]
+    fn who_came_before_the_login_comes_again() {
+        use rtsp::{Access, Asker};
+        let settings = |text: &str| Settings::new(&Config::parse("f", text));
+        let current = Arc::new(Current::new(settings("")));
+        let gate = rtsp_gate(Arc::clone(&current));
+        let may = |ip: &str, logs_in| {
+            gate(Asker { ip: ip.parse().unwrap(), logs_in }, Access::View).is_ok()
+        };
+        assert!(may("192.168.1.5", false) && !may("8.8.8.8", false));
+        current.set(settings("rtsp: {username: a, password: b}"));
+        assert!(!may("192.168.1.5", false) && !may("8.8.8.8", false));
+        assert!(may("127.0.0.1", false) && may("::ffff:127.0.0.1", false));
+        assert!(may("8.8.8.8", true));
+        current.set(settings(""));
+        assert!(may("8.8.8.8", true), "it has logged in");
+    }
 
     #[test]
     fn addresses_for_people() {

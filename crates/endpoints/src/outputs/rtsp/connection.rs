@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use super::player::{Player, described};
 use super::publisher::Publisher;
 use super::wire::{End, Wire, departure};
-use super::{Access, Config, Shared};
+use super::{Access, Asker, Config, Shared};
 use crate::io::random::random_text;
 
 type Dial = Pin<Box<dyn Future<Output = Result<Attached, Error>> + Send>>;
@@ -162,8 +162,14 @@ impl Connection {
         }
     }
 
+    /// Whether the client may do this now. Settings may have changed since it came.
+    fn may(&self, wanted: Access) -> Result<(), String> {
+        let logs_in = self.settings.credentials.is_some();
+        (self.shared.gate)(Asker { ip: self.peer.ip(), logs_in }, wanted)
+    }
+
     fn describe(&mut self, path: &str, query: &str) {
-        if let Err(why) = (self.shared.gate)(self.peer.ip(), Access::View) {
+        if let Err(why) = self.may(Access::View) {
             tracing::warn!(target: "rtsp", peer = %self.peer, why, "[rtsp] refused");
             return self.wire.session.describe_fail(403, "Forbidden");
         }
@@ -186,7 +192,7 @@ impl Connection {
             let default: Vec<_> = query_pairs(&self.settings.default_query).collect();
             medias = filter::medias(default.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         }
-        let may_talk = (self.shared.gate)(self.peer.ip(), Access::Publish).is_ok();
+        let may_talk = self.may(Access::Publish).is_ok();
         if find("backchannel") == Some("1") && may_talk {
             medias.push(talk_media());
         }
@@ -229,7 +235,7 @@ impl Connection {
 
     fn announce(&mut self, path: String, description: &Bytes) {
         let awaited = self.shared.context.pushes.is_awaited(&path);
-        if let (Err(why), false) = ((self.shared.gate)(self.peer.ip(), Access::Publish), awaited) {
+        if let (Err(why), false) = (self.may(Access::Publish), awaited) {
             tracing::warn!(target: "rtsp", peer = %self.peer, why, "[rtsp] refused");
             return self.wire.session.announce_fail(403, "Forbidden");
         }

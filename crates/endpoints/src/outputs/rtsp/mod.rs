@@ -117,8 +117,17 @@ pub enum Access {
     Publish,
 }
 
-/// Decides whether a peer may do something; the text says why not.
-pub type Gate = Arc<dyn Fn(IpAddr, Access) -> Result<(), String> + Send + Sync>;
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// Where the connection comes from.
+    pub ip: IpAddr,
+    /// The connection asks for a login: who gets so far has shown it.
+    pub logs_in: bool,
+}
+
+/// Decides whether somebody may do something; the text says why not.
+pub type Gate = Arc<dyn Fn(Asker, Access) -> Result<(), String> + Send + Sync>;
 
 /// A bound RTSP server.
 pub struct Server {

@@ -233,6 +233,39 @@ async fn ask(client: &mut TcpStream, text: &str) {
     client.read_exact(&mut body).await.unwrap();
 }
 
+/// A connection that came before there was a login is told from one that asks for it.
+#[tokio::test]
+async fn who_decides_knows_which_connections_ask_for_a_login() {
+    let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
+    let (sender, _seen) = mpsc::unbounded_channel();
+    let streams = Streams::new(Arc::new(Sources(sender)), Settings::default());
+    let config = Config { listen: "127.0.0.1:0".into(), timers: patient(), ..Config::default() };
+    let gate: Gate = Arc::new(|asker: Asker, _| match asker.logs_in {
+        true => Ok(()),
+        false => Err("log in".to_owned()),
+    });
+    let server = Server::bind(config.clone(), Arc::clone(&context), streams, gate).unwrap();
+    let (address, settings) = (server.local_addr().unwrap(), server.settings());
+    let cancel = CancellationToken::new();
+    context.tasks.spawn("server", server.run(cancel.clone()));
+    let answer = async |client: &mut TcpStream, method, number| {
+        client.write_all(request(method, number).as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(client.read_u8().await.unwrap());
+        }
+        String::from_utf8(answer).unwrap().split(' ').nth(1).unwrap().to_owned()
+    };
+    let mut old = TcpStream::connect(address).await.unwrap();
+    assert_eq!(answer(&mut old, "OPTIONS", 1).await, "200");
+    let login = Some(("user".to_owned(), Secret::new("pass")));
+    settings.set(Config { credentials: login, ..config });
+    assert_eq!(answer(&mut old, "DESCRIBE", 2).await, "403", "it is asked for no login");
+    let mut new = TcpStream::connect(address).await.unwrap();
+    assert_eq!(answer(&mut new, "DESCRIBE", 1).await, "404", "let in: there is no such stream");
+    cancel.cancel();
+}
+
 /// Reads and throws away for a time, or until the end.
 async fn take(client: &mut TcpStream, time: Duration) {
     let mut buffer = vec![0; 64 * 1024];
