@@ -58,6 +58,13 @@ pub(super) fn check(config: &mut Config) {
     config.problems.append(&mut problems);
 }
 
+/// Reports files of this machine that cannot be used as they are named.
+pub(super) fn check_files(config: &mut Config) {
+    if let (Some(place), Some(text)) = (&config.log_place, config.log.unwritable()) {
+        config.problems.push(place.problem(Severity::Warning, text));
+    }
+}
+
 /// What is wrong with the address of a server that a stream is sent to.
 fn wrong_outlet(url: &str, modules: &Modules) -> Option<String> {
     if let Some(outlet) = table::outlet(url) {

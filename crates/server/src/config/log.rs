@@ -100,15 +100,19 @@ impl Log {
         let Some(node) = section.any("output") else { return };
         let text = match (self.output.as_str(), self.file()) {
             ("" | "stdout" | "stderr", _) => return,
-            (_, Some(file)) => match writable(file) {
-                Ok(()) => return,
-                Err(error) => format!("{}: {error}; the log stays in memory", file.display()),
-            },
+            (_, Some(_)) => return,
             (other, None) => format!(
                 "must be stdout, stderr, file or file:path, not {other:?}; the log stays in memory"
             ),
         };
         section.report(Severity::Warning, node.at, "log.output", text);
+    }
+
+    /// Why nothing can be written to the file that `output` names.
+    pub(super) fn unwritable(&self) -> Option<String> {
+        let file = self.file()?;
+        let error = writable(file).err()?;
+        Some(format!("{}: {error}; the log stays in memory", file.display()))
     }
 }
 

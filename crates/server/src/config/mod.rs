@@ -77,6 +77,8 @@ pub struct Config {
     pub compat: bool,
     /// Section `log`.
     pub log: Log,
+    /// Where `log.output` stands.
+    pub log_place: Option<Place>,
     /// Section `api`.
     pub api: Api,
     /// Section `rtsp`.
@@ -132,6 +134,9 @@ impl Config {
             });
         }
         config.resolve();
+        if !sources.is_alone {
+            check::check_files(&mut config);
+        }
         config
     }
 
@@ -151,6 +156,7 @@ impl Config {
         config.problems = problems;
         config.read(name, &node);
         config.resolve();
+        check::check_files(&mut config);
         config
     }
 
@@ -181,7 +187,12 @@ impl Config {
         root.about("Which modules run.");
         with(root, "app", |s| self.read_app(s));
         root.about("Level, form and place of the log.").note("log", Kind::Section, || Json::Null);
-        open(root, "log", |s| self.log.read(s));
+        open(root, "log", |s| {
+            self.log.read(s);
+            if let Some(output) = s.node().get("output") {
+                self.log_place = Some(s.place("output", &output.node));
+            }
+        });
         root.about("The HTTP API and the web interface.");
         with(root, "api", |s| self.api.read(s));
         root.about("The RTSP server.");

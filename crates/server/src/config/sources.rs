@@ -38,6 +38,33 @@ pub struct Sources {
     pub secrets: Vec<String>,
     /// True if no item was given and no default file exists.
     pub is_empty: bool,
+    /// Somebody else's text: files that it names are not looked for.
+    pub is_alone: bool,
+}
+
+impl Sources {
+    /// Takes the text of a file, with its variables put in.
+    fn add(
+        &mut self,
+        name: &str,
+        text: &str,
+        env: &mut BTreeMap<String, String>,
+        environment: &dyn Environment,
+    ) {
+        learn_env(text, env, &mut self.secrets);
+        let text = substitute(text, |name| {
+            let value = lookup(name, env, environment)?;
+            self.secrets.push(value.clone());
+            Some(value)
+        });
+        self.documents.push(Document { name: name.to_owned(), text });
+    }
+
+    fn tidy(&mut self) {
+        self.secrets.retain(|s| !s.is_empty());
+        self.secrets.sort();
+        self.secrets.dedup();
+    }
 }
 
 /// Where variables are looked up after the `env:` section.
@@ -88,6 +115,24 @@ impl Items {
         let other = self.is_default && self.items.iter().all(|item| item != own);
         other.then(|| self.dir.join(own))
     }
+}
+
+/// No variable and no file of a secret.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Environment for Nothing {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// A text alone, as if it stood in a file of this name: nothing of this machine is looked at.
+pub fn alone(name: &str, text: &str) -> Sources {
+    let mut sources = Sources { is_alone: true, ..Sources::default() };
+    sources.add(name, text, &mut BTreeMap::new(), &Nothing);
+    sources.tidy();
+    sources
 }
 
 /// Reads all items. Missing files are empty.
@@ -143,17 +188,9 @@ pub fn read(items: &Items, environment: &dyn Environment, instead: Option<&str>)
         if first {
             sources.text = Some(text.clone());
         }
-        learn_env(&text, &mut env, &mut sources.secrets);
-        let text = substitute(&text, |name| {
-            let value = lookup(name, &env, environment)?;
-            sources.secrets.push(value.clone());
-            Some(value)
-        });
-        sources.documents.push(Document { name: item.clone(), text });
+        sources.add(item, &text, &mut env, environment);
     }
-    sources.secrets.retain(|s| !s.is_empty());
-    sources.secrets.sort();
-    sources.secrets.dedup();
+    sources.tidy();
     sources
 }
 

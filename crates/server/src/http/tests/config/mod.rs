@@ -259,6 +259,30 @@ async fn masks_that_come_back_keep_the_values() {
     server.stop().await;
 }
 
+/// Who may not read the configuration learns nothing of this machine by having one checked.
+#[tokio::test]
+async fn a_stranger_checks_a_text_and_nothing_else() {
+    let server = Server::start("check-alone", FILE);
+    let stranger = "X-Forwarded-For: 192.168.1.5\r\n";
+    let folder = server.dir.join("nosuch").join("x.log");
+    let output = format!("log:\n  output: \"file:{}\"\n", folder.display());
+    let variable = "streams:\n  a: rtsp://${HOME}/x\nlog:\n  level: ${HOME}\n  format: ${X:json}\n";
+    let texts = |answer: &Answer| json_of(answer)["problems"].to_string();
+    let path = "/api/rs/config/check";
+    assert!(texts(&server.send("POST", path, "", &output).await).contains("x.log"));
+    let alone = server.send("POST", path, stranger, &output).await;
+    assert_eq!(json_of(&alone)["problems"], json!([]));
+    let alone = texts(&server.send("POST", path, stranger, variable).await);
+    assert!(
+        alone.contains("unknown level \\\"${home}\\\"") || alone.contains("${HOME}"),
+        "{alone}"
+    );
+    assert!(!alone.contains("log.format"), "its default holds: {alone}");
+    let home = std::env::var("HOME").unwrap();
+    assert!(!alone.contains(&home), "{alone}");
+    server.stop().await;
+}
+
 /// Tells the first byte of every frame.
 struct Numbers(mpsc::Sender<u8>);
 
