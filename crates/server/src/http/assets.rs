@@ -23,6 +23,9 @@ static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 /// Largest file that is served from `api.static_dir`.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
+/// We are told which page of ours asks ([`super::access`]); nobody else is.
+const REFERRER: &str = "same-origin";
+
 /// Serves a path relative to the base; an empty one is `index.html`.
 pub(crate) async fn serve(api: &Api, call: &Call, path: &str) -> Reply {
     if path == "index.html" || path.ends_with("/index.html") {
@@ -51,6 +54,8 @@ fn packed(asset: &Asset, call: &Call) -> Reply {
         let mut reply = status(StatusCode::NOT_MODIFIED);
         set(&mut reply, header::ETAG, asset.etag);
         set(&mut reply, header::CACHE_CONTROL, "no-cache");
+        // Of an earlier version another one may be kept with the file.
+        set(&mut reply, header::REFERRER_POLICY, REFERRER);
         return reply;
     }
     let range = call.header("range");
@@ -162,7 +167,7 @@ fn decorate(reply: &mut Reply, name: &str) {
     set(reply, header::CACHE_CONTROL, "no-cache");
     set(reply, header::ACCEPT_RANGES, "bytes");
     set(reply, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(reply, header::REFERRER_POLICY, "no-referrer");
+    set(reply, header::REFERRER_POLICY, REFERRER);
     if matches!(name, "video-rtc.js" | "video-stream.js") {
         // Dashboards import the player from other origins.
         let policy = header::HeaderName::from_static("cross-origin-resource-policy");

@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::request::Parts;
@@ -13,6 +13,7 @@ use rs2rtc_base::url::query_pairs;
 use rs2rtc_endpoints::io::wire::Line;
 use rs2rtc_streams::{CancellationToken, Origin};
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::access::{Class, Peer};
 
@@ -37,10 +38,16 @@ pub struct Call {
     pub class: Class,
     /// May write the configuration and see secrets.
     pub admin: bool,
+    /// May talk, and whatever else needs [`Class::Stream`].
+    pub talk: bool,
+    /// No page can have made it.
+    pub program: bool,
     /// Drops the whole connection when it fires.
     pub connection: CancellationToken,
     /// Tells of the client's end while an answer without an end is under way.
     pub line: Line,
+    /// The place of its connection, also for who goes on when HTTP has ended there.
+    pub place: Option<Arc<OwnedSemaphorePermit>>,
     /// Locked only because a body is not `Sync` and calls are shared.
     body: Mutex<Body>,
 }
@@ -87,8 +94,11 @@ impl Call {
             query,
             class: Class::View,
             admin: false,
+            talk: false,
+            program: false,
             connection,
             line,
+            place: None,
             body: Mutex::new(body),
         }
     }

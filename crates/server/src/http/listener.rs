@@ -16,7 +16,7 @@ use rs2rtc_endpoints::io::tcp;
 use rs2rtc_endpoints::io::wire::{Line, Socket, Wire};
 use rs2rtc_streams::CancellationToken;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Api, Call, Peer};
@@ -83,7 +83,11 @@ impl Listener {
 
     /// Serves until the API's token fires.
     pub async fn run(self, api: Arc<Api>) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        self.run_within(Arc::new(Semaphore::new(MAX_CONNECTIONS)), api).await;
+    }
+
+    /// As [`Self::run`], for as many connections as there are places.
+    async fn run_within(self, places: Arc<Semaphore>, api: Arc<Api>) {
         loop {
             let accepted = tokio::select! {
                 () = api.cancel.cancelled() => return,
@@ -98,27 +102,31 @@ impl Listener {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            let Ok(place) = Arc::clone(&places).try_acquire_owned().map(Arc::new) else {
                 tracing::warn!(target: "api", %peer, "too many connections, refused");
                 continue;
             };
             let connection_api = Arc::clone(&api);
             api.tasks.spawn("http connection", async move {
                 match stream {
-                    Stream::Tcp(stream) => serve(stream, peer, connection_api).await,
+                    Stream::Tcp(stream) => serve(stream, peer, place, connection_api).await,
                     Stream::Tls(stream, acceptor) => {
                         let accepted = tokio::time::timeout(HEAD_LIMIT, acceptor.accept(stream));
-                        match accepted.await {
-                            Ok(Ok(stream)) => serve(stream, peer, connection_api).await,
+                        let accepted = tokio::select! {
+                            accepted = accepted => accepted,
+                            // Nothing was promised to who has not even said hello.
+                            () = connection_api.cancel.cancelled() => return,
+                        };
+                        match accepted {
+                            Ok(Ok(stream)) => serve(stream, peer, place, connection_api).await,
                             Ok(Err(error)) => {
                                 tracing::debug!(target: "api", %peer, %error, "TLS");
                             }
                             Err(_) => tracing::debug!(target: "api", %peer, "TLS: too slow"),
                         }
                     }
-                    Stream::Unix(stream) => serve(stream, peer, connection_api).await,
+                    Stream::Unix(stream) => serve(stream, peer, place, connection_api).await,
                 }
-                drop(place);
             });
         }
     }
@@ -167,7 +175,12 @@ enum Stream {
     Unix(tokio::net::UnixStream),
 }
 
-fn serve<S>(stream: S, peer: Peer, api: Arc<Api>) -> impl Future<Output = ()> + Send
+fn serve<S>(
+    stream: S,
+    peer: Peer,
+    place: Arc<OwnedSemaphorePermit>,
+    api: Arc<Api>,
+) -> impl Future<Output = ()> + Send
 where
     S: Socket + 'static,
 {
@@ -178,11 +191,12 @@ where
     let drop_it = dropped.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (api, drop_it) = (Arc::clone(&api), drop_it.clone());
-        let line = line.clone();
+        let (line, place) = (line.clone(), Arc::clone(&place));
         async move {
             let (parts, body) = request.into_parts();
             let mut call = Call::new(parts, Body::new(body), peer, drop_it);
             call.line = line;
+            call.place = Some(place);
             Ok::<_, Infallible>(api.answer(call).await)
         }
     });
@@ -208,5 +222,76 @@ where
         if let Err(error) = ended {
             tracing::debug!(target: "api", %peer, %error, "connection");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::app::{App, Options};
+    use crate::http::tls::Identity;
+
+    fn api() -> App {
+        let config = ["api.listen=", "rtsp.listen=", "log.output=", "streams.cam=\"demo:\""];
+        let config = config.map(str::to_owned).to_vec();
+        App::load(&Options { config, dir: Some(std::env::temp_dir()) })
+    }
+
+    async fn first_line(stream: &mut TcpStream, request: &str) -> String {
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut bytes = [0; 64];
+        let read = stream.read(&mut bytes).await.unwrap_or(0);
+        String::from_utf8_lossy(&bytes[..read]).lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_socket_takes_the_place_of_its_connection() {
+        const SOCKET: &str = "GET /api/ws?src=cam HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+            Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        const CALL: &str = "GET /api HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+        let app = api();
+        let listener = Listener::tcp("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let api = Arc::clone(app.api());
+        let places = Arc::new(Semaphore::new(1));
+        let run = listener.run_within(Arc::clone(&places), Arc::clone(&api));
+        api.tasks.spawn("listener", run);
+        let mut socket = TcpStream::connect(addr).await.unwrap();
+        assert_eq!(first_line(&mut socket, SOCKET).await, "HTTP/1.1 101 Switching Protocols");
+        for _ in 0..3 {
+            let mut late = TcpStream::connect(addr).await.unwrap();
+            assert_eq!(first_line(&mut late, CALL).await, "", "there is no place");
+        }
+        drop(socket);
+        drop(places.acquire().await.unwrap());
+        let mut next = TcpStream::connect(addr).await.unwrap();
+        assert_eq!(first_line(&mut next, CALL).await, "HTTP/1.1 200 OK");
+        api.cancel.cancel();
+    }
+
+    /// A scanner that connects and says nothing does not hold up the end of the program.
+    #[tokio::test]
+    async fn a_client_that_says_nothing_over_tls_is_not_waited_for() {
+        let app = api();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/tests/tls/");
+        let key = rs2rtc_base::Secret::new(format!("{folder}one.key"));
+        let identity = Identity::load(&format!("{folder}one.pem"), &key).unwrap();
+        let listener = Listener::tls("127.0.0.1:0", identity.server_config().unwrap()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let api = Arc::clone(app.api());
+        let places = Arc::new(Semaphore::new(1));
+        let run = listener.run_within(Arc::clone(&places), Arc::clone(&api));
+        api.tasks.spawn("listener", run);
+        let silent = TcpStream::connect(addr).await.unwrap();
+        while places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        api.cancel.cancel();
+        assert!(api.tasks.join(HEAD_LIMIT.mul_f32(0.7)).await, "it is waited for");
+        drop(silent);
     }
 }

@@ -248,10 +248,11 @@ impl Api {
             Found::Route(route) => (route.class)(&self, &call),
             _ => Class::View,
         };
-        let (decision, admin) = judge(&settings.policy, self.token.as_ref(), &call, class);
-        let mut reply = match decision {
+        let verdict = judge(&settings.policy, self.token.as_ref(), &call, class);
+        let mut reply = match verdict.decision {
             Ok(_) => {
-                (call.class, call.admin) = (class, admin);
+                (call.class, call.admin) = (class, verdict.admin);
+                (call.talk, call.program) = (verdict.stream, verdict.program);
                 match found {
                     Found::Route(route) => (route.handle)(Arc::clone(&self), call).await,
                     Found::Asset(path) => assets::serve(&self, &call, &path).await,
@@ -319,14 +320,18 @@ fn find(settings: &Settings, path: &str) -> Found {
     }
 }
 
-/// What is decided about a call of a class, and whether the caller may do what
-/// admins do.
-fn judge(
-    policy: &Policy,
-    token: Option<&Secret>,
-    call: &Call,
-    class: Class,
-) -> (Result<access::Granted, access::Denied>, bool) {
+/// What is decided about a call.
+struct Verdict {
+    decision: Result<access::Granted, access::Denied>,
+    /// The caller may do what needs [`Class::Admin`] too.
+    admin: bool,
+    /// The caller may do what needs [`Class::Stream`] too.
+    stream: bool,
+    /// No page can have made it.
+    program: bool,
+}
+
+fn judge(policy: &Policy, token: Option<&Secret>, call: &Call, class: Class) -> Verdict {
     let facts = access::Facts {
         authorization: call.header("authorization"),
         token: access::brings_token(call.header("authorization"), token),
@@ -334,11 +339,14 @@ fn judge(
         fetch_site: call.header("sec-fetch-site"),
         host: call.header("host"),
         reads: matches!(*call.method(), Method::GET | Method::HEAD),
+        referer: call.header("referer"),
+        browser: access::is_browser(call.parts.headers.get(header::USER_AGENT)),
         forwarded: access::Forwarded::of(&call.parts.headers),
     };
     let decision = access::decide(policy, class, call.peer, &facts);
-    let admin = decision.is_ok() && access::decide(policy, Class::Admin, call.peer, &facts).is_ok();
-    (decision, admin)
+    let also = |class| decision.is_ok() && access::decide(policy, class, call.peer, &facts).is_ok();
+    let (admin, stream) = (also(Class::Admin), also(Class::Stream));
+    Verdict { decision, admin, stream, program: facts.is_program() }
 }
 
 enum Found {

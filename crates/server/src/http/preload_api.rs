@@ -7,7 +7,7 @@ use rs2rtc_base::url::percent_encode;
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, Reply, empty, error, json, off_thread};
-use super::streams_api::failed;
+use super::streams_api::{failed, may_save};
 use super::{Api, Class, stream_json};
 use crate::config::{Edit, WriteError};
 
@@ -43,6 +43,9 @@ fn list(api: &Api) -> Reply {
 
 async fn put(api: &Arc<Api>, call: &Call) -> Reply {
     let (src, query) = (call.query.get("src").to_owned(), query(call));
+    if let Err(text) = may_save(call, [src.as_str(), query.as_str()].into_iter()) {
+        return error(StatusCode::BAD_REQUEST, text);
+    }
     let tried = match api.streams.try_preload(&src, &query).await {
         Ok(tried) => tried,
         Err(problem) => return failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),

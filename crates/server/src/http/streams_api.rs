@@ -105,8 +105,31 @@ async fn put(api: &Arc<Api>, call: &Call, src: &str) -> Reply {
         tracing::debug!(target: "streams", source, "refused");
         return error(StatusCode::BAD_REQUEST, "streams: source not supported");
     }
+    if let Err(text) = may_save(call, sources.iter().map(String::as_str).chain([name])) {
+        return error(StatusCode::BAD_REQUEST, text);
+    }
     let (api, name, origin) = (Arc::clone(api), name.to_owned(), call.origin());
-    off_thread(move || api.live.edit(&api, || put_checked(&api, &name, sources, origin))).await
+    let change = move || {
+        let put = || put_checked(&api, &name, sources, origin);
+        api.live.edit_stream(&api, &name, origin, put)
+    };
+    off_thread(change).await
+}
+
+/// Whether texts of this caller may stand in the configuration file: there `${NAME}` stands
+/// for a password, a file or a variable of this machine, which then goes where the text says.
+///
+/// # Errors
+/// What to answer.
+pub(crate) fn may_save<'t>(
+    call: &Call,
+    mut texts: impl Iterator<Item = &'t str>,
+) -> Result<(), &'static str> {
+    if call.admin || !texts.any(|text| text.contains("${")) {
+        return Ok(());
+    }
+    Err("streams: ${...} stands for a value of the configuration: only who may change that can \
+         write it there, see docs/access.md")
 }
 
 /// The sources with the masks that our lists show replaced by what they hide: a script that

@@ -108,6 +108,7 @@ pub(crate) fn signalling(call: &Call, format_name: &str, protocol: &str) -> Sign
         remote_addr: call.remote_addr(),
         user_agent: call.header("user-agent").to_owned(),
         loopback,
+        may_talk: call.talk,
     }
 }
 
@@ -230,10 +231,7 @@ fn not_started() -> Reply {
 /// The answer to a page that may not.
 pub(crate) fn may_view(api: &Api, call: &Call) -> Result<(), Box<Reply>> {
     let (origin, host) = (call.header("origin"), call.header("host"));
-    let settings = api.settings();
-    let may = access::allows_socket(origin, &settings.api.origin, host)
-        || access::is_configured(&settings.policy, origin);
-    if may {
+    if access::allows_page(&api.settings().policy, origin, host) {
         return Ok(());
     }
     let text = "Forbidden: set api.origin to let this page in";

@@ -17,6 +17,8 @@ use crate::http::{Api, RtspInfo, Settings};
 pub(super) struct Parts<'a> {
     pub(super) api: &'a Api,
     pub(super) rtsp: Option<&'a Arc<Current<rtsp::Config>>>,
+    /// The stream that was written by a call, and what its sources are taken for.
+    pub(super) by: Option<(&'a str, Origin)>,
 }
 
 /// Streams and preloads are touched only where they differ; everything else is
@@ -49,7 +51,11 @@ pub(super) fn apply(parts: &Parts<'_>, started: &Config, old: &Config, new: &Con
             (What::Removed, _) | (_, None) => {
                 api.streams.delete(name);
             }
-            (_, Some(entry)) => put_stream(new, entry, &api.streams),
+            (_, Some(entry)) => {
+                let by = parts.by.filter(|(written, _)| *written == name);
+                let origin = by.map_or(Origin::Config, |(_, origin)| origin);
+                put_stream(new, entry, &api.streams, origin);
+            }
         }
     }
     for name in old.preload.keys().filter(|name| !new.preload.contains_key(*name)) {
@@ -142,13 +148,13 @@ fn known_networks(words: &[String]) -> Vec<String> {
 /// All streams of a configuration.
 pub(crate) fn create_streams(config: &Config, streams: &Streams) {
     for entry in config.streams.iter() {
-        put_stream(config, entry, streams);
+        put_stream(config, entry, streams, Origin::Config);
     }
 }
 
 /// A stream that is as wanted already (the API has changed it before it wrote
 /// the file) is left alone.
-fn put_stream(config: &Config, entry: &Entry, streams: &Streams) {
+fn put_stream(config: &Config, entry: &Entry, streams: &Streams, origin: Origin) {
     let name = entry.name.as_str();
     let options = entry.options.engine(&config.defaults);
     let same = streams
@@ -157,7 +163,7 @@ fn put_stream(config: &Config, entry: &Entry, streams: &Streams) {
     if same {
         return;
     }
-    if let Err(error) = streams.create_with(name, &entry.sources, options, Origin::Config) {
+    if let Err(error) = streams.create_with(name, &entry.sources, options, origin) {
         tracing::error!(target: "streams", stream = name, %error, "stream is left out");
     }
 }

@@ -17,6 +17,7 @@ use std::time::SystemTime;
 
 use rs2rtc_base::Current;
 use rs2rtc_endpoints::outputs::rtsp;
+use rs2rtc_streams::Origin;
 
 use crate::config::sources::{self, Items, Process, Sources};
 use crate::config::{Config, Problem, Severity, Trial, WriteError};
@@ -50,6 +51,8 @@ struct Running {
     missing: Vec<PathBuf>,
     /// Whether it was told that the next start takes another file.
     told: bool,
+    /// The stream that a call is writing into the file, and what its sources are taken for.
+    by: Option<(String, Origin)>,
 }
 
 /// A text that was checked, not applied.
@@ -101,6 +104,7 @@ impl Live {
             files: sources.files.clone(),
             missing: sources.missing.clone(),
             told: false,
+            by: None,
         };
         Self {
             items,
@@ -123,6 +127,17 @@ impl Live {
             return Checked { config, secrets: sources.secrets };
         }
         Checked { config: Config::parse("configuration", text), secrets: Vec::new() }
+    }
+
+    /// Checks a text of somebody who may not know what this machine holds: it stands for
+    /// itself, without variables, files and what else there is of a configuration.
+    pub fn check_alone(&self, text: &str) -> Checked {
+        let name = match self.lock().files.first().and_then(|file| file.file_name()) {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => "configuration".to_owned(),
+        };
+        let sources = sources::alone(&name, text);
+        Checked { config: Config::from_sources(&sources), secrets: sources.secrets }
     }
 
     /// What a checked text would change. May tell secrets by comparison: for
@@ -185,6 +200,22 @@ impl Live {
     /// Changes what runs and writes the same into the file, as one step: whatever
     /// reads the file meanwhile would undo what is not written yet.
     pub fn edit<T>(&self, api: &Api, change: impl FnOnce() -> T) -> T {
+        self.edit_by(api, change, None)
+    }
+
+    /// As [`Self::edit`] for one stream. The sources that it gets by that are no better than
+    /// who named them, although they stand in the file now.
+    pub fn edit_stream<T>(
+        &self,
+        api: &Api,
+        name: &str,
+        origin: Origin,
+        change: impl FnOnce() -> T,
+    ) -> T {
+        self.edit_by(api, change, Some((name.to_owned(), origin)))
+    }
+
+    fn edit_by<T>(&self, api: &Api, change: impl FnOnce() -> T, by: Option<(String, Origin)>) -> T {
         let mut running = self.lock();
         // What was written before comes first. What is wrong is in the log.
         let before = self.reload_locked(api, &mut running, "file");
@@ -197,7 +228,9 @@ impl Live {
             }
         }
         let done = change();
+        running.by = by;
         let _ = self.reload_locked(api, &mut running, "api");
+        running.by = None;
         done
     }
 
@@ -281,7 +314,11 @@ impl Live {
         let changes = diff::changes(&running.config, &config);
         let restart_required = diff::restart_required(&running.started, &config);
         if !changes.is_empty() {
-            let parts = apply::Parts { api, rtsp: self.rtsp.get() };
+            let parts = apply::Parts {
+                api,
+                rtsp: self.rtsp.get(),
+                by: running.by.as_ref().map(|(name, origin)| (name.as_str(), *origin)),
+            };
             apply::apply(&parts, &running.started, &running.config, &config);
         }
         let problems = config.problems.clone();

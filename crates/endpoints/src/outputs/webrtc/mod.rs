@@ -66,6 +66,8 @@ pub struct Signalling {
     pub user_agent: String,
     /// The offer came over the loopback interface.
     pub loopback: bool,
+    /// Its microphone may be heard; else the offer is taken for one without.
+    pub may_talk: bool,
 }
 
 impl Signalling {
@@ -257,11 +259,12 @@ impl Gateway {
         complete: bool,
     ) -> Result<Answer, Error> {
         let parsed = Offer::parse(offer).map_err(refused)?;
-        let (medias, origins) = wanted(&parsed);
+        let (medias, origins) = wanted(&parsed, signalling.may_talk);
         if medias.is_empty() {
             return Err(Error::new(ErrorKind::Unsupported, "webrtc: offer wants nothing"));
         }
-        let connection = signalling.connection(parsed.medias().to_vec());
+        let shown = parsed.medias().iter().filter(|media| may_be(media, signalling.may_talk));
+        let connection = signalling.connection(shown.cloned().collect());
         let request = Request {
             medias,
             connection: Arc::clone(&connection),
@@ -429,10 +432,18 @@ impl Inner {
     }
 }
 
+/// What a viewer sends is heard only of who may talk.
+fn may_be(media: &Media, may_talk: bool) -> bool {
+    may_talk || media.direction != Direction::RecvOnly
+}
+
 /// What to ask of the stream, and the offer's media of each: everything but the
-/// entries that need resampling.
-fn wanted(offer: &Offer) -> (Vec<Media>, Vec<usize>) {
+/// entries that need resampling, and a microphone that may not be heard.
+fn wanted(offer: &Offer, may_talk: bool) -> (Vec<Media>, Vec<usize>) {
     let direct = |(index, media): (usize, &Media)| {
+        if !may_be(media, may_talk) {
+            return None;
+        }
         let mut media = media.clone();
         media.codecs.retain(|codec| codec.clock_rate != 0);
         (!media.codecs.is_empty()).then_some((media, index))

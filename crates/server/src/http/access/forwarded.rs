@@ -1,8 +1,10 @@
-//! Whom a proxy forwards for: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+//! Whom a proxy forwards for: `Forwarded` (RFC 7239), `X-Forwarded-For`, and the
+//! headers that hold one address.
 //!
 //! Only what the nearest proxy wrote itself counts: the last element of the last
-//! field. Everything before it may come from the client. What cannot be read is
-//! taken for somebody who hides, never for nobody.
+//! field. Everything before it may come from the client, and so may a whole header
+//! that this proxy does not write: of several headers the one counts that trusts
+//! least. What cannot be read is taken for somebody who hides, never for nobody.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,17 +22,24 @@ pub enum Forwarded {
     Hidden,
 }
 
+/// Headers with the address of the client alone.
+const SINGLE: [&str; 4] = ["x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
+/// Headers that only proxies write, and that tell no address.
+const SIGNS: [&str; 4] = ["via", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-server"];
+
 impl Forwarded {
-    /// What the headers of a request say; `None`: no proxy has said anything. Of two
-    /// headers that do not agree the one counts that trusts less: the proxy may have
-    /// passed the other one on.
+    /// What the headers of a request say; `None`: no proxy has said anything.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let last = |name: &str, read: fn(&str) -> Option<IpAddr>| {
             let text = headers.get_all(name).into_iter().next_back().map(HeaderValue::to_str)?;
             Some(text.ok().and_then(read).map_or(Self::Hidden, Self::For))
         };
-        let both = [last("forwarded", last_element), last("x-forwarded-for", last_address)];
-        both.into_iter().flatten().max_by_key(|one| (one.place(), *one == Self::Hidden))
+        let lists = [last("forwarded", last_element), last("x-forwarded-for", last_address)];
+        let singles = SINGLE.iter().map(|name| last(name, single_address));
+        let told = lists.into_iter().chain(singles).flatten();
+        let farthest = told.max_by_key(|one| (one.place(), *one == Self::Hidden));
+        let is_proxy = || SIGNS.iter().any(|name| headers.contains_key(*name));
+        farthest.or_else(|| is_proxy().then_some(Self::Hidden))
     }
 
     /// Where that is.
@@ -45,6 +54,11 @@ impl Forwarded {
 /// The last address of `X-Forwarded-For`.
 fn last_address(list: &str) -> Option<IpAddr> {
     node(list.rsplit(',').next()?.trim())
+}
+
+/// The only address of a header that holds one.
+fn single_address(text: &str) -> Option<IpAddr> {
+    node(text.trim())
 }
 
 /// The address behind `for=` of the last element of a `Forwarded` field (RFC 7239 4).
@@ -207,6 +221,26 @@ mod tests {
         assert_eq!(of(&both), ip("8.8.8.8"));
         let unreadable = [("x-forwarded-for", &b"127.0.0.1\xff"[..])];
         assert_eq!(of(&unreadable), HIDDEN);
+    }
+
+    #[test]
+    fn a_proxy_that_tells_its_client_elsewhere_or_not_at_all() {
+        for name in SINGLE {
+            assert_eq!(one(name, " 8.8.8.8"), ip("8.8.8.8"), "{name}");
+            assert_eq!(one(name, "127.0.0.1, 8.8.8.8"), HIDDEN, "{name}");
+            assert_eq!(one(name, ""), HIDDEN, "{name}");
+            // What the proxy wrote holds, whatever the client sent under another name.
+            let both = [(name, &b"127.0.0.1"[..]), ("x-forwarded-for", b"8.8.8.8")];
+            assert_eq!(of(&both), ip("8.8.8.8"), "{name}");
+            let both = [(name, &b"8.8.8.8"[..]), ("x-forwarded-for", b"127.0.0.1")];
+            assert_eq!(of(&both), ip("8.8.8.8"), "{name}");
+        }
+        for name in SIGNS {
+            assert_eq!(one(name, "x"), HIDDEN, "{name}");
+            let both = [(name, &b"x"[..]), ("x-forwarded-for", b"10.0.0.9")];
+            assert_eq!(of(&both), ip("10.0.0.9"), "{name}");
+        }
+        assert_eq!(one("host", "x"), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use axum::http::HeaderValue;
 use rs2rtc_base::Secret;
 use rs2rtc_base::http::auth;
 
@@ -101,8 +102,35 @@ pub struct Facts<'r> {
     /// It only reads (`GET`, `HEAD`). Browsers send neither `Origin` nor `Sec-Fetch-Site` with
     /// what a page reads from its own host over plain HTTP.
     pub reads: bool,
+    /// `Referer`.
+    pub referer: &'r str,
+    /// It is a browser by its own account (`User-Agent`).
+    pub browser: bool,
     /// Whom a proxy says that it forwards for.
     pub forwarded: Option<Forwarded>,
+}
+
+impl Facts<'_> {
+    /// Whether a browser reads without a word about the page that made it: over plain HTTP
+    /// it says so in `Referer` alone, which any page can leave out.
+    const fn is_silent_browser(&self) -> bool {
+        self.reads && self.browser && !self.token && self.says_no_page()
+    }
+
+    /// Whether no page can have made the call, of another site or of ours with parameters
+    /// that somebody else has put into a link.
+    pub const fn is_program(&self) -> bool {
+        self.token || !self.browser && self.says_no_page()
+    }
+
+    const fn says_no_page(&self) -> bool {
+        self.origin.is_empty() && self.fetch_site.is_empty()
+    }
+}
+
+/// Whether a `User-Agent` is one that browsers have.
+pub fn is_browser(user_agent: Option<&HeaderValue>) -> bool {
+    user_agent.is_some_and(|name| name.as_bytes().starts_with(b"Mozilla/"))
 }
 
 /// Why a call is refused.
@@ -206,14 +234,18 @@ const ADMIN: &str = "Only this machine may do this while no login is configured.
     or: do it on the machine itself (127.0.0.1 or api.unix_listen), or send the admin token (docs/access.md),\n\
     or: set compat: go2rtc to let every private address do everything.";
 
+/// What is said to who asks to talk and may not.
+pub const NO_TALK: &str = "who may not change streams may not talk: log in, and see docs/access.md \
+    where this server has a name or a proxy";
+
 fn outside(peer: Peer, facts: &Facts<'_>) -> String {
-    let who = match facts.forwarded.filter(|_| peer_place(peer) == Place::Here) {
+    let who = match facts.forwarded.filter(|_| peer_place(peer) != Place::Outside) {
         None => format!("Your address {peer} is not a private one"),
         Some(Forwarded::For(ip)) => {
             format!("Your address {} is not a private one", ip.to_canonical())
         }
         Some(Forwarded::Hidden) => {
-            "The proxy on this machine does not say your address in a form that is known here"
+            "The proxy that you come through does not say your address in a form that is known here"
                 .to_owned()
         }
     };
@@ -225,12 +257,12 @@ fn outside(peer: Peer, facts: &Facts<'_>) -> String {
     )
 }
 
-/// For stream and admin calls a proxy on this machine counts as the address it
-/// forwards for.
+/// For stream and admin calls a proxy counts as the address it forwards for, if that
+/// is farther away: what a request says of itself can only lose it trust.
 fn place_of(peer: Peer, class: Class, facts: &Facts<'_>) -> Place {
     let place = peer_place(peer);
     match facts.forwarded {
-        Some(forwarded) if place == Place::Here && class >= Class::Stream => forwarded.place(),
+        Some(forwarded) if class >= Class::Stream => place.max(forwarded.place()),
         _ => place,
     }
 }
@@ -293,10 +325,13 @@ fn check_site(
         return Ok(());
     }
     let refuse = |text: String| Err(Denied::Site(text));
+    if facts.is_silent_browser() && !is_trusted(policy, origin_of(facts.referer), facts.host) {
+        return refuse(SILENT.to_owned());
+    }
     let named =
         if facts.origin.is_empty() { String::new() } else { format!(" ({})", facts.origin) };
     let strange = format!("a page of another site{named} may not do this");
-    let trusted = same_origin(facts.origin, facts.host) || is_configured(policy, facts.origin);
+    let trusted = is_trusted(policy, facts.origin, facts.host);
     match facts.fetch_site {
         "" | "same-origin" | "none" => {}
         _ if trusted && !facts.origin.is_empty() => {}
@@ -316,8 +351,16 @@ fn check_site(
     Ok(())
 }
 
-/// Whether a WebSocket may be opened from a page (`spec/api.md` 7).
-pub fn allows_socket(origin: &str, allowed: &str, host: &str) -> bool {
+const SILENT: &str = "a browser that does not say which page asks (Referer) may not do this: \
+    use the pages of this server, https, or a program";
+
+/// Whether a page of this origin may show a stream: over a WebSocket (`spec/api.md` 7), or by
+/// an offer.
+pub fn allows_page(policy: &Policy, origin: &str, host: &str) -> bool {
+    is_configured(policy, origin) || allows_socket(origin, &policy.origin, host)
+}
+
+fn allows_socket(origin: &str, allowed: &str, host: &str) -> bool {
     if allowed == "*" || origin.is_empty() {
         return true;
     }
@@ -329,7 +372,18 @@ pub fn allows_socket(origin: &str, allowed: &str, host: &str) -> bool {
     allowed.is_empty() && without_port.eq_ignore_ascii_case(host)
 }
 
-pub(crate) fn is_configured(policy: &Policy, origin: &str) -> bool {
+fn is_trusted(policy: &Policy, origin: &str, host: &str) -> bool {
+    same_origin(origin, host) || is_configured(policy, origin)
+}
+
+/// Scheme and host of an address.
+fn origin_of(address: &str) -> &str {
+    let Some(host) = address.find("://").map(|at| at + 3) else { return "" };
+    let end = address[host..].find(['/', '?', '#']).map_or(address.len(), |at| host + at);
+    &address[..end]
+}
+
+fn is_configured(policy: &Policy, origin: &str) -> bool {
     !policy.origin.is_empty() && policy.origin.eq_ignore_ascii_case(origin)
 }
 

@@ -78,8 +78,17 @@ fn a_proxy_on_this_machine_counts_as_who_it_forwards_for() {
         first_line(Forwarded::For("::ffff:8.8.8.8".parse().unwrap())).as_deref(),
         Some("Your address 8.8.8.8 is not a private one, and no login is configured.")
     );
+    let from = |ip, class| {
+        let public = Some(Forwarded::For("8.8.8.8".parse().unwrap()));
+        decide(&open, class, peer(ip), &Facts { forwarded: public, ..Facts::default() })
+    };
+    assert!(from("192.168.1.2", Class::View).is_ok());
+    assert!(from("192.168.1.2", Class::Stream).is_err(), "another machine's proxy");
     let hidden = first_line(Forwarded::Hidden).unwrap();
-    assert!(hidden.starts_with("The proxy on this machine does not say your address"), "{hidden}");
+    assert!(
+        hidden.starts_with("The proxy that you come through does not say your address"),
+        "{hidden}"
+    );
 }
 
 #[test]
@@ -125,6 +134,32 @@ fn pages_under_a_name_of_their_own_read_no_secret() {
         assert!(run(class, "evil.example", "Basic YWRtaW46cGFzcw=="), "a page does not know that");
     }
     assert!(run(Class::View, "evil.example", ""));
+}
+
+#[test]
+fn the_configured_origin_may_open_sockets_too() {
+    let policy = Policy { origin: "https://ha.example".into(), ..Policy::default() };
+    assert!(allows_page(&policy, "https://ha.example", "192.168.1.5:1984"));
+    assert!(allows_page(&policy, "http://192.168.1.5:1984", "192.168.1.5:1984"));
+    assert!(!allows_page(&policy, "https://evil.example", "192.168.1.5:1984"));
+    assert!(!allows_page(&policy, "null", "192.168.1.5:1984"));
+}
+
+#[test]
+fn origins_of_referers() {
+    for (address, origin) in [
+        ("http://h:1984/a?b=c://d", "http://h:1984"),
+        ("http://h?x", "http://h"),
+        ("https://h", "https://h"),
+        ("h/x", ""),
+        ("", ""),
+        ("http://", "http://"),
+    ] {
+        assert_eq!(origin_of(address), origin, "{address}");
+    }
+    // No host is no host of ours.
+    assert!(!is_trusted(&Policy::default(), "http://", ""));
+    assert!(!is_trusted(&Policy::default(), "", ""));
 }
 
 #[test]

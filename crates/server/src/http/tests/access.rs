@@ -8,7 +8,7 @@ use rs2rtc_streams::CancellationToken;
 
 use crate::app::{App, Options};
 use crate::http::access::{Class, Peer, Policy};
-use crate::http::{Call, ROUTES, Route, judge};
+use crate::http::{Call, ROUTES, Route, Verdict, judge};
 
 /// What every route is, by method and query. A route without a line fails.
 pub(super) const CLASSES: &[(&str, &str, Class)] = &[
@@ -163,6 +163,43 @@ const CALLERS: &[Caller] = &[
         LOOK,
     ),
     caller("proxy for nonsense", "127.0.0.1", &[("x-forwarded-for", "x")], LOOK, LOOK),
+    caller("proxy for no text", "127.0.0.1", &[("x-forwarded-for", "\u{ff}")], LOOK, LOOK),
+    caller("proxy after no text", "::1", &[("x-forwarded-for", "\u{ff}, 8.8.8.8")], LOOK, LOOK),
+    caller("proxy for nobody", "127.0.0.1", &[("x-forwarded-for", "")], LOOK, LOOK),
+    caller(
+        "proxy for nobody after a claim",
+        "unix",
+        &[("forwarded", "for=127.0.0.1,")],
+        LOOK,
+        LOOK,
+    ),
+    caller(
+        "proxy with a line of its own",
+        "127.0.0.1",
+        &[("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "8.8.8.8")],
+        LOOK,
+        LOOK,
+    ),
+    caller(
+        "proxy of another header than the claim",
+        "127.0.0.1",
+        &[("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=8.8.8.8;proto=https")],
+        LOOK,
+        LOOK,
+    ),
+    caller(
+        "proxy with one address",
+        "127.0.0.1",
+        &[("forwarded", "for=127.0.0.1"), ("x-real-ip", "8.8.8.8")],
+        LOOK,
+        LOOK,
+    ),
+    caller("proxy with an open quote", "::1", &[("forwarded", "for=\"a, for=::1")], LOOK, LOOK),
+    caller("proxy for a secret name", "::1", &[("forwarded", "for=_hidden")], LOOK, LOOK),
+    caller("proxy for a public v6", "::1", &[("forwarded", "For=\"[2001:db8::1]:9\"")], LOOK, LOOK),
+    caller("proxy for this machine v6", "::1", &[("x-forwarded-for", "[::1]:80")], ALL, ALL),
+    caller("proxy that tells no address", "127.0.0.1", &[("via", "1.1 x")], LOOK, LOOK),
+    caller("proxy on the network", "10.0.0.9", &[("x-forwarded-for", "8.8.8.8")], LOOK, NOTHING),
     caller("private that claims", "10.0.0.9", &[("x-forwarded-for", "127.0.0.1")], LAN, NOTHING),
     caller("public that claims", "8.8.8.8", &[("x-forwarded-for", "127.0.0.1")], NOTHING, NOTHING),
     caller("page of another site", "127.0.0.1", &[("origin", "http://evil.example")], LOOK, LOOK),
@@ -197,7 +234,38 @@ const CALLERS: &[Caller] = &[
         LOOK,
     ),
     caller(STRANGE, "127.0.0.1", &[("host", "evil.example")], ALL, ALL),
+    caller(SILENT, "127.0.0.1", &[BROWSER], ALL, ALL),
+    caller(
+        "browser on our own page",
+        "192.168.1.5",
+        &[BROWSER, ("referer", "http://127.0.0.1:1984/stream.html?src=a://b")],
+        LAN,
+        NOTHING,
+    ),
+    caller(
+        "browser that is told where to go",
+        "::1",
+        &[BROWSER, ("sec-fetch-site", "none")],
+        ALL,
+        ALL,
+    ),
+    caller("browser with the admin token", "8.8.8.8", &[BROWSER, TOKEN], ALL, ALL),
+    caller(
+        SILENT,
+        "127.0.0.1",
+        &[BROWSER, ("referer", "http://evil.example/127.0.0.1:1984")],
+        ALL,
+        ALL,
+    ),
+    caller(SILENT, "127.0.0.1", &[BROWSER, ("referer", "http://127.0.0.1:8123/")], ALL, ALL),
+    caller(SILENT, "127.0.0.1", &[BROWSER, ("referer", "")], ALL, ALL),
+    caller(SILENT, "192.168.1.5", &[BROWSER, GOOD], LAN, ALL),
 ];
+
+const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0");
+
+/// Over plain HTTP only the `Referer` tells which page makes a browser read something.
+const SILENT: &str = "browser without a page of ours";
 
 /// What reads under such a name may be a page whose owner has led it to our address.
 const STRANGE: &str = "a program under any name";
@@ -259,13 +327,13 @@ async fn every_caller_gets_what_the_table_says_from_every_route() {
         for caller in CALLERS {
             for (method, path, class) in CLASSES {
                 let highest = match caller.name {
-                    STRANGE if matches!(*method, "GET" | "HEAD") => LOOK,
+                    STRANGE | SILENT if matches!(*method, "GET" | "HEAD") => LOOK,
                     _ if login => caller.login,
                     _ => caller.open,
                 };
                 let call = call(method, path, caller);
                 let real = (route(path).class)(app.api(), &call);
-                let (decision, admin) = judge(&policy, Some(&token), &call, real);
+                let Verdict { decision, admin, .. } = judge(&policy, Some(&token), &call, real);
                 let expected = highest.is_some_and(|highest| *class <= highest);
                 let who = caller.name;
                 assert_eq!(
@@ -285,7 +353,8 @@ async fn local_clients_log_in_too_if_they_have_to() {
     for peer in ["127.0.0.1", "::1", "unix"] {
         for (headers, expected) in [(&[][..], false), (&[WRONG][..], false), (&[GOOD][..], true)] {
             let who = Caller { name: "", peer, headers, open: None, login: None };
-            let (decision, _) = judge(&policy, None, &call("GET", "api", &who), Class::View);
+            let Verdict { decision, .. } =
+                judge(&policy, None, &call("GET", "api", &who), Class::View);
             assert_eq!(decision.is_ok(), expected, "{peer} {headers:?}");
         }
     }
@@ -324,4 +393,126 @@ async fn a_proxy_lends_nobody_its_place() {
         let allowed = server.send("PUT", path, "", "").await;
         assert!(!allowed.body.contains("may only be named"), "{path}: {}", allowed.body);
     }
+}
+
+/// A picture in any page can make a browser on the network read this.
+#[tokio::test]
+async fn a_picture_on_another_page_changes_no_camera() {
+    let server = super::Server::start("picture-elsewhere", "streams:\n  porch: demo:?fps=1\n");
+    let path = |name| format!("/api/frame.jpeg?src=rtsp://203.0.113.9/x&name={name}");
+    let porch = || server.streams.get("porch").unwrap().sources();
+    let before = porch();
+    let browser = "User-Agent: Mozilla/5.0 (X11)\r\nX-Forwarded-For: 192.168.1.5\r\n";
+    let refused = server.send("GET", &path("porch"), browser, "").await;
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    assert!(refused.body.contains("Referer"), "{}", refused.body);
+    assert!(server.send("GET", &path("new"), browser, "").await.status == 403);
+    assert!(server.streams.get("new").is_none());
+    // A program on the network that is no browser may add, and replaces nothing by reading.
+    let program = "X-Forwarded-For: 192.168.1.5\r\n";
+    for path in [path("porch"), path("porch").replace("frame.jpeg", "stream.mp4")] {
+        let refused = server.send("GET", &path, program, "").await;
+        assert!(refused.status >= 400, "{path}");
+        assert!(refused.body.contains("porch is there with another source"), "{}", refused.body);
+    }
+    assert_eq!(porch(), before);
+    // What it has already is what was asked for.
+    let same =
+        server.send("GET", "/api/stream.mp4?src=demo:?fps=1&name=porch&duration=1", program, "");
+    assert_eq!(same.await.status, 200);
+    server.stop().await;
+}
+
+/// Who may only watch, here by a proxy from elsewhere, is not heard.
+#[tokio::test]
+async fn who_may_change_nothing_does_not_talk() {
+    use super::{frame, open_socket_to, read_text};
+    use tokio::io::AsyncWriteExt as _;
+    let server = super::Server::start("no-talk", "streams:\n  cam: 'demo:'\n");
+    for (headers, answer) in [
+        ("X-Forwarded-For: 8.8.8.8\r\n", "talk/request: who may not change streams may not talk"),
+        ("X-Forwarded-For: \u{ff}\r\n", "talk/request: who may not change streams may not talk"),
+        ("X-Forwarded-For: 192.168.1.5\r\n", "talk/granted"),
+    ] {
+        let (status, mut socket) = open_socket_to(&server, "cam", headers).await;
+        assert_eq!(status, 101, "{headers}");
+        socket.write_all(&frame(r#"{"type":"talk/request"}"#)).await.unwrap();
+        let text = read_text(&mut socket).await;
+        assert!(text.contains(answer), "{headers}: {text}");
+    }
+    server.stop().await;
+}
+
+/// A name that its owner has led here (DNS rebinding) is one of another site, too.
+#[tokio::test]
+async fn a_page_under_a_name_of_its_own_does_not_talk() {
+    let policy = Policy { hosts: vec!["cams.example".into()], ..Policy::default() };
+    for (host, expected) in
+        [("evil.example", false), ("cams.example", true), ("192.168.1.5:1984", true)]
+    {
+        let origin = format!("http://{host}");
+        let headers: &'static [(&str, &str)] =
+            Box::leak(Box::new([("origin", &*Box::leak(origin.into_boxed_str())), ("host", host)]));
+        let who = caller("", "192.168.1.9", headers, LAN, NOTHING);
+        for (method, path) in [("GET", "api/ws?src=cam"), ("POST", "api/webrtc?src=cam")] {
+            let Verdict { decision, stream, .. } =
+                judge(&policy, None, &call(method, path, &who), Class::View);
+            assert!(decision.is_ok(), "{host}: watching is not asked about");
+            assert_eq!(stream, expected, "{host} {path}");
+        }
+    }
+}
+
+/// What stands in the file is read with the passwords of this machine put in.
+#[tokio::test]
+async fn a_stranger_writes_no_variable_into_the_file() {
+    let file = "env:\n  CAM_PASS: geheim77\nstreams:\n  cam: 'demo:'\n";
+    let server = super::Server::start("variables", file);
+    let before = server.file();
+    let stranger = "X-Forwarded-For: 192.168.1.5\r\n";
+    for path in [
+        "/api/streams?name=x&src=http://192.168.1.66/%24%7BCAM_PASS%7D",
+        "/api/streams?name=x&src=http://192.168.1.66/a&src=http://192.168.1.66/%24%7BCAM_PASS%7D",
+        "/api/streams?name=%24%7BCAM_PASS%7D&src=http://192.168.1.66/x",
+        "/api/streams?src=http://192.168.1.66/%24%7BNOPE:%7D",
+    ] {
+        let refused = server.send("PUT", path, stranger, "").await;
+        assert_eq!(refused.status, 400, "{path}: {}", refused.body);
+        assert!(refused.body.contains("${...} stands for"), "{path}: {}", refused.body);
+    }
+    // Nor by way of a name that stands in no file yet.
+    let path = "/api/streams?name=%24%7BCAM_PASS%7D&src=cam";
+    assert_eq!(server.send("PATCH", path, stranger, "").await.status, 200);
+    let refused =
+        server.send("PUT", "/api/preload?src=%24%7BCAM_PASS%7D&video", stranger, "").await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    assert_eq!(server.file(), before);
+    assert!(server.streams.get("x").is_none());
+    // This machine may.
+    let path = "/api/streams?name=x&src=http://127.0.0.1:1/%24%7BCAM_PASS%7D";
+    server.call("PUT", path).await.is(200, "");
+    assert_eq!(server.streams.get("x").unwrap().sources(), ["http://127.0.0.1:1/geheim77"]);
+    server.stop().await;
+}
+
+/// A source that a call has written is no better for standing in the file.
+#[tokio::test]
+async fn a_source_that_was_saved_stays_what_it_was_named_by() {
+    use crate::config::Edit;
+    use rs2rtc_streams::Origin;
+    let server = super::Server::start("saved-origin", "streams:\n  cam: 'demo:'\n");
+    let options = Options {
+        config: ["go2rtc.yaml", "api.listen=", "rtsp.listen="].map(str::to_owned).to_vec(),
+        dir: Some(server.dir.clone()),
+    };
+    let app = App::load(&options);
+    let api = app.api();
+    let write = |name: &str| {
+        api.file.set_stream(name, &Edit::List(vec!["exec:true".to_owned()])).unwrap();
+    };
+    api.live.edit_stream(api, "one", Origin::Stranger, || write("one"));
+    assert!(api.streams.get("one").is_none(), "a program, named by a stranger");
+    api.live.edit_stream(api, "two", Origin::Stranger, || write("three"));
+    assert!(api.streams.get("three").is_some(), "written by somebody else meanwhile");
+    server.stop().await;
 }

@@ -347,6 +347,17 @@ async fn login_origin_and_base_path() {
 }
 
 #[tokio::test]
+async fn the_page_that_is_let_in_opens_sockets() {
+    let file = "api:\n  listen: 127.0.0.1:0\n  origin: https://ha.example\n";
+    let server = Server::start("origin-socket", file);
+    for (origin, expected) in [("https://ha.example", 101), ("https://evil.example", 403)] {
+        let (status, _) = open_socket(&server, &format!("Origin: {origin}\r\n")).await;
+        assert_eq!(status, expected, "{origin}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn only_listed_paths_exist() {
     let file = "api:\n  listen: 127.0.0.1:0\n  allow_paths: [/, /api, /api/streams]\n";
     let server = Server::start("paths", file);
@@ -368,7 +379,11 @@ async fn the_web_interface() {
     let packed = server.send("GET", "/video-rtc.js", gzip, "").await;
     assert_eq!(packed.header("content-encoding"), Some("gzip"));
     let tag = format!("If-None-Match: {}\r\n", plain.header("etag").unwrap());
-    server.send("GET", "/video-rtc.js", &tag, "").await.is(304, "");
+    let known = server.send("GET", "/video-rtc.js", &tag, "").await;
+    known.is(304, "");
+    for page in [&plain, &known] {
+        assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+    }
     let part = server.send("GET", "/video-rtc.js", "Range: bytes=0-9\r\n", "").await;
     part.is(206, &plain.body[..10]);
     let index = server.call("GET", "/index.html").await;

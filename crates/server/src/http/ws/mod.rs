@@ -81,7 +81,7 @@ pub(crate) fn class_of_source(api: &Api, call: &Call) -> Class {
 pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     let (origin, host) = (call.header("origin"), call.header("host"));
     if call.header("upgrade").eq_ignore_ascii_case("websocket")
-        && !access::allows_socket(origin, &api.settings().api.origin, host)
+        && !access::allows_page(&api.settings().policy, origin, host)
     {
         return refused(StatusCode::FORBIDDEN, "Forbidden");
     }
@@ -93,6 +93,8 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         Err(problem) => return error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
     };
     let tasks = api.tasks.clone();
+    // HTTP has ended on the connection then, but not the connection.
+    let place = call.place.take();
     let upgrade = upgrade.max_frame_size(MAX_FRAME).max_message_size(MAX_FRAME);
     let upgrade = upgrade.read_buffer_size(READ);
     let (give, take) = tokio::sync::oneshot::channel();
@@ -101,6 +103,7 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         if let Ok(socket) = take.await {
             Client::new(api, call, player).run(socket).await;
         }
+        drop(place);
     });
     upgrade
         .on_upgrade(move |socket| async move {
@@ -357,6 +360,9 @@ impl Client {
         let Some(stream) = self.api.streams.get(self.call.query.get("src")) else {
             return failure(&self.api, "talk/request", "stream not found");
         };
+        if !self.call.talk {
+            return failure(&self.api, "talk/request", access::NO_TALK);
+        }
         let answer = self.talk.request(&stream, name, &self.call.remote_addr());
         for view in &self.views {
             self.talk.speaks_for(view.session.viewer());
@@ -498,6 +504,17 @@ pub(crate) async fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, S
         "" => src,
         name => name,
     };
+    // A link, or an address in a picture's `src`, is all that others need for this.
+    if !(call.admin && call.program)
+        && let Some(there) = api.streams.get(name)
+    {
+        return match there.sources().iter().any(|source| source == src) {
+            true => Ok(there),
+            false => Err(format!(
+                "streams: {name} is there with another source, change it by PATCH api/streams"
+            )),
+        };
+    }
     api.streams.patch(name, src, call.origin()).map_err(|e| e.to_string())
 }
 
