@@ -100,7 +100,7 @@ fn joined(content: &str) -> Option<(Value, Range<usize>)> {
         let quote = value.chars().next().filter(|c| is_quote(*c));
         return Some(match quote {
             Some(quote) => {
-                let inside = value[1..].strip_suffix(quote).unwrap_or(&value[1..]);
+                let inside = value[1..].strip_suffix(quote).unwrap_or_else(|| &value[1..]);
                 (kind, start + 1..start + 1 + inside.len())
             }
             None => (kind, start..start + end_of_word(value)),

@@ -73,6 +73,13 @@ impl Packager for Mp4 {
         *self = Self::of(self.formats());
     }
 
+    fn skip(&mut self, track: usize, frame: &Frame) {
+        if let Some(late) = self.tracks.get_mut(track) {
+            late.skip();
+            self.cursor.skip(track, frame.dts);
+        }
+    }
+
     fn begin_part(&mut self, _: &mut Chunks) -> Arc<dyn Begin> {
         let format = self.tracks.get(self.lead).map(|track| track.format().clone());
         Arc::new(Mp4Begin { format, at: self.cursor.end() })

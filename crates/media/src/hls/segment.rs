@@ -43,6 +43,10 @@ pub trait Packager: Send {
     /// What follows does not continue what was before.
     fn restart(&mut self);
 
+    /// What follows is a frame of a track that came late: its time begins with that, and the
+    /// frame before lasts no longer than it was listed.
+    fn skip(&mut self, track: usize, frame: &Frame);
+
     /// Writes what a part begins with. Where it begins.
     fn begin_part(&mut self, out: &mut Chunks) -> Arc<dyn Begin>;
 

@@ -289,6 +289,9 @@ impl Segmenter {
                 self.init = bytes.map(|bytes| Arc::new(Init { number: next, bytes }));
             }
         }
+        if discontinuity && !is_anew {
+            self.packager.skip(self.lead.0, frame);
+        }
         self.open = Some(Segment {
             number,
             discontinuity,

@@ -67,6 +67,9 @@ impl Packager for Ts {
 
     fn restart(&mut self) {}
 
+    /// Its frames have their own times.
+    fn skip(&mut self, _: usize, _: &Frame) {}
+
     fn begin_part(&mut self, out: &mut Chunks) -> Arc<dyn Begin> {
         let begin = TsBegin { muxer: self.muxer.clone(), rates: Arc::clone(&self.rates) };
         self.muxer.tables(out);

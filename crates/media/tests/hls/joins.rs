@@ -121,7 +121,7 @@ fn a_part_with_one_picture_is_as_long_as_that() {
 }
 
 /// `tfdt` of each fragment.
-fn fragment_times(bytes: &[u8]) -> Vec<u64> {
+pub(super) fn fragment_times(bytes: &[u8]) -> Vec<u64> {
     let found = bytes.windows(4).enumerate().filter(|(_, name)| name == b"tfdt");
     let time = |at: usize| bytes[at + 8..at + 16].try_into().unwrap();
     found.map(|(at, _)| u64::from_be_bytes(time(at))).collect()

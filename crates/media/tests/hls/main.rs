@@ -42,6 +42,8 @@ impl Packager for Plain {
 
     fn restart(&mut self) {}
 
+    fn skip(&mut self, _: usize, _: &Frame) {}
+
     fn begin_part(&mut self, _: &mut Chunks) -> Arc<dyn Begin> {
         Arc::new(Nowhere)
     }

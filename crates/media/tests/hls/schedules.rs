@@ -1,6 +1,9 @@
 //! Frames that come at any time: playlists keep to the rules all the same, whoever
 //! reads them from wherever.
 
+use std::collections::BTreeMap;
+
+use super::joins::fragment_times;
 use super::*;
 
 /// Numbers that follow from a seed (Marsaglia, "Xorshift RNGs", 2003).
@@ -146,6 +149,35 @@ fn a_late_frame_makes_no_segment_longer() {
             let parts = cutter.closed().flat_map(|s| &s.parts).map(|p| p.counts[0].0).sum();
             assert_eq!(shown, parts);
         }
+    }
+}
+
+/// What is in a segment lasts as long as it is listed, and a late frame moves nothing that
+/// comes after it.
+#[test]
+fn media_lasts_as_long_as_it_is_listed() {
+    let codecs = [video()];
+    let mut cutter = Segmenter::new(Box::new(Mp4::new(&codecs).unwrap()), &codecs);
+    let mut times = vec![];
+    let mut known = BTreeMap::new();
+    for n in 0..500 {
+        // A second late, now and then.
+        let at = n * 40 + n / 70 * 960;
+        cutter.push(0, &picture(at, n % 50 == 0));
+        times.push(at * 90);
+        known.extend(cutter.closed().map(|segment| (segment.number, Arc::clone(segment))));
+    }
+    let first = |segment: &Segment| fragment_times(&segment.parts[0].bytes)[0] as i64;
+    let all: Vec<&Segment> = known.values().map(AsRef::as_ref).collect();
+    assert!(all.iter().filter(|segment| segment.discontinuity).count() >= 5, "{}", all.len());
+    for pair in all.windows(2) {
+        let [one, next] = pair else { unreachable!() };
+        assert!(times.contains(&first(one)), "it begins when its picture came");
+        let last = *fragment_times(&one.parts.last().unwrap().bytes).last().unwrap() as i64;
+        // The last picture lasts 40 ms.
+        let lasts = (last + 3600 - first(one)) * 100 / 9;
+        assert!((lasts - one.duration).abs() < 40_000, "{lasts} {one:?}");
+        assert!(next.discontinuity || first(next) == last + 3600, "{next:?}");
     }
 }
 

@@ -16,14 +16,18 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::feed::{self, Feed};
 
-/// How long a session holds the camera without a request for a segment or a part.
+/// How long a session holds the camera without a request for a segment or a part; of a slow
+/// camera, whose segments are long, for two target durations.
 pub const KEEP: Duration = Duration::from_secs(5);
 /// The same once the viewer's socket has ended: two segments.
 pub const KEEP_WITHOUT_SOCKET: Duration = Duration::from_secs(2);
 /// How long a session that has let go of the camera can go on.
 pub const KEEP_PARKED: Duration = Duration::from_secs(30);
-/// How long a request waits for what is about to come.
+/// How long a request waits for what is about to come; of a slow camera for two target
+/// durations.
 pub const WAIT: Duration = Duration::from_secs(3);
+/// The same for the first playlist, before which the distance of pictures is not known.
+const WAIT_FIRST: Duration = Duration::from_secs(8);
 /// How long after the first frame a transport stream is not shown without one of its
 /// tracks: players do not take one that comes later.
 const WAIT_FOR_ALL: Duration = Duration::from_secs(1);
@@ -146,7 +150,8 @@ impl Session {
     /// It would list nothing, or not that, after [`WAIT`].
     pub async fn playlist(&self, reload: Reload) -> Result<String, Refused> {
         let (is_first, waits) = self.asks_for_playlist();
-        let found = self.list(reload, waits).await;
+        let limit = if is_first { WAIT_FIRST } else { self.patience(WAIT) };
+        let found = self.list(reload, waits, limit).await;
         if is_first {
             self.touch(&mut self.polls());
         }
@@ -167,14 +172,14 @@ impl Session {
         (is_first, waits)
     }
 
-    async fn list(&self, reload: Reload, waits: bool) -> Result<String, Refused> {
+    async fn list(&self, reload: Reload, waits: bool, limit: Duration) -> Result<String, Refused> {
         if reload.segment.is_some_and(|number| !is_near(&self.feed.segmenter(), number)) {
             return Err(Refused::TooFar);
         }
         if self.entry.get().is_none() && self.feed.form == Form::Ts {
             self.wait_for_all().await;
         }
-        let found = self.wait(|segmenter| {
+        let found = self.wait_for(limit, |segmenter| {
             let playlist = Playlist::new(segmenter, self.entry(segmenter)?);
             if playlist.is_empty() || waits && !has(segmenter, reload) {
                 return None;
@@ -275,9 +280,23 @@ impl Session {
         let _ = timeout_at(self.feed.began + WAIT_FOR_ALL, all).await;
     }
 
-    /// Asks again whenever something was added, for [`WAIT`] at most.
-    async fn wait<T>(&self, mut look: impl FnMut(&Segmenter) -> Option<T>) -> Result<T, Refused> {
-        let until = Instant::now() + WAIT;
+    /// Two target durations, if they are longer.
+    fn patience(&self, usual: Duration) -> Duration {
+        let target = self.feed.segmenter().target();
+        usual.max(Duration::from_secs(2 * u64::try_from(target).unwrap_or(0)))
+    }
+
+    async fn wait<T>(&self, look: impl FnMut(&Segmenter) -> Option<T>) -> Result<T, Refused> {
+        self.wait_for(self.patience(WAIT), look).await
+    }
+
+    /// Asks again whenever something was added, for so long at most.
+    async fn wait_for<T>(
+        &self,
+        limit: Duration,
+        mut look: impl FnMut(&Segmenter) -> Option<T>,
+    ) -> Result<T, Refused> {
+        let until = Instant::now() + limit;
         let mut changed = self.feed.changed();
         loop {
             changed.mark_unchanged();
@@ -373,7 +392,7 @@ impl Session {
             let (keep, reason) = if alone {
                 (KEEP_WITHOUT_SOCKET, "ws_fin+silence")
             } else {
-                (KEEP, "poll_timeout")
+                (self.patience(KEEP), "poll_timeout")
             };
             tokio::select! {
                 () = sleep_until(fetched + keep) => {

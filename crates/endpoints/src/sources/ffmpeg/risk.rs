@@ -75,16 +75,17 @@ pub(super) fn culprit(source: &str) -> String {
     let text = source.strip_prefix("ffmpeg:").unwrap_or(source);
     let (_, parameters) = Fragment::split(text);
     let shown = Redacted(source).to_string();
-    for (name, value) in parameters.iter().filter(|(name, value)| !is_harmless(name, value)) {
-        if !PARAMETERS.iter().any(|parameter| parameter.name == name) {
-            return unknown(PARAMETERS, name, &shown);
-        }
-        let whole = format!("#{name}={value}");
-        let shows = value.len() <= 64 && is_clean(value) && shown.contains(&whole);
-        let what = if shows { whole } else { format!("this #{name}") };
-        return format!("{what} may stand in the configuration file only");
+    let Some((name, value)) = parameters.iter().find(|(name, value)| !is_harmless(name, value))
+    else {
+        return "this input may stand in the configuration file only".to_owned();
+    };
+    if !PARAMETERS.iter().any(|parameter| parameter.name == name) {
+        return unknown(PARAMETERS, name, &shown);
     }
-    "this input may stand in the configuration file only".to_owned()
+    let whole = format!("#{name}={value}");
+    let shows = value.len() <= 64 && is_clean(value) && shown.contains(&whole);
+    let what = if shows { whole } else { format!("this #{name}") };
+    format!("{what} may stand in the configuration file only")
 }
 
 /// Whether a parameter can do nothing to this machine.

@@ -83,6 +83,16 @@ impl Cursor {
         self.rejoin = !self.begun || self.pace == Pace::Live;
     }
 
+    /// The next fragment of a track, which begins at `dts`, begins there and not where the
+    /// one before ended; never earlier.
+    pub fn skip(&mut self, track: usize, dts: i64) {
+        if let Some(place) = self.tracks.get_mut(track)
+            && let Some(end) = &mut place.end
+        {
+            *end = dts.saturating_sub(place.zero).max(*end);
+        }
+    }
+
     /// Whether anything was placed.
     pub const fn has_begun(&self) -> bool {
         self.begun

@@ -34,6 +34,11 @@ impl Timeline {
         Self { end: None, last: 0, step, is_known: false, tolerance, pause: rate }
     }
 
+    /// The next frame begins where it came, whatever ended before.
+    pub(super) const fn skip(&mut self) {
+        self.end = None;
+    }
+
     /// Whether anything was placed.
     pub(super) const fn has_begun(&self) -> bool {
         self.end.is_some()
@@ -129,6 +134,16 @@ mod tests {
                 assert!(off.abs() < 6000, "{off} ticks off at {n}");
             }
         }
+    }
+
+    #[test]
+    fn what_was_skipped_lasts_no_longer() {
+        let mut t = Timeline::new(90_000);
+        t.expect(3000);
+        assert_eq!(t.picture(0), (0, 3000));
+        t.skip();
+        assert_eq!(t.picture(90_000), (90_000, 3000));
+        assert_eq!(t.picture(93_000), (93_000, 3000));
     }
 
     #[test]

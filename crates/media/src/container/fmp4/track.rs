@@ -79,6 +79,11 @@ impl Track {
         self.timeline.expect(step);
     }
 
+    /// The next frame begins where it came, whatever ended before.
+    pub const fn skip(&mut self) {
+        self.timeline.skip();
+    }
+
     /// Whether there is a fragment of a frame: it is of the track's kind, a picture has a
     /// slice, and sound a sample.
     pub fn takes(&self, frame: &Frame) -> bool {

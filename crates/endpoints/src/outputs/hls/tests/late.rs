@@ -27,7 +27,7 @@ async fn who_was_silent_goes_on() {
             begin(&mut scene, &session).await;
             two_seconds(&mut scene);
             let before = read(&list(&session).await);
-            let last = before.segments.len() as u64 - 1;
+            let last = before.sequence + before.segments.len() as u64 - 1;
             timeout(LIMIT, session.fetch(Some(last), None)).await.unwrap().unwrap();
             assert_eq!(scene.viewers(), 1);
             assert_eq!(timeout(LIMIT, scene.parked()).await.unwrap(), "poll_timeout");
@@ -79,6 +79,35 @@ async fn who_is_stopped_does_not_keep_the_camera() {
     timeout(MOMENT, session.fetch(Some(1), None)).await.unwrap().unwrap();
     timeout(LIMIT, scene.resumed()).await.unwrap();
     assert_eq!(scene.viewers(), 1);
+}
+
+/// A picture every four seconds makes segments of four seconds, and who reads them asks
+/// once in six (RFC 8216 6.3.4).
+#[tokio::test(start_paused = true)]
+async fn viewers_of_slow_cameras_stay() {
+    for form in [Form::Ts, Form::Mp4] {
+        let (mut scene, hls) = (scene(), hls());
+        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        let mut slow = || {
+            scene.picture(true);
+            scene.skip(99);
+        };
+        (0..3).for_each(|_| slow());
+        let mut last = None;
+        for second in 0..60 {
+            if second % 4 == 0 {
+                slow();
+            }
+            if second % 6 == 0 {
+                let known = read(&list(&session).await);
+                let newest = known.sequence + known.segments.len() as u64 - 1;
+                assert_ne!(last.replace(newest), Some(newest));
+                timeout(MOMENT, session.fetch(Some(newest), None)).await.unwrap().unwrap();
+            }
+            advance(Duration::from_secs(1)).await;
+        }
+        assert!(timeout(Duration::ZERO, scene.parked()).await.is_err(), "it never let go");
+    }
 }
 
 /// It is not waited for for ever, and what has not come yet is told from what is gone.
