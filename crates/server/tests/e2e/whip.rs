@@ -89,7 +89,7 @@ fn a_foreign_publisher_is_played_and_its_end_is_noticed_at_once() {
     let first = ended.iter().find(is_first).unwrap();
     assert!(first["left_at"].as_f64().is_some_and(|ms| ms > 1e12), "{first}");
     assert_eq!(first["state"], "gone", "{first}");
-    assert!(first["remote"].as_str().is_some_and(|a| a.contains("127.0.0.1")), "{first}");
+    assert!(first["remote"].as_str().is_some_and(|a| a.ends_with(" host")), "{first}");
     client.0.kill().unwrap();
     let by_kill = until_gone(&server);
     println!("a foreign publisher is off after DELETE {by_delete:?}, after kill -9 {by_kill:?}");
