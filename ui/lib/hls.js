@@ -40,6 +40,49 @@ export function parse(text, base) {
     return out;
 }
 
+/**
+ * Boxes one behind the other (ISO/IEC 14496-12 4.2), those in the named ones too.
+ * @param {DataView} view
+ * @param {Set<string>} open names of boxes that hold boxes
+ * @param {number} [from]
+ * @param {number} [to]
+ * @returns {Generator<{name: string, at: number}>} `at`: where the content of a box begins
+ */
+function* boxes(view, open, from = 0, to = view.byteLength) {
+    while (from + 8 <= to) {
+        const size = view.getUint32(from), name = String.fromCharCode(...[4, 5, 6, 7].map(i => view.getUint8(from + i)));
+        if (size < 8 || from + size > to) return;
+        yield {name, at: from + 8};
+        if (open.has(name)) yield* boxes(view, open, from + 8, from + size);
+        from += size;
+    }
+}
+
+const HOLDERS = new Set(['moov', 'trak', 'mdia', 'moof', 'traf']);
+
+/**
+ * When the first fragment of a segment begins, in seconds; `null` if it does not say. Pure.
+ * @param {ArrayBuffer} init its initialisation segment
+ * @param {ArrayBuffer} segment
+ */
+export function beginOf(init, segment) {
+    const head = new DataView(init), body = new DataView(segment), scales = new Map();
+    let track = 0;
+    for (const {name, at} of boxes(head, HOLDERS)) {
+        const long = (name === 'tkhd' || name === 'mdhd') && head.getUint8(at) === 1;
+        if (name === 'tkhd') track = head.getUint32(at + (long ? 20 : 12));
+        if (name === 'mdhd') scales.set(track, head.getUint32(at + (long ? 20 : 12)));
+    }
+    for (const {name, at} of boxes(body, HOLDERS)) {
+        if (name === 'tfhd') track = body.getUint32(at + 4);
+        if (name === 'tfdt') {
+            const time = body.getUint8(at) === 1 ? Number(body.getBigUint64(at + 4)) : body.getUint32(at + 4);
+            return scales.get(track) ? time / scales.get(track) : null;
+        }
+    }
+    return null;
+}
+
 /** Does the browser play live playlists itself? Others say "maybe" and fail. @param {HTMLVideoElement} video */
 export const native = video => video.canPlayType('application/vnd.apple.mpegurl') !== '' && ('ManagedMediaSource' in window || /^Apple/.test(navigator.vendor));
 
@@ -56,6 +99,8 @@ export class Loader {
     #stop = new AbortController();
     #next = -1;
     #map = '';
+    /** What the address of `#map` holds. @type {ArrayBuffer|null} */
+    #init = null;
 
     /**
      * @param {HTMLVideoElement} video
@@ -120,20 +165,26 @@ export class Loader {
         for (const [i, segment] of list.segments.entries()) {
             if (list.sequence + i < this.#next) continue;
             if (segment.map && segment.map !== this.#map) {
-                await this.#append(buffer, await this.#bytes(segment.map));
+                this.#init = await this.#bytes(segment.map);
+                await this.#append(buffer, this.#init);
                 this.#map = segment.map;
             }
             const bytes = await this.#bytes(segment.url);
             // Its time begins anew: it is put behind what is there.
-            if (segment.isNew) buffer.mode = 'sequence';
+            if (segment.isNew && this.#init) this.#follow(buffer, beginOf(this.#init, bytes));
             await this.#append(buffer, bytes);
-            if (segment.isNew) buffer.mode = 'segments';
             this.#next = list.sequence + i + 1;
             came = true;
         }
         this.#edge(buffer);
         if (!came) await sleep(Math.min(2000, Math.max(100, list.target * 250)));
         return came;
+    }
+
+    /** What comes next begins where the buffer ends. @param {SourceBuffer} buffer @param {number|null} begin in seconds of its own */
+    #follow(buffer, begin) {
+        const ranges = buffer.buffered;
+        if (begin !== null && ranges.length) buffer.timestampOffset = ranges.end(ranges.length - 1) - begin;
     }
 
     /** @param {SourceBuffer} buffer */

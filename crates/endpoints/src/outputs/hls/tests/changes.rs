@@ -42,7 +42,7 @@ pub(super) async fn begin(scene: &mut Scene, session: &Session) {
 }
 
 /// The playlist once it has so many segments.
-async fn playlist(session: &Session, segments: usize) -> String {
+pub(super) async fn playlist(session: &Session, segments: usize) -> String {
     let mut number = 0;
     loop {
         let reload = Reload { segment: Some(number), part: None };
