@@ -44,6 +44,8 @@ const STABLE = 5000;
 const OPEN_LIMIT = 10_000, ANSWER_LIMIT = 40_000;
 /** Sockets in a row that are not opened by a server that answers, after which it is played without. */
 const BLOCKED = 2;
+/** Behind the reason why nothing plays. */
+const INSTEAD = 'Still pictures are shown instead, one every few seconds.';
 
 export class RsPlayer extends VideoRTC {
     static observedAttributes = ['src', 'mode', 'media', 'background'];
@@ -404,7 +406,7 @@ export class RsPlayer extends VideoRTC {
     async #showStills(reason) {
         const run = this.#run, {Stills} = await import('./stills.js');
         if (run !== this.#run || !this.isConnected) return;
-        this.#stills = new Stills(this, () => this.#status.overlay?.say(`${reason}\nStill pictures are shown instead, one every few seconds.`));
+        this.#stills = new Stills(this, () => this.#status.overlay?.say(`${reason}\n${INSTEAD}`));
         this.#stills.start(this.wsURL);
     }
 
