@@ -80,40 +80,6 @@ async fn who_is_stopped_does_not_keep_the_camera() {
     assert_eq!(scene.viewers(), 1);
 }
 
-/// A picture every four seconds makes segments of four seconds, and who reads them asks
-/// once in six (RFC 8216 6.3.4).
-#[tokio::test(start_paused = true)]
-async fn viewers_of_slow_cameras_stay() {
-    for form in [Form::Ts, Form::Mp4] {
-        let (mut scene, hls) = (scene(), hls());
-        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
-        let mut slow = || {
-            scene.picture(true);
-            scene.skip(99);
-        };
-        for _ in 0..3 {
-            slow();
-            advance(Duration::from_secs(4)).await;
-        }
-        let mut last = None;
-        for second in 0..60 {
-            if second % 4 == 0 {
-                slow();
-            }
-            if second % 6 == 0 {
-                let known = timeout(LIMIT, session.playlist(Reload::default())).await.unwrap();
-                let known =
-                    read(&known.unwrap_or_else(|why| panic!("{form:?} at {second}: {why:?}")));
-                let newest = known.sequence + known.segments.len() as u64 - 1;
-                assert_ne!(last.replace(newest), Some(newest));
-                timeout(MOMENT, session.fetch(Some(newest), None)).await.unwrap().unwrap();
-            }
-            advance(Duration::from_secs(1)).await;
-        }
-        assert!(timeout(Duration::ZERO, scene.parked()).await.is_err(), "it never let go");
-    }
-}
-
 /// It is not waited for for ever, and what has not come yet is told from what is gone.
 #[tokio::test(start_paused = true)]
 async fn who_does_not_come_back_is_gone() {
