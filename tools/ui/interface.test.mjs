@@ -299,7 +299,7 @@ test('a name that every object of the language has is only a name', {skip}, asyn
     await page.goto(`${server.url}links.html?src=constructor`);
     await waitText(page, '.empty', /There is no stream named constructor/);
     await page.goto(`${server.url}camera.html?src=demo&mode=constructor`);
-    await waitText(page, '.modes + p', /Auto stays/);
+    await waitText(page, '.modes + p', /the mode constructor, which does not exist/);
     await done();
 });
 
