@@ -22,6 +22,9 @@ let live;
 /** @type {HTMLElement} */
 let dot;
 
+/** Milliseconds until the page takes its icons in. */
+const ICONS_AFTER = 1500;
+
 /**
  * Builds the frame of a page.
  * @param {{page: string, title: string, of?: string, back?: {href: string, text: string}}} about `of`: what the page is about, before the title;
@@ -29,7 +32,8 @@ let dot;
  * @returns {{main: HTMLElement, tools: HTMLElement, heading: HTMLElement}}
  */
 export function shell({page, title, of, back}) {
-    keepIcons();
+    // Not before the first picture of the page.
+    setTimeout(keepIcons, ICONS_AFTER);
     document.title = `${of ? `${of} – ` : ''}${title} – rs2rtc`;
     const heading = h('h1', null, of ?? title), tools = h('div', {class: 'tools'});
     const main = h('main', {id: 'main', tabindex: '-1'});
