@@ -13,7 +13,6 @@ mod nearest;
 mod net;
 pub mod reader;
 mod secret;
-mod stream_key;
 pub mod url;
 
 pub use backoff::Backoff;

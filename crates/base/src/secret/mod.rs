@@ -2,18 +2,17 @@
 //! (`spec/core.md` 4).
 //!
 //! A text is looked through once for each kind of place where secrets stand: [`users`] of
-//! addresses, keys of RTMP streams, [`parameters`], header [`fields`] and [`arguments`] of
+//! addresses, [`stream_keys`], [`parameters`], header [`fields`] and [`arguments`] of
 //! programs. Each takes time in proportion to the text, which may come from a stranger.
 
 use std::fmt;
-
-use crate::stream_key::without_keys;
 
 mod arguments;
 mod fields;
 mod names;
 mod parameters;
 mod quotes;
+mod stream_keys;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -96,7 +95,7 @@ fn redacted(text: &str, is_target: bool) -> String {
         return text.to_owned();
     }
     let text = users::without(text);
-    let text = without_keys(&text, is_target);
+    let text = stream_keys::without(&text, is_target);
     let text = parameters::without(&text);
     let text = fields::without(&text);
     arguments::without(&text)

@@ -71,9 +71,8 @@ fn is_masked(line: &str) -> bool {
     let content = plain(line);
     let content = content.split(" #").next().unwrap_or_default();
     let mut words = content.split([' ', ',', '{', '}', '[', ']']);
-    // The key of a stream that is published to is masked whatever it looks like.
-    let is = |word: &str| word == MASK || word.ends_with("/***");
-    !content.starts_with('#') && (words.any(is) || holds_mask(content))
+    let is_value = words.any(|word| word == MASK);
+    !content.starts_with('#') && (is_value || holds_mask(content))
 }
 
 /// Values of secret keys that do not have a line of their own (`{password: x}`),

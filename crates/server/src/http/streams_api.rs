@@ -145,7 +145,7 @@ fn meant(api: &Api, name: &str, sources: Vec<String>) -> Result<Vec<String>, Str
         }
         match known.iter().position(|k| *k == source || api.secrets.mask(k) == source) {
             Some(at) => Ok(known.remove(at)),
-            None if source.contains("/***") || holds_mask(&source) => {
+            None if holds_mask(&source) => {
                 Err(format!("streams: *** stands for no password of {name}: write the password"))
             }
             None => Ok(source),

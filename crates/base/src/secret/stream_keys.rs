@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-const MASK: &str = "***";
+use super::MASK;
 
 /// Schemes of RTMP: plain, over TLS, over TLS with any certificate, over HTTP, encrypted.
 const SCHEMES: [&str; 8] =
@@ -22,7 +22,7 @@ const BEFORE_TARGETS: [&str; 4] = ["dst=", "-f flv ", "rtmpsink location=", "rtm
 
 /// The text without the stream keys of its RTMP addresses. `is_target`: it is an address
 /// that is published to.
-pub(crate) fn without_keys(text: &str, is_target: bool) -> Cow<'_, str> {
+pub(super) fn without(text: &str, is_target: bool) -> Cow<'_, str> {
     let mut masked = String::new();
     let mut done = 0;
     for (at, _) in text.match_indices("://") {
@@ -132,8 +132,8 @@ mod tests {
                 "x \"rtmp://h/app/***\" rtmp://g/app/***#video=copy",
             ),
         ] {
-            assert_eq!(without_keys(url, false), masked);
-            assert_eq!(without_keys(masked, false), masked);
+            assert_eq!(without(url, false), masked);
+            assert_eq!(without(masked, false), masked);
         }
     }
 
@@ -152,7 +152,7 @@ mod tests {
             "http://h/app/a1b2c3d4e5f6",
             "rtmp:// / ://",
         ] {
-            assert_eq!(without_keys(url, false), url);
+            assert_eq!(without(url, false), url);
         }
     }
 
@@ -165,8 +165,8 @@ mod tests {
             ("rtmp://h/a/key/", "rtmp://h/a/***"),
             ("rtsp://h/a/b", "rtsp://h/a/b"),
         ] {
-            assert_eq!(without_keys(url, true), masked);
-            assert_eq!(without_keys(masked, true), masked);
+            assert_eq!(without(url, true), masked);
+            assert_eq!(without(masked, true), masked);
         }
         for (text, masked) in [
             (
@@ -182,7 +182,7 @@ mod tests {
                 "gst x ! rtmpsink location=rtmp://h/live/***",
             ),
         ] {
-            assert_eq!(without_keys(text, false), masked);
+            assert_eq!(without(text, false), masked);
         }
     }
 
@@ -190,7 +190,7 @@ mod tests {
     fn any_part_of_a_text_can_be_asked_for() {
         let text = "\u{e4}rtmp://\u{e4}/\u{e4}pp/k\u{e4}y?\u{e4}#rtmps:///a//b/ rtmp://";
         for (at, _) in text.char_indices() {
-            let _ = (without_keys(&text[at..], true), without_keys(&text[..at], false));
+            let _ = (without(&text[at..], true), without(&text[..at], false));
         }
     }
 }
