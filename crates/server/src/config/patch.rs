@@ -68,6 +68,9 @@ pub fn patch(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchErro
         return append(text, path, edit);
     };
     match &parent.node.value {
+        Value::Map(entries)
+            if entries.is_empty()
+                && (*edit == Edit::Remove || open_braces(&mut lines, &parent.node)) => {}
         Value::Map(_) if is_flow(&lines, &parent.node) => {
             return Err(PatchError::Flow { line: parent.at.line, key: parent.key.clone() });
         }
@@ -201,6 +204,20 @@ fn find<'n>(root: &'n Node, path: &[&str]) -> Option<&'n Entry> {
 fn is_flow(lines: &[String], node: &Node) -> bool {
     let line = node.at.line.checked_sub(1).and_then(|i| lines.get(i));
     line.and_then(|l| l.chars().nth(node.at.column.saturating_sub(1))) == Some('{')
+}
+
+/// Takes empty braces away, so that entries can follow on their own lines.
+fn open_braces(lines: &mut [String], node: &Node) -> bool {
+    let Some(line) = node.at.line.checked_sub(1).and_then(|i| lines.get_mut(i)) else {
+        return false;
+    };
+    let Some((begin, _)) = line.char_indices().nth(node.at.column.saturating_sub(1)) else {
+        return false;
+    };
+    let inside = line[begin..].strip_prefix('{').map(str::trim_start);
+    let Some(rest) = inside.and_then(|inside| inside.strip_prefix('}')) else { return false };
+    *line = format!("{}{rest}", line[..begin].trim_end_matches([' ', '\t']));
+    true
 }
 
 /// The line after the last one that belongs to a key: lines indented deeper, and
@@ -422,6 +439,24 @@ mod tests {
         assert!(run("a: [", &text("x")).is_err());
         assert!(run("streams: text\n", &text("x")).is_err());
         assert_eq!(run("streams:\n  a: b\n", &Edit::Remove), Ok("streams:\n  a: b\n".into()));
+    }
+
+    #[test]
+    fn empty_braces_are_opened() {
+        let run = |input, edit: &Edit| {
+            patch(input, &["streams", "camera1"], edit).map_err(|e| e.to_string())
+        };
+        for (input, output) in [
+            ("streams: {}", "streams:\n  camera1: x\n"),
+            ("log: {}\nstreams: { }\napi: {}\n", "log: {}\nstreams:\n  camera1: x\napi: {}\n"),
+            ("streams: {}  # none yet\n", "streams:  # none yet\n  camera1: x\n"),
+            ("# ä\n\"streams\" : {}\n", "# ä\n\"streams\" :\n  camera1: x\n"),
+        ] {
+            assert_eq!(run(input, &text("x")), Ok(output.to_owned()), "{input:?}");
+            assert_eq!(run(input, &Edit::Remove), Ok(input.to_owned()), "{input:?}");
+        }
+        // Over several lines they are left to whoever wrote them.
+        assert!(run("streams: {\n}\n", &text("x")).unwrap_err().contains("braces"));
     }
 
     #[test]
