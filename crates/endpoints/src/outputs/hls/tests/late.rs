@@ -8,6 +8,7 @@ use tokio::time::{Instant, advance, timeout};
 use super::changes::{attach, begin, hls, playlist, scene, two_seconds};
 use super::session::Reload;
 use super::*;
+use crate::outputs::scene::Scene;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_millis(1);
@@ -78,6 +79,48 @@ async fn who_is_stopped_does_not_keep_the_camera() {
     timeout(MOMENT, session.fetch(Some(1), None)).await.unwrap().unwrap();
     timeout(LIMIT, scene.resumed()).await.unwrap();
     assert_eq!(scene.viewers(), 1);
+}
+
+/// A picture every four seconds makes segments of four seconds, and who reads them asks
+/// once in six (RFC 8216 6.3.4).
+#[tokio::test(start_paused = true)]
+async fn viewers_of_slow_cameras_stay() {
+    for form in [Form::Ts, Form::Mp4] {
+        let (mut scene, hls) = (scene(), hls());
+        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        let slow = |scene: &mut Scene| {
+            scene.picture_at(true, Instant::now().into_std());
+            scene.skip(99);
+        };
+        // The first playlist waits for the second picture.
+        let four = Duration::from_secs(4);
+        let first = session.playlist(Reload::default());
+        tokio::pin!(first);
+        slow(&mut scene);
+        assert!(timeout(four, &mut first).await.is_err());
+        slow(&mut scene);
+        assert!(timeout(four, &mut first).await.unwrap().is_ok());
+        let mut last = None;
+        for second in 1..60 {
+            advance(Duration::from_secs(1)).await;
+            if second % 4 == 0 {
+                slow(&mut scene);
+            }
+            if second % 6 == 0 {
+                let known = read(&list(&session).await);
+                let newest = known.sequence + known.segments.len() as u64 - 1;
+                assert_ne!(last.replace(newest), Some(newest));
+                timeout(MOMENT, session.fetch(Some(newest), None)).await.unwrap().unwrap();
+            }
+        }
+        let parked = scene.parked();
+        tokio::pin!(parked);
+        assert!(timeout(Duration::ZERO, &mut parked).await.is_err(), "it never let go");
+        // Two target durations after the last segment it does.
+        let before = Instant::now();
+        timeout(LIMIT, parked).await.unwrap();
+        assert!(before.elapsed() <= Duration::from_secs(12), "{:?}", before.elapsed());
+    }
 }
 
 /// It is not waited for for ever, and what has not come yet is told from what is gone.
