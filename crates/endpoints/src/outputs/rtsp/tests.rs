@@ -26,19 +26,22 @@ enum Seen {
     Released,
 }
 
-/// `test:BYTES` gives pictures of this size all the time, `hang:` is dialled for ever.
-struct Sources(mpsc::UnboundedSender<Seen>);
+/// Events of sources that a test has yet to look at.
+const SEEN: usize = 64;
 
-struct Dial(mpsc::UnboundedSender<Seen>);
+/// `test:BYTES` gives pictures of this size all the time, `hang:` is dialled for ever.
+struct Sources(mpsc::Sender<Seen>);
+
+struct Dial(mpsc::Sender<Seen>);
 
 impl Drop for Dial {
     fn drop(&mut self) {
-        let _ = self.0.send(Seen::DialDropped);
+        let _ = self.0.try_send(Seen::DialDropped);
     }
 }
 
 struct Source {
-    seen: mpsc::UnboundedSender<Seen>,
+    seen: mpsc::Sender<Seen>,
     size: usize,
     medias: Vec<Media>,
     connection: Arc<Connection>,
@@ -52,7 +55,7 @@ impl Opener for Sources {
     fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
         let seen = self.0.clone();
         Box::pin(async move {
-            let _ = seen.send(Seen::Dialled);
+            let _ = seen.try_send(Seen::Dialled);
             let Some(size) = request.source.strip_prefix("test:") else {
                 let _dial = Dial(seen);
                 return std::future::pending().await;
@@ -77,7 +80,7 @@ impl Producer for Source {
 
     fn run(self: Box<Self>, mut tracks: Tracks, cancel: CancellationToken) -> BoxFuture<Ended> {
         Box::pin(async move {
-            let _ = self.seen.send(Seen::Running);
+            let _ = self.seen.try_send(Seen::Running);
             let mut ticks = tokio::time::interval(Duration::from_millis(5));
             let mut picture = vec![0x55; self.size];
             picture[0] = 0x65;
@@ -93,7 +96,7 @@ impl Producer for Source {
                     writer.write(Frame::new(CodecId::H264, true, number * 450, now, payload));
                 }
             }
-            let _ = self.seen.send(Seen::Released);
+            let _ = self.seen.try_send(Seen::Released);
             Ended::Cancelled
         })
     }
@@ -102,7 +105,7 @@ impl Producer for Source {
 struct Bench {
     stream: Arc<Stream>,
     address: SocketAddr,
-    seen: mpsc::UnboundedReceiver<Seen>,
+    seen: mpsc::Receiver<Seen>,
     events: rs2rtc_streams::Events,
     read: u64,
     cancel: CancellationToken,
@@ -127,7 +130,7 @@ fn patient() -> Timers {
 }
 
 fn bench_at(listen: &str, source: &str, timers: Timers) -> Bench {
-    let (sender, seen) = mpsc::unbounded_channel();
+    let (sender, seen) = mpsc::channel(SEEN);
     let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
     let streams = Streams::new(Arc::new(Sources(sender)), Settings::default());
     let sources: Vec<String> =
@@ -237,7 +240,7 @@ async fn ask(client: &mut TcpStream, text: &str) {
 #[tokio::test]
 async fn who_decides_knows_which_connections_ask_for_a_login() {
     let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
-    let (sender, _seen) = mpsc::unbounded_channel();
+    let (sender, _seen) = mpsc::channel(SEEN);
     let streams = Streams::new(Arc::new(Sources(sender)), Settings::default());
     let config = Config { listen: "127.0.0.1:0".into(), timers: patient(), ..Config::default() };
     let gate: Gate = Arc::new(|asker: Asker, _| match asker.logs_in {

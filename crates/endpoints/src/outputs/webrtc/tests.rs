@@ -21,8 +21,11 @@ use str0m::{Candidate, Input, Rtc, RtcConfig};
 use super::*;
 
 mod changes;
+mod cost;
 mod public;
 mod shards;
+mod talk;
+mod tcp;
 
 const LIMIT: Duration = Duration::from_secs(10);
 const RATE: i64 = 3000;
@@ -471,38 +474,6 @@ async fn unusable_offers_dial_nothing() {
     scene.cancel.cancel();
 }
 
-/// An offer with a microphone, of whom may talk and of whom may not.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_microphone_is_heard_only_of_who_may_talk() {
-    let scene = Scene::new(1);
-    let mut rtc = RtcConfig::new().set_rtp_mode(true).build(Instant::now());
-    let mut api = rtc.sdp_api();
-    api.add_media(MediaKind::Video, ClientDirection::RecvOnly, None, None, None);
-    api.add_media(MediaKind::Audio, ClientDirection::SendRecv, None, None, None);
-    let both = api.apply().unwrap().0.to_sdp_string();
-    for may_talk in [true, false] {
-        let signalling = Signalling { may_talk, ..Scene::signalling() };
-        let answer = scene.gateway.answer(&scene.stream, &both, signalling, true).await.unwrap();
-        let consumers = scene.stream.snapshot().consumers.unwrap_or_default();
-        let hears = |m: &Media| m.direction == Direction::RecvOnly;
-        let heard = consumers.iter().any(|c| c.description.medias.iter().any(hears));
-        assert_eq!(heard, may_talk);
-        // Sound goes to the viewer in any case.
-        assert!(answer.sdp.contains("a=sendonly"), "{}", answer.sdp);
-        answer.session.goodbye(Goodbye::Delete);
-        released(&scene).await;
-    }
-    // Nothing is left of an offer that only talks.
-    let mut rtc = RtcConfig::new().set_rtp_mode(true).build(Instant::now());
-    let mut api = rtc.sdp_api();
-    api.add_media(MediaKind::Audio, ClientDirection::SendOnly, None, None, None);
-    let talk = api.apply().unwrap().0.to_sdp_string();
-    let signalling = Signalling { may_talk: false, ..Scene::signalling() };
-    let refused = scene.gateway.answer(&scene.stream, &talk, signalling, true).await.unwrap_err();
-    assert!(refused.to_string().contains("wants nothing"), "{refused}");
-    scene.cancel.cancel();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_used_port_is_told_and_survived() {
     let taken = UdpPort::bind(Some(Ipv4Addr::LOCALHOST.into()), 0).unwrap();
@@ -514,111 +485,4 @@ async fn a_used_port_is_told_and_survived() {
         gateway.problems()[0].contains(&format!("UDP port 127.0.0.1:{} is used", taken.port()))
     );
     assert_ne!(gateway.udp_port(), taken.port());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_viewer_over_tcp() {
-    let mut scene = Scene::new(2);
-    let client = Client::tcp(&scene.gateway);
-    let (mut client, session) = scene.viewer(client).await;
-    client.until(|c| c.connected.is_some());
-    scene.picture(true);
-    client.until(|c| c.pictures() == 1);
-    let snapshot = scene.stream.snapshot();
-    assert_eq!(snapshot.consumers.unwrap()[0].description.protocol, "http+tcp");
-    client.rtc.close().unwrap();
-    client.until(|c| !c.rtc.is_alive());
-    assert_eq!(session.closed().await, "close_notify");
-    released(&scene).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn unknown_tcp_connections_are_closed() {
-    let scene = Scene::new(1);
-    let port = scene.gateway.tcp_port().unwrap();
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    stream.write_all(&[0, 4, 1, 2, 3, 4]).unwrap();
-    assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0);
-}
-
-/// CPU time of the media threads so far, in clock ticks of 10 ms.
-fn media_ticks() -> u64 {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let ticks = |entry: std::fs::DirEntry| {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        let (head, tail) = stat.rsplit_once(')')?;
-        let fields: Vec<&str> = tail.split_whitespace().collect();
-        let used = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-        head.contains("(media-").then_some(used)
-    };
-    tasks.filter_map(|entry| ticks(entry.ok()?)).sum()
-}
-
-/// Prints what a packet costs at several numbers of viewers. The receivers'
-/// part of the loopback is in it; run it alone on a quiet machine.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement"]
-#[allow(clippy::print_stderr, clippy::disallowed_methods)]
-async fn fan_out_cost() {
-    for viewers in [1, 20, 40, 100] {
-        let mut scene = Scene::new(1);
-        let mut clients = Vec::new();
-        let begin = Instant::now();
-        for _ in 0..viewers {
-            let (mut client, _) = scene.viewer(Client::udp()).await;
-            client.until(|c| c.connected.is_some());
-            clients.push(client);
-        }
-        let connecting = begin.elapsed() / viewers;
-        // From now on somebody only takes what arrives and answers checks.
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let reader = std::thread::spawn(move || {
-            let mut packets = 0_usize;
-            while !stopped.is_cancelled() {
-                for client in &mut clients {
-                    let Link::Udp(socket) = &client.link else { continue };
-                    socket.set_nonblocking(true).unwrap();
-                    let mut buffer = [0; 2048];
-                    while let Ok((count, from)) = socket.recv_from(&mut buffer) {
-                        if buffer[0] >= 128 {
-                            packets += 1;
-                            continue;
-                        }
-                        let bytes = &buffer[..count];
-                        let receive =
-                            Receive::new(str0m::net::Protocol::Udp, from, client.local, bytes)
-                                .unwrap();
-                        client.rtc.handle_input(Input::Receive(Instant::now(), receive)).unwrap();
-                    }
-                    client.rtc.handle_input(Input::Timeout(Instant::now())).unwrap();
-                    while let Ok(str0m::Output::Transmit(t)) = client.rtc.poll_output() {
-                        let Link::Udp(socket) = &client.link else { continue };
-                        let _ = socket.send_to(&t.contents, t.destination);
-                    }
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            packets
-        });
-        scene.picture(true);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let before = (media_ticks(), scene.sent());
-        let mut pace = tokio::time::interval(Duration::from_micros(33_333));
-        for n in 1..=120 {
-            pace.tick().await;
-            // 720p30 at 2 Mbit/s, a keyframe every two seconds.
-            scene.picture_of(n % 60 == 0, if n % 60 == 0 { 60_000 } else { 7500 });
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let (ticks, sent) = (media_ticks() - before.0, scene.sent() - before.1);
-        stop.cancel();
-        let seen = reader.join().unwrap();
-        eprintln!(
-            "{viewers:3} viewers: {:.1} us per packet, {sent} sent, {seen} seen in all, {connecting:?} per connection",
-            ticks as f64 * 10_000.0 / sent as f64
-        );
-        scene.gateway.stop().await;
-    }
 }
