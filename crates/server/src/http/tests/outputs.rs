@@ -39,58 +39,46 @@ impl Client {
     }
 }
 
-/// Why the next viewer leaves, waiting for it.
-pub(super) async fn left(server: &Server, after: u64) -> (String, String) {
+/// The first event behind one that is wanted, waiting for it.
+async fn event<T>(server: &Server, after: u64, wanted: impl Fn(&Event) -> Option<T>) -> T {
     let events = server.streams.events();
     let found = async {
         let mut seq = after;
         loop {
             for record in events.since(seq).records {
                 seq = record.seq;
-                if let Event::ViewerLeft { format, reason, .. } = &record.event {
-                    return (format.clone(), reason.to_string());
+                if let Some(found) = wanted(&record.event) {
+                    return found;
                 }
             }
             events.changed(seq).await;
         }
     };
     timeout(LIMIT, found).await.unwrap()
+}
+
+/// Why the next viewer leaves, waiting for it.
+pub(super) async fn left(server: &Server, after: u64) -> (String, String) {
+    let wanted = |event: &Event| match event {
+        Event::ViewerLeft { format, reason, .. } => Some((format.clone(), reason.to_string())),
+        _ => None,
+    };
+    event(server, after, wanted).await
 }
 
 /// Why the next viewer lets go of the camera for now, waiting for it.
 pub(super) async fn parked(server: &Server, after: u64) -> String {
-    let events = server.streams.events();
-    let found = async {
-        let mut seq = after;
-        loop {
-            for record in events.since(seq).records {
-                seq = record.seq;
-                if let Event::ViewerParked { reason, .. } = &record.event {
-                    return reason.to_string();
-                }
-            }
-            events.changed(seq).await;
-        }
+    let wanted = |event: &Event| match event {
+        Event::ViewerParked { reason, .. } => Some(reason.to_string()),
+        _ => None,
     };
-    timeout(LIMIT, found).await.unwrap()
+    event(server, after, wanted).await
 }
 
 /// Waits until the camera is free.
 pub(super) async fn released(server: &Server, after: u64) {
-    let events = server.streams.events();
-    let found = async {
-        let mut seq = after;
-        loop {
-            for record in events.since(seq).records {
-                seq = record.seq;
-                if matches!(record.event, Event::SourceReleased { .. }) {
-                    return;
-                }
-            }
-            events.changed(seq).await;
-        }
-    };
-    timeout(LIMIT, found).await.unwrap();
+    let wanted = |event: &Event| matches!(event, Event::SourceReleased { .. }).then_some(());
+    event(server, after, wanted).await;
 }
 
 #[tokio::test]
