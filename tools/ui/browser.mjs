@@ -30,6 +30,9 @@ export function without(path, what, expected = true) {
     return `no ${what} here`;
 }
 
+/** The same for FFmpeg, wherever it is. */
+export const withoutFfmpeg = () => spawnSync('ffmpeg', ['-version']).status !== 0 && without('/usr/bin/ffmpeg', 'ffmpeg');
+
 /** Where Debian installs it; `FIREFOX` names another one. */
 export const FIREFOX = process.env.FIREFOX || '/usr/bin/firefox-esr';
 

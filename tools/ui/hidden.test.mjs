@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
-import {BINARY, rs2rtc} from './rs2rtc.mjs';
+import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 
@@ -25,15 +25,6 @@ after(async () => {
 
 /** @param {string} path */
 const ask = async path => (await fetch(server.url + path)).json();
-/** Asks until it fits. @template T @param {() => Promise<T>} look @param {(value: T) => unknown} fits @returns {Promise<T>} */
-async function until(look, fits) {
-    for (const end = Date.now() + 60_000; ;) {
-        const value = await look();
-        if (fits(value)) return value;
-        assert.ok(Date.now() < end, JSON.stringify(value));
-        await new Promise(resolve => setTimeout(resolve, 20));
-    }
-}
 /** The sessions of a stream that go on. @param {string} stream */
 const sessions = async stream => (await ask('api/rs/sessions')).sessions.filter((/** @type {any} */ one) => one.stream === stream);
 /** Is its camera open? @param {string} stream */

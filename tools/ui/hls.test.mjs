@@ -26,7 +26,7 @@ globalThis.fetch = async url => {
 };
 mock.timers.enable({apis: ['setTimeout']});
 AbortSignal.timeout = () => new AbortController().signal;
-const {Loader} = await import('../../ui/lib/hls.js');
+const {Loader, beginOf} = await import('../../ui/lib/hls.js');
 const settle = () => new Promise(resolve => setImmediate(resolve));
 
 test('failures in a row are told after growing pauses, not at once; the address of the source is given back', async () => {
@@ -52,4 +52,27 @@ test('failures in a row are told after growing pauses, not at once; the address 
     mock.timers.tick(60_000);
     await settle();
     assert.equal(asked, 4);
+});
+
+test('where a segment begins is read from its boxes', () => {
+    const box = (/** @type {string} */ name, /** @type {number[][]} */ ...content) => {
+        const inside = content.flat(), size = 8 + inside.length;
+        return [size >> 24, size >> 16 & 255, size >> 8 & 255, size & 255, ...Buffer.from(name), ...inside];
+    };
+    const long = (/** @type {number} */ n) => [n >>> 24, n >> 16 & 255, n >> 8 & 255, n & 255];
+    const bytes = (/** @type {number[]} */ all) => new Uint8Array(all).buffer;
+    // Of version 0 and of version 1, whose times are twice as long.
+    const track = (/** @type {number} */ id, /** @type {number} */ scale, version = 0) => {
+        const times = new Array(version ? 16 : 8).fill(0);
+        return box('trak', box('tkhd', [version, 0, 0, 0], times, long(id)), box('mdia', box('mdhd', [version, 0, 0, 0], times, long(scale))));
+    };
+    const init = bytes([...box('ftyp', long(0)), ...box('moov', track(1, 90_000), track(2, 48_000, 1))]);
+    const fragment = (/** @type {number} */ id, /** @type {number[]} */ tfdt) => bytes([...box('moof', box('mfhd', long(0), long(1)), box('traf', box('tfhd', long(0), long(id)), box('tfdt', tfdt)))]);
+    const early = fragment(1, [...long(0), ...long(135_000)]);
+    assert.equal(beginOf(init, early), 1.5);
+    assert.equal(beginOf(init, fragment(2, [1, 0, 0, 0, ...long(0), ...long(96_000)])), 2);
+    assert.equal(beginOf(init, fragment(3, [...long(0), ...long(1)])), null, 'of an unknown track');
+    assert.equal(beginOf(init, new ArrayBuffer(0)), null);
+    for (let end = 0; end < early.byteLength; end++) assert.equal(beginOf(init, early.slice(0, end)), null);
+    for (let end = 0; end < init.byteLength; end++) beginOf(init.slice(0, end), early);
 });

@@ -1,14 +1,12 @@
 /** Every MP4 that the server gives, as a foreign parser reads it (`boxes.mjs`). */
 import assert from 'node:assert/strict';
-import {spawnSync} from 'node:child_process';
 import {after, before, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
-import {without} from './browser.mjs';
+import {without, withoutFfmpeg} from './browser.mjs';
 import {BINARY, rs2rtc} from './rs2rtc.mjs';
 
 const PARSER = new URL('node_modules/mp4box/package.json', import.meta.url);
-const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;
-const skip = without(PARSER, 'mp4box') || without(BINARY, 'release binary') || !hasFfmpeg && without('/usr/bin/ffmpeg', 'ffmpeg');
+const skip = without(PARSER, 'mp4box') || without(BINARY, 'release binary') || withoutFfmpeg();
 const {check} = skip ? {} : await import('./boxes.mjs');
 
 /** Everything that browsers say they play. */

@@ -3,10 +3,9 @@
  * the camera is let go with the page.
  */
 import assert from 'node:assert/strict';
-import {spawnSync} from 'node:child_process';
 import {after, before, test} from 'node:test';
-import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './browser.mjs';
-import {BINARY, rs2rtc} from './rs2rtc.mjs';
+import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without, withoutFfmpeg} from './browser.mjs';
+import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 
@@ -39,12 +38,8 @@ async function pins(browser, ways) {
         await page.close();
         assert.deepEqual(faults, [], mode);
     }
-    for (const until = Date.now() + 60_000; ;) {
-        const open = Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
-        if (!open.length) return;
-        assert.ok(Date.now() < until, JSON.stringify(open));
-        await new Promise(resolve => setTimeout(resolve, 100));
-    }
+    const viewers = async () => Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
+    await until(viewers, all => !all.length);
 }
 
 test('Chromium plays each way that is pinned', {skip}, async () => {
@@ -81,7 +76,7 @@ async function playsWhatHasSound(browser) {
             const watching = async () => (await (await fetch(`${own.url}api/streams?src=cam`)).json()).consumers.map((/** @type {any} */ one) => one.format_name);
             assert.deepEqual(await watching(), ['mse/fmp4'], path);
             await page.close();
-            while ((await watching()).length) await new Promise(resolve => setTimeout(resolve, 50));
+            await until(watching, all => !all.length);
             assert.equal(heard.match(/^event: source_opened$/gm)?.length, index + 1, heard);
             assert.deepEqual(faults, [], path);
         }
@@ -92,9 +87,7 @@ async function playsWhatHasSound(browser) {
     }
 }
 
-const noFfmpeg = spawnSync('ffmpeg', ['-version']).status !== 0 && without('/usr/bin/ffmpeg', 'ffmpeg');
-
-test('Chromium plays a camera with AAC by itself, and it is opened once', {skip: skip || noFfmpeg}, async () => {
+test('Chromium plays a camera with AAC by itself, and it is opened once', {skip: skip || withoutFfmpeg()}, async () => {
     const {browser, close} = await launch({mdns: 'show'});
     try {
         await playsWhatHasSound(browser);
@@ -103,7 +96,7 @@ test('Chromium plays a camera with AAC by itself, and it is opened once', {skip:
     }
 });
 
-test('a camera with H.265 is seen in still pictures where the browser has no decoder', {skip: skip || noFfmpeg}, async () => {
+test('a camera with H.265 is seen in still pictures where the browser has no decoder', {skip: skip || withoutFfmpeg()}, async () => {
     const own = await rs2rtc('streams:\n  cam: exec:ffmpeg -v error -re -f lavfi -i testsrc2=size=320x180:rate=10 -pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=10 -f mpegts -\n');
     const {browser, close} = await launch({mdns: 'show'});
     try {
@@ -116,7 +109,7 @@ test('a camera with H.265 is seen in still pictures where the browser has no dec
         assert.match(await page.$eval('rs-player .status', n => n.textContent ?? ''), /H\.265[\s\S]*Still pictures/);
         await page.close();
         const watching = async () => (await (await fetch(`${own.url}api/streams?src=cam`)).json()).consumers ?? [];
-        while ((await watching()).length) await new Promise(resolve => setTimeout(resolve, 50));
+        await until(watching, all => !all.length);
     } finally {
         await close();
         await own.stop();

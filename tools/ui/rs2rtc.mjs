@@ -22,6 +22,22 @@ export async function freePort() {
 }
 
 /**
+ * Asks again and again until the answer fits, for a minute at most.
+ * @template T
+ * @param {() => Promise<T>} look
+ * @param {(value: T) => unknown} fits
+ * @returns {Promise<T>} the answer that fits
+ */
+export async function until(look, fits) {
+    for (const end = Date.now() + 60_000; ;) {
+        const value = await look();
+        if (fits(value)) return value;
+        if (Date.now() > end) throw new Error(`not after a minute: ${JSON.stringify(value)}`);
+        await new Promise(resolve => setTimeout(resolve, 20));
+    }
+}
+
+/**
  * Starts it and waits until it listens.
  * @param {string} config YAML behind what says where to listen; `api` is a line of its own there
  * @param {{api?: string, webrtc?: string, args?: string[]}} [options] `api`, `webrtc`: more keys of the sections, in flow style

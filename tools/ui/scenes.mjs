@@ -230,7 +230,7 @@ export async function overload({seconds, last}) {
             }, 1000);
         });
         await page.waitForFunction(seconds => /** @type {any} */ (window).all.length >= seconds, {polling: 200, timeout: 3 * PATIENCE}, seconds);
-        return page.evaluate(last => {
+        return await page.evaluate(last => {
             const {all, long} = /** @type {any} */ (window), sum = (/** @type {'frames'|'dropped'} */ key) => all.slice(-last).reduce((sum, one) => sum + one[key], 0);
             return {frames: sum('frames'), dropped: sum('dropped'), playing: all.at(-1).playing, long};
         }, last);
