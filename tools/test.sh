@@ -8,8 +8,8 @@ tools/install-test-tools.sh
 tools/check.sh
 # Some of the pages' tests run the binary. Tests and programs in one go have the same dependencies.
 cargo build --workspace --bins --tests --release --locked
-# Two files at a time: they mostly wait. No test depends on how fast the machine is.
-node --test --test-force-exit --test-concurrency=2 tools/ui/*.test.mjs
+# Two files at a time: they mostly wait. Its report ends with what failed. No test depends on how fast the machine is.
+node --test --test-reporter=spec --test-force-exit --test-concurrency=2 tools/ui/*.test.mjs
 cargo check --manifest-path fuzz/Cargo.toml --target-dir target --release --locked --quiet
 echo "fuzz targets: checked"
 cargo nextest run --workspace --release --locked
