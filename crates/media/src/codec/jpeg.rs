@@ -1,6 +1,8 @@
 //! JPEG pictures as cameras send them (ITU-T T.81), made readable for everybody:
 //! AVI's Motion JPEG leaves the Huffman tables out.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 
 /// Values of the tables for mean values, of luma and of chroma.
@@ -64,10 +66,21 @@ pub(crate) fn write_huffman_tables(out: &mut Vec<u8>) {
 /// tables if it has none (`AVI1`). `None` for one of an unusual form, which is
 /// better decoded and encoded anew.
 pub fn presentable(picture: &Bytes) -> Option<Bytes> {
+    let mut pieces = presentable_pieces(picture)?;
+    if pieces.len() == 1 {
+        return pieces.pop();
+    }
+    Some(pieces.concat().into())
+}
+
+/// The same in pieces that follow each other, one or three, none of them copied: for many viewers of one
+/// picture.
+pub fn presentable_pieces(picture: &Bytes) -> Option<Vec<Bytes>> {
+    let as_it_is = || Some(vec![picture.clone()]);
     let head = picture.get(2..10).filter(|_| picture.starts_with(&SOI));
-    let Some(&[m0, m1, _, _, a, b, c, d]) = head else { return Some(picture.clone()) };
+    let Some(&[m0, m1, _, _, a, b, c, d]) = head else { return as_it_is() };
     match (&[m0, m1], &[a, b, c, d]) {
-        ([0xff, 0xdb], _) | (_, b"JFIF" | b"Exif") => Some(picture.clone()),
+        ([0xff, 0xdb], _) | (_, b"JFIF" | b"Exif") => as_it_is(),
         ([0xff, APP0], b"AVI1") => with_tables(picture),
         _ => None,
     }
@@ -75,24 +88,24 @@ pub fn presentable(picture: &Bytes) -> Option<Bytes> {
 
 /// The picture with the standard Huffman tables in front of its scan, unless it
 /// has tables. `None` if its segments cannot be read.
-fn with_tables(picture: &Bytes) -> Option<Bytes> {
+fn with_tables(picture: &Bytes) -> Option<Vec<Bytes>> {
+    static TABLES: LazyLock<Bytes> = LazyLock::new(|| {
+        let mut tables = Vec::new();
+        write_huffman_tables(&mut tables);
+        tables.into()
+    });
     let mut at = SOI.len();
     loop {
         let [0xff, kind, rest @ ..] = picture.get(at..)? else { return None };
         match kind {
             0xff => at += 1,
-            0xc4 => return Some(picture.clone()),
+            0xc4 => return Some(vec![picture.clone()]),
             0xda => break,
             0xd0..=0xd9 | 0x01 => at += 2,
             _ => at += 2 + usize::from(u16::from_be_bytes(*rest.first_chunk()?)),
         }
     }
-    let (before, scan) = picture.split_at_checked(at)?;
-    let mut whole = Vec::with_capacity(picture.len() + 432);
-    whole.extend_from_slice(before);
-    write_huffman_tables(&mut whole);
-    whole.extend_from_slice(scan);
-    Some(whole.into())
+    Some(vec![picture.slice(..at), TABLES.clone(), picture.slice(at..)])
 }
 
 #[cfg(test)]
@@ -117,6 +130,12 @@ mod tests {
         assert_eq!(tables, 4);
         assert!(whole.ends_with(&[0xff, 0xda, 0, 4, 1, 2, 9, 9, 0xff, 0xd9]));
         assert_eq!(presentable(&whole).unwrap(), whole, "once is enough");
+        // Of many viewers each is sent the same bytes, not a copy.
+        let [first, second] = [(); 2].map(|()| presentable_pieces(&picture).unwrap());
+        assert_eq!(first.concat(), whole);
+        let places = |pieces: &[Bytes]| pieces.iter().map(|p| p.as_ptr()).collect::<Vec<_>>();
+        assert_eq!(places(&first), places(&second));
+        assert_eq!(first[0].as_ptr(), picture.as_ptr());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rs2rtc_base::{Error, ErrorKind};
-use rs2rtc_media::codec::jpeg::presentable;
+use rs2rtc_media::codec::jpeg::{presentable, presentable_pieces};
 use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media, Payload};
 use rs2rtc_streams::{
     Attached, CancellationToken, Connection, Departure, Description, Request, Sender, Stream,
@@ -235,10 +235,14 @@ impl Live {
                 return Ok(Some(pieces));
             }
             Form::Multipart | Form::Jpeg if self.codec.id == CodecId::RawVideo => {
-                make::image(&self.context, frame, &self.codec).await.map(|image| self.framed(image))
+                make::image(&self.context, frame, &self.codec)
+                    .await
+                    .map(|image| self.framed(vec![image]))
             }
-            Form::Multipart | Form::Jpeg => {
-                Ok(self.framed(presentable(data).unwrap_or_else(|| data.clone())))
+            // It is a message by itself.
+            Form::Jpeg => Ok(vec![presentable(data).unwrap_or_else(|| data.clone())]),
+            Form::Multipart => {
+                Ok(self.framed(presentable_pieces(data).unwrap_or_else(|| vec![data.clone()])))
             }
             Form::Text(style) => {
                 let (style, data, codec) = (style.clone(), data.clone(), self.codec.clone());
@@ -261,14 +265,13 @@ impl Live {
         clear.into_iter().chain([text.into()]).collect()
     }
 
-    fn framed(&self, image: Bytes) -> Vec<Bytes> {
+    fn framed(&self, image: Vec<Bytes>) -> Vec<Bytes> {
         if self.form == Form::Jpeg {
-            return vec![image];
+            return image;
         }
-        let head = format!(
-            "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
-            image.len()
-        );
-        vec![head.into(), image, Bytes::from_static(b"\r\n")]
+        let len: usize = image.iter().map(Bytes::len).sum();
+        let head = format!("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len}\r\n\r\n");
+        let head = [Bytes::from(head)].into_iter();
+        head.chain(image).chain([Bytes::from_static(b"\r\n")]).collect()
     }
 }
