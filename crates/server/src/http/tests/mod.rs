@@ -24,6 +24,7 @@ mod outputs;
 mod picture_streams;
 mod pictures;
 mod players;
+mod slow_readers;
 mod talk;
 mod trial;
 
