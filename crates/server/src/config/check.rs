@@ -10,14 +10,14 @@ use rs2rtc_endpoints::table;
 use rs2rtc_media::filter;
 
 use super::Config;
-use super::problem::{Place, Severity};
+use super::problem::{Place, Problem, Severity};
 
 /// Codecs that cameras have.
 const EXAMPLES: [&str; 8] = ["h264", "h265", "av1", "mjpeg", "aac", "opus", "pcma", "pcmu"];
 
 /// Reports what stands in a section and cannot work.
 pub(super) fn check(config: &mut Config) {
-    let mut problems = Vec::new();
+    let mut problems = half_logins(config);
     for entry in config.streams.iter() {
         let Some(place) = &entry.place else { continue };
         for (index, source) in entry.sources.iter().enumerate() {
@@ -56,6 +56,27 @@ pub(super) fn check(config: &mut Config) {
         problems.extend(all.map(|text| place.problem(Severity::Warning, text)));
     }
     config.problems.append(&mut problems);
+}
+
+/// A password without a name protects nothing, and a name without a password hardly.
+fn half_logins(config: &Config) -> Vec<Problem> {
+    let (api, rtsp) = (&config.api, &config.rtsp);
+    let logins = [("api", &api.username, &api.password), ("rtsp", &rtsp.username, &rtsp.password)];
+    let found = logins.into_iter().filter_map(|(section, name, password)| {
+        let (key, text) = match (name.is_empty(), password.is_empty()) {
+            (true, false) => (
+                "password",
+                format!("is asked of nobody without {section}.username: set both for a login"),
+            ),
+            (false, true) => (
+                "username",
+                format!("lets in who gives this name and no password: set {section}.password"),
+            ),
+            _ => return None,
+        };
+        Some(config.place(&format!("{section}.{key}"))?.problem(Severity::Warning, text))
+    });
+    found.collect()
 }
 
 /// Reports files of this machine that cannot be used as they are named.

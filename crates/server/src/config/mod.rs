@@ -105,6 +105,8 @@ pub struct Config {
     pub liveness: liveness::Resolved,
     /// What is wrong, in the order it was found.
     pub problems: Vec<Problem>,
+    /// Where values stand that are judged when all is read.
+    places: Vec<Place>,
 }
 
 impl Config {
@@ -180,7 +182,14 @@ impl Config {
     fn read(&mut self, file: &str, document: &Node) {
         let mut root = Section::new(file, "", document);
         self.read_root(&mut root);
-        self.problems.extend(root.finish().problems);
+        let found = root.finish();
+        self.problems.extend(found.problems);
+        self.places.extend(found.places);
+    }
+
+    /// Where the value of a key stands that counts.
+    fn place(&self, path: &str) -> Option<&Place> {
+        self.places.iter().rfind(|place| place.path == path)
     }
 
     fn read_root(&mut self, root: &mut Section<'_>) {

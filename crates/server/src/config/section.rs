@@ -36,6 +36,8 @@ pub struct Found {
     pub problems: Vec<Problem>,
     /// What was asked for, if the section notes that.
     pub keys: Vec<Key>,
+    /// Where values stand that are judged when all is read.
+    pub places: Vec<Place>,
 }
 
 /// What a section without a document reads.
@@ -278,6 +280,7 @@ impl<'d> Section<'d> {
     pub fn absorb(&mut self, found: Found) {
         self.found.problems.extend(found.problems);
         self.found.keys.extend(found.keys);
+        self.found.places.extend(found.places);
     }
 
     /// The texts of a list, or of a single text; other items are reported and skipped.
@@ -311,6 +314,16 @@ impl<'d> Section<'d> {
     /// The place of a key's value, for later.
     pub fn place(&self, key: &str, node: &Node) -> Place {
         Place { file: self.file.to_owned(), at: node.at, path: self.child(key) }
+    }
+
+    /// Remembers where keys stand that are judged when all is read.
+    pub fn remember(&mut self, keys: &[&'static str]) {
+        for key in keys {
+            if let Some(node) = self.any(key) {
+                let place = self.place(key, node);
+                self.found.places.push(place);
+            }
+        }
     }
 
     /// Reports a problem at a full path.

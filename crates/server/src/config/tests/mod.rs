@@ -134,6 +134,27 @@ xiaomi: {"1": token}
 }
 
 #[test]
+fn half_a_login_is_told_where_it_stands() {
+    let told = |text: &str| problems(&Config::parse("f.yaml", text));
+    let name = |section: &str| format!("without {section}.username: set both for a login");
+    for section in ["api", "rtsp"] {
+        let password = told(&format!("{section}:\n  listen: ''\n  password: geheim\n"));
+        let place = format!("f.yaml:3:13: {section}.password: is asked of nobody {}", name(section));
+        assert_eq!(password, [place]);
+        let user = told(&format!("{section}: {{username: ada}}"));
+        assert_eq!(user.len(), 1, "{user:?}");
+        assert!(user[0].ends_with(&format!("no password: set {section}.password")), "{user:?}");
+        assert_eq!(told(&format!("{section}: {{username: ada, password: geheim}}")), [""; 0]);
+        assert_eq!(told(&format!("{section}: {{username: '', password: ''}}")), [""; 0]);
+    }
+    // What stands in another document counts.
+    let texts = ["{api: {password: geheim}}", "{api: {username: ada}}"];
+    let documents = texts.map(|text| sources::Document { name: "-c".into(), text: text.into() });
+    let both = Sources { documents: documents.to_vec(), ..Sources::default() };
+    assert_eq!(problems(&Config::from_sources(&both)), [""; 0]);
+}
+
+#[test]
 fn what_is_published_is_checked_with_its_place() {
     let text = "streams: {a: 'demo:'}\npublish:\n  a:\n    - rtsp://u:pw@h/a\n    - rtsp://h/b#transport=udp\n    - rtmp://u:pw@h/c\n  b: rtsps://h/d#media=video\n  c: nowhere\n";
     let config = Config::parse("f.yaml", text);
