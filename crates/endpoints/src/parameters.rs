@@ -72,7 +72,7 @@ fn odd_value(parameter: &Parameter, value: &str) -> Option<String> {
 }
 
 /// A short text that hides nothing and breaks no line.
-fn is_word(text: &str) -> bool {
+pub(crate) fn is_word(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }

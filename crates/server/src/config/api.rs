@@ -93,7 +93,7 @@ impl Api {
         section.text("username", &mut self.username);
         section.about("Password that goes with it.");
         section.secret("password", &mut self.password);
-        section.remember(&["username", "password"]);
+        section.remember(&["username", "password", "origin", "tls_cert", "tls_key"]);
         section.about("Ask programs on this machine for the login too.");
         section.flag("local_auth", &mut self.local_auth);
         section.about("Prefix of all paths, such as /rtc.");
@@ -136,6 +136,7 @@ impl Rtsp {
         section.remember(&["username", "password"]);
         section.about("Codecs for clients that name none.");
         section.text("default_query", &mut self.default_query);
+        section.remember(&["default_query"]);
         section.about("Largest RTP packet in bytes; 0: 1472. Any smaller value gives packets of at most 1180 bytes.");
         section.number("pkt_size", &mut self.pkt_size);
     }

@@ -2,15 +2,19 @@
 //! that streams are sent to, are of a kind that exists, and their parameters. Such a stream is kept; opening
 //! it tells its viewers why.
 
+use std::collections::BTreeMap;
+
 use rs2rtc_base::url::query_pairs;
 use rs2rtc_base::{Redacted, nearest};
 use rs2rtc_endpoints::modules::Modules;
 use rs2rtc_endpoints::parameters::odd;
+use rs2rtc_endpoints::sources::ffmpeg;
 use rs2rtc_endpoints::table;
 use rs2rtc_media::filter;
 
 use super::Config;
 use super::problem::{Place, Problem, Severity};
+use crate::http::tls::Identity;
 
 /// Codecs that cameras have.
 const EXAMPLES: [&str; 8] = ["h264", "h265", "av1", "mjpeg", "aac", "opus", "pcma", "pcmu"];
@@ -18,8 +22,17 @@ const EXAMPLES: [&str; 8] = ["h264", "h265", "av1", "mjpeg", "aac", "opus", "pcm
 /// Reports what stands in a section and cannot work.
 pub(super) fn check(config: &mut Config) {
     let mut problems = half_logins(config);
+    problems.extend(wrong_default_query(config));
+    problems.extend(wrong_origin(config));
+    if is_text(&config.api.tls_cert) && is_text(config.api.tls_key.expose()) {
+        problems.extend(wrong_certificate(config));
+    }
     for entry in config.streams.iter() {
         let Some(place) = &entry.place else { continue };
+        if entry.name.is_empty() {
+            let text = "the stream has no name, so nobody can ask for it".to_owned();
+            problems.push(place.problem(Severity::Warning, text));
+        }
         for (index, source) in entry.sources.iter().enumerate() {
             let named = |name: &str| config.streams.get(name).is_some();
             let at = entry.places.get(index).copied().unwrap_or(place.at);
@@ -27,9 +40,7 @@ pub(super) fn check(config: &mut Config) {
             let found = match wrong(source, &config.modules, named) {
                 Some(text) => vec![text],
                 None if named(source) => Vec::new(),
-                None => {
-                    table::entry(source).map_or_else(Vec::new, |kind| odd(kind.parameters, source))
-                }
+                None => odd_parameters(source, &config.ffmpeg),
             };
             problems.extend(found.into_iter().map(|text| place.problem(Severity::Warning, text)));
         }
@@ -39,7 +50,12 @@ pub(super) fn check(config: &mut Config) {
             let text = "no stream of this name is configured".to_owned();
             problems.push(place.problem(Severity::Warning, text));
         }
-        for text in config.preload.get(name).into_iter().flat_map(|query| wrong_query(query)) {
+        for text in config
+            .preload
+            .get(name)
+            .into_iter()
+            .flat_map(|query| wrong_query(query, "video, audio and microphone"))
+        {
             problems.push(place.problem(Severity::Warning, text));
         }
     }
@@ -56,6 +72,71 @@ pub(super) fn check(config: &mut Config) {
         problems.extend(all.map(|text| place.problem(Severity::Warning, text)));
     }
     config.problems.append(&mut problems);
+}
+
+/// What of the parameters of a source means nothing.
+fn odd_parameters(source: &str, templates: &BTreeMap<String, String>) -> Vec<String> {
+    let Some(kind) = table::entry(source) else { return Vec::new() };
+    let mut found = odd(kind.parameters, source);
+    if kind.module == "ffmpeg" {
+        found.extend(ffmpeg::odd_codecs(source, templates));
+    }
+    found
+}
+
+fn wrong_default_query(config: &Config) -> Vec<Problem> {
+    let Some(place) = config.place("rtsp.default_query") else { return Vec::new() };
+    let query = config.rtsp.default_query.as_str();
+    let is_mp4 = query_pairs(query).any(|(name, _)| name == "mp4");
+    let found = if is_mp4 { Vec::new() } else { wrong_query(query, "video and audio") };
+    found.into_iter().map(|text| place.problem(Severity::Warning, text)).collect()
+}
+
+fn wrong_origin(config: &Config) -> Option<Problem> {
+    let origin = config.api.origin.as_str();
+    if origin.is_empty() || origin == "*" || is_origin(origin) {
+        return None;
+    }
+    let text = format!(
+        "must be * or an origin as browsers send it, such as https://home.example.com or \
+         http://192.168.1.5:8123, not {:?}: no page gets in by it",
+        Redacted(origin).to_string()
+    );
+    Some(config.place("api.origin")?.problem(Severity::Warning, text))
+}
+
+/// `scheme://host[:port]` (RFC 6454 6.1).
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let port = match host.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port,
+        _ => "0",
+    };
+    let is_scheme = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    let is_host = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    !scheme.is_empty()
+        && scheme.bytes().all(is_scheme)
+        && !host.is_empty()
+        && host.bytes().all(is_host)
+        && port.parse::<u16>().is_ok()
+}
+
+/// Whether a certificate or key is given as such, not by the name of its file.
+fn is_text(value: &str) -> bool {
+    value.contains('\n')
+}
+
+fn wrong_certificate(config: &Config) -> Option<Problem> {
+    let api = &config.api;
+    let keys = [api.tls_listen.as_str(), api.tls_cert.as_str(), api.tls_key.expose()];
+    if keys.contains(&"") {
+        return None;
+    }
+    let text = Identity::load(&api.tls_cert, &api.tls_key).err()?.to_string();
+    let key = if text.starts_with("api.tls_key") { "api.tls_key" } else { "api.tls_cert" };
+    let text = text.strip_prefix(key).map_or(text.as_str(), |rest| rest.trim_start_matches(": "));
+    let text = format!("{text}; there is no HTTPS with it");
+    Some(config.place(key)?.problem(Severity::Warning, text))
 }
 
 /// A password without a name protects nothing, and a name without a password hardly.
@@ -83,6 +164,10 @@ fn half_logins(config: &Config) -> Vec<Problem> {
 pub(super) fn check_files(config: &mut Config) {
     if let (Some(place), Some(text)) = (&config.log_place, config.log.unwritable()) {
         config.problems.push(place.problem(Severity::Warning, text));
+    }
+    if !(is_text(&config.api.tls_cert) && is_text(config.api.tls_key.expose())) {
+        let wrong = wrong_certificate(config);
+        config.problems.extend(wrong);
     }
 }
 
@@ -124,13 +209,13 @@ fn wrong(source: &str, modules: &Modules, is_stream: impl Fn(&str) -> bool) -> O
     }
 }
 
-/// What a preload asks for that no source has.
-fn wrong_query(query: &str) -> Vec<String> {
+/// What a query asks for that no source has.
+fn wrong_query(query: &str, kinds: &str) -> Vec<String> {
     let pairs: Vec<(String, String)> = query_pairs(query).collect();
     let known = |name: &str| ["video", "audio", "microphone"].contains(&name);
     let medias = pairs.iter().filter(|(name, _)| known(name));
     if !query.is_empty() && medias.clone().next().is_none() {
-        return vec![format!("{query:?} asks for nothing, use video, audio and microphone")];
+        return vec![format!("{query:?} asks for nothing, use {kinds}")];
     }
     let wrong = medias.flat_map(|(_, codecs)| filter::unknown(codecs));
     wrong

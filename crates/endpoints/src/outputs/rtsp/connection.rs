@@ -184,13 +184,9 @@ impl Connection {
     fn request(&self, query: &str) -> Request {
         let pairs: Vec<(String, String)> = query_pairs(query).collect();
         let find = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        let mut medias = filter::medias(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())));
-        if find("mp4").is_some() && medias.is_empty() {
-            medias = mp4_medias();
-        }
+        let mut medias = medias(&pairs);
         if medias.is_empty() {
-            let default: Vec<_> = query_pairs(&self.settings.default_query).collect();
-            medias = filter::medias(default.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+            medias = self::medias(&query_pairs(&self.settings.default_query).collect::<Vec<_>>());
         }
         let may_talk = self.may(Access::Publish).is_ok();
         if find("backchannel") == Some("1") && may_talk {
@@ -348,6 +344,15 @@ async fn kicked(attached: Option<&Attached>, player: Option<&Player>) -> String 
     attached.kick_reason().unwrap_or_else(|| "ended by the server".to_owned())
 }
 
+/// What a query asks for.
+fn medias(pairs: &[(String, String)]) -> Vec<Media> {
+    let medias = filter::medias(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+    if medias.is_empty() && pairs.iter().any(|(name, _)| name == "mp4") {
+        return mp4_medias();
+    }
+    medias
+}
+
 fn mp4_medias() -> Vec<Media> {
     let video = vec![Codec::new(CodecId::H264), Codec::new(CodecId::H265)];
     let audio = vec![Codec::new(CodecId::Aac)];
@@ -370,4 +375,21 @@ fn talk_media() -> Media {
         Codec::new(CodecId::Aac).clock(16_000),
     ];
     Media { kind: Kind::Audio, direction: Direction::RecvOnly, codecs, id: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_queries_ask_for() {
+        let asked = |query: &str| {
+            let pairs: Vec<_> = query_pairs(query).collect();
+            medias(&pairs).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let mp4 = ["video, sendonly, H264, H265", "audio, sendonly, MPEG4-GENERIC"];
+        assert_eq!(asked("mp4"), mp4);
+        assert_eq!(asked("mp4&video"), ["video, sendonly, ANY"]);
+        assert!(asked("source=x").is_empty());
+    }
 }

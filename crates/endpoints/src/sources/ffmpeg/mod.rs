@@ -23,7 +23,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_base::{Error, ErrorKind, Fragment, nearest};
 use rs2rtc_streams::{OpenRequest, Origin};
 
 use crate::Context;
@@ -73,7 +73,7 @@ pub fn refused(source: &str) -> Error {
 /// The capture device that a text without its scheme opens. The picture's, if
 /// it has picture and sound.
 pub fn device(text: &str) -> Option<String> {
-    input::device_path(rs2rtc_base::Fragment::split(text).0)
+    input::device_path(Fragment::split(text).0)
 }
 
 /// Checks an `ffmpeg:` source. Whether streams it names exist is not asked.
@@ -94,6 +94,33 @@ pub fn check(source: &str) -> Result<(), Error> {
     };
     let command = command::build(&environment)?;
     Plan::new(&command).check()
+}
+
+/// What `#video=` and `#audio=` name that is neither a template, built in or one of these,
+/// nor an option of FFmpeg: FFmpeg takes such a word for a file to write.
+pub fn odd_codecs(source: &str, templates: &BTreeMap<String, String>) -> Vec<String> {
+    let templates = Templates(templates);
+    let (_, parameters) = Fragment::split(text(source));
+    let named = parameters.iter().filter(|(key, _)| [key::VIDEO, key::AUDIO].contains(key));
+    let odd = named.filter(|(key, name)| {
+        let known = ["", "copy"].contains(name) || (*key == key::AUDIO && *name == "auto");
+        let option = name.trim_start_matches(['"', '\'', ' ']).starts_with('-');
+        !known && !option && templates.get(name).is_none()
+    });
+    odd.map(|(key, name)| {
+        let words = ["h264", "h265", "mjpeg", "raw"].into_iter();
+        let sounds = ["aac", "opus", "pcma", "pcmu", "mp3"].into_iter();
+        let known: Vec<&str> = if key == key::VIDEO { words.collect() } else { sounds.collect() };
+        if !crate::parameters::is_word(&name.replace('/', "-")) {
+            return format!("the value of #{key} is neither a codec nor an option of FFmpeg");
+        }
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("use copy, {} or a template of section ffmpeg", known.join(", ")),
+        };
+        format!("#{key}={name} is no codec that is known here, {hint}")
+    })
+    .collect()
 }
 
 /// What `#audio=auto` is where nothing else is asked for: every viewer
@@ -133,7 +160,7 @@ async fn plan(
     origin: Origin,
     sound: Option<&str>,
 ) -> Result<Plan, Error> {
-    let named = context.has_stream(rs2rtc_base::Fragment::split(text(source)).0);
+    let named = context.has_stream(Fragment::split(text(source)).0);
     let is_stream = |_: &str| named;
     if !risk(source, &is_stream).is_allowed(origin) {
         return Err(refused(source));

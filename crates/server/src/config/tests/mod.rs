@@ -107,7 +107,9 @@ exec: {allow_paths: [ffmpeg]}
     let modules = ["multitrans", "wyze"].map(|m| {
         format!("f.yaml:2:16: app.modules: module {m:?} is not available in this version")
     });
-    assert_eq!(problems(&config), modules);
+    let (found, files) = (problems(&config), "f.yaml:14:13: api.tls_cert: /cert.pem: ");
+    assert_eq!(found[..2], modules);
+    assert!(found.len() == 3 && found[2].starts_with(files), "{found:?}");
     assert_eq!(
         (config.api.tls_listen.as_str(), config.api.tls_cert.as_str()),
         (":443", "/cert.pem")
@@ -139,7 +141,8 @@ fn half_a_login_is_told_where_it_stands() {
     let name = |section: &str| format!("without {section}.username: set both for a login");
     for section in ["api", "rtsp"] {
         let password = told(&format!("{section}:\n  listen: ''\n  password: geheim\n"));
-        let place = format!("f.yaml:3:13: {section}.password: is asked of nobody {}", name(section));
+        let place =
+            format!("f.yaml:3:13: {section}.password: is asked of nobody {}", name(section));
         assert_eq!(password, [place]);
         let user = told(&format!("{section}: {{username: ada}}"));
         assert_eq!(user.len(), 1, "{user:?}");
@@ -152,6 +155,67 @@ fn half_a_login_is_told_where_it_stands() {
     let documents = texts.map(|text| sources::Document { name: "-c".into(), text: text.into() });
     let both = Sources { documents: documents.to_vec(), ..Sources::default() };
     assert_eq!(problems(&Config::from_sources(&both)), [""; 0]);
+}
+
+#[test]
+fn origins_queries_names_and_codecs_that_mean_nothing_are_told() {
+    let told = |text: &str| problems(&Config::parse("f.yaml", text));
+    let origin = |origin: &str| told(&format!("api: {{origin: '{origin}'}}"));
+    for good in ["*", "https://a.b", "http://192.168.1.5:8123", "http://[::1]:80", "app://x", ""] {
+        assert_eq!(origin(good), [""; 0], "{good}");
+    }
+    for bad in ["a.b", "https://a.b/", "**", "http://a, http://b", "https://", "http://a:b", "null"]
+    {
+        let told = origin(bad);
+        assert_eq!(told.len(), 1, "{bad}: {told:?}");
+        assert!(told[0].starts_with("f.yaml:1:15: api.origin: must be * or an origin"), "{told:?}");
+    }
+    assert!(!origin("http://u:geheim@h")[0].contains("geheim"));
+    let query = |query: &str| told(&format!("rtsp: {{default_query: '{query}'}}"));
+    for good in ["video&audio", "mp4", "video=h264,h265&audio=aac"] {
+        assert_eq!(query(good), [""; 0], "{good}");
+    }
+    let place = "f.yaml:1:23: rtsp.default_query:";
+    assert_eq!(query("foo"), [format!("{place} \"foo\" asks for nothing, use video and audio")]);
+    assert!(query("video=h999")[0].contains("unknown codec \"h999\""));
+    let nameless = told("streams:\n  '': 'demo:'\n  a: 'demo:'\n");
+    let text = "f.yaml:2:7: streams.: the stream has no name, so nobody can ask for it";
+    assert_eq!(nameless, [text]);
+    let source = |parameters: &str, more: &str| {
+        told(&format!("streams:\n  a: 'ffmpeg:rtsp://h/1{parameters}'\n{more}"))
+    };
+    for good in ["#video=h264#audio=auto", "#video=copy#audio", "#video=-c:v libx264 -g 5"] {
+        assert_eq!(source(good, ""), [""; 0], "{good}");
+    }
+    assert_eq!(source("#video=mine", "ffmpeg: {mine: -c:v libx264}\n"), [""; 0]);
+    let near = "f.yaml:2:6: streams.a: #video=h265x is no codec that is known here, did you mean \"h265\"?";
+    assert_eq!(source("#video=h265x", ""), [near]);
+    assert!(source("#audio=quiet", "")[0].contains("use copy, aac, opus"));
+    let strange = source("#video=pa ss:w@rd", "");
+    assert!(strange[0].contains("the value of #video") && !strange[0].contains("w@rd"));
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_told() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/tests/tls/");
+    let (one, key) = (format!("{folder}one.pem"), format!("{folder}one.key"));
+    let text = |certificate: &str, key: &str| {
+        format!("api:\n  tls_listen: ':443'\n  tls_cert: {certificate}\n  tls_key: {key}\n")
+    };
+    let told =
+        |certificate: &str, key: &str| problems(&Config::parse("f.yaml", &text(certificate, key)));
+    assert_eq!(told(&one, &key), [""; 0]);
+    let missing = told("/no/such.pem", &key);
+    assert!(missing[0].starts_with("f.yaml:3:13: api.tls_cert: /no/such.pem: "), "{missing:?}");
+    let other = told(&one, &format!("{folder}two.key"));
+    assert!(other[0].starts_with("f.yaml:4:12: api.tls_key: ") && other[0].contains("belong"));
+    let empty = told(&key, &key);
+    assert!(empty[0].contains("no certificate in it"), "{empty:?}");
+    // Who may not know what this machine holds learns of no file; texts speak for themselves.
+    let alone = |text: &str| problems(&Config::from_sources(&sources::alone("f.yaml", text)));
+    assert_eq!(alone(&text("/no/such.pem", &key)), [""; 0]);
+    let texts = text("\"no\\nPEM\"", "\"no\\nkey\"");
+    assert!(alone(&texts)[0].starts_with("f.yaml:3:13: api.tls_cert: no certificate in it"));
 }
 
 #[test]
