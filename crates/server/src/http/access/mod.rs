@@ -313,9 +313,12 @@ fn check_site(
     policy: &Policy,
     class: Class,
     facts: &Facts<'_>,
-    check_host: bool,
+    is_nobody: bool,
 ) -> Result<(), Denied> {
-    if class < Class::Stream || policy.origin == "*" {
+    // Any page may look then. What changes something asks for more than the address of a
+    // browser, which every page on the internet can borrow.
+    let is_open = policy.origin == "*" && (!is_nobody || policy.compat);
+    if class < Class::Stream || is_open {
         return Ok(());
     }
     // Only a browser can be lured here. What says nothing of itself may be one if it reads, under
@@ -330,7 +333,10 @@ fn check_site(
     }
     let named =
         if facts.origin.is_empty() { String::new() } else { format!(" ({})", facts.origin) };
-    let strange = format!("a page of another site{named} may not do this");
+    let strange = match policy.origin.as_str() {
+        "*" => format!("a page of another site{named} {STAR}"),
+        _ => format!("a page of another site{named} may not do this"),
+    };
     let trusted = is_trusted(policy, facts.origin, facts.host);
     match facts.fetch_site {
         "" | "same-origin" | "none" => {}
@@ -340,7 +346,7 @@ fn check_site(
     if !facts.origin.is_empty() && !trusted {
         return refuse(strange);
     }
-    if check_host
+    if is_nobody
         && !facts.host.is_empty()
         && !is_local_name(facts.host)
         && !policy.hosts.iter().any(|h| is_host(h, facts.host))
@@ -350,6 +356,9 @@ fn check_site(
     }
     Ok(())
 }
+
+const STAR: &str = "may look, by api.origin, but change something only with a login in the request: \
+    set api.username and api.password, or that page's own origin in api.origin";
 
 const SILENT: &str = "a browser that does not say which page asks (Referer) may not do this: \
     use the pages of this server, https, or a program";

@@ -110,10 +110,40 @@ fn pages_of_other_sites_change_nothing() {
     assert!(!run(&open, stream, "http://localhost:8123", "same-site", "localhost:1984"));
     assert!(run(&open, Class::View, "http://evil.example", "cross-site", "127.0.0.1:1984"));
     assert!(run(&open, Class::Own, "http://evil.example", "cross-site", "127.0.0.1:1984"));
-    let star = Policy { origin: "*".into(), ..Policy::default() };
-    assert!(run(&star, stream, "http://evil.example", "cross-site", "127.0.0.1:1984"));
     let page = Policy { origin: "http://ha.local:8123".into(), ..Policy::default() };
     assert!(run(&page, stream, "http://ha.local:8123", "cross-site", "127.0.0.1:1984"));
+}
+
+#[test]
+fn with_a_star_pages_look_and_change_something_with_a_login_only() {
+    let evil = Facts {
+        origin: "http://evil.example",
+        fetch_site: "cross-site",
+        host: "192.168.1.2:1984",
+        ..Facts::default()
+    };
+    let star = Policy { origin: "*".into(), ..Policy::default() };
+    for ip in ["127.0.0.1", "192.168.1.5"] {
+        assert!(decide(&star, Class::View, peer(ip), &evil).is_ok(), "{ip}");
+        for class in [Class::Stream, Class::Admin] {
+            let Err(Denied::Site(text)) = decide(&star, class, peer(ip), &evil) else {
+                panic!("{ip} {class:?}");
+            };
+            assert!(text.contains("(http://evil.example) may look"), "{text}");
+        }
+    }
+    // Its own pages, and programs, as ever.
+    let own = Facts { origin: "http://192.168.1.2:1984", fetch_site: "same-origin", ..evil };
+    assert!(decide(&star, Class::Stream, peer("192.168.1.5"), &own).is_ok());
+    assert!(decide(&star, Class::Admin, peer("127.0.0.1"), &Facts::default()).is_ok());
+    let with_login = Policy { origin: "*".into(), ..login() };
+    let knows = Facts { authorization: "Basic YWRtaW46cGFzcw==", ..evil };
+    assert!(decide(&with_login, Class::Admin, peer("8.8.8.8"), &knows).is_ok());
+    assert!(decide(&with_login, Class::Admin, peer("127.0.0.1"), &evil).is_err(), "no login");
+    let token = Facts { token: true, ..evil };
+    assert!(decide(&star, Class::Admin, peer("8.8.8.8"), &token).is_ok());
+    let compat = Policy { compat: true, ..star };
+    assert!(decide(&compat, Class::Admin, peer("192.168.1.5"), &evil).is_ok(), "as go2rtc");
 }
 
 #[test]
