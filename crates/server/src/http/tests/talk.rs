@@ -79,3 +79,21 @@ async fn a_stream_that_is_not_there_has_no_floor() {
     assert_eq!(answer, json!({ "type": "error", "value": "talk/request: stream not found" }));
     server.stop().await;
 }
+
+#[tokio::test]
+async fn who_has_no_session_gets_no_floor() {
+    let server = Server::start("talk-alone", DEMO);
+    let (status, mut socket) = super::open_socket_to(&server, "demo", "").await;
+    assert_eq!(status, 101);
+    let text = json!({ "type": "talk/request", "value": { "name": "x".repeat(9999) } }).to_string();
+    tokio::io::AsyncWriteExt::write_all(&mut socket, &super::frame(&text)).await.unwrap();
+    let answer: Value = serde_json::from_str(&super::read_text(&mut socket).await).unwrap();
+    let text = "talk/request: there is no session here: say hello or send an offer first";
+    assert_eq!(answer, json!({ "type": "error", "value": text }));
+    // Of a long name everybody sees the beginning.
+    let mut one = Player::open(&server, "demo", "talker-number-one").await;
+    ask(&mut one, &"\u{53A8}".repeat(9999)).await;
+    one.hear("talk/granted").await;
+    assert_eq!(one.hear("talk").await["by"], "\u{53A8}".repeat(40));
+    server.stop().await;
+}

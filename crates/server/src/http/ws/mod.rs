@@ -137,6 +137,8 @@ struct Client {
     /// Since when the page is hidden.
     hidden: Option<Instant>,
     talk: Talk,
+    /// The player has said who it is.
+    has_greeted: bool,
     /// Fires with the first offer: a session of an earlier socket says no more here.
     offered: CancellationToken,
     tell: mpsc::Sender<Told>,
@@ -169,6 +171,7 @@ impl Client {
             running: 0,
             hidden: None,
             talk: Talk::default(),
+            has_greeted: false,
             offered: CancellationToken::new(),
             tell,
             told,
@@ -335,6 +338,7 @@ impl Client {
     /// The player's running sessions of earlier sockets belong to this one now.
     fn on_hello(&mut self, player: &str) -> Message {
         let stream = self.api.streams.get(self.call.query.get("src"));
+        self.has_greeted = true;
         self.talk.listen(stream.clone());
         let name = stream.as_ref().map_or("", |s| s.name());
         let player = match player {
@@ -362,6 +366,11 @@ impl Client {
         };
         if !self.call.talk {
             return failure(&self.api, "talk/request", access::NO_TALK);
+        }
+        // Who has no session has no microphone that could be heard.
+        if !self.has_greeted && self.views.is_empty() && self.running == 0 {
+            let text = "there is no session here: say hello or send an offer first";
+            return failure(&self.api, "talk/request", text);
         }
         let answer = self.talk.request(&stream, name, &self.call.remote_addr());
         for view in &self.views {
