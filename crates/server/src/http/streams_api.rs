@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::call::{Call, Reply, empty, error, json, off_thread, pretty, text_of, typed};
 use super::{Api, Class, stream_json};
+use crate::config::patch::{MAX_KEY, is_key};
 use crate::config::{Edit, WriteError};
 
 /// Looking is for everybody, changing is not.
@@ -93,6 +94,9 @@ async fn put(api: &Arc<Api>, call: &Call, src: &str) -> Reply {
         "" => src,
         name => name,
     };
+    if let Err(text) = check_name(api, name) {
+        return error(StatusCode::BAD_REQUEST, &text);
+    }
     let sources = match meant(api, name, call.query.all("src")) {
         Ok(sources) => sources,
         Err(text) => return error(StatusCode::BAD_REQUEST, &text),
@@ -130,6 +134,24 @@ pub(crate) fn may_save<'t>(
     }
     Err("streams: ${...} stands for a value of the configuration: only who may change that can \
          write it there, see docs/access.md")
+}
+
+/// Whether a stream may have this name that is not there yet.
+///
+/// # Errors
+/// What to answer.
+pub(crate) fn check_name(api: &Api, name: &str) -> Result<(), String> {
+    if api.streams.get(name).is_some() {
+        return Ok(());
+    }
+    // U+FFFD stands where the bytes of a query are no text.
+    if name.contains(|c: char| c.is_control() || c == '\u{FFFD}') {
+        return Err("streams: a name is one line of UTF-8 text".to_owned());
+    }
+    if !is_key(name) {
+        return Err(format!("streams: a name is at most {MAX_KEY} bytes"));
+    }
+    Ok(())
 }
 
 /// The sources with the masks that our lists show replaced by what they hide: a script that
@@ -180,6 +202,9 @@ async fn patch(api: &Api, call: &Call, src: &str) -> Reply {
     let name = call.query.get("name");
     if name.is_empty() {
         return error(StatusCode::BAD_REQUEST, "");
+    }
+    if let Err(text) = check_name(api, name) {
+        return error(StatusCode::BAD_REQUEST, &text);
     }
     let mut src = src.to_owned();
     if api.streams.get(&src).is_none() {

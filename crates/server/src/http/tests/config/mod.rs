@@ -159,6 +159,32 @@ async fn what_cannot_be_written_changes_no_stream_that_is_there() {
 }
 
 #[tokio::test]
+async fn a_name_that_the_file_cannot_hold_is_refused() {
+    let server = Server::start("names", FILE);
+    let before = server.file();
+    let put = async |method: &str, name: &str| {
+        let path = format!("/api/streams?name={name}&src=rtsp://127.0.0.1:1/n");
+        server.call(method, &path).await
+    };
+    let long = |count: usize| "n".repeat(count);
+    for method in ["PUT", "PATCH"] {
+        put(method, &long(1001)).await.is(400, "streams: a name is at most 1000 bytes\n");
+        for name in ["%00", "a%0Ab", "%ff"] {
+            put(method, name).await.is(400, "streams: a name is one line of UTF-8 text\n");
+        }
+    }
+    assert_eq!((server.file(), server.streams.list().len()), (before, 2));
+    // Whatever the longest one is made of, it is read again.
+    let names = [long(1000), "%C3%A4".repeat(500), format!("%23{}", "'".repeat(499)), "K%22".into()];
+    for name in &names {
+        put("PUT", name).await.is(200, "");
+    }
+    let config = crate::config::Config::parse("f", &server.file());
+    assert_eq!((config.streams.len(), config.problems), (6, Vec::new()));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn checked_applied_and_rolled_back() {
     let server = Server::start("apply", FILE);
     let first = server.file();
