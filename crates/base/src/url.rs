@@ -11,7 +11,7 @@ use crate::secret::{Redacted, Secret};
 #[non_exhaustive]
 pub enum UrlError {
     /// No `scheme://`.
-    #[error("wrong url: no scheme")]
+    #[error("wrong url: scheme and host are joined by ://, as in rtsp://192.168.1.10")]
     NoScheme,
     /// The port is not a number from 0 to 65535.
     #[error("wrong url: bad port")]

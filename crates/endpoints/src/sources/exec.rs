@@ -95,6 +95,10 @@ struct Source {
 fn parse(source: &str) -> Result<Source, Error> {
     let text = source.strip_prefix("exec:").unwrap_or(source);
     let (command, parameters) = Fragment::split(text);
+    if command.trim().is_empty() {
+        let text = "exec: there is no command: write exec:PROGRAM ARGUMENTS";
+        return Err(Error::new(ErrorKind::Config, text));
+    }
     source::split(command)?;
     let mut plan = Plan::new(command);
     let signal = number(&parameters, KILLSIGNAL)?;

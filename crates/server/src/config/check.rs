@@ -193,7 +193,11 @@ fn wrong(source: &str, modules: &Modules, is_stream: impl Fn(&str) -> bool) -> O
         return None;
     }
     let Some((scheme, _)) = source.split_once(':') else {
-        return Some(format!("{source:?} is neither a source nor the name of a stream"));
+        let hint = if is_file(source) { ": a file is played by ffmpeg:" } else { "" };
+        let name = if hint.is_empty() { "" } else { source };
+        return Some(format!(
+            "{source:?} is neither a source nor the name of a stream{hint}{name}"
+        ));
     };
     if let Some(off) = table::switched_off(source, modules) {
         return Some(off);
@@ -207,6 +211,13 @@ fn wrong(source: &str, modules: &Modules, is_stream: impl Fn(&str) -> bool) -> O
             Some(format!("no source accepts {scheme:?}{hint}"))
         }
     }
+}
+
+/// Whether a text looks like a file of pictures or sound.
+fn is_file(source: &str) -> bool {
+    const ENDS: [&str; 8] = [".mp4", ".mkv", ".avi", ".mov", ".ts", ".flv", ".wav", ".mp3"];
+    let lower = source.to_ascii_lowercase();
+    source.starts_with(['/', '.', '~']) || ENDS.iter().any(|end| lower.ends_with(end))
 }
 
 /// What a query asks for that no source has.

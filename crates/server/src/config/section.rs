@@ -147,7 +147,16 @@ impl<'d> Section<'d> {
         if let Some(node) = self.any(key) {
             match node.text().and_then(|text| text.trim().parse().ok()) {
                 Some(number) => *into = number,
-                None => self.wrong(key, node, "a whole number from 0 to 65535"),
+                None => {
+                    let shown = match &node.value {
+                        Value::Scalar(scalar) if scalar.is_number => scalar.text.clone(),
+                        Value::Scalar(scalar) => format!("{:?}", scalar.text),
+                        _ => node.kind().to_owned(),
+                    };
+                    let text = format!("must be a whole number from 0 to 65535, not {shown}");
+                    let path = self.child(key);
+                    self.report(Severity::Error, node.at, &path, text);
+                }
             }
         }
     }

@@ -171,8 +171,12 @@ pub fn read(items: &Items, environment: &dyn Environment, instead: Option<&str>)
             }
             None => match std::fs::read(&path) {
                 Ok(bytes) => {
-                    sources.problems.extend(not_text(item, &bytes));
-                    String::from_utf8_lossy(&bytes).into_owned()
+                    let wrong = not_text(item, &bytes);
+                    let is_unread = wrong.as_ref().is_some_and(|p| p.severity == Severity::Error);
+                    sources.problems.extend(wrong);
+                    // What is said of its letters would be many times the same.
+                    let bytes: &[u8] = if is_unread { b"" } else { &bytes };
+                    String::from_utf8_lossy(bytes).into_owned()
                 }
                 Err(error) => {
                     sources.files.push(path.clone());
@@ -230,6 +234,18 @@ fn learn_env(text: &str, env: &mut BTreeMap<String, String>, secrets: &mut Vec<S
 
 /// Says where the first bytes are that are no text.
 fn not_text(file: &str, bytes: &[u8]) -> Option<Problem> {
+    // With its mark, or as Windows writes it without: every other byte of ASCII is zero.
+    let marked = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
+    if marked || bytes.iter().take(4).filter(|byte| **byte == 0).count() == 2 {
+        let text = "is UTF-16, which is not read: save the file as UTF-8";
+        return Some(Problem {
+            severity: Severity::Error,
+            file: file.to_owned(),
+            at: Position { line: 1, column: 1 },
+            path: String::new(),
+            text: text.to_owned(),
+        });
+    }
     let good = bytes.get(..std::str::from_utf8(bytes).err()?.valid_up_to())?;
     let line = String::from_utf8_lossy(good.rsplit(|byte| *byte == b'\n').next()?);
     Some(Problem {
@@ -460,6 +476,22 @@ mod tests {
         assert_eq!(sources.documents[1].text, "new: v\n");
         let sources = read(&Items::new(&[], &dir), &Fixed(&[]), Some("new: 1\n"));
         assert_eq!((sources.is_empty, sources.documents.len()), (false, 1));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn utf_16_is_told_once() {
+        let dir = folder("utf-16");
+        let little =
+            |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        for mark in ["", "\u{FEFF}"] {
+            std::fs::write(dir.join("a.yaml"), little(&format!("{mark}log:\n  level: x\n")))
+                .unwrap();
+            let (_, sources) = texts(&["a.yaml"], &dir, &Fixed(&[]));
+            let told = crate::config::Config::from_sources(&sources).problems;
+            let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+            assert_eq!(told, ["a.yaml:1:1: is UTF-16, which is not read: save the file as UTF-8"]);
+        }
         std::fs::remove_dir_all(&dir).unwrap();
     }
 

@@ -212,7 +212,20 @@ impl Filters {
         let numbers: Vec<u16> = ports.iter().filter_map(|p| p.trim().parse().ok()).collect();
         match numbers.as_slice() {
             [first, last] if first <= last => self.udp_ports = Some((*first, *last)),
-            _ => section.wrong("udp_ports", node, "two ports, first and last"),
+            [first, last] => {
+                let text = format!("the first port comes before the last: [{last}, {first}]");
+                section.report(Severity::Error, node.at, "webrtc.filters.udp_ports", text);
+            }
+            _ => {
+                let text = "must be two ports from 0 to 65535, first and last, such as \
+                    [50000, 50100]";
+                section.report(
+                    Severity::Error,
+                    node.at,
+                    "webrtc.filters.udp_ports",
+                    text.to_owned(),
+                );
+            }
         }
     }
 }

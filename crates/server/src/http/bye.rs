@@ -10,7 +10,7 @@ use axum::http::{Method, StatusCode};
 use rs2rtc_endpoints::outputs::webrtc::Goodbye;
 
 use super::Api;
-use super::call::{Call, Reply, error, status};
+use super::call::{Call, Reply, error, not_allowed, status};
 
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     let path = call.parts.uri.path();
@@ -23,7 +23,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     match *call.method() {
         Method::DELETE | Method::POST => {}
         Method::OPTIONS => return status(StatusCode::NO_CONTENT),
-        _ => return error(StatusCode::METHOD_NOT_ALLOWED, ""),
+        _ => return not_allowed("POST, DELETE, OPTIONS"),
     }
     let goodbye = if beacon { Goodbye::Pagehide } else { Goodbye::Delete };
     match secret(name) {

@@ -242,6 +242,16 @@ pub fn error(status: StatusCode, text: &str) -> Reply {
     reply
 }
 
+/// Said where there is nothing to write to.
+pub const NO_FILE: &str = "there is no configuration file: start with -c FILE";
+
+/// 405 with what would be right.
+pub fn not_allowed(methods: &'static str) -> Reply {
+    let mut reply = error(StatusCode::METHOD_NOT_ALLOWED, &format!("use {methods}"));
+    reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    reply
+}
+
 /// 404 of a path that nobody serves.
 pub fn no_page() -> Reply {
     error(StatusCode::NOT_FOUND, "404 page not found")

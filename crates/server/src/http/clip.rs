@@ -15,7 +15,7 @@ use rs2rtc_endpoints::outputs::mp4::{End, of_query};
 use rs2rtc_streams::{CancellationToken, Departure, Stream};
 use tokio::sync::mpsc;
 
-use super::call::{Call, Reply, error, no_stream, typed};
+use super::call::{Call, Reply, error, no_stream, not_allowed, typed};
 use super::mp4::{description, disposition};
 use super::streamed::{body, until_over};
 use super::{Api, streams_api};
@@ -32,7 +32,7 @@ const MAX_AFTER: Duration = Duration::from_secs(3600);
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     let is_head = call.method() == Method::HEAD;
     if !matches!(*call.method(), Method::GET | Method::HEAD) {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+        return not_allowed("GET, HEAD");
     }
     let Some(stream) = api.streams.get(call.query.get("src")) else { return no_stream() };
     let (before, after) = match span(&call, &stream) {

@@ -8,14 +8,14 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::Api;
-use super::call::{Call, Reply, error, json as reply_json, off_thread};
+use super::call::{Call, NO_FILE, Reply, error, json as reply_json, not_allowed, off_thread};
 use super::config_rs::{reply, with_status};
 use crate::config::versions;
 use crate::live::unconfirmed::LONGEST;
 
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     if api.file.path().is_none() {
-        return error(StatusCode::GONE, "");
+        return error(StatusCode::GONE, NO_FILE);
     }
     let version = call.query.get("version").to_owned();
     match *call.method() {
@@ -36,7 +36,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
             })
             .await
         }
-        _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
+        _ => not_allowed("POST, DELETE"),
     }
 }
 

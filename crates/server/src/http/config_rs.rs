@@ -8,7 +8,9 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::call::{Call, Reply, error, json as reply_json, off_thread, typed};
+use super::call::{
+    Call, NO_FILE, Reply, error, json as reply_json, not_allowed, off_thread, typed,
+};
 use super::config_api::text_of;
 use super::{Api, config_confirm};
 use crate::config::versions::{self, Versions};
@@ -27,7 +29,7 @@ pub(crate) async fn schema(_: Arc<Api>, _: Call) -> Reply {
 /// What is wrong in a text, and for admins what it would change.
 pub(crate) async fn check(api: Arc<Api>, mut call: Call) -> Reply {
     if call.method() != Method::POST {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+        return not_allowed("POST");
     }
     let body = match call.body().await {
         Ok(body) => body,
@@ -75,10 +77,10 @@ fn checked(api: &Api, body: &[u8], admin: bool) -> Reply {
 /// Writes a text and puts it in force.
 pub(crate) async fn apply(api: Arc<Api>, mut call: Call) -> Reply {
     if call.method() != Method::POST {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+        return not_allowed("POST");
     }
     if api.file.path().is_none() {
-        return error(StatusCode::GONE, "");
+        return error(StatusCode::GONE, NO_FILE);
     }
     let body = match call.body().await {
         Ok(body) => body,
@@ -103,7 +105,7 @@ pub(crate) async fn apply(api: Arc<Api>, mut call: Call) -> Reply {
 /// All versions, or the text of one.
 pub(crate) async fn list(api: Arc<Api>, call: Call) -> Reply {
     off_thread(move || {
-        let Some(kept) = api.file.versions() else { return error(StatusCode::GONE, "") };
+        let Some(kept) = api.file.versions() else { return error(StatusCode::GONE, NO_FILE) };
         match call.parts.uri.path().rsplit('/').next().unwrap_or_default() {
             "versions" => all(&api, &kept),
             number => match number.parse().ok().and_then(|number| kept.get(number).ok()) {
@@ -149,10 +151,10 @@ fn all(api: &Api, kept: &Versions) -> Reply {
 /// Puts an earlier version in force. It becomes the newest one.
 pub(crate) async fn rollback(api: Arc<Api>, call: Call) -> Reply {
     if call.method() != Method::POST {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+        return not_allowed("POST");
     }
     if api.file.path().is_none() {
-        return error(StatusCode::GONE, "");
+        return error(StatusCode::GONE, NO_FILE);
     }
     let Ok(number) = call.query.get("number").parse() else {
         return error(StatusCode::BAD_REQUEST, "number: which version?");

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Api;
-use super::call::{Call, Reply, error};
+use super::call::{Call, Reply, error, not_allowed};
 use super::streamed::{streamed, too_many};
 use crate::ledger::millis;
 use crate::metrics::kind_name;
@@ -41,7 +41,7 @@ pub(crate) fn readers(api: &Api) -> usize {
 
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     if !matches!(call.method().as_str(), "GET" | "HEAD") {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+        return not_allowed("GET, HEAD");
     }
     let topics = match Topics::parse(call.query.get("topics")) {
         Ok(topics) => topics,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use rs2rtc_endpoints::outputs::webrtc::liveness::Hint;
 use rs2rtc_streams::Stream;
 use tokio::time::timeout;
 
-use super::call::{Call, Reply, error, typed};
+use super::call::{Call, Reply, not_allowed, typed};
 use super::{Api, events};
 use crate::metrics::{Form, Link, Reading};
 
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     if !matches!(call.method().as_str(), "GET" | "HEAD") {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+        return not_allowed("GET, HEAD");
     }
     let form = Form::of(call.header("accept"));
     let reading = read(&api).await;

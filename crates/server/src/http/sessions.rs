@@ -10,7 +10,7 @@ use rs2rtc_endpoints::outputs::webrtc::SessionReport;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::call::{Call, Reply, empty, error, json as reply_json};
+use super::call::{Call, Reply, empty, error, json as reply_json, not_allowed};
 use super::{Api, Class};
 use crate::ledger::{Viewer, millis};
 
@@ -28,7 +28,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     match *call.method() {
         Method::GET | Method::HEAD => list(&api, &call).await,
         Method::DELETE => kick(&api, &call),
-        _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
+        _ => not_allowed("GET, HEAD, DELETE"),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::http::{Method, StatusCode};
 use rs2rtc_endpoints::table::SOURCES;
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, Reply, empty, error, json as reply_json, typed};
+use super::call::{Call, Reply, empty, error, json as reply_json, not_allowed, typed};
 use super::{Api, Class, Control};
 use crate::version;
 
@@ -84,7 +84,7 @@ pub(crate) async fn stack(api: Arc<Api>, _: Call) -> Reply {
 pub(crate) async fn openapi(_: Arc<Api>, call: Call) -> Reply {
     match *call.method() {
         Method::GET | Method::HEAD => typed("application/yaml", OPENAPI),
-        _ => error(StatusCode::METHOD_NOT_ALLOWED, ""),
+        _ => not_allowed("GET, HEAD"),
     }
 }
 

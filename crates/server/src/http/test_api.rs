@@ -12,7 +12,7 @@ use rs2rtc_streams::Description;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::call::{Call, Reply, error};
+use super::call::{Call, Reply, error, not_allowed};
 use super::streamed::{streamed, too_many};
 use super::streams_api::{failed, may_name};
 use super::{Api, stream_json};
@@ -26,7 +26,7 @@ const QUEUE: usize = 16;
 
 pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     if call.method() != Method::POST {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "");
+        return not_allowed("POST");
     }
     let body = match call.body().await {
         Ok(body) => body,

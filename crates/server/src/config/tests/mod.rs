@@ -196,6 +196,44 @@ fn origins_queries_names_and_codecs_that_mean_nothing_are_told() {
 }
 
 #[test]
+fn texts_say_what_to_write_instead() {
+    for (text, told) in [
+        (
+            "rtsp: {pkt_size: big}",
+            "rtsp.pkt_size: must be a whole number from 0 to 65535, not \"big\"",
+        ),
+        (
+            "webrtc: {filters: {udp_ports: [9000, 5]}}",
+            "webrtc.filters.udp_ports: the first port comes before the last: [5, 9000]",
+        ),
+        (
+            "webrtc: {filters: {udp_ports: [1]}}",
+            "webrtc.filters.udp_ports: must be two ports from 0 to 65535, first and last, such as [50000, 50100]",
+        ),
+        (
+            "streams: {a: 'rtsp:host/x'}",
+            "streams.a: rtsp: wrong url: scheme and host are joined by ://, as in rtsp://192.168.1.10",
+        ),
+        (
+            "streams: {a: /media/clip.mp4}",
+            "streams.a: \"/media/clip.mp4\" is neither a source nor the name of a stream: a file is played by ffmpeg:/media/clip.mp4",
+        ),
+        (
+            "streams: {a: 'exec:'}",
+            "streams.a: exec: there is no command: write exec:PROGRAM ARGUMENTS",
+        ),
+        (
+            "streams: {a: 'exec: #killsignal=15'}",
+            "streams.a: exec: there is no command: write exec:PROGRAM ARGUMENTS",
+        ),
+    ] {
+        let problems = problems(&Config::parse("f.yaml", text));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].ends_with(told), "{problems:?}");
+    }
+}
+
+#[test]
 fn certificates_that_cannot_be_used_are_told() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/tests/tls/");
     let (one, key) = (format!("{folder}one.pem"), format!("{folder}one.key"));
@@ -263,7 +301,7 @@ fn mistakes_are_reported_with_place_and_nearest_key() {
         "f.yaml:3:15: api.local_auth: must be true or false, not a text",
         "f.yaml:2:3: api.lisen: unknown key, did you mean \"listen\"?",
         "f.yaml:5:11: rtsp.listen: must be a text, not a list",
-        "f.yaml:6:13: rtsp.pkt_size: must be a whole number from 0 to 65535, not a number",
+        "f.yaml:6:13: rtsp.pkt_size: must be a whole number from 0 to 65535, not 99999",
         "f.yaml:12:6: streams.n: must be a source, a list of sources or a mapping with url, not a number",
         "f.yaml:13:6: streams.t: must be a source, a list of sources or a mapping with url, not true or false",
         "f.yaml:14:17: streams.l: must be a text, not a mapping",

@@ -468,6 +468,9 @@ async fn sockets_answer_errors_in_the_players_form() {
     socket.write_all(&frame("no json")).await.unwrap();
     let mut rest = Vec::new();
     let _ = socket.read_to_end(&mut rest).await;
+    // Closed with a reason: 1007.
+    let code = [0x03, 0xEF];
+    assert!(rest.windows(4).any(|close| close[0] == 0x88 && close[2..] == code), "{rest:?}");
     let (status, _) = open_socket(&server, "Origin: http://evil.example\r\n").await;
     assert_eq!(status, 403);
     server.stop().await;

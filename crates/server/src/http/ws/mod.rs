@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts as _;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
@@ -62,6 +62,11 @@ const MAX_WAITING: usize = 64;
 const QUEUE: usize = 64;
 /// A client that does not take a message for so long is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// The end of a socket whose client sends something else than messages (RFC 6455 7.4.1).
+const STRANGE: CloseFrame = CloseFrame {
+    code: close_code::INVALID,
+    reason: Utf8Bytes::from_static("messages are JSON objects"),
+};
 /// How often the client is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// Pings without a sign of life after which it is gone.
@@ -237,7 +242,7 @@ impl Client {
                 () = gone.cancelled() => return End::Server,
                 () = cancel.cancelled() => return End::Server,
             };
-            let Some(messages) = messages else { return End::Server };
+            let messages = messages.unwrap_or_else(|| vec![Message::Close(Some(STRANGE))]);
             for message in messages {
                 let is_last = matches!(message, Message::Close(_));
                 let begun = Instant::now();

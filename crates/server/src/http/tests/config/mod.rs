@@ -175,7 +175,8 @@ async fn a_name_that_the_file_cannot_hold_is_refused() {
     }
     assert_eq!((server.file(), server.streams.list().len()), (before, 2));
     // Whatever the longest one is made of, it is read again.
-    let names = [long(1000), "%C3%A4".repeat(500), format!("%23{}", "'".repeat(499)), "K%22".into()];
+    let names =
+        [long(1000), "%C3%A4".repeat(500), format!("%23{}", "'".repeat(499)), "K%22".into()];
     for name in &names {
         put("PUT", name).await.is(200, "");
     }

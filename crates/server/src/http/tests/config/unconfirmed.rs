@@ -75,7 +75,7 @@ async fn what_nobody_confirms_goes_back() {
 
     // What is confirmed stays.
     assert_eq!(put(&base, "60", &third).await.status, 200);
-    server.call("GET", &confirm).await.is(405, "\n");
+    server.call("GET", &confirm).await.is(405, "use POST, DELETE\n");
     assert_eq!(server.call("POST", &confirm).await.status, 200);
     jump(MINUTE).await;
     assert_eq!(server.call("GET", "/api/streams?src=yard").await.status, 200);
