@@ -155,7 +155,7 @@ fn camera(
         protocol: "rtsp+tcp".to_owned(),
         remote_addr: link.remote_addr(),
         url: address.server.url.without_credentials(),
-        sdp: text.into_owned(),
+        sdp: rtsp::shown_sdp(&text).to_owned(),
         user_agent: context.user_agent.clone(),
         medias: medias.iter().filter(|m| !m.codecs.is_empty()).cloned().collect(),
         ..Description::default()

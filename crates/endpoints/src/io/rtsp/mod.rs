@@ -32,6 +32,15 @@ pub const MEDIA: Parameter = Parameter::of("media", &["video", "audio"]);
 const DEFAULT_PORT: u16 = 554;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes of a session description that are kept for lists. Those of cameras have a few
+/// thousand; one may be as long as a message.
+const SHOWN_SDP: usize = 64 * 1024;
+
+/// What is kept of a session description for lists.
+pub fn shown_sdp(text: &str) -> &str {
+    &text[..text.floor_char_boundary(SHOWN_SDP)]
+}
+
 /// The address of a server, with the parameters that all clients know.
 #[derive(Clone, Debug)]
 pub struct Address {

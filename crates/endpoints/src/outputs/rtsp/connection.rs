@@ -21,6 +21,7 @@ use super::publisher::Publisher;
 use super::wire::{End, Wire, departure};
 use super::{Access, Asker, Config, Shared};
 use crate::io::random::random_text;
+use crate::io::rtsp::shown_sdp;
 
 type Dial = Pin<Box<dyn Future<Output = Result<Attached, Error>> + Send>>;
 
@@ -255,7 +256,7 @@ impl Connection {
             return self.wire.session.announce_fail(415, "No Picture And No Sound");
         }
         self.wire.session.announce_ok(Instant::now());
-        self.push = Some(Push { path, medias, sdp: text });
+        self.push = Some(Push { path, medias, sdp: shown_sdp(&text).to_owned() });
     }
 
     fn user_agent(&self) -> String {
@@ -391,5 +392,13 @@ mod tests {
         assert_eq!(asked("mp4"), mp4);
         assert_eq!(asked("mp4&video"), ["video, sendonly, ANY"]);
         assert!(asked("source=x").is_empty());
+    }
+
+    #[test]
+    fn a_description_is_kept_up_to_64_kib() {
+        let usual = "v=0\r\ns=camera\r\n";
+        assert_eq!(shown_sdp(usual), usual);
+        let long = format!("x{}", "\u{E4}".repeat(100_000));
+        assert_eq!(shown_sdp(&long).len(), 64 * 1024 - 1, "no half letter");
     }
 }
