@@ -54,6 +54,7 @@ pub use producer::{BoxFuture, Ended, OpenRequest, Opener, Origin, Producer};
 pub use publish::{Connected, Destination};
 pub use queue::{FrameQueue, Limits as QueueLimits};
 pub use registry::{Settings, Streams, Tried};
+pub use repeats::{Repeat, Repeats};
 pub use retry::Change;
 pub use snapshot::{
     ConnectionSnapshot, ProducerSnapshot, ReceiverSnapshot, SenderSnapshot, StreamSnapshot,

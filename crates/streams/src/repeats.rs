@@ -13,9 +13,17 @@ const PAUSE: Duration = Duration::from_secs(60);
 const KNOWN: usize = 8;
 
 /// What failed lately.
-#[derive(Debug, Default)]
-pub(crate) struct Repeats {
+#[derive(Debug)]
+pub struct Repeats {
     known: VecDeque<Known>,
+    /// How many different failures are remembered.
+    most: usize,
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        Self::remembering(KNOWN)
+    }
 }
 
 #[derive(Debug)]
@@ -29,19 +37,30 @@ struct Known {
 
 /// A failure, and whether it is news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Repeat {
+pub struct Repeat {
     /// It is to be told, and counts from the beginning.
-    pub(crate) is_news: bool,
+    pub is_news: bool,
     /// How often it came since it was told, this time included.
-    pub(crate) tries: u64,
+    pub tries: u64,
 }
 
 impl Repeats {
-    /// Counts a failure.
+    /// Remembers so many different failures; the oldest is forgotten.
+    pub const fn remembering(most: usize) -> Self {
+        Self { known: VecDeque::new(), most }
+    }
+
+    /// Counts a failure of a source that has these to itself.
     pub(crate) fn count(&mut self, text: &str, now: Instant) -> Repeat {
-        let text: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        self.count_of("", text, now)
+    }
+
+    /// Counts a failure of one of several, by its name.
+    pub fn count_of(&mut self, name: &str, text: &str, now: Instant) -> Repeat {
+        let letters = text.chars().filter(|c| !c.is_ascii_digit());
+        let text: String = name.chars().chain(['\n']).chain(letters).collect();
         let Some(known) = self.known.iter_mut().find(|known| known.text == text) else {
-            if self.known.len() >= KNOWN {
+            if self.known.len() >= self.most {
                 self.known.pop_front();
             }
             self.known.push_back(Known { text, told: now, tries: 0 });
@@ -80,5 +99,14 @@ mod tests {
             count(&"x".repeat(n), 63);
         }
         assert_eq!(repeats.known.len(), KNOWN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_are_told_apart_by_their_names() {
+        let (mut repeats, now) = (Repeats::remembering(2), Instant::now());
+        let mut is_news = |name: &str| repeats.count_of(name, "port 5", now).is_news;
+        assert!(is_news("cam1") && is_news("cam2"));
+        assert!(!is_news("cam1") && !is_news("cam2"));
+        assert!(is_news("cam3") && is_news("cam1"), "the oldest was forgotten");
     }
 }

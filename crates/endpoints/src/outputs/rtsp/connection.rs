@@ -32,6 +32,8 @@ pub(super) struct Connection {
     shared: Arc<Shared>,
     settings: Arc<Config>,
     dial: Option<Dial>,
+    /// The stream that was asked for last.
+    asked: String,
     attached: Option<Attached>,
     player: Option<Player>,
     push: Option<Push>,
@@ -64,6 +66,7 @@ impl Connection {
             shared,
             settings,
             dial: None,
+            asked: String::new(),
             attached: None,
             player: None,
             push: None,
@@ -175,10 +178,11 @@ impl Connection {
             return self.wire.session.describe_fail(403, "Forbidden");
         }
         let Some(stream) = self.shared.streams.get(path) else {
-            tracing::warn!(target: "rtsp", stream = path, "[rtsp] stream not found");
+            self.shared.warn(path, "stream not found", "");
             return self.wire.session.describe_fail(404, "Stream Not Found");
         };
         self.attached = None;
+        path.clone_into(&mut self.asked);
         self.dial = Some(dial(stream, self.request(query)));
     }
 
@@ -220,7 +224,7 @@ impl Connection {
                 self.attached = Some(attached);
             }
             Err(error) => {
-                tracing::warn!(target: "rtsp", %error, "[rtsp] describe");
+                self.shared.warn(&self.asked, "describe", &error.to_string());
                 let (status, reason) = match error.kind() {
                     ErrorKind::Busy => (453, "Not Enough Bandwidth"),
                     _ => (404, "Not Found"),

@@ -10,15 +10,16 @@ mod wire;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rs2rtc_base::{Current, Error, ErrorKind, Secret};
 use rs2rtc_media::frame::SizeClass;
 use rs2rtc_media::rtp::pay;
-use rs2rtc_streams::{CancellationToken, Streams};
+use rs2rtc_streams::{CancellationToken, Repeat, Repeats, Streams};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::Context;
@@ -26,6 +27,9 @@ use crate::io::tcp;
 
 /// Connections at the same time.
 const MAX_CONNECTIONS: usize = 1000;
+
+/// Different reasons that are remembered of clients that got no stream.
+const MAX_FAILURES: usize = 64;
 
 /// Unsent bytes that the system may hold for a client; frames that it does not
 /// take wait in the stream's queue, where they can be skipped.
@@ -140,6 +144,37 @@ pub(crate) struct Shared {
     context: Arc<Context>,
     streams: Streams,
     gate: Gate,
+    /// What clients were refused lately.
+    failures: Mutex<Repeats>,
+}
+
+impl Shared {
+    fn new(
+        config: Arc<Current<Config>>,
+        context: Arc<Context>,
+        streams: Streams,
+        gate: Gate,
+    ) -> Self {
+        let failures = Mutex::new(Repeats::remembering(MAX_FAILURES));
+        Self { config, context, streams, gate, failures }
+    }
+
+    /// Says in the log why a client does not get a stream: once a minute, for players try
+    /// again every few seconds.
+    fn warn(&self, stream: &str, what: &'static str, error: &str) -> bool {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = format!("{what}: {error}");
+        let Repeat { is_news, tries } = failures.count_of(stream, &text, Instant::now());
+        drop(failures);
+        let tries = Some(tries).filter(|tries| *tries > 1);
+        let error = Some(error).filter(|error| !error.is_empty());
+        if is_news {
+            tracing::warn!(target: "rtsp", stream, error, tries, "[rtsp] {what}");
+        } else {
+            tracing::debug!(target: "rtsp", stream, error, tries, "[rtsp] {what}");
+        }
+        is_news
+    }
 }
 
 impl Server {
@@ -158,7 +193,7 @@ impl Server {
         let port = listener.local_addr().map(|a| a.port());
         let port = port.map_err(|e| Error::caused(ErrorKind::Config, "rtsp.listen", e))?;
         context.set_rtsp_port(port);
-        Ok(Self { listener, shared: Arc::new(Shared { config, context, streams, gate }) })
+        Ok(Self { listener, shared: Arc::new(Shared::new(config, context, streams, gate)) })
     }
 
     /// Where it listens.

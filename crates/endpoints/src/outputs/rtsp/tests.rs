@@ -406,6 +406,25 @@ async fn who_takes_little_but_steadily_stays() {
     assert_eq!(b.left().await.0, "tcp_fin");
 }
 
+/// A player that finds no camera asks again every few seconds.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_described_is_told_once_a_minute() {
+    let (sender, _seen) = mpsc::unbounded_channel();
+    let streams = Streams::new(Arc::new(Sources(sender)), Settings::default());
+    let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
+    let config = Arc::new(Current::new(Config::default()));
+    let shared = Shared::new(config, context, streams, Arc::new(|_, _| Ok(())));
+    assert!(shared.warn("porch", "describe", "no answer for 5.1 s"));
+    for _ in 0..10 {
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(!shared.warn("porch", "describe", "no answer for 5.2 s"));
+    }
+    assert!(shared.warn("porch2", "describe", "no answer for 5.1 s"), "another stream");
+    assert!(shared.warn("porch", "stream not found", ""), "another reason");
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert!(shared.warn("porch", "describe", "no answer for 5.1 s"));
+}
+
 #[tokio::test]
 async fn who_reported_and_reports_no_more_is_missed() {
     let mut b = bench("test:1000", Timers { report: SHORT, ..patient() });
