@@ -75,7 +75,12 @@ impl App {
     pub fn load(options: &Options) -> Self {
         let dir = options.dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
         let items = Items::new(&options.config, &dir);
-        let sources = sources::read(&items, &Process, None);
+        let mut sources = sources::read(&items, &Process, None);
+        let file = Arc::new(ConfigFile::new(sources.path.clone()));
+        let rolled_back = file.roll_back();
+        if rolled_back.as_ref().is_ok_and(|done| *done) {
+            sources = sources::read(&items, &Process, None);
+        }
         let config = Config::from_sources(&sources);
         let secrets = Secrets::default();
         let (log, complaints) = Log::install(&config.log, &secrets);
@@ -83,6 +88,17 @@ impl App {
         secrets.add(sources.secrets.iter().cloned());
         secrets.add(live::passwords(&config));
         first_records(sources.path.as_deref());
+        match rolled_back {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!(
+                target: "config",
+                "a configuration on trial was not confirmed before the program ended: the one before holds again"
+            ),
+            Err(error) => {
+                let error = error.to_string();
+                tracing::error!(target: "config", error, "not confirmed, but going back failed");
+            }
+        }
         for text in &sources.unreadable {
             tracing::error!(target: "config", "{text}");
         }
@@ -118,7 +134,7 @@ impl App {
             hls: Hls::new(tasks.clone(), cancel.clone()),
             current: Arc::new(Current::new(settings)),
             token,
-            file: Arc::new(ConfigFile::new(sources.path.clone())),
+            file,
             live: Live::new(items, config.clone(), &sources),
             streams,
             log,

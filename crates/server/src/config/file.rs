@@ -163,6 +163,7 @@ impl ConfigFile {
         let mut state = self.lock();
         self.put(&mut state, |_| Ok(text.to_owned()))?;
         state.trial.take_if(|trial| trial.version != versions::id(text));
+        self.mark(&state);
         Ok(())
     }
 
@@ -187,12 +188,56 @@ impl ConfigFile {
 
     fn exchange(&self, base: &str, text: &str, trial: Option<Trial>) -> Result<(), WriteError> {
         let mut state = self.lock();
-        self.put(&mut state, |old| match versions::id(old) {
+        let known = std::mem::replace(&mut state.trial, trial);
+        // A trial is known before it begins: the program may be ended at any moment.
+        if state.trial.is_some() {
+            self.mark(&state);
+        }
+        let done = self.put(&mut state, |old| match versions::id(old) {
             current if current == base => Ok(text.to_owned()),
             current => Err(WriteError::Conflict { current }),
-        })?;
-        state.trial = trial;
-        Ok(())
+        });
+        if done.is_err() {
+            state.trial = known;
+        }
+        if done.is_err() || state.trial.is_none() {
+            self.mark(&state);
+        }
+        done.map(drop)
+    }
+
+    /// Takes back a text that was on trial when the program was ended without a word. Says
+    /// whether there was one; nobody else may have written the file since.
+    ///
+    /// # Errors
+    /// What the system says; the next start tries it again.
+    pub fn roll_back(&self) -> Result<bool, WriteError> {
+        let Some((version, before)) = self.versions().and_then(|kept| kept.marked()) else {
+            return Ok(false);
+        };
+        let done = self.put(&mut self.lock(), |old| match versions::id(old) {
+            current if current == version => Ok(before),
+            current => Err(WriteError::Conflict { current }),
+        });
+        let is_over = matches!(done, Ok(_) | Err(WriteError::Conflict { .. }));
+        if let Some(kept) = self.versions().filter(|_| is_over) {
+            kept.unmark();
+        }
+        match done {
+            Ok(_) => Ok(true),
+            Err(WriteError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Remembers what is on trial for the next start.
+    fn mark(&self, state: &State) {
+        let Some(kept) = self.versions() else { return };
+        let Some(trial) = &state.trial else { return kept.unmark() };
+        if let Err(error) = kept.mark(&trial.version, &trial.before) {
+            let folder = kept.folder().display();
+            tracing::warn!(target: "config", "{folder}: {error}: a trial would outlast a crash");
+        }
     }
 
     /// The text that is on trial.
@@ -202,7 +247,9 @@ impl ConfigFile {
 
     /// What stands in the file stays.
     pub fn settle(&self) {
-        self.lock().trial = None;
+        let mut state = self.lock();
+        state.trial = None;
+        self.mark(&state);
     }
 
     /// Changes one key and leaves every other byte as it is. A missing file counts as empty.
@@ -266,6 +313,7 @@ impl ConfigFile {
         let (old, new) = self.put(&mut state, &change)?;
         if let Some(trial) = &mut state.trial {
             trial.follow(&old, &new, change);
+            self.mark(&state);
         }
         Ok(())
     }

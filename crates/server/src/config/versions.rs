@@ -102,6 +102,40 @@ impl Versions {
         Ok(Version { number, saved, text })
     }
 
+    /// Remembers beyond the end of the program that the text of a version is on trial, and
+    /// what comes back if it does not stay.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn mark(&self, version: &str, before: &str) -> io::Result<()> {
+        self.make_folder()?;
+        let new = self.folder.join(format!("{}.trial.tmp", self.name));
+        let _ = fs::remove_file(&new);
+        let mut file = create(&new)?;
+        // Half a text is none.
+        write!(file, "{version} {}\n{before}", id(before))?;
+        file.sync_all()?;
+        fs::rename(&new, self.mark_path())
+    }
+
+    /// What [`Self::mark`] has remembered: the version on trial, and the text before it.
+    pub fn marked(&self) -> Option<(String, String)> {
+        let mut text = String::new();
+        File::open(self.mark_path()).ok()?.take(2 * LONGEST).read_to_string(&mut text).ok()?;
+        let (head, before) = text.split_once('\n')?;
+        let (version, hash) = head.split_once(' ')?;
+        (hash == id(before)).then(|| (version.to_owned(), before.to_owned()))
+    }
+
+    /// Nothing is on trial any more.
+    pub fn unmark(&self) {
+        let _ = fs::remove_file(self.mark_path());
+    }
+
+    fn mark_path(&self) -> PathBuf {
+        self.folder.join(format!("{}.trial", self.name))
+    }
+
     fn path(&self, number: u64) -> PathBuf {
         self.folder.join(format!("{}.{number}", self.name))
     }

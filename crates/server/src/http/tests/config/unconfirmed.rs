@@ -201,3 +201,53 @@ async fn a_refused_file_does_not_come_into_force_by_going_back() {
     assert_eq!(server.call("GET", "/api/streams?src=a").await.status, 200);
     server.stop().await;
 }
+
+/// What a killed program leaves behind is what stands in its folder at that moment.
+#[tokio::test]
+async fn a_trial_does_not_outlast_a_crash() {
+    let server = Server::start("killed", FILE);
+    let first = server.file();
+    let second = first.replace("  b:", "  gate: 'demo:'\n  b:");
+    server.try_out(&second).await;
+    server.call("PUT", "/api/streams?name=more&src=rtsp://127.0.0.1:1/m").await.is(200, "");
+    let crashed = |name: &str| {
+        let copy = server.dir.with_file_name(format!("rs2rtc-http-{}-{name}", std::process::id()));
+        let inner = std::path::Path::new(".rs2rtc/versions");
+        std::fs::create_dir_all(copy.join(inner)).unwrap();
+        for file in ["go2rtc.yaml", ".rs2rtc/versions/go2rtc.yaml.trial"] {
+            std::fs::copy(server.dir.join(file), copy.join(file)).unwrap();
+        }
+        (copy.clone(), copy.join(inner).join("go2rtc.yaml.trial"))
+    };
+    let start = |dir: &PathBuf| {
+        let config = ["go2rtc.yaml", "api.listen=127.0.0.1:0"].map(str::to_owned).to_vec();
+        Server::run(dir.clone(), config)
+    };
+    let (dir, mark) = crashed("killed-copy");
+    let again = start(&dir);
+    let more = "  more:\n    - rtsp://127.0.0.1:1/m\n";
+    assert_eq!(again.file(), first.replace("# tail", &format!("{more}# tail")));
+    assert!(!mark.exists() && again.streams.get("gate").is_none());
+    assert!(again.call("GET", "/api/log").await.body.contains("the one before holds again"));
+    again.stop().await;
+    // Somebody has written the file before the next start.
+    let (dir, mark) = crashed("killed-and-written");
+    std::fs::write(dir.join("go2rtc.yaml"), &second).unwrap();
+    let again = start(&dir);
+    assert_eq!((again.file(), mark.exists()), (second.clone(), false));
+    again.stop().await;
+    // A mark that was written in part says nothing.
+    let (dir, mark) = crashed("killed-while-marking");
+    let (half, file) = (std::fs::read(&mark).unwrap(), server.file());
+    std::fs::write(&mark, &half[..half.len() - 9]).unwrap();
+    let again = start(&dir);
+    assert_eq!(again.file(), file);
+    again.stop().await;
+    // Settled: nothing is left to go back to.
+    let mark = server.dir.join(".rs2rtc/versions/go2rtc.yaml.trial");
+    assert!(mark.exists());
+    let path = format!("/api/rs/config/confirm?version={}", server.version().await);
+    assert_eq!(server.call("POST", &path).await.status, 200);
+    assert!(!mark.exists());
+    server.stop().await;
+}
