@@ -102,7 +102,7 @@ impl Api {
         self.base_path = if base.is_empty() { String::new() } else { format!("/{base}") };
         section.about("Folder that replaces the built-in web interface.");
         section.text("static_dir", &mut self.static_dir);
-        section.about("The one origin whose pages may use the API; `*`: every page may look, and change something with a login in its request.");
+        section.about("The one origin whose pages may use the API; `*`: every page may look and talk, and change something with a login in its request.");
         section.text("origin", &mut self.origin);
         section.about(
             "Only these paths exist, compared exactly, with base_path; without the key, all.",

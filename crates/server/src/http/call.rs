@@ -38,7 +38,7 @@ pub struct Call {
     pub class: Class,
     /// May write the configuration and see secrets.
     pub admin: bool,
-    /// May talk, and whatever else needs [`Class::Stream`].
+    /// May talk, which needs [`Class::Stream`].
     pub talk: bool,
     /// No page can have made it.
     pub program: bool,

@@ -252,7 +252,7 @@ impl Api {
         let mut reply = match verdict.decision {
             Ok(_) => {
                 (call.class, call.admin) = (class, verdict.admin);
-                (call.talk, call.program) = (verdict.stream, verdict.program);
+                (call.talk, call.program) = (verdict.talk, verdict.program);
                 match found {
                     Found::Route(route) => (route.handle)(Arc::clone(&self), call).await,
                     Found::Asset(path) => assets::serve(&self, &call, &path).await,
@@ -325,8 +325,8 @@ struct Verdict {
     decision: Result<access::Granted, access::Denied>,
     /// The caller may do what needs [`Class::Admin`] too.
     admin: bool,
-    /// The caller may do what needs [`Class::Stream`] too.
-    stream: bool,
+    /// The caller may talk too.
+    talk: bool,
     /// No page can have made it.
     program: bool,
 }
@@ -341,12 +341,16 @@ fn judge(policy: &Policy, token: Option<&Secret>, call: &Call, class: Class) -> 
         reads: matches!(*call.method(), Method::GET | Method::HEAD),
         referer: call.header("referer"),
         browser: access::is_browser(call.parts.headers.get(header::USER_AGENT)),
+        talks: false,
         forwarded: access::Forwarded::of(&call.parts.headers),
     };
     let decision = access::decide(policy, class, call.peer, &facts);
-    let also = |class| decision.is_ok() && access::decide(policy, class, call.peer, &facts).is_ok();
-    let (admin, stream) = (also(Class::Admin), also(Class::Stream));
-    Verdict { decision, admin, stream, program: facts.is_program() }
+    let also = |class, facts: &access::Facts<'_>| {
+        decision.is_ok() && access::decide(policy, class, call.peer, facts).is_ok()
+    };
+    let admin = also(Class::Admin, &facts);
+    let talk = also(Class::Stream, &access::Facts { talks: true, ..facts });
+    Verdict { decision, admin, talk, program: facts.is_program() }
 }
 
 enum Found {

@@ -106,6 +106,8 @@ pub struct Facts<'r> {
     pub referer: &'r str,
     /// It is a browser by its own account (`User-Agent`).
     pub browser: bool,
+    /// It wants to talk, which cards of Home Assistant do from pages of another origin.
+    pub talks: bool,
     /// Whom a proxy says that it forwards for.
     pub forwarded: Option<Forwarded>,
 }
@@ -315,9 +317,9 @@ fn check_site(
     facts: &Facts<'_>,
     is_nobody: bool,
 ) -> Result<(), Denied> {
-    // Any page may look then. What changes something asks for more than the address of a
-    // browser, which every page on the internet can borrow.
-    let is_open = policy.origin == "*" && (!is_nobody || policy.compat);
+    // Any page may look and talk then. What changes something asks for more than the address
+    // of a browser, which every page on the internet can borrow.
+    let is_open = policy.origin == "*" && (!is_nobody || policy.compat || facts.talks);
     if class < Class::Stream || is_open {
         return Ok(());
     }
@@ -357,7 +359,7 @@ fn check_site(
     Ok(())
 }
 
-const STAR: &str = "may look, by api.origin, but change something only with a login in the request: \
+const STAR: &str = "may look and talk, by api.origin, but change something only with a login in the request: \
     set api.username and api.password, or that page's own origin in api.origin";
 
 const SILENT: &str = "a browser that does not say which page asks (Referer) may not do this: \

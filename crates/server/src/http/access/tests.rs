@@ -115,7 +115,7 @@ fn pages_of_other_sites_change_nothing() {
 }
 
 #[test]
-fn with_a_star_pages_look_and_change_something_with_a_login_only() {
+fn with_a_star_pages_look_and_talk_and_change_something_with_a_login_only() {
     let evil = Facts {
         origin: "http://evil.example",
         fetch_site: "cross-site",
@@ -131,6 +131,9 @@ fn with_a_star_pages_look_and_change_something_with_a_login_only() {
             };
             assert!(text.contains("(http://evil.example) may look"), "{text}");
         }
+        let talks = Facts { talks: true, ..evil };
+        assert!(decide(&star, Class::Stream, peer(ip), &talks).is_ok(), "cards elsewhere talk");
+        assert!(decide(&Policy::default(), Class::Stream, peer(ip), &talks).is_err());
     }
     // Its own pages, and programs, as ever.
     let own = Facts { origin: "http://192.168.1.2:1984", fetch_site: "same-origin", ..evil };
