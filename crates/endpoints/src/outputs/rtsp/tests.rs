@@ -409,7 +409,7 @@ async fn who_takes_little_but_steadily_stays() {
 /// A player that finds no camera asks again every few seconds.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_cannot_be_described_is_told_once_a_minute() {
-    let (sender, _seen) = mpsc::unbounded_channel();
+    let (sender, _seen) = mpsc::channel(SEEN);
     let streams = Streams::new(Arc::new(Sources(sender)), Settings::default());
     let context = Context::new(Default::default(), Default::default(), "rs2rtc/test");
     let config = Arc::new(Current::new(Config::default()));

@@ -455,10 +455,10 @@ async fn a_page_under_a_name_of_its_own_does_not_talk() {
             Box::leak(Box::new([("origin", &*Box::leak(origin.into_boxed_str())), ("host", host)]));
         let who = caller("", "192.168.1.9", headers, LAN, NOTHING);
         for (method, path) in [("GET", "api/ws?src=cam"), ("POST", "api/webrtc?src=cam")] {
-            let Verdict { decision, stream, .. } =
+            let Verdict { decision, talk, .. } =
                 judge(&policy, None, &call(method, path, &who), Class::View);
             assert!(decision.is_ok(), "{host}: watching is not asked about");
-            assert_eq!(stream, expected, "{host} {path}");
+            assert_eq!(talk, expected, "{host} {path}");
         }
     }
 }
