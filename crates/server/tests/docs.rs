@@ -109,7 +109,7 @@ fn the_schema_accepts_what_is_read_and_nothing_else() {
         "streams: {a: , b: 'demo:', c: ['demo:', b], d: {url: 'demo:', linger: 1s, wake: viewer, liveness: fast, clip: 10s}}",
         "streams:\n  a:\n    - demo:\n",
         "webrtc: {listen: , liveness: {profile: fast, parked: 20s}, filters: {udp_ports: [1, 2]}}",
-        "log: {level: debug, rtsp: trace}\napi: {password: 12, local_auth: yes}",
+        "log: {level: debug, rtsp: trace}\napi: {username: 7, password: 12, local_auth: yes}",
         "defaults: {stall: 0, liveness: tolerant}\ncompat: go2rtc",
     ] {
         assert!(run(good), "{good}");

@@ -319,7 +319,7 @@ fn mistakes_are_reported_with_place_and_nearest_key() {
 fn later_documents_override_as_the_contract_says() {
     let dir = std::env::temp_dir();
     let items = [
-        "{api: {listen: \":1\", username: u}, streams: {a: rtsp://1, b: [rtsp://2]}, webrtc: {candidates: [\"a:1\", \"b:1\"]}}",
+        "{api: {listen: \":1\", username: u, password: p}, streams: {a: rtsp://1, b: [rtsp://2]}, webrtc: {candidates: [\"a:1\", \"b:1\"]}}",
         "{api: {listen: }, streams: {b: rtsp://3, c: }, webrtc: {candidates: [\"c:1\"]}}",
         "rtsp.listen=\"\"",
         "log.rtsp=debug",
