@@ -1,7 +1,7 @@
 /**
  * What has to be known before the first paint: the theme that the visitor has chosen, and the language, whose words are asked
  * for beside the modules. A classic script, because modules run after it. `data-theme` on `<html>` is `light` or `dark`, without it the
- * system decides; `data-language` comes from `?lang`, from what was chosen before, or from the browser.
+ * system decides; `data-language` comes from `?lang`, from what was chosen before, or from the browser. Pages that begin with a player say so (`data-player`).
  */
 (() => {
     const root = document.documentElement, known = ['en', 'zh'];
@@ -24,7 +24,9 @@
     const language = wishes.find(tag => known.includes(tag)) ?? 'en';
     root.dataset.language = language;
     root.lang = language === 'zh' ? 'zh-CN' : language;
-    for (const file of language === 'zh' ? ['zh', 'player-zh'] : ['en']) {
+    const files = [language];
+    if (language === 'zh' && document.currentScript?.dataset.player !== undefined) files.push('player-zh');
+    for (const file of files) {
         const link = document.createElement('link');
         link.rel = 'modulepreload';
         link.href = `i18n/${file}.js`;

@@ -1,6 +1,7 @@
 /** The connection for events: given back by a page that nobody sees. */
 import assert from 'node:assert/strict';
 import {beforeEach, mock, test} from 'node:test';
+import './no-page.mjs';
 
 globalThis.window = globalThis;
 class Source extends EventTarget {
@@ -19,7 +20,7 @@ class Source extends EventTarget {
 }
 globalThis.EventSource = Source;
 mock.timers.enable({apis: ['setTimeout']});
-const {Feed} = await import('../../ui/lib/feed.js');
+const {Feed} = await import('../../ui/lib/server.js');
 
 let window;
 beforeEach(() => {

@@ -1,7 +1,8 @@
 /** Loads that never run side by side and miss nothing. */
 import assert from 'node:assert/strict';
 import {mock, test} from 'node:test';
-import {Gatherer} from '../../ui/lib/gather.js';
+import './no-page.mjs';
+import {Gatherer} from '../../ui/lib/server.js';
 
 mock.timers.enable({apis: ['setTimeout']});
 

@@ -40,7 +40,12 @@ const choose = (page, text) => page.evaluate(words => {
     select.value = [...select.options].find(o => o.text.startsWith(words))?.value ?? 'none';
     select.dispatchEvent(new Event('change'));
 }, text);
-const press = (page, within, label) => page.$eval(`${within} [aria-label="${label}"]`, node => node.click());
+/** What is seldom used is loaded when it is. */
+const press = async (page, within, label) => (await page.waitForSelector(`${within} [aria-label="${label}"]`)).evaluate(node => node.click());
+const write = async (page, text) => {
+    await page.waitForSelector('dialog input');
+    await page.type('dialog input', text);
+};
 
 test('a layout is arranged, kept, opened elsewhere and deleted', {skip}, async () => {
     const {server, page, done} = await live({a: idle, b: idle, c: idle});
@@ -52,7 +57,7 @@ test('a layout is arranged, kept, opened elsewhere and deleted', {skip}, async (
     assert.deepEqual(await names(page), ['c', 'a']);
     assert.deepEqual(await page.$$eval('.tile.big', nodes => nodes.map(n => n.dataset.name)), ['a']);
     await choose(page, 'Save layout');
-    await page.type('dialog input', 'Door & yard');
+    await write(page, 'Door & yard');
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => !document.querySelector('dialog') && location.search.includes('src=c&src=a'));
     const shared = page.url();
@@ -70,7 +75,7 @@ test('a layout is arranged, kept, opened elsewhere and deleted', {skip}, async (
     await page.waitForSelector('.tile.big');
     assert.deepEqual(await names(page), ['c', 'a']);
     await choose(page, 'Save layout');
-    await page.type('dialog input', 'x');
+    await write(page, 'x');
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => [.../** @type {any} */ (document.querySelector('.tools select')).options].some(o => o.text === 'Delete layout x'));
     await choose(page, 'Delete layout x');

@@ -3,8 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {fromQuery, moved, query, valid} from '../../ui/lib/layouts.js';
-import {choose, NARROW, pairs} from '../../ui/lib/quality.js';
+import {chooseQuality, fromQuery, moved, NARROW, pairs, query, valid} from '../../ui/lib/prefs.js';
 
 test('a layout survives as an address', () => {
     const layout = {name: '', src: ['a b', '<x>&', '门'], cols: 3, big: '<x>&'};
@@ -34,9 +33,9 @@ test('streams of one camera are found by their names, others are left alone', ()
 });
 
 test('a small tile plays the lesser stream unless somebody wants the other', () => {
-    assert.equal(choose('door', 'door_sub', 'auto', NARROW - 1), 'door_sub');
-    assert.equal(choose('door', 'door_sub', 'auto', NARROW), 'door');
-    assert.equal(choose('door', 'door_sub', 'high', 100), 'door');
-    assert.equal(choose('door', 'door_sub', 'low', 2000), 'door_sub');
-    assert.equal(choose('door', undefined, 'low', 100), 'door');
+    assert.equal(chooseQuality('door', 'door_sub', 'auto', NARROW - 1), 'door_sub');
+    assert.equal(chooseQuality('door', 'door_sub', 'auto', NARROW), 'door');
+    assert.equal(chooseQuality('door', 'door_sub', 'high', 100), 'door');
+    assert.equal(chooseQuality('door', 'door_sub', 'low', 2000), 'door_sub');
+    assert.equal(chooseQuality('door', undefined, 'low', 100), 'door');
 });

@@ -1,6 +1,7 @@
 /** The pure parts of the pages. */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import './no-page.mjs';
 import {Budget, costOf, LEAST, START, UNKNOWN} from '../../ui/lib/decode.js';
 import {diff} from '../../ui/lib/diff.js';
 import {hostOf, layout} from '../../ui/lib/graph.js';

@@ -4,13 +4,44 @@
  */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {CHROMIUM, without} from './browser.mjs';
+import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './browser.mjs';
+import {fixture} from './pages-fixture.mjs';
 import {BINARY} from './rs2rtc.mjs';
 import {paints} from './scenes.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 /** How much the page may move (Layout Instability API). */
 const SHIFT = 0.02;
+/** Requests of a first visit until the grid is there, whatever they are for. */
+const REQUESTS = 14;
+
+for (const [name, start, missing] of /** @type {[string, typeof launch, string|false][]} */ ([['Chromium', launch, without(CHROMIUM, 'Chromium')], ['Firefox', launchFirefox, without(FIREFOX, 'Firefox', isDebian())]])) {
+    test(`${name}: a first visit asks for little until the grid is there`, {skip: missing}, async () => {
+        const {browser, close} = await start(), idle = {producers: [{url: 'rtsp://192.168.1.70/x'}], consumers: null};
+        try {
+            for (const language of ['en', 'zh']) {
+                const server = await fixture({streams: {}}), page = await browser.newPage();
+                server.state.streams = Object.fromEntries(Array.from({length: 16}, (_, i) => [`cam ${i}`, idle]));
+                await page.evaluateOnNewDocument(() => {
+                    // What a page puts off waits for the paint, however slow the machine is.
+                    const {setTimeout} = window;
+                    window.setTimeout = /** @type {any} */ ((/** @type {any} */ run, /** @type {number} */ ms, /** @type {any[]} */ ...more) => setTimeout(run, ms >= 250 ? ms * 40 : ms, ...more));
+                    const look = () => document.querySelectorAll('.tile').length >= 16 ? requestAnimationFrame(() => fetch('painted').catch(() => {})) : requestAnimationFrame(look);
+                    look();
+                });
+                await page.goto(`${server.url}?lang=${language}`);
+                await server.until(() => server.requests.includes('/painted'));
+                const asked = server.requests.slice(0, server.requests.indexOf('/painted'));
+                console.log(`${asked.length} requests until the grid is there: ${asked.join(' ')}`);
+                assert.ok(asked.length <= REQUESTS, `${asked.length}: ${asked}`);
+                await page.close();
+                server.close();
+            }
+        } finally {
+            await close();
+        }
+    });
+}
 
 test('the grid comes in one go, stays where it is and opens no camera', {skip}, async () => {
     for (const {requests, shift, opened} of await paints({visits: 2})) {

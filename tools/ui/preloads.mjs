@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The `modulepreload` lines of the pages: every module that a page's script imports, so that the browser asks for all of them at
- * once. Run without arguments it writes them; the tests check that they are right.
+ * What the heads of the pages repeat: the `modulepreload` lines, every module that a page's script imports, so that the browser asks for all of them at
+ * once, and the icon, which is `icon.svg` in the page itself, so that nobody asks for it. Run without arguments it writes them; the tests check that they are right.
  */
 import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, join, normalize, relative} from 'node:path';
@@ -18,8 +18,12 @@ export function closure(path, seen = new Set()) {
     return [...found.flatMap(spec => closure(normalize(join(dirname(path), spec)), seen)), path];
 }
 
+/** The picture as an address. */
+const icon = () => `data:image/svg+xml,${readFileSync(join(UI, 'icon.svg'), 'utf8').trim().replaceAll('"', "'").replace(/[#<>]/g, encodeURIComponent)}`;
+
 /** The page with the lines that it should have. @param {string} html */
 export function preloaded(html) {
+    html = html.replace(/<link rel="icon" href="[^"]*">/, () => `<link rel="icon" href="${icon()}">`);
     const script = /<script type="module" src="([^"]+)">/.exec(html)?.[1];
     if (!script) return html;
     const lines = closure(script).filter(path => path !== script).sort().map(path => `    <link rel="modulepreload" href="${relative('', path)}">\n`);

@@ -65,16 +65,16 @@ test('no markup from text, no inline script or style, no address of anybody else
     }
 });
 
-test('pages ask at once for all modules that they need', () => {
+test('pages ask at once for all modules that they need, and have their icon', () => {
     for (const page of pages()) assert.equal(preloaded(read(page)), read(page), `${page}: run node tools/ui/preloads.mjs`);
 });
 
 test('sizes stay in their bounds', () => {
     const total = files.reduce((sum, name) => sum + gzip(name), 0);
-    const first = ['index.html', 'app.css', 'early.js', 'icon.svg', 'icons.svg', 'i18n/zh.js', ...closure('pages/live.js')];
+    const first = ['index.html', 'app.css', 'early.js', 'i18n/zh.js', ...closure('pages/live.js')];
     const sum = names => [...new Set(names)].reduce((all, name) => all + gzip(name), 0);
     // The player is loaded when the first tile plays.
-    const live = sum(first), playing = sum([...first, ...closure('player/rs-player.js')]);
+    const live = sum(first), playing = sum([...first, 'i18n/player-zh.js', ...closure('pages/playing.js')]);
     console.log(`all files ${total} bytes, Live ${live}, with its player ${playing}, gzip`);
     assert.ok(total <= 320 * 1024, `all files: ${total}`);
     assert.ok(live <= 60 * 1024, `Live: ${live}`);

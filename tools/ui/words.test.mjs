@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import './no-page.mjs';
 import {explainError, explainPath, mediaPort, pathText, portIn} from '../../ui/reasons.js';
-import {describe, hasLoudspeaker} from '../../ui/stream-state.js';
+import {describe, hasLoudspeaker} from '../../ui/lib/streams.js';
 import {summary} from './play.mjs';
 
 const URL_OF = name => `ws://host/api/ws?src=${encodeURIComponent(name)}`;

@@ -102,40 +102,57 @@ export class Keyed {
     }
 }
 
-/** What the address of an icon begins with: the sprite is a file, and then in the page itself. */
-let sprite = 'icons.svg#';
+/**
+ * Icons: paths on a field of 24 by 24, drawn as lines 1.8 wide, or as wide as said; 0: filled. They are here and not in a file of drawings, so that they are there with
+ * the first paint and while the server is away.
+ * @type {Record<string, string|[string, number]>}
+ */
+const ICONS = {
+    grid: 'M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z',
+    list: ['M9 6h11M9 12h11M9 18h11M4.5 6h.01M4.5 12h.01M4.5 18h.01', 2],
+    close: ['M6 6l12 12M18 6L6 18', 2],
+    plus: ['M12 5v14M5 12h14', 2],
+    pulse: 'M3 12h4l3-7 4 14 3-7h4',
+    net: 'M6 8.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM6 20.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM18 14.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM8.3 7l7.4 4M8.3 17l7.4-4',
+    link: 'M10 14a4 4 0 0 0 5.7 0l3-3a4 4 0 0 0-5.7-5.7L12 6.3M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1-1',
+    doctor: 'M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6zM12 8.5v7M8.5 12h7',
+    config: 'M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4',
+    log: 'M6 3h9l4 4v14H6zM14.5 3v5H19M9 12h7M9 16h7',
+    more: ['M5 12h.01M12 12h.01M19 12h.01', 3],
+    keys: 'M3 6.5h18v11H3zM6.5 10h.01M10 10h.01M14 10h.01M17.5 10h.01M8 14h8',
+    play: ['M8 5l11 7-11 7z', 0],
+    stop: ['M7 7h10v10H7z', 0],
+    pause: ['M8 5h3v14H8zM13 5h3v14h-3z', 0],
+    sound: 'M4 9.5v5h3.5L12 19V5L7.5 9.5zM15.5 9a4 4 0 0 1 0 6M18 6.5a7.5 7.5 0 0 1 0 11',
+    mute: 'M4 9.5v5h3.5L12 19V5L7.5 9.5zM16 9.5l5 5M21 9.5l-5 5',
+    full: 'M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5',
+    camera: ['M3 7h12v10H3zM15 11l6-3.5v9L15 13z', 1.5],
+    mic: 'M12 3.5a2.5 2.5 0 0 1 2.5 2.5v5a2.5 2.5 0 0 1-5 0V6A2.5 2.5 0 0 1 12 3.5zM6.5 11a5.5 5.5 0 0 0 11 0M12 16.5V20',
+    photo: 'M4 7.5h4L9.5 5h5L16 7.5h4V19H4zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z',
+    pip: 'M3 5h18v14H3zM12 12h6.5v4.5H12z',
+    copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
+    open: 'M13 5h6v6M19 5l-8 8M9 6H5v13h13v-4',
+    qr: 'M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h2v2h-2zM18 18h2v2h-2zM18 14h2M14 20h2',
+    trash: 'M5 7h14M10 7V4.5h4V7M7 7l1 13h8l1-13M10.5 11v5M13.5 11v5',
+    left: ['M15 5l-7 7 7 7', 2],
+    right: ['M9 5l7 7-7 7', 2],
+    again: 'M19 8a8 8 0 1 0 1 5M19 3.5V8h-4.5',
+    search: 'M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM15.5 15.5L20 20',
+    large: ['M4 4h9v9H4zM17 4h3v3h-3zM17 10.5h3v3h-3zM4 17h3v3H4zM10.5 17h3v3h-3zM17 17h3v3h-3z', 1.6],
+    globe: ['M12 20a8 8 0 1 0 0-16 8 8 0 0 0 0 16zM4 12h16M12 4c-5 5-5 11 0 16M12 4c5 5 5 11 0 16', 1.6],
+    theme: ['M12 20a8 8 0 1 0 0-16 8 8 0 0 0 0 16zM12 4v16M13.5 4.5v15M15 5v14M16.5 6v12M18 7.5v9', 1.6],
+    back: ['M19 12H5M11 6l-6 6 6 6', 2],
+};
 
-/** The address of an icon. @param {string} name */
-export const iconHref = name => sprite + name;
-
-/** Takes the sprite into the page: what is drawn later has its icons also while the server is away. */
-export function keepIcons() {
-    // Reads it without a text in between, which the policy of the pages lets nobody parse.
-    const request = new XMLHttpRequest();
-    request.open('GET', 'icons.svg');
-    request.responseType = 'document';
-    request.addEventListener('load', () => {
-        const svg = request.status === 200 ? request.responseXML?.documentElement : null;
-        if (svg) takeIcons(svg);
-    });
-    request.send();
-}
-
-/** @param {Element} svg */
-function takeIcons(svg) {
-    svg.setAttribute('class', 'sprite');
-    svg.setAttribute('aria-hidden', 'true');
-    for (const symbol of svg.children) symbol.id = `icon-${symbol.id}`;
-    document.body.append(document.importNode(svg, true));
-    const before = sprite;
-    sprite = '#icon-';
-    for (const use of document.querySelectorAll('svg.icon > use')) use.setAttribute('href', (use.getAttribute('href') ?? '').replace(before, sprite));
-}
-
-/** An icon of the sprite; words stand beside it or in the label of its button. @param {string} name */
+/** An icon; words stand beside it or in the label of its button. @param {string} name */
 export function icon(name) {
-    return h('svg', {class: 'icon', 'aria-hidden': 'true', viewBox: '0 0 24 24'}, h('use', {href: iconHref(name)}));
+    const [d, width] = [ICONS[name], 1.8].flat(), filled = width === 0;
+    return h('svg', {class: 'icon', 'aria-hidden': 'true', viewBox: '0 0 24 24', fill: filled ? 'currentColor' : 'none', stroke: filled ? 'none' : 'currentColor',
+        'stroke-width': width, 'stroke-linecap': 'round', 'stroke-linejoin': 'round'}, h('path', {d}));
 }
+
+/** Another icon in the place of the one that a button has. @param {Element|null} node @param {string} name */
+export const setIcon = (node, name) => node?.querySelector('.icon')?.replaceWith(icon(name));
 
 /**
  * A button with words, an icon, or both.

@@ -3,7 +3,7 @@
  * places and lines between them.
  */
 
-import {agentName, codecName} from '../stream-state.js';
+import {agentName, codecName} from './streams.js';
 
 /** Sizes in pixels. */
 export const BOX = {width: 168, height: 40, gapX: 44, gapY: 12, top: 32, left: 12};

@@ -2,7 +2,6 @@
  * The words of the pages in the visitor's language. Only that language is loaded.
  */
 import {remember} from './prefs.js';
-import {useWords} from '../player/words.js';
 
 /** Languages there are, with their own names. @type {Record<string, string>} */
 export const LANGUAGES = {en: 'English', zh: '简体中文'};
@@ -11,7 +10,6 @@ export const LANGUAGES = {en: 'English', zh: '简体中文'};
 export const language = document.documentElement.dataset.language ?? 'en';
 /** @type {Record<string, string>} */
 const words = (await (language === 'zh' ? import('../i18n/zh.js') : import('../i18n/en.js'))).default;
-if (language === 'zh') useWords((await import('../i18n/player-zh.js')).default);
 const plurals = new Intl.PluralRules(language);
 
 /**

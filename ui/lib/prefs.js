@@ -1,5 +1,6 @@
 /**
- * What a browser remembers for its user. Never a secret. Without storage everything holds until the page goes.
+ * What a browser remembers for its user, never a secret: choices, and layouts of the grid. Without storage everything holds until the page goes. Below: which
+ * of two qualities of a camera a tile plays. Nothing here needs a page.
  */
 
 /** @type {Map<string, string>} */
@@ -47,3 +48,97 @@ export function theme() {
     const chosen = document.documentElement.dataset.theme;
     return chosen === 'light' || chosen === 'dark' ? chosen : 'system';
 }
+
+// ---- layouts of the grid: which cameras in which order, how many columns, and which one is large; shared as the address of the page ----
+
+/** How many layouts are kept, and how long a name is. */
+export const MOST = 30, LONGEST = 60;
+
+/**
+ * @typedef {object} Layout
+ * @property {string} name empty: it is not kept
+ * @property {string[]} src names of streams in order; empty: all
+ * @property {number} cols 0: as many as fit
+ * @property {string} big name of the large one; empty: none
+ */
+
+/** @param {any} value what was kept, perhaps by another version @returns {Layout|null} */
+export function valid(value) {
+    const {name, src, cols, big} = value ?? {};
+    if (typeof name !== 'string' || !Array.isArray(src) || !src.every(one => typeof one === 'string')) return null;
+    return {name, src, cols: columns(cols), big: typeof big === 'string' ? big : ''};
+}
+
+/** @param {any} value */
+const columns = value => Math.min(6, Math.max(0, Math.floor(Number(value)) || 0));
+
+/** In the order of their names. @returns {Layout[]} */
+export function layouts() {
+    const kept = recall('layouts', /** @type {any[]} */ ([]));
+    return (Array.isArray(kept) ? kept : []).map(valid).filter(one => one !== null);
+}
+
+/** Keeps a layout in place of the one of its name. @param {Layout} layout @returns {boolean} there was a place for it */
+export function keepLayout(layout) {
+    const others = layouts().filter(one => one.name !== layout.name);
+    if (others.length >= MOST) return false;
+    remember('layouts', [...others, layout].sort((a, b) => a.name.localeCompare(b.name, undefined, {numeric: true})));
+    return true;
+}
+
+/** @param {string} name */
+export function forgetLayout(name) {
+    remember('layouts', layouts().filter(one => one.name !== name));
+}
+
+/** What stands behind the page's address. @param {Layout} layout */
+export function query(layout) {
+    const params = new URLSearchParams(layout.src.map(name => ['src', name]));
+    if (layout.cols) params.set('cols', String(layout.cols));
+    if (layout.big) params.set('big', layout.big);
+    return params.size ? `?${params}` : '';
+}
+
+/** @param {URLSearchParams} params @returns {Layout} */
+export const fromQuery = params => ({name: '', src: params.getAll('src').filter(Boolean), cols: columns(params.get('cols')), big: params.get('big') ?? ''});
+
+/** The same names with one moved by some places. @param {string[]} names @param {string} name @param {number} by */
+export function moved(names, name, by) {
+    const at = names.indexOf(name), to = Math.max(0, Math.min(names.length - 1, at + by));
+    if (at < 0 || at === to) return names;
+    const rest = names.filter(one => one !== name);
+    return [...rest.slice(0, to), name, ...rest.slice(to)];
+}
+
+// ---- streams that are one camera in two qualities ----
+
+/** By their names: `door` or `door_main` is the good one of `door_sub`. Words: main, hd, high; sub, sd, low; before them `_`, `-`, `.` or a space. */
+const LOW = /^(.+)([ ._-])(?:sub|sd|low)$/i;
+
+/**
+ * The lesser streams of the better ones.
+ * @param {Iterable<string>} names
+ * @returns {Map<string, string>} from the better one to the lesser one
+ */
+export function pairs(names) {
+    const all = new Set(names), found = new Map();
+    for (const name of all) {
+        const [, base, gap] = LOW.exec(name) ?? [];
+        if (!base) continue;
+        const main = [base, ...['main', 'hd', 'high'].map(word => base + gap + word)].find(one => all.has(one));
+        if (main && !found.has(main)) found.set(main, name);
+    }
+    return found;
+}
+
+/** CSS pixels below which a tile shows the lesser one by itself. */
+export const NARROW = 480;
+
+/**
+ * What a tile plays.
+ * @param {string} name
+ * @param {string|undefined} low its lesser stream
+ * @param {'auto'|'high'|'low'} wish
+ * @param {number} width of the tile in CSS pixels
+ */
+export const chooseQuality = (name, low, wish, width) => low && (wish === 'low' || wish === 'auto' && width < NARROW) ? low : name;

@@ -1,10 +1,11 @@
 /**
- * The streams of the server as the pages show them: their list is loaded once and again when something happens, and
- * their states come from the events. Pages that show rates ask for a look every few seconds while they are visible.
+ * The streams of the server as the pages show them. Their list is loaded once and again when something happens, and
+ * their states come from the events; pages that show rates ask for a look every few seconds while they are visible. Below: the state of a stream in words
+ * and as a chip, and what its JSON tells.
  */
-import {getJson} from './api.js';
-import {Gatherer} from './gather.js';
-import {describe} from '../stream-state.js';
+import {h, say} from './dom.js';
+import {duration, has, t} from './i18n.js';
+import {Gatherer, getJson} from './server.js';
 
 /** Events that change a list: it is loaded again. */
 const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed'];
@@ -14,7 +15,7 @@ const TELL_EVERY = 250;
 /**
  * @typedef {object} Entry
  * @property {string} name
- * @property {import('../stream-state.js').Stream} json
+ * @property {Stream} json
  * @property {'idle'|'dialling'|'live'|'lingering'|'warm'|'retrying'|'failed'|'queued'} state
  * @property {number} since when the state began, as of `Date.now()`
  * @property {number} viewers
@@ -44,7 +45,7 @@ export class Streams extends EventTarget {
     #toldAt = -TELL_EVERY;
 
     /**
-     * @param {import('./feed.js').Feed} feed
+     * @param {import('./server.js').Feed} feed
      * @param {{look?: number}} [options] `look`: milliseconds between looks at the rates; 0: none
      */
     constructor(feed, {look = 0} = {}) {
@@ -56,13 +57,19 @@ export class Streams extends EventTarget {
             for (const entry of this.all.values()) Object.assign(entry, {error: '', kind: '', retryAt: 0});
             this.load();
         });
-        feed.addEventListener('state', () => feed.state === 'live' && this.load());
+        let first = true;
+        feed.addEventListener('state', () => {
+            // The page is asking already: what happens meanwhile waits for the first paint.
+            if (feed.state === 'live' && first) asked.then(() => this.#loads.soon());
+            else if (feed.state === 'live') this.load();
+            first = false;
+        });
         // A server without the feed is looked at now and then.
         setInterval(() => {
             if (!document.hidden && (look || feed.state === 'lost')) this.#loads.look();
         }, look || 2000);
         document.addEventListener('visibilitychange', () => document.hidden || this.load());
-        this.load();
+        const asked = this.load();
     }
 
     /** Loads the list, after the load that runs if there is one. */
@@ -114,7 +121,7 @@ export class Streams extends EventTarget {
         return entry;
     }
 
-    /** @param {string} name @param {import('../stream-state.js').Stream} json */
+    /** @param {string} name @param {Stream} json */
     #take(name, json) {
         const entry = this.#entry(name), now = describe(json), consumers = json.consumers ?? [];
         entry.json = json;
@@ -184,4 +191,108 @@ export class Streams extends EventTarget {
         }
         this.#tellSoon();
     }
+}
+
+// ---- the state in words and as a chip: a shape and a word, never colour alone ----
+
+/** A chip. @returns {{node: HTMLElement, show: (entry: Entry) => void}} */
+export function chip() {
+    const node = h('span', {class: 'state', hidden: true});
+    return {
+        node,
+        show(entry) {
+            node.hidden = false;
+            node.dataset.state = entry.state;
+            say(node, stateText(entry));
+            node.title = entry.error;
+        },
+    };
+}
+
+/** The state in words. @param {Entry} entry */
+export function stateText(entry) {
+    if (entry.state === 'retrying') {
+        const wait = Math.ceil((entry.retryAt - Date.now()) / 1000);
+        return wait > 0 ? `${failure(entry.kind)} · ${t('tile.retryIn', {s: wait})}` : t('state.retrying');
+    }
+    if (entry.state === 'failed') return failure(entry.kind);
+    if (entry.state === 'live') return `${t('state.live')} ${duration(Math.max(1, Math.floor((Date.now() - entry.since) / 1000)) * 1000)}`;
+    return t(`state.${entry.state}`);
+}
+
+const KINDS = ['auth', 'busy', 'unreachable', 'config', 'unsupported', 'not_found', 'gone', 'ended', 'protocol'];
+
+/** Words for the class of a failure. @param {string} kind */
+export const failure = kind => KINDS.includes(kind) ? t(`fail.${kind}`) : t('state.failed');
+
+/** What a person can do about it; empty where there is no advice. @param {string} kind */
+export const hint = kind => has(`hint.${kind}`) ? t(`hint.${kind}`) : '';
+
+// ---- what the JSON of `api/streams` tells ----
+
+/**
+ * @typedef {{id?: number, url?: string, source?: string, error?: string, error_kind?: string, format_name?: string, protocol?: string,
+ *     remote_addr?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number, senders?: object[]}} Connection
+ * @typedef {{codec_name?: string, codec_type?: string}} Codec
+ * @typedef {{producers: Connection[]|null, consumers: Connection[]|null}} Stream
+ */
+
+/** Consumers nobody watches. */
+const NOT_VIEWERS = ['preload', 'probe'];
+
+/**
+ * @param {Stream} stream
+ * @returns {{state: 'live'|'failed'|'starting'|'idle', detail: string, viewers: number}}
+ */
+export function describe(stream) {
+    const producers = stream.producers ?? [];
+    const viewers = (stream.consumers ?? []).filter(c => !NOT_VIEWERS.includes(c.format_name ?? '') && !isTalkOnly(c)).length;
+    const live = producers.filter(isConnected);
+    if (live.length) {
+        const codecs = live.flatMap(p => (p.receivers ?? []).map(r => codecName(r.codec?.codec_name)));
+        const detail = [live[0].format_name ?? live[0].protocol ?? '', [...new Set(codecs)].filter(Boolean).join(' + ')];
+        return {state: 'live', detail: detail.filter(Boolean).join(' '), viewers};
+    }
+    const failed = producers.find(p => p.error);
+    if (failed) return {state: 'failed', detail: failed.error ?? '', viewers};
+    if (viewers) return {state: 'starting', detail: '', viewers};
+    const source = producers[0]?.url ?? producers[0]?.source ?? '';
+    return {state: 'idle', detail: source, viewers};
+}
+
+/** Names of the API, and of people. @type {Record<string, string>} */
+const CODECS = {HEVC: 'H265', PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU'};
+
+/** The name of a codec as it is known to people. @param {string} [name] of the API */
+export const codecName = (name = '') => CODECS[name.toUpperCase()] ?? name.toUpperCase();
+
+/**
+ * The codecs that come from the camera, pictures before sound.
+ * @param {Stream} stream
+ * @returns {string[]} names for people, each once
+ */
+export function codecsOf(stream) {
+    const codecs = (stream.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
+    codecs.sort((a, b) => Number(b.codec_type === 'video') - Number(a.codec_type === 'video'));
+    return [...new Set(codecs.map(c => codecName(c.codec_name)))].filter(Boolean);
+}
+
+/** @type {[string, RegExp][]} */
+const BROWSERS = [['Edge', /Edg\//], ['Chrome', /Chrom(e|ium)\//], ['Firefox', /Firefox\//], ['Safari', /Safari\//]];
+
+/** A browser or player in one word, from its long description. @param {string|null} [agent] */
+export const agentName = agent => BROWSERS.find(([, pattern]) => pattern.test(agent ?? ''))?.[0] ?? (agent ?? '').split('/')[0].slice(0, 24);
+
+/** Can somebody talk to it, as far as its sources have told? @param {Stream} stream */
+export const hasLoudspeaker = stream => (stream.producers ?? []).some(p => (p.medias ?? []).some(m => m.startsWith('audio, sendonly')) || /#.*\bbackchannel=1\b/.test(p.url ?? ''));
+
+/** @param {Connection} consumer */
+const isTalkOnly = consumer => Boolean(consumer.receivers?.length) && !consumer.senders?.length;
+
+/**
+ * A source that is not connected is only its address.
+ * @param {Connection} producer
+ */
+function isConnected(producer) {
+    return Boolean(producer.id || producer.format_name || producer.medias || producer.bytes_recv);
 }

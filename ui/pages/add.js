@@ -2,13 +2,12 @@
  * Adding a camera: an address (found or given), a test that shows each step, a name, done. The test opens the source once and lets
  * it go, whatever happens. Nothing is saved before the person says so, and no password is remembered.
  */
-import {address, call, explain, getJson} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
-import {Feed} from '../lib/feed.js';
 import {duration, number, t} from '../lib/i18n.js';
-import {failure, hint} from '../lib/state.js';
+import {address, call, explain, Feed, getJson} from '../lib/server.js';
 import {compose, FILE_ONLY, schemeOf, split, suggest} from '../lib/source.js';
 import {abilities} from '../lib/stats.js';
+import {failure, hint} from '../lib/streams.js';
 import {announce, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const {main} = shell({page: 'add', title: t('nav.add')});

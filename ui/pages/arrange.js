@@ -3,7 +3,7 @@
  */
 import {button, fill, h, say} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
-import {keep, LONGEST} from '../lib/layouts.js';
+import {keepLayout, LONGEST} from '../lib/prefs.js';
 
 /**
  * Buttons to move a tile, to make it large and to leave it out.
@@ -28,8 +28,8 @@ export function arranger(place, actions) {
 /**
  * Asks for a name and keeps the layout under it.
  * @param {string} old
- * @param {(name: string) => import('../lib/layouts.js').Layout} make
- * @param {(layout: import('../lib/layouts.js').Layout) => void} done
+ * @param {(name: string) => import('../lib/prefs.js').Layout} make
+ * @param {(layout: import('../lib/prefs.js').Layout) => void} done
  */
 export function nameLayout(old, make, done) {
     const field = h('input', {value: old, maxlength: LONGEST, required: true, autofocus: true}), fault = h('p', {class: 'error', role: 'alert'});
@@ -39,7 +39,7 @@ export function nameLayout(old, make, done) {
             const name = field.value.trim();
             if (!name) return;
             const layout = make(name);
-            if (!keep(layout)) return say(fault, t('live.layoutFull'));
+            if (!keepLayout(layout)) return say(fault, t('live.layoutFull'));
             dialog.close();
             done(layout);
         }}, h('label', {class: 'field'}, t('live.layoutName'), field), h('p', {class: 'muted small'}, t('live.layoutAbout')), fault,

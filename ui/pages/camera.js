@@ -2,20 +2,17 @@
  * One camera: the picture, how it is carried and why, figures, sound, talk, a snapshot. `?src=NAME`, `?mode=` pins a way for this visit.
  */
 import '../player/rs-player.js';
-import {address, download, explain} from '../lib/api.js';
-import {button, fill, h, iconHref, say} from '../lib/dom.js';
-import {Feed} from '../lib/feed.js';
+import {button, fill, h, say, setIcon} from '../lib/dom.js';
 import {duration, language, number, rate, t} from '../lib/i18n.js';
-import {bind} from '../lib/keys.js';
-import {translate} from '../player/words.js';
 import {recall, remember} from '../lib/prefs.js';
-import {chip} from '../lib/state.js';
+import {address, download, explain, Feed} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
-import {Streams} from '../lib/streams.js';
+import {chip, codecName, hasLoudspeaker, Streams} from '../lib/streams.js';
 import {Talk} from '../lib/talk.js';
-import {codecName, hasLoudspeaker} from '../stream-state.js';
-import {announce, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {speak, translate} from '../player/words.js';
+import {announce, bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
+await speak();
 const params = new URLSearchParams(location.search);
 const name = params.get('src') ?? '';
 /** Milliseconds that a pause keeps the camera, and between the two presses that keep the microphone open. */
@@ -288,7 +285,7 @@ function showControls() {
 function showSound() {
     const muted = player?.video?.muted ?? true;
     soundButton?.setAttribute('aria-pressed', String(!muted));
-    soundButton?.querySelector('use')?.setAttribute('href', iconHref(muted ? 'mute' : 'sound'));
+    setIcon(soundButton, muted ? 'mute' : 'sound');
 }
 
 function snapshot() {

@@ -2,13 +2,11 @@
  * The configuration: the server checks while one writes, shows what would change, and puts it in force without a restart; earlier
  * versions come back with one click, and the server undoes an apply that nobody confirms. `?add=TEXT` opens with a change to review.
  */
-import {call, download, etag, explain, getJson} from '../lib/api.js';
-import {button, fill, h, say} from '../lib/dom.js';
 import {diff} from '../lib/diff.js';
-import {Feed} from '../lib/feed.js';
+import {button, fill, h, say} from '../lib/dom.js';
 import {dateTime, t} from '../lib/i18n.js';
-import {bind} from '../lib/keys.js';
-import {announce, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {call, download, etag, explain, Feed, getJson} from '../lib/server.js';
+import {announce, bind, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 /** Milliseconds without a key until the text is checked, and seconds that a change waits to be confirmed. */
 const PAUSE = 400, CONFIRM = 60;

@@ -2,13 +2,12 @@
  * What works between this browser and this server, and why not: page, socket, events, codecs, the server's ports, and on request the
  * media path and one camera. Nobody else is asked.
  */
-import {call, explain, getJson} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, number, t} from '../lib/i18n.js';
-import {bind} from '../lib/keys.js';
 import {throughput, tryPath} from '../lib/paths.js';
+import {call, explain, getJson} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
-import {copied, shell} from '../shell/shell.js';
+import {bind, copied, shell} from '../shell/shell.js';
 
 /** Addresses of the server that are tried, and bits per second that are few for a camera. */
 const MOST_PATHS = 8, SLOW = 8e6;

@@ -3,8 +3,8 @@
  * are. It lives in a shadow root, where its styles are allowed by the page's policy.
  */
 import * as cm from '../vendor/codemirror.js';
-import {children, describe, lookup, parents, pathOf, values} from '../lib/yaml-path.js';
 import {t} from '../lib/i18n.js';
+import {children, describe, lookup, parents, pathOf, values} from '../lib/yaml-path.js';
 
 /** @typedef {{line: number, column: number, path: string, text: string, severity: string}} Problem */
 

@@ -2,14 +2,12 @@
  * All addresses of a stream, with who can play each, ready to copy; and what can be done towards the camera: play a sound, publish.
  * `?src=NAME`.
  */
-import {address, call, explain, getJson} from '../lib/api.js';
 import {button, fill, h} from '../lib/dom.js';
-import {Feed} from '../lib/feed.js';
 import {t} from '../lib/i18n.js';
-import {bind} from '../lib/keys.js';
+import {address, call, explain, Feed, getJson} from '../lib/server.js';
+import {codecsOf} from '../lib/streams.js';
 import {places, snippets} from '../lib/urls.js';
-import {codecsOf} from '../stream-state.js';
-import {copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const name = new URLSearchParams(location.search).get('src') ?? '';
 const {main, tools} = shell({page: 'links', title: t('nav.links'), of: name ? t('links.for', {name}) : undefined});

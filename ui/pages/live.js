@@ -5,16 +5,11 @@
  * `?src=a&src=b&cols=3&big=a` shows some of them; layouts are such addresses with a name.
  */
 import {button, fill, h, Keyed, say} from '../lib/dom.js';
-import {Budget} from '../lib/decode.js';
-import {Feed} from '../lib/feed.js';
 import {duration, t} from '../lib/i18n.js';
-import {bind} from '../lib/keys.js';
-import {forget, fromQuery, layouts, moved, query} from '../lib/layouts.js';
-import {recall, remember} from '../lib/prefs.js';
-import {pairs} from '../lib/quality.js';
+import {forgetLayout, fromQuery, layouts, moved, pairs, query, recall, remember} from '../lib/prefs.js';
+import {Feed} from '../lib/server.js';
 import {Streams} from '../lib/streams.js';
-import {empty, failed, noCameras, shell, watch} from '../shell/shell.js';
-import {arranger, nameLayout} from './arrange.js';
+import {bind, empty, failed, noCameras, notice, shell, watch} from '../shell/shell.js';
 import {Tile} from './tile.js';
 
 const params = new URLSearchParams(location.search);
@@ -25,14 +20,16 @@ const {main, tools} = shell({page: 'live', title: t('nav.live')});
 const feed = new Feed('streams,sessions');
 watch(feed);
 const streams = new Streams(feed);
-const budget = new Budget();
+/** What plays tiles, once something is to play. @type {typeof import('./playing.js')|null} */
+let playing = null;
 /** @type {Set<string>} */
 let always = new Set(recall('always', []));
 let allAlways = recall('alwaysAll', false);
 /** What is shown: the address, or the layout that was shown last. */
 let layout = ['src', 'cols', 'big'].some(name => params.has(name)) ? fromQuery(params)
     : layouts().find(one => one.name === recall('layout', '')) ?? {name: '', src: [], cols: recall('cols', 0), big: ''};
-let arranging = false;
+/** What arranges tiles, while somebody does. @type {typeof import('./arrange.js')|null} */
+let arranging = null;
 /** @type {Record<string, 'auto'|'high'|'low'>} */
 const qualities = recall('quality', {});
 
@@ -71,11 +68,8 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
         },
     });
     tile.quality = Object.hasOwn(qualities, entry.name) ? qualities[entry.name] : 'auto';
-    const arrange = arranger(tile.tools, {
-        move: by => change({src: moved(shown(), tile.entry.name, by)}, tile),
-        big: () => change({big: layout.big === tile.entry.name ? '' : tile.entry.name}, tile),
-        leave: () => change({src: shown().filter(name => name !== tile.entry.name)}, tile),
-    });
+    /** @type {((arranging: boolean, big: boolean) => void)|undefined} */
+    let arrange;
     byNode.set(tile.node, tile);
     watcher.observe(tile.node);
     tile.node.addEventListener('dblclick', () => tile.node.requestFullscreen?.());
@@ -84,7 +78,12 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
         update(entry) {
             tile.low = two.get(entry.name);
             tile.node.classList.toggle('big', layout.big === entry.name);
-            arrange(arranging, layout.big === entry.name);
+            arrange ??= arranging?.arranger(tile.tools, {
+                move: by => change({src: moved(shown(), tile.entry.name, by)}, tile),
+                big: () => change({big: layout.big === tile.entry.name ? '' : tile.entry.name}, tile),
+                leave: () => change({src: shown().filter(name => name !== tile.entry.name)}, tile),
+            });
+            arrange?.(arranging !== null, layout.big === entry.name);
             tile.update(entry);
         },
         end() {
@@ -112,9 +111,22 @@ function decide() {
         deciding = false;
         const all = [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)));
         const wish = document.querySelector('dialog[open]') ? [] : all.filter(tile => tile.wishes);
-        const playing = budget.choose(wish);
-        for (const tile of all) tile.play(playing.has(tile), wish.includes(tile) && !playing.has(tile));
+        if (wish.length) loadPlaying();
+        if (playing) for (const tile of wish) tile.playing ??= new playing.Playing(tile.picture, () => tile.update(tile.entry));
+        const fit = playing?.budget.choose(wish);
+        for (const tile of all) if (fit || !wish.includes(tile)) tile.play(fit?.has(tile) ?? false, wish.includes(tile) && !fit?.has(tile));
     });
+}
+
+let loading = false;
+/** Loads what plays; a tile that has to wait for it stays as it is. */
+async function loadPlaying() {
+    if (loading) return;
+    loading = true;
+    // Not there, the next look tries again.
+    playing = await import('./playing.js').catch(() => null);
+    loading = playing !== null;
+    if (playing) decide();
 }
 
 /** The lesser streams of the same cameras. @type {Map<string, string>} */
@@ -133,6 +145,8 @@ function show() {
     if (!streams.loaded && streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
     if (!streams.loaded) return;
     tiles.show(list);
+    // Tiles play a moment after they are seen: what plays them is there by then.
+    if ([...byNode.values()].some(tile => tile.would)) loadPlaying();
     fill(filler, ...(list.length ? [] : [only.length && streams.all.size ? empty(t('live.unknown', {names: only.join(', ')}), button(t('live.layoutAll'), () => use({name: '', src: [], cols: recall('cols', 0), big: ''}), {class: 'primary'})) : noCameras()]));
     tools.hidden = !streams.all.size;
     roving();
@@ -145,9 +159,9 @@ function show() {
 streams.addEventListener('change', show);
 setInterval(async () => {
     if (document.hidden) return;
-    const playing = [...byNode.values()].filter(tile => tile.player), frames = await Promise.all(playing.map(tile => tile.frames()));
-    const sum = (/** @type {number[]} */ numbers) => numbers.reduce((all, one) => all + one, 0);
-    budget.count(performance.now(), sum(frames.map(one => one.shown)), sum(frames.map(one => one.dropped)), sum(playing.map(tile => tile.cost)));
+    const on = [...byNode.values()].filter(tile => tile.player), frames = await Promise.all(on.map(tile => tile.playing?.frames()));
+    const sum = (/** @type {(number|undefined)[]} */ ...numbers) => numbers.reduce((/** @type {number} */ all, one) => all + (one ?? 0), 0);
+    playing?.budget.count(performance.now(), sum(...frames.map(one => one?.shown)), sum(...frames.map(one => one?.dropped)), sum(...on.map(tile => tile.cost)));
     for (const tile of byNode.values()) tile.update(tile.entry);
     decide();
 }, 2000);
@@ -215,7 +229,7 @@ const keep = h('input', {type: 'checkbox', checked: allAlways, onchange: () => {
 }});
 
 const shown = () => [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)).entry.name);
-/** Another arrangement, which has no name yet. @param {Partial<import('../lib/layouts.js').Layout>} what @param {Tile} tile */
+/** Another arrangement, which has no name yet. @param {Partial<import('../lib/prefs.js').Layout>} what @param {Tile} tile */
 function change(what, tile) {
     layout = {...layout, name: '', src: layout.src.length ? layout.src : shown(), ...what};
     if (!layout.src.length) layout.src = [];
@@ -223,7 +237,7 @@ function change(what, tile) {
     choices();
     if (tile.node.isConnected) tile.node.focus({preventScroll: true});
 }
-/** @param {import('../lib/layouts.js').Layout} next */
+/** @param {import('../lib/prefs.js').Layout} next */
 function use(next) {
     layout = {...next};
     remember('layout', next.name || null);
@@ -234,9 +248,9 @@ function use(next) {
 }
 const saved = h('select', {'aria-label': t('live.layouts'), onchange: () => {
     const value = saved.value;
-    if (value === '+') nameLayout(layout.name, name => ({...layout, name, src: layout.src.length ? layout.src : shown()}), use);
+    if (value === '+') loadArranging(it => it.nameLayout(layout.name, name => ({...layout, name, src: layout.src.length ? layout.src : shown()}), use));
     else if (value === '-') {
-        forget(layout.name);
+        forgetLayout(layout.name);
         use({name: '', src: [], cols: recall('cols', 0), big: ''});
     } else use(layouts().find(one => `=${one.name}` === value) ?? {name: '', src: [], cols: recall('cols', 0), big: ''});
     choices();
@@ -249,11 +263,15 @@ function choices() {
     if (!unnamed && !layout.name) saved.value = '';
 }
 choices();
-const arrangeButton = button(t('live.arrange'), () => {
-    arranging = !arranging;
-    arrangeButton.setAttribute('aria-pressed', String(arranging));
+/** @param {(it: typeof import('./arrange.js')) => void} then */
+const loadArranging = then => import('./arrange.js').then(then, () => notice(t('common.unreachable')));
+/** @param {typeof import('./arrange.js')|null} how */
+function arrange(how) {
+    arranging = how;
+    arrangeButton.setAttribute('aria-pressed', String(how !== null));
     show();
-}, {icon: 'config'});
+}
+const arrangeButton = button(t('live.arrange'), () => arranging ? arrange(null) : loadArranging(arrange), {icon: 'config'});
 arrangeButton.setAttribute('aria-pressed', 'false');
 arrangeButton.classList.add('compact');
 arrangeButton.title = t('live.arrange');

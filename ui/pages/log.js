@@ -2,14 +2,11 @@
  * The log: loaded once, then as it is written. Filters are in the address (`?level=`, `?module=`, `?q=`), repeated lines are folded, and
  * only what is on the screen is in the document.
  */
-import {call, download, explain} from '../lib/api.js';
 import {button, fill, h, say} from '../lib/dom.js';
-import {Feed} from '../lib/feed.js';
-import {Gatherer} from '../lib/gather.js';
 import {clock, t} from '../lib/i18n.js';
-import {bind} from '../lib/keys.js';
 import {LogList} from '../lib/loglist.js';
-import {ask, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {call, download, explain, Feed, Gatherer} from '../lib/server.js';
+import {ask, bind, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const url = new URL(location.href);
 const {main, tools} = shell({page: 'log', title: t('nav.log')});

@@ -1,13 +1,11 @@
 /**
  * Who is connected with what: five columns from the cameras to the viewers, as a drawing and as a table. `?src=NAME` shows one stream.
  */
-import {address, download, getJson} from '../lib/api.js';
 import {button, fill, h, say, svgTitle} from '../lib/dom.js';
-import {Feed} from '../lib/feed.js';
-import {Gatherer} from '../lib/gather.js';
 import {BOX, layout} from '../lib/graph.js';
 import {bytes, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
+import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
 import {empty, failed, kick, notice, shell, watch} from '../shell/shell.js';
 
 const only = new URLSearchParams(location.search).getAll('src').filter(Boolean);

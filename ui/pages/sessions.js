@@ -2,15 +2,12 @@
  * Who watches, how sure the server is of that, who has left, why, and how long it took until the camera was free: the list is
  * loaded again when something happens. `?reason=` filters.
  */
-import {address, download, getJson} from '../lib/api.js';
 import {button, fill, h, Keyed, say} from '../lib/dom.js';
-import {Feed} from '../lib/feed.js';
-import {Gatherer} from '../lib/gather.js';
 import {duration, has, t} from '../lib/i18n.js';
-import {bind} from '../lib/keys.js';
+import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
+import {agentName} from '../lib/streams.js';
 import {kindOf, lanes} from '../lib/svg.js';
-import {agentName} from '../stream-state.js';
-import {copied, empty, failed, kick, notice, shell, toast, watch} from '../shell/shell.js';
+import {bind, copied, empty, failed, kick, notice, shell, toast, watch} from '../shell/shell.js';
 
 /**
  * @typedef {object} Session

@@ -2,16 +2,12 @@
  * All streams as a table: state and why, source, codecs, viewers, rates, the last release; with what can be done about
  * each. `?q=` and `?state=` filter, `?sort=` sorts.
  */
-import {address, call, endSession, etag, explain, getJson} from '../lib/api.js';
 import {button, fill, h, Keyed, say} from '../lib/dom.js';
-import {Feed} from '../lib/feed.js';
 import {bytes, clock, duration, rate, t} from '../lib/i18n.js';
-import {bind} from '../lib/keys.js';
-import {chip, hint} from '../lib/state.js';
-import {Streams} from '../lib/streams.js';
+import {address, call, endSession, etag, explain, Feed, getJson} from '../lib/server.js';
+import {chip, codecsOf, hint, Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
-import {codecsOf} from '../stream-state.js';
-import {ask, empty, failed, noCameras, shell, toast, watch} from '../shell/shell.js';
+import {ask, bind, empty, failed, noCameras, shell, toast, watch} from '../shell/shell.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 

@@ -1,20 +1,19 @@
 /**
- * One tile of the grid: the last picture, the player while it plays, the state in words, and the buttons.
+ * One tile of the grid: the last picture, the state in words, and the buttons. What plays in it is in `playing.js`, which is loaded when something is to play.
  */
-import {button, h, icon, iconHref, say} from '../lib/dom.js';
+import {button, h, icon, say, setIcon} from '../lib/dom.js';
 import {ago, rate, t} from '../lib/i18n.js';
-import {poster} from '../lib/poster.js';
-import {chip, stateText} from '../lib/state.js';
-import {costOf, UNKNOWN} from '../lib/decode.js';
-import {choose} from '../lib/quality.js';
+import {chooseQuality} from '../lib/prefs.js';
+import {chip, stateText} from '../lib/streams.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 
+/** @type {Record<string, string>} */
 const MODES = {webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', mp4: 'MP4', mjpeg: 'MJPEG'};
 /** Milliseconds between still pictures of a tile that has to save power. */
 const STILL_EVERY = 1000;
-/** Milliseconds that one quality stays in front while the other one does not come. */
-const PATIENCE = 15_000;
+/** States of a camera that runs anyway. */
+const RUNNING = ['live', 'lingering', 'warm'];
 
 export class Tile {
     /** @type {Entry} */
@@ -31,17 +30,13 @@ export class Tile {
     low;
     /** @type {'auto'|'high'|'low'} */
     quality = 'auto';
-    /** Pixels per second. */
-    cost = UNKNOWN;
-    /** @type {any} */
-    player = null;
+    /** What plays in it, once that is loaded. @type {import('./playing.js').Playing|null} */
+    playing = null;
+    #failed = false;
     /** It plays, or is about to. */
     #on = false;
-    #mode = '';
     /** The stream that plays. */
     #source = '';
-    /** The player that shows the other quality until this one has a picture. @type {any} */
-    #before = null;
     /** @type {any} */
     #still = 0;
     #stillOf = '';
@@ -52,10 +47,6 @@ export class Tile {
     #stillAt = 0;
     #asking = false;
     #ended = false;
-    /** Of the video that plays, and when that was; 0: it has just begun. */
-    #frames = {all: 0, dropped: 0, at: 0};
-    /** What it was measured to cost, 0 if it was not. */
-    #known = 0;
     #chip = chip();
 
     /**
@@ -85,19 +76,33 @@ export class Tile {
             h('div', {class: 'bar'}, this.link, this.about, this.#chip.node, h('span', {class: 'row'}, this.qualityButton, this.soundButton, this.stopButton, this.full), this.tools));
     }
 
+    get player() {
+        return this.playing?.player ?? null;
+    }
+
+    /** Pixels per second. A camera that sends nothing costs nothing, and why it fails matters more than what is saved. */
+    get cost() {
+        return this.#failed ? 0 : this.playing?.cost ?? 0;
+    }
+
     get exempt() {
         return this.sound || document.fullscreenElement === this.node;
     }
 
     /** What it would play now: the lesser stream in a small tile, unless somebody has said which. */
     get source() {
-        return choose(this.entry.name, this.low, this.quality, this.node.clientWidth || Infinity);
+        return chooseQuality(this.entry.name, this.low, this.quality, this.node.clientWidth || Infinity);
     }
 
     /** It plays by itself only if its camera runs anyway, or somebody has said so. */
     get wishes() {
-        if (this.stopped || !this.seen) return false;
-        return this.wanted || ['live', 'lingering', 'warm'].includes((this.grid.entry(this.source) ?? this.entry).state) || this.grid.always(this.entry.name);
+        return this.seen && this.would;
+    }
+
+    /** It would play if it were seen. */
+    get would() {
+        if (this.stopped) return false;
+        return this.wanted || RUNNING.includes((this.grid.entry(this.source) ?? this.entry).state) || this.grid.always(this.entry.name);
     }
 
     want() {
@@ -119,12 +124,10 @@ export class Tile {
         const playing = this.#on, name = entry.name;
         entry = this.grid.entry(playing ? this.#source : this.source) ?? entry;
         this.#chip.show(entry);
-        const mode = this.#mode ? MODES[/** @type {keyof typeof MODES} */ (this.#mode)] : '';
+        const mode = MODES[this.playing?.mode ?? ''] ?? '';
         say(this.about, playing ? [mode, entry.bitsIn ? rate(entry.bitsIn) : ''].filter(Boolean).join(' ') : '');
         const failed = entry.state === 'failed' || entry.state === 'retrying';
-        // A camera that sends nothing costs nothing, and why it fails matters more than what is saved.
-        if (failed) this.cost = 0;
-        else this.cost ||= UNKNOWN;
+        this.#failed = failed;
         const old = this.#stillAge > 2000 && !this.saving ? t('tile.age', {age: ago(this.#stillAge + Date.now() - this.#stillAt)}) : '';
         const text = playing ? '' : failed ? entry.error : this.saving ? t('tile.saving') : old;
         say(this.note, text);
@@ -149,81 +152,32 @@ export class Tile {
         this.sound = on;
         if (this.player?.video) this.player.video.muted = !on;
         this.soundButton.setAttribute('aria-pressed', String(on));
-        this.soundButton.querySelector('use')?.setAttribute('href', iconHref(on ? 'sound' : 'mute'));
+        setIcon(this.soundButton, on ? 'sound' : 'mute');
     }
 
     /** @param {boolean} on @param {boolean} saving it would play, but must not */
-    async play(on, saving) {
+    play(on, saving) {
         this.saving = saving;
         if (on === this.#on) {
             if (!on) this.#stills();
-            else if (this.source !== this.#source) await this.#begin();
+            else if (this.source !== this.#source) this.#begin();
             return this.update(this.entry);
         }
         this.#on = on;
         if (!on) {
-            this.#clear();
-            this.#mode = '';
+            this.playing?.end();
             this.#stills();
             return this.update(this.entry);
         }
         clearTimeout(this.#still);
-        await this.#begin();
+        this.#begin();
     }
 
-    /** Plays what it should; what plays already stays in front until the other one has a picture. */
-    async #begin() {
-        const source = this.source;
-        this.#source = source;
+    /** Plays what it should. */
+    #begin() {
+        this.#source = this.source;
         this.update(this.entry);
-        await import('../player/rs-player.js');
-        if (!this.#on || this.#source !== source) return;
-        this.#before?.remove();
-        const before = this.player;
-        this.#before = before;
-        const player = /** @type {any} */ (document.createElement('rs-player'));
-        this.player = player;
-        this.#frames = {all: 0, dropped: 0, at: 0};
-        this.#known = 0;
-        Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
-        player.addEventListener('mode', (/** @type {any} */ ev) => {
-            this.#mode = ev.detail.mode;
-            this.update(this.entry);
-        });
-        if (before) {
-            before.before(player);
-            player.addEventListener('firstframe', () => this.#before === before && this.#drop(), {once: true});
-            setTimeout(() => this.#before === before && this.#drop(), PATIENCE);
-        } else {
-            this.picture.append(player);
-        }
-        player.src = new URL(`api/ws?src=${encodeURIComponent(source)}`, location.href);
-        player.video.controls = false;
-        player.video.muted = !this.sound;
-    }
-
-    /** The other quality is seen. */
-    #drop() {
-        this.#before?.remove();
-        this.#before = null;
-    }
-
-    #clear() {
-        this.#drop();
-        this.player?.remove();
-        this.player = null;
-    }
-
-    /** Frames since the last question; what it costs is measured by that. */
-    async frames() {
-        const {player} = this, before = this.#frames, {all, dropped} = await framesOf(player), at = performance.now(), video = player?.video;
-        if (player !== this.player) return {shown: 0, dropped: 0};
-        this.#frames = {all, dropped, at};
-        // Another connection counts anew, and a moment tells little.
-        if (all < before.all || dropped < before.dropped) return {shown: 0, dropped: 0};
-        const more = {all: all - before.all, dropped: dropped - before.dropped}, seconds = before.at ? (at - before.at) / 1000 : 0;
-        if (video?.videoWidth && more.all && seconds > 1) this.cost = this.#known = costOf(video.videoWidth * video.videoHeight, more.all / seconds, more.dropped / seconds, this.#known);
-        return {shown: more.all - more.dropped, dropped: more.dropped};
+        this.playing?.begin(this.#source, this.sound);
     }
 
     /** The last picture; again and again while the tile only must not play and somebody may see it. */
@@ -260,17 +214,47 @@ export class Tile {
         URL.revokeObjectURL(this.#stillUrl);
         this.#on = false;
         this.#ended = true;
-        this.#clear();
+        this.playing?.end();
     }
 }
 
-/** Frames that have come to a player, and how many of them nobody has seen. @param {any} player */
-async function framesOf(player) {
-    const {totalVideoFrames: all = 0, droppedVideoFrames: dropped = 0} = player?.video?.getVideoPlaybackQuality?.() ?? {};
-    // A browser that cannot follow drops what comes by WebRTC before it decodes it, and does not count it there.
-    const receiver = player?.pc?.getReceivers?.().find((/** @type {RTCRtpReceiver} */ one) => one.track.kind === 'video');
-    for (const one of await receiver?.getStats().then((/** @type {any} */ report) => [...report.values()], () => []) ?? []) {
-        if (one.type === 'inbound-rtp' && one.framesReceived) return {all: one.framesReceived, dropped: dropped + one.framesReceived - (one.framesDecoded ?? 0)};
+// ---- still pictures from the cache of the server (`api/rs/poster`): asking for one never wakes a camera ----
+
+/** The server has no still pictures. */
+let absent = false;
+/** The first question: the others wait for what comes of it. @type {Promise<any>|null} */
+let first = null;
+
+/**
+ * The last picture of a stream, or `null` if there is none.
+ * @param {string} name
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{url: string, video: boolean, age: number|null}|null>} `url` has to be revoked; `age` in milliseconds
+ */
+async function poster(name, signal) {
+    if (first) await first;
+    if (absent) return null;
+    const asked = ask(name, signal);
+    first ??= asked;
+    return asked;
+}
+
+/** @param {string} name @param {AbortSignal} [signal] */
+async function ask(name, signal) {
+    try {
+        const response = await fetch(`api/rs/poster?src=${encodeURIComponent(name)}`, {signal, cache: 'no-store', priority: 'low'});
+        if (!response.ok || response.status === 204) {
+            if (response.status === 404 && (await response.text()).startsWith('404 page')) absent = true;
+            return null;
+        }
+        const blob = await response.blob();
+        const taken = Date.parse(response.headers.get('Last-Modified') ?? '');
+        const age = Number(response.headers.get('Age') ?? NaN);
+        return {
+            url: URL.createObjectURL(blob), video: blob.type.startsWith('video/'),
+            age: Number.isFinite(age) ? age * 1000 : Number.isFinite(taken) ? Math.max(0, Date.now() - taken) : null,
+        };
+    } catch {
+        return null;
     }
-    return {all, dropped};
 }

@@ -1,12 +1,11 @@
 /**
  * What is around every page: the ways to the others, the title, language and theme, the state of the connection, and the
- * one place where something is said. Below 900 px the ways are a bar at the bottom.
+ * one place where something is said. Below 900 px the ways are a bar at the bottom. At the end: the keys of the pages, and their list.
  */
-import {copyText, endSession, explain} from '../lib/api.js';
-import {button, fill, h, icon, keepIcons, say} from '../lib/dom.js';
-import {LANGUAGES, ago, language, setLanguage, t} from '../lib/i18n.js';
-import {help} from '../lib/keys.js';
-import {setTheme, theme} from '../lib/prefs.js';
+import {button, fill, h, icon, say} from '../lib/dom.js';
+import {ago, language, LANGUAGES, setLanguage, t} from '../lib/i18n.js';
+import {recall, remember, setTheme, theme} from '../lib/prefs.js';
+import {copyText, endSession, explain} from '../lib/server.js';
 
 /** [page, address, icon, in the bar of a phone]. @type {[string, string, string, boolean][]} */
 const PAGES = [
@@ -22,8 +21,8 @@ let live;
 /** @type {HTMLElement} */
 let dot;
 
-/** Milliseconds until the page takes its icons in. */
-const ICONS_AFTER = 1500;
+/** Milliseconds until the page tells how it is installed as an app. */
+const INSTALL_AFTER = 1500;
 
 /**
  * Builds the frame of a page.
@@ -32,8 +31,8 @@ const ICONS_AFTER = 1500;
  * @returns {{main: HTMLElement, tools: HTMLElement, heading: HTMLElement}}
  */
 export function shell({page, title, of, back}) {
-    // Not before the first picture of the page.
-    setTimeout(keepIcons, ICONS_AFTER);
+    // Browsers load at once what it is told there, and nothing of that is needed for the first picture of the page.
+    setTimeout(() => document.head.append(h('link', {rel: 'manifest', href: 'app.webmanifest'})), INSTALL_AFTER);
     document.title = `${of ? `${of} – ` : ''}${title} – rs2rtc`;
     const heading = h('h1', null, of ?? title), tools = h('div', {class: 'tools'});
     const main = h('main', {id: 'main', tabindex: '-1'});
@@ -114,7 +113,7 @@ export const copied = async text => toast(t(await copyText(text) ? 'common.copie
 
 /**
  * Shows how the connection is: the dot, and a banner with the age of what is shown.
- * @param {import('../lib/feed.js').Feed} feed
+ * @param {import('../lib/server.js').Feed} feed
  */
 export function watch(feed) {
     let was = '', restarted = 0;
@@ -189,3 +188,80 @@ export const empty = (text, ...kids) => h('div', {class: 'empty'}, h('p', null, 
 /** A server without a camera: what to do first. */
 export const noCameras = () => h('div', {class: 'empty'}, icon('camera'), h('p', null, t('live.empty')), h('p', {class: 'muted'}, t('live.emptyAbout')),
     h('a', {class: 'button primary', href: 'add.html'}, t('nav.add')));
+
+// ---- keys: single letters never fire in inputs and can be switched off; `g` and a letter goes to a page ----
+
+/** Pages by the letter after `g`. */
+const GO = {l: './', s: 'streams.html', a: 'add.html', e: 'sessions.html', d: 'doctor.html', c: 'config.html', o: 'log.html', n: 'net.html'};
+
+/** @type {{keys: string, text: string, run: (ev: KeyboardEvent) => void}[]} */
+const bound = [];
+let pending = 0;
+
+/** May single letters do something? */
+const lettersOn = () => recall('letters', true);
+
+/** Is somebody writing? @param {EventTarget|null} target */
+const writing = target => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)
+    || Boolean(target.shadowRoot));
+
+/**
+ * Binds a key, as `KeyboardEvent.key` names it.
+ * @param {string|string[]} keys
+ * @param {string} text what it does, for the list
+ * @param {(ev: KeyboardEvent) => void} run
+ */
+export function bind(keys, text, run) {
+    for (const key of [keys].flat()) bound.push({keys: key, text, run});
+}
+
+/** @param {KeyboardEvent} ev */
+function onkeydown(ev) {
+    if (ev.defaultPrevented || ev.ctrlKey || ev.metaKey || ev.altKey || writing(ev.target)) return;
+    if (document.querySelector('dialog[open]') && ev.key !== '?') return;
+    if (ev.key.length === 1 && !lettersOn()) return;
+    // A button that has the focus keeps its own keys.
+    if ((ev.key === ' ' || ev.key === 'Enter') && ev.target instanceof HTMLElement && ev.target.closest('button, a, summary')) return;
+    if (pending && Date.now() - pending < 1500 && ev.key in GO) {
+        pending = 0;
+        ev.preventDefault();
+        location.href = GO[/** @type {keyof typeof GO} */ (ev.key)];
+        return;
+    }
+    pending = 0;
+    if (ev.key === 'g') {
+        pending = Date.now();
+        return;
+    }
+    if (ev.key === '?') return help();
+    const found = bound.find(one => one.keys === ev.key || one.keys.toLowerCase() === ev.key.toLowerCase() && ev.key.length === 1);
+    if (!found) return;
+    ev.preventDefault();
+    found.run(ev);
+}
+document.addEventListener('keydown', onkeydown);
+
+const shown = {' ': 'Space', Enter: 'Enter', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc'};
+
+/** A row of digits by its ends. @param {string} keys */
+const inShort = keys => keys.replace(/^(\d)(?: \d){2,} (\d)$/, '$1 – $2');
+
+/** Shows the list of keys. */
+function help() {
+    document.querySelector('dialog.keys')?.remove();
+    const rows = new Map([['?', t('keys.help')], ['g l s a e d c o n', t('keys.go')]]);
+    for (const {keys, text} of bound) {
+        const name = shown[/** @type {keyof typeof shown} */ (keys)] ?? keys.toUpperCase();
+        const before = [...rows].find(([, words]) => words === text)?.[0];
+        if (before) rows.delete(before);
+        rows.set(before ? `${before} ${name}` : name, text);
+    }
+    const dialog = h('dialog', {class: 'box keys', 'aria-labelledby': 'keys-title', onclose: () => dialog.remove()},
+        h('h2', {id: 'keys-title'}, t('keys.title')),
+        h('dl', {class: 'pairs'}, [...rows].map(([keys, text]) => [h('dt', null, inShort(keys).split(' ').map(k => k === '–' ? '– ' : [h('kbd', null, k), ' '])), h('dd', null, text)])),
+        h('label', {class: 'check'}, h('input', {type: 'checkbox', checked: lettersOn(),
+            onchange: (/** @type {any} */ ev) => remember('letters', ev.target.checked)}), t('keys.letters')),
+        h('form', {method: 'dialog', class: 'row end'}, h('button', {class: 'primary'}, t('common.close'))));
+    document.body.append(dialog);
+    dialog.showModal();
+}

@@ -1,0 +1,266 @@
+/**
+ * The way to the server: calls, what it tells as it happens, and loads that events ask for. Addresses are relative to the page, so that
+ * everything works under any prefix.
+ */
+import {t} from './i18n.js';
+
+/** An answer that is no success, with the server's own words. */
+export class ApiError extends Error {
+    /** @param {number} status 0: the server was not reached @param {string} text */
+    constructor(status, text) {
+        super(text);
+        this.status = status;
+    }
+}
+
+/** @param {string} path @param {Record<string, string|string[]|undefined>} [query] */
+export function address(path, query = {}) {
+    const params = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+        for (const one of Array.isArray(value) ? value : value === undefined ? [] : [value]) params.append(name, one);
+    }
+    const text = params.toString();
+    return text ? `${path}?${text}` : path;
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {{query?: Record<string, any>, body?: any, signal?: AbortSignal, limit?: number, accept?: number[]}} [options]
+ *     `accept`: other status codes that are no error; `limit`: milliseconds, default 15 s
+ * @returns {Promise<Response>}
+ */
+export async function call(method, path, {query, body, signal, limit = 15_000, accept = []} = {}) {
+    const signals = [AbortSignal.timeout(limit), ...(signal ? [signal] : [])];
+    const plain = body === undefined || typeof body === 'string';
+    let response;
+    try {
+        response = await fetch(address(path, query), {method, cache: 'no-store', signal: AbortSignal.any(signals),
+            body: plain ? body : JSON.stringify(body), headers: plain ? {} : {'Content-Type': 'application/json'}});
+    } catch (err) {
+        if (signal?.aborted) throw err;
+        throw new ApiError(0, t('common.unreachable'));
+    }
+    if (response.ok || accept.includes(response.status)) return response;
+    const text = (await response.text().catch(() => '')).trim();
+    throw new ApiError(response.status, text.slice(0, 2000) || t('common.status', {status: String(response.status)}));
+}
+
+/** @param {string} path @param {Record<string, any>} [query] */
+export const getJson = async (path, query) => (await call('GET', path, {query})).json();
+
+/** Which version of a file an answer is, as `base` of a change wants it. @param {Response} response */
+export const etag = response => (response.headers.get('ETag') ?? '').replace(/^(W\/)?"|"$/g, '');
+
+/** Ends a viewer; one that has left meanwhile is no error. @param {number} id */
+export const endSession = id => call('DELETE', 'api/rs/sessions', {query: {id: String(id)}, accept: [404]});
+
+/** Words for an error of a call. @param {unknown} err */
+export function explain(err) {
+    if (err instanceof ApiError && (err.status === 401 || err.status === 403)) return `${t('common.forbidden')}\n${err.message}`;
+    return err instanceof Error ? err.message : String(err);
+}
+
+/** Copies a text, also where the page came over plain HTTP. @param {string} text @returns {Promise<boolean>} */
+export async function copyText(text) {
+    try {
+        await navigator.clipboard.writeText(text);
+        return true;
+    } catch {
+        const area = document.createElement('textarea');
+        area.value = text;
+        area.className = 'offscreen';
+        (document.querySelector('dialog[open]') ?? document.body).append(area);
+        area.select();
+        const done = document.execCommand('copy');
+        area.remove();
+        return done;
+    }
+}
+
+/** Offers a text as a file. @param {string} name @param {Blob|string} content */
+export function download(name, content) {
+    const blob = typeof content === 'string' ? new Blob([content], {type: 'text/plain'}) : content;
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+// ---- what the server tells as it happens ----
+
+const NAMES = ['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released',
+    'viewer_joined', 'viewer_parked', 'viewer_resumed', 'viewer_left', 'talk_started', 'talk_ended', 'log'];
+const WAITS = [1000, 2000, 5000, 10_000];
+/** Milliseconds that a hidden page keeps its connection. */
+const HIDDEN_KEEPS = 5000;
+
+/**
+ * Events (`api/rs/events`), one connection per page. A lost one is made again after 1, 2, 5 and then every 10 seconds, at once when the network or the
+ * visitor comes back; the browser gets what it missed. A page that nobody sees gives its connection back: browsers have six for a server, and a
+ * seventh page would wait for ever.
+ *
+ * @fires Feed#EVENT every event of the server, detail: its data
+ * @fires Feed#state when the connection comes or goes
+ * @fires Feed#reset what is known is out of date: load it again
+ * @fires Feed#restarted the server is another run of the program
+ */
+export class Feed extends EventTarget {
+    /** @type {'connecting'|'live'|'lost'} */
+    state = 'connecting';
+    /** When the last word came, as of `Date.now()`. */
+    heard = Date.now();
+    boot = '';
+    #last = '';
+    #tries = 0;
+    /** @type {any} */
+    #timer = 0;
+    /** @type {any} */
+    #hiding = 0;
+    /** Nobody has seen the page for so long that it has given its connection back. */
+    #away = false;
+    /** @type {EventSource|null} */
+    #source = null;
+
+    /** @param {string} topics */
+    constructor(topics) {
+        super();
+        this.topics = topics;
+        window.addEventListener('online', () => this.now());
+        document.addEventListener('visibilitychange', () => this.#seen(!document.hidden));
+        // An open connection would keep the page from being kept by the browser.
+        window.addEventListener('pagehide', () => this.#close());
+        window.addEventListener('pageshow', ev => ev.persisted && this.#seen(!document.hidden));
+        this.#open();
+        // A tab may be opened behind the others.
+        if (document.hidden) this.#seen(false);
+    }
+
+    /** Tries now if it is not connected. */
+    now() {
+        if (this.state === 'lost' && !this.#away) this.#open();
+    }
+
+    /** @param {boolean} seen */
+    #seen(seen) {
+        clearTimeout(this.#hiding);
+        if (!seen) {
+            this.#hiding = setTimeout(() => {
+                this.#away = true;
+                this.#close();
+            }, HIDDEN_KEEPS);
+            return;
+        }
+        this.#away = false;
+        if (!this.#source) this.#open();
+    }
+
+    #close() {
+        clearTimeout(this.#timer);
+        this.#source?.close();
+        this.#source = null;
+    }
+
+    #open() {
+        this.#close();
+        const query = new URLSearchParams({topics: this.topics});
+        if (this.#last) query.set('last', this.#last);
+        const source = new EventSource(`api/rs/events?${query}`);
+        this.#source = source;
+        for (const name of NAMES) source.addEventListener(name, ev => this.#hear(name, ev));
+        source.addEventListener('hello', ev => {
+            const {boot} = JSON.parse(ev.data);
+            const again = this.boot && this.boot !== boot;
+            this.boot = boot;
+            this.#tries = 0;
+            this.#hear('', ev);
+            this.#enter('live');
+            if (again) this.dispatchEvent(new Event('restarted'));
+        });
+        source.addEventListener('reset', ev => {
+            this.#hear('', ev);
+            this.dispatchEvent(new Event('reset'));
+        });
+        source.addEventListener('error', () => {
+            if (this.#source !== source) return;
+            this.#close();
+            const wait = WAITS[Math.min(this.#tries++, WAITS.length - 1)] * (0.8 + Math.random() * 0.4);
+            this.#timer = setTimeout(() => this.#open(), wait);
+            this.#enter('lost');
+        });
+    }
+
+    /** @param {string} name @param {MessageEvent} ev */
+    #hear(name, ev) {
+        this.heard = Date.now();
+        this.#last = ev.lastEventId || this.#last;
+        if (name) this.dispatchEvent(new CustomEvent(name, {detail: JSON.parse(ev.data)}));
+    }
+
+    /** @param {'live'|'lost'} state */
+    #enter(state) {
+        this.state = state;
+        this.dispatchEvent(new Event('state'));
+    }
+
+    /**
+     * Hears some events. @param {string[]} names @param {(detail: any, name: string) => void} callback
+     */
+    on(names, callback) {
+        for (const name of names) this.addEventListener(name, ev => callback(/** @type {CustomEvent} */ (ev).detail, name));
+    }
+}
+
+// ---- loads that events ask for ----
+
+/** Loads that never run side by side and miss nothing: what happens while one runs is seen by another one right after it. */
+export class Gatherer {
+    /** @type {any} */
+    #timer = 0;
+    /** @type {Promise<void>|null} */
+    #running = null;
+    #again = false;
+    #load;
+    #wait;
+
+    /** @param {() => Promise<void>} load tells its failures itself @param {number} [wait] milliseconds in which events are gathered */
+    constructor(load, wait = 250) {
+        this.#load = load;
+        this.#wait = wait;
+    }
+
+    /** Something has happened: loads soon, once for all that happens meanwhile. */
+    soon() {
+        this.#timer ||= setTimeout(() => this.now(), this.#wait);
+    }
+
+    /** Something has happened: loads at once, or after the load that runs. @returns {Promise<void>} when that is done */
+    now() {
+        clearTimeout(this.#timer);
+        this.#timer = 0;
+        this.#again = true;
+        return this.look();
+    }
+
+    /** Only to be up to date: a load that runs is enough. @returns {Promise<void>} when it is done */
+    look() {
+        this.#running ??= this.#run();
+        return this.#running;
+    }
+
+    get busy() {
+        return this.#running !== null;
+    }
+
+    async #run() {
+        try {
+            do {
+                this.#again = false;
+                await this.#load();
+            } while (this.#again);
+        } finally {
+            this.#running = null;
+        }
+    }
+}

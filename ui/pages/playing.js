@@ -1,0 +1,96 @@
+/**
+ * What plays in a tile. It is loaded when the first tile is to play, and with it the player and the budget of what the browser can decode.
+ */
+import '../player/rs-player.js';
+import {Budget, costOf, UNKNOWN} from '../lib/decode.js';
+import {speak} from '../player/words.js';
+
+await speak();
+
+/** Milliseconds that one quality stays in front while the other one does not come. */
+const PATIENCE = 15_000;
+
+/** What all tiles share. */
+export const budget = new Budget();
+
+export class Playing {
+    /** The element that plays; `null`: none does. @type {import('../player/rs-player.js').RsPlayer|null} */
+    player = null;
+    mode = '';
+    /** Pixels per second. */
+    cost = UNKNOWN;
+    /** What it was measured to cost, 0 if it was not. */
+    #known = 0;
+    /** Shows the other quality until this one has a picture. @type {import('../player/rs-player.js').RsPlayer|null} */
+    #before = null;
+    /** Of the video that plays, and when that was; 0: it has just begun. */
+    #frames = {all: 0, dropped: 0, at: 0};
+
+    /** @param {HTMLElement} place where it plays @param {() => void} changed it plays in another way */
+    constructor(place, changed) {
+        this.place = place;
+        this.changed = changed;
+    }
+
+    /** Plays a stream; what plays already stays in front until this one has a picture. @param {string} source @param {boolean} sound */
+    begin(source, sound) {
+        this.#before?.remove();
+        const before = this.player, player = /** @type {import('../player/rs-player.js').RsPlayer} */ (document.createElement('rs-player'));
+        this.#before = before;
+        this.player = player;
+        this.#frames = {all: 0, dropped: 0, at: 0};
+        this.#known = 0;
+        Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
+        player.addEventListener('mode', ev => {
+            this.mode = /** @type {CustomEvent} */ (ev).detail.mode;
+            this.changed();
+        });
+        if (before) {
+            before.before(player);
+            player.addEventListener('firstframe', () => this.#before === before && this.#drop(), {once: true});
+            setTimeout(() => this.#before === before && this.#drop(), PATIENCE);
+        } else {
+            this.place.append(player);
+        }
+        player.src = new URL(`api/ws?src=${encodeURIComponent(source)}`, location.href);
+        if (!player.video) return;
+        player.video.controls = false;
+        player.video.muted = !sound;
+    }
+
+    end() {
+        this.#drop();
+        this.player?.remove();
+        this.player = null;
+        this.mode = '';
+    }
+
+    /** The other quality is seen. */
+    #drop() {
+        this.#before?.remove();
+        this.#before = null;
+    }
+
+    /** Frames since the last question; what it costs is measured by that. */
+    async frames() {
+        const {player} = this, before = this.#frames, {all, dropped} = await framesOf(player), at = performance.now(), video = player?.video;
+        if (player !== this.player) return {shown: 0, dropped: 0};
+        this.#frames = {all, dropped, at};
+        // Another connection counts anew, and a moment tells little.
+        if (all < before.all || dropped < before.dropped) return {shown: 0, dropped: 0};
+        const more = {all: all - before.all, dropped: dropped - before.dropped}, seconds = before.at ? (at - before.at) / 1000 : 0;
+        if (video?.videoWidth && more.all && seconds > 1) this.cost = this.#known = costOf(video.videoWidth * video.videoHeight, more.all / seconds, more.dropped / seconds, this.#known);
+        return {shown: more.all - more.dropped, dropped: more.dropped};
+    }
+}
+
+/** Frames that have come to a player, and how many of them nobody has seen. @param {any} player */
+async function framesOf(player) {
+    const {totalVideoFrames: all = 0, droppedVideoFrames: dropped = 0} = player?.video?.getVideoPlaybackQuality?.() ?? {};
+    // A browser that cannot follow drops what comes by WebRTC before it decodes it, and does not count it there.
+    const receiver = player?.pc?.getReceivers?.().find((/** @type {RTCRtpReceiver} */ one) => one.track.kind === 'video');
+    for (const one of await receiver?.getStats().then((/** @type {any} */ report) => [...report.values()], () => []) ?? []) {
+        if (one.type === 'inbound-rtp' && one.framesReceived) return {all: one.framesReceived, dropped: dropped + one.framesReceived - (one.framesDecoded ?? 0)};
+    }
+    return {all, dropped};
+}
