@@ -1,5 +1,5 @@
 //! What every layer shares (layer 0): error kinds, secrets, addresses, HTTP
-//! heads and authentication, checked readers, backoff, replaceable settings. Pure: no IO, no clocks.
+//! heads and authentication, wrong logins, checked readers, backoff, replaceable settings. Pure: no IO, no clocks.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -13,6 +13,7 @@ mod nearest;
 mod net;
 pub mod reader;
 mod secret;
+pub mod throttle;
 pub mod url;
 
 pub use backoff::Backoff;

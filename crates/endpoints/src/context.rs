@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use rs2rtc_base::Current;
 use rs2rtc_streams::{Origin, Streams, Tasks};
 
+use crate::io::logins::Logins;
 use crate::io::reach::{Network, Reach};
 use crate::io::rendezvous::Rendezvous;
 use crate::outputs::mp4;
@@ -26,6 +27,8 @@ pub struct Context {
     pub pictures: Pictures,
     /// Where children that push over RTSP are awaited.
     pub pushes: Rendezvous,
+    /// Wrong logins, of all protocols.
+    pub logins: Arc<Logins>,
     /// Viewers of fragmented MP4.
     pub mp4: mp4::Hub,
     /// Names and addresses, and the ports that are ours.
@@ -56,6 +59,7 @@ impl Context {
             tasks: Tasks::new(),
             pictures: Pictures::default(),
             pushes: Rendezvous::default(),
+            logins: Arc::default(),
             mp4: mp4::Hub::default(),
             user_agent: user_agent.to_owned(),
             rtsp_port: AtomicU16::new(0),

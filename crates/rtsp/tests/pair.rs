@@ -168,6 +168,8 @@ fn publishes() {
 fn wrong_password_and_unknown_stream() {
     let mut p = Pair::new("rtsp://us%20er:nope@h:8554/cam", usize::MAX);
     p.client.describe(p.now);
+    assert!(matches!(p.server_event(), server::Event::WrongLogin));
+    p.server.login_fail();
     let client::Event::Failed { error, .. } = p.client_event() else { panic!() };
     assert_eq!(error.to_string(), "RTSP wrong user/pass");
     assert!(matches!(

@@ -208,6 +208,8 @@ impl App {
         let ledger = Arc::clone(&self.api.ledger);
         let streams = self.api.streams.clone();
         self.api.tasks.spawn("ledger", ledger.follow(streams, self.api.cancel.clone()));
+        let (logins, stop) = (Arc::clone(&self.context.logins), self.api.cancel.clone());
+        self.api.tasks.spawn("wrong logins", async move { logins.report(stop).await });
         self.api.tasks.spawn("liveness advice", advice::run(Arc::clone(&self.api)));
         let streams = self.api.streams.clone();
         let tell = move |change| streams.wake_sleeping(change);

@@ -4,6 +4,7 @@ pub mod changes;
 pub mod http;
 pub mod ice_tcp;
 pub mod intake;
+pub mod logins;
 pub mod poller;
 pub mod process;
 pub mod progress;

@@ -7,8 +7,8 @@
 //! either:     TEARDOWN, a time-out, an error → Closed
 //! ```
 //!
-//! The driver owns the connection. It gives bytes and time, answers `Describe`
-//! and `Announce`, and takes everything out of [`Session::poll_output`] up to
+//! The driver owns the connection. It gives bytes and time, answers `Describe`,
+//! `Announce` and `WrongLogin`, and takes everything out of [`Session::poll_output`] up to
 //! `Timeout`. After [`Event::Closed`] it closes the connection; what is to be
 //! sent comes before that event.
 //!
@@ -94,6 +94,9 @@ pub enum Event {
         /// What will be sent.
         sdp: Bytes,
     },
+    /// A wrong user or password: `login_fail` is due, or `login_too_many`. May take its time, no
+    /// time-out runs until then, and nothing else is done for the client any more.
+    WrongLogin,
     /// A track was chosen.
     Setup {
         /// Its index in the session description.
@@ -141,6 +144,8 @@ pub enum CloseReason {
     Silent(Duration),
     /// Wrong user or password.
     Auth,
+    /// The same, too often.
+    TooManyLogins,
     /// The driver refused with this status.
     Refused(u16),
     /// The client does not keep to the protocol.
@@ -154,6 +159,7 @@ impl fmt::Display for CloseReason {
             Self::Disconnected => f.write_str("disconnected"),
             Self::Silent(limit) => write!(f, "no data for {} s", limit.as_secs()),
             Self::Auth => f.write_str("failed authentication"),
+            Self::TooManyLogins => f.write_str("too many wrong logins"),
             Self::Refused(code) => write!(f, "refused with {code}"),
             Self::Protocol(error) => fmt::Display::fmt(error, f),
         }

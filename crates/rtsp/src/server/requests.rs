@@ -51,7 +51,7 @@ impl Session {
     }
 
     /// Answers a request that is not. One without credentials may be repeated,
-    /// wrong ones end the session.
+    /// wrong ones end the session, when the driver says so.
     fn is_allowed(&mut self, request: &Request) -> bool {
         let Some((user, password)) = &self.config.auth else { return true };
         if self.config.peer_is_loopback {
@@ -64,12 +64,16 @@ impl Session {
             check_basic(given, user, password.expose())
                 || check_digest(given, method, realm, nonce, user, password.expose())
         }) {
+            self.has_logged_in = true;
             return true;
         }
-        // The better one first: many clients take the first they know.
-        let response = Response::new(401)
-            .with("WWW-Authenticate", digest_challenge(realm, nonce))
-            .with("WWW-Authenticate", basic_challenge(realm));
+        if given.is_some() && !self.has_logged_in {
+            self.event(Event::WrongLogin);
+            self.refused = Some(request.clone());
+            self.state = State::Asked;
+            return false;
+        }
+        let response = self.challenge();
         self.unauthorized += 1;
         let wrong = given.is_some() || self.unauthorized > MAX_UNAUTHORIZED;
         self.answer(request, response);
@@ -77,6 +81,15 @@ impl Session {
             self.close(CloseReason::Auth);
         }
         false
+    }
+
+    /// Who has no right login is asked for one.
+    pub(super) fn challenge(&self) -> Response {
+        let (realm, nonce) = (&self.config.realm, &self.config.nonce);
+        // The better one first: many clients take the first they know.
+        Response::new(401)
+            .with("WWW-Authenticate", digest_challenge(realm, nonce))
+            .with("WWW-Authenticate", basic_challenge(realm))
     }
 
     fn describe(&mut self, request: Request) {

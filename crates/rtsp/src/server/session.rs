@@ -32,6 +32,10 @@ pub struct Session {
     presence: Presence,
     /// Requests without credentials so far.
     pub(super) unauthorized: u32,
+    /// It has shown the right login once.
+    pub(super) has_logged_in: bool,
+    /// The request that came with a wrong one: nothing but its answer is still due.
+    pub(super) refused: Option<Request>,
     /// The request the driver has to answer.
     pub(super) asked: Option<Request>,
     deferred: VecDeque<Request>,
@@ -74,6 +78,8 @@ impl Session {
             record: false,
             paused: false,
             unauthorized: 0,
+            has_logged_in: false,
+            refused: None,
             asked: None,
             deferred: VecDeque::new(),
             tracks: Vec::new(),
@@ -178,6 +184,25 @@ impl Session {
         }
     }
 
+    /// Answers [`Event::WrongLogin`], and ends the session.
+    pub fn login_fail(&mut self) {
+        if let Some(request) = self.refused.take() {
+            self.answer(&request, self.challenge());
+            self.close(CloseReason::Auth);
+        }
+    }
+
+    /// Answers [`Event::WrongLogin`] where there were too many, and ends the session. The client
+    /// may come again after this time.
+    pub fn login_too_many(&mut self, retry_after: Duration) {
+        if let Some(request) = self.refused.take() {
+            let response = Response::with_reason(503, "Too Many Wrong Logins")
+                .with("Retry-After", retry_after.as_secs().to_string());
+            self.answer(&request, response);
+            self.close(CloseReason::TooManyLogins);
+        }
+    }
+
     /// An interleaved packet for a track, header included. `None` if it is not
     /// set up, or longer than 65535 bytes.
     pub fn write_interleaved(&self, track: usize, rtcp: bool, payload: &[u8]) -> Option<Bytes> {
@@ -235,7 +260,8 @@ impl Session {
         if self.state == State::Running {
             self.presence.sign(now);
         }
-        if self.state != State::Asked || request.method == Method::Teardown {
+        let is_goodbye = request.method == Method::Teardown && self.refused.is_none();
+        if self.state != State::Asked || is_goodbye {
             self.handle_request(now, request);
         } else if self.deferred.len() < MAX_DEFERRED {
             self.deferred.push_back(request);
@@ -320,6 +346,7 @@ impl Session {
         if self.state != State::Closed {
             self.state = State::Closed;
             self.asked = None;
+            self.refused = None;
             self.deferred.clear();
             self.event(Event::Closed { reason });
         }

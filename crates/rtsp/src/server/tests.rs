@@ -514,6 +514,7 @@ fn authentication() {
     client.handle_challenges(["Digest realm=\"rs2rtc\", nonce=\"abcdef\""]).unwrap();
     let digest = client.authorization("OPTIONS", "rtsp://h/cam", "").unwrap();
     assert!(t.say(&options(&format!("Authorization: {digest}\r\n"))).starts_with("RTSP/1.0 200 "));
+    // Who knows it and then does not is refused at once.
     assert_eq!(t.say(&options("Authorization: Basic cnVzZXI6bm9wZQ==\r\n")), refused);
     assert!(matches!(t.closed(), CloseReason::Auth));
     // Not for ever.
@@ -528,4 +529,46 @@ fn authentication() {
         c.peer_is_loopback = true;
     });
     assert!(t.say(&options("")).starts_with("RTSP/1.0 200 "));
+}
+
+#[test]
+fn a_wrong_login_waits_for_its_answer() {
+    let wrong = |method: &str| {
+        format!(
+            "{method} rtsp://h/cam RTSP/1.0\r\nCSeq: 7\r\nAuthorization: Basic cnVzZXI6bm9wZQ==\r\n\r\n"
+        )
+    };
+    let right = "DESCRIBE rtsp://h/cam RTSP/1.0\r\nCSeq: 8\r\nAuthorization: Basic cnVzZXI6cnBhc3M=\r\n\r\n";
+    for method in ["OPTIONS", "DESCRIBE", "TEARDOWN"] {
+        let mut t = Test::with(|c| c.auth = Some(("ruser".into(), Secret::new("rpass"))));
+        assert_eq!(t.say(&wrong(method)), "");
+        assert!(matches!(t.event(), Event::WrongLogin), "{method}");
+        assert_eq!(t.deadline, None, "nothing is due from the client");
+        // No second guess meanwhile, also not by saying goodbye.
+        assert_eq!(t.say(&(wrong("TEARDOWN") + right)), "");
+        assert!(t.events.is_empty());
+        t.session.describe_ok(t.now, Bytes::from_static(SDP.as_bytes()));
+        assert_eq!(t.sent(), "", "that is not what was asked");
+        if method == "OPTIONS" {
+            t.session.login_too_many(Duration::from_secs(4));
+            let too_many =
+                "RTSP/1.0 503 Too Many Wrong Logins\r\nRetry-After: 4\r\nCSeq: 7\r\n\r\n";
+            assert_eq!(t.sent(), too_many);
+            assert!(matches!(t.closed(), CloseReason::TooManyLogins));
+        } else {
+            t.session.login_fail();
+            assert!(t.sent().starts_with("RTSP/1.0 401 Unauthorized\r\n"), "{method}");
+            assert!(matches!(t.closed(), CloseReason::Auth));
+        }
+        t.session.login_fail();
+        assert_eq!(t.sent(), "", "once");
+    }
+    // The client may leave.
+    let mut t = Test::with(|c| c.auth = Some(("ruser".into(), Secret::new("rpass"))));
+    t.say(&wrong("DESCRIBE"));
+    t.event();
+    t.session.handle_eof();
+    assert!(matches!(t.closed(), CloseReason::Disconnected));
+    t.session.login_fail();
+    assert_eq!(t.sent(), "");
 }

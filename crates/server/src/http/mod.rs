@@ -12,6 +12,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rs2rtc_base::url::percent_decode;
 use rs2rtc_base::{Current, Secret};
+use rs2rtc_endpoints::io::logins::TooMany;
 use rs2rtc_endpoints::outputs::webrtc::Gateway;
 use rs2rtc_endpoints::table::Table;
 use rs2rtc_streams::{CancellationToken, Streams, Tasks};
@@ -260,12 +261,35 @@ impl Api {
                     Found::Nothing => call::no_page(),
                 }
             }
-            Err(denied) => refuse(&denied),
+            Err(denied) => self.refuse(&denied, &call).await,
         };
         if let Some(origin) = &cross_origin {
             allow_origin(reply.headers_mut(), origin);
         }
         reply
+    }
+
+    /// Answers who may not. A wrong login waits for that: who tries one password after another
+    /// comes to few.
+    async fn refuse(&self, denied: &access::Denied, call: &Call) -> Reply {
+        if denied.is_wrong_login(call.header("authorization")) {
+            let forwarded = match access::Forwarded::of(&call.parts.headers) {
+                Some(access::Forwarded::For(ip)) => Some(ip),
+                _ => None,
+            };
+            // The wait ends with the client.
+            let _watched = call.line.stream();
+            tokio::select! {
+                biased;
+                counted = self.context.logins.wrong(call.peer.source(), forwarded) => {
+                    if let Err(too_many) = counted {
+                        return too_many_logins(too_many);
+                    }
+                }
+                () = self.cancel.cancelled() => {}
+            }
+        }
+        refuse(denied)
     }
 
     /// Folder that replaces the built-in web interface.
@@ -410,6 +434,13 @@ fn refuse(denied: &access::Denied) -> Reply {
         access::Denied::Peer(text) => call::error(StatusCode::UNAUTHORIZED, text),
         access::Denied::Site(text) => call::error(StatusCode::FORBIDDEN, text),
     }
+}
+
+fn too_many_logins(too_many: TooMany) -> Reply {
+    let mut reply = call::error(StatusCode::TOO_MANY_REQUESTS, &too_many.to_string());
+    let seconds = HeaderValue::from(too_many.retry_after.as_secs());
+    reply.headers_mut().insert(header::RETRY_AFTER, seconds);
+    reply
 }
 
 fn is_preflight(call: &Call) -> bool {

@@ -38,6 +38,11 @@ pub fn run(data: &[u8]) {
                     16 => session.announce_fail(453, ""),
                     _ => {}
                 },
+                Output::Event(Event::WrongLogin) => match flow & 96 {
+                    0 | 32 => session.login_fail(),
+                    64 => session.login_too_many(Duration::from_secs(1)),
+                    _ => {}
+                },
                 Output::Event(Event::Setup { track, .. }) => {
                     assert!(session.channel(track, false).is_some());
                 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use rs2rtc_base::throttle::Source;
 use rs2rtc_base::url::query_pairs;
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::sdp::{self, Side};
@@ -20,9 +21,11 @@ use super::player::{Player, described};
 use super::publisher::Publisher;
 use super::wire::{End, Wire, departure};
 use super::{Access, Asker, Config, Shared};
+use crate::io::logins::TooMany;
 use crate::io::random::random_text;
 use crate::io::rtsp::shown_sdp;
 
+type Login = Pin<Box<dyn Future<Output = Result<(), TooMany>> + Send>>;
 type Dial = Pin<Box<dyn Future<Output = Result<Attached, Error>> + Send>>;
 
 /// A connection that was accepted.
@@ -32,6 +35,8 @@ pub(super) struct Connection {
     shared: Arc<Shared>,
     settings: Arc<Config>,
     dial: Option<Dial>,
+    /// A wrong login whose answer is held back.
+    login: Option<Login>,
     /// The stream that was asked for last.
     asked: String,
     attached: Option<Attached>,
@@ -66,6 +71,7 @@ impl Connection {
             shared,
             settings,
             dial: None,
+            login: None,
             asked: String::new(),
             attached: None,
             player: None,
@@ -81,7 +87,8 @@ impl Connection {
                 () = cancel.cancelled() => Step::Shutdown,
                 reason = kicked(self.attached.as_ref(), self.player.as_ref()) => Step::Kicked(reason),
                 event = self.wire.event() => Step::Event(event),
-                attached = dialled(&mut self.dial) => Step::Dialled(attached),
+                answer = pending(&mut self.login) => Step::WrongLogin(answer),
+                attached = pending(&mut self.dial) => Step::Dialled(attached),
                 frames = frame(self.player.as_ref()), if may_send => Step::Frame(frames),
             };
             match step {
@@ -100,6 +107,15 @@ impl Connection {
                 Step::Event(Ok(Some(event))) => self.on_event(event),
                 Step::Event(Err(end)) => {
                     break (Some(end.departure()), end.to_string(), Some(end.how));
+                }
+                Step::WrongLogin(answer) => {
+                    self.login = None;
+                    match answer {
+                        Ok(()) => self.wire.session.login_fail(),
+                        Err(TooMany { retry_after }) => {
+                            self.wire.session.login_too_many(retry_after);
+                        }
+                    }
                 }
                 Step::Dialled(result) => {
                     self.dial = None;
@@ -121,7 +137,7 @@ impl Connection {
         };
         tracing::debug!(target: "rtsp", peer = %self.peer, why, "[rtsp] connection ended");
         // The camera first, the goodbye after.
-        self.dial = None;
+        (self.dial, self.login) = (None, None);
         if let Some(attached) = self.attached.or_else(|| self.player.map(Player::into_attached))
             && let Some(departure) = departure
         {
@@ -137,6 +153,11 @@ impl Connection {
         match event {
             Event::Describe { path, query } => self.describe(&path, &query),
             Event::Announce { path, sdp, .. } => self.announce(path, &sdp),
+            Event::WrongLogin => {
+                let logins = Arc::clone(&self.shared.context.logins);
+                let source = Source::ip(self.peer.ip());
+                self.login = Some(Box::pin(async move { logins.wrong(source, None).await }));
+            }
             Event::Play { tracks } => match (self.attached.take(), &mut self.player) {
                 (Some(attached), _) => {
                     let channels = tracks.iter().filter_map(|track| {
@@ -319,6 +340,7 @@ enum Step {
     Shutdown,
     Kicked(String),
     Event(Result<Option<Event>, End>),
+    WrongLogin(Result<(), TooMany>),
     Dialled(Result<Attached, Error>),
     Frame(Option<(usize, Arc<rs2rtc_media::Frame>)>),
 }
@@ -327,9 +349,10 @@ fn dial(stream: Arc<Stream>, request: Request) -> Dial {
     Box::pin(async move { stream.attach(request).await })
 }
 
-async fn dialled(dial: &mut Option<Dial>) -> Result<Attached, Error> {
-    match dial {
-        Some(dial) => dial.await,
+/// Of nothing there is no end.
+async fn pending<F: Future + Unpin>(what: &mut Option<F>) -> F::Output {
+    match what {
+        Some(what) => what.await,
         None => std::future::pending().await,
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 mod changes;
+mod logins;
 
 /// What the scripted sources report.
 #[derive(Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use axum::http::HeaderValue;
 use rs2rtc_base::Secret;
 use rs2rtc_base::http::auth;
+use rs2rtc_base::throttle::Source;
 
 pub mod forwarded;
 pub mod token;
@@ -45,6 +46,17 @@ pub enum Peer {
     Unix,
     /// Over TCP.
     Ip(SocketAddr),
+}
+
+impl Peer {
+    /// What its wrong logins are counted as. A proxy is one peer: whom it forwards for is only its
+    /// word, or that of who sends the header through it.
+    pub fn source(self) -> Source {
+        match self {
+            Self::Unix => Source::UNIX,
+            Self::Ip(address) => Source::ip(address.ip()),
+        }
+    }
 }
 
 impl fmt::Display for Peer {
@@ -144,6 +156,14 @@ pub enum Denied {
     Peer(String),
     /// 403: a page of another site.
     Site(String),
+}
+
+impl Denied {
+    /// Whether the caller has tried a login, by what he sent as `Authorization`: without one he
+    /// is only asked for it.
+    pub const fn is_wrong_login(&self, authorization: &str) -> bool {
+        matches!(self, Self::Login) && !authorization.is_empty()
+    }
 }
 
 /// Who a caller is taken for. Users and their roles join here.

@@ -19,6 +19,7 @@ mod ffmpeg;
 mod hls;
 mod https;
 mod ingest;
+mod logins;
 mod openapi;
 mod outputs;
 mod picture_streams;
