@@ -14,6 +14,7 @@ use rs2rtc_media::filter;
 
 use super::Config;
 use super::problem::{Place, Problem, Severity};
+use super::streams::wrong_name;
 use crate::http::tls::Identity;
 
 /// Codecs that cameras have.
@@ -32,6 +33,8 @@ pub(super) fn check(config: &mut Config) {
         if entry.name.is_empty() {
             let text = "the stream has no name, so nobody can ask for it".to_owned();
             problems.push(place.problem(Severity::Warning, text));
+        } else if let Some(why) = wrong_name(&entry.name) {
+            problems.push(place.problem(Severity::Warning, format!("{why}: rename this stream")));
         }
         for (index, source) in entry.sources.iter().enumerate() {
             let named = |name: &str| config.streams.get(name).is_some();

@@ -47,13 +47,13 @@ pub enum PatchError {
     Unsafe(String),
 }
 
-/// Longest key that is written, in bytes with what stands for its quotes. YAML ends a key of
-/// one line after 1024 characters.
+/// Longest key that is written, in bytes, and so also with what stands for its quotes. YAML ends
+/// a key of one line after 1024 characters.
 pub const MAX_KEY: usize = 1000;
 
 /// Whether a name can be written as a key.
 pub fn is_key(name: &str) -> bool {
-    quote(name).len() <= MAX_KEY + 2
+    name.len() <= MAX_KEY && quote(name).len() <= MAX_KEY + 2
 }
 
 /// Sets the key at `path` and gives the new text. Of a path whose parent is not

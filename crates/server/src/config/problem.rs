@@ -51,8 +51,20 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: ", self.file, self.at.line, self.at.column)?;
         if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+            write!(f, "{}: ", one_line(&self.path))?;
         }
         f.write_str(&self.text)
     }
+}
+
+/// Letters that are shown of a key.
+const SHOWN: usize = 200;
+
+/// A key as a part of one line: names of streams may be anything.
+fn one_line(path: &str) -> String {
+    let end = path.char_indices().nth(SHOWN).map_or(path.len(), |(at, _)| at);
+    let (start, rest) = path.split_at(end);
+    let visible = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
+    let cut = if rest.is_empty() { "" } else { "…" };
+    start.chars().map(visible).chain(cut.chars()).collect()
 }

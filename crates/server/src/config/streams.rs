@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::key::Kind;
 use super::liveness::Liveness;
 use super::node::{Node, Position, Value};
+use super::patch::{MAX_KEY, is_key};
 use super::problem::{Place, Severity};
 use super::section::Section;
 
@@ -163,6 +164,15 @@ impl Entries {
             _ => {}
         }
     }
+}
+
+/// Why no stream should have this name; `None`: it may.
+pub fn wrong_name(name: &str) -> Option<String> {
+    // U+FFFD stands where bytes are no text.
+    if name.contains(|c: char| c.is_control() || c == '\u{FFFD}') {
+        return Some("a name is one line of UTF-8 text".to_owned());
+    }
+    (!is_key(name)).then(|| format!("a name is at most {MAX_KEY} bytes"))
 }
 
 /// Where the sources stand that a value names.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::call::{Call, Reply, empty, error, json, off_thread, pretty, text_of, typed};
 use super::{Api, Class, stream_json};
-use crate::config::patch::{MAX_KEY, is_key};
+use crate::config::streams::wrong_name;
 use crate::config::{Edit, WriteError};
 
 /// Looking is for everybody, changing is not.
@@ -144,14 +144,7 @@ pub(crate) fn check_name(api: &Api, name: &str) -> Result<(), String> {
     if api.streams.get(name).is_some() {
         return Ok(());
     }
-    // U+FFFD stands where the bytes of a query are no text.
-    if name.contains(|c: char| c.is_control() || c == '\u{FFFD}') {
-        return Err("streams: a name is one line of UTF-8 text".to_owned());
-    }
-    if !is_key(name) {
-        return Err(format!("streams: a name is at most {MAX_KEY} bytes"));
-    }
-    Ok(())
+    wrong_name(name).map_or(Ok(()), |why| Err(format!("streams: {why}")))
 }
 
 /// The sources with the masks that our lists show replaced by what they hide: a script that

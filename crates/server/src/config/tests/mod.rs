@@ -181,6 +181,22 @@ fn origins_queries_names_and_codecs_that_mean_nothing_are_told() {
     let nameless = told("streams:\n  '': 'demo:'\n  a: 'demo:'\n");
     let text = "f.yaml:2:7: streams.: the stream has no name, so nobody can ask for it";
     assert_eq!(nameless, [text]);
+    let long = "n".repeat(1001);
+    let shown =
+        format!("streams.{}…: a name is at most 1000 bytes: rename this stream", &long[..192]);
+    for text in
+        [format!("streams: {{{long}: 'demo:'}}"), format!("streams:\n  ? {long}\n  : 'demo:'\n")]
+    {
+        let told = told(&text);
+        assert!(told.len() == 1 && told[0].contains(&shown), "{told:?}");
+    }
+    assert_eq!(told(&format!("streams: {{{}: 'demo:'}}", &long[1..])), [""; 0]);
+    let lines = told("streams: {\"a\\nb\": 'demo:'}");
+    let place = "f.yaml:1:19: streams.a\u{FFFD}b:";
+    assert!(
+        lines[0].starts_with(&format!("{place} a name is one line of UTF-8 text:")),
+        "{lines:?}"
+    );
     let source = |parameters: &str, more: &str| {
         told(&format!("streams:\n  a: 'ffmpeg:rtsp://h/1{parameters}'\n{more}"))
     };
