@@ -1,7 +1,9 @@
 /**
  * `hls.html?src=NAME`: the parameters go to `api/stream.m3u8`. Browsers of Apple play it themselves; for the others the segments (fMP4) are
- * fetched here. Where neither works, it says so and plays the next best way; where the camera does not work, it says that.
+ * fetched here, by the player of the other pages unless the parameters choose tracks. Where neither works, it says so and plays the next best way; where the camera
+ * does not work, it says that.
  */
+import './player/rs-player.js';
 import {Loader, native, Refused} from './lib/hls.js';
 import {speak, speaksChinese} from './player/words.js';
 import {classOfError} from './reasons.js';
@@ -22,11 +24,17 @@ function say(text) {
 }
 
 /** The player of the other pages in the place of what does not play. @param {string} mode */
-async function play(mode) {
+function play(mode) {
     main.querySelector('video')?.remove();
-    await import('./player/rs-player.js');
+    let played = false;
     const player = /** @type {any} */ (document.createElement('rs-player'));
     Object.assign(player, {mode, pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
+    player.addEventListener('firstframe', () => { played = true; });
+    player.addEventListener('state', (/** @type {CustomEvent<import('./player/status.js').StateDetail>} */ {detail}) => {
+        if (mode !== 'hls' || detail.kind !== 'config' || played) return;
+        player.remove();
+        lost(new Error(detail.reason));
+    });
     player.src = new URL(`api/ws?src=${encodeURIComponent(params.get('src') ?? '')}`, location.href);
     main.append(player);
 }
@@ -63,6 +71,11 @@ function start() {
         video.addEventListener('error', () => ask(playlist, video.error?.message), {once: true});
         begin();
         return;
+    }
+    // Over the socket of the player a camera that fails is no request that fails.
+    if ([...params].every(([name, value]) => name === 'src' || name === 'mp4' && !value) && 'MediaSource' in window) {
+        video.remove();
+        return play('hls');
     }
     if (!params.has('mp4') && !params.has('video') && !params.has('audio')) params.set('mp4', '');
     const loader = new Loader(video, new URL(`api/stream.m3u8?${params}`, location.href), err => lost(err, true));

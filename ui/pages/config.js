@@ -57,7 +57,9 @@ async function load() {
     if (readonly) notice(t('config.readonly'));
     review.disabled = readonly;
     changed();
-    versions();
+    // Whoever may not write gets none.
+    if (readonly) history.hidden = true;
+    else versions();
 }
 
 /** @param {string} text @param {any} schema @param {boolean} readonly @returns {Promise<any>} */

@@ -373,12 +373,12 @@ export class RsPlayer extends VideoRTC {
         this.#leave(null);
         if (this.#presence.away) return this.#status.enter('parked', explainEnd('hidden'));
         if (stops(cls)) {
-            this.#status.enter('failed', reason);
+            this.#status.enter('failed', reason, {kind: cls});
             if (isUndecodable(reason)) this.#showStills(reason);
             return;
         }
         const ms = this.#retry.plan(cls, atOnce && cls === 'ended');
-        this.#status.enter('retrying', reason, {nextTry: Date.now() + ms});
+        this.#status.enter('retrying', reason, {nextTry: Date.now() + ms, kind: cls});
     }
 
     /**
@@ -435,7 +435,7 @@ export class RsPlayer extends VideoRTC {
         if (this.phase !== 'retrying') return;
         if (answer === 'password') {
             this.#retry.cancel();
-            this.#status.enter('failed', 'The server wants you to sign in.');
+            this.#status.enter('failed', 'The server wants you to sign in.', {kind: 'auth'});
         }
         // Once it may only have been started at that moment.
         this.#blocked = answer === 'there' ? this.#blocked + 1 : 0;

@@ -4,7 +4,7 @@
 import {Patience} from './patience.js';
 
 /** @typedef {'idle'|'dialling'|'connecting'|'live'|'parked'|'retrying'|'failed'} Phase */
-/** @typedef {{state: Phase, reason: string, nextTryMs: number}} StateDetail */
+/** @typedef {{state: Phase, reason: string, nextTryMs: number, kind: import('../reasons.js').ErrorClass|''}} StateDetail `kind`: of what went wrong, if something did */
 
 /** @type {Record<string, string>} */
 const MODE_WORDS = {webrtc: 'RTC', mse: 'MSE', hls: 'HLS', mp4: 'MP4', mjpeg: 'MJPEG'};
@@ -38,8 +38,9 @@ export class Status {
      * @param {number} [more.nextTry]
      * @param {string} [more.mode]
      * @param {boolean} [more.cameraOff]
+     * @param {StateDetail['kind']} [more.kind]
      */
-    enter(phase, reason = '', {nextTry = 0, mode = '', cameraOff = false} = {}) {
+    enter(phase, reason = '', {nextTry = 0, mode = '', cameraOff = false, kind = ''} = {}) {
         const told = this.phase === phase && this.reason === reason && this.nextTry === nextTry;
         if (told && this.mode === mode) return;
         this.mode = mode;
@@ -49,7 +50,7 @@ export class Status {
         if (phase === 'dialling' || phase === 'connecting') this.#patience.watch(this.player);
         else this.#patience.stop();
         this.overlay?.show({phase, reason, nextTry, mode: MODE_WORDS[mode] ?? '', cameraOff});
-        if (!told) this.tell('state', {state: phase, reason, nextTryMs: Math.max(0, nextTry - Date.now())});
+        if (!told) this.tell('state', {state: phase, reason, nextTryMs: Math.max(0, nextTry - Date.now()), kind});
     }
 
     /** @param {string} type @param {object} detail */
