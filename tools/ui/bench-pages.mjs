@@ -9,7 +9,7 @@
  */
 import {loadavg} from 'node:os';
 import {launch} from './browser.mjs';
-import {busyLog, busyStreams} from './busy.mjs';
+import {busyLog, busySessions, busyStreams} from './busy.mjs';
 import {firstPictures, overload, paints, restarts, returns, talks} from './scenes.mjs';
 
 const runs = Number(process.argv[2] ?? 20);
@@ -43,8 +43,8 @@ report('the same with stills', withThem, Math.round(late + 20));
 const chromium = await launch();
 try {
     for (const [what, busy, target] of /** @type {[string, (browser: any) => Promise<import('./busy.mjs').Busy>, number][]} */ ([
-        ['log of 5000 lines: script for 12 more', busyLog, 10], ['100 streams: script for 20 events', busyStreams, 8]])) {
-        const {batch, times, close} = await busy(chromium.browser), seen = [];
+        ['log of 5000 lines: script for 12 more', busyLog, 10], ['100 streams: script for 20 events', busyStreams, 8], ['300 sessions: script for 20 events', busySessions, 8]])) {
+        const {batch, times, heap, close} = await busy(chromium.browser), seen = [];
         // The first ones are compiled.
         for (let i = 0; i < 5; i++) await batch(i);
         for (let i = 0; i < runs; i++) {
@@ -54,8 +54,10 @@ try {
             const [script, task, thread] = (await times()).map((now, k) => now - before[k]);
             seen.push(script * Math.min(1, thread / task) / 5 * 1000);
         }
+        const bytes = await heap();
         await close();
         report(what, seen, target);
+        report(`${what.split(':')[0]}: heap`, [bytes / 1e6], 60, 'MB');
     }
 } finally {
     await chromium.close();

@@ -1,6 +1,6 @@
 /**
- * Pages with much to show, from a server that only tells: a log of 5000 lines that goes on, and 100 streams of which something is told all the
- * time. `busy.test.mjs` looks at how often they draw and what they keep, `bench-pages.mjs` at how long that takes.
+ * Pages with much to show, from a server that only tells: a log of 5000 lines that goes on, 100 streams of which something is told all the
+ * time, and 300 sessions that come and go. `busy.test.mjs` looks at how often they draw and what they keep, `bench-pages.mjs` at how long that takes.
  */
 import {fixture} from './pages-fixture.mjs';
 
@@ -33,7 +33,9 @@ async function open(browser, url, box) {
         },
         async heap() {
             await devtools.send('HeapProfiler.collectGarbage');
-            return (await devtools.send('Runtime.getHeapUsage')).usedSize;
+            // Of scripts, of the document, and of what both keep outside.
+            const {usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0} = await devtools.send('Runtime.getHeapUsage');
+            return usedSize + embedderHeapUsedSize + backingStorageSize;
         },
         /** @param {() => Promise<unknown>} happens */
         async watch(happens) {
@@ -82,6 +84,37 @@ export async function busyStreams(browser) {
     return {...opened, server, tell, shown, batch: batch => watch(() => {
         tell(batch);
         return shown(100 + batch);
+    }), async close() {
+        await opened.page.close();
+        server.close();
+    }};
+}
+
+/** 300 sessions that watch and 100 that have left; in each batch ten leave and ten come. @param {import('puppeteer-core').Browser} browser @returns {Promise<Busy & {tell: (batch: number) => void, shown: () => Promise<unknown>}>} */
+export async function busySessions(browser) {
+    const server = await fixture({streams: {}, base: '/'}), [one] = server.state.sessions.sessions, [over] = server.state.sessions.ended;
+    const timeline = Array.from({length: 12}, (_, i) => ({ms: 100 * i, event: i ? 'heard' : 'offer', detail: 'udp'}));
+    let next = 1;
+    const session = () => ({...one, id: next++, stream: `cam ${next % 100}`, remote: `192.168.1.${next % 250}:5000`, timeline});
+    const state = /** @type {{sessions: any[], ended: any[]}} */ ({sessions: Array.from({length: 300}, session), ended: Array.from({length: 100}, () => ({...over, id: next++, timeline}))});
+    server.state.sessions = /** @type {any} */ (state);
+    const {watch, ...opened} = await open(browser, `${server.url}sessions.html?lang=en`, 'tbody');
+    await opened.page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 400, {polling: 50, timeout: 30_000});
+    await server.until(() => server.readers() === 1);
+    const tell = () => {
+        for (let i = 0; i < 10; i++) {
+            const left = state.sessions.shift(), come = session();
+            state.sessions.push(come);
+            state.ended.pop();
+            state.ended.unshift({...left, state: 'gone', reason: 'pagehide', left_at: 1_700_000_000_000, detect_ms: 5, release_ms: 30});
+            server.emit('viewer_left', {stream: left.stream, viewer: left.id});
+            server.emit('viewer_joined', {stream: come.stream, viewer: come.id});
+        }
+    };
+    const shown = () => opened.page.waitForFunction(id => document.querySelector(`tbody tr[data-id="${id}"]`), {polling: 'mutation', timeout: 30_000}, state.sessions.at(-1).id);
+    return {...opened, server, tell, shown, batch: () => watch(() => {
+        tell();
+        return shown();
     }), async close() {
         await opened.page.close();
         server.close();

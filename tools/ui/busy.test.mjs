@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
-import {busyLog, busyStreams} from './busy.mjs';
+import {busyLog, busySessions, busyStreams} from './busy.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
-/** Bytes of the page with 100 streams, and what it may grow. */
+/** Bytes of a page with 100 streams or 300 sessions, and what it may grow. */
 const HEAP = 60e6, GROWTH = 1e6;
 /** Milliseconds between two drawings. */
 const EVERY = 250;
@@ -57,6 +57,22 @@ test('100 streams: events are shown together, and the page does not grow', {skip
         assert.equal(await page.$$eval('tbody tr', rows => rows.length), 100);
         const large = await heap();
         console.log(`heap ${(small / 1e6).toFixed(1)} MB, after 4000 events more ${(large / 1e6).toFixed(1)} MB`);
+        assert.ok(large < HEAP && large - small < GROWTH, `${small} and ${large} bytes`);
+    } finally {
+        await close();
+    }
+});
+
+test('300 sessions: those that come and go are shown together, and the page does not grow', {skip}, async () => {
+    const {page, batch, tell, shown, heap, close} = await busySessions(chromium.browser);
+    try {
+        for (let i = 0; i < 10; i++) seldom(await batch(i));
+        const small = await heap();
+        for (let i = 0; i < 200; i++) tell(i);
+        await shown();
+        assert.equal(await page.$$eval('tbody tr', rows => rows.length), 400);
+        const large = await heap();
+        console.log(`heap ${(small / 1e6).toFixed(1)} MB, after 2000 sessions more ${(large / 1e6).toFixed(1)} MB`);
         assert.ok(large < HEAP && large - small < GROWTH, `${small} and ${large} bytes`);
     } finally {
         await close();

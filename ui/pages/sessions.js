@@ -58,7 +58,7 @@ const loads = new Gatherer(async () => {
         if (feed.state !== 'lost') failed(err, load);
     }
     show();
-}, 150);
+});
 const load = () => loads.now();
 feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_released'], () => loads.soon());
 feed.addEventListener('reset', load);
