@@ -26,6 +26,7 @@ mod picture_streams;
 mod pictures;
 mod players;
 mod slow_readers;
+mod sockets;
 mod talk;
 mod trial;
 

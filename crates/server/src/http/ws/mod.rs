@@ -156,6 +156,8 @@ struct Client {
 enum End {
     /// By the client.
     Client(Lost),
+    /// By the client, which does not keep to the protocol: what it is told.
+    Violated(CloseFrame),
     /// By the server.
     Server,
 }
@@ -189,9 +191,10 @@ impl Client {
         let end = self.serve(&mut socket).await;
         // Others may speak at once.
         self.talk.leave();
-        let how = match end {
-            End::Client(how) => how,
-            End::Server => Lost::Told(SignallingEnd::Fin),
+        let (how, close) = match end {
+            End::Client(how) => (how, None),
+            End::Violated(close) => (Lost::Told(SignallingEnd::Fin), Some(close)),
+            End::Server => (Lost::Told(SignallingEnd::Fin), None),
         };
         self.player.ended(how);
         if let Some(since) = self.hidden {
@@ -201,7 +204,13 @@ impl Client {
             let hide = session::hide_later(cancel, player, views, since);
             self.api.tasks.spawn("hidden page", hide);
         }
-        let _ = timeout(Duration::from_millis(200), socket.send(Message::Close(None))).await;
+        let goodbye = async {
+            let _ = socket.send(Message::Close(close)).await;
+            // The library answers the client's own end, and takes the answer to ours, when it is
+            // read once more: only then a browser calls the end a clean one (RFC 6455 7.1.4).
+            let _ = socket.recv().await;
+        };
+        let _ = timeout(Duration::from_millis(200), goodbye).await;
     }
 
     async fn serve(&mut self, socket: &mut WebSocket) -> End {
@@ -222,7 +231,10 @@ impl Client {
                         Some(Ok(Message::Text(text))) => self.on_text(text.as_bytes()),
                         Some(Ok(Message::Binary(bytes))) => self.on_text(&bytes),
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Some(Vec::new()),
-                        Some(Err(error)) => return End::Client(Lost::Told(how(&error))),
+                        Some(Err(error)) => match violation(&error) {
+                            Some(close) => return End::Violated(close),
+                            None => return End::Client(Lost::Told(how(&error))),
+                        },
                     }
                 }
                 Some(told) = self.told.recv() => self.on_told(told),
@@ -479,6 +491,21 @@ impl Client {
             }
         }
     }
+}
+
+/// What a client is told that does not keep to the protocol (RFC 6455 7.4.1); `None`: its
+/// connection has ended.
+fn violation(error: &axum::Error) -> Option<CloseFrame> {
+    use tungstenite::Error as Problem;
+    use tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
+    let (code, reason) = match error.source()?.downcast_ref()? {
+        Problem::Capacity(_) => (close_code::SIZE, "a message is at most 256 KiB"),
+        Problem::Utf8(_) => (close_code::INVALID, "a text is UTF-8"),
+        Problem::Protocol(ResetWithoutClosingHandshake) => return None,
+        Problem::Protocol(_) => (close_code::PROTOCOL, "frames are as RFC 6455 has them"),
+        _ => return None,
+    };
+    Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
 }
 
 /// A reset, or an orderly end without a close frame.
