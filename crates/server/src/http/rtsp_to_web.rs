@@ -62,6 +62,9 @@ async fn add(api: Arc<Api>, call: &mut Call) -> Reply {
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (name, url) = (text(&wanted["name"]), text(&wanted["channels"]["0"]["url"]));
+    if name.is_empty() && !url.is_empty() {
+        return error(StatusCode::BAD_REQUEST, "streams: the stream needs a name");
+    }
     if let Err(text) = streams_api::check_name(&api, &name) {
         return error(StatusCode::BAD_REQUEST, &text);
     }

@@ -543,7 +543,10 @@ pub(crate) async fn find_stream(api: &Api, call: &Call) -> Result<Arc<Stream>, S
     streams_api::may_name(api, call, &[src.to_owned()]).await?;
     let name = match call.query.get("name") {
         "" => src,
-        name => name,
+        name => {
+            streams_api::check_name(api, name)?;
+            name
+        }
     };
     // A link, or an address in a picture's `src`, is all that others need for this.
     if !(call.admin && call.program)

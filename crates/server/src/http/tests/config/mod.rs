@@ -173,6 +173,22 @@ async fn a_name_that_the_file_cannot_hold_is_refused() {
             put(method, name).await.is(400, "streams: a name is one line of UTF-8 text\n");
         }
     }
+    // The other ways to add one: by a source in place of a name, and as RTSPtoWebRTC does.
+    for name in [&long(1001), "a%0Ab"] {
+        let shown = server.call("GET", &format!("/api/frame.jpeg?src=demo:&name={name}")).await;
+        assert_eq!(shown.status, 400);
+        assert!(shown.body.starts_with("streams: a name is "), "{}", shown.body);
+    }
+    for (name, why) in [
+        ("", "the stream needs a name"),
+        ("a\\nb", "a name is one line of UTF-8 text"),
+        (&long(1001), "a name is at most 1000 bytes"),
+    ] {
+        let body =
+            format!(r#"{{"name":"{name}","channels":{{"0":{{"url":"rtsp://127.0.0.1:1/n"}}}}}}"#);
+        let refused = format!("streams: {why}\n");
+        server.send("POST", "/stream/x/add", "", &body).await.is(400, &refused);
+    }
     assert_eq!((server.file(), server.streams.list().len()), (before, 2));
     // Whatever the longest one is made of, it is read again.
     let names =
