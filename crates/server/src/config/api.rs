@@ -110,6 +110,7 @@ impl Api {
         section.list("allow_paths", &mut self.allow_paths);
         section.about("Host names under which browsers may change things, beside local ones.");
         section.plain_list("hosts", &mut self.hosts);
+        section.remember(&["base_path", "static_dir", "allow_paths", "hosts"]);
         section.about("TCP address for HTTPS; needs tls_cert and tls_key.").restart();
         address(section, "tls_listen", &mut self.tls_listen);
         section.about("Certificate chain: a PEM file or the PEM text.").restart();

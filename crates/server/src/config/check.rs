@@ -13,6 +13,7 @@ use rs2rtc_endpoints::table;
 use rs2rtc_media::filter;
 
 use super::Config;
+use super::paths;
 use super::problem::{Place, Problem, Severity};
 use super::streams::wrong_name;
 use crate::http::tls::Identity;
@@ -75,6 +76,7 @@ pub(super) fn check(config: &mut Config) {
         problems.extend(all.map(|text| place.problem(Severity::Warning, text)));
     }
     config.problems.append(&mut problems);
+    paths::check(config);
 }
 
 /// What of the parameters of a source means nothing.
@@ -168,6 +170,7 @@ pub(super) fn check_files(config: &mut Config) {
     if let (Some(place), Some(text)) = (&config.log_place, config.log.unwritable()) {
         config.problems.push(place.problem(Severity::Warning, text));
     }
+    paths::check_folder(config);
     if !(is_text(&config.api.tls_cert) && is_text(config.api.tls_key.expose())) {
         let wrong = wrong_certificate(config);
         config.problems.extend(wrong);

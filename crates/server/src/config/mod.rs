@@ -25,6 +25,7 @@ pub mod mask;
 mod merge;
 pub mod node;
 pub mod patch;
+mod paths;
 pub mod problem;
 pub mod schema;
 mod section;

@@ -27,7 +27,7 @@ api:
   local_auth: yes
   base_path: /rtc/
   origin: "*"
-  allow_paths: [/, /api]
+  allow_paths: [/rtc/, /rtc/api]
   hosts: cams.example.com
 rtsp:
   listen: ""
@@ -85,13 +85,13 @@ api:
   password: p
   local_auth: true
   base_path: /rtc
-  static_dir: /www
+  static_dir: /
   origin: "*"
   tls_listen: ":443"
   tls_cert: /cert.pem
   tls_key: /key.pem
   unix_listen: /run/x.sock
-  allow_paths: [/api]
+  allow_paths: [/rtc/api]
 rtsp: {listen: ":8554", username: u, password: p, default_query: video, pkt_size: 1200}
 webrtc:
   listen: ":8555"
