@@ -321,6 +321,31 @@ fn a_slow_viewer_goes_on_where_it_was_and_a_recorder_keeps_the_gap() {
     });
 }
 
+/// Two packets of sound 0.02 ms apart, and ten: each begins later than the one before.
+#[test]
+fn sound_that_comes_at_once_has_times_that_rise() {
+    let format = Format::new(&Codec::new(CodecId::Aac).clock(48_000).channels(1)).unwrap();
+    let mut track = Track::new(0, format);
+    let (mut at, mut fragments) = (0, Vec::new());
+    for n in 0..2000_i64 {
+        let payload = Payload::Data(bytes::Bytes::from_static(&[0x21, 0x10, 4, 0x60]));
+        let frame = Frame::new(CodecId::Aac, true, at, Instant::now(), payload);
+        fragments.push((at, Arc::new(track.fragment(&frame).unwrap())));
+        at += if n % 47 == 0 || n % 500 < 10 { 1 } else { 1024 };
+    }
+    let formats = [track.format().clone()];
+    let only: Vec<_> = fragments.iter().map(|(_, fragment)| Arc::clone(fragment)).collect();
+    let (_, seen) = parse(&recording(&formats, &only));
+    assert_without_gaps(&seen, 1);
+    assert_eq!(seen.len(), fragments.len());
+    for ((at, _), (_, dts, ..)) in fragments.iter().zip(&seen) {
+        // What it plays counts, until it is a twenty-fifth of a second off; ten at once are
+        // ten packets long.
+        let late = dts.cast_signed() - at;
+        assert!((-48_000 / 25..=12 * 1024).contains(&late), "{at}: {late} ticks late");
+    }
+}
+
 #[test]
 fn other_parameter_sets_are_told() {
     let Recorded { codecs, frames } = Recorded::load("h264_aac.ts");

@@ -1,8 +1,10 @@
 //! What is written is read again, by our readers and by FFmpeg.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+use std::time::Instant;
+
 use rs2rtc_media::container::mux::{Chunks, Error, Muxer, adts, flv, mpegts, raw, wav};
-use rs2rtc_media::{Codec, CodecId, Kind, Payload};
+use rs2rtc_media::{Codec, CodecId, Frame, Kind, Payload};
 use rs2rtc_testkit::judge::{has_program, run};
 use rs2rtc_testkit::recorded::Recorded;
 
@@ -90,6 +92,56 @@ fn pictures_and_sound_stay_together() {
             first(Kind::Audio) - first(Kind::Video)
         };
         assert!((distance(&stream) - distance(&written)).abs() <= 1, "{format}");
+    }
+}
+
+/// A program that plays a file in a loop has two packets of sound 0.02 ms apart where
+/// the file begins anew: less than a millisecond of FLV and than two ticks of a transport
+/// stream. Times of a track rise all the same, and go on where they belong.
+#[test]
+fn times_rise_where_sound_is_closer_than_a_tick() {
+    const RATE: i64 = 48_000;
+    let codecs = vec![Codec::new(CodecId::Aac).clock(48_000).channels(1)];
+    let (mut frames, mut times, mut at) = (Vec::new(), Vec::new(), 0);
+    for n in 0..2000_i64 {
+        times.push(at);
+        // Two, and once in a while ten, within a moment.
+        at += if n % 47 == 0 || n % 500 < 10 { 1 } else { 1024 };
+    }
+    for time in &times {
+        let payload = Payload::Data(bytes::Bytes::from_static(&[0x21, 0x10, 4, 0x60]));
+        let frame = Frame::new(CodecId::Aac, true, *time, Instant::now(), payload);
+        frames.push((0, frame.at(*time, *time)));
+    }
+    let stream = Recorded { codecs, frames };
+    // In ticks of its own.
+    let written = write(&stream, TS.1);
+    let starts = written.chunks(188).filter(|packet| packet[1..3] == [0x41, 0]);
+    let ticks: Vec<u64> = starts
+        .map(|packet| {
+            let skip = if packet[3] & 0x20 == 0 { 4 } else { 5 + usize::from(packet[4]) };
+            let time = &packet[skip + 9..skip + 14];
+            let [a, b, c, d, e] = <[u8; 5]>::try_from(time).unwrap().map(u64::from);
+            (a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1
+        })
+        .collect();
+    assert!(ticks.len() == times.len() && ticks.is_sorted_by(|before, after| before < after));
+    for (format, make) in [TS, FLV] {
+        let written = Recorded::read(&write(&stream, make));
+        let rate = i64::from(written.codecs[0].timestamp_rate());
+        assert_eq!((rate, written.frames.len()), (RATE, times.len()), "{format}");
+        let seen: Vec<i64> = written.frames.iter().map(|(_, frame)| frame.dts).collect();
+        let mut before = None;
+        for (index, (seen, time)) in seen.iter().zip(&times).enumerate() {
+            // Our reader gives the tick of the sound's clock that has begun.
+            let rises = before.is_none_or(|before| before < *seen + i64::from(format == "mpegts"));
+            assert!(rises, "{format}: {index}");
+            before = Some(*seen);
+            let late = (seen - written.frames[0].1.dts) - time;
+            // Ten within a moment are ten milliseconds of FLV, which the next ones give back.
+            let most = if index % 500 < 12 { 11 } else { 2 };
+            assert!((-48..=48 * most).contains(&late), "{format}: {index} is {late} ticks late");
+        }
     }
 }
 

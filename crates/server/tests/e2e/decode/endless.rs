@@ -100,8 +100,9 @@ fn probe(url: &str, format: &[&str], interval: &str) -> (String, Packets) {
 /// What FFmpeg says while it decodes some seconds.
 fn complaints(url: &str, format: &[&str], seconds: f64) -> String {
     let seconds = seconds.to_string();
-    // With the times of the pictures, not those of a steady rate.
-    let times = ["-fps_mode", "passthrough", "-enc_time_base", "-1"];
+    // With the times of the pictures, not those of a steady rate. Those of sound are in samples:
+    // FFmpeg would round what it decodes of packets a millisecond apart to one millisecond.
+    let times = ["-fps_mode", "passthrough", "-enc_time_base:v", "-1"];
     let (input, output) = (["-i", url, "-t", &seconds], ["-f", "null", "-"]);
     let arguments =
         [&["-v", "warning", "-xerror"][..], &LOOK, format, &input, &times, &output].concat();
