@@ -71,6 +71,53 @@ fn attributes(text: &str) -> BTreeMap<String, String> {
     all
 }
 
+/// What a master playlist with one variant says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Master {
+    /// `BANDWIDTH`, in bits a second.
+    pub bandwidth: u64,
+    /// `AVERAGE-BANDWIDTH`, in bits a second.
+    pub average: u64,
+    /// `CODECS`.
+    pub codecs: String,
+    /// Address of the media playlist.
+    pub uri: String,
+}
+
+/// Reads a master playlist with one variant (4.3.4.2).
+pub fn read_master(text: &str) -> Master {
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("#EXTM3U"), "4.3.1.1: the first line");
+    let tag = lines.next().unwrap().strip_prefix("#EXT-X-STREAM-INF:").unwrap();
+    let all = attributes(tag);
+    let number = |name: &str| all[name].parse::<u64>().unwrap();
+    let (bandwidth, average) = (number("BANDWIDTH"), number("AVERAGE-BANDWIDTH"));
+    assert!(0 < average && average <= bandwidth, "4.3.4.2: {average} {bandwidth}");
+    let uri = lines.next().unwrap().to_owned();
+    assert_eq!(lines.next(), None, "there is one variant");
+    Master { bandwidth, average, codecs: all["CODECS"].clone(), uri }
+}
+
+/// Whether segments, each with its bytes and its duration in seconds, keep to the
+/// `BANDWIDTH` of their master playlist: the peak segment bit rate is that of the fullest
+/// contiguous set that lasts between 0.5 and 1.5 target durations (4.1).
+pub fn keeps_to(bandwidth: u64, target: i64, segments: &[(f64, f64)]) {
+    for from in 0..segments.len() {
+        for to in from..segments.len() {
+            let set = &segments[from..=to];
+            let (bytes, length) = set.iter().fold((0.0, 0.0), |sum, s| (sum.0 + s.0, sum.1 + s.1));
+            // Durations are listed in milliseconds.
+            let (least, most) = (length - 0.0005 * set.len() as f64, 1.5 * target as f64);
+            if length < 0.5 * target as f64 || least > most {
+                continue;
+            }
+            let listed = length + 0.0005 * set.len() as f64;
+            let rate = 8.0 * bytes / listed;
+            assert!(rate <= bandwidth as f64, "4.3.4.2: {rate} of {bandwidth}: {from} to {to}");
+        }
+    }
+}
+
 /// Reads a media playlist and checks what one playlist alone must keep to.
 pub fn read(text: &str) -> Read {
     let mut lines = text.lines();

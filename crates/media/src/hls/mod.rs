@@ -9,6 +9,7 @@
 mod groups;
 mod mp4;
 mod playlist;
+mod rates;
 mod rhythm;
 mod segment;
 mod segmenter;
@@ -17,6 +18,7 @@ mod ts;
 pub use groups::Lead;
 pub use mp4::Mp4;
 pub use playlist::{Names, Playlist, codecs, master};
+pub use rates::Rates;
 pub use segment::{Begin, Counts, Form, Init, Packager, Part, Segment, Start};
-pub use segmenter::Segmenter;
+pub use segmenter::{First, Segmenter};
 pub use ts::Ts;

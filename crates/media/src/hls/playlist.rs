@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Form, Part, Segment, Segmenter};
+use super::{Form, Part, Rates, Segment, Segmenter};
 use crate::codec::Codec;
 use crate::container::fmp4::Format;
 
@@ -144,10 +144,13 @@ impl std::fmt::Display for Seconds {
     }
 }
 
-/// The master playlist of a session (`spec/media.md` 5).
-pub fn master(codecs: &str, id: &str) -> String {
+/// The master playlist of a session (`spec/media.md` 5), with what its segments take (RFC
+/// 8216 4.3.4.2).
+pub fn master(codecs: &str, rates: Rates, id: &str) -> String {
+    let Rates { peak, mean } = rates;
     format!(
-        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=192000,CODECS=\"{codecs}\"\nhls/playlist.m3u8?id={id}"
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={mean},\
+         CODECS=\"{codecs}\"\nhls/playlist.m3u8?id={id}"
     )
 }
 

@@ -16,6 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::groups::{Groups, count};
+use super::rates::{Meter, Rates};
 use super::rhythm::{Rhythm, Step};
 use super::{Counts, Init, Lead, Packager, Part, Segment, Start};
 use crate::codec::Codec;
@@ -63,6 +64,17 @@ struct Open {
     before: Vec<Option<Arc<Frame>>>,
 }
 
+/// What a viewer fetches first.
+#[derive(Debug)]
+pub struct First {
+    /// What stands in front, if anything does.
+    pub lead: Option<Lead>,
+    /// Of the segments, without that.
+    pub bytes: usize,
+    /// Microseconds that they last.
+    pub duration: i64,
+}
+
 /// What has come of a track other than the leading one.
 #[derive(Clone, Default)]
 struct Others {
@@ -89,6 +101,7 @@ pub struct Segmenter {
     parts: Option<Option<PartLength>>,
     /// Of the leading track.
     rhythm: Rhythm,
+    meter: Meter,
     last_keyframe: i64,
     groups: Groups,
     /// By track.
@@ -119,6 +132,7 @@ impl Segmenter {
             part: None,
             parts: None,
             rhythm: Rhythm::default(),
+            meter: Meter::default(),
             last_keyframe: 0,
             groups: Groups::default(),
             others: vec![Others::default(); codecs.len()],
@@ -354,6 +368,7 @@ impl Segmenter {
         }
         self.changes += 1;
         let target = self.rhythm.settle();
+        self.meter.push(segment.size(), segment.duration, target);
         self.groups.forget(at - JOINABLE * target * SECOND);
         self.closed.push_back(Arc::new(segment));
         let mut size: usize = self.closed.iter().map(|segment| segment.size()).sum();
@@ -447,6 +462,31 @@ impl Segmenter {
     /// The longest part in microseconds; `None` if there are no parts.
     pub fn part_target(&self) -> Option<i64> {
         self.parts.flatten().map(|parts| parts.longest)
+    }
+
+    /// What its segments take, of all that were ever closed; `None` before there is one.
+    pub fn rates(&self) -> Option<Rates> {
+        self.meter.rates()
+    }
+
+    /// The segments that a viewer who comes now may fetch within half a target duration,
+    /// and what it is given in front of them.
+    pub fn first(&self) -> Option<First> {
+        let entry = self.entry()?;
+        let mut first: Option<First> = None;
+        for segment in self.closed.iter().filter(|segment| segment.number >= entry) {
+            let first = first.get_or_insert_with(|| First {
+                lead: self.lead(segment, 0..segment.parts.len()),
+                bytes: 0,
+                duration: 0,
+            });
+            first.bytes += segment.size();
+            first.duration += segment.duration;
+            if 2 * first.duration >= self.target() * SECOND {
+                break;
+            }
+        }
+        first
     }
 
     /// Counts parts and segments: something new is there when it has changed.

@@ -13,11 +13,12 @@ use bytes::Bytes;
 use rs2rtc_media::container::mux::{Chunks, Error};
 use rs2rtc_media::container::{Demuxer, Time};
 use rs2rtc_media::hls::{
-    Begin, Form, Lead, Mp4, Names, Packager, Playlist, Segment, Segmenter, Ts, codecs, master,
+    Begin, Form, Lead, Mp4, Names, Packager, Playlist, Rates, Segment, Segmenter, Ts, codecs,
+    master,
 };
 use rs2rtc_media::{Codec, CodecId, Frame, Payload};
 use rs2rtc_testkit::judge;
-use rs2rtc_testkit::playlist::{Read, follows, is_even, read};
+use rs2rtc_testkit::playlist::{Read, follows, is_even, keeps_to, read, read_master};
 use rs2rtc_testkit::recorded::Recorded;
 
 /// Writes a byte per frame: its index in the stream.
@@ -297,10 +298,14 @@ fn what_is_kept_is_bounded() {
 fn texts_of_the_contract() {
     let fmtp = "packetization-mode=1; sprop-parameter-sets=Z0LADdkBQfsBEAAAAwAQAAADAyDxQqSA,aMuMsg==; profile-level-id=42C00D";
     let of_camera = [video().fmtp(fmtp), Codec::new(CodecId::Aac).clock(48_000)];
+    let text = master(&codecs(&of_camera), Rates { peak: 192_000, mean: 96_000 }, "AbCdEfGh");
     assert_eq!(
-        master(&codecs(&of_camera), "AbCdEfGh"),
-        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=192000,CODECS=\"avc1.420029,mp4a.40.2\"\nhls/playlist.m3u8?id=AbCdEfGh"
+        text,
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=192000,AVERAGE-BANDWIDTH=96000,CODECS=\"avc1.420029,mp4a.40.2\"\nhls/playlist.m3u8?id=AbCdEfGh"
     );
+    let read = read_master(&text);
+    assert_eq!((read.bandwidth, read.average), (192_000, 96_000));
+    assert_eq!(read.uri, "hls/playlist.m3u8?id=AbCdEfGh");
     let others = [CodecId::H265, CodecId::Pcma].map(|id| Codec::new(id).clock(8000));
     assert_eq!(codecs(&others), "hvc1.1.6.L153.B0,fLaC");
 }
@@ -349,6 +354,19 @@ fn ffmpeg_decodes_what_is_cut() {
         let parts = cutter.closed().flat_map(|segment| &segment.parts);
         parts.for_each(|part| bytes.extend_from_slice(&part.bytes));
         assert!(cutter.closed().len() >= 3, "{name}");
+        let kept = || cutter.closed().map(|segment| segment.size() as f64);
+        let lengths = || cutter.closed().map(|segment| segment.duration as f64 / 1e6);
+        let rates = cutter.rates().unwrap();
+        keeps_to(rates.peak, cutter.target(), &kept().zip(lengths()).collect::<Vec<_>>());
+        let mean = 8.0 * kept().sum::<f64>() / lengths().sum::<f64>();
+        assert_eq!(rates.mean, mean.ceil() as u64, "{name}: nothing was dropped");
+        // Who comes now gets no more than that, with what stands in front.
+        let first = cutter.first().unwrap();
+        let lead = first.lead.map_or(0, |lead| lead.write().0.map(|piece| piece.len()).sum());
+        let joined = rates.with(first.bytes + lead, first.duration);
+        assert!(joined.peak >= rates.peak && joined.mean == rates.mean, "{name}");
+        let most = [((first.bytes + lead) as f64, first.duration as f64 / 1e6)];
+        keeps_to(joined.peak, cutter.target(), &most);
         let format = if form == Form::Ts { "mpegts" } else { "mp4" };
         // Times as they are, not as the rate of pictures would have them.
         let words =

@@ -56,7 +56,7 @@ pub(crate) async fn master(api: Arc<Api>, call: Call) -> Reply {
     };
     open_to_all(
         match open(&api, &call, &stream, "http", form, medias, CancellationToken::new()).await {
-            Ok(session) => no_store(typed(PLAYLIST, session.master())),
+            Ok(session) => no_store(typed(PLAYLIST, session.master().await)),
             Err(problem) => streams_api::failed(&api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
         },
     )

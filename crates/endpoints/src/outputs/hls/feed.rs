@@ -27,6 +27,8 @@ struct Shared {
     segmenter: Mutex<Segmenter>,
     /// Counts its changes.
     changed: watch::Sender<u64>,
+    /// Fires when what was kept of the stream is cut, or nothing will be.
+    cached: CancellationToken,
     /// Fires when nothing will be added any more.
     ended: CancellationToken,
 }
@@ -49,6 +51,7 @@ impl Feed {
         let shared = Arc::new(Shared {
             segmenter: Mutex::new(Segmenter::new(packager, &codecs)),
             changed: watch::Sender::new(0),
+            cached: CancellationToken::new(),
             ended: CancellationToken::new(),
         });
         // Its initialisation or its map names the tracks.
@@ -77,6 +80,11 @@ impl Feed {
     /// Fires when nothing will be added any more.
     pub(super) fn ended(&self) -> &CancellationToken {
         &self.shared.ended
+    }
+
+    /// Waits until what was kept of the stream before somebody watched is cut.
+    pub(super) async fn cached_is_cut(&self) {
+        self.shared.cached.cancelled().await;
     }
 
     /// What was cut. Must not be held for long.
@@ -132,12 +140,14 @@ impl Worker {
             () = self.cut(first) => {}
         }
         self.shared.ended.cancel();
+        self.shared.cached.cancel();
     }
 
     async fn cut(&self, first: Vec<(usize, Arc<Frame>)>) {
         for (track, frame) in first {
             self.push(track, &frame);
         }
+        self.shared.cached.cancel();
         while let Some((track, frame)) = self.queue.recv().await {
             self.push(track, &frame);
         }

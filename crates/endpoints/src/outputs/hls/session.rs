@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rs2rtc_base::ErrorKind;
-use rs2rtc_media::hls::{Counts, Form, Lead, Names, Playlist, Segment, Segmenter, codecs, master};
+use rs2rtc_media::hls::{
+    Counts, Form, Lead, Names, Playlist, Rates, Segment, Segmenter, codecs, master,
+};
 use rs2rtc_streams::{Attached, CancellationToken, Connection, Departure, Sender};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -134,9 +136,21 @@ impl Session {
         self.feed.form
     }
 
-    /// Its master playlist.
-    pub fn master(&self) -> String {
-        master(&codecs(&self.feed.codecs), &self.id)
+    /// Its master playlist. It tells what the segments take that were cut so far and those
+    /// that a viewer fetches first, with the pictures that stand in front of them; before
+    /// there is any, what streams of this kind take.
+    pub async fn master(&self) -> String {
+        // What was kept of the stream is cut first, which is a moment.
+        let _ = timeout_at(Instant::now() + WAIT, self.feed.cached_is_cut()).await;
+        let segmenter = self.feed.segmenter();
+        let (rates, first) = (segmenter.rates(), segmenter.first());
+        drop(segmenter);
+        let mut rates = rates.unwrap_or_else(|| Rates::expected(&self.feed.codecs));
+        if let Some(first) = first {
+            let lead = first.lead.map_or(0, |lead| lead.write().0.map(|piece| piece.len()).sum());
+            rates = rates.with(first.bytes + lead, first.duration);
+        }
+        master(&codecs(&self.feed.codecs), rates, &self.id)
     }
 
     /// Its media playlist, once there is a segment and what `reload` waits for.

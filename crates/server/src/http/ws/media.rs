@@ -86,7 +86,10 @@ pub(super) async fn open_hls(
         let stream = find_stream(api, call).await?;
         let medias = of_list(codecs, true);
         let session = hls::open(api, call, &stream, "ws", Form::Mp4, medias, gone.clone()).await;
-        session.map(|session| session.master()).map_err(|problem| problem.to_string())
+        match session {
+            Ok(session) => Ok(session.master().await),
+            Err(problem) => Err(problem.to_string()),
+        }
     };
     let opened = tokio::select! {
         biased;

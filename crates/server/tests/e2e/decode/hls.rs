@@ -1,7 +1,7 @@
 //! A player of HLS that keeps what it fetches, and holds every playlist to the rules
 //! ([`rs2rtc_testkit::playlist`]).
 
-use rs2rtc_testkit::playlist::{Read, follows, read};
+use rs2rtc_testkit::playlist::{Read, follows, keeps_to, read, read_master};
 
 use super::super::harness::{Server, pause};
 
@@ -31,12 +31,18 @@ pub(super) fn record(
     latency: Latency,
     seconds: f64,
 ) -> (Vec<u8>, String) {
-    let master = text(server, path);
-    let address = master.lines().find(|line| !line.starts_with('#')).unwrap();
-    let address = format!("api/{address}");
+    let address = format!("api/{}", read_master(&text(server, path)).uri);
     let folder = address.rsplit_once('/').unwrap().0;
-    let mut player = Player { server, folder, map: None, out: Vec::new(), pieces: 0, length: 0.0 };
-    let (mut before, mut next): (Option<Read>, _) = (None, None);
+    let mut player = Player {
+        server,
+        folder,
+        map: None,
+        out: Vec::new(),
+        pieces: 0,
+        length: 0.0,
+        segments: Vec::new(),
+    };
+    let (mut before, mut next, mut target): (Option<Read>, _, _) = (None, None, 0);
     while player.length < seconds {
         // The part that comes next; without low latency the playlist is polled.
         let blocking = match next {
@@ -62,17 +68,24 @@ pub(super) fn record(
                 }
                 place.1 = segment.parts.len();
             } else if is_whole {
-                player.fetch(segment.map.as_ref(), &segment.uri, segment.duration);
+                let bytes = player.fetch(segment.map.as_ref(), &segment.uri, segment.duration);
+                player.segments.push((bytes as f64, segment.duration));
             }
             if is_whole {
                 *place = (number + 1, 0);
             }
         }
+        target = list.target;
         before = Some(list);
         if latency == Latency::Usual {
             pause();
         }
     }
+    // The first master playlist may be from before there was a segment to measure (RFC 8216
+    // 4.3.4.2); one of now covers all. In front of the first segment there may stand what
+    // only this player was given.
+    let measured = read_master(&text(server, path)).bandwidth;
+    keeps_to(measured, target, player.segments.get(1..).unwrap_or_default());
     let kind = if latency == Latency::Low { "parts" } else { "segments" };
     let pieces = format!("{} {kind}", player.pieces);
     (player.out, pieces)
@@ -87,10 +100,13 @@ struct Player<'a> {
     pieces: usize,
     /// Seconds.
     length: f64,
+    /// Whole segments: bytes and seconds.
+    segments: Vec<(f64, f64)>,
 }
 
 impl Player<'_> {
-    fn fetch(&mut self, map: Option<&String>, uri: &str, duration: f64) {
+    /// Gives the number of bytes.
+    fn fetch(&mut self, map: Option<&String>, uri: &str, duration: f64) -> usize {
         if map != self.map.as_ref() {
             self.map = map.cloned();
             if let Some(map) = map {
@@ -99,9 +115,11 @@ impl Player<'_> {
         }
         let bytes = self.server.download(&format!("{}/{uri}", self.folder));
         assert!(!bytes.is_empty(), "{uri} is empty");
+        let count = bytes.len();
         self.out.extend(bytes);
         self.pieces += 1;
         self.length += duration;
+        count
     }
 }
 
