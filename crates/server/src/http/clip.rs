@@ -17,9 +17,9 @@ use tokio::sync::mpsc;
 
 use super::call::{Call, Reply, error, no_stream, not_allowed, typed};
 use super::mp4::{description, disposition};
+use super::numbers::duration_of;
 use super::streamed::{body, until_over};
 use super::{Api, streams_api};
-use crate::config::duration;
 
 /// Pieces that wait for the connection.
 const QUEUE: usize = 4;
@@ -80,13 +80,8 @@ fn span(call: &Call, stream: &Stream) -> Result<(Duration, Duration), String> {
         if !call.query.has(name) {
             return Ok(usual);
         }
-        let parsed = duration::parse(call.query.get(name)).filter(|value| *value <= max);
-        parsed.ok_or_else(|| {
-            format!(
-                "clip: {name}: a duration such as 10s is needed, at most {}",
-                duration::show(max)
-            )
-        })
+        let value = duration_of(name, call.query.get(name), max);
+        value.map_err(|text| format!("clip: {text}"))
     };
     let kept = stream.options().clip;
     let before = read("before", MAX_BEFORE, kept)?;

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,6 +28,8 @@ use super::{Api, Class, streams_api, ws};
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const INIT: &str = "video/mp4";
+/// Numbers of segments and parts.
+const ANY: RangeInclusive<u64> = 0..=u64::MAX;
 
 /// Watching; a source in place of a name is added.
 pub(crate) fn class(api: &Api, call: &Call) -> Class {
@@ -95,7 +98,10 @@ pub(crate) async fn playlist(api: Arc<Api>, call: Call) -> Reply {
 }
 
 async fn media_playlist(session: &Session, call: &Call) -> Reply {
-    let Ok(reload) = reload(&call.query) else { return error(StatusCode::BAD_REQUEST, "") };
+    let reload = match reload(&call.query) {
+        Ok(reload) => reload,
+        Err(text) => return error(StatusCode::BAD_REQUEST, &text),
+    };
     session.playlist(reload).await.map_or_else(refused, |text| typed(PLAYLIST, text))
 }
 
@@ -117,8 +123,9 @@ pub(crate) async fn init(api: Arc<Api>, call: Call) -> Reply {
     if call.method() == Method::OPTIONS {
         return options(INIT);
     }
-    let Ok(number) = number(&call.query, "n") else {
-        return open_to_all(error(StatusCode::BAD_REQUEST, ""));
+    let number = match call.query.number("n", ANY) {
+        Ok(number) => number,
+        Err(text) => return open_to_all(error(StatusCode::BAD_REQUEST, &text)),
     };
     let init = match session(&api, &call) {
         Some(session) => session.init(number).await,
@@ -141,8 +148,11 @@ async fn segment(api: &Api, call: &Call, form: Form, content_type: &'static str)
     if call.method() == Method::OPTIONS {
         return options(content_type);
     }
-    let (Ok(number), Ok(part)) = (number(&call.query, "n"), number(&call.query, "part")) else {
-        return open_to_all(error(StatusCode::BAD_REQUEST, ""));
+    let query = &call.query;
+    let asked = query.number("n", ANY).and_then(|number| Ok((number, query.number("part", ANY)?)));
+    let (number, part) = match asked {
+        Ok(asked) => asked,
+        Err(text) => return open_to_all(error(StatusCode::BAD_REQUEST, &text)),
     };
     let part = part.map(|part| usize::try_from(part).unwrap_or(usize::MAX));
     let session = session(api, call).filter(|session| session.form() == form);
@@ -160,19 +170,14 @@ fn session(api: &Api, call: &Call) -> Option<Arc<Session>> {
 }
 
 /// `_HLS_msn` and `_HLS_part`; a part without a segment is an error (rfc8216bis 6.2.5.2).
-fn reload(query: &Query) -> Result<Reload, ()> {
-    let segment = number(query, "_HLS_msn")?;
-    let part = number(query, "_HLS_part")?;
+fn reload(query: &Query) -> Result<Reload, String> {
+    let segment = query.number("_HLS_msn", ANY)?;
+    let part = query.number("_HLS_part", ANY)?;
     let part = part.map(|part| usize::try_from(part).unwrap_or(usize::MAX));
-    if part.is_some() && segment.is_none() { Err(()) } else { Ok(Reload { segment, part }) }
-}
-
-/// A number of the query, if it is there.
-fn number(query: &Query, name: &str) -> Result<Option<u64>, ()> {
-    match query.get(name) {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| ()),
+    if part.is_some() && segment.is_none() {
+        return Err("_HLS_part is of no use without _HLS_msn".to_owned());
     }
+    Ok(Reload { segment, part })
 }
 
 fn options(content_type: &'static str) -> Reply {

@@ -44,6 +44,7 @@ mod latest;
 pub mod listener;
 mod metrics;
 mod mp4;
+mod numbers;
 mod picture_streams;
 mod pictures;
 pub mod players;

@@ -18,9 +18,9 @@ use rs2rtc_streams::{CancellationToken, Departure, Description};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::call::{Call, Reply, error, no_page, no_stream, typed};
+use super::call::{Call, Query, Reply, error, no_page, no_stream, typed};
 use super::streamed::{body, until_over};
-use super::{Api, Class, ingest, pictures, streams_api, ws};
+use super::{Api, Class, ingest, streams_api, ws};
 
 /// Pieces that wait for the connection; what waits longer waits in the viewer's queue.
 const QUEUE: usize = 4;
@@ -50,6 +50,10 @@ pub(crate) async fn stream(api: Arc<Api>, call: Call) -> Reply {
     if !api.settings().has_module("mp4") {
         return no_page();
     }
+    let wish = match film(&call) {
+        Ok(wish) => wish,
+        Err(text) => return error(StatusCode::BAD_REQUEST, &text),
+    };
     if let Some(to) = hls_for_safari(&api, &call) {
         return moved(&to, is_head);
     }
@@ -60,15 +64,7 @@ pub(crate) async fn stream(api: Arc<Api>, call: Call) -> Reply {
     };
     // From here on the client's end is noticed whatever else it has sent.
     let streaming = call.line.stream();
-    let begin = if call.query.get("burst") == "1" { Begin::Live } else { Begin::Keyframe };
-    let medias = of_query(call.query.pairs().collect::<Vec<_>>().into_iter());
-    let wish = Wish {
-        medias,
-        description: description(&call),
-        begin,
-        wakes: true,
-        picture: picture(&call),
-    };
+    let (wish, duration) = wish;
     let viewer = match api.context.mp4.attach(&stream, wish).await {
         Ok(viewer) => viewer,
         Err(problem) => {
@@ -84,7 +80,7 @@ pub(crate) async fn stream(api: Arc<Api>, call: Call) -> Reply {
         let download = Download {
             viewer,
             give,
-            duration: seconds(call.query.get("duration")),
+            duration,
             line: call.line.clone(),
             connection: call.connection.clone(),
         };
@@ -112,12 +108,17 @@ pub(crate) async fn frame(api: Arc<Api>, call: Call) -> Reply {
         return typed("video/mp4", Body::empty());
     }
     let Some(stream) = api.streams.get(call.query.get("src")) else { return no_stream() };
+    let asked = picture(&call.query).and_then(|picture| Ok((picture, call.query.flag("wake")?)));
+    let (picture, wakes) = match asked {
+        Ok(asked) => asked,
+        Err(text) => return error(StatusCode::BAD_REQUEST, &text),
+    };
     let wish = Wish {
         medias: of_list("", false),
         description: description(&call),
         begin: Begin::Pictures,
-        wakes: pictures::is_set(&call.query, "wake"),
-        picture: picture(&call),
+        wakes,
+        picture,
     };
     // Ends the dial and the wait with its client.
     let _streaming = call.line.stream();
@@ -167,18 +168,24 @@ pub(crate) fn description(call: &Call) -> Description {
     }
 }
 
-/// `rotate` in degrees, `scale` as the shape of a pixel.
-fn picture(call: &Call) -> Picture {
-    let pixel = call.query.get("scale").split_once(':').and_then(|(width, height)| {
-        let number = |text: &str| text.parse::<u32>().ok().filter(|n| *n > 0);
-        Some((number(width)?, number(height)?))
-    });
-    Picture { rotate: call.query.get("rotate").parse().unwrap_or(0), pixel }
+/// What a query for a file asks for, and how much of it.
+fn film(call: &Call) -> Result<(Wish, Option<Duration>), String> {
+    let duration = call.query.number("duration", 1..=MAX_DURATION)?;
+    let begin = if call.query.flag("burst")? { Begin::Live } else { Begin::Keyframe };
+    let wish = Wish {
+        medias: of_query(call.query.pairs().collect::<Vec<_>>().into_iter()),
+        description: description(call),
+        begin,
+        wakes: true,
+        picture: picture(&call.query)?,
+    };
+    Ok((wish, duration.map(Duration::from_secs)))
 }
 
-fn seconds(text: &str) -> Option<Duration> {
-    let seconds = text.parse::<u64>().ok().filter(|s| *s > 0)?;
-    Some(Duration::from_secs(seconds.min(MAX_DURATION)))
+/// `rotate` in degrees, `scale` as the shape of a pixel.
+fn picture(query: &Query) -> Result<Picture, String> {
+    let degrees = query.one_of("rotate", &[0, 90, 180, 270])?.unwrap_or_default();
+    Ok(Picture { rotate: u16::try_from(degrees).unwrap_or(0), pixel: query.ratio("scale")? })
 }
 
 /// The file's name, without what could end the header's value.
@@ -289,11 +296,11 @@ mod tests {
     }
 
     #[test]
-    fn durations() {
-        assert_eq!(seconds("2"), Some(Duration::from_secs(2)));
-        for text in ["", "0", "-1", "1.5", "x"] {
-            assert_eq!(seconds(text), None);
-        }
-        assert_eq!(seconds("18446744073709551615"), Some(Duration::from_secs(MAX_DURATION)));
+    fn pictures() {
+        let of = |text| picture(&Query::parse(text));
+        assert_eq!(of(""), Ok(Picture::default()));
+        let turned = Picture { rotate: 270, pixel: Some((4, 3)) };
+        assert_eq!(of("rotate=270&scale=4:3"), Ok(turned));
+        assert!(of("rotate=-90").is_err() && of("scale=0:0").is_err());
     }
 }

@@ -16,7 +16,9 @@ use rs2rtc_endpoints::outputs::picture::{
 use super::call::{Call, Query, Reply, empty, error, no_stream, status, typed};
 use super::streams_api::failed;
 use super::{Api, ws};
-use crate::config::duration;
+
+/// Oldest picture that `cache` may ask for.
+const MAX_CACHE: Duration = Duration::from_secs(24 * 3600);
 
 /// The newest picture.
 pub(crate) async fn frame(api: Arc<Api>, call: Call) -> Reply {
@@ -25,7 +27,11 @@ pub(crate) async fn frame(api: Arc<Api>, call: Call) -> Reply {
         Err(text) if text == "stream not found" => return no_stream(),
         Err(text) => return error(StatusCode::BAD_REQUEST, &api.secrets.mask(&text)),
     };
-    let wish = match wish(&call.query) {
+    let wish = wish(&call.query).and_then(|wish| {
+        let cache = call.query.duration("cache", MAX_CACHE)?;
+        Ok((wish, cache, call.query.flag("wake")?))
+    });
+    let (wish, cache, wake) = match wish {
         Ok(wish) => wish,
         Err(text) => return error(StatusCode::BAD_REQUEST, &text),
     };
@@ -42,8 +48,6 @@ pub(crate) async fn frame(api: Arc<Api>, call: Call) -> Reply {
     };
     // A client that leaves is noticed while the camera is dialled.
     let _streaming = call.line.stream();
-    let cache = duration::parse(call.query.get("cache"));
-    let wake = is_set(&call.query, "wake");
     let made = picture::snapshot(&api.context, &stream, &wish, cache, wake, viewer).await;
     match made {
         Ok(picture) => {
@@ -124,35 +128,17 @@ fn describe(reply: &mut Reply, picture: &Picture) {
     }
 }
 
-pub(crate) fn is_set(query: &Query, name: &str) -> bool {
-    query.has(name) && !matches!(query.get(name), "0" | "false" | "no" | "off")
-}
-
-/// What the query asks for; numbers that are none are passed over, as the contract
-/// does.
+/// What the query asks for.
 fn wish(query: &Query) -> Result<Wish, String> {
-    let number = |names: [&str; 2]| {
-        let value = names.iter().find_map(|name| query.get(name).parse::<usize>().ok());
-        value.filter(|n| *n > 0)
+    let pixels = |long: &str, short: &str| -> Result<Option<usize>, String> {
+        let range = 1..=Transform::MAX as u64;
+        let (long, short) = (query.number(long, range.clone())?, query.number(short, range)?);
+        Ok(long.or(short).and_then(|pixels| usize::try_from(pixels).ok()))
     };
-    let (width, height) = (number(["width", "w"]), number(["height", "h"]));
-    if width.into_iter().chain(height).any(|n| n > Transform::MAX) {
-        return Err(format!("a picture is at most {} pixels wide and high", Transform::MAX));
-    }
-    let rotation = match query.get("rotate") {
-        "" => Rotation::None,
-        text => match text.parse().ok().and_then(Rotation::from_degrees) {
-            Some(rotation) => rotation,
-            None => return Err("rotate is 90, 180, 270 or -90".to_owned()),
-        },
-    };
-    let quality = match query.get("quality") {
-        "" => None,
-        text => match text.parse::<u8>() {
-            Ok(quality @ 1..=100) => Some(quality),
-            _ => return Err("quality is 1 to 100".to_owned()),
-        },
-    };
+    let (width, height) = (pixels("width", "w")?, pixels("height", "h")?);
+    let degrees = query.one_of("rotate", &[0, 90, 180, 270, -90])?;
+    let rotation = degrees.and_then(Rotation::from_degrees).unwrap_or_default();
+    let quality = query.number("quality", 1..=100)?.and_then(|quality| u8::try_from(quality).ok());
     let engine = ["hardware", "hw"].into_iter().find(|name| query.has(name));
     let engine = engine.map(|name| query.get(name).to_owned());
     Ok(Wish { transform: Transform { width, height, rotation }, quality, engine })
@@ -173,12 +159,22 @@ mod tests {
         assert_eq!((both.transform.width, both.transform.height), (Some(320), Some(200)));
         assert_eq!(both.transform.rotation, Rotation::Left);
         assert_eq!((both.quality, both.engine.as_deref()), (Some(50), Some("vaapi")));
-        assert_eq!(of("width=wide&h=-1&w=0"), Ok(Wish::default()));
+        assert_eq!(of("width=&h=&quality=&rotate=&rotate=0"), Ok(Wish::default()));
+        assert_eq!(of("w=7&width=9").unwrap().transform.width, Some(9));
         assert_eq!(of("hardware").unwrap().engine.as_deref(), Some(""));
-        for refused in ["w=4097", "rotate=45", "rotate=x", "quality=0", "quality=101"] {
+        let refused = [
+            "w=4097",
+            "w=0",
+            "width=wide",
+            "h=-1",
+            "w=9&h=x",
+            "rotate=45",
+            "rotate=x",
+            "quality=0",
+            "quality=101",
+        ];
+        for refused in refused {
             assert!(of(refused).is_err(), "{refused}");
         }
-        assert!(is_set(&Query::parse("wake"), "wake") && is_set(&Query::parse("wake=1"), "wake"));
-        assert!(!is_set(&Query::parse("wake=0"), "wake") && !is_set(&Query::parse(""), "wake"));
     }
 }

@@ -16,11 +16,31 @@ async fn bad_values_are_told() {
         ("", 404, "stream not found"),
         ("src=nosuch", 404, "stream not found"),
         ("src=rtsp://127.0.0.1/x&after=1s", 404, "stream not found"),
-        ("src=cam&before=soon", 400, "clip: before: a duration such as 10s is needed, at most 5m"),
-        ("src=cam&before=-1", 400, "clip: before: a duration such as 10s is needed, at most 5m"),
-        ("src=cam&before=1h", 400, "clip: before: a duration such as 10s is needed, at most 5m"),
-        ("src=cam&after=", 400, "clip: after: a duration such as 10s is needed, at most 1h"),
-        ("src=cam&after=2h", 400, "clip: after: a duration such as 10s is needed, at most 1h"),
+        (
+            "src=cam&before=soon",
+            400,
+            "clip: before: \"soon\" is not a duration such as 10s or 500ms, at most 5m",
+        ),
+        (
+            "src=cam&before=-1",
+            400,
+            "clip: before: \"-1\" is not a duration such as 10s or 500ms, at most 5m",
+        ),
+        (
+            "src=cam&before=1h",
+            400,
+            "clip: before: \"1h\" is not a duration such as 10s or 500ms, at most 5m",
+        ),
+        (
+            "src=cam&after=",
+            400,
+            "clip: after: \"\" is not a duration such as 10s or 500ms, at most 1h",
+        ),
+        (
+            "src=cam&after=2h",
+            400,
+            "clip: after: \"2h\" is not a duration such as 10s or 500ms, at most 1h",
+        ),
         (
             "src=plain&before=5s&after=1s",
             400,

@@ -156,3 +156,70 @@ async fn containers_begin_as_they_must() {
     }
     server.stop().await;
 }
+
+/// A value that is no number, or out of its range, is refused at once with the name of the
+/// parameter, the value and what is allowed. Nothing is dialled for it.
+#[tokio::test]
+async fn odd_numbers_are_refused_in_words() {
+    let server = Server::start("odd-numbers", "streams:\n  cam: 'demo:'\n");
+    let whole = "a whole number from";
+    let pixels = "a whole number from 1 to 4096";
+    let turns = "one of 0, 90, 180, 270";
+    let ratio = "a ratio such as 4:3, of whole numbers from 1 to 4294967295";
+    let length = "a duration such as 10s or 500ms, at most";
+    let huge = "9".repeat(400);
+    let table = [
+        (
+            "/api/stream.mp4",
+            "duration",
+            &["abc", "-1", "0", "1.5", "1e9", "NaN", "604801"][..],
+            whole,
+        ),
+        ("/api/stream.mp4", "rotate", &["45", "-90", "x", "360", "NaN", "1e2"], turns),
+        ("/api/stream.mp4", "scale", &["0:0", "4", "4:", "-4:3", "4:3:1", "NaN:1", "1e3:1"], ratio),
+        ("/api/stream.mp4", "burst", &["2", "-1", "x"], "1 or 0"),
+        ("/api/frame.mp4", "rotate", &["45", "x"], turns),
+        ("/api/frame.mp4", "scale", &["0:1", "1:0"], ratio),
+        ("/api/frame.mp4", "wake", &["2"], "1 or 0"),
+        ("/api/frame.jpeg", "width", &["-1", "0", "abc", "4097", "NaN", "1e2", "99999999"], pixels),
+        ("/api/frame.jpeg", "w", &["99999999", "-1"], pixels),
+        ("/api/frame.jpeg", "height", &["-1", "0"], pixels),
+        ("/api/frame.jpeg", "h", &["4097"], pixels),
+        ("/api/frame.jpeg", "rotate", &["45", "x", "-91"], "one of 0, 90, 180, 270, -90"),
+        ("/api/frame.jpeg", "quality", &["1000", "0", "-1", "x"], "a whole number from 1 to 100"),
+        (
+            "/api/frame.jpeg",
+            "cache",
+            &["-1", "1e999", "NaN", "inf", "x", "2d", "5 parsecs"],
+            length,
+        ),
+        ("/api/frame.jpeg", "wake", &["x"], "1 or 0"),
+        ("/api/rs/poster", "w", &["0", "4097", "x"], pixels),
+        ("/api/rs/poster", "quality", &["101"], "a whole number from 1 to 100"),
+        ("/api/rs/clip.mp4", "before", &["1e999", "-1", "NaN", "x", "301"], length),
+        ("/api/rs/clip.mp4", "after", &["1e999", "-1s", "inf", "x", "1d"], length),
+        ("/api/hls/init.mp4", "n", &["x", "-1", "NaN"], "a whole number"),
+        ("/api/hls/segment.ts", "n", &["x", "-1", "1e3"], "a whole number"),
+        ("/api/hls/segment.m4s", "part", &["x", "-1"], "a whole number"),
+    ];
+    for (path, name, values, allowed) in table {
+        // The second time what is a number, but of no machine.
+        for value in values.iter().copied().chain(["-9223372036854775809", huge.as_str()]) {
+            let path = format!("{path}?src=cam&{name}={}", value.replace(' ', "%20"));
+            let answer = timeout(LIMIT, server.call("GET", &path)).await.unwrap();
+            assert_eq!(answer.status, 400, "{path}: {}", answer.body);
+            let shown: String = value.chars().take(40).collect();
+            let said = &answer.body;
+            assert!(said.contains(&format!("{name}: \"{shown}")), "{path}: {said}");
+            assert!(said.contains(allowed) && said.len() < 200, "{path}: {said}");
+        }
+    }
+    let stream = server.streams.get("cam").unwrap().snapshot();
+    assert!(stream.consumers.is_none_or(|consumers| consumers.is_empty()));
+    // An empty one is none.
+    let path = "/api/stream.mp4?src=cam&duration=&rotate=&scale=&burst=0&filename=";
+    assert_eq!(server.call("HEAD", path).await.status, 200);
+    let path = "/api/frame.jpeg?src=cam&w=&width=&h=&rotate=&quality=&cache=";
+    assert_eq!(server.call("HEAD", path).await.status, 200);
+    server.stop().await;
+}
