@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use crate::Context;
-use crate::io::intake::{Delivery, Input, Intake, Source};
+use crate::io::intake::{BY_FFMPEG, Delivery, Input, Intake, Source};
 use crate::io::reach::Reach;
 use crate::io::tcp::{self, Security, Stream};
 use crate::table::Opening;
@@ -72,7 +72,7 @@ async fn dial(reach: Reach, url: Url, port: u16) -> Result<Box<dyn Producer>, Er
         ..Description::default()
     };
     let input = Connected { stream, buffer: BytesMut::new() };
-    let intake = Intake::new(input, Demuxer::new(), WHAT);
+    let intake = Intake::new(input, Demuxer::new(), WHAT).advising(BY_FFMPEG);
     Ok(Box::new(Source::open(intake, Delivery::AtOnce, "", description).await?))
 }
 

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rs2rtc_base::ErrorKind;
+use rs2rtc_endpoints::Context;
+use rs2rtc_endpoints::table::Table;
 use rs2rtc_media::{CodecId, Payload};
+use rs2rtc_streams::{Opener as _, Origin};
 
 use crate::camera::{Camera, Reply, endless, ok, path};
 use crate::lab::{description, failure, media, stream, view};
@@ -164,6 +167,34 @@ async fn refusals_are_told_as_what_they_are() {
         assert_eq!(error.kind(), kind, "{answer}: {error}");
         let said = error.to_string();
         assert!(said.starts_with("streams: http: ") && said.contains(text), "{answer}: {said}");
+    }
+}
+
+/// Containers that are not read are named, with what reads them.
+#[tokio::test]
+async fn containers_that_only_ffmpeg_reads_are_named() {
+    let table = Table::new(Context::new(Default::default(), Default::default(), "rs2rtc/test"));
+    for (bytes, name) in [
+        (&b"\x1a\x45\xdf\xa3\xa3\x42\x82\x88matroska"[..], "Matroska"),
+        (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", "WebM"),
+        (b"OggS\0\x02", "Ogg"),
+        (b"RIFF\xff\xff\xff\xffAVI LIST", "AVI"),
+        (b"\0\0\x01\xba\x44", "an MPEG program stream"),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "ASF (WMV, WMA)"),
+        (b"fLaC\0\0\0\x22", "FLAC"),
+        (b"DKIF\0\0\x20\0VP80", "IVF"),
+        (b"\xff\xfb\x90\x00", "MPEG audio without a tag in front"),
+    ] {
+        let answer = [b"HTTP/1.1 200 OK\r\n\r\n", bytes, &[0; 100]].concat();
+        let camera = Camera::new(move |_| Reply::Close(answer.clone())).await;
+        let url = camera.url("/film");
+        let error = failure(&url).await;
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error}");
+        let advice = "ffmpeg:URL reads it: write ffmpeg: in front of the address";
+        let text = format!("streams: http: this is {name}, which is not read here; {advice}");
+        assert_eq!(error.to_string(), text);
+        // Which is an address that is taken.
+        table.check(&format!("ffmpeg:{url}"), Origin::Config).unwrap();
     }
 }
 

@@ -10,6 +10,7 @@ pub mod adts;
 pub mod annexb;
 pub mod flv;
 pub mod fmp4;
+mod foreign;
 pub mod mjpeg;
 pub mod mp4;
 pub mod mpa;
@@ -28,6 +29,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use crate::codec::Codec;
 use crate::frame::Payload;
 
+use foreign::Told;
+
 /// Bytes that may pass before the format is recognised.
 const MAX_PROBE: usize = 64 * 1024;
 /// Bytes that may pass before the tracks are known, for formats that have several.
@@ -42,6 +45,9 @@ pub enum Error {
     /// None of the formats known here; its first bytes.
     #[error("magic: unsupported header: {:02x}{:02x}{:02x}{:02x}", .0[0], .0[1], .0[2], .0[3])]
     UnknownFormat([u8; 4]),
+    /// A container that is known, but not read here.
+    #[error("this is {0}, which is not read here")]
+    Foreign(&'static str),
     /// A stream of NAL units that begins with neither H.264 nor H.265; its first byte.
     #[error("bitstream: unsupported header: {0:02x}")]
     UnknownBitstream(u8),
@@ -334,6 +340,11 @@ impl Demuxer {
             let some = self.ended && !self.buffer.is_empty();
             return if some { Err(self.unknown()) } else { Ok(()) };
         };
+        match foreign::tell(&self.buffer, self.ended) {
+            Told::Nothing => {}
+            Told::More => return Ok(()),
+            Told::Is(name) => return Err(Error::Foreign(name)),
+        }
         let format = match first {
             [0xff, 0xd8, ..] => Format::Mjpeg(mjpeg::Splitter::new()),
             [b'-', b'-', ..] | [b'\r', b'\n', b'-', b'-'] => {

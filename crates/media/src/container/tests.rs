@@ -158,6 +158,24 @@ fn bare_streams_of_neither_codec_are_refused() {
 }
 
 #[test]
+fn containers_that_are_not_read_are_named() {
+    for (bytes, text) in [
+        (&b"OggS\0\x02"[..], "this is Ogg, which is not read here"),
+        (b"RIFF\xff\xff\xff\xffAVI LIST", "this is AVI, which is not read here"),
+        (b"\0\0\x01\xba\x44", "this is an MPEG program stream, which is not read here"),
+        (b"DHAV\xfd\0", "this is a recording of a Dahua camera (DHAV), which is not read here"),
+    ] {
+        // A byte at a time.
+        let mut demuxer = Demuxer::new();
+        let error = bytes.iter().find_map(|byte| {
+            demuxer.push(&[*byte]);
+            demuxer.next_unit().map(|unit| assert_eq!(unit, None)).err()
+        });
+        assert_eq!(error.unwrap().to_string(), text);
+    }
+}
+
+#[test]
 fn unknown_data_is_refused() {
     let mut demuxer = Demuxer::new();
     demuxer.push(b"hello");

@@ -30,6 +30,9 @@ const MAX_WAITING: usize = 16 << 20;
 /// What a unit costs besides its payload.
 const UNIT: usize = 256;
 
+/// What to do about a container that only FFmpeg reads.
+pub const BY_FFMPEG: &str = "ffmpeg:URL reads it: write ffmpeg: in front of the address";
+
 /// Where the bytes come from.
 pub trait Input: Send {
     /// The next bytes; nothing at the end. Dropping the future loses nothing.
@@ -58,8 +61,36 @@ pub struct Intake<I> {
     main: Leg<I>,
     /// Its tracks follow those of the first.
     beside: Option<Leg<I>>,
-    /// What errors begin with.
+    words: Words,
+}
+
+/// What is told with errors.
+#[derive(Clone, Copy, Debug)]
+struct Words {
+    /// They begin with it, if it is not empty.
     what: &'static str,
+    /// What to do about a container that is known and not read; empty for nothing.
+    advice: &'static str,
+}
+
+impl Words {
+    fn name(self, error: Error) -> Error {
+        if self.what.is_empty() { error } else { error.context(self.what) }
+    }
+
+    fn failed(self, error: container::Error) -> Error {
+        let kind = match error {
+            container::Error::Broken(_) | container::Error::TooLarge(_) => ErrorKind::Protocol,
+            _ => ErrorKind::Unsupported,
+        };
+        let text = match error {
+            container::Error::Foreign(_) if !self.advice.is_empty() => {
+                format!("{error}; {}", self.advice)
+            }
+            _ => error.to_string(),
+        };
+        self.name(Error::new(kind, text))
+    }
 }
 
 /// A stream of bytes.
@@ -81,14 +112,14 @@ impl<I> Leg<I> {
 
 impl<I: Input> Leg<I> {
     /// Reads until the codecs of the tracks are known.
-    async fn tracks(&mut self, what: &'static str) -> Result<Vec<Codec>, Error> {
+    async fn tracks(&mut self, words: Words) -> Result<Vec<Codec>, Error> {
         let mut settle = None;
         loop {
-            if let Some(codecs) = self.demuxer.tracks().map_err(|e| failed(what, e))? {
+            if let Some(codecs) = self.demuxer.tracks().map_err(|e| words.failed(e))? {
                 return Ok(codecs.to_vec());
             }
             if self.ended {
-                return Err(error(what, ErrorKind::Ended, "EOF"));
+                return Err(words.name(Error::new(ErrorKind::Ended, "EOF")));
             }
             if settle.is_none() && self.demuxer.is_recognised() {
                 settle = Some(tokio::time::Instant::now() + SETTLE);
@@ -98,22 +129,17 @@ impl<I: Input> Leg<I> {
                 bytes = self.input.read() => bytes,
                 () = at(settle) => {
                     settle = None;
-                    self.demuxer.settle().map_err(|e| failed(what, e))?;
+                    self.demuxer.settle().map_err(|e| words.failed(e))?;
                     continue;
                 }
             };
-            self.take(bytes, what)?;
+            self.take(bytes, words)?;
         }
     }
 
     /// Takes what was read; says how much it was.
-    fn take(
-        &mut self,
-        bytes: Result<Option<Bytes>, Error>,
-        what: &'static str,
-    ) -> Result<usize, Error> {
-        let named = |e: Error| if what.is_empty() { e } else { e.context(what) };
-        match bytes.map_err(named)? {
+    fn take(&mut self, bytes: Result<Option<Bytes>, Error>, words: Words) -> Result<usize, Error> {
+        match bytes.map_err(|e| words.name(e))? {
             Some(bytes) => {
                 self.received += bytes.len() as u64;
                 self.demuxer.push(&bytes);
@@ -121,7 +147,7 @@ impl<I: Input> Leg<I> {
             }
             None => {
                 self.ended = true;
-                self.demuxer.end().map_err(|e| failed(what, e))?;
+                self.demuxer.end().map_err(|e| words.failed(e))?;
                 Ok(0)
             }
         }
@@ -131,7 +157,13 @@ impl<I: Input> Leg<I> {
 impl<I: Input> Intake<I> {
     /// Nothing is read yet. Errors begin with `what`, if it is not empty.
     pub const fn new(input: I, demuxer: Demuxer, what: &'static str) -> Self {
-        Self { main: Leg::new(input, demuxer), beside: None, what }
+        let words = Words { what, advice: "" };
+        Self { main: Leg::new(input, demuxer), beside: None, words }
+    }
+
+    /// With what an error says behind a container that is known and not read.
+    pub fn advising(self, advice: &'static str) -> Self {
+        Self { words: Words { advice, ..self.words }, ..self }
     }
 
     /// With another stream of bytes on the same line of time. It ends with the first.
@@ -146,10 +178,10 @@ impl<I: Input> Intake<I> {
     /// the input ends before they are; what the input says. A second stream of bytes
     /// that fails is left out.
     pub async fn tracks(&mut self) -> Result<Vec<Codec>, Error> {
-        let what = self.what;
-        let mut codecs = self.main.tracks(what).await?;
+        let words = self.words;
+        let mut codecs = self.main.tracks(words).await?;
         if let Some(mut beside) = self.beside.take() {
-            match beside.tracks(what).await {
+            match beside.tracks(words).await {
                 Ok(more) => {
                     codecs.extend(more);
                     self.beside = Some(beside);
@@ -191,7 +223,7 @@ impl<I: Input> Intake<I> {
         delivery: Delivery,
     ) -> Option<Error> {
         let received = self.received();
-        let Self { mut main, mut beside, what } = self;
+        let Self { mut main, mut beside, words } = self;
         let mut outlets = Outlets::new(codecs, delivery);
         outlets.refresh(&mut tracks);
         connection.received(usize::try_from(received).unwrap_or(usize::MAX));
@@ -209,13 +241,13 @@ impl<I: Input> Intake<I> {
                             outlets.push(Unit { track: unit.track + offset, ..unit });
                         }
                         Ok(None) => break,
-                        Err(error) => return Some(failed(what, error)),
+                        Err(error) => return Some(words.failed(error)),
                     }
                 }
             }
             if main.ended && outlets.waiting.is_empty() {
                 let text = "the end came before any picture and any sound";
-                return is_empty.then(|| error(what, ErrorKind::Ended, text));
+                return is_empty.then(|| words.name(Error::new(ErrorKind::Ended, text)));
             }
             let open = outlets.waiting_bytes <= MAX_WAITING;
             let taken = tokio::select! {
@@ -228,8 +260,8 @@ impl<I: Input> Intake<I> {
                     outlets.write_due();
                     continue;
                 }
-                bytes = main.input.read(), if open && !main.ended => main.take(bytes, what),
-                (leg, bytes) = read_beside(&mut beside), if open => leg.take(bytes, what),
+                bytes = main.input.read(), if open && !main.ended => main.take(bytes, words),
+                (leg, bytes) = read_beside(&mut beside), if open => leg.take(bytes, words),
             };
             match taken {
                 Ok(length) => connection.received(length),
@@ -252,24 +284,10 @@ async fn read_beside<I: Input>(
     }
 }
 
-fn error(what: &'static str, kind: ErrorKind, text: &str) -> Error {
-    let error = Error::new(kind, text);
-    if what.is_empty() { error } else { error.context(what) }
-}
-
 /// The medias of tracks that somebody gives.
 pub fn medias(codecs: &[Codec]) -> Vec<Media> {
     let media = |codec: &Codec| Media::new(codec.id.kind(), Direction::RecvOnly, codec.clone());
     codecs.iter().map(media).collect()
-}
-
-fn failed(what: &'static str, error: container::Error) -> Error {
-    let kind = match error {
-        container::Error::Broken(_) | container::Error::TooLarge(_) => ErrorKind::Protocol,
-        _ => ErrorKind::Unsupported,
-    };
-    let error = Error::new(kind, error.to_string());
-    if what.is_empty() { error } else { error.context(what) }
 }
 
 async fn at(time: Option<tokio::time::Instant>) {

@@ -18,7 +18,7 @@ use rs2rtc_protocols::hls::{
 use rs2rtc_streams::{Description, Producer};
 
 use crate::io::http::{Answer, Body, Client};
-use crate::io::intake::{Delivery, Input, Intake, Source};
+use crate::io::intake::{BY_FFMPEG, Delivery, Input, Intake, Source};
 
 use super::crypt::{Decryptor, Key};
 
@@ -36,7 +36,7 @@ pub(super) async fn open(
 ) -> Result<Box<dyn Producer>, Error> {
     let (segments, sound) =
         follow(client, answer, choice).await.map_err(|e| e.context(super::WHAT))?;
-    let mut intake = Intake::new(segments, Demuxer::new(), super::WHAT);
+    let mut intake = Intake::new(segments, Demuxer::new(), super::WHAT).advising(BY_FFMPEG);
     if let Some(sound) = sound {
         intake = intake.with(sound, Demuxer::new());
     }

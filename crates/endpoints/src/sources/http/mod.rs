@@ -20,7 +20,7 @@ use rs2rtc_streams::{Description, OpenRequest, Producer};
 
 use crate::Context;
 use crate::io::http::{Answer, Client, Config, Limits};
-use crate::io::intake::{Delivery, Intake, Source};
+use crate::io::intake::{BY_FFMPEG, Delivery, Intake, Source};
 use crate::io::reach::Reach;
 use crate::parameters::Parameter;
 use crate::table::Opening;
@@ -160,7 +160,7 @@ async fn dial(
     // Who knows where it ends sends a recording.
     let length = answer.body.length();
     let delivery = if length.is_some() { Delivery::InTime } else { Delivery::AtOnce };
-    let intake = Intake::new(answer.body, demuxer, WHAT);
+    let intake = Intake::new(answer.body, demuxer, WHAT).advising(BY_FFMPEG);
     let source = Source::open(intake, delivery, "", description).await?;
     Ok(Box::new(source))
 }
