@@ -14,6 +14,9 @@ pub(crate) enum Reply {
     Close(Vec<u8>),
     /// Sends bytes and nothing more, until the other side closes.
     Hang(Vec<u8>),
+    /// Sends the first bytes, then the others one after another for ever, a tenth of a
+    /// second apart or without a pause, until the other side closes.
+    Drip(Vec<u8>, u8, bool),
 }
 
 type Answers = dyn Fn(&str) -> Reply + Send + Sync;
@@ -96,6 +99,15 @@ where
             Reply::Close(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 let _ = stream.shutdown().await;
+                return;
+            }
+            Reply::Drip(bytes, more, slowly) => {
+                let _ = stream.write_all(&bytes).await;
+                let pause = std::time::Duration::from_millis(if slowly { 100 } else { 0 });
+                let more = vec![more; if slowly { 1 } else { 64 * 1024 }];
+                while stream.write_all(&more).await.is_ok() {
+                    tokio::time::sleep(pause).await;
+                }
                 return;
             }
             Reply::Hang(bytes) => {

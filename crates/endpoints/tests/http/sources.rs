@@ -198,6 +198,33 @@ async fn containers_that_only_ffmpeg_reads_are_named() {
     }
 }
 
+/// What a hostile server sends has an end here, in bytes and in time.
+#[tokio::test]
+async fn answers_without_an_end_are_given_up() {
+    const OK: &str = "HTTP/1.1 200 OK\r\n";
+    const LIST: &str = "HTTP/1.1 200 OK\r\nContent-Type: audio/mpegurl\r\n\r\n#EXTM3U\n#";
+    for (bytes, more, slowly, said) in [
+        // A field that never ends, and the same at a byte at a time.
+        (format!("{OK}X: "), b'x', false, "message head too long"),
+        (format!("{OK}X: "), b'x', true, "no answer within 1 s"),
+        // Heads that only announce one.
+        ("HTTP/1.1 100 Continue\r\n\r\n".repeat(20_000), b'x', true, "no answer within 1 s"),
+        // A playlist of any length, and one that comes for ever.
+        (LIST.to_owned(), b'x', false, "the answer has more than 4194304 bytes"),
+        (LIST.to_owned(), b'x', true, "the answer is not whole within 1 s"),
+        // The size of a chunk that never ends.
+        (format!("{OK}Transfer-Encoding: chunked\r\n\r\n1"), b'1', false, "chunk"),
+        // A picture in parts, one that never ends, and a tag of Flash Video.
+        (format!("{OK}\r\n--x\r\n\r\n\u{1}"), b'x', false, "unsupported header"),
+    ] {
+        let camera = Camera::new(move |_| Reply::Drip(bytes.clone().into(), more, slowly)).await;
+        let url = format!("{}#timeout=1", camera.url("/"));
+        let limit = Duration::from_secs(10);
+        let error = tokio::time::timeout(limit, failure(&url)).await.expect(said);
+        assert!(error.to_string().contains(said), "{said}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn a_camera_that_says_nothing_is_given_up() {
     let camera = Camera::always(|| Reply::Hang(Vec::new())).await;

@@ -3,7 +3,12 @@
 
 use bytes::{BufMut, Bytes};
 
-/// Splits an Annex B byte stream into its NAL units, slices of `data`.
+/// Most NAL units that an access unit may have; pictures of 8K have some hundred slices. A
+/// few bytes of a hostile stream make one, and each costs ten times as many.
+pub const MAX_UNITS: usize = 4096;
+
+/// Splits an Annex B byte stream into its NAL units, slices of `data`; ends when there is
+/// one more than [`MAX_UNITS`].
 ///
 /// Start codes of three and four bytes separate; zero bytes before a start code
 /// belong to it (trailing_zero_8bits). Bytes before the first start code and
@@ -23,7 +28,7 @@ pub fn split_annexb(data: &Bytes) -> Vec<Bytes> {
                 nals.push(data.slice(begin..end));
             }
         }
-        let Some(code) = code else { return nals };
+        let Some(code) = code.filter(|_| nals.len() <= MAX_UNITS) else { return nals };
         from = code + 3;
         start = Some(from);
     }
@@ -48,11 +53,14 @@ pub fn starts_with_code(data: &[u8]) -> bool {
 }
 
 /// Splits length-prefixed NAL units (`size` = 1..=4 bytes of length), slices of
-/// `data`. A unit that is longer than the data is cut; empty ones are left out.
+/// `data`; ends when there is one more than [`MAX_UNITS`]. A unit that is longer than the
+/// data is cut; empty ones are left out.
 pub fn split_avcc(data: &Bytes, size: usize) -> Vec<Bytes> {
     let mut nals = Vec::new();
     let mut at = 0_usize;
-    while let Some(prefix) = data.get(at..at.saturating_add(size.clamp(1, 4))) {
+    while let Some(prefix) = data.get(at..at.saturating_add(size.clamp(1, 4)))
+        && nals.len() <= MAX_UNITS
+    {
         let len = prefix.iter().fold(0_usize, |len, &b| len << 8 | usize::from(b));
         at += prefix.len();
         let end = at.saturating_add(len).min(data.len());
@@ -110,6 +118,16 @@ mod tests {
         assert_eq!(one, [hex("419A004C")]);
         assert!(split_annexb(&hex("112233")).is_empty());
         assert!(split_annexb(&hex("00000001")).is_empty());
+    }
+
+    #[test]
+    fn there_are_not_more_than_an_access_unit_may_have() {
+        let many = Bytes::from(b"\0\0\x01\x65".repeat(MAX_UNITS + 100));
+        assert_eq!(split_annexb(&many).len(), MAX_UNITS + 1);
+        let many = Bytes::from(b"\0\x01\x65".repeat(MAX_UNITS + 100));
+        assert_eq!(split_avcc(&many, 2).len(), MAX_UNITS + 1);
+        let most = Bytes::from(b"\0\0\x01\x65".repeat(MAX_UNITS));
+        assert_eq!(split_annexb(&most).len(), MAX_UNITS);
     }
 
     #[test]

@@ -9,12 +9,11 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::picture::Pictures;
 use super::{Error, Found, Time, Unit};
-use crate::codec::{h264, h265, nal};
+use crate::codec::nal::{self, MAX_UNITS};
+use crate::codec::{h264, h265};
 
 /// Largest access unit.
 const MAX_UNIT: usize = 16 << 20;
-/// NAL units in one access unit.
-const MAX_NALS: usize = 4096;
 
 /// Reads a bare stream.
 #[derive(Debug)]
@@ -75,8 +74,7 @@ impl Reader {
     pub(super) fn end(&mut self, buffer: &mut BytesMut, found: &mut Found) -> Result<(), Error> {
         let rest = buffer.split().freeze();
         self.nal(&rest, found)?;
-        self.finish(found);
-        Ok(())
+        self.finish(found)
     }
 
     /// One NAL unit with its start code in front and zeros behind it.
@@ -85,10 +83,10 @@ impl Reader {
         if let Some(last) = &self.slice
             && self.pictures.begins_unit(&nal, last)
         {
-            self.finish(found);
+            self.finish(found)?;
         }
         self.size += nal.len();
-        if self.size > MAX_UNIT || self.nals.len() >= MAX_NALS {
+        if self.size > MAX_UNIT || self.nals.len() >= MAX_UNITS {
             return Err(Error::TooLarge(self.name));
         }
         if self.pictures.is_slice(&nal) {
@@ -98,10 +96,10 @@ impl Reader {
         Ok(())
     }
 
-    fn finish(&mut self, found: &mut Found) {
+    fn finish(&mut self, found: &mut Found) -> Result<(), Error> {
         self.size = 0;
         self.slice = None;
-        let unit = self.pictures.unit(std::mem::take(&mut self.nals));
+        let unit = self.pictures.unit(std::mem::take(&mut self.nals))?;
         if found.tracks.is_empty() {
             found.tracks.extend(self.pictures.codec());
             found.complete = !found.tracks.is_empty();
@@ -109,6 +107,7 @@ impl Reader {
         if let Some((keyframe, payload)) = unit {
             found.units.push_back(Unit { track: 0, keyframe, time: Time::Arrival, payload });
         }
+        Ok(())
     }
 }
 

@@ -16,8 +16,8 @@ const SCRIPT: u8 = 18;
 /// Header of a tag, and the size of the tag that follows it.
 const TAG: usize = 11;
 const PREVIOUS: usize = 4;
-/// Largest tag that is taken.
-const MAX_TAG: usize = 16 << 20;
+/// Largest tag that is taken: its size has 24 bits.
+const MAX_TAG: usize = (16 << 20) - 1;
 /// Length of the fields in front of the tags of the file.
 const MAX_HEADER: usize = 64;
 
@@ -86,7 +86,7 @@ impl Reader {
             let time = self.time.unwrap(u32::from_be_bytes([t3, t0, t1, t2]));
             match kind & 0x1f {
                 AUDIO => self.audio(&body, time, found),
-                VIDEO => self.video(&body, time, found),
+                VIDEO => self.video(&body, time, found)?,
                 SCRIPT => self.script(&body),
                 _ => {}
             }
@@ -112,7 +112,7 @@ impl Reader {
         }
     }
 
-    fn video(&mut self, body: &Bytes, time: i64, found: &mut Found) {
+    fn video(&mut self, body: &Bytes, time: i64, found: &mut Found) -> Result<(), Error> {
         /// What a tag holds.
         enum Part {
             Config,
@@ -151,7 +151,7 @@ impl Reader {
                 }
             }
         };
-        let Some((h265, part, head)) = read() else { return };
+        let Some((h265, part, head)) = read() else { return Ok(()) };
         let data = body.slice(head.min(body.len())..);
         let new = || if h265 { Pictures::h265() } else { Pictures::h264() };
         let pictures = self.pictures.get_or_insert_with(new);
@@ -165,7 +165,7 @@ impl Reader {
                 }
             }
             Part::Picture(later) => {
-                let unit = pictures.unit(nal::split_avcc(&data, 4));
+                let unit = pictures.unit(nal::split_avcc(&data, 4))?;
                 if let (Expected::Found(track), Some((keyframe, payload))) = (self.video, unit) {
                     let dts = time.saturating_mul(90);
                     let pts = dts.saturating_add(later.saturating_mul(90));
@@ -174,6 +174,7 @@ impl Reader {
                 }
             }
         }
+        Ok(())
     }
 
     fn audio(&mut self, body: &Bytes, time: i64, found: &mut Found) {

@@ -35,6 +35,10 @@ use foreign::Told;
 const MAX_PROBE: usize = 64 * 1024;
 /// Bytes that may pass before the tracks are known, for formats that have several.
 const MAX_TRACKS: usize = 5 << 20;
+/// Units that may wait until the tracks are known: a few bytes make one of sound.
+const MAX_UNITS: usize = 16_384;
+/// Tracks that are taken: maps of programs and indexes may be repeated with others.
+const MOST_TRACKS: usize = 32;
 /// Bytes in which a picture may be found in front of which stands something else.
 const MAX_JUNK: usize = 4096;
 
@@ -136,6 +140,9 @@ impl Found {
             };
             return self.tracks.iter().position(same);
         }
+        if self.tracks.len() >= MOST_TRACKS {
+            return None;
+        }
         self.tracks.push(codec);
         Some(self.tracks.len() - 1)
     }
@@ -205,7 +212,7 @@ impl Demuxer {
         self.read()?;
         match &mut self.format {
             Some(Format::AnnexB(reader)) => reader.end(&mut self.buffer, &mut self.found)?,
-            Some(Format::MpegTs(reader)) => reader.end(&mut self.found),
+            Some(Format::MpegTs(reader)) => reader.end(&mut self.found)?,
             _ => {}
         }
         self.settle()
@@ -233,7 +240,8 @@ impl Demuxer {
     pub fn tracks(&mut self) -> Result<Option<&[Codec]>, Error> {
         if !self.found.complete {
             self.read()?;
-            if !self.found.complete && self.total > MAX_TRACKS {
+            let is_late = self.total > MAX_TRACKS || self.found.units.len() > MAX_UNITS;
+            if !self.found.complete && is_late {
                 self.settle()?;
             }
         }

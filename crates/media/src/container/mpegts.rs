@@ -16,7 +16,7 @@ const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
 /// Bytes that are searched for the next packet before the stream counts as broken.
 const MAX_SEARCH: usize = 64 * PACKET;
-/// Largest PES packet.
+/// Bytes of PES packets that are being collected, of all streams together.
 const MAX_PES: usize = 16 << 20;
 /// Largest section of a table (2.4.4.8).
 const MAX_SECTION: usize = 1024;
@@ -117,11 +117,12 @@ impl Reader {
     }
 
     /// The stream is over: what was collected is whole.
-    pub(super) fn end(&mut self, found: &mut Found) {
+    pub(super) fn end(&mut self, found: &mut Found) -> Result<(), Error> {
         for stream in &mut self.streams {
             let pes = stream.pes.split().freeze();
-            stream.take(&pes, &mut self.clock, found);
+            stream.take(&pes, &mut self.clock, found)?;
         }
+        Ok(())
     }
 
     fn packet(&mut self, packet: &Bytes, found: &mut Found) -> Result<(), Error> {
@@ -143,23 +144,26 @@ impl Reader {
             }
         } else if Some(id) == self.map {
             if let Some(section) = self.program.take(&payload, starts) {
-                self.program(section, found);
+                self.program(section, found)?;
             }
-        } else if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) {
+        } else if let Some(index) = self.streams.iter().position(|stream| stream.id == id) {
+            let collected: usize = self.streams.iter().map(|stream| stream.pes.len()).sum();
+            let Some(stream) = self.streams.get_mut(index) else { return Ok(()) };
+            let before = stream.pes.len();
             if starts {
                 let pes = stream.pes.split().freeze();
-                stream.take(&pes, &mut self.clock, found);
+                stream.take(&pes, &mut self.clock, found)?;
             } else if stream.pes.is_empty() {
                 // The rest of something whose beginning was not seen.
                 return Ok(());
             }
-            if stream.pes.len() + payload.len() > MAX_PES {
+            if collected - before + stream.pes.len() + payload.len() > MAX_PES {
                 return Err(Error::TooLarge("MPEG-TS"));
             }
             stream.pes.extend_from_slice(&payload);
             if stream.is_whole() {
                 let pes = stream.pes.split().freeze();
-                stream.take(&pes, &mut self.clock, found);
+                stream.take(&pes, &mut self.clock, found)?;
             }
         }
         Ok(())
@@ -167,15 +171,15 @@ impl Reader {
 
     /// The map of a program (2.4.4.9): its streams. A new one may come at any
     /// time; streams that stay go on.
-    fn program(&mut self, section: Vec<u8>, found: &mut Found) {
+    fn program(&mut self, section: Vec<u8>, found: &mut Found) -> Result<(), Error> {
         if self.mapped == section || section.first() != Some(&2) {
-            return;
+            return Ok(());
         }
         let length = |at: usize| {
             let [high, low] = *section.get(at..)?.first_chunk()?;
             Some(usize::from(u16::from_be_bytes([high & 0x0f, low])))
         };
-        let (Some(information), Some(whole)) = (length(10), length(1)) else { return };
+        let (Some(information), Some(whole)) = (length(10), length(1)) else { return Ok(()) };
         // The checksum is not a stream.
         let end = (3 + whole).saturating_sub(4).min(section.len());
         let mut at = 12 + information;
@@ -200,8 +204,9 @@ impl Reader {
         // Those that end have all that belongs to them.
         for mut stream in before {
             let pes = stream.pes.split().freeze();
-            stream.take(&pes, &mut self.clock, found);
+            stream.take(&pes, &mut self.clock, found)?;
         }
+        Ok(())
     }
 }
 
@@ -280,8 +285,8 @@ impl Stream {
     }
 
     /// Takes a whole PES packet.
-    fn take(&mut self, pes: &Bytes, clock: &mut Clock, found: &mut Found) {
-        let Some((times, data)) = split_pes(pes) else { return };
+    fn take(&mut self, pes: &Bytes, clock: &mut Clock, found: &mut Found) -> Result<(), Error> {
+        let Some((times, data)) = split_pes(pes) else { return Ok(()) };
         let times = times.map(|(pts, dts)| {
             let dts = clock.extend(dts);
             let later = (pts - dts).rem_euclid(WRAP);
@@ -289,7 +294,7 @@ impl Stream {
         });
         match &mut self.kind {
             Kind::Pictures(pictures) => {
-                let unit = pictures.unit(nal::split_annexb(&data));
+                let unit = pictures.unit(nal::split_annexb(&data))?;
                 if self.track.is_none() {
                     self.track = found.add(pictures.codec());
                 }
@@ -313,6 +318,7 @@ impl Stream {
                 self.sound(data, length, times, found);
             }
         }
+        Ok(())
     }
 
     /// Frames with headers, several in a packet, cut anywhere: read by `codec` and

@@ -3,6 +3,8 @@
 
 use bytes::Bytes;
 
+use super::Error;
+use crate::codec::nal::MAX_UNITS;
 use crate::codec::{Codec, CodecId, ParameterSets, h264, h265};
 use crate::frame::Payload;
 
@@ -84,7 +86,20 @@ impl Pictures {
 
     /// The payload of one access unit and whether it is a keyframe. Nothing for
     /// one without a picture, and before the first keyframe with its sets.
-    pub(super) fn unit(&mut self, nals: Vec<Bytes>) -> Option<(bool, Payload)> {
+    ///
+    /// # Errors
+    /// It has more than [`MAX_UNITS`].
+    pub(super) fn unit(&mut self, nals: Vec<Bytes>) -> Result<Option<(bool, Payload)>, Error> {
+        if nals.len() > MAX_UNITS {
+            return Err(Error::TooLarge(match self.sets {
+                ParameterSets::H264(_) => "H.264",
+                ParameterSets::H265(_) => "H.265",
+            }));
+        }
+        Ok(self.picture(nals))
+    }
+
+    fn picture(&mut self, nals: Vec<Bytes>) -> Option<(bool, Payload)> {
         let mut changed = Vec::new();
         let mut content = Vec::with_capacity(nals.len());
         let (mut has_sps, mut slices) = (false, false);

@@ -13,6 +13,9 @@ use super::playlist::{Cipher, Error, Map, Media, Part, Segment};
 const MAX_IDLE: u32 = 10;
 /// With parts the playlist is asked for more often: so many target durations too.
 const MAX_IDLE_TARGETS: u32 = 5;
+/// Least time between two playlists of a server that waits by itself: it may say so and
+/// answer at once. Twice as long with every one from which nothing is loaded.
+const LEAST: Duration = Duration::from_millis(20);
 /// Limits of the time between two playlists.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -63,6 +66,10 @@ pub struct Follower {
     idle: u32,
     /// When something was new last.
     changed: Instant,
+    /// Something was loaded since the last playlist.
+    has_loaded: bool,
+    /// Playlists in a row from which nothing was loaded.
+    fruitless: u32,
     /// The server does not wait as it says.
     never_blocks: bool,
 }
@@ -77,6 +84,8 @@ impl Follower {
             reload: now,
             idle: 0,
             changed: now,
+            has_loaded: true,
+            fruitless: 0,
             never_blocks: false,
         }
     }
@@ -100,9 +109,14 @@ impl Follower {
         if is_new {
             self.changed = now;
         }
+        let has_loaded = std::mem::take(&mut self.has_loaded);
+        self.fruitless = if has_loaded { 0 } else { self.fruitless.saturating_add(1) };
         let wait = match (media.part_target, is_new) {
             // It waits for what comes by itself.
-            (Some(_), true) if self.blocks(&media) => Duration::ZERO,
+            (Some(target), true) if self.blocks(&media) => {
+                let wait = LEAST.saturating_mul(1 << self.fruitless.min(16));
+                wait.min(target.clamp(SHORTEST, LONGEST))
+            }
             (Some(target), _) => target.clamp(SHORTEST, LONGEST),
             (None, true) => media.target.clamp(SHORTEST, LONGEST),
             (None, false) => (media.target / 2).clamp(SHORTEST, LONGEST),
@@ -160,6 +174,7 @@ impl Follower {
             if gap {
                 continue;
             }
+            self.has_loaded = true;
             let map = needed.filter(|map| self.map.as_ref() != Some(map));
             if map.is_some() {
                 self.map.clone_from(&map);
@@ -365,10 +380,10 @@ mod tests {
         camera.list(0, 1, &low(&[("1.ts", &["*a", "b", "*c", "d"])], &["e"], BLOCKS));
         let (uris, step) = camera.steps();
         assert_eq!(uris, ["c", "d", "e"]);
-        assert_eq!(step, reload(&camera, 0, Some((2, 1))));
+        assert_eq!(step, reload(&camera, 20, Some((2, 1))));
         // The one that was waited for has come.
         camera.list(0, 1, &low(&[("1.ts", &[])], &["e", "f"], BLOCKS));
-        assert_eq!(camera.steps(), (vec!["f".to_owned()], reload(&camera, 0, Some((2, 2)))));
+        assert_eq!(camera.steps(), (vec!["f".to_owned()], reload(&camera, 20, Some((2, 2)))));
         // Nothing has: the server does not wait, and is not asked all the time.
         camera.list(0, 1, &low(&[("1.ts", &[])], &["e", "f"], BLOCKS));
         assert_eq!(camera.steps(), (vec![], reload(&camera, 1000, Some((2, 2)))));
@@ -385,6 +400,31 @@ mod tests {
         assert_eq!(camera.steps().1, reload(&camera, 0, None));
         camera.list(0, 1, &low(&list, &["*j"], BLOCKS));
         assert_eq!(camera.steps(), (vec!["j".to_owned()], reload(&camera, 1000, None)));
+    }
+
+    /// Whatever it lists: each playlist is another one, and nothing in it is to be loaded.
+    #[test]
+    fn a_server_that_answers_at_once_is_asked_less_and_less() {
+        let mut camera = Camera::new();
+        camera.list(0, 1, &low(&[("1.ts", &["*a", "b"])], &["*c", "d"], BLOCKS));
+        assert_eq!(camera.steps().0, ["c", "d"]);
+        let mut waits = Vec::new();
+        for n in 0..12 {
+            let open: &[&str] = if n % 2 == 0 { &["*c"] } else { &["*c", "d"] };
+            camera.list(0, 1, &low(&[("1.ts", &[])], open, BLOCKS));
+            let (uris, Step::Reload(reload)) = camera.steps() else { panic!() };
+            assert!(uris.is_empty());
+            waits.push(reload.at.duration_since(camera.now).as_millis());
+            camera.now = reload.at;
+        }
+        assert_eq!(waits[..7], [20, 40, 80, 160, 320, 640, 1000]);
+        assert_eq!(waits[11], 1000, "as often as parts come");
+        camera.list(0, 1, &low(&[("1.ts", &[])], &["*c", "d", "e"], BLOCKS));
+        assert_eq!(camera.steps().0, ["e"]);
+        camera.list(0, 1, &low(&[("1.ts", &[])], &["*c", "d", "e", "f"], BLOCKS));
+        let at = camera.now + LEAST;
+        let next = Step::Reload(Reload { at, until: Some((2, 4)) });
+        assert_eq!(camera.steps(), (vec!["f".to_owned()], next), "there is something again");
     }
 
     #[test]

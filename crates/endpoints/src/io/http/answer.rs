@@ -106,6 +106,19 @@ impl Body {
         self.peeked = bytes;
     }
 
+    /// All of it within the time that it may be silent: of something small, which a server
+    /// could send a byte at a time for ever.
+    ///
+    /// # Errors
+    /// As [`Self::read_all`]; `Ended` if it is not whole in time.
+    pub async fn read_soon(&mut self, limit: usize) -> Result<Bytes, Error> {
+        let within = self.silence;
+        timeout(within, self.read_all(limit)).await.unwrap_or_else(|_| {
+            let text = format!("the answer is not whole within {} s", within.as_secs());
+            Err(Error::new(ErrorKind::Ended, text))
+        })
+    }
+
     /// All of it.
     ///
     /// # Errors

@@ -6,8 +6,8 @@
 
 mod pace;
 mod source;
+mod waiting;
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,13 +22,12 @@ use rs2rtc_streams::{Connection, TrackWriter, Tracks};
 pub use source::Source;
 
 use pace::Pace;
+use waiting::Waiting;
 
 /// How long the second track of a format may take once the format is known.
 const SETTLE: Duration = Duration::from_secs(5);
 /// Bytes of units that may wait for their time.
 const MAX_WAITING: usize = 16 << 20;
-/// What a unit costs besides its payload.
-const UNIT: usize = 256;
 
 /// What to do about a container that only FFmpeg reads.
 pub const BY_FFMPEG: &str = "ffmpeg:URL reads it: write ffmpeg: in front of the address";
@@ -249,7 +248,7 @@ impl<I: Input> Intake<I> {
                 let text = "the end came before any picture and any sound";
                 return is_empty.then(|| words.name(Error::new(ErrorKind::Ended, text)));
             }
-            let open = outlets.waiting_bytes <= MAX_WAITING;
+            let open = outlets.waiting.bytes() <= MAX_WAITING;
             let taken = tokio::select! {
                 biased;
                 () = tracks.changed() => {
@@ -302,8 +301,7 @@ struct Outlets {
     all: Vec<Outlet>,
     start: Instant,
     pace: Option<Pace>,
-    waiting: VecDeque<(Instant, Unit)>,
-    waiting_bytes: usize,
+    waiting: Waiting,
 }
 
 impl Outlets {
@@ -312,8 +310,7 @@ impl Outlets {
             all: codecs.into_iter().map(Outlet::new).collect(),
             start: Instant::now(),
             pace: (delivery == Delivery::InTime).then(Pace::default),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
+            waiting: Waiting::default(),
         }
     }
 
@@ -329,9 +326,7 @@ impl Outlets {
         match (&mut self.pace, unit.time) {
             (Some(pace), Time::At { dts, .. }) => {
                 let due = pace.due(dts, outlet.codec.timestamp_rate(), Instant::now());
-                self.waiting_bytes += unit.payload.len() + UNIT;
-                let place = self.waiting.partition_point(|(other, _)| *other <= due);
-                self.waiting.insert(place, (due, unit));
+                self.waiting.push(due, unit);
             }
             _ => outlet.write(unit, self.start),
         }
@@ -339,13 +334,12 @@ impl Outlets {
 
     /// When the next unit is to be written.
     fn due(&self) -> Option<tokio::time::Instant> {
-        self.waiting.front().map(|(due, _)| (*due).into())
+        self.waiting.due().map(Into::into)
     }
 
     fn write_due(&mut self) {
         let now = Instant::now();
-        while let Some((_, unit)) = self.waiting.pop_front_if(|(due, _)| *due <= now) {
-            self.waiting_bytes -= unit.payload.len() + UNIT;
+        while let Some(unit) = self.waiting.pop(now) {
             if let Some(outlet) = self.all.get_mut(unit.track) {
                 outlet.write(unit, self.start);
             }

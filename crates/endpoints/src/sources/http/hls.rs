@@ -74,7 +74,7 @@ async fn follow(
 }
 
 async fn read(answer: &mut Answer) -> Result<Playlist, Error> {
-    let text = answer.body.read_all(MAX_PLAYLIST).await?;
+    let text = answer.body.read_soon(MAX_PLAYLIST).await?;
     Playlist::parse(&String::from_utf8_lossy(&text)).map_err(failed)
 }
 
@@ -318,7 +318,7 @@ async fn fetch_key(
 ) -> (Client, Result<Fetched, Error>) {
     let fetched = async {
         let mut answer = client.get(&url, None).await?;
-        let key = Key::new(&answer.body.read_all(Key::LIMIT).await?)?;
+        let key = Key::new(&answer.body.read_soon(Key::LIMIT).await?)?;
         client.give_back(answer.body);
         Ok(Fetched::Key(uri, key))
     };

@@ -185,7 +185,7 @@ impl Reader {
         let data = buffer.split_to(size).freeze();
         self.position = self.position.saturating_add(size as u64);
         if let Some(track) = self.tracks.get_mut(place) {
-            track.unit(&data, sample, found);
+            track.unit(&data, sample, found)?;
         }
         self.settle(found);
         Ok(true)
@@ -216,14 +216,14 @@ impl Reader {
 }
 
 impl Track {
-    fn unit(&mut self, data: &Bytes, sample: Sample, found: &mut Found) {
+    fn unit(&mut self, data: &Bytes, sample: Sample, found: &mut Found) -> Result<(), Error> {
         let ticks =
             |ticks: i64| rescale(ticks.saturating_add(self.shift), self.timescale, self.rate());
         let dts = ticks(sample.dts);
         let pts = ticks(sample.dts.saturating_add(i64::from(sample.later)));
         let time = Time::At { pts, dts };
         let unit = match &mut self.kind {
-            Kind::Pictures(pictures, length) => pictures.unit(nal::split_avcc(data, *length)),
+            Kind::Pictures(pictures, length) => pictures.unit(nal::split_avcc(data, *length))?,
             Kind::Av1(pictures) => {
                 pictures.unit(data).map(|(keyframe, unit)| (keyframe, Payload::Data(unit)))
             }
@@ -233,9 +233,10 @@ impl Track {
         if self.index.is_none() && matches!(self.kind, Kind::Pictures(..) | Kind::Av1(_)) {
             self.index = found.add(self.codec());
         }
-        let Some((keyframe, payload)) = unit else { return };
+        let Some((keyframe, payload)) = unit else { return Ok(()) };
         if let (Some(track), false) = (self.index, data.is_empty()) {
             found.units.push_back(Unit { track, keyframe, time, payload });
         }
+        Ok(())
     }
 }

@@ -394,7 +394,8 @@ impl Collecting {
         }
         if self.bytes > MAX_UNIT
             || self.received.len() > MAX_PACKETS
-            || self.nals.len() > MAX_PACKETS
+            || self.nals.len() > nal::MAX_UNITS
+            || self.new_sets.len() > nal::MAX_UNITS
         {
             self.oversize = true;
             self.nals = Vec::new();
