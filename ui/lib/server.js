@@ -99,7 +99,7 @@ const HIDDEN_KEEPS = 5000;
 /**
  * Events (`api/rs/events`), one connection per page. A lost one is made again after 1, 2, 5 and then every 10 seconds, at once when the network or the
  * visitor comes back; the browser gets what it missed. A page that nobody sees gives its connection back: browsers have six for a server, and a
- * seventh page would wait for ever.
+ * seventh page would wait for ever. A go2rtc has no such call: `absent`, and pages look now and then.
  *
  * @fires Feed#EVENT every event of the server, detail: its data
  * @fires Feed#state when the connection comes or goes
@@ -107,7 +107,7 @@ const HIDDEN_KEEPS = 5000;
  * @fires Feed#restarted the server is another run of the program
  */
 export class Feed extends EventTarget {
-    /** @type {'connecting'|'live'|'lost'} */
+    /** @type {'connecting'|'live'|'lost'|'absent'} */
     state = 'connecting';
     /** When the last word came, as of `Date.now()`. */
     heard = Date.now();
@@ -153,7 +153,7 @@ export class Feed extends EventTarget {
             return;
         }
         this.#away = false;
-        if (!this.#source) this.#open();
+        if (!this.#source && this.state !== 'absent') this.#open();
     }
 
     #close() {
@@ -187,8 +187,21 @@ export class Feed extends EventTarget {
             this.#close();
             const wait = WAITS[Math.min(this.#tries++, WAITS.length - 1)] * (0.8 + Math.random() * 0.4);
             this.#timer = setTimeout(() => this.#open(), wait);
-            this.#enter('lost');
+            // Before its first word it may be that there is none.
+            if (this.boot) this.#enter('lost');
+            else this.#doubt();
         });
+    }
+
+    /** Lost, or never there? */
+    async #doubt() {
+        this.state = 'lost';
+        const info = await getJson('api').catch(() => null);
+        if (/** @type {string} */ (this.state) !== 'lost') return;
+        if (info && !info.rs2rtc) {
+            this.#close();
+            this.#enter('absent');
+        } else this.#enter('lost');
     }
 
     /** @param {string} name @param {MessageEvent} ev */
@@ -198,7 +211,7 @@ export class Feed extends EventTarget {
         if (name) this.dispatchEvent(new CustomEvent(name, {detail: JSON.parse(ev.data)}));
     }
 
-    /** @param {'live'|'lost'} state */
+    /** @param {Feed['state']} state */
     #enter(state) {
         this.state = state;
         this.dispatchEvent(new Event('state'));

@@ -66,7 +66,7 @@ export class Streams extends EventTarget {
         });
         // A server without the feed is looked at now and then.
         setInterval(() => {
-            if (!document.hidden && (look || feed.state === 'lost')) this.#loads.look();
+            if (!document.hidden && (look || feed.state === 'lost' || feed.state === 'absent')) this.#loads.look();
         }, look || 2000);
         document.addEventListener('visibilitychange', () => document.hidden || this.load());
         const asked = this.load();

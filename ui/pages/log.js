@@ -72,6 +72,8 @@ feed.on(['log'], record => {
 });
 feed.addEventListener('reset', load);
 feed.addEventListener('restarted', load);
+// A server that does not tell is asked.
+setInterval(() => document.hidden || paused || feed.state !== 'absent' || loads.look(), 5000);
 
 /** Milliseconds in a line's height, which the style decides. */
 const rowHeight = () => matchMedia('(max-width: 599px)').matches ? 48 : 28;

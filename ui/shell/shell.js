@@ -120,7 +120,9 @@ export function watch(feed) {
     dot.hidden = false;
     const show = () => {
         const lost = feed.state === 'lost';
-        if (was !== feed.state) {
+        // There is nothing to be connected to, and what is told over it is nowhere else.
+        document.body.classList.toggle('plain', feed.state === 'absent');
+        if (was !== feed.state && feed.state !== 'absent') {
             dot.dataset.state = feed.state;
             dot.setAttribute('aria-label', t(`shell.${feed.state}`));
             dot.title = t(`shell.${feed.state}`);

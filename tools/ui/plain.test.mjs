@@ -1,0 +1,104 @@
+/**
+ * Our pages at a server that has only what go2rtc has: the players play by each way, are let go when they are closed, and ask for nothing else; pages show what there is and say nothing wrong.
+ */
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import {CHROMIUM, launch, without} from './browser.mjs';
+import {plainServer} from './plain-server.mjs';
+import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
+
+const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
+/** What a page asks for to find out, each once: the answer is a fault on the console. */
+const PROBES = /404 \(Not Found\) .*\/api\/rs\/(events|poster)\?/;
+
+/** @type {Awaited<ReturnType<typeof launch>>} */
+let chromium;
+/** @type {Awaited<ReturnType<typeof rs2rtc>>} */
+let server;
+/** @type {Awaited<ReturnType<typeof plainServer>>} */
+let plain;
+before(async () => {
+    if (skip) return;
+    server = await rs2rtc('streams:\n  cam: demo:?width=320&height=180&fps=15\n  pictures: demo:?video=mjpeg&audio=none&width=320&height=180&fps=10\n  gate: rtsp://127.0.0.1:1/x\n');
+    plain = await plainServer(server.port);
+    chromium = await launch({mdns: 'show'});
+});
+after(async () => {
+    await chromium?.close();
+    plain?.close();
+    await server?.stop();
+});
+
+/** @param {string} path */
+async function open(path) {
+    plain.missed.length = 0;
+    plain.dropped.clear();
+    const page = await chromium.browser.newPage(), said = /** @type {string[]} */ ([]);
+    page.on('console', msg => ['error', 'warn'].includes(msg.type()) && said.push(`${msg.text()} ${msg.location()?.url ?? ''}`));
+    page.on('pageerror', err => said.push(String(/** @type {any} */ (err).stack ?? err)));
+    await page.goto(`${plain.url}${path}`);
+    return {page, async done(/** @type {RegExp} */ but = /^$/) {
+        await page.close();
+        assert.deepEqual(said.filter(line => !but.test(line)), [], path);
+        // What is closed is let go, although no goodbye of ours is heard.
+        await until(async () => Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []), list => !list.length);
+    }};
+}
+
+test('the player plays by each way, and asks for nothing that is not there', {skip}, async () => {
+    for (const [path, mode] of [['stream.html?src=cam', 'webrtc'], ['stream.html?src=cam&mode=webrtc', 'webrtc'], ['stream.html?src=cam&mode=mse', 'mse'], ['stream.html?src=cam&mode=mp4', 'mp4'],
+        ['stream.html?src=pictures&mode=mjpeg', 'mjpeg'], ['hls.html?src=cam', 'hls'], ['webrtc.html?src=cam', 'webrtc']]) {
+        const {page, done} = await open(path);
+        // MP4 is one still picture after the other.
+        await page.waitForFunction(mode => {
+            const player = /** @type {any} */ (document.querySelector('rs-player'));
+            return player?.phase === 'live' && (mode === 'mp4' ? player.video.poster : player.shown === player.video ? player.video.currentTime > 0.5 : player.shown.width === 320);
+        }, {polling: 50}, mode).catch(async err => assert.fail(`${path}: ${err.message} ${await page.$eval('body', n => n.textContent)}`));
+        assert.match(await page.$eval('rs-player', n => n.textContent ?? ''), {webrtc: /RTC/, mse: /MSE/, mp4: /MP4/, mjpeg: /MJPEG/, hls: /HLS/}[mode] ?? /^$/, path);
+        assert.deepEqual([plain.missed, [...plain.dropped].filter(kind => !/^(hello|stop)$/.test(kind))], [[], []], path);
+        await done();
+    }
+});
+
+test('<video-stream> plays by WebRTC and MSE', {skip}, async () => {
+    for (const mode of ['webrtc', 'mse', 'webrtc,mse,mp4,mjpeg']) {
+        const {page, done} = await open('stream.html');
+        await page.evaluate(async mode => {
+            await import(/** @type {any} */ (new URL('video-stream.js', location.href).href));
+            const player = /** @type {any} */ (document.createElement('video-stream'));
+            player.mode = mode;
+            player.src = new URL('api/ws?src=cam', location.href);
+            document.body.append(player);
+        }, mode);
+        await page.waitForFunction(() => {
+            const video = document.querySelector('video');
+            return video && video.currentTime > 0.5 && video.videoWidth === 320;
+        }, {polling: 50});
+        assert.deepEqual([plain.missed, [...plain.dropped]], [[], []]);
+        await done();
+    }
+});
+
+test('a camera that is not there is said in words', {skip}, async () => {
+    const {page, done} = await open('stream.html?src=gate&lang=en');
+    await page.waitForFunction(() => /The camera refuses the connection/.test(document.querySelector('rs-player')?.textContent ?? ''), {polling: 50});
+    await done();
+});
+
+test('pages show what there is, hide what is not, and do not say that the server is away', {skip}, async () => {
+    for (const [path, ready] of [['', '.tile .start'], ['streams.html', 'tbody tr'], ['camera.html?src=cam', 'rs-player .info[data-phase=live]'], ['links.html?src=cam', '.urls li'], ['net.html', '.empty, .graph g'], ['log.html', '.loglist li']]) {
+        const {page, done} = await open(`${path}${path.includes('?') ? '&' : '?'}lang=en`);
+        await page.waitForSelector(ready);
+        await page.waitForSelector('body.plain');
+        assert.equal(await page.$eval('.banner', n => n.hidden ? '' : n.textContent), '', path);
+        assert.equal(await page.$$eval('[href="sessions.html"]', nodes => nodes.some(n => n.checkVisibility())), false, path);
+        if (path === '') {
+            await page.click('[data-name=cam] .start');
+            await page.waitForFunction(() => /** @type {any} */ (document.querySelector('.tile rs-player'))?.phase === 'live', {polling: 50});
+            // It is looked at again without being told.
+            await page.waitForSelector('[data-name=cam] .state[data-state=live]');
+        }
+        assert.ok(plain.missed.filter(one => one === '/api/rs/events').length <= 1, `${path}: ${plain.missed}`);
+        await done(PROBES);
+    }
+});
