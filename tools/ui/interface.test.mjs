@@ -134,6 +134,10 @@ for (const [path, ready] of Object.entries(PAGES)) {
                 await page.setViewport({width: Number(width), height: 800});
                 const what = `${name} ${lang} ${scheme} ${width}`;
                 assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, `${what}: no horizontal scroll`);
+                // What belongs on one line is on one.
+                const lines = await page.evaluate(() => ['.rail > a:not(.wide) > span, .rail .more summary > span', '.camera .controls > button'].map(one => new Set([...document.querySelectorAll(one)]
+                    .filter(node => node.checkVisibility()).map(node => Math.round(node.getBoundingClientRect().top + node.clientHeight / 2))).size));
+                if (width === 390) assert.ok(lines[0] === 1 && lines[1] <= 1, `${what}: ${lines} lines`);
                 // The other theme changes colours only.
                 const rules = scheme === (width === 1280 ? 'dark' : 'light') ? ['color-contrast'] : lang === 'zh' ? ['color-contrast', 'button-name', 'label', 'link-name'] : undefined;
                 if (lang === 'en' || rules?.length !== 1) await accessible(page, what, rules);

@@ -49,6 +49,8 @@ rs-player button.act, rs-player button.unmute {
 rs-player button.act { margin-top: 8px; }
 rs-player button.act:hover, rs-player button.unmute:hover { background: #2c3743; }
 rs-player button:focus-visible { outline: 2px solid #6db3ff; outline-offset: 2px; }
+/* What waits has nothing to control, and the browser's own wheel would turn behind the words. */
+rs-player:has(> .info:not([data-phase=live], [data-phase=parked])) > video::-webkit-media-controls { display: none !important; }
 /* In a tile the button stands beside the title, or it would be cut off. */
 rs-player > .info { container-type: size; }
 @container (max-height: 280px) {
