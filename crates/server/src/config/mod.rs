@@ -31,6 +31,7 @@ pub mod schema;
 mod section;
 pub mod sources;
 pub mod streams;
+mod variables;
 pub mod versions;
 mod webrtc;
 
@@ -139,6 +140,7 @@ impl Config {
         config.resolve();
         if !sources.is_alone {
             check::check_files(&mut config);
+            variables::check(&mut config);
         }
         config
     }
