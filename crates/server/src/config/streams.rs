@@ -1,5 +1,6 @@
 //! The sections `streams` and `defaults`: sources and our settings per stream.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rs2rtc_streams::Wake;
@@ -108,35 +109,42 @@ pub struct Entry {
 
 /// Streams in the order of their first appearance.
 #[derive(Clone, Debug, Default)]
-pub struct Entries(Vec<Entry>);
+pub struct Entries {
+    list: Vec<Entry>,
+    /// Where each name is in the list: somebody may send one of very many for a check.
+    places: HashMap<String, usize>,
+}
 
 impl Entries {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// The stream of a name.
     pub fn get(&self, name: &str) -> Option<&Entry> {
-        self.0.iter().find(|entry| entry.name == name)
+        self.list.get(*self.places.get(name)?)
     }
 
     /// How many.
     pub const fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     /// True if there is none.
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     /// Adds a stream, or replaces the one of that name.
     pub fn set(&mut self, entry: Entry) {
-        match self.0.iter_mut().find(|e| e.name == entry.name) {
-            Some(old) => *old = entry,
-            None => self.0.push(entry),
+        let at = self.places.get(&entry.name);
+        if let Some(old) = at.and_then(|at| self.list.get_mut(*at)) {
+            *old = entry;
+            return;
         }
+        self.places.insert(entry.name.clone(), self.list.len());
+        self.list.push(entry);
     }
 
     /// Reads the section of one document.
@@ -160,7 +168,7 @@ impl Entries {
                     self.set(Entry { name: entry.key.clone(), sources, options, place, places });
                 }
             }
-            Value::Null => self.0.clear(),
+            Value::Null => *self = Self::default(),
             _ => {}
         }
     }
@@ -212,4 +220,41 @@ fn read_entry<'d>(section: &mut Section<'d>, name: &str, node: &'d Node) -> (Vec
         }
     };
     (sources, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    #[test]
+    fn streams_keep_the_order_of_their_first_appearance() {
+        let mut entries = Entries::default();
+        let mut set = |name: &str, sources: &[&str]| {
+            entries.set(Entry {
+                name: name.to_owned(),
+                sources: sources.iter().map(|&source| source.to_owned()).collect(),
+                options: Options::default(),
+                place: None,
+                places: Vec::new(),
+            });
+        };
+        set("a", &["demo:"]);
+        set("b", &[]);
+        set("a", &["rtsp://h/1"]);
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!((names, entries.len()), (vec!["a", "b"], 2));
+        assert_eq!(entries.get("a").unwrap().sources, ["rtsp://h/1"]);
+        assert!(entries.get("b").is_some() && entries.get("c").is_none());
+    }
+
+    /// Whoever may look may have a text checked: as many as a call can hold take no minutes.
+    #[test]
+    fn very_many_streams_are_read() {
+        let lines = (0..60_000).map(|n| format!("  s{n}: 'demo:'\n"));
+        let text = format!("streams:\n{}", lines.collect::<String>());
+        assert!(text.len() < crate::http::call::MAX_BODY * 3 / 2, "as long as a call, about");
+        let config = Config::parse("f", &text);
+        assert_eq!((config.streams.len(), config.problems), (60_000, Vec::new()));
+    }
 }
