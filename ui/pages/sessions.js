@@ -84,14 +84,19 @@ function line(first, left) {
     // A source that is only tried is no stream that could be opened.
     cells[1].append(first.format === 'test' ? t('add.test') : h('a', {href: address('camera.html', {src: first.stream}), title: first.stream}, first.stream));
     const node = h('tr', {class: 'lead', tabindex: '-1', data: {id: first.id}}, cells, actions);
+    let shown = '';
     return {
         node,
         /** @param {{session: Session}} row */
         update({session: s}) {
+            const key = [s.user_agent, s.remote, s.publishes, s.format, s.age_ms === null, s.state, s.reason, s.detect_ms, s.release_ms, opened.has(s.id)].join();
+            if (!left || key !== shown) say(cells[3], s.age_ms === null ? '–' : duration(s.age_ms + (left ? 0 : Date.now() - loadedAt)));
+            // Of hundreds most are as they were.
+            if (key === shown) return;
+            shown = key;
             say(cells[0], [agentName(s.user_agent), s.remote?.replace(/ .*/, '').replace(/:\d+$/, '')].filter(Boolean).join(' ') || `#${s.id}`);
             cells[0].title = [s.remote, s.user_agent].filter(Boolean).join('\n');
             say(cells[2], s.publishes ? t('sessions.publishes', {format: s.format ?? 'webrtc'}) : s.format ?? '–');
-            say(cells[3], s.age_ms === null ? '–' : duration(s.age_ms + (left ? 0 : Date.now() - loadedAt)));
             state.dataset.state = s.state;
             say(state, t(`session.${s.state}`));
             say(reason, because(s.reason));
