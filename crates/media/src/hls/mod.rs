@@ -7,6 +7,7 @@
 //! business: [`Ts`] or [`Mp4`].
 
 mod groups;
+mod held;
 mod mp4;
 mod playlist;
 mod rates;

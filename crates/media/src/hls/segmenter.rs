@@ -16,6 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::groups::{Groups, count};
+use super::held::Held;
 use super::rates::{Meter, Rates};
 use super::rhythm::{Rhythm, Step};
 use super::{Counts, Init, Lead, Packager, Part, Segment, Start};
@@ -88,8 +89,8 @@ struct Others {
 /// Cuts a stream.
 pub struct Segmenter {
     packager: Box<dyn Packager>,
-    /// Index and clock rate of the leading track.
-    lead: (usize, u32),
+    /// Index of the leading track.
+    lead: usize,
     has_pictures: bool,
     closed: VecDeque<Arc<Segment>>,
     /// The segment that is being written, once the first frame has come.
@@ -106,6 +107,10 @@ pub struct Segmenter {
     groups: Groups,
     /// By track.
     others: Vec<Others>,
+    /// Their clock rates.
+    rates: Vec<u32>,
+    /// Pictures with other parameters, until the sound before them has come.
+    held: Option<Held>,
     /// Number of the segment that began after the last discontinuity.
     since: u64,
     /// What follows needs a new beginning.
@@ -121,10 +126,9 @@ impl Segmenter {
     pub fn new(packager: Box<dyn Packager>, codecs: &[Codec]) -> Self {
         let picture = codecs.iter().position(|codec| codec.id.kind() == Kind::Video);
         let lead = picture.unwrap_or(0);
-        let rate = codecs.get(lead).map_or(90_000, Codec::timestamp_rate);
         Self {
             packager,
-            lead: (lead, rate),
+            lead,
             has_pictures: picture.is_some(),
             closed: VecDeque::new(),
             open: None,
@@ -136,6 +140,8 @@ impl Segmenter {
             last_keyframe: 0,
             groups: Groups::default(),
             others: vec![Others::default(); codecs.len()],
+            rates: codecs.iter().map(Codec::timestamp_rate).collect(),
+            held: None,
             since: 0,
             has_changed: false,
             is_late: false,
@@ -146,13 +152,50 @@ impl Segmenter {
 
     /// Takes the next frame of a track.
     pub fn push(&mut self, track: usize, frame: &Arc<Frame>) {
-        self.has_changed |= self.packager.learn(track, frame);
+        // Whatever the times are, their differences are numbers.
+        let rate = self.rates.get(track).copied().unwrap_or(90_000);
+        let at = rescale(frame.dts, rate, 1_000_000).clamp(-FAR, FAR);
+        if let Some(held) = &mut self.held {
+            if held.take(track, frame, at) {
+                if held.is_over() {
+                    self.release();
+                }
+                return;
+            }
+            if track == self.lead {
+                // Time began anew.
+                self.release();
+            }
+        }
+        let is_other = self.packager.learn(track, frame);
+        self.has_changed |= is_other;
         if !self.packager.takes(track, frame) {
             return;
         }
-        if track == self.lead.0 {
-            // Whatever the times are, their differences are numbers.
-            let at = rescale(frame.dts, self.lead.1, 1_000_000).clamp(-FAR, FAR);
+        if is_other && track == self.lead && self.open.is_some() && self.held.is_none() {
+            let others: Vec<bool> = self.others.iter().map(|other| other.has_come).collect();
+            let held = Held::new((track, at), frame, &others);
+            if !held.is_over() {
+                self.held = Some(held);
+                return;
+            }
+        }
+        self.take(track, frame, at);
+    }
+
+    /// Nothing is waited for any more.
+    fn release(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        let ((track, at), first, others) = held.into_frames();
+        self.take(track, &first, at);
+        for (track, frame) in others {
+            self.push(track, &frame);
+        }
+    }
+
+    /// Takes a frame that is decoded at `at`.
+    fn take(&mut self, track: usize, frame: &Arc<Frame>, at: i64) {
+        if track == self.lead {
             let has_begun = self.cut(frame, at);
             if self.has_pictures {
                 self.groups.push(frame, at);
@@ -165,7 +208,7 @@ impl Segmenter {
         if !write(self.packager.as_mut(), track, frame, part) {
             return;
         }
-        if track != self.lead.0
+        if track != self.lead
             && let Some(of_track) = self.others.get_mut(track)
         {
             of_track.first.get_or_insert_with(|| Arc::clone(frame));
@@ -304,7 +347,7 @@ impl Segmenter {
             }
         }
         if discontinuity && !is_anew {
-            self.packager.skip(self.lead.0, frame);
+            self.packager.skip(self.lead, frame);
         }
         self.open = Some(Segment {
             number,
@@ -325,7 +368,7 @@ impl Segmenter {
         let start = Start { frame: self.groups.next(), keyframe, dts: frame.dts, begin };
         let before = self.others.iter().map(|track| track.newest.clone()).collect();
         let mut part = Open { out, begin: at, start, counts: Vec::new(), before };
-        let is_written = write(self.packager.as_mut(), self.lead.0, frame, &mut part);
+        let is_written = write(self.packager.as_mut(), self.lead, frame, &mut part);
         self.part = is_written.then_some(part);
     }
 
@@ -362,7 +405,7 @@ impl Segmenter {
         segment.counts = sum(&segment.parts);
         segment.duration = (at - self.begin).clamp(LEAST_LENGTH, self.rhythm.limit());
         if self.parts.is_none() {
-            let frames = segment.counts.get(self.lead.0).map_or(0, |(frames, _)| *frames);
+            let frames = segment.counts.get(self.lead).map_or(0, |(frames, _)| *frames);
             let interval = segment.duration / i64::try_from(frames.max(1)).unwrap_or(1);
             self.parts = Some(part_length(interval));
         }
@@ -409,7 +452,7 @@ impl Segmenter {
         let mut others = Vec::new();
         for (track, known) in self.others.iter().enumerate() {
             // An initialisation segment names all tracks.
-            if track == self.lead.0 || of_track(track) > 0 || segment.init.is_some() {
+            if track == self.lead || of_track(track) > 0 || segment.init.is_some() {
                 continue;
             }
             let before = first.before.get(track).and_then(Option::as_ref);
@@ -425,14 +468,14 @@ impl Segmenter {
         if frames.is_empty() && others.is_empty() {
             return None;
         }
-        let is_single = of_track(self.lead.0) == 1;
-        Some(Lead { frames, track: self.lead.0, others, start, is_single })
+        let is_single = of_track(self.lead) == 1;
+        Some(Lead { frames, track: self.lead, others, start, is_single })
     }
 
     /// Whether something of each track has come.
     pub fn has_all(&self) -> bool {
         let mut others = self.others.iter().enumerate();
-        others.all(|(track, others)| track == self.lead.0 || others.has_come)
+        others.all(|(track, others)| track == self.lead || others.has_come)
     }
 
     /// The closed segments, oldest first.

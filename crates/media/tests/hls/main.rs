@@ -246,6 +246,41 @@ fn other_parameter_sets_are_a_new_beginning() {
     }
 }
 
+/// Sound comes a third of a second after the pictures of its moment. What belongs before other
+/// parameter sets is in the segment before, and no player has a hole there.
+#[test]
+fn sound_of_before_stays_with_the_parameters_of_before() {
+    let codecs = [video(), Codec::new(CodecId::Aac).clock(16_000)];
+    for form in [Form::Ts, Form::Mp4] {
+        let packager: Box<dyn Packager> = match form {
+            Form::Ts => Box::new(Ts::new(&codecs).unwrap()),
+            Form::Mp4 => Box::new(Mp4::new(&codecs).unwrap()),
+        };
+        let mut cutter = Segmenter::new(packager, &codecs);
+        for n in 0..120 {
+            let sets = if n < 60 { SETS } else { OTHER_SETS };
+            cutter.push(0, &picture_of(n * 40, n % 30 == 0, sets));
+            // As the picture so many before, 40 ms each.
+            if n >= 8 {
+                cutter.push(1, &sound((n - 8) * 40));
+            }
+        }
+        let marked = cutter.closed().position(|segment| segment.discontinuity).unwrap();
+        let sounds = |segments: &mut dyn Iterator<Item = &Arc<Segment>>| -> usize {
+            segments.map(|segment| segment.counts.get(1).map_or(0, |count| count.0)).sum()
+        };
+        assert_eq!(sounds(&mut cutter.closed().take(marked)), 60, "{form:?}");
+        // However long the sound stays away.
+        for n in 120..150 {
+            let sets = if n < 130 { OTHER_SETS } else { SETS };
+            cutter.push(0, &picture_of(n * 40, n % 10 == 0, sets));
+        }
+        let marked = cutter.closed().filter(|segment| segment.discontinuity).count();
+        let open = cutter.open().is_some_and(|open| open.discontinuity);
+        assert_eq!(marked + usize::from(open), 2, "{form:?}");
+    }
+}
+
 #[test]
 fn sound_goes_along_and_nothing_comes_before_a_keyframe() {
     let mut cutter = segmenter(&[video(), Codec::new(CodecId::Aac).clock(16_000)], Form::Ts);
