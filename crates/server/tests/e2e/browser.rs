@@ -322,6 +322,44 @@ fn a_foreign_player_joins_between_bursts_of_sound() {
     assert!(report.lines().all(|report| number(report, "parts") > 3.0), "{report}");
 }
 
+/// The size of the pictures changes again and again, and the sound of each moment comes after its
+/// pictures: the player has no hole in front of the new ones that it would have to jump over.
+#[test]
+fn a_foreign_player_has_no_hole_where_parameters_change() {
+    let module = root().join("tools/ui/node_modules/hls.js").exists();
+    if !has_browser() || !has("hls.js (npm ci in tools/ui)", module) {
+        return;
+    }
+    if !has_program("ffmpeg", "-version") {
+        return;
+    }
+    let media = Folder::new();
+    let mut both = Vec::new();
+    for (size, from) in [("320x180", "0"), ("640x360", "3.32")] {
+        let file = recording(&media, "one.mp4", size, "libx264 -preset ultrafast -bf 0");
+        let part = media.path().join("one.ts");
+        let (file, part) = (file.to_str().unwrap(), part.to_str().unwrap());
+        let cut = ["-v", "error", "-y", "-i", file, "-t", "3.32", "-c", "copy"];
+        let place = ["-output_ts_offset", from, "-muxdelay", "0", "-muxpreload", "0", part];
+        let (ok, _, complaints) = run("ffmpeg", &[&cut[..], &place].concat());
+        assert!(ok, "{complaints}");
+        both.extend(std::fs::read(part).unwrap());
+    }
+    let both = media.write_bytes("both.ts", &both);
+    let server = Server::with_streams(&format!(
+        "cam: exec:ffmpeg -v error -re -stream_loop -1 -i {both} -c copy -f mpegts -"
+    ));
+    let script = root().join("tools/ui/foreign-hls.mjs");
+    let (script, url) = (script.to_str().unwrap(), server.url(""));
+    let words = ["--json", "--seconds", "12", "--query", "mp4"];
+    let arguments = [&[script, "--url", &url, "--src", "cam"][..], &words].concat();
+    let (_, report, complaints) = run("node", &arguments);
+    for problem in ["fatal", "bufferSeekOverHole", "bufferAppendNoProgress"] {
+        assert!(!report.contains(problem), "{report}\n{complaints}");
+    }
+    assert!(number(&report, "advanced") > 100.0, "{report}\n{complaints}");
+}
+
 #[test]
 fn an_unknown_stream_is_told_on_the_page() {
     if !has_browser() {
