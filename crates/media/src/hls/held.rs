@@ -14,14 +14,17 @@ const LONGEST: i64 = 500_000;
 /// Frames that wait; whatever their times are.
 const MOST: usize = 1000;
 
+/// A frame with the index of its track.
+type OfTrack = (usize, Arc<Frame>);
+
 /// The frames that wait.
 #[derive(Debug)]
 pub(super) struct Held {
     /// Track of the first picture, and when it is decoded, in microseconds.
     lead: (usize, i64),
     first: Arc<Frame>,
-    /// What came behind it, with the index of their track.
-    others: Vec<(usize, Arc<Frame>)>,
+    /// What came behind it.
+    others: Vec<OfTrack>,
     /// By track: nothing of before is waited for.
     is_there: Vec<bool>,
 }
@@ -55,9 +58,8 @@ impl Held {
         self.is_there.iter().all(|is_there| *is_there)
     }
 
-    /// Track and moment of the first picture, that itself, and the others in the order in
-    /// which they came.
-    pub(super) fn into_frames(self) -> ((usize, i64), Arc<Frame>, Vec<(usize, Arc<Frame>)>) {
-        (self.lead, self.first, self.others)
+    /// The first picture, its moment, and the others in the order in which they came.
+    pub(super) fn into_frames(self) -> (OfTrack, i64, Vec<OfTrack>) {
+        ((self.lead.0, self.first), self.lead.1, self.others)
     }
 }

@@ -186,7 +186,7 @@ impl Segmenter {
     /// Nothing is waited for any more.
     fn release(&mut self) {
         let Some(held) = self.held.take() else { return };
-        let ((track, at), first, others) = held.into_frames();
+        let ((track, first), at, others) = held.into_frames();
         self.take(track, &first, at);
         for (track, frame) in others {
             self.push(track, &frame);
