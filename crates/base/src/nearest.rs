@@ -2,9 +2,12 @@
 
 /// The candidate nearest to a mistyped word, if one is near enough.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let length = word.chars().count();
+    let limit = (length / 3).clamp(1, 3);
     candidates
         .into_iter()
+        // Most are told apart by their lengths, which costs little.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= limit)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
@@ -41,5 +44,8 @@ mod tests {
         assert_eq!(nearest("lisen", keys), Some("listen"));
         assert_eq!(nearest("usrename", keys), Some("username"));
         assert_eq!(nearest("colour", keys), None);
+        let long = "listen".repeat(20);
+        assert_eq!(nearest(&format!("{long}x"), [&*long]), Some(&*long));
+        assert_eq!(nearest(&long.repeat(2), [&*long]), None, "other lengths");
     }
 }

@@ -142,6 +142,7 @@ impl Config {
             check::check_files(&mut config);
             variables::check(&mut config);
         }
+        problem::bound(&mut config.problems);
         config
     }
 
@@ -162,6 +163,7 @@ impl Config {
         config.read(name, &node);
         config.resolve();
         check::check_files(&mut config);
+        problem::bound(&mut config.problems);
         config
     }
 

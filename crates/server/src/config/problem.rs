@@ -28,6 +28,30 @@ pub struct Problem {
     pub text: String,
 }
 
+/// Most problems that are told of one configuration.
+const MOST: usize = 1000;
+
+/// Leaves the first thousand, errors before warnings, and says how many more there are.
+pub(super) fn bound(problems: &mut Vec<Problem>) {
+    let is_error = |problem: &Problem| problem.severity == Severity::Error;
+    let count = problems.len();
+    if count <= MOST {
+        return;
+    }
+    let mut errors = problems.iter().filter(|problem| is_error(problem)).count().min(MOST);
+    let mut warnings = MOST - errors;
+    problems.retain(|problem| {
+        let left = if is_error(problem) { &mut errors } else { &mut warnings };
+        let stays = *left > 0;
+        *left = left.saturating_sub(1);
+        stays
+    });
+    if let Some(last) = problems.last().cloned() {
+        let text = format!("and {} more problems, which are not told", count - MOST);
+        problems.push(Problem { severity: Severity::Warning, text, ..last });
+    }
+}
+
 /// A place in a configuration, for problems that show only when all is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

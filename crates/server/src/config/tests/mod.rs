@@ -331,6 +331,17 @@ fn mistakes_are_reported_with_place_and_nearest_key() {
     assert_eq!(sources, [0, 0, 1, 1, 1]);
 }
 
+/// Whoever may look may have a text checked.
+#[test]
+fn of_very_many_mistakes_the_first_ones_are_told_and_errors_before_warnings() {
+    let keys: String = (0..3000).map(|n| format!("  lisen{n}: x\n")).collect();
+    let config = Config::parse("f.yaml", &format!("api:\n{keys}rtsp:\n  listen: [a]\n"));
+    let told = problems(&config);
+    assert_eq!(told.len(), 1001);
+    assert!(told.iter().any(|text| text.contains("rtsp.listen: must be a text")));
+    assert!(told[1000].ends_with(": and 2001 more problems, which are not told"), "{}", told[1000]);
+}
+
 #[test]
 fn later_documents_override_as_the_contract_says() {
     let dir = std::env::temp_dir();
