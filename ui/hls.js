@@ -1,6 +1,6 @@
 /**
  * `hls.html?src=NAME`: the parameters go to `api/stream.m3u8`. Browsers of Apple play it themselves; for the others the segments (fMP4) are
- * fetched here, by the player of the other pages unless the parameters choose tracks. Where neither works, it says so and plays the next best way; where the camera
+ * fetched here, by the player of the other pages unless the parameters choose tracks or a proxy lets no WebSocket through. Where neither works, it says so and plays the next best way; where the camera
  * does not work, it says that.
  */
 import './player/rs-player.js';
@@ -35,6 +35,12 @@ function play(mode) {
         player.remove();
         lost(new Error(detail.reason));
     });
+    if (mode === 'hls') {
+        player.addEventListener('blocked', () => {
+            player.remove();
+            fetchAll();
+        }, {once: true});
+    }
     player.src = new URL(`api/ws?src=${encodeURIComponent(params.get('src') ?? '')}`, location.href);
     main.append(player);
 }
@@ -48,6 +54,33 @@ function lost(err, played = false) {
     return play('webrtc,mse,mjpeg');
 }
 
+/** What plays by HTTP alone. @type {Loader|null} */
+let loader = null;
+window.addEventListener('pagehide', () => loader?.stop());
+// Out of the cache of the browser.
+window.addEventListener('pageshow', ev => ev.persisted && loader && location.reload());
+
+/** Plays by HTTP alone. */
+function fetchAll() {
+    const query = new URLSearchParams(params), video = element();
+    if (!query.has('mp4') && !query.has('video') && !query.has('audio')) query.set('mp4', '');
+    loader = new Loader(video, new URL(`api/stream.m3u8?${query}`, location.href), err => lost(err, true));
+    loader.start().then(() => begin(video), err => lost(err));
+}
+
+function element() {
+    const video = document.createElement('video');
+    Object.assign(video, {controls: true, playsInline: true, autoplay: true});
+    main.append(video);
+    return video;
+}
+
+/** With sound, where the browser allows it. @param {HTMLVideoElement} video */
+const begin = video => video.play().catch(() => {
+    video.muted = true;
+    video.play().catch(() => {});
+});
+
 /** Why the browser's own player has failed, which tells only that it has. @param {string} playlist @param {string} [words] */
 async function ask(playlist, words = '') {
     const response = await fetch(playlist, {cache: 'no-store'}).catch(() => null);
@@ -58,30 +91,18 @@ async function ask(playlist, words = '') {
 function start() {
     if (!params.get('src')) return say(chinese ? '没有指定视频流：请在地址后加上 ?src=名称。' : 'No stream is given: add ?src=NAME to the address.');
     document.title = `${params.get('src')} – rs2rtc`;
-    const video = document.createElement('video');
-    Object.assign(video, {controls: true, playsInline: true, autoplay: true});
-    main.append(video);
-    const begin = () => video.play().catch(() => {
-        video.muted = true;
-        video.play().catch(() => {});
-    });
-    if (native(video)) {
+    if (native(document.createElement('video'))) {
+        const video = element();
         const playlist = `api/stream.m3u8?${params}`;
         video.src = playlist;
         video.addEventListener('error', () => ask(playlist, video.error?.message), {once: true});
-        begin();
+        begin(video);
         return;
     }
     // Over the socket of the player a camera that fails is no request that fails.
     if ([...params].every(([name, value]) => name === 'src' || name === 'mp4' && !value) && 'MediaSource' in window) {
-        video.remove();
         return play('hls');
     }
-    if (!params.has('mp4') && !params.has('video') && !params.has('audio')) params.set('mp4', '');
-    const loader = new Loader(video, new URL(`api/stream.m3u8?${params}`, location.href), err => lost(err, true));
-    window.addEventListener('pagehide', () => loader.stop());
-    // Out of the cache of the browser.
-    window.addEventListener('pageshow', ev => ev.persisted && location.reload());
-    loader.start().then(begin, err => lost(err));
+    fetchAll();
 }
 start();

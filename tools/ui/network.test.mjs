@@ -102,6 +102,13 @@ for (const [name, absent, start] of /** @type {[string, string|false, () => Prom
             assert.deepEqual(Object.values(await (await fetch(`${server.url}api/streams?src=cam`)).json()).flat().filter(one => one.format_name?.startsWith('mp4')).length, 1);
             await page.close();
             console.log(`${name}: let go ${await released()} ms after the page was closed`);
+            // HLS by requests alone.
+            const other = await browser.newPage();
+            await other.goto(`${line.url}hls.html?src=cam&lang=en`);
+            await other.waitForFunction(() => !document.querySelector('rs-player') && (document.querySelector('video')?.currentTime ?? 0) > 0.5, {polling: 100, timeout: 60_000})
+                .catch(async err => assert.fail(`${err.message} ${await other.$eval('main', n => n.textContent)}`));
+            await other.close();
+            await released();
         } finally {
             await close();
             line.close();

@@ -14,6 +14,7 @@
  * @fires state detail: StateDetail, whenever the phase or its reason changes
  * @fires mode detail: {mode: 'webrtc'|'mse'|'hls'|'mp4'|'mjpeg'}
  * @fires firstframe detail: {ms: number} since the attempt began
+ * @fires blocked detail: {} a server that answers is reached by no WebSocket, time and again
  * @fires talk detail: {id: number, by: string|null, asked: boolean, since: number} who speaks into the camera's loudspeaker; `by` is null: nobody
  * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
  */
@@ -439,7 +440,9 @@ export class RsPlayer extends VideoRTC {
         }
         // Once it may only have been started at that moment.
         this.#blocked = answer === 'there' ? this.#blocked + 1 : 0;
-        if (this.#blocked < BLOCKED || !this.mode.split(',').some(mode => mode.trim() === 'mse') || !('MediaSource' in window || 'ManagedMediaSource' in window)) return;
+        if (this.#blocked < BLOCKED) return;
+        this.#status.tell('blocked', {});
+        if (!this.mode.split(',').some(mode => mode.trim() === 'mse') || !('MediaSource' in window || 'ManagedMediaSource' in window)) return;
         const {HttpSocket} = await import('./http-socket.js');
         if (this.phase !== 'retrying') return;
         this.#Socket = HttpSocket;
