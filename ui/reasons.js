@@ -34,6 +34,7 @@ const CAUSES = [
     [/lookup|resolve|no such host|name or service|unknown host/i, 'network', 'The name of the camera is not known in the network.'],
     [/codecs? not matched: video:H265\b[^=]*=(>|\\u003e)/i, 'config', NO_H265],
     [/codecs? not matched|no common codec|unsupported codec/i, 'config', 'The stream has no format that this way of playing can carry.'],
+    [/program not found/i, 'network', 'The server does not find the program that the source runs.'],
     [/\b404\b|not found/i, 'network', 'The camera has no such stream.'],
     [/\b453\b|busy|too many|not enough bandwidth/i, 'busy', 'The camera has no free place for another viewer.'],
     [/\beof\b|reset by peer|broken pipe|closed/i, 'network', 'The camera has ended the connection.'],

@@ -16,6 +16,7 @@ test('errors in words, with the server\'s own behind them', () => {
         ['webrtc/offer: no route to host', 'There is no way to the camera'],
         ['webrtc/offer: rtsp: timed out', 'The camera does not answer.'],
         ['webrtc/offer: rtsp: DESCRIBE: 404 Not Found', 'The camera has no such stream.'],
+        ['webrtc/offer: streams: exec: program not found: nothing: install it or fix the path', 'The server does not find the program that the source runs.'],
         ['mse: streams: codecs not matched: video:H265 => H264', 'The camera sends H.265'],
         ['mse: streams: codecs not matched: video:H264, audio:OPUS => video:JPEG', 'The stream has no format'],
         ['mjpeg: not available in this version, use webrtc', 'The server cannot play it this way.'],

@@ -24,6 +24,7 @@ export default {
     'This browser took nothing for too long.': '此浏览器太久没有接收数据。',
     'This browser has ended the connection.': '此浏览器已断开连接。',
     'The stream has no format that this way of playing can carry.': '该视频流没有此播放方式可用的格式。',
+    'The server does not find the program that the source runs.': '服务器找不到该视频源要运行的程序。',
     'The camera has no such stream.': '摄像头上没有该码流。',
     'Another viewer has the camera.': '另一位观看者正在使用这台摄像头。',
     'The camera has no free place for another viewer.': '摄像头已没有空闲的观看名额。',
