@@ -63,6 +63,12 @@ fn check_demo(report: &str) {
     assert!(report.contains("\"heard\":true"), "{report}");
 }
 
+/// Whether there is a browser, and hls.js for it.
+fn has_foreign_player() -> bool {
+    let module = root().join("tools/ui/node_modules/hls.js").exists();
+    has_browser() && has("hls.js (npm ci in tools/ui)", module)
+}
+
 #[test]
 fn the_first_command_plays_the_demo_camera() {
     if !has_browser() {
@@ -256,8 +262,7 @@ fn jumping_timestamps_play_on() {
 /// at most two seconds behind live, and the camera is let go when nothing is fetched.
 #[test]
 fn a_foreign_player_plays_hls() {
-    let module = root().join("tools/ui/node_modules/hls.js").exists();
-    if !has_browser() || !has("hls.js (npm ci in tools/ui)", module) {
+    if !has_foreign_player() {
         return;
     }
     let stream = |name: &str, gop| format!("{name}: demo:?width=320&height=180&gop={gop}");
@@ -298,8 +303,7 @@ fn a_foreign_player_plays_hls() {
 /// writes it: many parts have none, and the player takes what it finds first for all there is.
 #[test]
 fn a_foreign_player_joins_between_bursts_of_sound() {
-    let module = root().join("tools/ui/node_modules/hls.js").exists();
-    if !has_browser() || !has("hls.js (npm ci in tools/ui)", module) {
+    if !has_foreign_player() {
         return;
     }
     if !has_program("ffmpeg", "-version") {
@@ -326,8 +330,7 @@ fn a_foreign_player_joins_between_bursts_of_sound() {
 /// pictures: the player has no hole in front of the new ones that it would have to jump over.
 #[test]
 fn a_foreign_player_has_no_hole_where_parameters_change() {
-    let module = root().join("tools/ui/node_modules/hls.js").exists();
-    if !has_browser() || !has("hls.js (npm ci in tools/ui)", module) {
+    if !has_foreign_player() {
         return;
     }
     if !has_program("ffmpeg", "-version") {
