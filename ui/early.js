@@ -1,6 +1,6 @@
 /**
  * What has to be known before the first paint: the theme that the visitor has chosen, and the language, whose words are asked
- * for beside the modules. A classic script, because modules run after it. `data-theme` on `<html>` is `light` or `dark`, without it the
+ * for beside the modules; and what the page will ask the server for first (`data-ask`), which `lib/server.js` takes up. A classic script, because modules run after it. `data-theme` on `<html>` is `light` or `dark`, without it the
  * system decides; `data-language` comes from `?lang`, from what was chosen before, or from the browser. Pages that begin with a player say so (`data-player`).
  */
 (() => {
@@ -24,8 +24,14 @@
     const language = wishes.find(tag => known.includes(tag)) ?? 'en';
     root.dataset.language = language;
     root.lang = language === 'zh' ? 'zh-CN' : language;
-    const files = [language];
-    if (language === 'zh' && document.currentScript?.dataset.player !== undefined) files.push('player-zh');
+    const files = [language], {ask, player} = document.currentScript?.dataset ?? {};
+    if (ask) {
+        const response = fetch(ask, {cache: 'no-store', signal: AbortSignal.timeout(15_000)});
+        // Whoever takes it up hears of its failure.
+        response.catch(() => {});
+        /** @type {any} */ (window).early = {path: ask, response};
+    }
+    if (language === 'zh' && player !== undefined) files.push('player-zh');
     for (const file of files) {
         const link = document.createElement('link');
         link.rel = 'modulepreload';

@@ -10,7 +10,7 @@
 import {loadavg} from 'node:os';
 import {launch} from './browser.mjs';
 import {busyLog, busySessions, busyStreams} from './busy.mjs';
-import {firstPictures, overload, paints, restarts, returns, talks} from './scenes.mjs';
+import {firstPictures, overload, paints, restarts, returns, slowStarts, talks} from './scenes.mjs';
 
 const runs = Number(process.argv[2] ?? 20);
 
@@ -28,6 +28,10 @@ function report(what, values, target, unit = 'ms') {
 }
 
 report('Live with 16 cameras: painted', (await paints({visits: runs})).map(one => one.ms), 300);
+const slow = await slowStarts({visits: runs});
+report('the same, thread 4 times slower: all buttons', slow.map(one => one.ms), 600);
+report('the same: longest task of the page', slow.map(one => Math.max(0, ...one.long)), 100);
+report('the same: moved, of 1000', slow.map(one => 1000 * one.shift), 20, 'of 1000');
 report('back out of the cache: new picture', (await returns({visits: runs})).map(one => one.ms), 500);
 
 // In turn, so that both meet the same machine.

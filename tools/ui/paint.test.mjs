@@ -43,7 +43,42 @@ for (const [name, start, missing] of /** @type {[string, typeof launch, string|f
     });
 }
 
-test('the grid comes in one go, stays where it is and opens no camera', {skip}, async () => {
+test('a slow thread answers while the grid is built: few tiles at a time, and nothing that takes long to make before them', {skip}, async () => {
+    const server = await fixture({streams: {}}), {browser, close} = await launch();
+    server.state.streams = Object.fromEntries(Array.from({length: 40}, (_, i) => [`cam ${i}`, {producers: [{url: 'rtsp://192.168.1.70/x'}], consumers: null}]));
+    try {
+        const page = await browser.newPage();
+        await page.evaluateOnNewDocument(() => {
+            const steps = /** @type {number[]} */ ([]), made = /** @type {string[]} */ ([]);
+            Object.assign(window, {steps, made});
+            // What formats and sorts as languages do takes as long as all the tiles.
+            for (const name of /** @type {const} */ (['Collator', 'NumberFormat', 'PluralRules', 'DateTimeFormat'])) {
+                const real = /** @type {any} */ (Intl[name]);
+                /** @type {any} */ (Intl)[name] = new Proxy(real, {construct: (target, args) => {
+                    made.push(name);
+                    return Reflect.construct(target, args);
+                }});
+            }
+            let before = 0;
+            new MutationObserver(() => {
+                const now = document.querySelectorAll('.tile').length;
+                if (now !== before) steps.push(now - before);
+                before = now;
+            }).observe(document, {subtree: true, childList: true});
+        });
+        await page.goto(`${server.url}?lang=en`);
+        await page.waitForFunction(() => document.querySelectorAll('.tile').length === 40 && document.querySelector('.summary')?.textContent, {polling: 50, timeout: 60_000});
+        const {steps, made} = await page.evaluate(() => ({steps: /** @type {any} */ (window).steps, made: /** @type {any} */ (window).made}));
+        assert.deepEqual(steps, [8, 8, 8, 8, 8]);
+        assert.deepEqual(made, []);
+        assert.deepEqual(await page.$$eval('.tile', tiles => tiles.map(one => one.getAttribute('data-name'))), Array.from({length: 40}, (_, i) => `cam ${i}`), 'in the order of people');
+    } finally {
+        await close();
+        server.close();
+    }
+});
+
+test('the grid stays where it is and opens no camera', {skip}, async () => {
     for (const {requests, shift, opened} of await paints({visits: 2})) {
         console.log(`${requests.length} requests until the grid is there, moved by ${shift.toFixed(4)}`);
         assert.ok(shift <= SHIFT, `it moved by ${shift}`);

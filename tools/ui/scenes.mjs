@@ -181,6 +181,56 @@ export async function paints({visits}) {
 }
 
 /**
+ * @typedef {object} SlowStart
+ * @property {number} ms from the navigation until every tile and the page have their buttons
+ * @property {number[]} long tasks of the page's thread, ms, until its stills were asked for
+ * @property {number} shift how much what was there has moved since (Layout Instability API), 0 to 1
+ */
+
+/**
+ * Live with 16 cameras that sleep, on a thread that is four times slower than it is.
+ * @param {{visits: number}} options
+ * @returns {Promise<SlowStart[]>}
+ */
+export async function slowStarts({visits}) {
+    const server = await rs2rtc(`streams:\n${Array.from({length: 16}, (_, i) => `  cam${i + 1}: rtsp://127.0.0.1:1/cam\n`).join('')}`);
+    const {browser, close} = await launch({mdns: 'show'}), seen = /** @type {SlowStart[]} */ ([]);
+    try {
+        const page = await browser.newPage(), devtools = await page.createCDPSession();
+        await page.setViewport({width: 1280, height: 900});
+        await page.setCacheEnabled(false);
+        await page.evaluateOnNewDocument(() => {
+            const long = /** @type {number[]} */ ([]);
+            Object.assign(window, {long, shift: 0});
+            new PerformanceObserver(list => long.push(...list.getEntries().map(one => one.duration))).observe({type: 'longtask', buffered: true});
+            new PerformanceObserver(list => {
+                for (const one of /** @type {any[]} */ (list.getEntries())) if (!one.hadRecentInput) /** @type {any} */ (window).shift += one.value;
+            }).observe({type: 'layout-shift', buffered: true});
+            const look = () => {
+                const tiles = [...document.querySelectorAll('.tile')], tools = document.querySelectorAll('.tools button');
+                if (tiles.length >= 16 && tools.length > 2 && tiles.every(one => one.querySelector('.start'))) /** @type {any} */ (window).ready = performance.now();
+                else requestAnimationFrame(look);
+            };
+            look();
+        });
+        await devtools.send('Emulation.setCPUThrottlingRate', {rate: 4});
+        while (seen.length < visits) {
+            await page.goto(`${server.url}?lang=en`);
+            await page.waitForFunction(() => /** @type {any} */ (window).ready, {polling: 100, timeout: PATIENCE});
+            await page.waitForFunction(() => performance.getEntriesByType('resource').some(one => one.name.includes('/api/rs/poster')), {polling: 100, timeout: PATIENCE});
+            seen.push(await page.evaluate(() => {
+                const {ready, long, shift} = /** @type {any} */ (window);
+                return {ms: ready, long, shift};
+            }));
+        }
+    } finally {
+        await close();
+        await server.stop();
+    }
+    return seen;
+}
+
+/**
  * @typedef {object} Overload
  * @property {number} playing tiles, of 16, at the end
  * @property {number} frames that came in the last seconds

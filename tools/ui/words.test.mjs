@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import './no-page.mjs';
 import {explainError, explainPath, mediaPort, pathText, portIn} from '../../ui/reasons.js';
-import {describe, hasLoudspeaker} from '../../ui/lib/streams.js';
+import {describe, hasLoudspeaker, orderOf} from '../../ui/lib/streams.js';
 import {summary} from './play.mjs';
 
 const URL_OF = name => `ws://host/api/ws?src=${encodeURIComponent(name)}`;
@@ -33,6 +33,14 @@ test('errors in words, with the server\'s own behind them', () => {
 const CANDIDATE = {address: '172.17.0.2', port: 8555, protocol: 'udp', type: 'host'};
 const HIDDEN = {address: 'abc.local', port: 5000, protocol: 'udp', type: 'host'};
 const REPORT = {local: [HIDDEN], remote: [CANDIDATE], pairs: [], found: false, lost: false};
+
+test('names in the order of people', () => {
+    for (const names of [['Cam 1', 'cam 2', 'cam 10', 'door'], ['cam', 'cam2', 'cam2b', 'cam10'], ['1', '2', '10'], ['cam 2', 'cam 10', 'Küche', '大门'], ['x1'.repeat(250), 'x2'.repeat(250)]]) {
+        for (const mixed of [names, [...names].reverse(), [...names.slice(2), ...names.slice(0, 2)]]) assert.deepEqual([...mixed].sort(orderOf(names)), names);
+    }
+    const both = ['cam2', 'cam02'];
+    assert.deepEqual([...both].sort(orderOf(both)), [...both].reverse().sort(orderOf(both)), 'two that read the same keep their order');
+});
 
 test('network paths in words', () => {
     assert.match(explainPath(REPORT), /none of its addresses answers[\s\S]*172\.17\.0\.2:8555 udp[\s\S]*UDP only/);

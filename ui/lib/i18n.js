@@ -10,7 +10,6 @@ export const LANGUAGES = {en: 'English', zh: '简体中文'};
 export const language = document.documentElement.dataset.language ?? 'en';
 /** @type {Record<string, string>} */
 const words = (await (language === 'zh' ? import('../i18n/zh.js') : import('../i18n/en.js'))).default;
-const plurals = new Intl.PluralRules(language);
 
 /**
  * The words of a key. `{name}` stands for a value; with a value `n` the key `name.one` is used for one thing.
@@ -18,8 +17,8 @@ const plurals = new Intl.PluralRules(language);
  * @param {Record<string, string|number>} [values]
  */
 export function t(key, values = {}) {
-    const one = typeof values.n === 'number' && plurals.select(values.n) === 'one' ? words[`${key}.one`] : undefined;
-    const text = one ?? words[key];
+    // English has a form for one thing, Chinese has one for all: to ask `Intl` for that takes longer than all words of a page.
+    const text = (values.n === 1 ? words[`${key}.one`] : undefined) ?? words[key];
     if (text === undefined) {
         console.error(`no words for ${key}`);
         return key;
@@ -44,6 +43,8 @@ export function setLanguage(tag) {
 const formats = new Map();
 /** @param {number} value @param {number} [digits] at most */
 export function number(value, digits = 1) {
+    // The first format of a page takes long to build, and this looks the same in every language there is.
+    if (Number.isInteger(value) && value >= 0 && value < 1000) return String(value);
     const format = formats.get(digits) ?? new Intl.NumberFormat(language, {maximumFractionDigits: digits});
     formats.set(digits, format);
     return format.format(value);

@@ -35,8 +35,8 @@ export async function call(method, path, {query, body, signal, limit = 15_000, a
     const plain = body === undefined || typeof body === 'string';
     let response;
     try {
-        response = await fetch(address(path, query), {method, cache: 'no-store', signal: AbortSignal.any(signals),
-            body: plain ? body : JSON.stringify(body), headers: plain ? {} : {'Content-Type': 'application/json'}});
+        response = await (method === 'GET' && early(address(path, query)) || fetch(address(path, query), {method, cache: 'no-store', signal: AbortSignal.any(signals),
+            body: plain ? body : JSON.stringify(body), headers: plain ? {} : {'Content-Type': 'application/json'}}));
     } catch (err) {
         if (signal?.aborted) throw err;
         throw new ApiError(0, t('common.unreachable'));
@@ -44,6 +44,14 @@ export async function call(method, path, {query, body, signal, limit = 15_000, a
     if (response.ok || accept.includes(response.status)) return response;
     const text = (await response.text().catch(() => '')).trim();
     throw new ApiError(response.status, text.slice(0, 2000) || t('common.status', {status: String(response.status)}));
+}
+
+/** The answer to what `early.js` has asked for, once. @param {string} path @returns {Promise<Response>|undefined} */
+function early(path) {
+    const asked = /** @type {any} */ (window).early;
+    if (asked?.path !== path) return undefined;
+    delete /** @type {any} */ (window).early;
+    return asked.response;
 }
 
 /** @param {string} path @param {Record<string, any>} [query] */

@@ -10,8 +10,23 @@ import {Gatherer, getJson} from './server.js';
 const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed'];
 /** Milliseconds between two tellings of what events have changed: hundreds of them may come at once. */
 const TELL_EVERY = 250;
-/** Made once: it costs more than it does. */
-const order = new Intl.Collator(undefined, {numeric: true});
+/** Made once, and only for names that need it: it costs more than it does, and nothing is painted before. @type {Intl.Collator|undefined} */
+let collator;
+
+/**
+ * Names in the order of people: `cam2` before `cam10`.
+ * @param {string[]} names
+ * @returns {(a: string, b: string) => number}
+ */
+export function orderOf(names) {
+    if (!names.every(name => /^[ -~]*$/.test(name))) {
+        collator ??= new Intl.Collator(undefined, {numeric: true});
+        return collator.compare;
+    }
+    const keys = new Map(names.map(name => [name, `${name.toLowerCase().replace(/\d+/g, digits => digits.padStart(16, '0'))}\0${name}`]));
+    const key = (/** @type {string} */ name) => keys.get(name) ?? name;
+    return (a, b) => key(a) < key(b) ? -1 : 1;
+}
 
 /**
  * @typedef {object} Entry
@@ -96,7 +111,8 @@ export class Streams extends EventTarget {
 
     /** In the order of their names. @returns {Entry[]} */
     sorted() {
-        return [...this.all.values()].sort((a, b) => order.compare(a.name, b.name));
+        const order = orderOf([...this.all.keys()]);
+        return [...this.all.values()].sort((a, b) => order(a.name, b.name));
     }
 
     #tell() {

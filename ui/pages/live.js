@@ -15,6 +15,8 @@ import {Tile} from './tile.js';
 const params = new URLSearchParams(location.search);
 /** Milliseconds that a tile must be seen before it plays: scrolling past starts nothing. */
 const LOOK = 250;
+/** Tiles that are built, and players that begin, between two frames: a slow thread answers in between. */
+const AT_ONCE = 8, STARTS = 1;
 
 const {main, tools} = shell({page: 'live', title: t('nav.live')});
 const feed = new Feed('streams,sessions');
@@ -79,9 +81,9 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
             tile.low = two.get(entry.name);
             tile.node.classList.toggle('big', layout.big === entry.name);
             arrange ??= arranging?.arranger(tile.tools, {
-                move: by => change({src: moved(shown(), tile.entry.name, by)}, tile),
+                move: by => change({src: moved(shown, tile.entry.name, by)}, tile),
                 big: () => change({big: layout.big === tile.entry.name ? '' : tile.entry.name}, tile),
-                leave: () => change({src: shown().filter(name => name !== tile.entry.name)}, tile),
+                leave: () => change({src: shown.filter(name => name !== tile.entry.name)}, tile),
             });
             arrange?.(arranging !== null, layout.big === entry.name);
             tile.update(entry);
@@ -114,7 +116,14 @@ function decide() {
         if (wish.length) loadPlaying();
         if (playing) for (const tile of wish) tile.playing ??= new playing.Playing(tile.picture, () => tile.update(tile.entry));
         const fit = playing?.budget.choose(wish);
-        for (const tile of all) if (fit || !wish.includes(tile)) tile.play(fit?.has(tile) ?? false, wish.includes(tile) && !fit?.has(tile));
+        let starts = 0;
+        for (const tile of all) {
+            const wishes = wish.includes(tile), on = fit?.has(tile) ?? false;
+            if (wishes && !fit || on && !tile.on && ++starts > STARTS) continue;
+            tile.play(on, wishes && !on);
+        }
+        // The others begin with the next frames.
+        if (starts > STARTS) decide();
     });
 }
 
@@ -136,6 +145,13 @@ feed.on(['source_released'], ev => {
     if (ev.viewer) lastRelease = t('live.release', {name: ev.stream, ms: duration(ev.release_ms)});
 });
 
+/** The names of all tiles, in their order. @type {string[]} */
+let shown = [];
+/** Tiles that may be there by now. */
+let room = AT_ONCE;
+/** The others come with the next frame. */
+let coming = false;
+
 function show() {
     const only = layout.src;
     two = pairs(streams.all.keys());
@@ -144,17 +160,30 @@ function show() {
     if (only.length) list.sort((a, b) => only.indexOf(a.name) - only.indexOf(b.name));
     if (!streams.loaded && streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
     if (!streams.loaded) return;
-    tiles.show(list);
+    shown = list.map(entry => entry.name);
+    tiles.show(list.slice(0, room));
     // Tiles play a moment after they are seen: what plays them is there by then.
     if ([...byNode.values()].some(tile => tile.would)) loadPlaying();
     fill(filler, ...(list.length ? [] : [only.length && streams.all.size ? empty(t('live.unknown', {names: only.join(', ')}), button(t('live.layoutAll'), () => use({name: '', src: [], cols: recall('cols', 0), big: ''}), {class: 'primary'})) : noCameras()]));
     tools.hidden = !streams.all.size;
     roving();
+    decide();
+    if (list.length > room) return more();
     const count = (/** @type {string[]} */ ...states) => list.filter(entry => states.includes(entry.state)).length;
     const bad = count('failed', 'retrying'), asleep = count('idle', 'queued');
     say(summary, list.length ? [t('live.count.live', {n: count('live', 'lingering', 'warm', 'dialling')}), asleep ? t('live.count.idle', {n: asleep}) : '',
         bad ? t('live.count.bad', {n: bad}) : '', lastRelease].filter(Boolean).join(' · ') : '');
-    decide();
+}
+
+/** Makes room for more tiles once what is there has been painted. */
+function more() {
+    if (coming) return;
+    coming = true;
+    requestAnimationFrame(() => setTimeout(() => {
+        coming = false;
+        room += AT_ONCE;
+        show();
+    }));
 }
 streams.addEventListener('change', show);
 setInterval(async () => {
@@ -228,10 +257,9 @@ const keep = h('input', {type: 'checkbox', checked: allAlways, onchange: () => {
     decide();
 }});
 
-const shown = () => [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)).entry.name);
 /** Another arrangement, which has no name yet. @param {Partial<import('../lib/prefs.js').Layout>} what @param {Tile} tile */
 function change(what, tile) {
-    layout = {...layout, name: '', src: layout.src.length ? layout.src : shown(), ...what};
+    layout = {...layout, name: '', src: layout.src.length ? layout.src : shown, ...what};
     if (!layout.src.length) layout.src = [];
     show();
     choices();
@@ -248,7 +276,7 @@ function use(next) {
 }
 const saved = h('select', {'aria-label': t('live.layouts'), onchange: () => {
     const value = saved.value;
-    if (value === '+') loadArranging(it => it.nameLayout(layout.name, name => ({...layout, name, src: layout.src.length ? layout.src : shown()}), use));
+    if (value === '+') loadArranging(it => it.nameLayout(layout.name, name => ({...layout, name, src: layout.src.length ? layout.src : shown}), use));
     else if (value === '-') {
         forgetLayout(layout.name);
         use({name: '', src: [], cols: recall('cols', 0), big: ''});

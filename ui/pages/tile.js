@@ -33,7 +33,6 @@ export class Tile {
     /** What plays in it, once that is loaded. @type {import('./playing.js').Playing|null} */
     playing = null;
     #failed = false;
-    /** It plays, or is about to. */
     #on = false;
     /** The stream that plays. */
     #source = '';
@@ -48,6 +47,12 @@ export class Tile {
     #asking = false;
     #ended = false;
     #chip = chip();
+    /** @type {HTMLButtonElement|null} */
+    soundButton = null;
+    /** @type {HTMLButtonElement|null} */
+    stopButton = null;
+    /** @type {HTMLButtonElement|null} */
+    qualityButton = null;
 
     /**
      * @param {Entry} entry
@@ -64,20 +69,53 @@ export class Tile {
         this.start = button(t('tile.start'), () => this.want(), {icon: 'play', class: 'start'});
         this.start.tabIndex = -1;
         this.over = h('div', {class: 'over'}, this.note, this.start);
-        this.soundButton = button(t('tile.sound'), () => grid.listen(this), {icon: 'mute', bare: true, key: 'M'});
-        this.stopButton = button(t('tile.stop'), () => this.stop(), {icon: 'stop', bare: true});
         this.full = button(t('tile.full'), () => this.node.requestFullscreen?.(), {icon: 'full', bare: true, key: 'F'});
-        this.qualityButton = button('', () => grid.prefer(this), {class: 'bare quality'});
+        this.full.tabIndex = -1;
+        this.buttons = h('span', {class: 'row'}, this.full);
         /** Where the page puts what it needs to arrange tiles. */
         this.tools = h('span', {class: 'row arrange', hidden: true});
-        for (const one of [this.soundButton, this.stopButton, this.full, this.qualityButton]) one.tabIndex = -1;
         this.node = h('li', {class: 'tile', tabindex: '-1', data: {name}},
             h('div', {class: 'frame'}, this.picture, this.over),
-            h('div', {class: 'bar'}, this.link, this.about, this.#chip.node, h('span', {class: 'row'}, this.qualityButton, this.soundButton, this.stopButton, this.full), this.tools));
+            h('div', {class: 'bar'}, this.link, this.about, this.#chip.node, this.buttons, this.tools));
+    }
+
+    /** The Tab key goes through the buttons of the tile that it is in. */
+    get #tabIndex() {
+        return this.node.matches(':focus-within') ? 0 : -1;
+    }
+
+    /** Builds what only a tile that plays has: a page of sleeping cameras is there sooner without. */
+    #makePlayButtons() {
+        const sound = button(t('tile.sound'), () => this.grid.listen(this), {icon: 'mute', bare: true, key: 'M'});
+        const stop = button(t('tile.stop'), () => this.stop(), {icon: 'stop', bare: true});
+        for (const one of [sound, stop]) one.tabIndex = this.#tabIndex;
+        this.full.before(sound, stop);
+        Object.assign(this, {soundButton: sound, stopButton: stop});
+    }
+
+    /** Which stream of the camera is shown; only one with a lesser stream has the choice. */
+    #showQuality() {
+        if (!this.qualityButton && this.low) {
+            const one = button('', () => this.grid.prefer(this), {class: 'bare quality'});
+            one.tabIndex = this.#tabIndex;
+            this.buttons.prepend(one);
+            this.qualityButton = one;
+        }
+        if (!this.qualityButton) return;
+        this.qualityButton.hidden = !this.low;
+        const quality = t(`quality.${this.quality}`);
+        say(/** @type {Node} */ (this.qualityButton.lastChild), quality);
+        this.qualityButton.setAttribute('aria-label', t('tile.quality', {quality}));
+        this.qualityButton.title = this.low ? t('tile.qualityAbout', {low: this.low}) : '';
     }
 
     get player() {
         return this.playing?.player ?? null;
+    }
+
+    /** It plays, or is about to. */
+    get on() {
+        return this.#on;
     }
 
     /** Pixels per second. A camera that sends nothing costs nothing, and why it fails matters more than what is saved. */
@@ -91,6 +129,8 @@ export class Tile {
 
     /** What it would play now: the lesser stream in a small tile, unless somebody has said which. */
     get source() {
+        // How wide it is costs a layout.
+        if (!this.low) return this.entry.name;
         return chooseQuality(this.entry.name, this.low, this.quality, this.node.clientWidth || Infinity);
     }
 
@@ -136,13 +176,9 @@ export class Tile {
         this.start.classList.toggle('again', failed);
         say(/** @type {Node} */ (this.start.lastChild), failed ? t('common.retryNow') : t('tile.start'));
         this.over.hidden = !text && this.start.hidden;
-        this.qualityButton.hidden = !this.low;
-        const quality = t(`quality.${this.quality}`);
-        say(/** @type {Node} */ (this.qualityButton.lastChild), quality);
-        this.qualityButton.setAttribute('aria-label', t('tile.quality', {quality}));
-        this.qualityButton.title = this.low ? t('tile.qualityAbout', {low: this.low}) : '';
-        this.stopButton.hidden = !playing;
-        this.soundButton.hidden = !playing;
+        this.#showQuality();
+        if (playing && !this.soundButton) this.#makePlayButtons();
+        for (const one of [this.soundButton, this.stopButton]) if (one) one.hidden = !playing;
         this.node.classList.toggle('playing', playing);
         this.node.setAttribute('aria-label', [name, stateText(entry), mode].filter(Boolean).join(', '));
     }
@@ -151,7 +187,7 @@ export class Tile {
     listen(on) {
         this.sound = on;
         if (this.player?.video) this.player.video.muted = !on;
-        this.soundButton.setAttribute('aria-pressed', String(on));
+        this.soundButton?.setAttribute('aria-pressed', String(on));
         setIcon(this.soundButton, on ? 'sound' : 'mute');
     }
 
