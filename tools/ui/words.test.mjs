@@ -40,6 +40,18 @@ test('names in the order of people', () => {
     }
     const both = ['cam2', 'cam02'];
     assert.deepEqual([...both].sort(orderOf(both)), [...both].reverse().sort(orderOf(both)), 'two that read the same keep their order');
+    assert.equal(orderOf(['a'])('a', 'a'), 0);
+});
+
+test('a name in another script changes nothing about the order of the others', () => {
+    const told = ['door2', 'Cam3', 'cam_a', 'cam10', 'cam-b', 'cam2', 'cam1'];
+    // Every name of four of these, and some of more.
+    const parts = [' ', '_', '-', '1', '02', 'a', 'A', 'b'], made = parts.flatMap(a => parts.flatMap(b => parts.flatMap(c => parts.map(d => a + b + c + d))));
+    for (const names of [told, made, ['cam 1 a', 'cam 1 B', 'Cam 01 a', 'cam 1', 'cam', 'cama', 'cam_1', 'x.1', 'x'], ['n'.padEnd(40, '9'), 'n1', `n${'9'.repeat(20)}`]]) {
+        assert.deepEqual([...names].sort(orderOf(names)), [...names].sort(orderOf([...names, '车库 🚗'])));
+        assert.deepEqual([...names].reverse().sort(orderOf(names)), [...names].sort(orderOf(names)));
+    }
+    assert.deepEqual([...told].sort(orderOf(told)), ['cam_a', 'cam-b', 'cam1', 'cam2', 'Cam3', 'cam10', 'door2']);
 });
 
 test('network paths in words', () => {
