@@ -98,7 +98,7 @@ export function download(name, content) {
 
 // ---- what the server tells as it happens ----
 
-const NAMES = ['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released',
+const NAMES = ['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released', 'streams_changed',
     'viewer_joined', 'viewer_parked', 'viewer_resumed', 'viewer_left', 'talk_started', 'talk_ended', 'log'];
 const WAITS = [1000, 2000, 5000, 10_000];
 /** Milliseconds that a hidden page keeps its connection. */

@@ -7,7 +7,7 @@ import {duration, has, t} from './i18n.js';
 import {Gatherer, getJson} from './server.js';
 
 /** Events that change a list: it is loaded again. */
-const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed'];
+const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed', 'streams_changed'];
 /** Milliseconds between two tellings of what events have changed: hundreds of them may come at once. */
 const TELL_EVERY = 250;
 /** Made once, and only for names that need it: it costs more than it does, and nothing is painted before. @type {Intl.Collator|undefined} */
@@ -22,7 +22,8 @@ const PLAIN = /^[\w -]*$/, SIGNS = ' _-';
  */
 export function orderOf(names) {
     if (!names.every(name => PLAIN.test(name) && !/\d{17}/.test(name))) {
-        const {compare} = collator ??= new Intl.Collator(undefined, {numeric: true});
+        collator ??= new Intl.Collator(undefined, {numeric: true});
+        const {compare} = collator;
         return (a, b) => compare(a, b) || byCode(a, b);
     }
     const keys = new Map(names.map(name => [name, keyOf(name)]));

@@ -42,6 +42,8 @@ main.append(grid, filler, summary);
 
 /** @type {Map<Element, Tile>} */
 const byNode = new Map();
+/** Cameras that were asked for before their tiles are there. @type {Set<string>} */
+const asked = new Set();
 const timers = new Map();
 const watcher = new IntersectionObserver(changes => {
     for (const change of changes) {
@@ -69,12 +71,13 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
             decide();
         },
     });
+    tile.wanted = asked.delete(entry.name);
     tile.quality = Object.hasOwn(qualities, entry.name) ? qualities[entry.name] : 'auto';
     /** @type {((arranging: boolean, big: boolean) => void)|undefined} */
     let arrange;
     byNode.set(tile.node, tile);
     watcher.observe(tile.node);
-    tile.node.addEventListener('dblclick', () => tile.node.requestFullscreen?.());
+    tile.node.addEventListener('dblclick', (/** @type {MouseEvent} */ ev) => arranging || /** @type {Element} */ (ev.target).closest('button, a') || tile.node.requestFullscreen?.());
     return {
         node: tile.node,
         update(entry) {
@@ -149,8 +152,8 @@ feed.on(['source_released'], ev => {
 let shown = [];
 /** Tiles that may be there by now. */
 let room = AT_ONCE;
-/** The others come with the next frame. */
-let coming = false;
+/** The others come with the next frame; the list could not be loaded. */
+let coming = false, faulty = false;
 
 function show() {
     const only = layout.src;
@@ -158,8 +161,13 @@ function show() {
     const lesser = new Set(two.values());
     const list = streams.sorted().filter(entry => only.length ? only.includes(entry.name) : !lesser.has(entry.name));
     if (only.length) list.sort((a, b) => only.indexOf(a.name) - only.indexOf(b.name));
-    if (!streams.loaded && streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
-    if (!streams.loaded) return;
+    if (!streams.loaded) {
+        if (!streams.problem || feed.state === 'lost') return;
+        faulty = true;
+        return failed(streams.problem, () => streams.load());
+    }
+    if (faulty) notice('');
+    faulty = false;
     shown = list.map(entry => entry.name);
     tiles.show(list.slice(0, room));
     // Tiles play a moment after they are seen: what plays them is there by then.
@@ -215,10 +223,11 @@ function move(by) {
     const nodes = /** @type {HTMLElement[]} */ ([...grid.children]), at = nodes.indexOf(/** @type {any} */ (current()));
     nodes[at < 0 ? 0 : Math.max(0, Math.min(nodes.length - 1, at + by))]?.focus();
 }
-/** @param {(tile: Tile) => void} run */
+/** Keys of a tile are the browser's own where none has the focus. @param {(tile: Tile) => void} run */
 const onTile = run => () => {
-    const tile = byNode.get(/** @type {any} */ (current() ?? grid.firstElementChild));
-    if (tile) run(tile);
+    const tile = byNode.get(/** @type {any} */ (current()));
+    if (!tile) return false;
+    run(tile);
 };
 bind('ArrowRight', t('keys.move'), () => move(1));
 bind('ArrowLeft', t('keys.move'), () => move(-1));
@@ -246,7 +255,8 @@ function setColumns(n) {
 setColumns(layout.cols);
 
 const all = button(t('live.playAll'), () => {
-    for (const tile of byNode.values()) Object.assign(tile, {wanted: true, stopped: false});
+    for (const name of shown) asked.add(name);
+    for (const tile of byNode.values()) if (asked.delete(tile.entry.name)) Object.assign(tile, {wanted: true, stopped: false});
     decide();
 }, {icon: 'play'});
 const keep = h('input', {type: 'checkbox', checked: allAlways, onchange: () => {

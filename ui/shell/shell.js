@@ -196,7 +196,7 @@ export const noCameras = () => h('div', {class: 'empty'}, icon('camera'), h('p',
 /** Pages by the letter after `g`. */
 const GO = {l: './', s: 'streams.html', a: 'add.html', e: 'sessions.html', d: 'doctor.html', c: 'config.html', o: 'log.html', n: 'net.html'};
 
-/** @type {{keys: string, text: string, run: (ev: KeyboardEvent) => void}[]} */
+/** @type {{keys: string, text: string, run: (ev: KeyboardEvent) => unknown}[]} */
 const bound = [];
 let pending = 0;
 
@@ -211,7 +211,7 @@ const writing = target => target instanceof HTMLElement && (target.isContentEdit
  * Binds a key, as `KeyboardEvent.key` names it.
  * @param {string|string[]} keys
  * @param {string} text what it does, for the list
- * @param {(ev: KeyboardEvent) => void} run
+ * @param {(ev: KeyboardEvent) => unknown} run `false`: it is not for it, the browser does what it does
  */
 export function bind(keys, text, run) {
     for (const key of [keys].flat()) bound.push({keys: key, text, run});
@@ -238,8 +238,7 @@ function onkeydown(ev) {
     if (ev.key === '?') return help();
     const found = bound.find(one => one.keys === ev.key || one.keys.toLowerCase() === ev.key.toLowerCase() && ev.key.length === 1);
     if (!found) return;
-    ev.preventDefault();
-    found.run(ev);
+    if (found.run(ev) !== false) ev.preventDefault();
 }
 document.addEventListener('keydown', onkeydown);
 
