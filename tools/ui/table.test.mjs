@@ -50,3 +50,68 @@ test('what could not be loaded at first is no fault any more once it is there', 
     await until(() => /** @type {any} */ (document.querySelector('.banner')).hidden);
     await done(/500 \(Internal/);
 });
+
+test('warm start of several: on for all of them, and off only if all are warm', {skip}, async () => {
+    const kept = /** @type {Record<string, object>} */ ({a: {}});
+    const {page, press, choose, said, done} = await table({a: from('demo:'), b: from('demo:'), c: from('demo:')}, {answers: {
+        'GET api/preload': () => kept,
+        'PUT api/preload': ({query}) => {
+            kept[query.get('src') ?? ''] = {};
+            return '';
+        },
+        'DELETE api/preload': ({query}) => {
+            delete kept[query.get('src') ?? ''];
+            return '';
+        },
+    }});
+    await choose('a', 'b');
+    await press('Warm start on or off');
+    await said(/All of them are kept warm/);
+    assert.deepEqual(Object.keys(kept), ['a', 'b']);
+    await press('Warm start on or off');
+    await said(/None of them is kept warm any more/);
+    assert.deepEqual(Object.keys(kept), []);
+    assert.equal(await page.$eval('tbody [aria-selected=true]', n => n.textContent?.includes('a')), true);
+    await done();
+});
+
+test('what is drawn each second leaves the focus and what is selected where they are', {skip}, async () => {
+    const running = {producers: [{id: 1, format_name: 'rtsp', remote_addr: '192.168.1.64:554', bytes_recv: 1e6}], consumers: null};
+    const {server, page, press, choose, until, done} = await table({a: structuredClone(running), b: from('demo:')});
+    await choose('a');
+    await press('Details', 'tbody tr:first-child');
+    await page.waitForSelector('.detail li');
+    await page.evaluate(() => {
+        /** @type {HTMLElement|undefined} */ ([...document.querySelectorAll('main button')].find(b => b.textContent === 'Warm start on or off'))?.focus();
+        const words = /** @type {Node} */ (document.querySelector('.detail li')?.firstChild);
+        getSelection()?.setBaseAndExtent(words, 7, words, 20);
+    });
+    server.state.streams.a.producers[0].bytes_recv = 9e6;
+    server.emit('viewer_left', {stream: 'a'});
+    await until(() => /9 MB/.test(document.querySelector('.detail')?.textContent ?? ''));
+    assert.deepEqual(await page.evaluate(() => [document.activeElement?.textContent, String(getSelection())]), ['Warm start on or off', '192.168.1.64:']);
+    // Gone, it is not selected any more.
+    delete server.state.streams.a;
+    server.emit('streams_changed', {});
+    await until(() => document.querySelectorAll('tbody tr').length === 1);
+    assert.equal(await page.$eval('main .row', node => /** @type {any} */ (node).hidden), true);
+    await page.type('input[type=search]', 'nothing');
+    await page.focus('.empty button');
+    const looks = () => server.requests.filter(path => path === '/api/streams').length, before = looks();
+    await server.until(() => looks() > before + 1);
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Clear filter');
+    await done();
+});
+
+test('columns in the order of people, both ways', {skip}, async () => {
+    const streams = {cam10: from('rtsp://192.168.1.9/'), cam2: from('rtsp://192.168.1.10/'), Cam3: {producers: [{id: 1, url: 'rtsp://192.168.1.8/', format_name: 'rtsp'}], consumers: null}, 门: from('rtsp://192.168.1.9/')};
+    const {press, names, done} = await table(streams);
+    assert.deepEqual(await names(), ['cam2', 'Cam3', 'cam10', '门']);
+    await press('Name');
+    assert.deepEqual(await names(), ['门', 'cam10', 'Cam3', 'cam2']);
+    await press('Source');
+    assert.deepEqual(await names(), ['Cam3', 'cam10', '门', 'cam2'], 'as it is shown');
+    await press('Source');
+    assert.deepEqual(await names(), ['cam2', 'cam10', '门', 'Cam3']);
+    await done();
+});

@@ -60,6 +60,16 @@ export function fill(node, ...kids) {
     append(node, kids.flat(2));
 }
 
+/**
+ * Replaces what an element holds only if that is to be something else: what has the focus keeps it.
+ * @param {HTMLElement} node @param {string} key names what it is to hold @param {() => Kid[]} make
+ */
+export function refill(node, key, make) {
+    if (node.dataset.holds === key) return;
+    node.dataset.holds = key;
+    fill(node, make());
+}
+
 /** Sets a text only if it is another one: readers and selections are not disturbed. @param {Node} node @param {string} text */
 export function say(node, text) {
     if (node.textContent !== text) node.textContent = text;

@@ -4,7 +4,7 @@
  *
  * `?src=a&src=b&cols=3&big=a` shows some of them; layouts are such addresses with a name.
  */
-import {button, fill, h, Keyed, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, refill, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {forgetLayout, fromQuery, layouts, moved, pairs, query, recall, remember} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
@@ -172,7 +172,8 @@ function show() {
     tiles.show(list.slice(0, room));
     // Tiles play a moment after they are seen: what plays them is there by then.
     if ([...byNode.values()].some(tile => tile.would)) loadPlaying();
-    fill(filler, ...(list.length ? [] : [only.length && streams.all.size ? empty(t('live.unknown', {names: only.join(', ')}), button(t('live.layoutAll'), () => use({name: '', src: [], cols: recall('cols', 0), big: ''}), {class: 'primary'})) : noCameras()]));
+    const unknown = !list.length && streams.all.size ? t('live.unknown', {names: only.join(', ')}) : '';
+    refill(filler, list.length ? 'tiles' : unknown, () => list.length ? [] : [unknown ? empty(unknown, button(t('live.layoutAll'), () => use({name: '', src: [], cols: recall('cols', 0), big: ''}), {class: 'primary'})) : noCameras()]);
     tools.hidden = !streams.all.size;
     roving();
     decide();

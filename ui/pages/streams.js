@@ -2,10 +2,10 @@
  * All streams as a table: state and why, source, codecs, viewers, rates, the last release; with what can be done about
  * each. `?q=` and `?state=` filter, `?sort=` sorts.
  */
-import {button, fill, h, Keyed, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, refill, say} from '../lib/dom.js';
 import {bytes, clock, duration, rate, t} from '../lib/i18n.js';
 import {address, call, endSession, etag, explain, Feed, getJson} from '../lib/server.js';
-import {chip, codecsOf, hint, Streams} from '../lib/streams.js';
+import {chip, codecsOf, hint, orderOf, Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
 import {ask, bind, empty, failed, noCameras, notice, shell, toast, watch} from '../shell/shell.js';
 
@@ -37,7 +37,7 @@ function keep(name, value) {
 
 /** @type {[string, string, (entry: Entry) => any][]} */
 const COLUMNS = [
-    ['name', 'streams.name', e => e.name], ['state', 'streams.state', e => STATES.indexOf(e.state)], ['source', 'streams.source', e => e.detail],
+    ['name', 'streams.name', e => e.name], ['state', 'streams.state', e => STATES.indexOf(e.state)], ['source', 'streams.source', e => source(e)],
     ['codec', 'streams.codec', codecs], ['viewers', 'streams.viewers', e => -e.viewers], ['rate', 'streams.rate', e => -e.bitsIn], ['release', 'streams.release', e => e.released ?? 1e9],
 ];
 const heads = COLUMNS.map(([key, text]) => h('th', {scope: 'col', 'aria-sort': 'none'}, button(t(text), () => {
@@ -47,7 +47,14 @@ const heads = COLUMNS.map(([key, text]) => h('th', {scope: 'col', 'aria-sort': '
 const body = h('tbody');
 const table = h('table', {class: 'table'}, h('thead', null, h('tr', null, h('th', {scope: 'col'}, h('span', {class: 'offscreen'}, t('streams.select'))), heads, h('th', {scope: 'col'}, h('span', {class: 'offscreen'}, t('streams.actions'))))), body);
 const summary = h('p', {class: 'muted'});
-const bulk = h('div', {class: 'row', hidden: true});
+const count = h('span'), inGrid = h('a', {class: 'button'}, t('streams.openGrid'));
+/** What can be done with all that are selected. */
+const bulk = h('div', {class: 'row', hidden: true}, count, inGrid,
+    button(t('streams.kick'), () => act(async () => {
+        for (const name of selected) await kick(name);
+        return t('streams.kickedAll');
+    })),
+    button(t('streams.warm'), () => act(() => warm([...selected]))), button(t('streams.clearSelection'), () => clear()));
 const filler = h('div', null, h('div', {class: 'skeleton'}));
 main.append(h('div', {class: 'stack'}, summary, bulk, h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('nav.streams')}, table), filler));
 
@@ -105,21 +112,42 @@ function detail(first) {
     const actions = h('div', {class: 'row'},
         h('a', {class: 'button', href: address('camera.html', {src: name})}, t('keys.open')), h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')),
         h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {q: name})}, t('nav.log')),
-        button(t('streams.warm'), () => act(() => warm(name))), button(t('streams.kick'), () => act(() => kick(name))),
+        button(t('streams.warm'), () => act(() => warm([name]))), button(t('streams.kick'), () => act(() => kick(name))),
         button(t('streams.delete'), () => remove(name), {icon: 'trash', class: 'danger'}));
+    const producers = lines(), consumers = lines(), errors = lines(), advice = h('p', {class: 'small muted'});
+    const failures = h('section', null, h('h2', null, t('streams.errors')), errors.node, advice);
+    fill(about, h('div', {class: 'pair'}, h('section', null, h('h2', null, t('net.producers')), producers.node), h('section', null, h('h2', null, t('net.consumers')), consumers.node)), failures);
+    const connections = (/** @type {any[]|null} */ list, /** @type {string} */ key) => (list ?? []).map(c => [
+        [c.format_name, c.protocol, c.remote_addr ?? c.url ?? c.source, c.user_agent].filter(Boolean).join(' · '), bytes(c[key])]);
     return {
         node: h('tr', {class: 'detail'}, h('td', {colspan: COLUMNS.length + 2}, h('div', {class: 'stack'}, actions, about))),
         /** @param {{entry: Entry}} row */
         update({entry}) {
-            const connections = (/** @type {any[]|null} */ list, /** @type {string} */ key) => list?.length ? h('ul', {class: 'small'}, list.map(c => h('li', null,
-                [c.format_name, c.protocol, c.remote_addr ?? c.url ?? c.source, c.user_agent, bytes(c[key])].filter(Boolean).join(' · ')))) : h('p', {class: 'muted'}, '–');
             // Who comes later knows only what is wrong now.
-            const errors = entry.errors.length || !entry.error ? entry.errors : [{at: 0, error: entry.error}];
-            fill(about, h('div', {class: 'pair'},
-                h('section', null, h('h2', null, t('net.producers')), connections(entry.json.producers, 'bytes_recv')),
-                h('section', null, h('h2', null, t('net.consumers')), connections(entry.json.consumers, 'bytes_send'))),
-            errors.length > 0 && h('section', null, h('h2', null, t('streams.errors')),
-                h('ul', {class: 'small'}, errors.map(e => h('li', null, [e.at ? clock(e.at) : '', e.error].filter(Boolean).join(' ')))), hint(entry.kind) && h('p', {class: 'small muted'}, hint(entry.kind))));
+            const told = entry.errors.length || !entry.error ? entry.errors : [{at: 0, error: entry.error}];
+            producers.show(connections(entry.json.producers, 'bytes_recv'));
+            consumers.show(connections(entry.json.consumers, 'bytes_send'));
+            errors.show(told.map(e => [[e.at ? clock(e.at) : '', e.error].filter(Boolean).join(' '), '']));
+            failures.hidden = !told.length;
+            say(advice, hint(entry.kind));
+        },
+    };
+}
+
+/** A list that is drawn anew only where it says something else: what a visitor has selected in it stays. */
+function lines() {
+    const list = h('ul', {class: 'small'}), none = h('p', {class: 'muted'}, '–');
+    const items = new Keyed(list, ([text, , nth]) => `${nth} ${text}`, ([text]) => {
+        const end = h('span');
+        return {node: h('li', null, text, end), update: ([, number]) => say(end, number && ` · ${number}`)};
+    });
+    return {
+        node: h('div', null, list, none),
+        /** @param {string[][]} all text, and a number that changes */
+        show(all) {
+            items.show(all.map(([text, number], i) => [text, number, all.slice(0, i).filter(one => one[0] === text).length]));
+            list.hidden = !all.length;
+            none.hidden = all.length > 0;
         },
     };
 }
@@ -134,11 +162,12 @@ async function act(run) {
     streams.load();
 }
 
-/** @param {string} name */
-async function warm(name) {
-    const on = Object.hasOwn(await getJson('api/preload'), name);
-    await call(on ? 'DELETE' : 'PUT', 'api/preload', {query: {src: name}});
-    return t(on ? 'streams.warmOff' : 'streams.warmOn', {name});
+/** Keeps them warm; if all of them are, not any more. @param {string[]} names */
+async function warm(names) {
+    const kept = await getJson('api/preload'), on = !names.every(name => Object.hasOwn(kept, name));
+    for (const name of names) if (Object.hasOwn(kept, name) !== on) await call(on ? 'PUT' : 'DELETE', 'api/preload', {query: {src: name}});
+    if (names.length > 1) return t(on ? 'streams.warmAll' : 'streams.warmNone');
+    return t(on ? 'streams.warmOn' : 'streams.warmOff', {name: names[0]});
 }
 
 /** @param {string} name */
@@ -202,39 +231,32 @@ function show() {
     const list = all.filter(e => (!states.value || e.state === states.value) && (!words || `${e.name} ${source(e)} ${e.error}`.toLowerCase().includes(words)));
     const sort = url.searchParams.get('sort') ?? 'name', column = COLUMNS.find(([key]) => key === sort.replace('-', ''));
     if (column && sort !== 'name') {
-        const of = column[2], sign = sort.startsWith('-') ? -1 : 1;
-        list.sort((a, b) => sign * (typeof of(a) === 'number' ? of(a) - of(b) : String(of(a)).localeCompare(String(of(b)))));
+        const of = column[2], sign = sort.startsWith('-') ? -1 : 1, order = orderOf(list.map(e => String(of(e))));
+        list.sort((a, b) => sign * (typeof of(a) === 'number' ? of(a) - of(b) : order(of(a), of(b))));
     }
     for (const [i, [key]] of COLUMNS.entries()) heads[i].setAttribute('aria-sort', sort === key ? 'ascending' : sort === `-${key}` ? 'descending' : 'none');
     rows.show(list.flatMap(entry => [{key: `r${entry.name}`, entry}, ...(opened.has(entry.name) ? [{key: `d${entry.name}`, entry, detail: true}] : [])]));
     /** @type {HTMLElement} */ (table.parentElement).hidden = !list.length;
-    fill(filler, ...(list.length ? [] : all.length ? [empty(t('streams.none'), button(t('streams.clear'), () => {
+    refill(filler, list.length ? 'rows' : all.length ? 'filter' : 'none', () => list.length ? [] : all.length ? [empty(t('streams.none'), button(t('streams.clear'), () => {
         find.value = states.value = '';
         url.searchParams.delete('state');
         keep('q', '');
-    }))] : [noCameras()]));
+    }))] : [noCameras()]);
     summary.hidden = !all.length;
     const sum = (/** @type {(e: Entry) => number} */ of) => all.reduce((n, e) => n + of(e), 0);
     say(summary, [t('streams.count', {n: all.length}), t('live.count.live', {n: all.filter(e => ['live', 'warm', 'lingering'].includes(e.state)).length}),
         t('streams.in', {rate: rate(sum(e => e.bitsIn))}), t('streams.out', {rate: rate(sum(e => e.bitsOut))})].join(' · '));
+    for (const kept of [selected, opened]) for (const name of kept) if (!streams.all.has(name)) kept.delete(name);
     bulk.hidden = !selected.size;
-    if (selected.size) {
-        const names = [...selected];
-        fill(bulk, h('span', null, t('streams.selected', {n: names.length})), h('a', {class: 'button', href: address('./', {src: names})}, t('streams.openGrid')),
-            button(t('streams.kick'), () => act(async () => {
-                for (const name of names) await kick(name);
-                return t('streams.kickedAll');
-            })),
-            button(t('streams.warm'), () => act(async () => {
-                for (const name of names) await warm(name);
-                return t('streams.warmAll');
-            })), button(t('streams.clearSelection'), () => {
-                selected.clear();
-                show();
-            }));
-    }
+    say(count, t('streams.selected', {n: selected.size}));
+    inGrid.href = address('./', {src: [...selected]});
 }
 streams.addEventListener('change', show);
+
+function clear() {
+    selected.clear();
+    show();
+}
 
 const focusable = () => /** @type {HTMLElement[]} */ ([...body.querySelectorAll('tr:not(.detail)')]);
 /** @param {number} by */
@@ -247,8 +269,5 @@ bind('ArrowDown', t('keys.move'), () => move(1));
 bind('ArrowUp', t('keys.move'), () => move(-1));
 bind('Enter', t('keys.open'), () => current()?.querySelector('a')?.click());
 bind('x', t('streams.select'), () => /** @type {HTMLElement|null} */ (current()?.querySelector('input'))?.click());
-bind('Escape', t('streams.clearSelection'), () => {
-    selected.clear();
-    show();
-});
+bind('Escape', t('streams.clearSelection'), clear);
 setInterval(() => document.hidden || show(), 1000);
