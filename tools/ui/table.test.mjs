@@ -115,3 +115,51 @@ test('columns in the order of people, both ways', {skip}, async () => {
     assert.deepEqual(await names(), ['cam2', 'cam10', '门', 'Cam3']);
     await done();
 });
+
+test('several are deleted after a question, by the key too, and come back', {skip}, async () => {
+    const {server, page, press, choose, names, said, until, done} = await table({a: from('demo:'), b: from('demo:'), c: from('demo:')});
+    await page.focus('tbody tr:nth-child(3)');
+    await page.keyboard.press('Delete');
+    await page.waitForSelector('dialog input');
+    await page.type('dialog input', 'c');
+    await press('Delete stream', 'dialog');
+    await said(/^c is deleted/);
+    await until(() => document.querySelectorAll('tbody tr').length === 2);
+    await choose('a', 'b');
+    await press('Delete streams');
+    await page.waitForSelector('dialog input');
+    assert.match(await page.$eval('dialog', n => n.textContent ?? ''), /Delete 2 streams\?a, bType how many they are/);
+    await page.type('dialog input', '3');
+    assert.equal(await page.$eval('dialog .danger', n => /** @type {any} */ (n).disabled), true);
+    await page.keyboard.press('Backspace');
+    await page.type('dialog input', '2');
+    await press('Delete streams', 'dialog');
+    await said(/2 streams are deleted/);
+    await until(() => !document.querySelector('tbody tr') && document.querySelector('.toast button'));
+    await press('Undo', '.toast');
+    await said(/2 streams are back/);
+    assert.deepEqual([await names(), server.state.calls], [[], ['delete c', 'delete a', 'delete b', 'apply v4']]);
+    await done();
+});
+
+test('one that fails is tried again', {skip}, async () => {
+    const failing = {producers: [{url: 'rtsp://192.168.1.64/x', error: 'connection refused', error_kind: 'unreachable'}], consumers: null}, tried = /** @type {string[]} */ ([]);
+    const {page, press, until, said, done} = await table({}, {answers: {
+        'GET api/streams': call => {
+            if (!call.query.get('src')) return {a: failing, b: from('demo:')};
+            tried.push(String(call.query));
+            if (tried.length > 1) return {};
+            call.response.statusCode = 500;
+            return 'rtsp: still refused';
+        },
+    }});
+    for (const nth of [2, 1]) await press('Details', `tbody tr:nth-child(${nth})`);
+    await until(() => document.querySelectorAll('.detail').length === 2);
+    assert.deepEqual(await page.$$eval('.detail', rows => rows.map(row => [...row.querySelectorAll('button')].some(b => b.textContent === 'Retry now' && b.checkVisibility()))), [true, false]);
+    await press('Retry now');
+    await said(/rtsp: still refused/);
+    await press('Retry now');
+    await said(/a answers/);
+    assert.deepEqual(tried, Array(2).fill('src=a&video=all&audio=all'));
+    await done(/500 \(Internal/);
+});

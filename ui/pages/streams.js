@@ -54,7 +54,8 @@ const bulk = h('div', {class: 'row', hidden: true}, count, inGrid,
         for (const name of selected) await kick(name);
         return t('streams.kickedAll');
     })),
-    button(t('streams.warm'), () => act(() => warm([...selected]))), button(t('streams.clearSelection'), () => clear()));
+    button(t('streams.warm'), () => act(() => warm([...selected]))), button(t('streams.delete', {n: 2}), () => remove([...selected]), {icon: 'trash', class: 'danger'}),
+    button(t('streams.clearSelection'), () => clear()));
 const filler = h('div', null, h('div', {class: 'skeleton'}));
 main.append(h('div', {class: 'stack'}, summary, bulk, h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('nav.streams')}, table), filler));
 
@@ -82,7 +83,7 @@ function line(first) {
         show();
     }, {icon: 'more', bare: true});
     const cell = (/** @type {string} */ label, /** @type {any} */ kid, name = '') => h('td', {'data-label': t(label), class: name}, kid);
-    const node = h('tr', {class: 'lead', tabindex: '-1'}, cell('streams.select', h('label', {class: 'check'}, box), 'pick'), cell('streams.name', h('a', {href: address('camera.html', {src: name}), title: name}, name), 'title'),
+    const node = h('tr', {class: 'lead', tabindex: '-1', data: {name}}, cell('streams.select', h('label', {class: 'check'}, box), 'pick'), cell('streams.name', h('a', {href: address('camera.html', {src: name}), title: name}, name), 'title'),
         cell('streams.state', state.node), cell('streams.source', from, 'from'), cell('streams.codec', codec, 'whole'), cell('streams.viewers', viewers), cell('streams.rate', rates, 'rate'),
         cell('streams.release', release), h('td', {class: 'num wide'}, more));
     return {
@@ -108,12 +109,12 @@ function line(first) {
 
 /** @param {Entry} first */
 function detail(first) {
-    const {name} = first, about = h('div', {class: 'stack'});
+    const {name} = first, about = h('div', {class: 'stack'}), again = button(t('common.retryNow'), () => act(() => retry(name)), {class: 'primary'});
     const actions = h('div', {class: 'row'},
         h('a', {class: 'button', href: address('camera.html', {src: name})}, t('keys.open')), h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')),
         h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {q: name})}, t('nav.log')),
-        button(t('streams.warm'), () => act(() => warm([name]))), button(t('streams.kick'), () => act(() => kick(name))),
-        button(t('streams.delete'), () => remove(name), {icon: 'trash', class: 'danger'}));
+        again, button(t('streams.warm'), () => act(() => warm([name]))), button(t('streams.kick'), () => act(() => kick(name))),
+        button(t('streams.delete', {n: 1}), () => remove([name]), {icon: 'trash', class: 'danger'}));
     const producers = lines(), consumers = lines(), errors = lines(), advice = h('p', {class: 'small muted'});
     const failures = h('section', null, h('h2', null, t('streams.errors')), errors.node, advice);
     fill(about, h('div', {class: 'pair'}, h('section', null, h('h2', null, t('net.producers')), producers.node), h('section', null, h('h2', null, t('net.consumers')), consumers.node)), failures);
@@ -125,6 +126,7 @@ function detail(first) {
         update({entry}) {
             // Who comes later knows only what is wrong now.
             const told = entry.errors.length || !entry.error ? entry.errors : [{at: 0, error: entry.error}];
+            again.hidden = !['failed', 'retrying'].includes(entry.state);
             producers.show(connections(entry.json.producers, 'bytes_recv'));
             consumers.show(connections(entry.json.consumers, 'bytes_send'));
             errors.show(told.map(e => [[e.at ? clock(e.at) : '', e.error].filter(Boolean).join(' '), '']));
@@ -170,6 +172,12 @@ async function warm(names) {
     return t(on ? 'streams.warmOn' : 'streams.warmOff', {name: names[0]});
 }
 
+/** Opens it for a moment. @param {string} name */
+async function retry(name) {
+    await call('GET', 'api/streams', {query: {src: name, video: 'all', audio: 'all'}, limit: 60_000});
+    return t('streams.answers', {name});
+}
+
 /** @param {string} name */
 async function kick(name) {
     const {sessions} = await getJson('api/rs/sessions', {stream: name, ended: '0'});
@@ -177,42 +185,41 @@ async function kick(name) {
     return t('streams.kicked', {n: sessions.length});
 }
 
-/** Asks for the name; what is deleted can be taken back for ten seconds. @param {string} name */
-function remove(name) {
-    const word = h('input', {type: 'text', autocomplete: 'off', spellcheck: 'false', 'aria-label': t('streams.typeName')});
+/** Asks for the name, or how many they are; what is deleted can be taken back for ten seconds. @param {string[]} names */
+function remove(names) {
+    const one = names.length === 1, name = one ? names[0] : t('streams.count', {n: names.length}), key = one ? name : String(names.length);
+    const word = h('input', {type: 'text', autocomplete: 'off', spellcheck: 'false', 'aria-label': t(one ? 'streams.typeName' : 'streams.typeCount')});
     const dialog = ask({
-        title: t('streams.deleteTitle', {name}), body: h('label', {class: 'field'}, t('streams.typeName'), word), yes: t('streams.delete'), danger: true,
+        title: t('streams.deleteTitle', {name}), body: [!one && h('p', {class: 'clip'}, names.join(', ')), h('label', {class: 'field'}, t(one ? 'streams.typeName' : 'streams.typeCount'), word)],
+        yes: t('streams.delete', {n: names.length}), danger: true,
         onyes: () => act(async () => {
-            const undo = await take(name);
-            opened.delete(name);
-            selected.delete(name);
-            const text = t('streams.deleted', {name});
+            const undo = await take(names), text = t('streams.deleted', {name, n: names.length});
             if (undo) setTimeout(() => toast(text, {undo: () => act(undo)}));
             return text;
         }),
     });
     const yes = /** @type {HTMLButtonElement} */ (dialog.querySelector('.danger'));
     yes.disabled = true;
-    word.addEventListener('input', () => yes.disabled = word.value !== name);
+    word.addEventListener('input', () => yes.disabled = word.value !== key);
 }
 
-/** Deletes a stream. @param {string} name @returns {Promise<(() => Promise<string>)|null>} how to take that back; `null` if there is no way */
-async function take(name) {
-    const file = () => call('GET', 'api/config').catch(() => null), before = await file(), text = await before?.text();
-    const sources = (streams.all.get(name)?.json.producers ?? []).map(p => p.url ?? '').filter(Boolean);
-    await call('DELETE', 'api/streams', {query: {src: name}});
+/** Deletes streams. @param {string[]} names @returns {Promise<(() => Promise<string>)|null>} how to take that back; `null` if there is no way */
+async function take(names) {
+    const what = {name: names[0], n: names.length}, file = () => call('GET', 'api/config').catch(() => null), before = await file(), text = await before?.text();
+    const all = names.map(name => ({name, src: (streams.all.get(name)?.json.producers ?? []).map(p => p.url ?? '').filter(Boolean)}));
+    for (const name of names) await call('DELETE', 'api/streams', {query: {src: name}});
     // Who sees the file as it is can put it back as it was, unless it is changed from now on.
     const after = before && etag(before) && text ? await file() : null, base = after ? etag(after) : '';
     if (base) {
         return async () => {
             const {status} = await call('POST', 'api/rs/config/apply', {query: {base}, body: text, accept: [409]});
-            return t(status === 409 ? 'streams.backConflict' : 'streams.back', {name});
+            return t(status === 409 ? 'streams.backConflict' : 'streams.back', what);
         };
     }
-    if (!sources.length || sources.some(s => s.includes('***'))) return null;
+    if (all.some(({src}) => !src.length || src.some(s => s.includes('***')))) return null;
     return async () => {
-        await call('PUT', 'api/streams', {query: {name, src: sources}});
-        return t('streams.back', {name});
+        for (const query of all) await call('PUT', 'api/streams', {query});
+        return t('streams.back', what);
     };
 }
 
@@ -269,5 +276,9 @@ bind('ArrowDown', t('keys.move'), () => move(1));
 bind('ArrowUp', t('keys.move'), () => move(-1));
 bind('Enter', t('keys.open'), () => current()?.querySelector('a')?.click());
 bind('x', t('streams.select'), () => /** @type {HTMLElement|null} */ (current()?.querySelector('input'))?.click());
+bind('Delete', t('streams.delete', {n: 1}), () => {
+    const name = current()?.dataset.name, names = selected.size ? [...selected] : name ? [name] : [];
+    if (names.length) remove(names);
+});
 bind('Escape', t('streams.clearSelection'), clear);
 setInterval(() => document.hidden || show(), 1000);
