@@ -115,7 +115,7 @@ function decide() {
     requestAnimationFrame(() => {
         deciding = false;
         const all = [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)));
-        const wish = document.querySelector('dialog[open]') ? [] : all.filter(tile => tile.wishes);
+        const wish = document.querySelector('dialog[open]') ? [] : all.filter(tile => tile.wishes).sort((a, b) => b.asked - a.asked);
         if (wish.length) loadPlaying();
         if (playing) for (const tile of wish) tile.playing ??= new playing.Playing(tile.picture, () => tile.update(tile.entry));
         const fit = playing?.budget.choose(wish);

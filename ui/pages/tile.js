@@ -26,6 +26,8 @@ export class Tile {
     sound = false;
     /** It would play if the budget allowed it. */
     saving = false;
+    /** When somebody has asked for just this one: the last one comes first. */
+    asked = 0;
     /** The lesser stream of the same camera, if there is one. @type {string|undefined} */
     low;
     /** @type {'auto'|'high'|'low'} */
@@ -45,6 +47,8 @@ export class Tile {
     #stillAge = 0;
     #stillAt = 0;
     #asking = false;
+    /** There is no still picture of it. */
+    #bare = false;
     #ended = false;
     #chip = chip();
     /** @type {HTMLButtonElement|null} */
@@ -148,6 +152,7 @@ export class Tile {
     want() {
         this.wanted = true;
         this.stopped = false;
+        this.asked = Date.now();
         this.node.focus({preventScroll: true});
         this.grid.change();
     }
@@ -172,7 +177,7 @@ export class Tile {
         const text = playing ? '' : failed ? entry.error : this.saving ? t('tile.saving') : old;
         say(this.note, text);
         this.note.hidden = !text;
-        this.start.hidden = playing || this.saving && !failed;
+        this.start.hidden = playing || this.saving && !failed && !this.#bare;
         this.start.classList.toggle('again', failed);
         say(/** @type {Node} */ (this.start.lastChild), failed ? t('common.retryNow') : t('tile.start'));
         this.over.hidden = !text && this.start.hidden;
@@ -227,6 +232,7 @@ export class Tile {
         this.#asking = true;
         const still = await poster(this.entry.name);
         this.#asking = false;
+        this.#bare = !still && !this.#stillUrl;
         if (this.#on || this.#ended) return still && URL.revokeObjectURL(still.url);
         if (still) {
             const old = this.picture.querySelector('.still');
@@ -241,6 +247,7 @@ export class Tile {
             this.update(this.entry);
         } else if (!this.picture.querySelector('.still')) {
             this.picture.replaceChildren(h('div', {class: 'still none'}, icon('camera')));
+            this.update(this.entry);
         }
         if (this.saving) this.#still = setTimeout(() => this.#stills(), STILL_EVERY);
     }
