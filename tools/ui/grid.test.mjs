@@ -25,7 +25,7 @@ async function live(streams, {width = 1280, height = 800, query = '', options = 
     page.on('console', msg => msg.type() === 'error' && faults.push(msg.text()));
     page.on('pageerror', err => faults.push(String(err)));
     await page.evaluateOnNewDocument(`(${pageCamera})(${stripCells})`);
-    await page.goto(`${server.url}?lang=en${query}`);
+    await page.goto(`${server.url}${query || '?lang=en'}`);
     if (Object.keys(streams).length) await page.waitForSelector('.tile');
     return {server, page, async done(/** @type {RegExp|undefined} */ expected = undefined) {
         await page.close();
@@ -200,4 +200,30 @@ test('a tile that may not play and has no still picture has its button: it plays
     await page.waitForSelector(`${last} rs-player`);
     assert.equal(await page.$eval(last, n => n === document.activeElement), true);
     await done();
+});
+
+test('a narrow tile has room for its name, its state in words and all of its buttons; a phone has two columns', {skip}, async () => {
+    const running = {producers: [{id: 1, format_name: 'rtsp'}], consumers: [{id: 2, format_name: 'webrtc'}]};
+    const picture = {'GET api/rs/poster': (/** @type {any} */ {response}) => {
+        response.setHeader('content-type', 'image/svg+xml').setHeader('age', '240');
+        return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 9"/>';
+    }};
+    for (const [language, width, height] of /** @type {[string, number, number][]} */ ([['en', 390, 844], ['zh', 390, 844], ['en', 844, 390]])) {
+        const {page, done} = await live({cam1: running, cam1_sub: running, cam2: idle}, {width, height, query: `?lang=${language}&cols=4`, options: {answers: picture}});
+        await page.waitForSelector('[data-name=cam1].playing .about:not(:empty)');
+        await page.waitForSelector('[data-name=cam2] .note:not([hidden])');
+        await page.evaluate(() => /** @type {any} */ (document.querySelector('.tools .compact')).click());
+        await page.waitForSelector('.arrange button');
+        const cut = await page.evaluate(() => [...document.querySelectorAll('.tile')].flatMap(tile => {
+            const box = tile.getBoundingClientRect(), frame = /** @type {Element} */ (tile.querySelector('.frame')).getBoundingClientRect();
+            const parts = [...tile.querySelectorAll('.name, .state, .bar button, .note')].filter(one => one.checkVisibility());
+            return parts.filter(one => {
+                const {left, right, top} = one.getBoundingClientRect();
+                return left < box.left || right > box.right || top < frame.top || one.scrollWidth > one.clientWidth || one.matches('.note') && one.scrollHeight > one.clientHeight;
+            }).map(one => `${one.className} ${one.textContent}`);
+        }));
+        assert.deepEqual(cut, [], language);
+        assert.equal(await page.$eval('.grid', node => getComputedStyle(node).gridTemplateColumns.split(' ').length), 2);
+        await done();
+    }
 });
