@@ -40,6 +40,7 @@ const choose = (page, text) => page.evaluate(words => {
     select.value = [...select.options].find(o => o.text.startsWith(words))?.value ?? 'none';
     select.dispatchEvent(new Event('change'));
 }, text);
+const chosen = page => page.$eval('.tools select', select => /** @type {any} */ (select).selectedOptions[0].text);
 /** What is seldom used is loaded when it is. */
 const press = async (page, within, label) => (await page.waitForSelector(`${within} [aria-label="${label}"]`)).evaluate(node => node.click());
 /** The button of the page with these words. @param {import('puppeteer-core').Page} page @param {string} words */
@@ -83,6 +84,41 @@ test('a layout is arranged, kept, opened elsewhere and deleted', {skip}, async (
     await page.waitForFunction(() => [.../** @type {any} */ (document.querySelector('.tools select')).options].some(o => o.text === 'Delete layout x'));
     await choose(page, 'Delete layout x');
     assert.deepEqual(await names(page), ['a', 'b', 'c']);
+    await page.waitForSelector('.toast button');
+    assert.match(await page.$eval('.toast', n => n.textContent ?? ''), /^x is deleted/);
+    await click(page, 'Undo');
+    assert.deepEqual([await chosen(page), await names(page)], ['x', ['c', 'a']]);
+    await done();
+});
+
+test('the address follows what is shown, and a layout has its name again after a reload', {skip}, async () => {
+    const {page, done} = await live({a: idle, b: idle, c: idle}, {query: '?lang=en&src=a&src=gone&src=b'});
+    await page.waitForFunction(() => /there is no stream gone/.test(document.querySelector('.summary')?.textContent ?? ''));
+    const reload = async () => {
+        await page.reload();
+        await page.waitForSelector('.tile');
+    };
+    await click(page, 'Arrange');
+    await press(page, '[data-name=b]', 'Move forward');
+    await page.select('[aria-label=Columns]', '3');
+    assert.match(page.url(), /\?src=b&src=a&cols=3$/);
+    await choose(page, 'Save layout');
+    await write(page, 'Yard');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => !document.querySelector('dialog'));
+    await reload();
+    assert.deepEqual([await chosen(page), await names(page)], ['Yard', ['b', 'a']]);
+    await page.keyboard.press('[');
+    assert.equal(await chosen(page), 'Not saved');
+    await reload();
+    assert.deepEqual([await chosen(page), await page.$eval('.grid', n => /** @type {any} */ (n).dataset.cols)], ['Not saved', '2']);
+    await page.keyboard.press(']');
+    assert.equal(await chosen(page), 'Yard', 'as it is kept');
+    await choose(page, 'All cameras');
+    await page.select('[aria-label=Columns]', '2');
+    assert.equal(new URL(page.url()).search, '');
+    await reload();
+    assert.deepEqual([await names(page), await page.$eval('.grid', n => /** @type {any} */ (n).dataset.cols)], [['a', 'b', 'c'], '2']);
     await done();
 });
 

@@ -90,6 +90,7 @@ export default {
     'live.empty': 'No cameras yet.',
     'live.emptyAbout': 'Give the address of a camera, or let the server search your network. No camera at hand? The address demo: is a built-in test camera.',
     'live.unknown': 'None of these streams exists: {names}',
+    'live.missing': 'there is no stream {names}',
     'live.columns': 'Columns',
     'live.auto': 'Columns: auto',
     'live.cols': '{n} columns',

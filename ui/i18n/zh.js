@@ -90,6 +90,7 @@ export default {
     'live.empty': '还没有摄像头。',
     'live.emptyAbout': '输入摄像头的地址，或让服务器搜索局域网。手边没有摄像头？地址 demo: 是内置的测试摄像头。',
     'live.unknown': '这些视频流都不存在：{names}',
+    'live.missing': '不存在：{names}',
     'live.columns': '列数',
     'live.auto': '列数：自动',
     'live.cols': '{n} 列',

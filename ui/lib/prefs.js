@@ -102,6 +102,9 @@ export function query(layout) {
 /** @param {URLSearchParams} params @returns {Layout} */
 export const fromQuery = params => ({name: '', src: params.getAll('src').filter(Boolean), cols: columns(params.get('cols')), big: params.get('big') ?? ''});
 
+/** One without a name, with the name under which just that is kept, if there is one. @param {Layout} layout @returns {Layout} */
+export const named = layout => layout.name ? layout : ({...layout, name: layouts().find(one => query(one) === query(layout))?.name ?? ''});
+
 /** The same names with one moved by some places. @param {string[]} names @param {string} name @param {number} by */
 export function moved(names, name, by) {
     const at = names.indexOf(name), to = Math.max(0, Math.min(names.length - 1, at + by));

@@ -6,10 +6,10 @@
  */
 import {button, fill, h, Keyed, refill, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
-import {forgetLayout, fromQuery, layouts, moved, pairs, query, recall, remember} from '../lib/prefs.js';
+import {forgetLayout, fromQuery, keepLayout, layouts, moved, named, pairs, query, recall, remember} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
 import {Streams} from '../lib/streams.js';
-import {bind, empty, failed, noCameras, notice, shell, watch} from '../shell/shell.js';
+import {bind, empty, failed, noCameras, notice, shell, toast, watch} from '../shell/shell.js';
 import {Tile} from './tile.js';
 
 const params = new URLSearchParams(location.search);
@@ -27,9 +27,11 @@ let playing = null;
 /** @type {Set<string>} */
 let always = new Set(recall('always', []));
 let allAlways = recall('alwaysAll', false);
+/** All cameras, as the visitor last wanted them. */
+const everything = () => ({name: '', src: [], cols: recall('cols', 0), big: ''});
 /** What is shown: the address, or the layout that was shown last. */
-let layout = ['src', 'cols', 'big'].some(name => params.has(name)) ? fromQuery(params)
-    : layouts().find(one => one.name === recall('layout', '')) ?? {name: '', src: [], cols: recall('cols', 0), big: ''};
+let layout = ['src', 'cols', 'big'].some(name => params.has(name)) ? named(fromQuery(params))
+    : layouts().find(one => one.name === recall('layout', '')) ?? everything();
 /** What arranges tiles, while somebody does. @type {typeof import('./arrange.js')|null} */
 let arranging = null;
 /** @type {Record<string, 'auto'|'high'|'low'>} */
@@ -173,15 +175,15 @@ function show() {
     // Tiles play a moment after they are seen: what plays them is there by then.
     if ([...byNode.values()].some(tile => tile.would)) loadPlaying();
     const unknown = !list.length && streams.all.size ? t('live.unknown', {names: only.join(', ')}) : '';
-    refill(filler, list.length ? 'tiles' : unknown, () => list.length ? [] : [unknown ? empty(unknown, button(t('live.layoutAll'), () => use({name: '', src: [], cols: recall('cols', 0), big: ''}), {class: 'primary'})) : noCameras()]);
+    refill(filler, list.length ? 'tiles' : unknown, () => list.length ? [] : [unknown ? empty(unknown, button(t('live.layoutAll'), () => use(everything()), {class: 'primary'})) : noCameras()]);
     tools.hidden = !streams.all.size;
     roving();
     decide();
     if (list.length > room) return more();
     const count = (/** @type {string[]} */ ...states) => list.filter(entry => states.includes(entry.state)).length;
-    const bad = count('failed', 'retrying'), asleep = count('idle', 'queued');
+    const bad = count('failed', 'retrying'), asleep = count('idle', 'queued'), missing = only.filter(name => !streams.all.has(name));
     say(summary, list.length ? [t('live.count.live', {n: count('live', 'lingering', 'warm', 'dialling')}), asleep ? t('live.count.idle', {n: asleep}) : '',
-        bad ? t('live.count.bad', {n: bad}) : '', lastRelease].filter(Boolean).join(' · ') : '');
+        bad ? t('live.count.bad', {n: bad}) : '', missing.length ? t('live.missing', {names: missing.join(', ')}) : '', lastRelease].filter(Boolean).join(' · ') : '');
 }
 
 /** Makes room for more tiles once what is there has been painted. */
@@ -239,21 +241,25 @@ bind(' ', t('keys.startStop'), onTile(tile => tile.player ? tile.stop() : tile.w
 bind('m', t('tile.sound'), onTile(tile => tile.player && tile.grid.listen(tile)));
 bind('f', t('tile.full'), onTile(tile => tile.node.requestFullscreen?.()));
 bind(['1', '2', '3', '4', '5', '6', '7', '8', '9'], t('keys.tile'), ev => /** @type {HTMLElement|undefined} */ (grid.children[Number(ev.key) - 1])?.focus());
-bind(']', t('live.columns'), () => setColumns(Math.min(6, columns() + 1)));
-bind('[', t('live.columns'), () => setColumns(Math.max(1, columns() - 1)));
+bind(']', t('live.columns'), () => choose(Math.min(6, columns() + 1)));
+bind('[', t('live.columns'), () => choose(Math.max(1, columns() - 1)));
 
-const choice = h('select', {'aria-label': t('live.columns'), onchange: () => setColumns(Number(choice.value))},
+const choice = h('select', {'aria-label': t('live.columns'), onchange: () => choose(Number(choice.value))},
     [0, 1, 2, 3, 4, 5, 6].map(n => h('option', {value: n}, n ? t('live.cols', {n}) : t('live.auto'))));
 /** @param {number} n 0: as many as fit */
 function setColumns(n) {
-    layout.cols = n;
-    if (!layout.name && !layout.src.length) remember('cols', n);
     choice.value = String(n);
     grid.style.setProperty('--cols', String(n || 1));
     grid.classList.toggle('fixed', n > 0);
     grid.dataset.cols = String(n);
 }
 setColumns(layout.cols);
+/** The visitor wants other columns. @param {number} n */
+function choose(n) {
+    if (!layout.src.length) remember('cols', n);
+    setColumns(n);
+    settle({...layout, name: '', cols: n});
+}
 
 const all = button(t('live.playAll'), () => {
     for (const name of shown) asked.add(name);
@@ -268,30 +274,34 @@ const keep = h('input', {type: 'checkbox', checked: allAlways, onchange: () => {
     decide();
 }});
 
-/** Another arrangement, which has no name yet. @param {Partial<import('../lib/prefs.js').Layout>} what @param {Tile} tile */
+/** Another arrangement. @param {Partial<import('../lib/prefs.js').Layout>} what @param {Tile} tile */
 function change(what, tile) {
-    layout = {...layout, name: '', src: layout.src.length ? layout.src : shown, ...what};
-    if (!layout.src.length) layout.src = [];
+    settle({...layout, name: '', src: layout.src.length ? layout.src : shown, ...what});
     show();
-    choices();
     if (tile.node.isConnected) tile.node.focus({preventScroll: true});
+}
+/** What is shown is in the address too, and has its name. @param {import('../lib/prefs.js').Layout} next */
+function settle(next) {
+    layout = named(next);
+    choices();
+    window.history.replaceState(null, '', query({...layout, cols: layout.src.length ? layout.cols : 0}) || location.pathname);
 }
 /** @param {import('../lib/prefs.js').Layout} next */
 function use(next) {
-    layout = {...next};
     remember('layout', next.name || null);
     setColumns(next.cols);
+    settle(next);
     show();
-    choices();
-    window.history.replaceState(null, '', query({...layout, cols: layout.name || layout.src.length ? layout.cols : 0}) || location.pathname);
 }
 const saved = h('select', {'aria-label': t('live.layouts'), onchange: () => {
     const value = saved.value;
     if (value === '+') loadArranging(it => it.nameLayout(layout.name, name => ({...layout, name, src: layout.src.length ? layout.src : shown}), use));
     else if (value === '-') {
-        forgetLayout(layout.name);
-        use({name: '', src: [], cols: recall('cols', 0), big: ''});
-    } else use(layouts().find(one => `=${one.name}` === value) ?? {name: '', src: [], cols: recall('cols', 0), big: ''});
+        const gone = layout;
+        forgetLayout(gone.name);
+        use(everything());
+        toast(t('streams.deleted', {name: gone.name, n: 1}), {undo: () => keepLayout(gone) && use(gone)});
+    } else use(layouts().find(one => `=${one.name}` === value) ?? everything());
     choices();
 }});
 function choices() {
