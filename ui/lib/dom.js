@@ -113,6 +113,25 @@ export class Keyed {
 }
 
 /**
+ * Exactly one child of an element is reached by the Tab key, with the buttons and links in it; arrows go on from there.
+ * @param {HTMLElement} parent
+ * @returns {() => void} to be called when there are other children
+ */
+export function rove(parent) {
+    const children = () => /** @type {HTMLElement[]} */ ([...parent.children]);
+    parent.addEventListener('focusin', ev => {
+        const now = children().find(one => one.contains(/** @type {Node} */ (ev.target)));
+        for (const one of children()) {
+            one.tabIndex = one === now ? 0 : -1;
+            for (const inner of /** @type {NodeListOf<HTMLElement>} */ (one.querySelectorAll('button, a'))) inner.tabIndex = one.tabIndex;
+        }
+    });
+    return () => {
+        if (!children().some(one => one.tabIndex === 0)) children()[0]?.setAttribute('tabindex', '0');
+    };
+}
+
+/**
  * Icons: paths on a field of 24 by 24, drawn as lines 1.8 wide, or as wide as said; 0: filled. They are here and not in a file of drawings, so that they are there with
  * the first paint and while the server is away.
  * @type {Record<string, string|[string, number]>}

@@ -3,42 +3,15 @@
  * events, and pages that show rates ask now and then. Below: the state of a stream in words and as a chip, and what its JSON tells.
  */
 import {h, say} from './dom.js';
-import {duration, has, t} from './i18n.js';
+import {duration, has, orderOf, t} from './i18n.js';
 import {Gatherer, getJson} from './server.js';
+
+export {orderOf};
 
 /** Events that change a list: it is loaded again. */
 const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed', 'streams_changed'];
 /** Milliseconds between two tellings of what events have changed: hundreds of them may come at once. */
 const TELL_EVERY = 250;
-/** Made once, and only for names that need it: it costs more than it does, and nothing is painted before. @type {Intl.Collator|undefined} */
-let collator;
-/** Names that are put into the order of a collator without one. Their signs that are neither letter nor digit, in that order. */
-const PLAIN = /^[\w -]*$/, SIGNS = ' _-';
-
-/**
- * Names in the order of people: `cam2` before `cam10`.
- * @param {string[]} names
- * @returns {(a: string, b: string) => number} 0 only for the same name
- */
-export function orderOf(names) {
-    if (!names.every(name => PLAIN.test(name) && !/\d{17}/.test(name))) {
-        collator ??= new Intl.Collator(undefined, {numeric: true});
-        const {compare} = collator;
-        return (a, b) => compare(a, b) || byCode(a, b);
-    }
-    const keys = new Map(names.map(name => [name, keyOf(name)]));
-    return (a, b) => byCode(keys.get(a) ?? a, keys.get(b) ?? b);
-}
-
-/** @param {string} a @param {string} b */
-const byCode = (a, b) => a < b ? -1 : Number(a > b);
-
-/** What a collator looks at: signs before digits before letters, then small letters before large ones, then what is left. @param {string} name */
-function keyOf(name) {
-    const text = name.replace(/\d+/g, digits => digits.padStart(16, '0')).replace(/[ _-]/g, sign => String.fromCharCode(1 + SIGNS.indexOf(sign)));
-    return `${text.toLowerCase()}\0${text.replace(/[a-z]/gi, letter => letter < 'a' ? letter.toLowerCase() : letter.toUpperCase())}\0${name}`;
-}
-
 /**
  * @typedef {object} Entry
  * @property {string} name

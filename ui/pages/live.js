@@ -4,7 +4,7 @@
  *
  * `?src=a&src=b&cols=3&big=a` shows some of them; layouts are such addresses with a name.
  */
-import {button, fill, h, Keyed, refill, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, refill, rove, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {forgetLayout, fromQuery, keepLayout, layouts, moved, named, pairs, query, recall, remember} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
@@ -206,18 +206,7 @@ setInterval(async () => {
     decide();
 }, 2000);
 
-/** Exactly one tile is reached by the Tab key; arrows go on from there. */
-function roving() {
-    const nodes = /** @type {HTMLElement[]} */ ([...grid.children]);
-    if (!nodes.some(node => node.tabIndex === 0)) nodes[0]?.setAttribute('tabindex', '0');
-}
-grid.addEventListener('focusin', (/** @type {FocusEvent} */ ev) => {
-    const node = /** @type {HTMLElement|null} */ (/** @type {HTMLElement} */ (ev.target).closest('.tile'));
-    for (const other of /** @type {HTMLElement[]} */ ([...grid.children])) {
-        other.tabIndex = other === node ? 0 : -1;
-        for (const one of /** @type {NodeListOf<HTMLElement>} */ (other.querySelectorAll('button, a'))) one.tabIndex = other === node ? 0 : -1;
-    }
-});
+const roving = rove(grid);
 
 const current = () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('.tile') ?? null);
 const columns = () => getComputedStyle(grid).gridTemplateColumns.split(' ').length;

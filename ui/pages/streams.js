@@ -190,7 +190,7 @@ function remove(names) {
     const one = names.length === 1, name = one ? names[0] : t('streams.count', {n: names.length}), key = one ? name : String(names.length);
     const word = h('input', {type: 'text', autocomplete: 'off', spellcheck: 'false', 'aria-label': t(one ? 'streams.typeName' : 'streams.typeCount')});
     const dialog = ask({
-        title: t('streams.deleteTitle', {name}), body: [!one && h('p', {class: 'clip'}, names.join(', ')), h('label', {class: 'field'}, t(one ? 'streams.typeName' : 'streams.typeCount'), word)],
+        title: t('streams.deleteTitle', {name}), body: [!one && h('p', {class: 'mono'}, names.join(', ')), h('label', {class: 'field'}, t(one ? 'streams.typeName' : 'streams.typeCount'), word)],
         yes: t('streams.delete', {n: names.length}), danger: true,
         onyes: () => act(async () => {
             const undo = await take(names), text = t('streams.deleted', {name, n: names.length});

@@ -47,8 +47,6 @@ export class Tile {
     #stillAge = 0;
     #stillAt = 0;
     #asking = false;
-    /** There is no still picture of it. */
-    #bare = false;
     #ended = false;
     #chip = chip();
     /** @type {HTMLButtonElement|null} */
@@ -150,9 +148,7 @@ export class Tile {
     }
 
     want() {
-        this.wanted = true;
-        this.stopped = false;
-        this.asked = Date.now();
+        Object.assign(this, {wanted: true, stopped: false, asked: Date.now()});
         this.node.focus({preventScroll: true});
         this.grid.change();
     }
@@ -177,7 +173,7 @@ export class Tile {
         const text = playing ? '' : failed ? entry.error : this.saving ? t('tile.saving') : old;
         say(this.note, text);
         this.note.hidden = !text;
-        this.start.hidden = playing || this.saving && !failed && !this.#bare;
+        this.start.hidden = playing || this.saving && !failed && !this.picture.querySelector('.none');
         this.start.classList.toggle('again', failed);
         say(/** @type {Node} */ (this.start.lastChild), failed ? t('common.retryNow') : t('tile.start'));
         this.over.hidden = !text && this.start.hidden;
@@ -232,7 +228,6 @@ export class Tile {
         this.#asking = true;
         const still = await poster(this.entry.name);
         this.#asking = false;
-        this.#bare = !still && !this.#stillUrl;
         if (this.#on || this.#ended) return still && URL.revokeObjectURL(still.url);
         if (still) {
             const old = this.picture.querySelector('.still');
