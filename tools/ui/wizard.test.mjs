@@ -8,6 +8,7 @@ import {once} from 'node:events';
 import {createServer} from 'node:net';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
+import {fixture} from './pages-fixture.mjs';
 import {BINARY, freePort, rs2rtc} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
@@ -119,4 +120,110 @@ test('a wrong password, a port that is closed, and a camera that sends nothing: 
     closed.close();
     silent.close();
     assert.deepEqual(await (await fetch(`${server.url}api/streams`)).json(), {}, 'nothing was saved');
+});
+
+/** The page, with a server that answers as told. @param {string} lang @param {Parameters<typeof fixture>[0]} [options] */
+async function opened(lang = 'en', options = {}) {
+    const own = await fixture({base: '/', ...options}), page = await chromium.browser.newPage();
+    await page.goto(`${own.url}add.html?lang=${lang}`);
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'src' && document.querySelector('.examples button'));
+    return {own, page, done: async () => {
+        await page.close();
+        own.close();
+    }};
+}
+/** @param {import('puppeteer-core').Page} page @param {string} name of the field that has the focus in the end */
+const focused = (page, name) => page.waitForFunction(name => document.activeElement?.getAttribute('name') === name, {polling: 20}, name);
+/** Types something else into a field. @param {import('puppeteer-core').Page} page @param {string} name @param {string} text */
+async function retype(page, name, text) {
+    await page.$eval(`[name=${name}]`, node => /** @type {HTMLInputElement} */ (node).select());
+    await page.type(`[name=${name}]`, text);
+}
+/** Buttons that can be seen, but for those of the frame, the examples and the search. @param {import('puppeteer-core').Page} page */
+const buttons = page => page.$$eval('main form .row:not(.examples) button', nodes => nodes.filter(n => n.checkVisibility()).map(n => n.textContent));
+
+test('another address, user or password: what the test has shown is gone, and only what was tested is saved', {skip}, async () => {
+    const {own, page, done} = await opened();
+    await page.keyboard.type('rtsp://192.168.1.64/a');
+    await page.keyboard.press('Enter');
+    await focused(page, 'name');
+    assert.deepEqual(await buttons(page), ['Test', 'Save camera']);
+    for (const [field, value] of [['src', 'rtsp://192.168.1.64/b'], ['user', 'admin'], ['secret', 'word']]) {
+        await page.type(`[name=${field}]`, ' ');
+        await page.keyboard.press('Backspace');
+        await retype(page, field, value);
+        assert.deepEqual(await buttons(page), ['Test'], field);
+        assert.equal(await page.$eval('.checks', n => n.checkVisibility()), false, field);
+        assert.match(await page.$eval('main form', n => n.textContent ?? ''), /address was changed: test it again/, field);
+        await page.keyboard.press('Enter');
+        await focused(page, 'name');
+        assert.doesNotMatch(await page.$eval('main form', n => n.textContent ?? ''), /was changed/);
+    }
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => /is added/.test(document.querySelector('main')?.textContent ?? ''));
+    assert.deepEqual(own.state.calls.at(-1), 'put camera_64 rtsp://admin:word@192.168.1.64/b');
+    await done();
+});
+
+test('an address that is changed while it is tested: that test ends, and says nothing into the next one', {skip}, async () => {
+    let ends = () => {};
+    const gone = new Promise(resolve => {
+        ends = () => resolve(undefined);
+    });
+    const {page, done} = await opened('en', {answers: {'POST api/rs/test': call => {
+        const {src} = JSON.parse(call.body), line = value => call.response.write(`${JSON.stringify(value)}\n`);
+        line({step: 'connect', state: src.includes('slow') ? 'run' : 'ok'});
+        if (src.includes('slow')) return new Promise(resolve => call.response.on('close', () => {
+            ends();
+            resolve(call.response.end());
+        }));
+        line({step: 'picture', state: 'ok', ms: 80});
+        return call.response.end();
+    }}});
+    await page.keyboard.type('rtsp://slow/x');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.checks li');
+    await retype(page, 'src', 'rtsp://fast/x');
+    assert.deepEqual(await buttons(page), ['Test']);
+    await page.keyboard.press('Enter');
+    await focused(page, 'name');
+    await gone;
+    assert.deepEqual(await page.$$eval('.checks li', nodes => nodes.map(n => n.querySelector('.state')?.textContent)), ['Reach and log in', 'Picture']);
+    assert.deepEqual(await buttons(page), ['Test', 'Save camera']);
+    await done();
+});
+
+test('a name that is taken: the button says what it does, in another colour, in both languages', {skip}, async () => {
+    for (const [lang, replace, save, warning] of [['en', 'Replace', 'Save camera', /will be replaced/], ['zh', '替换', '保存摄像头', /将被替换/]]) {
+        const {own, page, done} = await opened(lang);
+        await page.keyboard.type('rtsp://192.168.1.64/a');
+        await page.keyboard.press('Enter');
+        await focused(page, 'name');
+        await page.keyboard.type('gate');
+        const last = 'main form:nth-of-type(2)';
+        assert.equal((await buttons(page)).at(-1), replace);
+        assert.equal(await page.$eval(`${last} .row button`, n => n.className), 'danger');
+        assert.match(await page.$eval(`${last} .state[data-state=warn]`, n => n.textContent ?? ''), warning);
+        await page.keyboard.type('2');
+        assert.equal((await buttons(page)).at(-1), save);
+        assert.equal(await page.$eval(`${last} .row button`, n => n.className), 'primary');
+        assert.equal(await page.$(`${last} [data-state=warn]`), null);
+        assert.deepEqual(own.state.calls.filter(one => one.startsWith('put')), []);
+        await done();
+    }
+});
+
+test('a camera that could not be replaced is not called saved', {skip}, async () => {
+    const {page, done} = await opened('en', {answers: {'PUT api/streams': call => {
+        call.response.statusCode = 500;
+        return 'the file cannot be written';
+    }}});
+    await page.keyboard.type('rtsp://192.168.1.64/a');
+    await page.keyboard.press('Enter');
+    await focused(page, 'name');
+    await page.keyboard.type('gate');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => /file cannot be written/.test(document.querySelector('.toast')?.textContent ?? ''));
+    assert.deepEqual(await buttons(page), ['Test', 'Replace']);
+    await done();
 });

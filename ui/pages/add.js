@@ -25,11 +25,15 @@ let streams = /** @type {Record<string, any>} */ ({});
 /** @type {AbortController|null} */
 let testing = null;
 let worked = false;
+/** The source that the test shown is about, which is the one to save; empty: none, or its address was changed. */
+let tested = '';
+/** The address was changed after its test. */
+let changed = false;
 
 const steps = h('ol', {class: 'steps'}, ['find', 'test', 'name', 'done'].map((one, i) => h('li', {data: {step: one}}, `${i + 1} ${t(`add.${one}`)}`)));
 const src = h('input', {type: 'text', name: 'src', placeholder: 'rtsp://192.168.1.64/stream1', spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', required: true, oninput: onSource, onpaste: () => setTimeout(takeApart)});
-const user = h('input', {type: 'text', name: 'user', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false'});
-const password = h('input', {type: 'password', name: 'secret', autocomplete: 'off'});
+const user = h('input', {type: 'text', name: 'user', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', oninput: onSource});
+const password = h('input', {type: 'password', name: 'secret', autocomplete: 'off', oninput: onSource});
 const reveal = h('input', {type: 'checkbox', onchange: () => password.type = reveal.checked ? 'text' : 'password'});
 const help = h('p', {class: 'muted small', role: 'status'}), examples = h('div', {class: 'row small examples'});
 const testButton = h('button', {class: 'primary'}, t('add.testButton')), cancel = button(t('common.cancel'), () => testing?.abort());
@@ -80,10 +84,21 @@ async function load() {
 
 function onSource() {
     const scheme = schemeOf(src.value);
-    const text = FILE_ONLY.includes(scheme) ? t('add.fileOnly') : scheme && schemes.length && !schemes.includes(scheme) && /:\/\/|^[a-z]+:$/.test(src.value) ? t('add.unknownScheme', {scheme}) : '';
+    if (tested && source() !== tested) drop();
+    const text = FILE_ONLY.includes(scheme) ? t('add.fileOnly') : scheme && schemes.length && !schemes.includes(scheme) && /:\/\/|^[a-z]+:$/.test(src.value) ? t('add.unknownScheme', {scheme}) : changed ? t('add.changed') : '';
     say(help, text);
-    testButton.disabled = FILE_ONLY.includes(scheme);
-    worked = false;
+    testButton.disabled = FILE_ONLY.includes(scheme) || testing !== null;
+}
+
+const source = () => compose(src.value, user.value, password.value);
+
+/** What the test has shown is true no more. */
+function drop() {
+    testing?.abort();
+    testing = null;
+    tested = '';
+    changed = cancel.hidden = result.hidden = naming.hidden = true;
+    step('find');
 }
 
 /** A pasted address with a password in it: the parts go where they belong. */
@@ -101,8 +116,11 @@ const ORDER = ['connect', 'tracks', 'picture', 'keyframes', 'release'];
 async function test() {
     testing?.abort();
     takeApart();
-    const mine = new AbortController(), source = compose(src.value, user.value, password.value);
+    const mine = new AbortController();
     testing = mine;
+    tested = source();
+    changed = false;
+    say(help, '');
     step('test');
     result.hidden = false;
     naming.hidden = done.hidden = true;
@@ -115,7 +133,7 @@ async function test() {
     const rows = {};
     let broken = '';
     try {
-        const response = await call('POST', 'api/rs/test', {body: {src: source}, signal: mine.signal, limit: 60_000});
+        const response = await call('POST', 'api/rs/test', {body: {src: tested}, signal: mine.signal, limit: 60_000});
         for await (const line of linesOf(response)) {
             rows[line.step] ??= checks.appendChild(h('li', {data: {step: line.step}}));
             fill(rows[line.step], ...describe(line));
@@ -125,10 +143,12 @@ async function test() {
         }
         announce(broken ? t('add.testFailed') : t('add.testDone'));
     } catch (err) {
+        // The next one shows its own.
+        if (testing !== mine) return;
         if (mine.signal.aborted) checks.append(h('li', null, h('span', {class: 'state', data: {state: 'skip'}}, t('add.cancelled'))));
         else checks.append(h('li', null, h('span', {class: 'state', data: {state: 'fail'}}, t('add.test')), h('span', {class: 'why'}, explain(err))));
     }
-    if (testing === mine) testing = null;
+    testing = null;
     testButton.disabled = FILE_ONLY.includes(schemeOf(src.value));
     cancel.hidden = true;
     if (!worked && !mine.signal.aborted) offer(false);
@@ -185,8 +205,6 @@ function offer(good) {
         name.value = suggest(compose(src.value, '', ''), one => Object.hasOwn(streams, one));
         name.dataset.made = name.value;
     }
-    say(saveButton, good ? t('add.save') : t('add.saveAnyway'));
-    saveButton.className = good ? 'primary' : '';
     checkName();
     if (!good) return;
     step('name');
@@ -196,29 +214,33 @@ function offer(good) {
 
 function checkName() {
     const text = name.value.trim(), exists = Object.hasOwn(streams, text);
+    nameHelp.className = exists ? 'state' : 'small';
+    nameHelp.dataset.state = exists ? 'warn' : '';
     say(nameHelp, !text ? t('add.nameEmpty') : exists ? t('add.nameTaken') : '');
+    say(saveButton, t(exists ? 'add.replace' : worked ? 'add.save' : 'add.saveAnyway'));
+    saveButton.className = exists ? 'danger' : worked ? 'primary' : '';
     saveButton.disabled = !text;
 }
 
 async function save() {
     testing?.abort();
-    const source = compose(src.value, user.value, password.value), text = name.value.trim();
-    if (!text || !source) return;
+    const text = name.value.trim();
+    if (!text || !tested) return;
     let warning = '';
     saveButton.disabled = true;
     try {
-        await call('PUT', 'api/streams', {query: {name: text, src: source}});
+        await call('PUT', 'api/streams', {query: {name: text, src: tested}});
     } catch (err) {
-        // The stream may be there although the file could not be written.
+        // A new one may be there although the file could not be written; one that was there is as it was.
         const now = await getJson('api/streams').catch(() => ({}));
-        if (!Object.hasOwn(now, text)) {
+        if (!Object.hasOwn(now, text) || Object.hasOwn(streams, text)) {
             saveButton.disabled = false;
             return toast(explain(err));
         }
         warning = `${t('add.untilRestart')} ${explain(err)}`;
     }
     streams[text] = {};
-    password.value = user.value = src.value = name.value = '';
+    tested = password.value = user.value = src.value = name.value = '';
     form.hidden = result.hidden = naming.hidden = true;
     done.hidden = false;
     step('done');
