@@ -3,7 +3,7 @@
  * media path and one camera. Nobody else is asked.
  */
 import {button, fill, h, say} from '../lib/dom.js';
-import {duration, number, t} from '../lib/i18n.js';
+import {duration, number, orderOf, t} from '../lib/i18n.js';
 import {throughput, tryPath} from '../lib/paths.js';
 import {call, explain, getJson} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
@@ -49,9 +49,9 @@ async function run() {
         able.webrtc ? '' : t('why.noWebrtc'));
     await Promise.all([server(check(list, t('doctor.server'))), socket(check(list, 'WebSocket')), events(check(list, t('doctor.events'))), engine(check(list, 'FFmpeg')), figures(check(list, t('doctor.figures')))]);
     try {
-        const streams = await getJson('api/streams');
-        fill(choice, Object.keys(streams).sort().map(name => h('option', {value: name}, name)));
-        go.disabled = !Object.keys(streams).length;
+        const names = Object.keys(await getJson('api/streams'));
+        fill(choice, names.sort(orderOf(names)).map(name => h('option', {value: name}, name)));
+        go.disabled = !names.length;
     } catch {
         go.disabled = true;
     }

@@ -2,58 +2,99 @@
  * All addresses of a stream, with who can play each, ready to copy; and what can be done towards the camera: play a sound, publish.
  * `?src=NAME`.
  */
-import {button, fill, h} from '../lib/dom.js';
+import {button, fill, h, Keyed, say} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
-import {codecsOf} from '../lib/streams.js';
+import {codecsOf, Streams} from '../lib/streams.js';
 import {places, snippets} from '../lib/urls.js';
 import {bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const name = new URLSearchParams(location.search).get('src') ?? '';
 const {main, tools} = shell({page: 'links', title: t('nav.links'), of: name ? t('links.for', {name}) : undefined});
-watch(new Feed('streams'));
+const feed = new Feed('streams'), streams = new Streams(feed);
+watch(feed);
 
-async function load() {
-    let streams, info;
+/** What `api` tells, once it has. @type {any} */
+let info = null;
+/** What the stream carries, or carried when it ran last. @type {string[]} */
+let codecs = [];
+/** A banner of this page is shown. */
+let broken = false;
+/** What stands there instead of addresses. */
+let said = '';
+
+const choice = h('select', {'aria-label': t('sessions.stream'), onchange: () => location.href = address('links.html', {src: choice.value})});
+tools.append(choice);
+const carries = h('p', {class: 'muted', role: 'status'});
+const fit = h('ul', {class: 'urls'}), unfit = h('ul', {class: 'urls'}), count = h('summary'), more = h('details', null, count, unfit), others = h('section', {class: 'card'});
+const rows = [fit, unfit].map(list => new Keyed(list, place => place.key, row));
+const frame = h('div', {class: 'stack'}, carries, fit, more, others,
+    act('links.play', 'links.playAbout', 'https://…/sound.mp3', src => call('POST', 'api/streams', {query: {dst: name, src}, limit: 30_000}), () => call('POST', 'api/streams', {query: {dst: name, src: ''}})),
+    act('links.publish', 'links.publishAbout', 'rtsp://…', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000})));
+
+/** Shows what has changed since the last time, and leaves the rest as it is: somebody may be typing there. */
+async function show() {
     try {
-        [streams, info] = await Promise.all([getJson('api/streams'), getJson('api')]);
+        if (!streams.loaded && streams.problem) throw streams.problem;
+        info ??= await getJson('api');
     } catch (err) {
-        return failed(err, load);
+        broken = feed.state !== 'lost';
+        return broken && failed(err, () => streams.load());
     }
-    notice('');
-    const names = Object.keys(streams).sort();
-    const choice = h('select', {'aria-label': t('sessions.stream'), onchange: () => location.href = address('links.html', {src: choice.value})},
-        h('option', {value: ''}, t('links.choose')), names.map(one => h('option', {value: one, selected: one === name}, one)));
-    fill(tools, choice);
-    if (!name) return fill(main, empty(names.length ? t('links.which') : t('live.empty')));
-    if (!Object.hasOwn(streams, name)) return fill(main, empty(t('camera.unknown', {name}), h('a', {class: 'button', href: 'streams.html'}, t('nav.streams'))));
-    show(streams[name], info);
+    if (!streams.loaded) return;
+    if (broken) notice('');
+    broken = false;
+    const names = streams.sorted().map(entry => entry.name);
+    if (choice.dataset.names !== String(names)) {
+        choice.dataset.names = String(names);
+        fill(choice, h('option', {value: ''}, t('links.choose')), names.map(one => h('option', {value: one, selected: one === name}, one)));
+    }
+    const entry = streams.all.get(name);
+    if (entry) return list(entry.json);
+    const text = name ? t('camera.unknown', {name}) : names.length ? t('links.which') : t('live.empty');
+    if (said !== text) fill(main, empty(text, name && h('a', {class: 'button', href: 'streams.html'}, t('nav.streams'))));
+    said = text;
+}
+streams.addEventListener('change', show);
+feed.addEventListener('restarted', () => {
+    info = null;
+});
+
+/** @param {import('../lib/streams.js').Stream} stream */
+function list(stream) {
+    const now = codecsOf(stream);
+    if (now.length) codecs = now;
+    const listen = String(info.rtsp?.listen ?? ''), about = {name, base: new URL('./', location.href).href, host: location.hostname, rtspPort: listen.split(':').pop() ?? '', codecs};
+    const all = places(about), misfits = all.filter(p => p.misfit), texts = snippets(about);
+    say(carries, codecs.length ? t('links.codecs', {codecs: codecs.join(' + ')}) : t('links.idle'));
+    rows[0].show(all.filter(p => !p.misfit));
+    rows[1].show(misfits);
+    more.hidden = !misfits.length;
+    say(count, t('links.unfit', {n: misfits.length}));
+    if (others.dataset.texts !== String(texts)) {
+        others.dataset.texts = String(texts);
+        fill(others, h('h2', null, t('links.snippets')), texts.map(([title, text]) => h('details', null, h('summary', null, title), h('div', {class: 'row'}, h('pre', {class: 'grow', tabindex: '0'}, text), copier(() => text)))));
+    }
+    if (!frame.isConnected) fill(main, frame);
+    said = '';
 }
 
-/** @param {any} stream @param {any} info */
-function show(stream, info) {
-    const codecs = codecsOf(stream);
-    const listen = String(info.rtsp?.listen ?? ''), about = {name, base: new URL('./', location.href).href, host: location.hostname.includes(':') ? `[${location.hostname.replace(/[[\]]/g, '')}]` : location.hostname, rtspPort: listen.split(':').pop() ?? '', codecs};
-    const all = places(about), fit = all.filter(p => !p.misfit), unfit = all.filter(p => p.misfit);
-    fill(main, h('div', {class: 'stack'},
-        h('p', {class: 'muted'}, codecs.length ? t('links.codecs', {codecs: codecs.join(' + ')}) : t('links.idle')),
-        h('ul', {class: 'urls'}, fit.map(row)),
-        unfit.length > 0 && h('details', null, h('summary', null, t('links.unfit', {n: unfit.length})), h('ul', {class: 'urls'}, unfit.map(row))),
-        h('section', {class: 'card'}, h('h2', null, t('links.snippets')), snippets(about).map(([title, text]) => h('details', null, h('summary', null, title), h('div', {class: 'row'}, h('pre', {class: 'grow', tabindex: '0'}, text), copier(text))))),
-        act('links.play', 'links.playAbout', 'https://…/sound.mp3', src => call('POST', 'api/streams', {query: {dst: name, src}, limit: 30_000}), () => call('POST', 'api/streams', {query: {dst: name, src: ''}})),
-        act('links.publish', 'links.publishAbout', 'rtsp://…', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000}))));
-}
-
-/** @param {string} text */
-const copier = text => button(t('common.copy'), () => copied(text), {icon: 'copy'});
+/** @param {() => string} text */
+const copier = text => button(t('common.copy'), () => copied(text()), {icon: 'copy'});
 
 /** @param {import('../lib/urls.js').Place} place */
 function row(place) {
+    const url = h('code'), who = h('span', {class: 'who small muted'}), open = place.page && h('a', {class: 'button', target: '_blank', rel: 'noopener'}, t('keys.open'));
     const share = 'share' in navigator && place.page;
-    return h('li', {class: place.misfit ? 'unfit' : '', data: {url: place.url}}, h('strong', null, t(`link.${place.key}`)), h('code', null, place.url),
-        h('span', {class: 'row'}, copier(place.url), place.page && h('a', {class: 'button', href: place.url, target: '_blank', rel: 'noopener'}, t('keys.open')),
-            button('QR', () => code(place), {icon: 'qr'}), share && button(t('links.share'), () => navigator.share({url: place.url, title: name}).catch(() => {}))),
-        h('span', {class: 'who small muted'}, place.misfit ? t('links.misfit', {codecs: place.misfit}) : t(`who.${place.who}`)));
+    const node = h('li', {class: place.misfit ? 'unfit' : ''}, h('strong', null, t(`link.${place.key}`)), url,
+        h('span', {class: 'row'}, copier(() => place.url), open, button('QR', () => code(place), {icon: 'qr'}), share && button(t('links.share'), () => navigator.share({url: place.url, title: name}).catch(() => {}))), who);
+    return {node, update(/** @type {import('../lib/urls.js').Place} */ now) {
+        place = now;
+        node.dataset.url = now.url;
+        if (open) open.href = now.url;
+        say(url, now.url);
+        say(who, now.misfit ? t('links.misfit', {codecs: now.misfit}) : t(`who.${now.who}`));
+    }};
 }
 
 /** @param {import('../lib/urls.js').Place} place */
@@ -71,7 +112,7 @@ async function code(place) {
  */
 function act(title, about, hint, run, end) {
     const input = h('input', {type: 'text', placeholder: hint, spellcheck: 'false', autocomplete: 'off', 'aria-label': t(title), class: 'grow'});
-    const say = async (/** @type {() => Promise<any>} */ what) => {
+    const tell = async (/** @type {() => Promise<any>} */ what) => {
         try {
             await what();
             toast(t('common.done'));
@@ -81,8 +122,7 @@ function act(title, about, hint, run, end) {
     };
     return h('form', {class: 'card', onsubmit: (/** @type {Event} */ ev) => {
         ev.preventDefault();
-        if (input.value.trim()) say(() => run(input.value.trim()));
-    }}, h('h2', null, t(title)), h('p', {class: 'muted small'}, t(about)), h('div', {class: 'row'}, input, h('button', null, t(title)), end && button(t('tile.stop'), () => say(end))));
+        if (input.value.trim()) tell(() => run(input.value.trim()));
+    }}, h('h2', null, t(title)), h('p', {class: 'muted small'}, t(about)), h('div', {class: 'row'}, input, h('button', null, t(title)), end && button(t('tile.stop'), () => tell(end))));
 }
 bind('c', t('common.copy'), () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('.urls li'))?.querySelector('button')?.click());
-load();

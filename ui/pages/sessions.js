@@ -3,7 +3,7 @@
  * loaded again when something happens. `?reason=` filters.
  */
 import {button, fill, h, Keyed, say} from '../lib/dom.js';
-import {duration, has, t} from '../lib/i18n.js';
+import {duration, has, orderOf, t} from '../lib/i18n.js';
 import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
 import {agentName} from '../lib/streams.js';
 import {kindOf, lanes} from '../lib/svg.js';
@@ -194,7 +194,7 @@ function summary(gone) {
 async function tryIt() {
     const names = Object.keys(await getJson('api/streams').catch(() => ({})));
     if (!names.length) return toast(t('live.empty'));
-    const choice = h('select', {'aria-label': t('sessions.stream')}, names.sort().map(name => h('option', {value: name}, name)));
+    const choice = h('select', {'aria-label': t('sessions.stream')}, names.sort(orderOf(names)).map(name => h('option', {value: name}, name)));
     const result = h('p', {role: 'status', class: 'muted'}, t('sessions.tryAbout'));
     const run = button(t('sessions.tryRun'), measure, {class: 'primary', icon: 'play'});
     const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'try-title', onclose: () => dialog.remove()}, h('h2', {id: 'try-title'}, t('sessions.try')),
