@@ -83,5 +83,5 @@ test('sizes stay in their bounds', () => {
 
 test('third-party code is what its packages give', {skip: without(new URL('node_modules/esbuild', import.meta.url), 'esbuild')}, async () => {
     const {vendor} = await import('./vendor.mjs');
-    for (const [name, text] of Object.entries(await vendor())) assert.ok(read(`vendor/${name}`) === text, `${name}: run node tools/ui/vendor.mjs`);
+    for (const [name, text] of Object.entries(await vendor())) assert.ok(read(`../${name}`) === text, `${name}: run node tools/ui/vendor.mjs`);
 });

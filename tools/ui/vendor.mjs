@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Builds the third-party code of the web interface: one file per library in `ui/vendor`, with its licences and a list of what is
- * in it. `--check` builds into memory and fails if a byte differs from what is there.
+ * Builds the third-party code of the web interface: one file per library in `ui/vendor`, with its licences, and beside what they
+ * are built from a list of what is in them, which is served to nobody. `--check` builds into memory and fails if a byte differs from what is there.
  */
 import {createHash} from 'node:crypto';
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
@@ -9,9 +9,9 @@ import {fileURLToPath} from 'node:url';
 import {build, version} from 'esbuild';
 
 const HERE = fileURLToPath(new URL('./', import.meta.url));
-const OUT = fileURLToPath(new URL('../../ui/vendor/', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** @returns {Promise<Record<string, string>>} contents of the files in `ui/vendor` */
+/** @returns {Promise<Record<string, string>>} contents of the files, by their paths in the repository */
 export async function vendor() {
     const lock = JSON.parse(readFileSync(`${HERE}package-lock.json`, 'utf8')).packages;
     /** @type {Record<string, string>} */
@@ -23,7 +23,7 @@ export async function vendor() {
             legalComments: 'none', write: false, metafile: true,
         });
         const text = result.outputFiles[0].text;
-        files[`${name}.js`] = text;
+        files[`ui/vendor/${name}.js`] = text;
         const packages = [...new Set(Object.keys(result.metafile.inputs).flatMap(path => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []))].sort();
         for (const one of packages) {
             const {license} = JSON.parse(readFileSync(`${HERE}node_modules/${one}/package.json`, 'utf8'));
@@ -35,19 +35,19 @@ export async function vendor() {
             packages: packages.map(one => ({package: one, version: lock[`node_modules/${one}`].version, integrity: lock[`node_modules/${one}`].integrity})),
         });
     }
-    files['LICENSES.txt'] = [...licences.values()].join('\n----\n\n');
-    files['vendor.json'] = `${JSON.stringify(list, null, 2)}\n`;
+    files['ui/vendor/LICENSES.txt'] = [...licences.values()].join('\n----\n\n');
+    files['tools/ui/vendor/vendor.json'] = `${JSON.stringify(list, null, 2)}\n`;
     return files;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
     for (const [name, text] of Object.entries(await vendor())) {
-        const same = existsSync(OUT + name) && readFileSync(OUT + name, 'utf8') === text;
+        const same = existsSync(ROOT + name) && readFileSync(ROOT + name, 'utf8') === text;
         if (process.argv.includes('--check') && !same) {
-            console.error(`ui/vendor/${name} is not what its packages give: run node tools/ui/vendor.mjs`);
+            console.error(`${name} is not what its packages give: run node tools/ui/vendor.mjs`);
             process.exitCode = 1;
         } else if (!same) {
-            writeFileSync(OUT + name, text);
+            writeFileSync(ROOT + name, text);
         }
     }
 }
