@@ -8,7 +8,7 @@ import {hostOf, layout} from '../../ui/lib/graph.js';
 import {parse} from '../../ui/lib/hls.js';
 import {lineOf, LogList} from '../../ui/lib/loglist.js';
 import {compose, schemeOf, split, suggest} from '../../ui/lib/source.js';
-import {places, snippets} from '../../ui/lib/urls.js';
+import {boundTo, isLocal, places, seenAs, snippets} from '../../ui/lib/urls.js';
 import {children, describe, lookup, parents, pathOf, values} from '../../ui/lib/yaml-path.js';
 
 test('the budget: first ones play, exempt ones always, less when frames are dropped, more while none are', () => {
@@ -136,4 +136,13 @@ test('addresses of a stream carry its name, and say who cannot play it', () => {
     assert.deepEqual([url('hls', 'H264', 'AAC'), url('hls', 'H264', 'OPUS'), url('mp4', 'H264'), url('mp4', 'H264', 'PCMA')].map(one => one?.split('src=x')[1]), ['&mp4', '&mp4=all', '', '&mp4=all']);
     assert.equal(places({...about, rtspPort: ''}).filter(p => p.key.startsWith('rtsp')).length, 0);
     assert.doesNotMatch(snippets(about)[1][1].replace(/^ffmpeg .*? -i '/, '').replace(/' -c copy.*/, ''), /'/);
+});
+
+test('the server by another name', () => {
+    const base = 'https://127.0.0.1:1984/a/b/', as = (/** @type {string} */ wish) => seenAs(base, wish);
+    assert.deepEqual(['', 'cam.local', '192.168.1.5:1985', 'fd00::1', '[fd00::1]:80'].map(as), [base, 'https://cam.local:1984/a/b/', 'https://192.168.1.5:1985/a/b/', 'https://[fd00::1]:1984/a/b/', 'https://[fd00::1]:80/a/b/']);
+    assert.deepEqual(['http://cam.example.com', 'https://h/x/links.html?src=a', 'http://h:81/x/'].map(as), ['http://cam.example.com/', 'https://h/x/', 'http://h:81/x/']);
+    for (const none of ['a b', 'user@host', 'http://', 'http://user:word@host/', 'javascript:alert(1)', '<x>']) assert.equal(new URL(as(none)).username + new URL(as(none)).protocol, 'https:', none);
+    assert.deepEqual([':8554', '0.0.0.0:8554', '[::]:8554', '192.168.1.5:8554', '[fd00::1]:8554', ''].map(boundTo), ['', '', '', '192.168.1.5', '[fd00::1]', '']);
+    assert.deepEqual(['localhost', '127.0.0.1', '[::1]', '192.168.1.5', 'localhost.example.com'].map(isLocal), [true, true, true, false, false]);
 });

@@ -66,3 +66,62 @@ test('a stream that begins to run is seen, and nothing is lost that somebody is 
     assert.match(await page.$eval('main', n => n.textContent ?? ''), /carries H264/);
     await page.close();
 });
+
+/** The addresses that are shown. @param {import('puppeteer-core').Page} page @param {string} selector */
+const urls = (page, selector = '.urls li') => page.$$eval(selector, nodes => nodes.map(n => n.getAttribute('data-url') ?? ''));
+/** Tests an address and waits for what comes of it. @param {import('puppeteer-core').Page} page @param {string} path in it */
+async function tested(page, path) {
+    const row = `.urls li[data-url*="${path}"]`;
+    await page.$eval(row, n => /** @type {HTMLElement} */ ([...n.querySelectorAll('button')].find(one => one.textContent === 'Test')).click());
+    await page.waitForSelector(`${row} .state:not([hidden], [data-state=run])`, {timeout: 60_000});
+    return page.$eval(`${row} .state`, n => [n.getAttribute('data-state'), n.textContent]);
+}
+/** Nobody holds a camera any more. */
+async function free() {
+    for (const end = Date.now() + 30_000; ; await new Promise(resolve => setTimeout(resolve, 50))) {
+        const streams = await (await fetch(`${server.url}api/streams`)).json();
+        if (!Object.values(streams).some(stream => stream.consumers?.length)) return;
+        assert.ok(Date.now() < end, JSON.stringify(streams));
+    }
+}
+
+test('the server by another name: all addresses have it, and it is kept', {skip}, async () => {
+    const page = await open('links.html?src=cam2');
+    await page.waitForSelector('.urls li');
+    assert.match(await page.$eval('main', n => n.innerText), /only this machine does/);
+    await page.type('main .field input', 'cams.example.com:8080');
+    assert.deepEqual([...new Set((await urls(page)).map(url => new URL(url).host))], ['cams.example.com:8080', `cams.example.com:${server.rtsp}`]);
+    assert.doesNotMatch(await page.$eval('main', n => n.innerText), /only this machine does/);
+    assert.match(await page.$eval('section.card', n => n.textContent ?? ''), /http:\/\/cams\.example\.com:8080\/stream\.html/);
+    assert.equal(await page.$$eval('.urls button', nodes => nodes.some(n => n.textContent === 'Test' && n.checkVisibility())), false, 'from here it cannot be told');
+    await page.reload();
+    await page.waitForSelector('.urls li');
+    assert.ok((await urls(page)).every(url => new URL(url).hostname === 'cams.example.com'));
+    await page.$eval('main .field input', n => /** @type {HTMLInputElement} */ (n).select());
+    await page.keyboard.press('Backspace');
+    assert.ok((await urls(page)).every(url => new URL(url).hostname === new URL(server.url).hostname));
+    await page.close();
+});
+
+test('an address is tested: what answers, how soon, or why not; and nothing stays open', {skip}, async () => {
+    const page = await open('links.html?src=cam10');
+    await page.waitForSelector('.urls li');
+    const [state, text] = await tested(page, 'stream.ts');
+    assert.equal(state, 'ok');
+    assert.match(text ?? '', /^Answers: video\/mp2t, \d+(\.\d+)? (ms|s)$/);
+    assert.equal((await tested(page, 'frame.jpeg'))[1]?.startsWith('Answers: image/jpeg'), true);
+    assert.deepEqual((await tested(page, 'clip.mp4'))[0], 'fail');
+    await free();
+    await page.close();
+});
+
+test('a stream that nobody watches: its codecs are asked for, and the camera is let go', {skip}, async () => {
+    const page = await open('links.html?src=front%20door');
+    await says(page, /codecs are not known/);
+    await page.$eval('main .row button', n => /** @type {HTMLElement} */ (n).focus());
+    await page.keyboard.press('Enter');
+    await says(page, /carries H264 \+ OPUS/);
+    await free();
+    assert.deepEqual(await page.evaluate(() => [document.activeElement?.textContent, [...document.querySelectorAll('main button')].some(n => n.textContent === 'Test to see' && n.checkVisibility())]), ['This stream carries H264 + OPUS.', false]);
+    await page.close();
+});

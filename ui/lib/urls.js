@@ -53,6 +53,24 @@ export function places({name, base, host, rtspPort, codecs}) {
     return rtspPort ? all : all.filter(place => !place.key.startsWith('rtsp'));
 }
 
+/**
+ * The address of the pages as others reach them.
+ * @param {string} base as this browser does, with a slash at its end
+ * @param {string} wish a name or an address, with a port if it has another one, or all of what stands above a page there; anything else changes nothing
+ */
+export function seenAs(base, wish) {
+    if (/^https?:\/\/[^@]+$/i.test(wish) && URL.canParse(wish)) return new URL('./', wish).href;
+    const url = new URL(base);
+    url.host = /^[\da-f]*:[\da-f]*:[\da-f:.]*$/i.test(wish) ? `[${wish}]` : wish;
+    return url.href;
+}
+
+/** The address that a server listens on, if it is one and not all. @param {string} listen as in the configuration */
+export const boundTo = listen => listen.replace(/:\d*$/, '').replace(/^(0\.0\.0\.0|\[::\])$/, '');
+
+/** Only the machine itself means itself by it. @param {string} host */
+export const isLocal = host => /^(localhost|127[\d.]+|\[::1\])$/i.test(host);
+
 /** Text to copy into other programs. @param {{name: string, base: string, host: string, rtspPort: string}} about @returns {[string, string][]} */
 export function snippets({name, base, host, rtspPort}) {
     const q = encodeURIComponent(name), rtsp = `rtsp://${host}:${rtspPort}/${name.split('/').map(encodeURIComponent).join('/')}`;

@@ -3,10 +3,11 @@
  * `?src=NAME`.
  */
 import {button, fill, h, Keyed, say} from '../lib/dom.js';
-import {t} from '../lib/i18n.js';
+import {duration, t} from '../lib/i18n.js';
+import {recall, remember} from '../lib/prefs.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
 import {codecsOf, Streams} from '../lib/streams.js';
-import {places, snippets} from '../lib/urls.js';
+import {boundTo, isLocal, places, seenAs, snippets} from '../lib/urls.js';
 import {bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const name = new URLSearchParams(location.search).get('src') ?? '';
@@ -25,10 +26,24 @@ let said = '';
 
 const choice = h('select', {'aria-label': t('sessions.stream'), onchange: () => location.href = address('links.html', {src: choice.value})});
 tools.append(choice);
-const carries = h('p', {class: 'muted', role: 'status'});
+const carries = h('p', {class: 'muted', role: 'status', tabindex: '-1'}), look = button(t('links.look'), async () => {
+    say(carries, t('test.run'));
+    try {
+        codecs = codecsOf(await (await call('GET', 'api/streams', {query: {src: name, video: 'all', audio: 'all'}, limit: 30_000})).json());
+    } catch (err) {
+        toast(explain(err));
+    }
+    if (document.activeElement === look) carries.focus();
+    show();
+});
+/** By what others reach this server, and what it may be. */
+const host = h('input', {type: 'text', value: recall('host', ''), placeholder: location.host, list: 'hosts', spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', oninput: () => {
+    remember('host', host.value.trim() || null);
+    show();
+}}), hosts = h('datalist', {id: 'hosts'}), local = h('p', {class: 'state small', data: {state: 'warn'}}, t('links.local'));
 const fit = h('ul', {class: 'urls'}), unfit = h('ul', {class: 'urls'}), count = h('summary'), more = h('details', null, count, unfit), others = h('section', {class: 'card'});
 const rows = [fit, unfit].map(list => new Keyed(list, place => place.key, row));
-const frame = h('div', {class: 'stack'}, carries, fit, more, others,
+const frame = h('div', {class: 'stack'}, h('div', {class: 'row'}, carries, look), h('label', {class: 'field form'}, t('links.host'), host, hosts), local, fit, more, others,
     act('links.play', 'links.playAbout', 'https://…/sound.mp3', src => call('POST', 'api/streams', {query: {dst: name, src}, limit: 30_000}), () => call('POST', 'api/streams', {query: {dst: name, src: ''}})),
     act('links.publish', 'links.publishAbout', 'rtsp://…', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000})));
 
@@ -64,7 +79,12 @@ feed.addEventListener('restarted', () => {
 function list(stream) {
     const now = codecsOf(stream);
     if (now.length) codecs = now;
-    const listen = String(info.rtsp?.listen ?? ''), about = {name, base: new URL('./', location.href).href, host: location.hostname, rtspPort: listen.split(':').pop() ?? '', codecs};
+    const listen = String(info.rtsp?.listen ?? ''), bound = boundTo(listen), wish = host.value.trim();
+    const base = seenAs(new URL('./', location.href).href, wish), {hostname} = new URL(base);
+    const about = {name, base, host: !wish && bound || hostname, rtspPort: listen.split(':').pop() ?? '', codecs};
+    if (!hosts.firstChild) fill(hosts, [...new Set([location.host, info.host, bound])].map(one => one && h('option', {value: one})));
+    local.hidden = !isLocal(hostname);
+    look.hidden = codecs.length > 0;
     const all = places(about), misfits = all.filter(p => p.misfit), texts = snippets(about);
     say(carries, codecs.length ? t('links.codecs', {codecs: codecs.join(' + ')}) : t('links.idle'));
     rows[0].show(all.filter(p => !p.misfit));
@@ -85,10 +105,31 @@ const copier = text => button(t('common.copy'), () => copied(text()), {icon: 'co
 /** @param {import('../lib/urls.js').Place} place */
 function row(place) {
     const url = h('code'), who = h('span', {class: 'who small muted'}), open = place.page && h('a', {class: 'button', target: '_blank', rel: 'noopener'}, t('keys.open'));
-    const share = 'share' in navigator && place.page;
+    const share = 'share' in navigator && place.page, answer = h('p', {class: 'who small state', role: 'status', hidden: true});
+    const tell = (/** @type {string} */ state, /** @type {string} */ text) => {
+        answer.hidden = false;
+        answer.dataset.state = state;
+        say(answer, text);
+    };
+    // Its first bytes are enough.
+    const test = /\/api\/(?!webrtc)/.test(place.url) && button(t('add.testButton'), async () => {
+        const end = new AbortController(), from = performance.now();
+        tell('run', t('test.run'));
+        try {
+            const response = await call('GET', place.url, {signal: end.signal, limit: 30_000});
+            await response.body?.getReader().read();
+            tell('ok', t('links.answers', {type: response.headers.get('Content-Type') ?? String(response.status), ms: duration(performance.now() - from)}));
+        } catch (err) {
+            tell('fail', explain(err));
+        }
+        end.abort();
+    });
     const node = h('li', {class: place.misfit ? 'unfit' : ''}, h('strong', null, t(`link.${place.key}`)), url,
-        h('span', {class: 'row'}, copier(() => place.url), open, button('QR', () => code(place), {icon: 'qr'}), share && button(t('links.share'), () => navigator.share({url: place.url, title: name}).catch(() => {}))), who);
+        h('span', {class: 'row'}, copier(() => place.url), test, open, button('QR', () => code(place), {icon: 'qr'}), share && button(t('links.share'), () => navigator.share({url: place.url, title: name}).catch(() => {}))), who, answer);
     return {node, update(/** @type {import('../lib/urls.js').Place} */ now) {
+        // What was answered is about another one.
+        if (place.url !== now.url) answer.hidden = true;
+        if (test) test.hidden = new URL(now.url).origin !== location.origin;
         place = now;
         node.dataset.url = now.url;
         if (open) open.href = now.url;
