@@ -20,7 +20,7 @@ let schemes = [];
 let streams = /** @type {Record<string, any>} */ ({});
 /** @type {AbortController|null} */
 let testing = null;
-let worked = false;
+let worked = false, saving = false;
 /** The sources that the test shown is about, which are those to save; none: no test, or an address was changed. @type {string[]} */
 let tested = [];
 /** The address was changed after its test. */
@@ -56,7 +56,12 @@ h('div', {class: 'row'}, testButton, cancel, h('label', {class: 'check'}, reveal
 const result = h('section', {class: 'card', hidden: true}, h('h2', {tabindex: '-1'}, t('add.test')), checks, advice);
 const naming = h('form', {class: 'form card', hidden: true, onsubmit: (/** @type {Event} */ ev) => {
     ev.preventDefault();
-    save();
+    if (saving) return;
+    saving = true;
+    save().finally(() => {
+        saving = false;
+        checkName();
+    });
 }}, h('h2', {tabindex: '-1'}, t('add.name')), h('label', {class: 'field'}, t('streams.name'), name), nameHelp,
 h('label', {class: 'check'}, warm, t('add.warm')), h('label', {class: 'field'}, t('add.linger'), linger), h('div', {class: 'row'}, saveButton, h('span', {class: 'muted'}, t('add.notSaved'))));
 const done = h('section', {class: 'card', hidden: true});
@@ -184,7 +189,9 @@ function checkName() {
     say(nameHelp, !text ? t('add.nameEmpty') : taken ? t('add.nameTaken', {name: taken}) : names[1] ? t('add.lesserName', {name: names[1]}) : '');
     say(saveButton, t(taken ? 'add.replace' : worked ? 'add.save' : 'add.saveAnyway'));
     saveButton.className = taken ? 'danger' : worked ? 'primary' : '';
-    saveButton.disabled = !text;
+    // What is there keeps its own.
+    linger.disabled = taken !== '';
+    saveButton.disabled = !text || saving;
 }
 
 /** @param {string} one name @param {string} source @returns {Promise<string>} what did not work although it is there */
@@ -212,18 +219,19 @@ async function put(one, source) {
 
 async function save() {
     testing?.abort();
-    const text = name.value.trim(), names = namesOf(text), warnings = /** @type {string[]} */ ([]);
-    if (!text || !tested.length) return;
-    saveButton.disabled = true;
+    const text = name.value.trim(), names = namesOf(text), asked = tested, warnings = /** @type {string[]} */ ([]);
+    if (!text || !asked.length) return;
+    checkName();
+    const now = await getJson('api/streams').catch(() => streams), fresh = names.some(one => Object.hasOwn(now, one) && !Object.hasOwn(streams, one));
+    streams = now;
+    // Somebody else was quicker.
+    if (fresh) return;
     for (const [i, one] of names.entries()) {
         try {
-            warnings.push(await put(one, tested[i]));
+            warnings.push(await put(one, asked[i]));
             streams[one] = {};
         } catch (err) {
-            if (!i) {
-                saveButton.disabled = false;
-                return toast(explain(err));
-            }
+            if (!i) return toast(explain(err));
             warnings.push(`${one}: ${explain(err)}`);
         }
     }
