@@ -202,7 +202,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use super::super::time::Zone;
+    use super::super::time::tests::moment;
     use super::*;
 
     fn record() -> Record {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_two_forms() {
-        let stamp = Stamp::new(1_766_841_087_331_000_000, &Zone::utc());
+        let stamp = moment("UTC0");
         let mut record = record();
         record.prefix(Some("api"));
         let style = Style::new("UNIXMS");
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_long_record_is_cut_where_its_texts_are() {
-        let stamp = Stamp::new(1_766_841_087_331_000_000, &Zone::utc());
+        let stamp = moment("UTC0");
         let style = Style::new("UNIXMS");
         let mut short = record();
         let line = short.json(Level::INFO, &stamp, &style);

@@ -1,266 +1,259 @@
 //! Time stamps of log records: Unix time in JSON, local time of day for people.
-//!
-//! The zone is read from the system's zone file (TZif, RFC 8536) once; after its
-//! last transition the offset of the last one counts.
 
 use std::fmt::Write as _;
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
 use serde_json::Value;
 
-/// Offsets of the local time from UTC.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Zone {
-    /// (Unix seconds from which it counts, offset in seconds), ascending.
-    transitions: Vec<(i64, i64)>,
-    first: i64,
-}
+/// The zone of the people who read the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Zone(TimeZone);
 
 impl Zone {
-    /// UTC.
-    pub(crate) fn utc() -> Self {
-        Self::default()
-    }
-
-    /// The zone of `TZ`, else of `/etc/localtime`, else UTC.
+    /// The zone of `TZ`, else of the system, else UTC.
     pub(crate) fn local() -> Self {
-        let path = match std::env::var("TZ") {
-            Ok(name) if name.is_empty() => return Self::utc(),
-            Ok(name) => {
-                let name = name.trim_start_matches(':');
-                if name.starts_with('/') {
-                    name.to_owned()
-                } else if name.contains("..") {
-                    return Self::utc();
-                } else {
-                    format!("/usr/share/zoneinfo/{name}")
-                }
-            }
-            Err(_) => "/etc/localtime".to_owned(),
-        };
-        std::fs::read(path).ok().and_then(|bytes| Self::parse(&bytes)).unwrap_or_default()
-    }
-
-    /// Reads a TZif file; `None` if it is none.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let first = Header::parse(bytes)?;
-        // Version 2 files repeat everything with 64 bit times.
-        if first.version >= b'2' {
-            let rest = bytes.get(44 + first.body_len(4)?..)?;
-            let header = Header::parse(rest)?;
-            return header.zone(rest.get(44..)?, 8);
-        }
-        first.zone(bytes.get(44..)?, 4)
-    }
-
-    fn offset(&self, seconds: i64) -> i64 {
-        let after = self.transitions.partition_point(|(from, _)| *from <= seconds);
-        let last = after.checked_sub(1).and_then(|i| self.transitions.get(i));
-        last.map_or(self.first, |(_, offset)| *offset)
+        Self(TimeZone::try_system().unwrap_or(TimeZone::UTC))
     }
 }
 
-struct Header {
-    version: u8,
-    utc_flags: usize,
-    std_flags: usize,
-    leaps: usize,
-    times: usize,
-    types: usize,
-    chars: usize,
-}
-
-impl Header {
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        if bytes.get(..4)? != b"TZif" {
-            return None;
-        }
-        let count = |at: usize| -> Option<usize> {
-            let raw: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
-            usize::try_from(u32::from_be_bytes(raw)).ok().filter(|n| *n < 100_000)
-        };
-        Some(Self {
-            version: *bytes.get(4)?,
-            utc_flags: count(20)?,
-            std_flags: count(24)?,
-            leaps: count(28)?,
-            times: count(32)?,
-            types: count(36)?,
-            chars: count(40)?,
-        })
-    }
-
-    fn body_len(&self, size: usize) -> Option<usize> {
-        let times = self.times.checked_mul(size + 1)?;
-        let leaps = self.leaps.checked_mul(size + 4)?;
-        Some(times + self.types * 6 + self.chars + leaps + self.std_flags + self.utc_flags)
-    }
-
-    fn zone(&self, body: &[u8], size: usize) -> Option<Zone> {
-        let indexes = body.get(self.times * size..)?;
-        let types = indexes.get(self.times..)?;
-        let offset = |kind: usize| -> Option<i64> {
-            let raw: [u8; 4] = types.get(kind * 6..kind * 6 + 4)?.try_into().ok()?;
-            Some(i64::from(i32::from_be_bytes(raw)))
-        };
-        let mut transitions = Vec::with_capacity(self.times);
-        for n in 0..self.times {
-            let raw = body.get(n * size..(n + 1) * size)?;
-            let negative = raw.first()? & 0x80 != 0;
-            let start = if negative { -1i64 } else { 0 };
-            let time = raw.iter().fold(start, |t, b| (t << 8) | i64::from(*b));
-            transitions.push((time, offset(usize::from(*indexes.get(n)?))?));
-        }
-        Some(Zone { transitions, first: offset(0)? })
-    }
-}
-
-/// A moment, split for printing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp {
-    nanos: i128,
-    seconds: i64,
-    offset: i64,
-}
+/// A moment as the zone sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamp(ZonedDateTime);
 
 impl Stamp {
-    /// Nanoseconds since 1970.
-    pub(crate) fn new(nanos: i128, zone: &Zone) -> Self {
-        let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(0);
-        Self { nanos, seconds, offset: zone.offset(seconds) }
+    /// `moment` in the zone.
+    pub(crate) fn new(moment: Timestamp, zone: &Zone) -> Self {
+        Self(moment.to_zoned_datetime(zone.0.clone()))
     }
 
     /// Now.
     pub(crate) fn now(zone: &Zone) -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Self::new(since.map_or(0, |d| i128::try_from(d.as_nanos()).unwrap_or(0)), zone)
+        Self::new(Timestamp::now(), zone)
+    }
+
+    /// Nanoseconds since 1970.
+    fn nanos(&self) -> i128 {
+        self.0.timestamp().as_nanosecond()
     }
 
     /// `HH:MM:SS.mmm`, local.
     pub(crate) fn clock(&self) -> String {
-        let day = (self.seconds + self.offset).rem_euclid(86_400);
-        let milli = self.nanos.rem_euclid(1_000_000_000) / 1_000_000;
-        format!("{:02}:{:02}:{:02}.{milli:03}", day / 3600, day / 60 % 60, day % 60)
-    }
-
-    /// Year, month, day, local; proleptic Gregorian.
-    fn date(&self) -> (i64, i64, i64) {
-        let days = (self.seconds + self.offset).div_euclid(86_400) + 719_468;
-        let era = days.div_euclid(146_097);
-        let of_era = days.rem_euclid(146_097);
-        let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        (year + era * 400 + i64::from(month <= 2), month, day)
+        let (hour, minute, second) = (self.0.hour(), self.0.minute(), self.0.second());
+        let milli = self.0.subsec_nanosecond() / 1_000_000;
+        format!("{hour:02}:{minute:02}:{second:02}.{milli:03}")
     }
 }
 
 /// How the `time` field of JSON records looks (`log.time`).
 #[derive(Clone, Debug)]
-pub(crate) struct Style(String);
+pub(crate) enum Style {
+    /// Records carry no time.
+    None,
+    /// Unix time in units of so many nanoseconds.
+    Unix(i128),
+    /// Text.
+    Layout(Vec<Piece>),
+}
 
 impl Style {
     /// Empty, `UNIXMS`, `UNIXMICRO`, `UNIXNANO`, or a layout written with the
-    /// reference time `2006-01-02 15:04:05`.
+    /// reference time `Mon Jan 2 15:04:05 MST 2006`.
     pub(crate) fn new(text: &str) -> Self {
-        Self(text.to_owned())
+        match text {
+            "" => Self::None,
+            "UNIXMS" => Self::Unix(1_000_000),
+            "UNIXMICRO" => Self::Unix(1000),
+            "UNIXNANO" => Self::Unix(1),
+            layout => Self::Layout(pieces(layout)),
+        }
     }
 
     /// False if records carry no time.
     pub(crate) const fn has_time(&self) -> bool {
-        !self.0.is_empty()
+        !matches!(self, Self::None)
     }
 
     /// The value of the `time` field.
     pub(crate) fn json(&self, stamp: &Stamp) -> Option<Value> {
-        let whole = |nanos: i128| Value::from(i64::try_from(nanos).unwrap_or(i64::MAX));
-        match self.0.as_str() {
-            "" => None,
-            "UNIXMS" => Some(whole(stamp.nanos / 1_000_000)),
-            "UNIXMICRO" => Some(whole(stamp.nanos / 1000)),
-            "UNIXNANO" => Some(whole(stamp.nanos)),
-            layout => Some(Value::String(formatted(layout, stamp))),
+        match self {
+            Self::None => None,
+            Self::Unix(unit) => {
+                Some(Value::from(i64::try_from(stamp.nanos() / unit).unwrap_or(i64::MAX)))
+            }
+            Self::Layout(pieces) => {
+                let mut text = String::new();
+                pieces.iter().for_each(|piece| piece.write(&mut text, stamp));
+                Some(Value::String(text))
+            }
         }
     }
 }
 
-fn formatted(layout: &str, stamp: &Stamp) -> String {
-    let (year, month, day) = stamp.date();
-    let of_day = (stamp.seconds + stamp.offset).rem_euclid(86_400);
-    let nanos = stamp.nanos.rem_euclid(1_000_000_000);
-    let zone = |colon: &str| {
-        let sign = if stamp.offset < 0 { '-' } else { '+' };
-        let minutes = stamp.offset.abs() / 60;
-        format!("{sign}{:02}{colon}{:02}", minutes / 60, minutes % 60)
-    };
-    let tokens: [(&str, String); 13] = [
-        ("2006", format!("{year:04}")),
-        ("Z07:00", if stamp.offset == 0 { "Z".to_owned() } else { zone(":") }),
-        ("-07:00", zone(":")),
-        ("-0700", zone("")),
-        ("01", format!("{month:02}")),
-        ("02", format!("{day:02}")),
-        ("15", format!("{:02}", of_day / 3600)),
-        ("04", format!("{:02}", of_day / 60 % 60)),
-        ("05", format!("{:02}", of_day % 60)),
-        (".000000000", format!(".{nanos:09}")),
-        (".999999999", format!(".{nanos:09}").trim_end_matches(['0', '.']).to_owned()),
-        (".000000", format!(".{:06}", nanos / 1000)),
-        (".000", format!(".{:03}", nanos / 1_000_000)),
-    ];
-    let mut out = String::new();
-    let mut rest = layout;
-    'next: while let Some(c) = rest.chars().next() {
-        for (token, value) in &tokens {
-            if let Some(tail) = rest.strip_prefix(token) {
-                out.push_str(value);
-                rest = tail;
-                continue 'next;
+/// A part of a layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// As it stands.
+    Text(char),
+    /// What `strftime` writes for it.
+    Field(&'static str),
+    /// The offset from UTC as `strftime` writes it; `Z` for none.
+    OffsetOrZ(&'static str),
+    /// A point or a comma and so many digits of the second.
+    Fraction {
+        separator: char,
+        digits: usize,
+        /// Without the zeros at its end, and nothing if only zeros are left.
+        trimmed: bool,
+    },
+}
+
+impl Piece {
+    fn write(&self, out: &mut String, stamp: &Stamp) {
+        match *self {
+            Self::Text(c) => out.push(c),
+            Self::OffsetOrZ(_) if stamp.0.offset().seconds() == 0 => out.push('Z'),
+            Self::Field(field) | Self::OffsetOrZ(field) => {
+                let _ = write!(out, "{}", stamp.0.strftime(field));
+            }
+            Self::Fraction { separator, digits, trimmed } => {
+                let nanos = format!("{:09}", stamp.0.subsec_nanosecond());
+                let shown = nanos.get(..digits).unwrap_or(&nanos);
+                let shown = if trimmed { shown.trim_end_matches('0') } else { shown };
+                if !(trimmed && shown.is_empty()) {
+                    let _ = write!(out, "{separator}{shown}");
+                }
             }
         }
-        let _ = write!(out, "{c}");
-        rest = rest.get(c.len_utf8()..).unwrap_or_default();
     }
-    out
+}
+
+/// What the parts of the reference time stand for, a longer one before what it
+/// begins with (documentation of Go's package `time`, constants of layouts).
+const FIELDS: &[(&str, Piece)] = &[
+    ("January", Piece::Field("%B")),
+    ("Jan", Piece::Field("%b")),
+    ("Monday", Piece::Field("%A")),
+    ("Mon", Piece::Field("%a")),
+    ("MST", Piece::Field("%Z")),
+    ("2006", Piece::Field("%Y")),
+    ("__2", Piece::Field("%_3j")),
+    ("_2", Piece::Field("%e")),
+    ("002", Piece::Field("%j")),
+    ("01", Piece::Field("%m")),
+    ("02", Piece::Field("%d")),
+    ("03", Piece::Field("%I")),
+    ("04", Piece::Field("%M")),
+    ("05", Piece::Field("%S")),
+    ("06", Piece::Field("%y")),
+    ("15", Piece::Field("%H")),
+    ("1", Piece::Field("%-m")),
+    ("2", Piece::Field("%-d")),
+    ("3", Piece::Field("%-I")),
+    ("4", Piece::Field("%-M")),
+    ("5", Piece::Field("%-S")),
+    ("PM", Piece::Field("%p")),
+    ("pm", Piece::Field("%P")),
+    ("-07:00:00", Piece::Field("%::z")),
+    ("-07:00", Piece::Field("%:z")),
+    ("-070000", Piece::Field("%z00")),
+    ("-0700", Piece::Field("%z")),
+    ("-07", Piece::Field("%:::z")),
+    ("Z07:00:00", Piece::OffsetOrZ("%::z")),
+    ("Z07:00", Piece::OffsetOrZ("%:z")),
+    ("Z070000", Piece::OffsetOrZ("%z00")),
+    ("Z0700", Piece::OffsetOrZ("%z")),
+    ("Z07", Piece::OffsetOrZ("%:::z")),
+];
+
+/// Splits a layout. A name that goes on with a small letter is a word (`Janet`),
+/// `_2006` is a year, and zeros or nines behind a point or comma are a fraction
+/// unless more digits follow.
+fn pieces(layout: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = layout;
+    while let Some(c) = rest.chars().next() {
+        let (piece, len) =
+            field(rest).or_else(|| fraction(rest)).unwrap_or((Piece::Text(c), c.len_utf8()));
+        pieces.push(piece);
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    pieces
+}
+
+/// The field that a text begins with, and how long its name is.
+fn field(text: &str) -> Option<(Piece, usize)> {
+    let (name, piece) = FIELDS.iter().find(|(name, _)| {
+        text.strip_prefix(name).is_some_and(|after| match *name {
+            "Jan" | "Mon" => !after.starts_with(|c: char| c.is_ascii_lowercase()),
+            "_2" => !after.starts_with("006"),
+            _ => true,
+        })
+    })?;
+    Some((piece.clone(), name.len()))
+}
+
+/// The fraction of a second that a text begins with, and how long that is.
+fn fraction(text: &str) -> Option<(Piece, usize)> {
+    let separator = text.chars().next().filter(|c| matches!(c, '.' | ','))?;
+    let after = text.get(1..)?;
+    let digit = after.chars().next().filter(|c| matches!(c, '0' | '9'))?;
+    let digits = after.chars().take_while(|c| *c == digit).count();
+    if digits > 9 || after.get(digits..)?.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    Some((Piece::Fraction { separator, digits, trimmed: digit == '9' }, digits + 1))
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    #[test]
-    fn layouts() {
-        let stamp = Stamp::new(1_766_841_087_331_000_000, &Zone::utc());
-        let text = |layout: &str| Style::new(layout).json(&stamp).unwrap();
-        assert_eq!(text("2006-01-02T15:04:05.000Z07:00"), "2025-12-27T13:11:27.331Z");
-        assert_eq!(text("UNIXMICRO"), 1_766_841_087_331_000_i64);
-        let east = Zone { transitions: vec![(0, 3600), (1_766_841_087, 7200)], first: 0 };
-        let stamp = Stamp::new(1_766_841_087_331_000_000, &east);
-        assert_eq!(stamp.clock(), "15:11:27.331");
-        let text = Style::new("15:04 -0700").json(&stamp).unwrap();
-        assert_eq!(text, "15:11 +0200");
+    /// Saturday, 27 December 2025, 13:11:27.331 UTC.
+    pub(crate) fn moment(zone: &str) -> Stamp {
+        let zone = Zone(TimeZone::posix(zone).unwrap());
+        Stamp::new(Timestamp::from_nanosecond(1_766_841_087_331_000_000).unwrap(), &zone)
     }
 
     #[test]
-    fn zone_files_of_any_length() {
-        // Version 1 with one transition to UTC+1 at 1000 s.
-        let mut file = b"TZif\0".to_vec();
-        file.extend([0; 15]);
-        for count in [0u32, 0, 0, 1, 2, 4] {
-            file.extend(count.to_be_bytes());
+    fn layouts() {
+        let stamp = moment("UTC0");
+        let text = |layout: &str| Style::new(layout).json(&stamp).unwrap();
+        assert_eq!(text("UNIXMS"), 1_766_841_087_331_i64);
+        assert_eq!(text("UNIXMICRO"), 1_766_841_087_331_000_i64);
+        assert_eq!(text("UNIXNANO"), 1_766_841_087_331_000_000_i64);
+        for (layout, shown) in [
+            ("2006-01-02T15:04:05.000Z07:00", "2025-12-27T13:11:27.331Z"),
+            ("2006-01-02T15:04:05.999999999Z07:00", "2025-12-27T13:11:27.331Z"),
+            ("Mon Jan _2 15:04:05 2006", "Sat Dec 27 13:11:27 2025"),
+            ("Monday, 02-Jan-06 15:04:05 MST", "Saturday, 27-Dec-25 13:11:27 UTC"),
+            ("Mon, 02 Jan 2006 15:04:05 -0700", "Sat, 27 Dec 2025 13:11:27 +0000"),
+            ("3:04PM", "1:11PM"),
+            ("January 2, 03.4.5 pm", "December 27, 01.11.27 pm"),
+            ("1/2/06 002 __2", "12/27/25 361 361"),
+            ("05,000000 05.00 05.9", "27,331000 27.33 27.3"),
+            ("Janet Monk _2006 05.0001", "Janet Monk _2025 27.0001"),
+            ("-07:00:00 Z0700 \u{65f6}", "+00:00:00 Z \u{65f6}"),
+        ] {
+            assert_eq!(text(layout), shown, "{layout}");
         }
-        file.extend(1000u32.to_be_bytes());
-        file.push(1);
-        for (offset, flag) in [(0i32, 0u8), (3600, 1)] {
-            file.extend(offset.to_be_bytes());
-            file.extend([flag, 0]);
-        }
-        file.extend(b"ABC\0");
-        let zone = Zone::parse(&file).unwrap();
-        assert_eq!((zone.offset(999), zone.offset(1000)), (0, 3600));
-        for end in 0..file.len() {
-            let _ = Zone::parse(&file[..end]);
-        }
+        assert!(Style::new("").json(&stamp).is_none() && !Style::new("").has_time());
+    }
+
+    #[test]
+    fn the_zone_has_summer_and_winter() {
+        let stamp = moment("AEST-10AEDT,M10.1.0,M4.1.0/3");
+        assert_eq!(stamp.clock(), "00:11:27.331");
+        let text = |layout: &str| Style::new(layout).json(&stamp).unwrap();
+        assert_eq!(text("15:04 -0700 Z07:00 -07 MST"), "00:11 +1100 +11:00 +11 AEDT");
+        assert_eq!(text("Mon 2"), "Sun 28");
+    }
+
+    #[test]
+    fn fractions_leave_no_point_behind() {
+        let zone = Zone(TimeZone::UTC);
+        let stamp = Stamp::new(Timestamp::from_second(1).unwrap(), &zone);
+        let text = Style::new("05.999 05.000").json(&stamp).unwrap();
+        assert_eq!(text, "01 01.000");
     }
 }
