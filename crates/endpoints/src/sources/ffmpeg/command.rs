@@ -57,7 +57,7 @@ pub(super) fn build(environment: &Environment<'_>) -> Result<String, Error> {
         video: codecs(&parameters, key::VIDEO, environment),
         bitrate: String::new(),
         audio: codecs(&parameters, key::AUDIO, environment),
-        filters: filters(&parameters)?,
+        filters: filters(&parameters),
     };
     if let Some(rate) = parameters.get(key::BITRATE)
         && !parts.video.is_empty()
@@ -104,29 +104,30 @@ fn codecs(parameters: &Fragment, key: &str, environment: &Environment<'_>) -> Ve
     parameters.get_all(key).map(codec).collect()
 }
 
-/// Size, turning and text, in this order.
-fn filters(parameters: &Fragment) -> Result<Vec<String>, Error> {
+/// Size, turning and text, in this order. The contract passes over an angle that is
+/// none of a picture's; here that is told too.
+fn filters(parameters: &Fragment) -> Vec<String> {
     let mut filters = Vec::new();
     let (width, height) = (parameters.get(key::WIDTH), parameters.get(key::HEIGHT));
     if width.is_some() || height.is_some() {
         filters.push(format!("scale={}:{}", width.unwrap_or("-1"), height.unwrap_or("-1")));
     }
-    if let Some(angle) = parameters.get(key::ROTATE) {
-        filters.push(
-            match angle {
-                "90" => "transpose=1",
-                "180" => "transpose=1,transpose=1",
-                "-90" | "270" => "transpose=2",
-                _ => return Err(wrong("rotate must be 90, 180 or 270")),
-            }
-            .to_owned(),
-        );
+    match parameters.get(key::ROTATE) {
+        None | Some("" | "0") => {}
+        Some("90") => filters.push("transpose=1".to_owned()),
+        Some("180") => filters.push("transpose=1,transpose=1".to_owned()),
+        Some("-90" | "270") => filters.push("transpose=2".to_owned()),
+        Some(angle) => tracing::warn!(
+            target: "ffmpeg",
+            angle,
+            "[ffmpeg] pictures are not turned: rotate takes 0, 90, 180 or 270"
+        ),
     }
     if let Some(options) = parameters.get(key::DRAWTEXT) {
         let clock = if options.contains("text=") { "" } else { CLOCK };
         filters.push(format!("drawtext={options}{clock}"));
     }
-    Ok(filters)
+    filters
 }
 
 /// The text that is drawn if none is given: date and time.
