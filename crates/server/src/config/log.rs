@@ -12,7 +12,7 @@ use super::key::Kind;
 use super::node::{Node, Position, Value};
 use super::problem::Severity;
 use super::section::Section;
-use crate::modules;
+use crate::{modules, version};
 
 /// Section `log`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,8 +81,8 @@ impl Log {
     /// The file that `output` names.
     pub fn file(&self) -> Option<&Path> {
         match self.output.split_once(':') {
-            None if self.output == "file" => Some(Path::new(FILE)),
-            Some(("file", "")) => Some(Path::new(FILE)),
+            None if self.output == "file" => Some(Path::new(file_name(version::program()))),
+            Some(("file", "")) => Some(Path::new(file_name(version::program()))),
             Some(("file", path)) => Some(Path::new(path)),
             _ => None,
         }
@@ -154,8 +154,11 @@ fn check_module(section: &mut Section<'_>, name: &str, at: Position) {
     );
 }
 
-/// Where `file` without a path is.
-const FILE: &str = "rs2rtc.log";
+/// Where `file` without a path is: named after the program that this one replaces,
+/// where it runs under its name.
+fn file_name(program: &str) -> &'static str {
+    if program == "go2rtc" { "go2rtc.log" } else { "rs2rtc.log" }
+}
 
 const FORMATS: [&str; 4] = ["", "color", "text", "json"];
 
@@ -241,6 +244,17 @@ mod tests {
         let fine =
             "log: {format: json, output: stderr, rtsp: debug, str0m: debug, rs2rtc_webrtc: info}";
         assert_eq!(problems(fine), [""; 0]);
+    }
+
+    #[test]
+    fn the_file_is_named_after_the_program() {
+        assert_eq!([file_name("rs2rtc"), file_name("go2rtc")], ["rs2rtc.log", "go2rtc.log"]);
+        let file = |output: &str| {
+            Log { output: output.into(), ..Log::default() }.file().map(Path::to_owned)
+        };
+        assert_eq!(file("file"), Some("rs2rtc.log".into()));
+        assert_eq!(file("file:x.log"), Some("x.log".into()));
+        assert_eq!(file("stdout"), None);
     }
 
     #[test]
