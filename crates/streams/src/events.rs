@@ -15,10 +15,16 @@ use crate::track::Track;
 /// Records that are kept; a reader that falls further behind misses some.
 const RING: usize = 1024;
 
-/// Something that happened to a source or a viewer. Texts of sources are
+/// Something that happened to a stream, a source or a viewer. Texts of sources are
 /// redacted; error texts must be masked before they leave the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// The list of streams is another one: a name was added, removed, or stands
+    /// for other sources.
+    StreamsChanged {
+        /// The name.
+        stream: String,
+    },
     /// A source is being dialled.
     SourceOpening {
         /// Name of the stream.
@@ -180,7 +186,8 @@ impl Event {
     /// Name of the stream it happened to.
     pub fn stream(&self) -> &str {
         match self {
-            Self::SourceOpening { stream, .. }
+            Self::StreamsChanged { stream }
+            | Self::SourceOpening { stream, .. }
             | Self::SourceOpened { stream, .. }
             | Self::SourceFailed { stream, .. }
             | Self::SourceWaiting { stream, .. }

@@ -14,7 +14,7 @@ use crate::cache::Limits;
 use crate::connection::next_id;
 use crate::counters::{Counters, Meter};
 use crate::dials::Dials;
-use crate::events::Events;
+use crate::events::{Event, Events};
 use crate::group::Groups;
 use crate::options::Options;
 use crate::preload::{Preload, PreloadSnapshot};
@@ -215,7 +215,7 @@ impl Streams {
                 }
             }
         };
-        self.changed();
+        self.changed(name);
         Ok(stream)
     }
 
@@ -230,13 +230,13 @@ impl Streams {
             if let Some(old) = old.filter(|old| !Arc::ptr_eq(old, &target)) {
                 self.close_unnamed(&old, "stream was replaced", "replaced");
             }
-            self.changed();
+            self.changed(name);
             return Ok(target);
         }
         self.check(source, origin)?;
         if let Some(stream) = self.get(name) {
             stream.set_source(source, origin);
-            self.changed();
+            self.changed(name);
             return Ok(stream);
         }
         self.create(name, &[source.to_owned()], origin)
@@ -254,6 +254,7 @@ impl Streams {
                 of != name
             });
             self.close_unnamed(&stream, "stream was deleted", "deleted");
+            self.tell_changed(name);
             true
         })
     }
@@ -363,8 +364,14 @@ impl Streams {
         self.shared.outlets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn changed(&self) {
+    /// The name stands for something else: what waits for it looks again.
+    fn changed(&self, name: &str) {
         self.shared.changed.send_modify(|changed| *changed += 1);
+        self.tell_changed(name);
+    }
+
+    fn tell_changed(&self, name: &str) {
+        self.shared.events.emit(Event::StreamsChanged { stream: name.to_owned() });
     }
 
     /// Something happened to this machine: sources that wait for their next try,

@@ -88,7 +88,7 @@ impl Topics {
     }
 
     const fn wants(self, event: &Event) -> bool {
-        if is_about_source(event) { self.streams } else { self.sessions }
+        if is_about_stream(event) { self.streams } else { self.sessions }
     }
 }
 
@@ -242,10 +242,11 @@ impl Reader {
     }
 }
 
-const fn is_about_source(event: &Event) -> bool {
+const fn is_about_stream(event: &Event) -> bool {
     matches!(
         event,
-        Event::SourceOpening { .. }
+        Event::StreamsChanged { .. }
+            | Event::SourceOpening { .. }
             | Event::SourceOpened { .. }
             | Event::SourceFailed { .. }
             | Event::SourceWaiting { .. }
@@ -257,6 +258,7 @@ const fn is_about_source(event: &Event) -> bool {
 
 const fn name(event: &Event) -> &'static str {
     match event {
+        Event::StreamsChanged { .. } => "streams_changed",
         Event::SourceOpening { .. } => "source_opening",
         Event::SourceOpened { .. } => "source_opened",
         Event::SourceFailed { .. } => "source_failed",
@@ -277,6 +279,7 @@ const fn name(event: &Event) -> &'static str {
 fn data(record: &Record) -> Value {
     let at = record.at.duration_since(UNIX_EPOCH).map_or(0.0, millis);
     let mut value = match &record.event {
+        Event::StreamsChanged { stream } => json!({ "stream": stream }),
         Event::SourceOpening { stream, source } => json!({ "stream": stream, "source": source }),
         Event::SourceOpened { stream, source, took } => {
             json!({ "stream": stream, "source": source, "took_ms": millis(*took) })

@@ -73,6 +73,25 @@ async fn readers(server: &Server) -> f64 {
 }
 
 #[tokio::test]
+async fn another_list_of_streams_is_told() {
+    let server = Server::start("feed-list", STREAMS);
+    let mut feed = Feed::open(&server, "?topics=streams", "").await;
+    feed.until("hello").await;
+    for (method, path) in [
+        ("PUT", "/api/streams?name=new&src=demo:"),
+        ("PATCH", "/api/streams?name=new&src=demo:%3Ffps=3"),
+        ("PATCH", "/api/streams?name=second&src=new"),
+        ("DELETE", "/api/streams?src=second"),
+        ("DELETE", "/api/streams?src=new"),
+    ] {
+        assert_eq!(server.call(method, path).await.status, 200, "{method} {path}");
+        let (changed, before) = feed.until("streams_changed").await;
+        let name = if path.contains("second") { "second" } else { "new" };
+        assert_eq!((changed["stream"].as_str(), before.len()), (Some(name), 0), "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn what_happens_is_told_as_it_happens() {
     let server = Server::start("feed", STREAMS);
     let mut feed = Feed::open(&server, "?topics=streams,sessions", "").await;
