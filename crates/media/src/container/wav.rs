@@ -11,6 +11,12 @@ const MAX_HEADER: usize = 64 * 1024;
 /// Packets in a second.
 const PACKETS: u32 = 50;
 
+/// The format tag of a format that is told further behind (`WAVE_FORMAT_EXTENSIBLE`), where
+/// in the chunk it is, and the rest of the identifiers that begin with a format tag.
+const EXTENSIBLE: u16 = 0xfffe;
+const SUBFORMAT: usize = 24;
+const OF_TAG: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
+
 /// What the format chunk says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -57,10 +63,20 @@ impl Header {
     }
 
     fn parse(chunk: &[u8]) -> Result<Self, Error> {
-        let chunk = chunk.first_chunk::<16>().ok_or(Error::Broken("WAV"))?;
-        let [t0, t1, c0, c1, r0, r1, r2, r3, .., b0, b1] = *chunk;
-        let format = u16::from_le_bytes([t0, t1]);
+        let head = chunk.first_chunk::<16>().ok_or(Error::Broken("WAV"))?;
+        let [t0, t1, c0, c1, r0, r1, r2, r3, .., b0, b1] = *head;
+        let mut format = u16::from_le_bytes([t0, t1]);
         let bits = u16::from_le_bytes([b0, b1]);
+        if format == EXTENSIBLE {
+            // The format tag is the beginning of an identifier.
+            let [t0, t1, identifier @ ..] = *chunk
+                .get(SUBFORMAT..)
+                .and_then(|rest| rest.first_chunk::<16>())
+                .ok_or(Error::Broken("WAV"))?;
+            if identifier == OF_TAG {
+                format = u16::from_le_bytes([t0, t1]);
+            }
+        }
         if !matches!((format, bits), (1, 16) | (6 | 7, 8)) {
             return Err(Error::UnsupportedWav(format));
         }
@@ -112,6 +128,35 @@ pub(super) mod tests {
         out.extend(bits.to_le_bytes());
         out.extend(b"LIST\x03\0\0\0abc\0data\xff\xff\xff\xff");
         out
+    }
+
+    /// A header with the long form of the format, as written above 48 kHz.
+    fn extensible(format: u16, identifier: &[u8]) -> Vec<u8> {
+        let mut chunk = header(1, 2, 96_000)[20..36].to_vec();
+        chunk[..2].copy_from_slice(&EXTENSIBLE.to_le_bytes());
+        chunk.extend(b"\x16\0\x10\0\x03\0\0\0");
+        chunk.extend(format.to_le_bytes());
+        chunk.extend(identifier);
+        let length = u32::try_from(chunk.len()).unwrap();
+        let head = [&b"RIFF\xff\xff\xff\xffWAVEfmt "[..], &length.to_le_bytes()].concat();
+        [head, chunk, b"data\xff\xff\xff\xff".to_vec()].concat()
+    }
+
+    #[test]
+    fn the_long_form_of_the_format() {
+        let take = |bytes: &[u8]| Header::take(&mut BytesMut::from(bytes));
+        let pcm = Header { format: 1, channels: 2, rate: 96_000 };
+        assert_eq!(take(&extensible(1, &OF_TAG)), Ok(Some(pcm)));
+        assert_eq!(take(&extensible(3, &OF_TAG)), Err(Error::UnsupportedWav(3)));
+        assert_eq!(take(&extensible(1, &[7; 14])), Err(Error::UnsupportedWav(EXTENSIBLE)));
+        let whole = extensible(1, &OF_TAG);
+        for at in 0..whole.len() {
+            assert_eq!(take(&whole[..at]), Ok(None), "{at}");
+        }
+        for missing in (2..=14).step_by(2) {
+            let cut = extensible(1, &OF_TAG[..14 - missing]);
+            assert_eq!(take(&cut), Err(Error::Broken("WAV")), "{missing}");
+        }
     }
 
     #[test]
