@@ -39,6 +39,8 @@ pub(super) struct Scene {
     sound: Codec,
     /// Its sound does not come.
     pub(super) is_mute: bool,
+    /// What packets of sound begin with.
+    pub(super) sound_head: &'static [u8],
     pub(super) streams: Streams,
 }
 
@@ -56,8 +58,16 @@ impl Scene {
         let streams = Streams::new(Arc::new(NoSources), Settings::default());
         let stream = streams.create_with("yard", &[], options, Origin::Config).unwrap();
         let (sets, pictures) = (SETS, 0);
-        let mut scene =
-            Self { stream, source: None, sets, pictures, sound, is_mute: false, streams };
+        let mut scene = Self {
+            stream,
+            source: None,
+            sets,
+            pictures,
+            sound,
+            is_mute: false,
+            sound_head: &[],
+            streams,
+        };
         scene.comes(true);
         scene
     }
@@ -130,7 +140,9 @@ impl Scene {
         }
         if let Some(writer) = tracks.writer(1).filter(|_| !self.is_mute) {
             let ticks = i64::from(self.sound.timestamp_rate() / 25);
-            let sound = Payload::Data(Bytes::from(vec![0xd5; 320]));
+            let mut packet = vec![0xd5; 320];
+            packet[..self.sound_head.len()].copy_from_slice(self.sound_head);
+            let sound = Payload::Data(Bytes::from(packet));
             writer.write(Frame::new(self.sound.id.clone(), true, pts * ticks, now, sound));
         }
     }

@@ -153,7 +153,8 @@ impl Clip {
 
     fn take(&mut self, index: usize, frame: &Frame) -> Result<(), End> {
         let Some(track) = self.tracks.get_mut(index) else { return Ok(()) };
-        if track.learn(frame) && self.cursor.has_begun() {
+        let is_guessed = track.format().is_guessed();
+        if track.learn(frame) && self.cursor.has_begun() && !is_guessed {
             return Err(End::Changed);
         }
         let Some((fragment, pieces)) = track.fragment_in_pieces(frame) else { return Ok(()) };

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rs2rtc_media::{Codec, CodecId, Kind};
+use rs2rtc_media::{Codec, CodecId, Kind, Media};
 use rs2rtc_streams::{Options, Origin, Settings, Streams};
 
 use super::super::scene::{self, NoSources, OTHER_SETS};
@@ -37,14 +37,30 @@ impl Scene {
 
     /// What has passed is kept for so long.
     pub(super) fn that_keeps(clip: Duration) -> Self {
+        Self::of_sound(Codec::new(CodecId::Pcma).clock(8000), clip)
+    }
+
+    /// Its sound is MPEG audio, and begins late.
+    pub(super) fn of_mpeg_audio() -> Self {
+        let codec = Codec::new(CodecId::Mpa).clock(90_000);
+        let mut scene = Self::of_sound(codec, Duration::from_secs(10));
+        scene.is_mute = true;
+        scene
+    }
+
+    fn of_sound(sound: Codec, clip: Duration) -> Self {
         let options = Options { clip, ..Options::default() };
-        let of = scene::Scene::with(Codec::new(CodecId::Pcma).clock(8000), options);
+        let of = scene::Scene::with(sound, options);
         Self { hub: Hub::default(), of }
     }
 
     async fn viewer(&self, begin: Begin) -> Viewer {
+        self.viewer_of(of_list("avc1.640029,flac", begin != Begin::Pictures), begin).await
+    }
+
+    async fn viewer_of(&self, medias: Vec<Media>, begin: Begin) -> Viewer {
         let wish = Wish {
-            medias: of_list("avc1.640029,flac", begin != Begin::Pictures),
+            medias,
             description: Description::default(),
             begin,
             wakes: true,
@@ -171,6 +187,42 @@ async fn other_parameter_sets_are_a_new_beginning_or_the_end() {
     scene.picture(true);
     assert!(matches!(next(&mut live).await, Ok(Piece::Init(_))));
     media(&mut live).await;
+    assert_eq!(next(&mut recording).await.unwrap_err(), End::Changed);
+}
+
+/// Headers of MPEG audio: 48 kHz with one channel, and 44.1 kHz with two.
+pub(super) const MONO: &[u8] = &[0xff, 0xfb, 0x14, 0xc0];
+pub(super) const STEREO: &[u8] = &[0xff, 0xfb, 0x10, 0];
+
+#[tokio::test]
+async fn sound_that_begins_late_is_no_change() {
+    let mut scene = Scene::of_mpeg_audio();
+    let all = of_query([("mp4", "all")].into_iter());
+    let mut live = scene.viewer_of(all.clone(), Begin::Live).await;
+    let mut recording = scene.viewer_of(all, Begin::Keyframe).await;
+    scene.picture(true);
+    for viewer in [&mut live, &mut recording] {
+        assert!(matches!(next(viewer).await, Ok(Piece::Init(_))));
+        assert_eq!(time(&media(viewer).await.0).0, 1);
+    }
+    scene.is_mute = false;
+    scene.sound_head = MONO;
+    scene.picture(false);
+    // Who can be told is told what the sound is.
+    assert_eq!(time(&media(&mut live).await.0).0, 1);
+    assert!(matches!(next(&mut live).await, Ok(Piece::Init(_))));
+    assert_eq!(time(&media(&mut live).await.0).0, 2);
+    for track in [1, 2] {
+        assert_eq!(time(&media(&mut recording).await.0).0, track);
+    }
+    scene.picture(true);
+    for track in [1, 2] {
+        assert_eq!(time(&media(&mut recording).await.0).0, track);
+    }
+    // Other sound than that is a change.
+    scene.sound_head = STEREO;
+    scene.picture(false);
+    assert_eq!(time(&media(&mut recording).await.0).0, 1);
     assert_eq!(next(&mut recording).await.unwrap_err(), End::Changed);
 }
 

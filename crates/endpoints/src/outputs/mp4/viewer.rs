@@ -282,7 +282,13 @@ impl Viewer {
             return Ok(());
         }
         if self.begin == Begin::Keyframe && self.cursor.has_begun() {
-            return Err(End::Changed);
+            let same = |(old, new): (&Format, &Format)| old.is_guessed() || old == new;
+            let old = self.formats.as_deref().unwrap_or_default();
+            if !old.iter().zip(&*formats).all(same) {
+                return Err(End::Changed);
+            }
+            self.formats = Some(formats);
+            return Ok(());
         }
         self.next_formats = Some(formats);
         // A recording says in front what is to be left out of its beginning.

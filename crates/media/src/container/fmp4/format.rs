@@ -37,6 +37,8 @@ pub(super) enum Config {
     Mpa {
         rate: u32,
         channels: u8,
+        /// A frame has said it; else it is a guess.
+        is_told: bool,
     },
     Opus {
         channels: u8,
@@ -88,7 +90,7 @@ impl Format {
                 }
             }
             // The first frame tells more.
-            CodecId::Mpa => Config::Mpa { rate: 44_100, channels: 2 },
+            CodecId::Mpa => Config::Mpa { rate: 44_100, channels: 2, is_told: false },
             CodecId::Opus => Config::Opus { channels: channels.min(2) },
             id @ (CodecId::Pcma | CodecId::Pcmu | CodecId::L16 | CodecId::Pcml) => {
                 Config::Pcm { codec: id.clone(), rate: timescale, channels: channels.min(8) }
@@ -114,6 +116,12 @@ impl Format {
             Config::Av1(header) => header.is_some(),
             _ => true,
         }
+    }
+
+    /// Whether nothing has been told of it but its codec, and a file that begins so stays
+    /// right: frames of MPEG audio say what they are.
+    pub const fn is_guessed(&self) -> bool {
+        matches!(self.config, Config::Mpa { is_told: false, .. })
     }
 
     /// Takes what a frame says about the format: the parameter sets of a keyframe,
@@ -153,10 +161,12 @@ impl Format {
                 let header = av1::units(data).and_then(|units| av1::SequenceHeader::among(&units));
                 header.is_some_and(|header| replace(known, Some(header)))
             }
-            (Config::Mpa { rate, channels }, Payload::Data(data)) => mpa::Header::parse(data)
-                .is_some_and(|header| {
+            (Config::Mpa { rate, channels, is_told }, Payload::Data(data)) => {
+                mpa::Header::parse(data).is_some_and(|header| {
+                    *is_told = true;
                     replace(rate, header.rate) | replace(channels, header.channels)
-                }),
+                })
+            }
             _ => false,
         }
     }

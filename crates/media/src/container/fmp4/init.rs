@@ -181,7 +181,7 @@ fn sample_entry(w: &mut Writer, format: &Format, picture: Picture) {
         Config::Aac { bytes, rate, channels, .. } => {
             audio(w, b"mp4a", *channels, *rate, |w| elementary_stream(w, 0x40, Some(bytes)));
         }
-        Config::Mpa { rate, channels } => {
+        Config::Mpa { rate, channels, .. } => {
             audio(w, b"mp4a", *channels, *rate, |w| elementary_stream(w, 0x6b, None));
         }
         Config::Opus { channels } => audio(w, b"Opus", *channels, 48_000, |w| {

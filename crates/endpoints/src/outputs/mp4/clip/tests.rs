@@ -4,7 +4,7 @@ use rs2rtc_media::{Codec, CodecId, Payload};
 
 use super::super::super::scene::OTHER_SETS;
 use super::super::of_query;
-use super::super::tests::{Scene, time};
+use super::super::tests::{MONO, STEREO, Scene, time};
 use super::*;
 
 const S: Duration = Duration::from_secs(1);
@@ -145,6 +145,25 @@ async fn other_parameter_sets_are_its_beginning_or_its_end() {
         fragment(&mut late).await;
     }
     assert_eq!(next(&mut late).await, Ok(None), "two pictures and their sound");
+}
+
+#[tokio::test]
+async fn sound_that_begins_late_is_no_change() {
+    let mut scene = Scene::of_mpeg_audio();
+    scene.picture(true);
+    let mut clip = open(&scene, 10 * S, 60 * S).await;
+    init(&mut clip).await;
+    assert_eq!(fragment(&mut clip).await.0, 1);
+    scene.is_mute = false;
+    scene.sound_head = MONO;
+    for key in [false, true] {
+        scene.picture(key);
+        assert_eq!((fragment(&mut clip).await.0, fragment(&mut clip).await.0), (1, 2));
+    }
+    scene.sound_head = STEREO;
+    scene.picture(false);
+    assert_eq!(fragment(&mut clip).await.0, 1);
+    assert_eq!(next(&mut clip).await, Err(End::Changed));
 }
 
 #[tokio::test]
