@@ -61,6 +61,11 @@ const MAX_BEHIND: Duration = Duration::from_secs(10);
 /// A step between two frames of one track larger than this, while the arrival
 /// times do not show it, is a jump of the source.
 const MAX_STEP: Duration = Duration::from_secs(2);
+/// A step back larger than this is a jump: decoding times rise.
+const MAX_BACK: Duration = Duration::from_millis(100);
+/// Tracks that jump within this time, by about the same, jump together. Programs write sound
+/// up to a second behind the pictures of its moment.
+const TOGETHER: Duration = Duration::from_secs(5);
 
 /// NTP time of a sender report: seconds since 1900 in 32.32 fixed point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +89,31 @@ struct TrackClock {
     last_pts: i64,
     last_dts: i64,
     last_arrival: Option<Instant>,
+    /// The decoding time given to the last frame that was waited for, and when it came:
+    /// sound comes in bursts, which say nothing of how long they last.
+    paced: Option<(i64, Instant)>,
+    /// What jumps have added to the offset, in nanoseconds.
+    shift: i64,
     report: Option<(NtpTime, i64)>,
     /// Sender reports were applied, or the moment for it has passed.
     aligned: bool,
     frames: u64,
+}
+
+impl TrackClock {
+    /// Whether its source said that all tracks share one timeline.
+    const fn shares_time(&self) -> bool {
+        matches!(self.report, Some((NtpTime(0), _)))
+    }
+
+    /// The decoding time that a frame would have which came at a moment without a jump.
+    fn expected(&self, arrival: Instant) -> i64 {
+        let next = self.last_dts.saturating_add(1);
+        self.paced.map_or(next, |(dts, at)| {
+            let since = to_ticks(arrival.saturating_duration_since(at), self.rate);
+            dts.saturating_add(since).max(next)
+        })
+    }
 }
 
 /// The clock of one source: maps its tracks' timestamps to the stream's timeline.
@@ -97,12 +123,14 @@ pub struct SourceClock {
     tracks: Vec<TrackClock>,
     /// Jumps that were repaired, over all tracks.
     jumps: u64,
+    /// What the last jump of any track has made of its [`TrackClock::shift`], and when.
+    last_jump: Option<(i64, Instant)>,
 }
 
 impl SourceClock {
     /// A clock whose timeline starts at `epoch`, without tracks.
     pub const fn new(epoch: Instant) -> Self {
-        Self { epoch, tracks: Vec::new(), jumps: 0 }
+        Self { epoch, tracks: Vec::new(), jumps: 0, last_jump: None }
     }
 
     /// Adds a track with a clock rate in Hz (0 counts as 90000) that must
@@ -115,6 +143,8 @@ impl SourceClock {
             last_pts: last_dts,
             last_dts,
             last_arrival: None,
+            paced: None,
+            shift: self.last_jump.map_or(0, |(shift, _)| shift),
             report: None,
             aligned: false,
             frames: 0,
@@ -128,7 +158,9 @@ impl SourceClock {
     }
 
     /// A sender report of a track: its NTP time and the unwrapped RTP time of
-    /// the same instant. Tracks of one source are aligned by it once, early.
+    /// the same instant. Tracks of one source are aligned by it once, early, and
+    /// again after a jump. With an NTP time of zero all tracks share one timeline,
+    /// and jump together.
     pub fn sender_report(&mut self, track: usize, ntp: NtpTime, timestamp: i64) {
         if let Some(t) = self.tracks.get_mut(track) {
             t.report = Some((ntp, timestamp));
@@ -141,36 +173,72 @@ impl SourceClock {
     pub fn map(&mut self, track: usize, pts: i64, dts: i64, arrival: Instant) -> (i64, i64) {
         let anchor = self.ticks_at(track, arrival);
         let aligned = self.aligned_offset(track);
+        let newest = self
+            .last_jump
+            .filter(|(_, at)| arrival.saturating_duration_since(*at) <= TOGETHER)
+            .map(|(shift, _)| shift);
         let Some(t) = self.tracks.get_mut(track) else { return (pts, dts) };
+        let off = |offset: i64, from: i64| dts.saturating_add(offset).saturating_sub(from);
         let mut offset = t.offset.unwrap_or_else(|| {
+            // Another track may have begun another timeline, or not yet.
+            let near = |(offset, _): &(i64, i64)| {
+                off(*offset, anchor).saturating_abs() <= to_ticks(MAX_AHEAD, t.rate)
+            };
+            let aligned = aligned.filter(near);
             t.aligned = aligned.is_some();
-            aligned.unwrap_or_else(|| anchor.wrapping_sub(dts))
+            t.shift = aligned.map_or(t.shift, |(_, shift)| shift);
+            aligned.map_or_else(|| anchor.wrapping_sub(dts), |(offset, _)| offset)
         });
+        let mut is_paced = true;
         if let (Some(_), Some(last_arrival)) = (t.offset, t.last_arrival) {
             let step = dts.saturating_sub(t.last_in);
             let waited = to_ticks(arrival.saturating_duration_since(last_arrival), t.rate);
-            let ahead = dts.saturating_add(offset).saturating_sub(anchor);
+            let ahead = off(offset, anchor);
             let jumped = step.saturating_sub(waited) > to_ticks(MAX_STEP, t.rate)
-                || step < -to_ticks(MAX_STEP, t.rate);
-            if jumped
+                || step < -to_ticks(MAX_BACK, t.rate)
                 || ahead > to_ticks(MAX_AHEAD, t.rate)
-                || -ahead > to_ticks(MAX_BEHIND, t.rate)
-            {
+                || ahead.saturating_neg() > to_ticks(MAX_BEHIND, t.rate);
+            let expected = t.expected(arrival);
+            let distance = |offset: i64| off(offset, expected).saturating_abs();
+            let together = newest.and_then(|shift| {
+                let next = offset.saturating_add(ticks(shift.saturating_sub(t.shift), t.rate));
+                // It is clearly nearer to where the frame belongs.
+                let is_nearer = distance(next) < distance(offset) / 2;
+                let fits = if jumped {
+                    distance(next) <= to_ticks(MAX_STEP, t.rate)
+                } else {
+                    t.shares_time()
+                };
+                (is_nearer && fits).then_some(next)
+            });
+            is_paced = waited.saturating_mul(2) > step;
+            if jumped || together.is_some() {
                 self.jumps += 1;
-                // Go on where the timeline would be by now.
-                offset = t.last_dts.saturating_add(waited.max(1)).saturating_sub(dts);
-                let gap = dts.saturating_add(offset).saturating_sub(anchor);
-                if gap.abs() > to_ticks(MAX_STEP, t.rate) {
-                    offset = anchor.wrapping_sub(dts);
+                let next = together.unwrap_or_else(|| {
+                    // Go on where the timeline would be by now.
+                    let gap = expected.saturating_sub(anchor).saturating_abs();
+                    let is_far = gap > to_ticks(MAX_STEP, t.rate);
+                    let next =
+                        if is_far { anchor.max(t.last_dts.saturating_add(1)) } else { expected };
+                    next.saturating_sub(dts)
+                });
+                t.shift = t.shift.saturating_add(nanos(next.saturating_sub(offset), t.rate));
+                if together.is_none() {
+                    self.last_jump = Some((t.shift, arrival));
                 }
-                t.report = None;
+                offset = next;
+                is_paced = true;
+                if !t.shares_time() {
+                    (t.report, t.aligned) = (None, false);
+                }
             }
         }
         let mut out_dts = dts.saturating_add(offset);
         if out_dts <= t.last_dts {
             // A restarted or stepping-back source: never go back, keep the distance pts-dts.
             let missing = t.last_dts.saturating_add(1).saturating_sub(out_dts);
-            if t.frames == 0 || missing > i64::from(t.rate / 10) {
+            // What shares its time with others waits until it is its time again.
+            if t.frames == 0 || missing > i64::from(t.rate / 10) && !t.shares_time() {
                 offset = offset.saturating_add(missing);
             }
             out_dts = t.last_dts.saturating_add(1);
@@ -181,6 +249,9 @@ impl SourceClock {
         t.last_dts = out_dts;
         t.last_pts = out_pts;
         t.last_arrival = Some(arrival);
+        if is_paced {
+            t.paced = Some((out_dts, arrival));
+        }
         t.frames += 1;
         self.align();
         (out_pts, out_dts)
@@ -199,13 +270,15 @@ impl SourceClock {
         })
     }
 
-    /// The offset that aligns a track which has a report but no anchor yet.
-    fn aligned_offset(&self, track: usize) -> Option<i64> {
-        let (_, ref_ntp, ref_stream) = self.reference()?;
+    /// The offset that aligns a track which has a report but no anchor yet, and what jumps
+    /// have added to it.
+    fn aligned_offset(&self, track: usize) -> Option<(i64, i64)> {
+        let (reference, ref_ntp, ref_stream) = self.reference()?;
+        let shift = self.tracks.get(reference)?.shift;
         let t = self.tracks.get(track).filter(|t| t.offset.is_none())?;
         let (ntp, ts) = t.report?;
         let wanted = ref_stream.saturating_add(ntp.nanos_since(ref_ntp));
-        Some(ticks(wanted, t.rate).saturating_sub(ts))
+        Some((ticks(wanted, t.rate).saturating_sub(ts), shift))
     }
 
     /// Shifts tracks so that equal NTP times give equal stream times: each track
@@ -358,5 +431,107 @@ mod tests {
             assert!(d > last && p >= d);
             last = d;
         }
+    }
+
+    /// Pictures of 40 ms and sound of 20 ms, which comes 25 packets at once behind its last
+    /// picture, and begins anew after so many pictures: what is added to the times of each
+    /// picture and of each packet.
+    fn added(begins: &[i64], each: i64) -> [Vec<i64>; 2] {
+        let epoch = Instant::now();
+        let mut clock = SourceClock::new(epoch);
+        let tracks = [clock.add_track(90_000, i64::MIN), clock.add_track(48_000, i64::MIN)];
+        tracks.into_iter().for_each(|track| clock.sender_report(track, NtpTime(0), 0));
+        let (mut added, mut sound) = ([Vec::new(), Vec::new()], Vec::new());
+        let mut picture = 0_u64;
+        for begin in begins {
+            for n in 0..each {
+                let at = epoch + ms(40 * picture + 200);
+                picture += 1;
+                let source = begin * 90 + n * 3600;
+                let (_, dts) = clock.map(tracks[0], source, source, at);
+                added[0].push((dts - source) / 90);
+                sound.extend([0, 960].map(|later| begin * 48 + n * 1920 + later));
+                if sound.len() >= 25 {
+                    for source in sound.drain(..) {
+                        let (_, dts) = clock.map(tracks[1], source, source, at);
+                        added[1].push((dts - source) / 48);
+                    }
+                }
+            }
+        }
+        added
+    }
+
+    /// In milliseconds: by how much sound and picture are apart in each part.
+    fn apart(added: &[Vec<i64>; 2], each: usize) -> Vec<i64> {
+        let middles = (each / 2..added[0].len()).step_by(each);
+        middles.filter_map(|n| Some(added[1].get(2 * n)? - added[0][n])).collect()
+    }
+
+    #[test]
+    fn tracks_that_jump_together_stay_together() {
+        let begins = [0, 100_000, 0, 50_000_000, 10_000, 3000, 500_000, 90_000_000, 1000];
+        let added = added(&begins, 150);
+        for apart in apart(&added, 150) {
+            assert!(apart.abs() <= 1, "{apart} ms");
+        }
+        // Nothing is lost on the way, and nothing is put in.
+        for (n, begin) in begins.iter().enumerate() {
+            let part = n as i64 * 6000 - begin + 200;
+            let found = added[0][n * 150 + 75];
+            assert!((found - part).abs() <= 40, "{found} for {part}");
+        }
+    }
+
+    #[test]
+    fn short_parts_that_begin_again_stay_together() {
+        for length in [15, 30, 49, 60] {
+            let begins = [0; 12];
+            let added = added(&begins, length as i64);
+            for apart in apart(&added, length) {
+                assert!(apart.abs() <= 1, "{apart} ms in parts of {length} pictures");
+            }
+        }
+    }
+
+    #[test]
+    fn a_track_that_comes_after_a_jump_is_on_the_timeline_of_the_others() {
+        let epoch = Instant::now();
+        let mut clock = SourceClock::new(epoch);
+        let v = clock.add_track(90_000, i64::MIN);
+        clock.sender_report(v, NtpTime(0), 0);
+        clock.map(v, 0, 0, epoch + ms(100));
+        clock.map(v, 3600, 3600, epoch + ms(140));
+        let (_, dts) = clock.map(v, 9_000_000, 9_000_000, epoch + ms(180));
+        let a = clock.add_track(48_000, i64::MIN);
+        clock.sender_report(a, NtpTime(0), 0);
+        let (_, sound) = clock.map(a, 4_800_000, 4_800_000, epoch + ms(600));
+        assert_eq!((dts, sound), (16_200, 8640));
+        // And jumps with them.
+        let (_, dts) = clock.map(v, 0, 0, epoch + ms(640));
+        let (_, sound) = clock.map(a, 0, 0, epoch + ms(1000));
+        assert_eq!(sound, dts * 48 / 90);
+    }
+
+    #[test]
+    fn reports_after_a_jump_align_again() {
+        let epoch = Instant::now();
+        let mut clock = SourceClock::new(epoch);
+        let v = clock.add_track(90_000, i64::MIN);
+        let a = clock.add_track(8000, i64::MIN);
+        let ntp = |seconds: u64| NtpTime((3_900_000_000 + seconds) << 32);
+        clock.map(v, 0, 0, epoch);
+        clock.map(a, 0, 0, epoch);
+        clock.sender_report(v, ntp(0), 0);
+        clock.sender_report(a, ntp(0), 0);
+        // Each begins anew at times of its own; the sound comes 300 ms late.
+        let (_, dts) = clock.map(v, 90_000_000, 90_000_000, epoch + ms(1000));
+        assert_eq!(dts, 90_000);
+        clock.map(a, 555_000_000, 555_000_000, epoch + ms(1300));
+        clock.sender_report(v, ntp(1), 90_000_000);
+        clock.sender_report(a, ntp(1), 555_000_000);
+        let (_, picture) = clock.map(v, 90_090_000, 90_090_000, epoch + ms(2000));
+        let (_, sound) = clock.map(a, 555_008_000, 555_008_000, epoch + ms(2300));
+        assert_eq!(picture, sound * 90 / 8);
     }
 }

@@ -191,7 +191,7 @@ impl TrackWriter {
 
     /// A sender report: wall-clock time and source time (unwrapped ticks) of
     /// the same moment. A source whose tracks share one timeline calls it once
-    /// per track, before the first frame, with any equal pair.
+    /// per track, before the first frame, with an NTP time of zero.
     pub fn sender_report(&self, ntp: NtpTime, timestamp: i64) {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         clock.sender_report(self.index, ntp, timestamp);
