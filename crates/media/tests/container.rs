@@ -4,7 +4,7 @@
 
 use rs2rtc_media::codec::{av1, mpa};
 use rs2rtc_media::container::{Demuxer, Error, Time, Unit};
-use rs2rtc_media::{CodecId, Payload};
+use rs2rtc_media::{CodecId, Kind, Payload};
 
 fn file(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/container");
@@ -249,4 +249,67 @@ fn a_fragment_names_no_more_samples_than_there_is_media() {
     assert!(demuxer.next_unit().unwrap().is_none());
     demuxer.push(&hostile);
     assert_eq!(demuxer.next_unit().unwrap_err().to_string(), Error::Broken("MP4").to_string());
+}
+
+/// Two files one behind the other, as the parts of a playlist.
+#[test]
+fn a_second_file_goes_on_with_the_same_tracks_or_ends_the_stream() {
+    let names = ["h264_aac.ts", "h264_aac.mp4", "h264_aac.fragments.mp4", "h264_aac.flv"];
+    for (name, front) in names.into_iter().zip([0, 0, 0, 13]) {
+        let first = file(name);
+        let same = [&first[..], &first[front..]].concat();
+        let (_, tracks, units) = read(&same, 1000);
+        assert_eq!(tracks.len(), 2, "{name}");
+        assert_eq!((of_track(&units, 0).len(), of_track(&units, 1).len()), (24, 40), "{name}");
+        // The second one has AAC of 24 kHz rather than 16 kHz, or of 2 channels.
+        for change in [[0x13, 0x08], [0x14, 0x10]] {
+            let mut second = first[front..].to_vec();
+            if name.ends_with(".ts") {
+                // In the headers of the frames: object type, rate and channels.
+                let header = [0xff, 0xf1, 0x60, 0x40];
+                let places: Vec<usize> =
+                    (0..second.len() - 4).filter(|at| second[*at..at + 4] == header).collect();
+                assert!(places.len() >= 10, "{name}: {}", places.len());
+                for at in places {
+                    let channels = u8::from(change[1] == 0x10) + 1;
+                    second[at + 2] = if change[0] == 0x13 { 0x58 } else { 0x60 };
+                    second[at + 3] = channels << 6;
+                }
+            } else {
+                let place = second.windows(2).position(|bytes| bytes == [0x14, 0x08]).unwrap();
+                second[place..place + 2].copy_from_slice(&change);
+            }
+            let mut demuxer = Demuxer::new();
+            demuxer.push(&[&first[..], &second].concat());
+            let mut count = 0;
+            let error = loop {
+                match demuxer.next_unit() {
+                    Ok(Some(unit)) => count += usize::from(unit.track == 1),
+                    Ok(None) => panic!("{name}: {count} packets and no error"),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error, Error::Changed(Kind::Audio), "{name}");
+            assert_eq!(count, 20, "{name}");
+        }
+    }
+}
+
+/// What is left of the last units belongs to the part that it came with.
+#[test]
+fn a_part_that_ends_gives_all_that_it_has() {
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&file("h264_aac.ts"));
+    let count = |demuxer: &mut Demuxer| {
+        let mut counts = [0, 0];
+        while let Some(unit) = demuxer.next_unit().unwrap() {
+            counts[unit.track] += 1;
+        }
+        counts
+    };
+    let before = count(&mut demuxer);
+    assert_eq!(before[0], 11, "how long the last picture is is not known");
+    demuxer.end_part().unwrap();
+    let after = count(&mut demuxer);
+    assert_eq!([before[0] + after[0], before[1] + after[1]], [12, 20]);
 }

@@ -85,7 +85,7 @@ impl Reader {
             let body = tag.slice(TAG..TAG + size);
             let time = self.time.unwrap(u32::from_be_bytes([t3, t0, t1, t2]));
             match kind & 0x1f {
-                AUDIO => self.audio(&body, time, found),
+                AUDIO => self.audio(&body, time, found)?,
                 VIDEO => self.video(&body, time, found)?,
                 SCRIPT => self.script(&body),
                 _ => {}
@@ -159,7 +159,7 @@ impl Reader {
             Part::Config => {
                 pictures.record(&data);
                 if self.video == Expected::Maybe
-                    && let Some(track) = found.add(pictures.codec())
+                    && let Some(track) = found.add(pictures.codec())?
                 {
                     self.video = Expected::Found(track);
                 }
@@ -177,23 +177,25 @@ impl Reader {
         Ok(())
     }
 
-    fn audio(&mut self, body: &Bytes, time: i64, found: &mut Found) {
-        let Some(&head) = body.first() else { return };
+    fn audio(&mut self, body: &Bytes, time: i64, found: &mut Found) -> Result<(), Error> {
+        let Some(&head) = body.first() else { return Ok(()) };
         let (codec, skip) = match head >> 4 {
             2 | 14 => (Some(mpa::codec()), 1),
             7 => (Some(Codec::new(CodecId::Pcma).clock(8000)), 1),
             8 => (Some(Codec::new(CodecId::Pcmu).clock(8000)), 1),
             10 if body.get(1) == Some(&0) => (aac(body.get(2..).unwrap_or_default()), 2),
             10 if body.get(1) == Some(&1) => (None, 2),
-            _ => return,
+            _ => return Ok(()),
         };
-        if self.audio == Expected::Maybe
-            && let Some(codec) = codec
-        {
-            self.rate = codec.timestamp_rate();
-            if let Some(track) = found.add(Some(codec)) {
-                self.audio = Expected::Found(track);
+        match (self.audio, codec) {
+            (Expected::Maybe, Some(codec)) => {
+                self.rate = codec.timestamp_rate();
+                if let Some(track) = found.add(Some(codec))? {
+                    self.audio = Expected::Found(track);
+                }
             }
+            (Expected::Found(track), Some(codec)) => found.goes_on(track, &codec)?,
+            _ => {}
         }
         let is_config = head >> 4 == 10 && body.get(1) == Some(&0);
         let data = body.slice(skip.min(body.len())..);
@@ -202,6 +204,7 @@ impl Reader {
             let time = Time::At { pts, dts: pts };
             found.units.push_back(Unit::sound(track, time, data));
         }
+        Ok(())
     }
 }
 

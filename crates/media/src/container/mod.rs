@@ -26,8 +26,10 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use crate::codec::Codec;
+use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::{Codec, CodecId};
 use crate::frame::Payload;
+use crate::track::Kind;
 
 use foreign::Told;
 
@@ -73,6 +75,9 @@ pub enum Error {
     /// A unit that is larger than any sane one.
     #[error("{0} unit is too large")]
     TooLarge(&'static str),
+    /// The sound or the pictures are others from here on than they were said to be.
+    #[error("the {0} of the stream is another one from here on")]
+    Changed(Kind),
     /// The format is known, but nothing in it that can be used came in time.
     #[error("{0} without pictures and sound that are supported")]
     NoTracks(&'static str),
@@ -126,26 +131,62 @@ struct Found {
     tracks: Vec<Codec>,
     /// No other track is expected.
     complete: bool,
+    /// Tracks that nothing gives any more.
+    left: Vec<usize>,
     units: VecDeque<Unit>,
 }
 
 impl Found {
     /// Adds a track, once its codec is known; gives its index. When it is told
     /// already who was counted on, one of them may go on.
-    fn add(&mut self, codec: Option<Codec>) -> Option<usize> {
-        let codec = codec?;
+    ///
+    /// # Errors
+    /// A track of the same codec has ended, and goes on with other parameters.
+    fn add(&mut self, codec: Option<Codec>) -> Result<Option<usize>, Error> {
+        let Some(codec) = codec else { return Ok(None) };
         if self.complete {
-            let same = |known: &Codec| {
-                known.id == codec.id && known.timestamp_rate() == codec.timestamp_rate()
-            };
-            return self.tracks.iter().position(same);
+            let same = self.tracks.iter().position(|known| is_like(known, &codec));
+            self.left.retain(|left| Some(*left) != same);
+            let of_codec =
+                |left: &usize| self.tracks.get(*left).is_some_and(|known| known.id == codec.id);
+            if same.is_none() && self.left.iter().any(of_codec) {
+                return Err(Error::Changed(codec.id.kind()));
+            }
+            return Ok(same);
         }
         if self.tracks.len() >= MOST_TRACKS {
-            return None;
+            return Ok(None);
         }
         self.tracks.push(codec);
-        Some(self.tracks.len() - 1)
+        Ok(Some(self.tracks.len() - 1))
     }
+
+    /// What gave a track has ended; something else may give it.
+    fn leave(&mut self, track: Option<usize>) {
+        self.left.extend(track.filter(|track| !self.left.contains(track)));
+    }
+
+    /// A track goes on with this codec, as far as it is known.
+    ///
+    /// # Errors
+    /// It was another one.
+    fn goes_on(&self, track: usize, codec: &Codec) -> Result<(), Error> {
+        let known = self.tracks.get(track);
+        if known.is_none_or(|known| is_like(known, codec)) {
+            Ok(())
+        } else {
+            Err(Error::Changed(codec.id.kind()))
+        }
+    }
+}
+
+/// Whether units of a codec can follow those of another one.
+fn is_like(known: &Codec, codec: &Codec) -> bool {
+    let same = known.id == codec.id
+        && known.timestamp_rate() == codec.timestamp_rate()
+        && known.channels == codec.channels;
+    let config = |codec: &Codec| AudioSpecificConfig::from_fmtp(&codec.fmtp);
+    same && (known.id != CodecId::Aac || config(known) == config(codec))
 }
 
 #[derive(Debug)]
@@ -153,7 +194,7 @@ enum Format {
     Mjpeg(mjpeg::Splitter),
     Mpjpeg(mpjpeg::Reader),
     Y4m(y4m::Header),
-    Adts,
+    Adts(adts::Reader),
     Packed(Box<packed::Reader>),
     Wav(wav::Header),
     /// G.711 without a header.
@@ -175,6 +216,8 @@ pub struct Demuxer {
     /// Bytes in which no picture was found, while the format is not known.
     searched: usize,
     ended: bool,
+    /// Nothing can be read any more.
+    failed: Option<Error>,
 }
 
 impl Demuxer {
@@ -211,11 +254,25 @@ impl Demuxer {
         self.ended = true;
         self.read()?;
         match &mut self.format {
+            _ if self.failed.is_some() => {}
             Some(Format::AnnexB(reader)) => reader.end(&mut self.buffer, &mut self.found)?,
             Some(Format::MpegTs(reader)) => reader.end(&mut self.found)?,
             _ => {}
         }
         self.settle()
+    }
+
+    /// What follows is another part, of the same format and with times of its own: what is
+    /// left of the last unit counts as whole.
+    ///
+    /// # Errors
+    /// As [`Self::tracks`].
+    pub fn end_part(&mut self) -> Result<(), Error> {
+        self.read()?;
+        match &mut self.format {
+            Some(Format::MpegTs(reader)) if self.failed.is_none() => reader.end(&mut self.found),
+            _ => Ok(()),
+        }
     }
 
     /// No track is waited for any more: those that were found are all.
@@ -260,7 +317,7 @@ impl Demuxer {
             Some(Format::Mjpeg(_)) => "mjpeg",
             Some(Format::Mpjpeg(_)) => "mpjpeg",
             Some(Format::Y4m(_)) => "yuv4mpegpipe",
-            Some(Format::Adts) => "adts",
+            Some(Format::Adts(_)) => "adts",
             Some(Format::Packed(reader)) => reader.name(),
             Some(Format::Wav(_)) => "wav",
             Some(Format::Mulaw(_)) => "mulaw",
@@ -293,8 +350,18 @@ impl Demuxer {
         Ok(self.found.units.pop_front())
     }
 
-    /// Reads what is in the buffer.
+    /// Reads what is in the buffer. What was found before an error comes before it.
     fn read(&mut self) -> Result<(), Error> {
+        if self.failed.is_none() {
+            self.failed = self.read_format().err();
+        }
+        match self.failed {
+            Some(error) if !self.found.complete || self.found.units.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_format(&mut self) -> Result<(), Error> {
         if self.format.is_none() {
             self.recognise()?;
             if self.format.is_none() && self.buffer.len() > MAX_PROBE {
@@ -322,8 +389,8 @@ impl Demuxer {
                 }
                 Ok(())
             }
-            Some(Format::Adts) => {
-                while let Some((data, duration)) = adts::take(buffer)? {
+            Some(Format::Adts(reader)) => {
+                while let Some((data, duration)) = reader.take(buffer)? {
                     found.units.push_back(Unit::sound(0, Time::Lasts(duration), data));
                 }
                 Ok(())
@@ -392,7 +459,7 @@ impl Demuxer {
             [0xff, second, ..] if second & 0xf6 == 0xf0 => match adts::codec(&self.buffer)? {
                 Some(codec) => {
                     self.found.tracks.push(codec);
-                    Format::Adts
+                    Format::Adts(adts::Reader::default())
                 }
                 None => return Ok(()),
             },
@@ -418,7 +485,7 @@ impl Demuxer {
             Format::Mjpeg(_) | Format::Mpjpeg(_) => self.found.tracks.push(mjpeg::codec()),
             Format::Y4m(header) => self.found.tracks.push(header.codec()),
             Format::Wav(header) | Format::Mulaw(header) => self.found.tracks.push(header.codec()),
-            Format::Adts
+            Format::Adts(_)
             | Format::Packed(_)
             | Format::AnnexB(_)
             | Format::Flv(_)

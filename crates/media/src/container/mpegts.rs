@@ -45,7 +45,7 @@ struct Section(Vec<u8>);
 #[derive(Debug)]
 enum Kind {
     Pictures(Pictures),
-    Aac,
+    Aac(adts::Reader),
     /// MPEG audio.
     Mpeg,
     Opus,
@@ -116,11 +116,12 @@ impl Reader {
         }
     }
 
-    /// The stream is over: what was collected is whole.
+    /// The stream, or a part of it, is over: what was collected is whole.
     pub(super) fn end(&mut self, found: &mut Found) -> Result<(), Error> {
         for stream in &mut self.streams {
             let pes = stream.pes.split().freeze();
             stream.take(&pes, &mut self.clock, found)?;
+            stream.rest.clear();
         }
         Ok(())
     }
@@ -205,6 +206,7 @@ impl Reader {
         for mut stream in before {
             let pes = stream.pes.split().freeze();
             stream.take(&pes, &mut self.clock, found)?;
+            found.leave(stream.track);
         }
         Ok(())
     }
@@ -250,7 +252,7 @@ impl Kind {
             0x1b => Self::Pictures(Pictures::h264()),
             0x24 => Self::Pictures(Pictures::h265()),
             0x03 | 0x04 => Self::Mpeg,
-            0x0f => Self::Aac,
+            0x0f => Self::Aac(adts::Reader::default()),
             0x90 => Self::Samples(CodecId::Pcma),
             0x91 => Self::Samples(CodecId::Pcmu),
             // Private data that is registered as Opus.
@@ -296,7 +298,7 @@ impl Stream {
             Kind::Pictures(pictures) => {
                 let unit = pictures.unit(nal::split_annexb(&data))?;
                 if self.track.is_none() {
-                    self.track = found.add(pictures.codec());
+                    self.track = found.add(pictures.codec())?;
                 }
                 if let (Some(track), Some((keyframe, payload))) = (self.track, unit) {
                     // A picture without a time is shown with the one before it.
@@ -306,13 +308,19 @@ impl Stream {
                     found.units.push_back(Unit { track, keyframe, time, payload });
                 }
             }
-            Kind::Aac => self.frames(adts::codec, adts::take, &data, times, found),
-            Kind::Mpeg => self.frames(|_| Ok(Some(mpa::codec())), mpa::take, &data, times, found),
-            Kind::Opus => self.opus(data, times, found),
+            Kind::Aac(reader) => {
+                let mut reader = *reader;
+                self.frames(adts::codec, |rest| reader.take(rest), &data, times, found)?;
+                self.kind = Kind::Aac(reader);
+            }
+            Kind::Mpeg => {
+                self.frames(|_| Ok(Some(mpa::codec())), mpa::take, &data, times, found)?;
+            }
+            Kind::Opus => self.opus(data, times, found)?,
             Kind::Samples(id) => {
                 if self.track.is_none() {
                     self.rate = 8000;
-                    self.track = found.add(Some(Codec::new(id.clone()).clock(8000)));
+                    self.track = found.add(Some(Codec::new(id.clone()).clock(8000)))?;
                 }
                 let length = i64::try_from(data.len()).unwrap_or(0);
                 self.sound(data, length, times, found);
@@ -326,11 +334,11 @@ impl Stream {
     fn frames(
         &mut self,
         codec: impl Fn(&[u8]) -> Result<Option<Codec>, Error>,
-        take: impl Fn(&mut BytesMut) -> Result<Option<(Bytes, u32)>, Error>,
+        mut take: impl FnMut(&mut BytesMut) -> Result<Option<(Bytes, u32)>, Error>,
         data: &[u8],
         times: Option<(i64, i64)>,
         found: &mut Found,
-    ) {
+    ) -> Result<(), Error> {
         // The time is that of the first frame that begins in this packet.
         let carried = !self.rest.is_empty();
         self.rest.extend_from_slice(data);
@@ -341,10 +349,10 @@ impl Stream {
                 match codec(&self.rest) {
                     Ok(Some(codec)) => {
                         self.rate = codec.timestamp_rate();
-                        self.track = found.add(Some(codec));
+                        self.track = found.add(Some(codec))?;
                     }
-                    Ok(None) => return,
-                    Err(_) => return self.rest.clear(),
+                    Ok(None) => return Ok(()),
+                    Err(_) => break,
                 }
             }
             match take(&mut self.rest) {
@@ -353,26 +361,34 @@ impl Stream {
                     first = false;
                     self.sound(frame, i64::from(duration), own, found);
                 }
-                Ok(None) if self.rest.len() <= MAX_SECTION * 8 => return,
-                // Not what it says: what comes next may be.
-                Ok(None) | Err(_) => return self.rest.clear(),
+                Ok(None) if self.rest.len() <= MAX_SECTION * 8 => return Ok(()),
+                Err(error @ Error::Changed(_)) => return Err(error),
+                Ok(None) | Err(_) => break,
             }
         }
+        // Not what it says: what comes next may be.
+        self.rest.clear();
+        Ok(())
     }
 
     /// Packets of Opus with control headers (ETSI TS 103 491 annex): a prefix of
     /// 11 bits, flags, and the length.
-    fn opus(&mut self, mut data: Bytes, times: Option<(i64, i64)>, found: &mut Found) {
+    fn opus(
+        &mut self,
+        mut data: Bytes,
+        times: Option<(i64, i64)>,
+        found: &mut Found,
+    ) -> Result<(), Error> {
         if self.track.is_none() {
             self.rate = 48_000;
-            self.track = found.add(Some(Codec::new(CodecId::Opus).clock(48_000).channels(2)));
+            self.track = found.add(Some(Codec::new(CodecId::Opus).clock(48_000).channels(2)))?;
         }
         let mut times = times;
         while let [0x7f, flags @ 0xe0..=0xff, ..] = *data {
             let mut at = 2;
             let mut length = 0_usize;
             loop {
-                let Some(&byte) = data.get(at) else { return };
+                let Some(&byte) = data.get(at) else { return Ok(()) };
                 at += 1;
                 length += usize::from(byte);
                 if byte != 0xff {
@@ -385,13 +401,14 @@ impl Stream {
                 at += 1 + usize::from(data.get(at).copied().unwrap_or_default());
             }
             if data.len() < at + length || length == 0 {
-                return;
+                return Ok(());
             }
             let packet = data.slice(at..at + length);
             data.advance(at + length);
             let duration = crate::codec::opus::duration(&packet).map_or(960, i64::from);
             self.sound(packet, duration, times.take(), found);
         }
+        Ok(())
     }
 
     /// Sound that lasts so many ticks; with a time, or after the one before it.

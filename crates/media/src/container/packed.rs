@@ -39,6 +39,7 @@ enum Kind {
 pub(super) struct Reader {
     /// Of the first frame, and the ticks of its codec in a second.
     kind: Option<(Kind, u32)>,
+    aac: adts::Reader,
     clock: Clock,
     /// When the next frame is to be heard, in ticks of the clock, and the samples since.
     since: Option<(i64, i64)>,
@@ -71,7 +72,7 @@ impl Reader {
     /// Takes all whole frames from the buffer.
     ///
     /// # Errors
-    /// No sound for too long.
+    /// No sound for too long, or other sound than before.
     pub(super) fn read(&mut self, buffer: &mut BytesMut, found: &mut Found) -> Result<(), Error> {
         loop {
             let passed = self.skip.min(buffer.len());
@@ -120,7 +121,7 @@ impl Reader {
             Kind::Mpeg => Some(mpa::codec()),
         };
         let taken = match kind {
-            Kind::Aac => adts::take(buffer)?,
+            Kind::Aac => self.aac.take(buffer)?,
             Kind::Mpeg => mpa::take(buffer)?,
         };
         let (Some(codec), Some((data, duration))) = (codec, taken) else { return Ok(false) };

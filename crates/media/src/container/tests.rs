@@ -67,6 +67,57 @@ fn sound() {
     check(&wav, "PCML/16000/2", &[(1280, Time::Lasts(320))]);
 }
 
+/// What comes before an error, and the error.
+fn until_error(stream: &[u8], size: usize) -> (usize, Error) {
+    let (mut demuxer, mut count) = (Demuxer::new(), 0);
+    for piece in stream.chunks(size) {
+        demuxer.push(piece);
+        loop {
+            match demuxer.next_unit() {
+                Ok(Some(_)) => count += 1,
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(demuxer.next_unit(), Err(error), "nothing follows");
+                    return (count, error);
+                }
+            }
+        }
+    }
+    panic!("{count} units and no error");
+}
+
+/// An access unit of AAC with this rate and these channels.
+fn aac(rate: u32, channels: u8) -> Vec<u8> {
+    let config = AudioSpecificConfig::lc(rate, channels);
+    let header = crate::codec::aac::AdtsHeader::new(&config, 9).unwrap();
+    [&header.write()[..], &[1; 9]].concat()
+}
+
+#[test]
+fn sound_that_becomes_other_sound_ends() {
+    let changed = Error::Changed(Kind::Audio);
+    assert_eq!(changed.to_string(), "the audio of the stream is another one from here on");
+    for other in [aac(44_100, 2), aac(48_000, 1)] {
+        let bare = [aac(48_000, 2), aac(48_000, 2), other.clone(), aac(48_000, 2)].concat();
+        for size in [1, 7, 1000] {
+            assert_eq!(until_error(&bare, size), (2, changed), "in pieces of {size}");
+        }
+        let tag = packed::tests::tag(900_000);
+        let packed = [tag.clone(), aac(48_000, 2), tag, other].concat();
+        assert_eq!(until_error(&packed, 1000), (1, changed));
+    }
+    // Two files of one form, the second of which has other sound.
+    let first = flv(b"..onMetaData..audiocodecid");
+    let mut other = [&first[..], &first[13..]].concat();
+    let config =
+        other.len() - (first.len() - 13) + 11 + b"..onMetaData..audiocodecid".len() + 4 + 11 + 2;
+    assert_eq!(other[config..config + 2], [0x14, 0x08]);
+    other[config] = 0x12;
+    assert_eq!(until_error(&other, 1000), (1, changed));
+    let same = [&first[..], &first[13..]].concat();
+    assert_eq!(units(&same, 1000).1.len(), 2, "the same again is no other");
+}
+
 /// Segments of HLS with sound alone, one after another.
 #[test]
 fn packed_sound() {

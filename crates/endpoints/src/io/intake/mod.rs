@@ -80,6 +80,7 @@ impl Words {
     fn failed(self, error: container::Error) -> Error {
         let kind = match error {
             container::Error::Broken(_) | container::Error::TooLarge(_) => ErrorKind::Protocol,
+            container::Error::Changed(_) => ErrorKind::Ended,
             _ => ErrorKind::Unsupported,
         };
         let text = match error {

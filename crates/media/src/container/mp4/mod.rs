@@ -129,13 +129,14 @@ impl Reader {
     }
 
     fn index(&mut self, moov: &Bytes, found: &mut Found) -> Result<(), Error> {
+        self.tracks.iter().for_each(|track| found.leave(track.index));
         self.tracks = movie::tracks(moov);
         self.fragment.clear();
         if self.tracks.is_empty() {
             return Err(Error::NoTracks("mp4"));
         }
         for track in &mut self.tracks {
-            track.index = found.add(track.codec());
+            track.index = found.add(track.codec())?;
         }
         self.settle(found);
         Ok(())
@@ -231,7 +232,7 @@ impl Track {
         };
         // Parameter sets may come with the first keyframe.
         if self.index.is_none() && matches!(self.kind, Kind::Pictures(..) | Kind::Av1(_)) {
-            self.index = found.add(self.codec());
+            self.index = found.add(self.codec())?;
         }
         let Some((keyframe, payload)) = unit else { return Ok(()) };
         if let (Some(track), false) = (self.index, data.is_empty()) {
