@@ -29,6 +29,8 @@ pub struct Load {
     pub cipher: Option<Cipher>,
     /// The index to fetch before it: it is not the one that was fetched last.
     pub map: Option<Arc<Map>>,
+    /// What it follows has another timeline or another index.
+    pub discontinuity: bool,
 }
 
 /// When to fetch the playlist again.
@@ -62,6 +64,10 @@ pub struct Follower {
     /// playlist.
     next: Option<(u64, usize)>,
     map: Option<Arc<Map>>,
+    /// There was a discontinuity since what was loaded last.
+    discontinuity: bool,
+    /// Nothing was loaded yet.
+    is_first: bool,
     reload: Instant,
     idle: u32,
     /// When something was new last.
@@ -81,6 +87,8 @@ impl Follower {
             media: Media::default(),
             next: None,
             map: None,
+            discontinuity: false,
+            is_first: true,
             reload: now,
             idle: 0,
             changed: now,
@@ -170,6 +178,7 @@ impl Follower {
             }
             let cipher = segment.key.as_ref().map(|key| key.cipher(number));
             let needed = segment.map.clone();
+            self.discontinuity |= segment.discontinuity && part == 0;
             self.next = Some(after);
             if gap {
                 continue;
@@ -179,7 +188,10 @@ impl Follower {
             if map.is_some() {
                 self.map.clone_from(&map);
             }
-            return Ok(Step::Load(Box::new(Load { part: wanted, cipher, map })));
+            let is_first = std::mem::take(&mut self.is_first);
+            let differs = std::mem::take(&mut self.discontinuity) || map.is_some();
+            let discontinuity = differs && !is_first;
+            return Ok(Step::Load(Box::new(Load { part: wanted, cipher, map, discontinuity })));
         }
     }
 
@@ -326,6 +338,32 @@ mod tests {
         assert_eq!(loads, expected.map(|(uri, map)| (uri.to_owned(), map.map(str::to_owned))));
         camera.list(4, 0, "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF:4,\nx\n");
         assert_eq!(camera.follower.poll(), Err(Error::Encrypted("SAMPLE-AES".to_owned())));
+    }
+
+    #[test]
+    fn discontinuities_are_told_once() {
+        let mut camera = Camera::new();
+        let tail = "#EXT-X-DISCONTINUITY\n#EXTINF:4,\na\n#EXTINF:4,\nb\n\
+            #EXT-X-DISCONTINUITY\n#EXT-X-GAP\n#EXTINF:4,\ngap\n#EXTINF:4,\nc\n\
+            #EXT-X-MAP:URI=\"m\"\n#EXTINF:4,\nd\n#EXTINF:4,\ne\n#EXT-X-ENDLIST\n";
+        camera.list(0, 0, tail);
+        let mut loads = Vec::new();
+        while let Step::Load(load) = camera.follower.poll().unwrap() {
+            loads.push((load.part.uri, load.discontinuity));
+        }
+        let expected = [("a", false), ("b", false), ("c", true), ("d", true), ("e", false)];
+        assert_eq!(loads, expected.map(|(uri, anew)| (uri.to_owned(), anew)));
+        // Of a segment in parts the first one has it.
+        let mut camera = Camera::new();
+        camera.list(0, 1, &low(&[], &["*a"], ""));
+        camera.steps();
+        let open = format!("#EXT-X-DISCONTINUITY\n{}", low(&[], &["*b", "c"], ""));
+        camera.list(0, 2, &open);
+        let mut loads = Vec::new();
+        while let Step::Load(load) = camera.follower.poll().unwrap() {
+            loads.push((load.part.uri, load.discontinuity));
+        }
+        assert_eq!(loads, [("b", true), ("c", false)].map(|(uri, anew)| (uri.to_owned(), anew)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod source;
 mod waiting;
 
 use std::future::Future;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,11 @@ pub const BY_FFMPEG: &str = "ffmpeg:URL reads it: write ffmpeg: in front of the 
 pub trait Input: Send {
     /// The next bytes; nothing at the end. Dropping the future loses nothing.
     fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
+
+    /// Whether the bytes that were read last begin another part, with times of its own.
+    fn begins_anew(&self) -> bool {
+        false
+    }
 }
 
 impl Input for super::http::Body {
@@ -102,11 +108,19 @@ struct Leg<I> {
     ended: bool,
     /// Bytes that came so far.
     received: u64,
+    /// The first bytes of another part, while there are units of the last one.
+    next_part: Option<Bytes>,
 }
 
 impl<I> Leg<I> {
     const fn new(input: I, demuxer: Demuxer) -> Self {
-        Self { input, demuxer, ended: false, received: 0 }
+        Self { input, demuxer, ended: false, received: 0, next_part: None }
+    }
+
+    /// Goes on with another part, if one has come. Says whether it did.
+    fn begin_part(&mut self) -> bool {
+        let bytes = self.next_part.take();
+        bytes.inspect(|bytes| self.demuxer.push(bytes)).is_some()
     }
 }
 
@@ -117,6 +131,9 @@ impl<I: Input> Leg<I> {
         loop {
             if let Some(codecs) = self.demuxer.tracks().map_err(|e| words.failed(e))? {
                 return Ok(codecs.to_vec());
+            }
+            if self.begin_part() {
+                continue;
             }
             if self.ended {
                 return Err(words.name(Error::new(ErrorKind::Ended, "EOF")));
@@ -141,9 +158,15 @@ impl<I: Input> Leg<I> {
     fn take(&mut self, bytes: Result<Option<Bytes>, Error>, words: Words) -> Result<usize, Error> {
         match bytes.map_err(|e| words.name(e))? {
             Some(bytes) => {
-                self.received += bytes.len() as u64;
-                self.demuxer.push(&bytes);
-                Ok(bytes.len())
+                let length = bytes.len();
+                self.received += length as u64;
+                if self.input.begins_anew() {
+                    self.demuxer.end_part().map_err(|e| words.failed(e))?;
+                    self.next_part = Some(bytes);
+                } else {
+                    self.demuxer.push(&bytes);
+                }
+                Ok(length)
             }
             None => {
                 self.ended = true;
@@ -229,27 +252,30 @@ impl<I: Input> Intake<I> {
         connection.received(usize::try_from(received).unwrap_or(usize::MAX));
         // Where the tracks of the second one begin.
         let first = main.demuxer.tracks().ok().flatten().map_or(0, <[Codec]>::len);
-        let mut is_empty = true;
+        let (mut is_empty, mut failure) = (true, None);
         loop {
             let legs = [Some(&mut main), beside.as_mut()];
-            for (leg, offset) in legs.into_iter().zip([0, first]) {
+            for (leg, tracks) in legs.into_iter().zip([0..first, first..outlets.all.len()]) {
                 let Some(leg) = leg else { continue };
-                loop {
+                while failure.is_none() {
                     match leg.demuxer.next_unit() {
                         Ok(Some(unit)) => {
                             is_empty = false;
-                            outlets.push(Unit { track: unit.track + offset, ..unit });
+                            outlets.push(Unit { track: unit.track + tracks.start, ..unit });
                         }
+                        Ok(None) if leg.begin_part() => outlets.begin_anew(tracks.clone()),
                         Ok(None) => break,
-                        Err(error) => return Some(words.failed(error)),
+                        Err(error) => failure = Some(words.failed(error)),
                     }
                 }
             }
-            if main.ended && outlets.waiting.is_empty() {
+            let has_ended = main.ended || failure.is_some();
+            if has_ended && outlets.waiting.is_empty() {
                 let text = "the end came before any picture and any sound";
-                return is_empty.then(|| words.name(Error::new(ErrorKind::Ended, text)));
+                let nothing = is_empty.then(|| words.name(Error::new(ErrorKind::Ended, text)));
+                return failure.or(nothing);
             }
-            let open = outlets.waiting.bytes() <= MAX_WAITING;
+            let open = failure.is_none() && outlets.waiting.bytes() <= MAX_WAITING;
             let taken = tokio::select! {
                 biased;
                 () = tracks.changed() => {
@@ -319,15 +345,27 @@ impl Outlets {
         tracks.wanted();
         for (index, outlet) in self.all.iter_mut().enumerate() {
             outlet.writer = tracks.writer(index);
+            // A track that somebody wants again is another one.
+            outlet.aligned = false;
         }
     }
 
-    fn push(&mut self, unit: Unit) {
+    /// Another part begins on these tracks.
+    fn begin_anew(&mut self, tracks: Range<usize>) {
+        if let Some(pace) = &mut self.pace {
+            pace.begin_anew(tracks);
+        }
+    }
+
+    fn push(&mut self, mut unit: Unit) {
         let Some(outlet) = self.all.get_mut(unit.track) else { return };
-        match (&mut self.pace, unit.time) {
-            (Some(pace), Time::At { dts, .. }) => {
-                let due = pace.due(dts, outlet.codec.timestamp_rate(), Instant::now());
-                self.waiting.push(due, unit);
+        match (&mut self.pace, &mut unit.time) {
+            (Some(pace), Time::At { pts, dts }) => {
+                let rate = outlet.codec.timestamp_rate();
+                let place = pace.place(unit.track, *dts, rate, Instant::now());
+                *pts = pts.saturating_add(place.shift);
+                *dts = dts.saturating_add(place.shift);
+                self.waiting.push(place.due, unit);
             }
             _ => outlet.write(unit, self.start),
         }

@@ -119,6 +119,8 @@ struct Media {
 struct Wanted {
     part: Part,
     cipher: Option<Cipher>,
+    /// It has times of its own.
+    anew: bool,
 }
 
 /// The segments of a playlist, one after another.
@@ -135,6 +137,10 @@ struct Segments {
     body: Option<Media>,
     /// Segments in a row that were gone.
     gone: u32,
+    /// What is being fetched has times of its own.
+    next_anew: bool,
+    /// The bytes that were read last are its first.
+    anew: bool,
 }
 
 impl Input for Segments {
@@ -142,6 +148,7 @@ impl Input for Segments {
         loop {
             if let Some(media) = &mut self.body {
                 if let Some(bytes) = media.read().await? {
+                    self.anew = std::mem::take(&mut self.next_anew);
                     return Ok(Some(bytes));
                 }
                 if let (Some(media), Some(client)) = (self.body.take(), &mut self.client) {
@@ -158,8 +165,14 @@ impl Input for Segments {
             if self.pending.is_empty() {
                 match self.follower.poll().map_err(failed)? {
                     Step::Load(load) => {
-                        self.pending.extend(load.map.as_deref().map(Wanted::of));
-                        self.pending.push_back(Wanted { part: load.part, cipher: load.cipher });
+                        // With its index, if it has another one.
+                        let mut anew = load.discontinuity;
+                        if let Some(map) = load.map.as_deref() {
+                            let anew = std::mem::take(&mut anew);
+                            self.pending.push_back(Wanted { anew, ..Wanted::of(map) });
+                        }
+                        let (part, cipher) = (load.part, load.cipher);
+                        self.pending.push_back(Wanted { part, cipher, anew });
                     }
                     Step::Reload(wait) => {
                         let Some(client) = self.client.take() else { return Ok(None) };
@@ -175,6 +188,10 @@ impl Input for Segments {
             }
             self.take_off()?;
         }
+    }
+
+    fn begins_anew(&self) -> bool {
+        self.anew
     }
 }
 
@@ -192,6 +209,8 @@ impl Segments {
             flight: None,
             body: None,
             gone: 0,
+            next_anew: false,
+            anew: false,
         }
     }
 
@@ -223,6 +242,7 @@ impl Segments {
             decryptor = Some(Decryptor::new(key, cipher.iv)?);
         }
         let (url, range) = (join(&self.playlist, &wanted.part.uri)?, wanted.part.range);
+        self.next_anew |= wanted.anew;
         self.pending.pop_front();
         let client = self.client.take();
         self.flight = client.map(|client| Box::pin(fetch(client, url, range, decryptor)) as Flight);
@@ -254,7 +274,7 @@ impl Segments {
 
 impl Wanted {
     fn of(map: &Map) -> Self {
-        Self { part: map.part.clone(), cipher: map.cipher.clone() }
+        Self { part: map.part.clone(), cipher: map.cipher.clone(), anew: false }
     }
 }
 
