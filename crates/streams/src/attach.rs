@@ -132,19 +132,47 @@ impl Attached {
     /// the consumer was kicked.
     pub async fn resume(&mut self) -> Result<(), Error> {
         let Some(since) = self.parked else { return Ok(()) };
-        if let Some(kick) = self.consumer.why() {
-            return Err(Error::new(ErrorKind::Ended, kick.words));
+        let kicked = self.kicked();
+        tokio::select! {
+            biased;
+            () = kicked.cancelled() => {
+                let words = self.kick_reason().unwrap_or_default();
+                return Err(Error::new(ErrorKind::Ended, words));
+            }
+            taken = self.take_hold() => taken?,
         }
+        self.parked = None;
+        self.stream.events().emit(Event::ViewerResumed {
+            stream: self.stream.name().to_owned(),
+            viewer: self.consumer.connection.id,
+            parked: since.elapsed(),
+        });
+        Ok(())
+    }
+
+    /// Opens the sources that it was parked at, or those that took their place.
+    async fn take_hold(&self) -> Result<(), Error> {
         loop {
+            // Who moves them knows that it has no hold now.
+            self.stream.settled(&self.consumer).await;
             // All at once, then wait for each: dropped together if one fails.
             let slots: Vec<Arc<Slot>> = {
                 let held = self.consumer.held();
                 held.holds.iter().map(|hold| Arc::clone(&hold.slot)).collect()
             };
-            let leases: Vec<Lease> = slots.iter().map(Slot::lease).collect();
+            let mut leases: Vec<Lease> = slots.iter().map(Slot::lease).collect();
+            let mut opened = Some(Ok(()));
             for lease in &leases {
-                lease.opened().await?;
+                opened = self.stream.opened(lease, &slots).await;
+                if !matches!(opened, Some(Ok(()))) {
+                    break;
+                }
             }
+            let Some(opened) = opened else {
+                self.stream.drop_retired(&mut leases);
+                continue;
+            };
+            opened?;
             if self.tracks.iter().any(|t| t.track.is_ended()) {
                 return Err(Error::new(ErrorKind::Ended, "streams: a track did not come back"));
             }
@@ -166,15 +194,8 @@ impl Attached {
                 hold.lease = Some(lease);
             }
             self.consumer.set_parked(false);
-            break;
+            return Ok(());
         }
-        self.parked = None;
-        self.stream.events().emit(Event::ViewerResumed {
-            stream: self.stream.name().to_owned(),
-            viewer: self.consumer.connection.id,
-            parked: since.elapsed(),
-        });
-        Ok(())
     }
 
     /// Whether it has no hold on the sources at the moment.

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rs2rtc_media::Codec;
+use rs2rtc_media::{Codec, Direction};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -163,6 +163,13 @@ impl Consumer {
         self.held().holds.iter().any(|hold| !stays(&hold.slot))
     }
 
+    /// Whether the sources that it holds give all that it reads.
+    pub(crate) fn has_all(&self) -> bool {
+        let held = self.held();
+        let given = |t: &AttachedTrack| held.holds.iter().any(|h| h.slot.live.gives(&t.track));
+        self.tracks().iter().filter(|t| t.direction == Direction::SendOnly).all(given)
+    }
+
     /// Lets go of the sources that `stays` does not name. What they gave is
     /// collected: the tracks that somebody reads.
     pub(crate) fn uproot(&self, stays: &dyn Fn(&Arc<Slot>) -> bool, orphans: &mut Vec<Arc<Track>>) {
@@ -211,7 +218,12 @@ impl Consumer {
             }
         }
         let uses = self.uses(&held, slot);
-        for hold in held.holds.iter().filter(|hold| uses && Arc::ptr_eq(&hold.slot, slot)) {
+        let is_its = |hold: &Hold| Arc::ptr_eq(&hold.slot, slot);
+        if uses && !held.gone && !held.holds.iter().any(is_its) {
+            // Parked, and somebody else has opened it: it is where it comes back to.
+            held.holds.push(Hold { slot: Arc::clone(slot), lease: None });
+        }
+        for hold in held.holds.iter().filter(|hold| uses && is_its(hold)) {
             if let Some(lease) = &hold.lease {
                 lease.start();
             }

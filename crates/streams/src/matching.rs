@@ -1,4 +1,7 @@
 //! Attaching a consumer: which source gives which track (`spec/core.md` 6.3, exact).
+//!
+//! Sources may change while one of them is still being opened. Who waits lets go of
+//! those that the stream does not have any more, and matches anew with those that it has.
 
 use std::sync::Arc;
 
@@ -12,8 +15,8 @@ use crate::events::Event;
 use crate::floor::Voice;
 use crate::live::Live;
 use crate::options::Wake;
-use crate::slot::{Lease, Urgency};
-use crate::stream::{External, Source, Stream};
+use crate::slot::{Lease, Slot, Urgency};
+use crate::stream::{External, Source, Stream, slots};
 use crate::track::{Sender, Track};
 
 /// One source during the matching: opened at most once, its error remembered.
@@ -35,6 +38,8 @@ pub(crate) enum Dial {
 
 enum CandidateState {
     Untried,
+    /// It was waited for when the stream lost another one.
+    Opening(Arc<Live>, Lease),
     Open {
         live: Arc<Live>,
         lease: Option<Lease>,
@@ -44,41 +49,59 @@ enum CandidateState {
     Failed(Error),
 }
 
+/// The stream does not have one of the sources any more: what was found does not count.
+struct Gone;
+
 impl Candidate {
-    /// Opens the source if that was not tried yet and has to be.
-    async fn live(&mut self, dial: Dial, urgency: Urgency) -> Option<Arc<Live>> {
+    /// Opens the source if that was not tried yet and has to be. `slots` are all that
+    /// the attach may hold: none of them is held on when the stream loses it.
+    async fn live(
+        &mut self,
+        (stream, slots): (&Stream, &[Arc<Slot>]),
+        dial: Dial,
+        urgency: Urgency,
+    ) -> Result<Option<Arc<Live>>, Gone> {
         if matches!(self.state, CandidateState::Untried) {
             self.state = match &self.source {
                 Source::External(external) => {
                     if !*external.present() {
-                        return None;
+                        return Ok(None);
                     }
                     CandidateState::Open { live: Arc::clone(&external.live), lease: None }
                 }
+                Source::Slot(slot) if slot.is_retired() => return Err(Gone),
                 Source::Slot(slot) if dial == Dial::Unknown && slot.is_known() => {
                     CandidateState::Asleep(Arc::clone(&slot.live))
                 }
                 Source::Slot(slot) => {
                     let lease = match dial {
-                        Dial::Nothing => slot.lease_if_open(urgency)?,
-                        Dial::All | Dial::Unknown => slot.lease_for(urgency),
+                        Dial::Nothing => slot.lease_if_open(urgency),
+                        Dial::All | Dial::Unknown => Some(slot.lease_for(urgency)),
                     };
-                    match lease.opened().await {
-                        Ok(()) => CandidateState::Open {
-                            live: Arc::clone(&slot.live),
-                            lease: Some(lease),
-                        },
-                        Err(error) => CandidateState::Failed(error),
-                    }
+                    let Some(lease) = lease else { return Ok(None) };
+                    CandidateState::Opening(Arc::clone(&slot.live), lease)
                 }
             };
         }
-        match &self.state {
+        if let CandidateState::Opening(_, lease) = &self.state {
+            let opened = stream.opened(lease, slots).await.ok_or(Gone)?;
+            let state = std::mem::replace(&mut self.state, CandidateState::Untried);
+            self.state = match (opened, state) {
+                (Ok(()), CandidateState::Opening(live, lease)) => {
+                    CandidateState::Open { live, lease: Some(lease) }
+                }
+                (Ok(()), state) => state,
+                (Err(error), _) => CandidateState::Failed(error),
+            };
+        }
+        Ok(match &self.state {
             CandidateState::Open { live, .. } | CandidateState::Asleep(live) => {
                 Some(Arc::clone(live))
             }
-            CandidateState::Untried | CandidateState::Failed(_) => None,
-        }
+            CandidateState::Untried | CandidateState::Opening(..) | CandidateState::Failed(_) => {
+                None
+            }
+        })
     }
 
     fn is_tagged(&self, tag: Option<&str>) -> bool {
@@ -90,6 +113,17 @@ impl Candidate {
     }
 }
 
+/// What the sources of a stream give of what is wanted.
+#[derive(Default)]
+struct Found {
+    /// All that they offer.
+    seen: Vec<Media>,
+    tracks: Vec<AttachedTrack>,
+    feeds: Feeds,
+    /// Which of the sources give something.
+    used: Vec<bool>,
+}
+
 /// Gives nothing only if nothing was open and nothing may be dialled.
 pub(crate) async fn attach(
     stream: &Arc<Stream>,
@@ -97,51 +131,19 @@ pub(crate) async fn attach(
     dial: Dial,
     urgency: Urgency,
 ) -> Result<Option<Attached>, Error> {
-    let mut candidates: Vec<Candidate> = stream
-        .lock_sources()
-        .into_iter()
-        .map(|source| Candidate { source, state: CandidateState::Untried })
-        .collect();
-    let mut seen: Vec<Media> = Vec::new();
-    let mut tracks: Vec<AttachedTrack> = Vec::new();
-    let mut feeds = Feeds::default();
-    let mut used = vec![false; candidates.len()];
-    let may_sleep = request.may_sleep && stream.options().wake == Wake::Viewer;
-    let dial = if may_sleep && dial == Dial::All { Dial::Unknown } else { dial };
-
-    for (index, wanted) in request.medias.iter().enumerate() {
-        'candidates: for (position, candidate) in candidates.iter_mut().enumerate() {
-            if candidate.is_tagged(request.source_tag.as_deref()) {
-                continue;
-            }
-            let Some(live) = candidate.live(dial, urgency).await else { continue };
-            for (media, offered) in live.medias().iter().enumerate() {
-                seen.push(offered.clone());
-                let Some(pair) = match_medias(offered, wanted) else { continue };
-                let voice = || stream.floor().voice(&request.connection);
-                let found = connect(&live, (media, offered), wanted, pair, voice, &mut feeds);
-                let Some(track) = found else { continue };
-                let codec = offered.codecs[pair.producer].clone();
-                let sender = Arc::new(Sender::new(codec.clone(), track.id));
-                if offered.direction == Direction::RecvOnly {
-                    track.watch(&sender);
-                }
-                tracks.push(AttachedTrack {
-                    media: index,
-                    direction: wanted.direction,
-                    codec,
-                    wanted: wanted.codecs[pair.consumer].clone(),
-                    track,
-                    sender,
-                });
-                used[position] = true;
-                if !wanted.codecs.iter().any(|c| c.id == CodecId::All) {
-                    break 'candidates;
-                }
-            }
+    let mut candidates = Vec::new();
+    let found = loop {
+        candidates = renewed(stream, candidates);
+        if let Ok(found) = find(stream, &request, &mut candidates, dial, urgency).await {
+            break found;
         }
+    };
+    let Found { seen, tracks, feeds, used } = found;
+    if tracks.is_empty()
+        && let Some((reason, _)) = stream.closed()
+    {
+        return Err(Error::new(ErrorKind::Ended, reason));
     }
-
     let untried = |candidate: &Candidate| matches!(candidate.state, CandidateState::Untried);
     if dial == Dial::Nothing && candidates.iter().all(untried) {
         return Ok(None);
@@ -193,6 +195,81 @@ pub(crate) async fn attach(
         remote: description.remote_addr,
     });
     Ok(Some(Attached::new(tracks, Arc::clone(stream), consumer, asleep.then(Instant::now))))
+}
+
+/// The sources that the stream has now; what was tried of them counts. The others are
+/// let go before a new one is dialled: both are often the same camera.
+fn renewed(stream: &Stream, mut before: Vec<Candidate>) -> Vec<Candidate> {
+    let now = stream.lock_sources().into_iter().map(|source| {
+        let is_same = |candidate: &Candidate| match (&candidate.source, &source) {
+            (Source::Slot(before), Source::Slot(now)) => Arc::ptr_eq(before, now),
+            // Whether it pushes is asked anew.
+            _ => false,
+        };
+        match before.iter().position(is_same) {
+            Some(at) => before.swap_remove(at),
+            None => Candidate { source, state: CandidateState::Untried },
+        }
+    });
+    let now = now.collect();
+    let leases = before.into_iter().filter_map(|candidate| match candidate.state {
+        CandidateState::Open { lease, .. } => lease,
+        CandidateState::Opening(_, lease) => Some(lease),
+        _ => None,
+    });
+    stream.drop_retired(&mut leases.collect());
+    now
+}
+
+/// Matches what is wanted with what the sources give, opening them as far as needed.
+async fn find(
+    stream: &Arc<Stream>,
+    request: &Request,
+    candidates: &mut [Candidate],
+    dial: Dial,
+    urgency: Urgency,
+) -> Result<Found, Gone> {
+    let sources: Vec<Source> = candidates.iter().map(|c| c.source.clone()).collect();
+    let slots: Vec<Arc<Slot>> = slots(&sources).cloned().collect();
+    let mut found = Found { used: vec![false; candidates.len()], ..Found::default() };
+    let may_sleep = request.may_sleep && stream.options().wake == Wake::Viewer;
+    let dial = if may_sleep && dial == Dial::All { Dial::Unknown } else { dial };
+
+    for (index, wanted) in request.medias.iter().enumerate() {
+        'candidates: for (position, candidate) in candidates.iter_mut().enumerate() {
+            if candidate.is_tagged(request.source_tag.as_deref()) {
+                continue;
+            }
+            let live = candidate.live((stream, &slots), dial, urgency).await?;
+            let Some(live) = live else { continue };
+            for (media, offered) in live.medias().iter().enumerate() {
+                found.seen.push(offered.clone());
+                let Some(pair) = match_medias(offered, wanted) else { continue };
+                let voice = || stream.floor().voice(&request.connection);
+                let given = (media, offered);
+                let track = connect(&live, given, wanted, pair, voice, &mut found.feeds);
+                let Some(track) = track else { continue };
+                let codec = offered.codecs[pair.producer].clone();
+                let sender = Arc::new(Sender::new(codec.clone(), track.id));
+                if offered.direction == Direction::RecvOnly {
+                    track.watch(&sender);
+                }
+                found.tracks.push(AttachedTrack {
+                    media: index,
+                    direction: wanted.direction,
+                    codec,
+                    wanted: wanted.codecs[pair.consumer].clone(),
+                    track,
+                    sender,
+                });
+                found.used[position] = true;
+                if !wanted.codecs.iter().any(|c| c.id == CodecId::All) {
+                    break 'candidates;
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Takes the track of a matched pair: the producer's for picture and sound, one

@@ -63,6 +63,9 @@ async fn place(
             _ = changed.changed() => return false,
             opened = run.opened() => opened,
         };
+        if opened.is_err() && slot.is_retired() {
+            return false;
+        }
         if opened.is_ok() {
             orphans.retain(|track| !slot.live.adopt(track));
             for consumer in takers {

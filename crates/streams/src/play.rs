@@ -135,43 +135,54 @@ async fn run(
 }
 
 /// Finds a loudspeaker and opens the source, once: open cameras first, then the
-/// others in their order.
+/// others in their order. A camera that the stream loses meanwhile is let go.
 async fn prepare(
     stream: &Arc<Stream>,
     source: &str,
     origin: Origin,
     cancel: &CancellationToken,
 ) -> Result<(Box<dyn Producer>, Route), Error> {
-    let slots = stream.lock_sources().into_iter().filter_map(|source| match source {
-        Source::Slot(slot) if !slot.source().is_empty() => Some(slot),
-        _ => None,
-    });
-    let (open, closed): (Vec<_>, Vec<_>) = slots.partition(|slot| slot.live.connection().is_some());
     let mut opened: Option<Box<dyn Producer>> = None;
-    for slot in open.into_iter().chain(closed) {
-        let lease = slot.lease();
-        let ready = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(ended()),
-            ready = lease.opened() => ready,
-        };
-        let speaks = |media: &Media| media.direction == Direction::SendOnly;
-        if ready.is_err() || !slot.live.medias().iter().any(speaks) {
-            continue;
-        }
-        let producer = match opened.take() {
-            Some(producer) => producer,
-            None => {
-                let (stream_name, cancel) = (stream.name().to_owned(), cancel.child_token());
-                let source = source.to_owned();
-                let request = OpenRequest { source, stream: stream_name, origin, cancel };
-                stream.shared().open(request).await?
+    'anew: loop {
+        let slots = stream.lock_sources().into_iter().filter_map(|source| match source {
+            Source::Slot(slot) if !slot.source().is_empty() => Some(slot),
+            _ => None,
+        });
+        let (open, closed): (Vec<_>, Vec<_>) =
+            slots.partition(|slot| slot.live.connection().is_some());
+        for slot in open.into_iter().chain(closed) {
+            if slot.is_retired() {
+                continue 'anew;
             }
-        };
-        match route(stream, slot, lease, producer.as_ref()) {
-            Some(route) => return Ok((producer, route)),
-            None => opened = Some(producer),
+            let (lease, one) = (slot.lease(), [Arc::clone(&slot)]);
+            let ready = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(ended()),
+                ready = stream.opened(&lease, &one) => ready,
+            };
+            let Some(ready) = ready else { continue 'anew };
+            let speaks = |media: &Media| media.direction == Direction::SendOnly;
+            if ready.is_err() || !slot.live.medias().iter().any(speaks) {
+                continue;
+            }
+            let mut held = vec![lease];
+            let producer = match opened.take() {
+                Some(producer) => producer,
+                None => match sound(stream, source, origin, cancel, &mut held).await {
+                    Some(opened) => opened?,
+                    None => continue 'anew,
+                },
+            };
+            let Some(lease) = held.pop() else {
+                opened = Some(producer);
+                continue 'anew;
+            };
+            match route(stream, slot, lease, producer.as_ref()) {
+                Some(route) => return Ok((producer, route)),
+                None => opened = Some(producer),
+            }
         }
+        break;
     }
     if let Some(producer) = opened {
         let unwanted = CancellationToken::new();
@@ -179,7 +190,42 @@ async fn prepare(
         let tracks = stream.empty_live().tracks(0, None);
         let _ = timeout(GOODBYE, producer.run(tracks, unwanted)).await;
     }
-    Err(Error::new(ErrorKind::NotFound, "can't find consumer"))
+    Err(match stream.closed() {
+        Some((reason, _)) => Error::new(ErrorKind::Ended, reason),
+        None => Error::new(ErrorKind::NotFound, "can't find consumer"),
+    })
+}
+
+/// Opens the source of the sound. The camera is held meanwhile, as long as the stream has
+/// it. `None` once the stream is closed: what was begun is undone.
+async fn sound(
+    stream: &Arc<Stream>,
+    source: &str,
+    origin: Origin,
+    cancel: &CancellationToken,
+    held: &mut Vec<Lease>,
+) -> Option<Result<Box<dyn Producer>, Error>> {
+    let cancel = cancel.child_token();
+    let mut opening = stream.shared().open(OpenRequest {
+        source: source.to_owned(),
+        stream: stream.name().to_owned(),
+        origin,
+        cancel: cancel.clone(),
+    });
+    tokio::select! {
+        biased;
+        never = stream.let_go(held) => match never {},
+        () = stream.until_closed() => {}
+        opened = &mut opening => return Some(opened),
+    }
+    cancel.cancel();
+    if stream.shared().undoes(source)
+        && let Ok(Ok(producer)) = timeout(GOODBYE, opening).await
+    {
+        let tracks = stream.empty_live().tracks(0, None);
+        let _ = timeout(GOODBYE, producer.run(tracks, cancel)).await;
+    }
+    None
 }
 
 /// Connects the first media of the source that a loudspeaker can play.

@@ -13,8 +13,8 @@ use crate::connection::{Connection, Description};
 use crate::live::{TrackWriter, Tracks};
 use crate::producer::{BoxFuture, Ended, OpenRequest, Producer};
 use crate::registry::not_found;
-use crate::slot::Lease;
-use crate::stream::{Source, Stream};
+use crate::slot::{Lease, Slot};
+use crate::stream::{Source, Stream, slots};
 use crate::track::{Sink, Subscription};
 
 /// How long it takes at most to learn that nobody waits for the inner source any more.
@@ -34,36 +34,27 @@ pub(crate) fn open(
     request: OpenRequest,
 ) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
     Box::pin(async move {
-        if reaches(&origin, &request.stream, &mut HashSet::new()) {
-            let text = format!(
-                "stream {} is its own source (through {}): give one of them a camera",
-                request.stream, request.source
-            );
-            return Err(Error::new(ErrorKind::Config, text));
-        }
-        let mut medias: Vec<Media> = Vec::new();
-        let mut leases = Vec::new();
-        let mut failure = None;
-        for source in origin.lock_sources() {
-            let live = match source {
-                Source::External(external) => Arc::clone(&external.live),
-                Source::Slot(slot) => {
-                    let lease = slot.lease();
-                    if let Err(error) = lease.opened().await {
-                        failure.get_or_insert(error);
-                        continue;
-                    }
-                    let live = Arc::clone(&slot.live);
-                    leases.push(lease);
-                    live
+        let mut origin = origin;
+        let (medias, leases) = loop {
+            if reaches(&origin, &request.stream, &mut HashSet::new()) {
+                let text = format!(
+                    "stream {} is its own source (through {}): give one of them a camera",
+                    request.stream, request.source
+                );
+                return Err(Error::new(ErrorKind::Config, text));
+            }
+            let opened = open_all(&origin).await;
+            if origin.closed().is_none() {
+                let (medias, leases, failure) = opened;
+                if medias.is_empty() {
+                    return Err(failure.unwrap_or_else(|| not_found(&request.source)));
                 }
-            };
-            let offered = live.medias().into_iter();
-            medias.extend(offered.filter(|m| m.direction == Direction::RecvOnly));
-        }
-        if medias.is_empty() {
-            return Err(failure.unwrap_or_else(|| not_found(&request.source)));
-        }
+                break (medias, leases);
+            }
+            // The name may mean another stream by now.
+            let other = origin.named(&request.source).filter(|other| other.closed().is_none());
+            origin = other.ok_or_else(|| not_found(&request.source))?;
+        };
         let connection = Arc::new(Connection::new(Description {
             format_name: "relay".to_owned(),
             url: request.source,
@@ -72,6 +63,47 @@ pub(crate) fn open(
         }));
         Ok(Box::new(Relay { origin, connection, medias, leases }) as Box<dyn Producer>)
     })
+}
+
+/// Opens the sources of a stream one after the other, those that it has at the end: what
+/// they give, the hold on them, and the first error.
+async fn open_all(origin: &Arc<Stream>) -> (Vec<Media>, Vec<Lease>, Option<Error>) {
+    let mut leases: Vec<Lease> = Vec::new();
+    'anew: loop {
+        origin.drop_retired(&mut leases);
+        let mut medias: Vec<Media> = Vec::new();
+        let mut failure = None;
+        let sources = origin.lock_sources();
+        let slots: Vec<Arc<Slot>> = slots(&sources).cloned().collect();
+        for source in sources {
+            let live = match source {
+                Source::External(external) => Arc::clone(&external.live),
+                Source::Slot(slot) => {
+                    if slot.is_retired() {
+                        continue 'anew;
+                    }
+                    let is_its = |lease: &Lease| Arc::ptr_eq(lease.slot(), &slot);
+                    let lease = match leases.iter().position(is_its) {
+                        Some(at) => leases.swap_remove(at),
+                        None => slot.lease(),
+                    };
+                    let opened = origin.opened(&lease, &slots).await;
+                    if let Some(Err(error)) = opened {
+                        failure.get_or_insert(error);
+                        continue;
+                    }
+                    leases.push(lease);
+                    if opened.is_none() {
+                        continue 'anew;
+                    }
+                    Arc::clone(&slot.live)
+                }
+            };
+            let offered = live.medias().into_iter();
+            medias.extend(offered.filter(|m| m.direction == Direction::RecvOnly));
+        }
+        return (medias, leases, failure);
+    }
 }
 
 /// Whether `stream` is among the sources of `from`, directly or through others.
@@ -138,6 +170,7 @@ impl Producer for Relay {
                 let attached = tokio::select! {
                     biased;
                     () = cancel.cancelled() => return let_go(held, &tracks),
+                    never = self.origin.let_go(&mut self.leases) => match never {},
                     attached = self.origin.attach(request) => attached,
                 };
                 let attached = match attached {

@@ -1,5 +1,6 @@
 //! A stream: its sources and its consumers.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -17,11 +18,11 @@ use crate::floor::{Ask, Floor};
 use crate::live::{Live, OnChange, Tracks};
 use crate::matching::{self, Dial};
 use crate::moving;
-use crate::options::{Options, Reach, Settled, Wake};
+use crate::options::{Departure, Options, Reach, Settled, Wake};
 use crate::play::{self, Playing};
 use crate::producer::Origin;
 use crate::registry::Shared;
-use crate::slot::{Slot, Urgency};
+use crate::slot::{Lease, Slot, Urgency};
 use crate::track::Track;
 
 /// A source of a stream, in configured order, then pushed ones.
@@ -40,6 +41,14 @@ impl Source {
             Self::External(external) => &external.live,
         }
     }
+}
+
+/// The configured ones of sources.
+pub(crate) fn slots(sources: &[Source]) -> impl Iterator<Item = &Arc<Slot>> {
+    sources.iter().filter_map(|source| match source {
+        Source::Slot(slot) => Some(slot),
+        Source::External(_) => None,
+    })
 }
 
 pub(crate) struct External {
@@ -66,11 +75,7 @@ struct State {
 impl State {
     /// Says whether a source is among those that the stream has.
     fn stays(&self) -> impl Fn(&Arc<Slot>) -> bool + use<> {
-        let slots = self.sources.iter().filter_map(|source| match source {
-            Source::Slot(slot) => Some(Arc::clone(slot)),
-            Source::External(_) => None,
-        });
-        let slots: Vec<Arc<Slot>> = slots.collect();
+        let slots: Vec<Arc<Slot>> = slots(&self.sources).cloned().collect();
         move |slot| slots.iter().any(|s| Arc::ptr_eq(s, slot))
     }
 }
@@ -83,8 +88,10 @@ pub struct Stream {
     epoch_wall: SystemTime,
     options: Settled,
     floor: Arc<Floor>,
-    /// Counts changes of the sources.
+    /// Counts changes of the sources: those that went are retired by then.
     changed: watch::Sender<u64>,
+    /// Counts moves that are over.
+    moved: watch::Sender<u64>,
     state: Mutex<State>,
 }
 
@@ -113,6 +120,7 @@ impl Stream {
             options,
             floor,
             changed: watch::Sender::new(0),
+            moved: watch::Sender::new(0),
             state: Mutex::new(state),
         })
     }
@@ -124,12 +132,7 @@ impl Stream {
 
     /// Its sources in order, as they would be opened now; pushed ones left out.
     pub fn sources(&self) -> Vec<String> {
-        let sources = self.lock_sources();
-        let slots = sources.iter().filter_map(|source| match source {
-            Source::Slot(slot) => Some(slot.source()),
-            Source::External(_) => None,
-        });
-        slots.collect()
+        slots(&self.lock_sources()).map(|slot| slot.source()).collect()
     }
 
     /// Its settings.
@@ -184,7 +187,8 @@ impl Stream {
     ///
     /// # Errors
     /// The contract's texts (`spec/core.md` 6.4): dial errors of the sources,
-    /// `codecs not matched`, `unknown error` for a stream without sources.
+    /// `codecs not matched`, `unknown error` for a stream without sources. `Ended`
+    /// with the reason if the stream was closed meanwhile.
     pub async fn attach(self: &Arc<Self>, request: Request) -> Result<Attached, Error> {
         self.attach_as(request, Urgency::Viewer).await
     }
@@ -347,7 +351,6 @@ impl Stream {
             state.sources.extend(pushed);
             (retired, kept)
         };
-        self.changed.send_modify(|changed| *changed += 1);
         let shorter = options.linger < before.linger;
         for source in kept {
             if let Source::Slot(slot) = source
@@ -357,14 +360,16 @@ impl Stream {
             }
         }
         self.lock_sources().iter().for_each(|source| source.live().remember());
-        for source in retired {
-            if let Source::Slot(slot) = source {
-                slot.retire();
-            }
-        }
+        self.retire(&retired, "replaced");
         let mut state = self.lock();
         let consumers = state.consumers.clone();
         self.move_if_stale(&mut state, &consumers);
+    }
+
+    /// These sources are not the stream's any more: who waits for one of them lets go.
+    fn retire(&self, sources: &[Source], reason: &'static str) {
+        slots(sources).for_each(|slot| slot.retire(reason));
+        self.changed.send_modify(|changed| *changed += 1);
     }
 
     fn slot(&self, source: &str, origin: Origin) -> Source {
@@ -387,6 +392,80 @@ impl Stream {
         self.changed.subscribe()
     }
 
+    /// Resolves once the stream does not have one of these sources any more.
+    pub(crate) async fn lacks(&self, slots: &[Arc<Slot>]) {
+        let mut changed = self.changed();
+        while !slots.iter().any(|slot| slot.is_retired()) {
+            // It cannot end before us: it is part of the stream.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Waits until a source is open, as long as the stream has all of `slots`; `None`
+    /// once it has not.
+    pub(crate) async fn opened(
+        &self,
+        lease: &Lease,
+        slots: &[Arc<Slot>],
+    ) -> Option<Result<(), Error>> {
+        tokio::select! {
+            biased;
+            () = self.lacks(slots) => None,
+            // One that goes may end before that is told.
+            opened = lease.opened() => {
+                (opened.is_ok() || !lease.slot().is_retired()).then_some(opened)
+            }
+        }
+    }
+
+    /// Lets go of what the stream does not have any more, as soon as it does not. Never ends.
+    pub(crate) async fn let_go(&self, leases: &mut Vec<Lease>) -> Infallible {
+        loop {
+            let slots: Vec<Arc<Slot>> = leases.iter().map(|l| Arc::clone(l.slot())).collect();
+            self.lacks(&slots).await;
+            self.drop_retired(leases);
+        }
+    }
+
+    /// Drops the leases on sources that the stream does not have any more.
+    pub(crate) fn drop_retired(&self, leases: &mut Vec<Lease>) {
+        let departure = Departure::now(self.closed().map_or("replaced", |(_, code)| code));
+        for lease in leases.extract_if(.., |lease| lease.slot().is_retired()) {
+            lease.release(&departure, 0, false);
+        }
+    }
+
+    /// Why it was closed, in words for the viewer and as a code; `None` while it is not.
+    pub(crate) fn closed(&self) -> Option<(String, &'static str)> {
+        self.lock().closed.clone()
+    }
+
+    /// Resolves once it was closed.
+    pub(crate) async fn until_closed(&self) {
+        let mut changed = self.changed();
+        while self.closed().is_none() {
+            // It cannot end before us: it is part of the stream.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Waits until a consumer, parked, is where it belongs: at sources that the
+    /// stream has. Who is kicked meanwhile waits for ever.
+    pub(crate) async fn settled(&self, consumer: &Consumer) {
+        let mut moved = self.moved.subscribe();
+        loop {
+            {
+                let state = self.lock();
+                let is_placed = !state.moving || consumer.has_all();
+                if is_placed && !consumer.is_stale(&state.stays()) {
+                    return;
+                }
+            }
+            // It cannot end before us: it is part of the stream.
+            let _ = moved.changed().await;
+        }
+    }
+
     /// What a move is to do next: the viewers, and the sources that there are
     /// now. Tracks of sources that are not there any more are added to
     /// `orphans`. `None` ends the move: everybody is where he belongs.
@@ -400,6 +479,7 @@ impl Stream {
             let stale = state.consumers.iter().any(|c| c.is_stale(&stays));
             if state.closed.is_some() || !stale && orphans.is_empty() {
                 state.moving = false;
+                self.moved.send_modify(|moved| *moved += 1);
                 return None;
             }
             (state.consumers.clone(), state.sources.clone(), stays)
@@ -410,7 +490,8 @@ impl Stream {
         Some((consumers, sources))
     }
 
-    /// Ends every consumer with a reason they can show, and forgets the sources.
+    /// Ends every consumer with a reason they can show, who waits for his tracks
+    /// too, and forgets the sources.
     pub(crate) fn close(&self, reason: &str, code: &'static str) {
         self.stop_playing();
         let (consumers, sources) = {
@@ -422,12 +503,13 @@ impl Stream {
         for consumer in consumers {
             consumer.kick(reason, code);
         }
-        for source in sources {
+        for source in &sources {
             if let Source::External(external) = source {
                 external.live.end();
                 external.kicked().cancel();
             }
         }
+        self.retire(&sources, code);
     }
 
     /// Ends one consumer by the id of its connection. Says whether it was there.

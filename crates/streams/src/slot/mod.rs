@@ -258,15 +258,27 @@ impl Slot {
         }
     }
 
-    /// The stream does not have it any more: who holds it is about to let go.
-    pub(crate) fn retire(&self) {
+    /// The stream does not have it any more, for a reason: who holds it is about to let
+    /// go, and what nobody is served by yet ends at once.
+    pub(crate) fn retire(&self, reason: &'static str) {
         self.retired.cancel();
         self.end_linger();
+        let mut state = self.state();
+        let unserved = state.current.clone().filter(|run| !*run.start.borrow());
+        if let Some(run) = unserved {
+            run.bond.depart(Some(Departure::now(reason)));
+            self.release(&mut state, &run);
+        }
     }
 
     /// Resolves once the stream does not have it any more.
     pub(crate) async fn retired(&self) {
         self.retired.cancelled().await;
+    }
+
+    /// Whether the stream does not have it any more: nobody may open it.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.is_cancelled()
     }
 
     /// Ends a run that nobody holds and that waits for the next viewer.
@@ -412,7 +424,7 @@ impl Slot {
     }
 
     fn linger(&self, gone: &Gone) -> Duration {
-        if self.retired.is_cancelled() {
+        if self.is_retired() {
             return Duration::ZERO;
         }
         let asked = if gone.parked { Duration::ZERO } else { gone.departure.linger };
@@ -424,6 +436,11 @@ impl Lease {
     /// Waits until the source is open.
     pub(crate) async fn opened(&self) -> Result<(), Error> {
         self.run.opened().await
+    }
+
+    /// The source that it keeps open.
+    pub(crate) const fn slot(&self) -> &Arc<Slot> {
+        &self.slot
     }
 
     /// The run that it keeps.

@@ -43,7 +43,9 @@ impl Drop for Over {
             }
             waits
         });
-        if lost && run.leases() > 0 {
+        // Viewers of a source that the stream does not have any more take their tracks along.
+        let moves = slot.is_retired() && !slot.shared.cancel.is_cancelled();
+        if lost && run.leases() > 0 && !moves {
             slot.live.end();
         }
         // A dial that failed opened nothing that could be let go.

@@ -26,6 +26,8 @@ const GOP: usize = 7;
 #[derive(Default)]
 pub(crate) struct Lab {
     dials: Mutex<Vec<(String, Instant)>>,
+    /// What was open when a source was dialled last.
+    beside: Mutex<HashMap<String, Vec<String>>>,
     open: Arc<Mutex<HashMap<String, usize>>>,
     runs: AtomicUsize,
     /// What loudspeakers heard.
@@ -50,6 +52,11 @@ impl Lab {
 
     pub(crate) fn dial_times(&self) -> Vec<Instant> {
         self.dials.lock().unwrap().iter().map(|(_, at)| *at).collect()
+    }
+
+    /// Names of the sources that were open when one was dialled last, sorted.
+    pub(crate) fn open_beside(&self, name: &str) -> Vec<String> {
+        self.beside.lock().unwrap().get(name).cloned().unwrap()
     }
 
     /// Names of the sources that are open, sorted.
@@ -94,6 +101,7 @@ impl Opener for Lab {
         let rest = text.strip_prefix("cam:").unwrap();
         let name = rest.split('?').next().unwrap().to_owned();
         self.dials.lock().unwrap().push((name.clone(), Instant::now()));
+        self.beside.lock().unwrap().insert(name.clone(), self.open());
         *self.open.lock().unwrap().entry(name.clone()).or_default() += 1;
         let guard = Guard(Arc::clone(&self.open), name.clone());
         let run = self.runs.fetch_add(1, Ordering::Relaxed) as u8;

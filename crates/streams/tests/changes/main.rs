@@ -8,5 +8,6 @@ mod dials;
 mod floor;
 mod lab;
 mod moving;
+mod opening;
 mod play;
 mod publish;
