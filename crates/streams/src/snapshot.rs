@@ -112,9 +112,16 @@ impl ConnectionSnapshot {
         }
     }
 
-    fn of_live(live: &Live) -> Option<Self> {
+    /// `parked`: senders that are not listed as readers.
+    fn of_live(live: &Live, parked: &[u64]) -> Option<Self> {
         let connection = live.connection()?;
-        let receivers = live.receivers().iter().map(|t| ReceiverSnapshot::from(&**t)).collect();
+        let receivers = live.receivers().into_iter().filter_map(|(track, kept)| {
+            let mut receiver = ReceiverSnapshot::from(&*track);
+            receiver.children.retain(|child| !parked.contains(child));
+            // What nobody reads any more is left out.
+            (kept || !receiver.children.is_empty()).then_some(receiver)
+        });
+        let receivers = receivers.collect();
         let senders = live.senders().iter().map(|s| SenderSnapshot::from(&**s)).collect();
         let mut open = Self::new(&connection, receivers, senders);
         // What was opened behind it may know the channels that were left open.
@@ -148,6 +155,9 @@ impl Stream {
         let sources = self.lock_sources();
         let playing = self.playing();
         let listener = playing.as_ref().and_then(listener);
+        // Who let go for a time is not listed: neither as a reader.
+        let parked = consumers.iter().filter(|c| c.is_parked()).flat_map(|c| c.tracks());
+        let parked: Vec<u64> = parked.map(|track| track.sender.id).collect();
         let empty = sources.is_empty() && !had_external;
         let producers = sources.iter().filter_map(|source| match source {
             Source::Slot(slot) => {
@@ -155,31 +165,25 @@ impl Stream {
                 let listens = listener.is_some() && target.is_some_and(|t| Arc::ptr_eq(t, slot));
                 Some(ProducerSnapshot {
                     source: slot.source(),
-                    connection: ConnectionSnapshot::of_live(&slot.live).filter(|_| !listens),
+                    connection: ConnectionSnapshot::of_live(&slot.live, &parked)
+                        .filter(|_| !listens),
                     error: slot.last_error(),
                 })
             }
             Source::External(external) => Some(ProducerSnapshot {
                 source: String::new(),
-                connection: Some(ConnectionSnapshot::of_live(&external.live)?),
+                connection: Some(ConnectionSnapshot::of_live(&external.live, &parked)?),
                 error: None,
             }),
         });
         let played = playing.iter().filter_map(|playing| {
             Some(ProducerSnapshot {
                 source: playing.source.clone(),
-                connection: Some(ConnectionSnapshot::of_live(&playing.live)?),
+                connection: Some(ConnectionSnapshot::of_live(&playing.live, &parked)?),
                 error: None,
             })
         });
-        let mut producers: Vec<_> = producers.chain(played).collect();
-        // Who let go for a time is not listed: neither as a reader.
-        let parked = consumers.iter().filter(|c| c.is_parked()).flat_map(|c| c.tracks());
-        let parked: Vec<u64> = parked.map(|track| track.sender.id).collect();
-        let receivers = producers.iter_mut().filter_map(|p| p.connection.as_mut());
-        for track in receivers.flat_map(|open| &mut open.receivers) {
-            track.children.retain(|child| !parked.contains(child));
-        }
+        let producers: Vec<_> = producers.chain(played).collect();
         let listed = consumers.iter().filter(|c| !c.is_parked());
         let listed = listed.map(|c| ConnectionSnapshot::of_consumer(c));
         StreamSnapshot {
@@ -193,6 +197,6 @@ impl Stream {
 /// listed as a consumer then.
 fn listener(playing: &Playing) -> Option<ConnectionSnapshot> {
     let live = &playing.target.live;
-    let only = live.receivers().iter().all(|track| !track.is_watched());
-    ConnectionSnapshot::of_live(live).filter(|open| only && open.senders.len() == 1)
+    let only = live.receivers().iter().all(|(track, _)| !track.is_watched());
+    ConnectionSnapshot::of_live(live, &[]).filter(|open| only && open.senders.len() == 1)
 }

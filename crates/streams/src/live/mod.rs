@@ -84,6 +84,7 @@ impl Live {
             live.track.count_anew();
             live.active = live.feed.is_some() || live.track.is_watched();
             live.media = None;
+            live.taken_in = false;
             for (index, media) in medias.iter().enumerate() {
                 if media.direction != live.direction {
                     continue;

@@ -17,6 +17,8 @@ pub(super) struct LiveTrack {
     pub(super) track: Arc<Track>,
     /// Somebody asked for it since the source was opened, or waits for it.
     pub(super) active: bool,
+    /// It comes in whether somebody reads it or not.
+    pub(super) taken_in: bool,
     /// Keeps a consumer's microphone counted as heard.
     pub(super) feed: Option<Arc<Sender>>,
 }
@@ -29,6 +31,7 @@ impl LiveTrack {
             codec,
             track: Arc::clone(track),
             active: true,
+            taken_in: false,
             feed: None,
         }
     }

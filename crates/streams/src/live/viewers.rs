@@ -54,7 +54,11 @@ impl Live {
                 live.track.set_codec(known.clone());
             }
         }
-        self.track_in(&mut state, media, 0).map(drop)
+        let track = self.track_in(&mut state, media, 0)?;
+        for live in state.tracks.iter_mut().filter(|t| Arc::ptr_eq(&t.track, &track)) {
+            live.taken_in = true;
+        }
+        Some(())
     }
 
     /// Gives the producer a consumer's track to send (a microphone).
@@ -70,6 +74,7 @@ impl Live {
             codec,
             track: Arc::clone(track),
             active: true,
+            taken_in: false,
             feed: Some(sender),
         });
         self.publish(&state);
@@ -101,12 +106,14 @@ impl Live {
         self.lock().tracks.iter().any(|t| t.feed.is_some() || t.track.is_watched())
     }
 
-    /// Tracks it delivers, for the API.
-    pub(crate) fn receivers(&self) -> Vec<Arc<Track>> {
+    /// Tracks it delivers, for the API, and whether they come in for somebody else than
+    /// their viewers.
+    pub(crate) fn receivers(&self) -> Vec<(Arc<Track>, bool)> {
         let state = self.lock();
         let received =
             state.tracks.iter().filter(|t| t.direction == Direction::RecvOnly && t.active);
-        received.map(|t| Arc::clone(&t.track)).collect()
+        let kept = |t: &LiveTrack| t.taken_in || t.track.has_history();
+        received.map(|t| (Arc::clone(&t.track), kept(t))).collect()
     }
 
     /// The newest keyframe of its picture, however long ago, and its codec.

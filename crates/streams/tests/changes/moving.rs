@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
-use rs2rtc_streams::{Departure, Options, Origin};
+use rs2rtc_streams::{Connection, Departure, Description, Options, Origin};
 use tokio::time::{sleep, timeout};
 
 use crate::lab::{MS, S, bench, view, wants, watch};
@@ -218,6 +218,53 @@ async fn a_parked_viewer_comes_back_to_the_new_source() {
     sleep(100 * MS).await;
     assert!(viewer.attached.resume().await.is_err(), "it has no such track");
     assert!(viewer.eyes[0].has_ended());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_reads_any_more_is_not_listed() {
+    let b = bench();
+    let cam = b.stream("cam", &["cam:a?v=h264&a=opus"]);
+    let listed = || -> Vec<(CodecId, u64)> {
+        let producer = cam.snapshot().producers.unwrap()[0].connection.clone().unwrap();
+        producer.receivers.iter().map(|track| (track.codec.id.clone(), track.id)).collect()
+    };
+    let picture = view(&cam, &[H264]).await;
+    let mut both = view(&cam, &[H264, OPUS]).await;
+    sleep(S).await;
+    let all = listed();
+    assert_eq!(all.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), [H264, OPUS]);
+    both.attached.park(Departure::now("hidden"));
+    assert_eq!(listed(), all[..1], "who is parked reads nothing");
+    both.attached.resume().await.unwrap();
+    assert_eq!(listed(), all);
+    drop(both);
+    assert_eq!(listed(), all[..1]);
+    // It goes on where it was when somebody reads it again.
+    let sound = view(&cam, &[OPUS]).await;
+    assert_eq!(listed(), all);
+    drop(picture);
+    assert_eq!(listed(), all[1..]);
+    drop(sound);
+    // What is kept for clips comes in for nobody in particular.
+    let clip = Options { clip: 10 * S, ..Options::default() };
+    b.with_options("cam", &["cam:a?v=h264&a=opus"], clip);
+    let _sound = view(&cam, &[OPUS]).await;
+    sleep(S).await;
+    assert_eq!(listed(), all);
+    // A push is taken in as it comes.
+    let push = b.stream("push", &[]);
+    let media = Media::new(Kind::Video, Direction::RecvOnly, Codec::new(H264));
+    let connection = Arc::new(Connection::new(Description::default()));
+    let publication = push.publish(vec![media.clone()], connection);
+    let receivers = || {
+        let producer = push.snapshot().producers.unwrap()[0].connection.clone().unwrap();
+        producer.receivers.len()
+    };
+    assert_eq!(receivers(), 0);
+    publication.tracks().open(0, &media.codecs[0]).unwrap();
+    assert_eq!(receivers(), 1);
+    drop(view(&push, &[H264]).await);
+    assert_eq!(receivers(), 1);
 }
 
 #[tokio::test(start_paused = true)]
