@@ -10,6 +10,7 @@ use std::time::Duration;
 use rs2rtc_base::{Error, ErrorKind, Redacted};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{Named, Phase, Run, Slot};
 use crate::events::Event;
@@ -135,6 +136,8 @@ async fn linger(slot: &Slot, run: &Arc<Run>) {
 enum Tried {
     /// Nobody wants it any more.
     Unwanted,
+    /// Another one took its place before it was open.
+    Replaced,
     /// It could not be opened, after so long.
     NotOpened(Error, Duration),
     /// It ran for so long; with frames?
@@ -156,6 +159,10 @@ async fn work(slot: &Arc<Slot>, run: &Arc<Run>) {
         let (device, tried) = attempt(slot, run).await;
         let (error, lasted) = match tried {
             Tried::Unwanted => return,
+            Tried::Replaced => {
+                retry = Retry::default();
+                continue;
+            }
             Tried::NotOpened(error, lasted) => (error, lasted),
             Tried::Ran(error, lasted, frames) => {
                 connected = true;
@@ -243,37 +250,71 @@ async fn woken(
 /// One try: from the turn in the exclusive group to the end of the producer.
 /// Says also whether the source needs a device of its own.
 async fn attempt(slot: &Arc<Slot>, run: &Arc<Run>) -> (bool, Tried) {
-    let Named { text: source, origin } = slot.named();
-    let claim = tokio::select! {
-        biased;
-        () = run.cancel.cancelled() => return (false, Tried::Unwanted),
-        claim = turn(slot, run, &source) => claim,
+    let mut changed = slot.changed.subscribe();
+    let named = slot.named();
+    let cancel = run.cancel.child_token();
+    let replaced = async {
+        while slot.named().text == named.text {
+            // It cannot end before us: it is part of the slot.
+            let _ = changed.changed().await;
+        }
     };
-    let claim = match claim {
-        Ok(claim) => claim,
-        Err(error) => return (true, Tried::NotOpened(error, OVERDUE)),
-    };
-    let exclusive = claim.is_some();
-    if !slot.is_relay(&source) {
+    let reached = {
+        let mut reaching = pin!(reach(slot, run, &named, &cancel));
         tokio::select! {
             biased;
-            () = run.cancel.cancelled() => return (exclusive, Tried::Unwanted),
+            reached = &mut reaching => reached,
+            () = replaced => {
+                cancel.cancel();
+                reaching.await
+            }
+        }
+    };
+    let (claim, producer, began) = match reached {
+        Ok(reached) => reached,
+        Err((_, Tried::Unwanted)) if !run.is_cancelled() => return (false, Tried::Replaced),
+        Err(ended) => return ended,
+    };
+    let exclusive = claim.is_some();
+    let tried = run_producer(slot, run, producer, began).await;
+    // Only now the next one may open it.
+    drop(claim);
+    (exclusive, tried)
+}
+
+/// What was reached: the exclusive group, the open source, and when its dial began.
+type Reached = (Option<Claim>, Box<dyn Producer>, Instant);
+
+/// Opens the source when it is its turn, unless `cancel` fires.
+async fn reach(
+    slot: &Arc<Slot>,
+    run: &Arc<Run>,
+    Named { text: source, origin }: &Named,
+    cancel: &CancellationToken,
+) -> Result<Reached, (bool, Tried)> {
+    let claim = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err((false, Tried::Unwanted)),
+        claim = turn(slot, run, source) => claim,
+    };
+    let claim = claim.map_err(|error| (true, Tried::NotOpened(error, OVERDUE)))?;
+    let exclusive = claim.is_some();
+    if !slot.is_relay(source) {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err((exclusive, Tried::Unwanted)),
             () = slot.shared.dials.pass(run.urgent.subscribe()) => {}
         }
     }
     let began = Instant::now();
     slot.emit(|stream, source| Event::SourceOpening { stream, source });
-    let Some(opened) = dial(slot, run, (&source, origin), exclusive).await else {
-        return (exclusive, Tried::Unwanted);
+    let Some(opened) = dial(slot, cancel, (source, *origin), exclusive).await else {
+        return Err((exclusive, Tried::Unwanted));
     };
-    let producer = match opened {
-        Ok(producer) => producer,
-        Err(error) => return (exclusive, Tried::NotOpened(error, began.elapsed())),
-    };
-    let tried = run_producer(slot, run, producer, began).await;
-    // Only now the next one may open it.
-    drop(claim);
-    (exclusive, tried)
+    match opened {
+        Ok(producer) => Ok((claim, producer, began)),
+        Err(error) => Err((exclusive, Tried::NotOpened(error, began.elapsed()))),
+    }
 }
 
 /// Waits for the source's turn in its exclusive group, if it has one.
@@ -292,17 +333,17 @@ async fn turn(slot: &Arc<Slot>, run: &Arc<Run>, source: &str) -> Result<Option<C
 
 type Opened = Result<Box<dyn Producer>, Error>;
 
-/// Dials, unless the last lease goes first. A device that is in use is asked
+/// Dials, unless `cancel` fires first. A device that is in use is asked
 /// again and again for a while: who had it may be about to let it go.
 async fn dial(
     slot: &Arc<Slot>,
-    run: &Run,
+    cancel: &CancellationToken,
     (source, origin): (&str, Origin),
     exclusive: bool,
 ) -> Option<Opened> {
     let mut first = None;
     loop {
-        let opened = open(slot, run, (source, origin), exclusive).await?;
+        let opened = open(slot, cancel, (source, origin), exclusive).await?;
         let busy = matches!(&opened, Err(error) if error.kind() == ErrorKind::Busy);
         if !(busy && exclusive) {
             return Some(opened);
@@ -313,7 +354,7 @@ async fn dial(
         }
         tokio::select! {
             biased;
-            () = run.cancel.cancelled() => return None,
+            () = cancel.cancelled() => return None,
             () = sleep(retry::busy_wait(since)) => {}
         }
         slot.shared.meter.busy_retries.fetch_add(1, Ordering::Relaxed);
@@ -322,17 +363,20 @@ async fn dial(
 
 async fn open(
     slot: &Arc<Slot>,
-    run: &Run,
+    cancel: &CancellationToken,
     (source, origin): (&str, Origin),
     exclusive: bool,
 ) -> Option<Opened> {
-    let cancel = run.cancel.child_token();
     let stream = slot.stream.clone();
-    let mut opening: BoxFuture<Opened> =
-        slot.shared.open(OpenRequest { source: source.to_owned(), stream, origin, cancel });
+    let mut opening: BoxFuture<Opened> = slot.shared.open(OpenRequest {
+        source: source.to_owned(),
+        stream,
+        origin,
+        cancel: cancel.child_token(),
+    });
     tokio::select! {
         biased;
-        () = run.cancel.cancelled() => {}
+        () = cancel.cancelled() => {}
         opened = &mut opening => return Some(opened),
     }
     // What was begun is undone politely; nobody but an exclusive group waits for it.
@@ -341,7 +385,7 @@ async fn open(
         && let Ok(Ok(producer)) = timeout(UNDO, opening).await
     {
         let tracks = slot.live.tracks(0, None);
-        let _ = timeout(OVERDUE, producer.run(tracks, run.cancel.child_token())).await;
+        let _ = timeout(OVERDUE, producer.run(tracks, cancel.child_token())).await;
     }
     None
 }

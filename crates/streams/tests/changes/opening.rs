@@ -256,6 +256,30 @@ async fn what_is_played_waits_for_the_loudspeaker_that_there_is() {
     b.is_at_rest().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_corrected_is_dialled_at_once() {
+    let b = bench();
+    let cam = b.stream("cam", &["cam:a?v=h264&dial=9999999"]);
+    let (one, two) = (comes(&cam, &[H264]), comes(&cam, &[H264]));
+    sleep(S).await;
+    let changed = Instant::now();
+    b.streams.patch("cam", "cam:b?v=h264&dial=500", Origin::Config).unwrap();
+    sleep(100 * MS).await;
+    assert_eq!((b.lab.dialled(), b.lab.open()), (list(&["a", "b"]), list(&["b"])));
+    assert_eq!(b.lab.open_beside("b"), [] as [&str; 0]);
+    // The same once more is no other one.
+    b.streams.patch("cam", "cam:b?v=h264&dial=500", Origin::Config).unwrap();
+    let viewers = (one.await.unwrap().unwrap(), two.await.unwrap().unwrap());
+    assert!(changed.elapsed() <= 501 * MS, "{:?}", changed.elapsed());
+    assert_eq!(b.lab.dialled(), ["a", "b"]);
+    // One that is open stays until the next dial.
+    b.streams.patch("cam", "cam:c?v=h264", Origin::Config).unwrap();
+    sleep(S).await;
+    assert_eq!(b.lab.open(), ["b"]);
+    drop(viewers);
+    b.is_at_rest().await;
+}
+
 /// Takes everything, for ever.
 struct Anything;
 
