@@ -147,6 +147,15 @@ impl Entries {
         self.list.push(entry);
     }
 
+    /// Takes a stream out.
+    pub fn remove(&mut self, name: &str) {
+        let Some(removed) = self.places.remove(name) else { return };
+        self.list.remove(removed);
+        for place in self.places.values_mut().filter(|place| **place > removed) {
+            *place -= 1;
+        }
+    }
+
     /// Reads the section of one document.
     pub fn read(&mut self, section: &mut Section<'_>) {
         if section.notes() {
@@ -246,6 +255,10 @@ mod tests {
         assert_eq!((names, entries.len()), (vec!["a", "b"], 2));
         assert_eq!(entries.get("a").unwrap().sources, ["rtsp://h/1"]);
         assert!(entries.get("b").is_some() && entries.get("c").is_none());
+        entries.remove("c");
+        entries.remove("a");
+        assert!(entries.get("a").is_none() && entries.get("b").unwrap().name == "b");
+        assert_eq!((entries.len(), entries.iter().count()), (1, 1));
     }
 
     /// Whoever may look may have a text checked: as many as a call can hold take no minutes.

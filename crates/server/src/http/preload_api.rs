@@ -52,7 +52,7 @@ async fn put(api: &Arc<Api>, call: &Call) -> Reply {
     };
     let api = Arc::clone(api);
     let change = move || {
-        api.live.edit(&api, || {
+        api.live.edit_preload(&api, &src, || {
             let written = api.file.set_preload(&src, &Edit::Text(query));
             // What cannot be written changes none that is there.
             if !(api.streams.has_preload(&src)
@@ -69,7 +69,7 @@ async fn put(api: &Arc<Api>, call: &Call) -> Reply {
 async fn delete(api: &Arc<Api>, call: &Call) -> Reply {
     let (api, src) = (Arc::clone(api), call.query.get("src").to_owned());
     let change = move || {
-        api.live.edit(&api, || {
+        api.live.edit_preload(&api, &src, || {
             if !api.streams.has_preload(&src) {
                 let text = format!("streams: preload not found: {src}");
                 return error(StatusCode::INTERNAL_SERVER_ERROR, &api.secrets.mask(&text));

@@ -219,7 +219,7 @@ async fn patch(api: &Api, call: &Call, src: &str) -> Reply {
 async fn delete(api: &Arc<Api>, src: &str) -> Reply {
     let (api, src) = (Arc::clone(api), src.to_owned());
     let change = move || {
-        api.live.edit(&api, || {
+        api.live.edit_stream(&api, &src, Origin::Config, || {
             // One that the next start would bring back is not gone, and neither are its viewers.
             let written = api.file.set_stream(&src, &Edit::Remove);
             if !written.as_ref().is_err_and(WriteError::keeps_old) {

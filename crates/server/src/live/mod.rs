@@ -8,6 +8,7 @@
 
 mod apply;
 mod diff;
+mod edit;
 pub(crate) mod unconfirmed;
 pub(crate) mod watch;
 
@@ -17,7 +18,6 @@ use std::time::SystemTime;
 
 use rs2rtc_base::Current;
 use rs2rtc_endpoints::outputs::rtsp;
-use rs2rtc_streams::Origin;
 
 use crate::config::sources::{self, Items, Process, Sources};
 use crate::config::{Config, Problem, Severity, Trial, WriteError};
@@ -51,8 +51,8 @@ struct Running {
     missing: Vec<PathBuf>,
     /// Whether it was told that the next start takes another file.
     told: bool,
-    /// The stream that a call is writing into the file, and what its sources are taken for.
-    by: Option<(String, Origin)>,
+    /// What a call is writing into the file.
+    by: Option<edit::Subject>,
 }
 
 /// A text that was checked, not applied.
@@ -197,43 +197,6 @@ impl Live {
         result
     }
 
-    /// Changes what runs and writes the same into the file, as one step: whatever
-    /// reads the file meanwhile would undo what is not written yet.
-    pub fn edit<T>(&self, api: &Api, change: impl FnOnce() -> T) -> T {
-        self.edit_by(api, change, None)
-    }
-
-    /// As [`Self::edit`] for one stream. The sources that it gets by that are no better than
-    /// who named them, although they stand in the file now.
-    pub fn edit_stream<T>(
-        &self,
-        api: &Api,
-        name: &str,
-        origin: Origin,
-        change: impl FnOnce() -> T,
-    ) -> T {
-        self.edit_by(api, change, Some((name.to_owned(), origin)))
-    }
-
-    fn edit_by<T>(&self, api: &Api, change: impl FnOnce() -> T, by: Option<(String, Origin)>) -> T {
-        let mut running = self.lock();
-        // What was written before comes first. What is wrong is in the log.
-        let before = self.reload_locked(api, &mut running, "file");
-        // A file that is gone comes back as it was: the change is one to what runs.
-        let is_gone = api.file.path().is_some_and(|path| !path.exists());
-        if let (Err(Refused::Gone(path)), Some(text), true) = (before, &running.text, is_gone) {
-            match api.file.write(text) {
-                Ok(()) => tracing::warn!(target: "config", "{path} is written again"),
-                Err(error) => tracing::warn!(target: "config", "{error}"),
-            }
-        }
-        let done = change();
-        running.by = by;
-        let _ = self.reload_locked(api, &mut running, "api");
-        running.by = None;
-        done
-    }
-
     /// Writes the file and puts in force what then stands in it, as one step. What
     /// is wrong in it is in the log.
     ///
@@ -317,7 +280,7 @@ impl Live {
             let parts = apply::Parts {
                 api,
                 rtsp: self.rtsp.get(),
-                by: running.by.as_ref().map(|(name, origin)| (name.as_str(), *origin)),
+                by: running.by.as_ref().and_then(edit::Subject::stream),
             };
             apply::apply(&parts, &running.started, &running.config, &config);
         }

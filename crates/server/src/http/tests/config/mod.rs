@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 mod default_file;
+mod edits;
 mod files;
 mod unconfirmed;
 
