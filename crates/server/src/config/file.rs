@@ -4,10 +4,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
-
-use tokio::sync::Notify;
 
 use super::document::parse_text;
 use super::merge::{MergeError, merge};
@@ -20,7 +18,6 @@ use super::versions::{self, Versions};
 pub struct ConfigFile {
     path: Option<PathBuf>,
     guard: Mutex<State>,
-    changed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -111,17 +108,12 @@ impl WriteError {
 impl ConfigFile {
     /// Write-back to this file; `None` disables it.
     pub fn new(path: Option<PathBuf>) -> Self {
-        Self { path, guard: Mutex::default(), changed: Arc::default() }
+        Self { path, guard: Mutex::default() }
     }
 
     /// The absolute path.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
-    }
-
-    /// Told whenever the file was written.
-    pub fn changed(&self) -> Arc<Notify> {
-        Arc::clone(&self.changed)
     }
 
     /// The raw bytes.
@@ -340,7 +332,6 @@ impl ConfigFile {
             let saved = fs::metadata(path).and_then(|m| m.modified());
             keep(state, &Versions::of(path), &old, saved.unwrap_or_else(|_| SystemTime::now()));
             replace(path, new.as_bytes()).map_err(|source| io_error(path, source))?;
-            self.changed.notify_one();
         }
         Ok((old, new))
     }

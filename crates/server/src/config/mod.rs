@@ -30,6 +30,7 @@ pub mod problem;
 pub mod schema;
 mod section;
 pub mod sources;
+pub mod stamp;
 pub mod streams;
 mod variables;
 pub mod versions;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::document;
 use super::node::{Position, Value};
 use super::problem::{Problem, Severity};
+use super::stamp::Stamp;
 
 /// One configuration document before it is parsed.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Sources {
     pub text: Option<String>,
     /// All files that were looked for, absolute.
     pub files: Vec<PathBuf>,
+    /// How each of them was before it was read.
+    pub stamps: Vec<Stamp>,
     /// Those of them that do not exist.
     pub missing: Vec<PathBuf>,
     /// Files that are there and cannot be read, with the reason.
@@ -43,6 +46,18 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// A text that was read instead of the file stands in it now. If somebody else has
+    /// written it again since, the file stays unknown, and is read when it has rested.
+    pub fn stands_written(&mut self) {
+        let place = self.files.iter().position(|file| Some(file) == self.path.as_ref());
+        let (Some(path), Some(place)) = (&self.path, place) else { return };
+        let stamp = Stamp::of(path);
+        let stands = std::fs::read(path).ok().as_deref() == self.text.as_deref().map(str::as_bytes);
+        if let Some(known) = self.stamps.get_mut(place).filter(|_| stands) {
+            *known = stamp;
+        }
+    }
+
     /// Takes the text of a file, with its variables put in.
     fn add(
         &mut self,
@@ -160,6 +175,7 @@ pub fn read(items: &Items, environment: &dyn Environment, instead: Option<&str>)
             continue;
         }
         let path = dir.join(item);
+        sources.stamps.push(Stamp::of(&path));
         let first = sources.path.is_none();
         if first {
             sources.path = Some(path.clone());

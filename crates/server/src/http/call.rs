@@ -15,7 +15,9 @@ use rs2rtc_streams::{CancellationToken, Origin};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Api;
 use super::access::{Class, Peer};
+use crate::live::watch;
 
 /// An answer.
 pub type Reply = Response<Body>;
@@ -267,4 +269,15 @@ pub fn no_stream() -> Reply {
 pub async fn off_thread(work: impl FnOnce() -> Reply + Send + 'static) -> Reply {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| error(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
+}
+
+/// As [`off_thread`], for work that changes the configuration file: it begins when what
+/// somebody else is writing there has rested.
+pub async fn to_file(
+    api: &Arc<Api>,
+    work: impl FnOnce(&Arc<Api>) -> Reply + Send + 'static,
+) -> Reply {
+    watch::rest(api).await;
+    let api = Arc::clone(api);
+    off_thread(move || work(&api)).await
 }

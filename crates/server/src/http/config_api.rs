@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 
-use super::call::{Call, Reply, empty, error, off_thread, typed};
+use super::call::{Call, Reply, empty, error, off_thread, to_file, typed};
 use super::{Api, Class};
 use crate::config::node::{Node, Value};
 use crate::config::{WriteError, mask, parse_text, versions};
@@ -24,11 +24,11 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     match *call.method() {
         Method::GET | Method::HEAD => off_thread(move || get(&api, call.admin)).await,
         Method::POST => match call.body().await {
-            Ok(body) => off_thread(move || post(&api, &body)).await,
+            Ok(body) => to_file(&api, move |api| post(api, &body)).await,
             Err(reply) => *reply,
         },
         Method::PATCH => match call.body().await {
-            Ok(body) => off_thread(move || patch(&api, &body)).await,
+            Ok(body) => to_file(&api, move |api| patch(api, &body)).await,
             Err(reply) => *reply,
         },
         _ => empty(),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::call::{
-    Call, NO_FILE, Reply, error, json as reply_json, not_allowed, off_thread, typed,
+    Call, NO_FILE, Reply, error, json as reply_json, not_allowed, off_thread, to_file, typed,
 };
 use super::config_api::text_of;
 use super::{Api, config_confirm};
@@ -95,11 +95,11 @@ pub(crate) async fn apply(api: Arc<Api>, mut call: Call) -> Reply {
         Err(text) => return error(StatusCode::BAD_REQUEST, text),
     };
     let base = base.to_owned();
-    let change = move || match text_of(&api, &body) {
-        Ok(text) => put(&api, &base, &text, wait),
+    let change = move |api: &Arc<Api>| match text_of(api, &body) {
+        Ok(text) => put(api, &base, &text, wait),
         Err(problem) => error(StatusCode::BAD_REQUEST, &problem),
     };
-    off_thread(change).await
+    to_file(&api, change).await
 }
 
 /// All versions, or the text of one.
@@ -160,7 +160,7 @@ pub(crate) async fn rollback(api: Arc<Api>, call: Call) -> Reply {
         return error(StatusCode::BAD_REQUEST, "number: which version?");
     };
     let base = call.query.get("base").to_owned();
-    off_thread(move || put_earlier(&api, number, &base)).await
+    to_file(&api, move |api| put_earlier(api, number, &base)).await
 }
 
 fn put_earlier(api: &Arc<Api>, number: u64, base: &str) -> Reply {

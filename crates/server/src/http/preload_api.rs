@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use rs2rtc_base::url::percent_encode;
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, Reply, empty, error, json, off_thread};
+use super::call::{Call, Reply, empty, error, json, to_file};
 use super::streams_api::{failed, may_save};
 use super::{Api, Class, stream_json};
 use crate::config::{Edit, WriteError};
@@ -50,9 +50,8 @@ async fn put(api: &Arc<Api>, call: &Call) -> Reply {
         Ok(tried) => tried,
         Err(problem) => return failed(api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
     };
-    let api = Arc::clone(api);
-    let change = move || {
-        api.live.edit_preload(&api, &src, || {
+    let change = move |api: &Arc<Api>| {
+        api.live.edit_preload(api, &src, || {
             let written = api.file.set_preload(&src, &Edit::Text(query));
             // What cannot be written changes none that is there.
             if !(api.streams.has_preload(&src)
@@ -60,16 +59,16 @@ async fn put(api: &Arc<Api>, call: &Call) -> Reply {
             {
                 tried.keep();
             }
-            saved(&api, written)
+            saved(api, written)
         })
     };
-    off_thread(change).await
+    to_file(api, change).await
 }
 
 async fn delete(api: &Arc<Api>, call: &Call) -> Reply {
-    let (api, src) = (Arc::clone(api), call.query.get("src").to_owned());
-    let change = move || {
-        api.live.edit_preload(&api, &src, || {
+    let src = call.query.get("src").to_owned();
+    let change = move |api: &Arc<Api>| {
+        api.live.edit_preload(api, &src, || {
             if !api.streams.has_preload(&src) {
                 let text = format!("streams: preload not found: {src}");
                 return error(StatusCode::INTERNAL_SERVER_ERROR, &api.secrets.mask(&text));
@@ -78,10 +77,10 @@ async fn delete(api: &Arc<Api>, call: &Call) -> Reply {
             if !written.as_ref().is_err_and(WriteError::keeps_old) {
                 api.streams.unload(&src);
             }
-            saved(&api, written)
+            saved(api, written)
         })
     };
-    off_thread(change).await
+    to_file(api, change).await
 }
 
 fn saved(api: &Api, written: Result<(), WriteError>) -> Reply {

@@ -8,7 +8,7 @@ use rs2rtc_media::filter;
 use rs2rtc_streams::{Connection, Description, Origin, Request, Stream};
 use serde_json::{Map, Value};
 
-use super::call::{Call, Reply, empty, error, json, off_thread, pretty, text_of, typed};
+use super::call::{Call, Reply, empty, error, json, pretty, text_of, to_file, typed};
 use super::{Api, Class, stream_json};
 use crate::config::streams::wrong_name;
 use crate::config::{Edit, WriteError};
@@ -112,12 +112,12 @@ async fn put(api: &Arc<Api>, call: &Call, src: &str) -> Reply {
     if let Err(text) = may_save(call, sources.iter().map(String::as_str).chain([name])) {
         return error(StatusCode::BAD_REQUEST, text);
     }
-    let (api, name, origin) = (Arc::clone(api), name.to_owned(), call.origin());
-    let change = move || {
-        let put = || put_checked(&api, &name, sources, origin);
-        api.live.edit_stream(&api, &name, origin, put)
+    let (name, origin) = (name.to_owned(), call.origin());
+    let change = move |api: &Arc<Api>| {
+        let put = || put_checked(api, &name, sources, origin);
+        api.live.edit_stream(api, &name, origin, put)
     };
-    off_thread(change).await
+    to_file(api, change).await
 }
 
 /// Whether texts of this caller may stand in the configuration file: there `${NAME}` stands
@@ -217,18 +217,18 @@ async fn patch(api: &Api, call: &Call, src: &str) -> Reply {
 }
 
 async fn delete(api: &Arc<Api>, src: &str) -> Reply {
-    let (api, src) = (Arc::clone(api), src.to_owned());
-    let change = move || {
-        api.live.edit_stream(&api, &src, Origin::Config, || {
+    let src = src.to_owned();
+    let change = move |api: &Arc<Api>| {
+        api.live.edit_stream(api, &src, Origin::Config, || {
             // One that the next start would bring back is not gone, and neither are its viewers.
             let written = api.file.set_stream(&src, &Edit::Remove);
             if !written.as_ref().is_err_and(WriteError::keeps_old) {
                 api.streams.delete(&src);
             }
-            saved(&api, written)
+            saved(api, written)
         })
     };
-    off_thread(change).await
+    to_file(api, change).await
 }
 
 /// Plays to a camera, or publishes to a server.

@@ -20,6 +20,7 @@ use rs2rtc_base::Current;
 use rs2rtc_endpoints::outputs::rtsp;
 
 use crate::config::sources::{self, Items, Process, Sources};
+use crate::config::stamp::Stamp;
 use crate::config::{Config, Problem, Severity, Trial, WriteError};
 use crate::http::Api;
 
@@ -47,6 +48,8 @@ struct Running {
     text: Option<String>,
     since: SystemTime,
     files: Vec<PathBuf>,
+    /// How they were before they were read last, whatever came of it.
+    read: Vec<Stamp>,
     /// Those of them that did not exist.
     missing: Vec<PathBuf>,
     /// Whether it was told that the next start takes another file.
@@ -102,6 +105,7 @@ impl Live {
             text: sources.text.clone(),
             since: saved(sources.path.as_deref()),
             files: sources.files.clone(),
+            read: sources.stamps.clone(),
             missing: sources.missing.clone(),
             told: false,
             by: None,
@@ -218,8 +222,11 @@ impl Live {
     }
 
     /// The sources, if all of them are there that were there before.
-    fn readable(&self, running: &Running, instead: Option<&str>) -> Result<Sources, Refused> {
+    fn readable(&self, running: &mut Running, instead: Option<&str>) -> Result<Sources, Refused> {
         let sources = self.sources(instead);
+        if instead.is_none() {
+            running.read.clone_from(&sources.stamps);
+        }
         if let Some(text) = sources.unreadable.first() {
             return Err(Refused::Unreadable(text.clone()));
         }
@@ -248,18 +255,20 @@ impl Live {
         text: &str,
         write: impl FnOnce() -> Result<(), WriteError>,
     ) -> Result<Applied, Refused> {
-        let sources = self.readable(running, Some(text))?;
+        let mut sources = self.readable(running, Some(text))?;
         let config = checked(api, &running.config, &sources)?;
         write()?;
+        sources.stands_written();
         Ok(self.force(api, running, sources, config, "api"))
     }
 
     /// Writes the text from before a trial and puts it in force, whatever mistakes
     /// are in it: it was in force with them.
     fn restore(&self, api: &Api, running: &mut Running, trial: &Trial) -> Result<Applied, Refused> {
-        let sources = self.readable(running, Some(&trial.before))?;
+        let mut sources = self.readable(running, Some(&trial.before))?;
         let config = config_of(api, &sources);
         api.file.replace(&trial.version, &trial.before)?;
+        sources.stands_written();
         Ok(self.force(api, running, sources, config, "trial"))
     }
 
@@ -289,17 +298,20 @@ impl Live {
         running.text = sources.text;
         running.since = saved(sources.path.as_deref());
         running.files = sources.files;
+        running.read = sources.stamps;
         running.missing = sources.missing;
         let applied = Applied { changes, restart_required, problems };
         tell(&applied, &known, cause);
         applied
     }
 
-    /// All files that are looked for, whether they exist or not.
-    fn files(&self) -> Vec<PathBuf> {
-        let mut files = self.lock().files.clone();
-        files.extend(self.items.preferred());
-        files
+    /// How the files are now, if that is not how they were read last. What a call writes is
+    /// read before another one looks.
+    fn unread(&self) -> Option<Vec<Stamp>> {
+        let mut running = self.lock();
+        self.tell_of_another(&mut running);
+        let now: Vec<Stamp> = running.files.iter().map(|path| Stamp::of(path)).collect();
+        (now != running.read).then_some(now)
     }
 
     fn lock(&self) -> MutexGuard<'_, Running> {

@@ -1,52 +1,58 @@
-//! Looks whether a configuration file has changed.
-//!
-//! Asking the system for the times of a few files once a second works on every
-//! file system, also for files that are mounted or replaced by renaming.
+//! Looks whether a configuration file has changed: once a second, by its times.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use tokio::time::Instant;
+
+use crate::config::stamp::Stamp;
 use crate::http::Api;
 
 /// How often files are looked at. A changed one is read when it has rested for
 /// as long, so that nothing half written is read.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// When a file was changed, how long it is, and which file it is.
-type Stamp = Option<(SystemTime, u64, Inode)>;
+/// How long a call waits for a file to rest. Longer, and a file that is written again and
+/// again would let nobody change anything; shorter, and an editor on a slow disk is cut off.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The number of a file, and when anything of it was changed: a copy may have the
-/// times of what it was copied from, and one that could not be read may be let.
-type Inode = (u64, i64, i64);
-
-/// Puts changed files in force until shutdown. What the API writes is read at once.
+/// Puts changed files in force until shutdown.
 pub(crate) async fn run(api: Arc<Api>) {
-    let written = api.file.changed();
-    // Of what was read at the start nothing is known: it is read once more.
-    let mut known = Vec::new();
     let mut resting = None;
     loop {
         tokio::select! {
             biased;
             () = api.cancel.cancelled() => return,
-            () = written.notified() => {
-                known = stamps(&api).await;
-                resting = None;
-                reload(&api, "api").await;
-                continue;
-            }
             () = tokio::time::sleep(INTERVAL) => {}
         }
-        let now = stamps(&api).await;
-        if now == known {
-            resting = None;
-        } else if resting.as_ref() == Some(&now) {
-            known = now;
-            resting = None;
-            reload(&api, "file").await;
-        } else {
-            resting = Some(now);
+        resting = match unread(&api).await {
+            Some(now) if resting.as_ref() == Some(&now) => {
+                reload(&api, "file").await;
+                None
+            }
+            now => now,
+        };
+    }
+}
+
+/// Waits until no file is being written by somebody else: a call that changes the file must
+/// not take the half of it for all. What was read already, as after every call before, is
+/// not waited for.
+pub(crate) async fn rest(api: &Arc<Api>) {
+    let until = Instant::now() + PATIENCE;
+    let mut resting = None;
+    while let Some(now) = unread(api).await {
+        if resting.as_ref() == Some(&now) || api.cancel.is_cancelled() {
+            return;
         }
+        if Instant::now() >= until {
+            let seconds = PATIENCE.as_secs();
+            tracing::warn!(target: "config", seconds, "a file is written all the time, a change waits no longer");
+            return;
+        }
+        tracing::debug!(target: "config", "a change waits until a file rests that somebody writes");
+        resting = Some(now);
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
@@ -58,20 +64,7 @@ pub(crate) async fn reload(api: &Arc<Api>, cause: &'static str) {
 }
 
 /// Off the threads that carry media, too: disks and writers are waited for.
-async fn stamps(api: &Arc<Api>) -> Vec<Stamp> {
+async fn unread(api: &Arc<Api>) -> Option<Vec<Stamp>> {
     let api = Arc::clone(api);
-    let all = move || api.live.files().iter().map(|path| stamp(path)).collect();
-    tokio::task::spawn_blocking(all).await.unwrap_or_default()
-}
-
-fn stamp(path: &std::path::Path) -> Stamp {
-    let meta = std::fs::metadata(path).ok()?;
-    #[cfg(unix)]
-    let inode = {
-        use std::os::unix::fs::MetadataExt as _;
-        (meta.ino(), meta.ctime(), meta.ctime_nsec())
-    };
-    #[cfg(not(unix))]
-    let inode = Inode::default();
-    Some((meta.modified().ok()?, meta.len(), inode))
+    tokio::task::spawn_blocking(move || api.live.unread()).await.unwrap_or_default()
 }

@@ -70,3 +70,44 @@ async fn what_runs_is_what_stands_in_the_file_after_a_mistake() {
     assert_eq!(server.running().await, running);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_call_waits_until_an_editor_has_written_the_file() {
+    let server = Server::start("half", FILE);
+    let debug = json!({ "log": { "config": "debug" } }).to_string();
+    server.send("PATCH", "/api/config", "", &debug).await.is(200, "");
+    let whole = server.file();
+    // In place: what the editor holds back is nowhere yet.
+    let mut editor = std::fs::File::create(server.dir.join("go2rtc.yaml")).unwrap();
+    let mut write = |text: &str| std::io::Write::write_all(&mut editor, text.as_bytes()).unwrap();
+    let waits = async || server.call("GET", "/api/log").await.body.matches("waits until").count();
+    let mut put = Box::pin(server.call("PUT", "/api/streams?name=c&src=rtsp://127.0.0.1:1/c"));
+    let half = async {
+        while waits().await == 0 {
+            write("#\n");
+        }
+    };
+    tokio::select! {
+        biased;
+        answer = &mut put => panic!("{}: it has taken the half for all", answer.status),
+        () = half => write(&format!("{whole}  d: rtsp://127.0.0.1:1/d\n")),
+    }
+    put.await.is(200, "");
+    let mut names = vec!["a", "b", "c", "d"];
+    for name in &names {
+        assert!(server.file().contains(&format!("\n  {name}:")), "{}", server.file());
+    }
+    let (streams, _) = server.running().await;
+    names.retain(|name| !streams.iter().any(|(known, _)| known == name));
+    assert_eq!(names, Vec::<&str>::new(), "not there: {streams:?}");
+    // What calls write is not waited for.
+    let known = waits().await;
+    for name in ["e", "f", "g"] {
+        let path = format!("/api/streams?name={name}&src=rtsp://127.0.0.1:1/x");
+        server.call("PUT", &path).await.is(200, "");
+    }
+    server.apply(&whole).await;
+    server.call("DELETE", "/api/streams?src=a").await.is(200, "");
+    assert_eq!(waits().await, known);
+    server.stop().await;
+}
