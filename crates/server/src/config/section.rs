@@ -314,6 +314,33 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// The texts of a list, or a single one, each with its place; numbers and all else that is
+    /// no text is reported and skipped. `wanted` is what the value must be.
+    pub fn strings(&mut self, path: &str, node: &Node, wanted: &str) -> Vec<(String, Position)> {
+        let items = match &node.value {
+            Value::Null => return Vec::new(),
+            Value::List(items) => items.as_slice(),
+            Value::Scalar(_) | Value::Map(_) => std::slice::from_ref(node),
+        };
+        let is_list = matches!(node.value, Value::List(_));
+        let mut texts = Vec::new();
+        for item in items {
+            let text = match &item.value {
+                Value::Scalar(scalar) if scalar.flag.is_none() && !scalar.is_number => {
+                    Some(scalar.text.clone())
+                }
+                Value::Map(_) if is_list => unfinished(item),
+                _ => None,
+            };
+            let wanted = if is_list { "a text" } else { wanted };
+            match text {
+                Some(text) => texts.push((text, item.at)),
+                None => self.report(Severity::Error, item.at, path, wrong(item, wanted)),
+            }
+        }
+        texts
+    }
+
     /// Reports a value of the wrong type.
     pub fn wrong(&mut self, key: &str, node: &Node, wanted: &str) {
         let path = self.child(key);

@@ -92,6 +92,9 @@ impl Options {
     }
 }
 
+/// What stands for a stream.
+const WANTED: &str = "a source, a list of sources or a mapping with url";
+
 /// A configured stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -172,8 +175,8 @@ impl Entries {
             Value::Map(entries) => {
                 for entry in entries {
                     let (sources, options) = read_entry(section, &entry.key, &entry.node);
+                    let (sources, places) = sources.into_iter().unzip();
                     let place = Some(section.place(&entry.key, &entry.node));
-                    let places = positions(&entry.node);
                     self.set(Entry { name: entry.key.clone(), sources, options, place, places });
                 }
             }
@@ -192,43 +195,26 @@ pub fn wrong_name(name: &str) -> Option<String> {
     (!is_key(name)).then(|| format!("a name is at most {MAX_KEY} bytes"))
 }
 
-/// Where the sources stand that a value names.
-fn positions(node: &Node) -> Vec<Position> {
-    match &node.value {
-        Value::Null => Vec::new(),
-        Value::Scalar(_) => vec![node.at],
-        Value::List(items) => items.iter().map(|item| item.at).collect(),
-        Value::Map(_) => node.get("url").map_or_else(Vec::new, |url| positions(&url.node)),
-    }
-}
+/// Sources, each with its place, and settings.
+type Read = (Vec<(String, Position)>, Options);
 
-fn read_entry<'d>(section: &mut Section<'d>, name: &str, node: &'d Node) -> (Vec<String>, Options) {
+fn read_entry<'d>(section: &mut Section<'d>, name: &str, node: &'d Node) -> Read {
     let path = section.child(name);
     let mut options = Options::default();
-    let sources = match &node.value {
-        Value::Null => Vec::new(),
-        Value::List(_) => section.texts(&path, node),
-        Value::Scalar(scalar) if scalar.flag.is_none() && !scalar.is_number => {
-            vec![scalar.text.clone()]
-        }
-        Value::Scalar(_) => {
-            section.wrong(name, node, "a source, a list of sources or a mapping with url");
-            Vec::new()
-        }
-        Value::Map(_) => {
-            let mut inner = section.below(&path, node);
-            options.read(&mut inner);
-            let url = inner.any("url");
-            let sources = url.map(|url| inner.texts(&format!("{path}.url"), url));
-            section.absorb(inner.finish());
-            if sources.is_none() {
-                let text = "has no url; the stream stays empty".to_owned();
-                section.report(Severity::Warning, node.at, &path, text);
-            }
-            sources.unwrap_or_default()
-        }
+    let Value::Map(_) = &node.value else {
+        return (section.strings(&path, node, WANTED), options);
     };
-    (sources, options)
+    let mut inner = section.below(&path, node);
+    options.read(&mut inner);
+    let url = inner.any("url");
+    let wanted = "a source or a list of sources";
+    let sources = url.map(|url| inner.strings(&format!("{path}.url"), url, wanted));
+    section.absorb(inner.finish());
+    if sources.is_none() {
+        let text = "has no url; the stream stays empty".to_owned();
+        section.report(Severity::Warning, node.at, &path, text);
+    }
+    (sources.unwrap_or_default(), options)
 }
 
 #[cfg(test)]
@@ -259,6 +245,30 @@ mod tests {
         entries.remove("a");
         assert!(entries.get("a").is_none() && entries.get("b").unwrap().name == "b");
         assert_eq!((entries.len(), entries.iter().count()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_no_text_is_no_source() {
+        let text = "streams:\n  list: [5, 'demo:', true, ~, [a]]\n  url: {url: [1.5, 'demo:', x]}\n  number: {url: 5}\n  text: '5'\n";
+        let config = Config::parse("f", text);
+        let sources = |name: &str| config.streams.get(name).unwrap().sources.clone();
+        assert_eq!(
+            (sources("list"), sources("url")),
+            (vec!["demo:".to_owned()], ["demo:", "x"].map(str::to_owned).to_vec())
+        );
+        assert_eq!((sources("number"), sources("text")), (Vec::new(), vec!["5".to_owned()]));
+        let told: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
+        let expected = [
+            "f:2:10: streams.list: must be a text, not a number",
+            "f:2:22: streams.list: must be a text, not true or false",
+            "f:2:28: streams.list: must be a text, not nothing",
+            "f:2:31: streams.list: must be a text, not a list",
+            "f:3:15: streams.url.url: must be a text, not a number",
+            "f:4:17: streams.number.url: must be a source or a list of sources, not a number",
+            "f:3:29: streams.url: \"x\" is neither a source nor the name of a stream",
+            "f:5:9: streams.text: \"5\" is neither a source nor the name of a stream",
+        ];
+        assert_eq!(told, expected);
     }
 
     /// Whoever may look may have a text checked: as many as a call can hold take no minutes.
