@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::document::parse_text;
 use super::node::{Node, Value};
-use super::patch::{Edit, PatchError, document as whole, patch, set};
+use super::patch::{Edit, PatchError, document as whole, line_end, patch, set};
 
 /// With more changes than this the file is written anew: each one parses it.
 const SINGLE_EDITS: usize = 100;
@@ -60,7 +60,7 @@ pub(super) fn merge(text: &str, document: &Node) -> Result<String, MergeError> {
     for (path, edit) in &edits {
         set(&mut merged, &words(path), edit);
     }
-    Ok(whole(&merged))
+    Ok(whole(&merged, line_end(text)))
 }
 
 fn edit_each(text: &str, edits: &[(Vec<String>, Edit)]) -> Option<String> {

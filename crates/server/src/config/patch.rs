@@ -51,6 +51,9 @@ pub enum PatchError {
 /// a key of one line after 1024 characters.
 pub const MAX_KEY: usize = 1000;
 
+/// How nothing can be written.
+const NULLS: [&str; 4] = ["~", "null", "Null", "NULL"];
+
 /// Whether a name can be written as a key.
 pub fn is_key(name: &str) -> bool {
     name.len() <= MAX_KEY && quote(name).len() <= MAX_KEY + 2
@@ -78,20 +81,24 @@ pub fn patch(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchErro
     };
     match &parent.node.value {
         Value::Map(entries)
-            if entries.is_empty()
-                && (*edit == Edit::Remove || open_braces(&mut lines, &parent.node)) => {}
+            if entries.is_empty() && (*edit == Edit::Remove || open(&mut lines, &parent.node)) => {}
         Value::Map(_) if is_flow(&lines, &parent.node) => {
             return Err(PatchError::Flow { line: parent.at.line, key: parent.key.clone() });
+        }
+        Value::Null if *edit != Edit::Remove => {
+            // With nothing written there is nothing to take away.
+            open(&mut lines, &parent.node);
         }
         Value::Map(_) | Value::Null => {}
         _ => return Err(PatchError::Unsafe(parents.join("."))),
     }
+    let line_end = line_end(text);
     if let Some(entry) = parent.node.get(key) {
         let first = entry.at.line.saturating_sub(1);
         let end = end_of(&lines, entry);
         let new = match edit {
             Edit::Remove => None,
-            _ => Some(block(key, edit, entry.at.column.saturating_sub(1))),
+            _ => Some(block(key, edit, entry.at.column.saturating_sub(1), line_end)),
         };
         lines.splice(first..end, new);
     } else if *edit != Edit::Remove {
@@ -104,9 +111,9 @@ pub fn patch(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchErro
         let end = end_of(&lines, parent);
         let last = end.checked_sub(1).and_then(|i| lines.get_mut(i));
         if let Some(last) = last.filter(|line| !line.ends_with('\n')) {
-            last.push('\n');
+            last.push_str(line_end);
         }
-        lines.insert(end, block(key, edit, indent));
+        lines.insert(end, block(key, edit, indent, line_end));
     }
     verify(text, lines.concat(), path, edit)
 }
@@ -122,15 +129,16 @@ fn at_root(
     if matches!(root.value, Value::Map(_)) && is_flow(&lines, root) {
         return Err(PatchError::Flow { line: root.at.line, key: "(all)".to_owned() });
     }
+    let line_end = line_end(text);
     if let Some(entry) = root.get(key) {
         let first = entry.at.line.saturating_sub(1);
-        let new = (*edit != Edit::Remove).then(|| block(key, edit, 0));
+        let new = (*edit != Edit::Remove).then(|| block(key, edit, 0, line_end));
         lines.splice(first..end_of(&lines, entry), new);
     } else if *edit != Edit::Remove {
         if let Some(last) = lines.last_mut().filter(|line| !line.ends_with('\n')) {
-            last.push('\n');
+            last.push_str(line_end);
         }
-        lines.push(block(key, edit, 0));
+        lines.push(block(key, edit, 0, line_end));
     }
     verify(text, lines.concat(), &[key], edit)
 }
@@ -140,20 +148,23 @@ fn append(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchError> 
     if *edit == Edit::Remove {
         return Err(PatchError::NoPath);
     }
+    let line_end = line_end(text);
     let mut out = text.to_owned();
     if !out.is_empty() && !out.ends_with('\n') {
-        out.push('\n');
+        out.push_str(line_end);
     }
     out.push_str(&quote(section));
-    out.push_str(":\n");
-    out.push_str(&block(key, edit, 2));
+    out.push(':');
+    out.push_str(line_end);
+    out.push_str(&block(key, edit, 2, line_end));
     verify(text, out, path, edit)
 }
 
 /// The result must parse, hold the new value and otherwise be what it was.
 fn verify(old: &str, new: String, path: &[&str], edit: &Edit) -> Result<String, PatchError> {
     let mut expected = Node::parse(old)?.to_json();
-    let result = Node::parse(&new)?.to_json();
+    let Ok(result) = Node::parse(&new) else { return Err(PatchError::Unsafe(path.join("."))) };
+    let result = result.to_json();
     if expected.is_null() {
         expected = Json::Object(serde_json::Map::new());
     }
@@ -215,17 +226,24 @@ fn is_flow(lines: &[String], node: &Node) -> bool {
     line.and_then(|l| l.chars().nth(node.at.column.saturating_sub(1))) == Some('{')
 }
 
-/// Takes empty braces away, so that entries can follow on their own lines.
-fn open_braces(lines: &mut [String], node: &Node) -> bool {
+/// Takes empty braces or a written null away, so that entries can follow on their own lines.
+fn open(lines: &mut [String], node: &Node) -> bool {
     let Some(line) = node.at.line.checked_sub(1).and_then(|i| lines.get_mut(i)) else {
         return false;
     };
     let Some((begin, _)) = line.char_indices().nth(node.at.column.saturating_sub(1)) else {
         return false;
     };
-    let inside = line[begin..].strip_prefix('{').map(str::trim_start);
-    let Some(rest) = inside.and_then(|inside| inside.strip_prefix('}')) else { return false };
-    *line = format!("{}{rest}", line[..begin].trim_end_matches([' ', '\t']));
+    let (before, value) = line.split_at(begin);
+    let rest = if matches!(node.value, Value::Null) {
+        let rest = NULLS.iter().find_map(|null| value.strip_prefix(null));
+        rest.filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+    } else {
+        let inside = value.strip_prefix('{').map(str::trim_start);
+        inside.and_then(|inside| inside.strip_prefix('}'))
+    };
+    let Some(rest) = rest else { return false };
+    *line = format!("{}{rest}", before.trim_end_matches([' ', '\t']));
     true
 }
 
@@ -262,17 +280,26 @@ impl Edit {
     }
 }
 
-/// A whole document in block style.
-pub(super) fn document(value: &Json) -> String {
-    match value {
-        Json::Object(map) => map.iter().map(|(key, value)| entry(key, value, 0)).collect(),
-        _ => String::new(),
-    }
+/// How the lines of a text end: as the first one does.
+pub(super) fn line_end(text: &str) -> &'static str {
+    let first = text.split_inclusive('\n').next();
+    if first.is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" }
 }
 
-/// `key: value` at an indentation, with a newline at its end.
-fn block(key: &str, edit: &Edit, indent: usize) -> String {
-    edit.value().map(|value| entry(key, &value, indent)).unwrap_or_default()
+/// A whole document in block style.
+pub(super) fn document(value: &Json, line_end: &str) -> String {
+    let text: String = match value {
+        Json::Object(map) => map.iter().map(|(key, value)| entry(key, value, 0)).collect(),
+        _ => String::new(),
+    };
+    text.replace('\n', line_end)
+}
+
+/// `key: value` at an indentation, with the end of a line at its end.
+fn block(key: &str, edit: &Edit, indent: usize, line_end: &str) -> String {
+    // Those of a value are escaped.
+    let text = edit.value().map(|value| entry(key, &value, indent)).unwrap_or_default();
+    text.replace('\n', line_end)
 }
 
 fn entry(key: &str, value: &Json, indent: usize) -> String {
@@ -466,6 +493,48 @@ mod tests {
         }
         // Over several lines they are left to whoever wrote them.
         assert!(run("streams: {\n}\n", &text("x")).unwrap_err().contains("braces"));
+    }
+
+    #[test]
+    fn a_written_null_is_taken_away() {
+        for null in NULLS {
+            for (input, output) in [
+                ("streams: ~", "streams:\n  camera1: x\n"),
+                ("a: ~\nstreams:  ~ # none\nb: ~\n", "a: ~\nstreams: # none\n  camera1: x\nb: ~\n"),
+                ("streams: ~\r\nb: ~\r\n", "streams:\r\n  camera1: x\r\nb: ~\r\n"),
+            ] {
+                let (input, output) = (input.replace('~', null), output.replace('~', null));
+                let run = |edit: &Edit| {
+                    patch(&input, &["streams", "camera1"], edit).map_err(|error| error.to_string())
+                };
+                assert_eq!(run(&text("x")), Ok(output), "{input:?}");
+                assert_eq!(run(&Edit::Remove), Ok(input.clone()), "{input:?}");
+            }
+        }
+        let error = patch("streams: !!null ~\n", &["streams", "a"], &text("x")).unwrap_err();
+        assert!(error.to_string().contains("could not be changed"), "{error}");
+    }
+
+    #[test]
+    fn lines_end_as_those_of_the_file() {
+        let run = |input: &str, path: &[&str], edit: &Edit| {
+            let out = patch(input, path, edit).unwrap();
+            assert!(!out.replace("\r\n", "").contains(['\r', '\n']), "{out:?}");
+            let unix = patch(&input.replace("\r\n", "\n"), path, edit).unwrap();
+            assert_eq!(out.replace("\r\n", "\n"), unix, "{input:?}");
+        };
+        let input = "log: {}\r\nstreams:\r\n  a: b\r\n  c:\r\n    - d: \r\n";
+        let last = "log: x\r\nstreams:\r\n  a: b";
+        let deep = Edit::Value(serde_json::json!({ "url": ["x", "y\r\nz"], "linger": "1s" }));
+        for edit in [text("x"), list(&["x", "y"]), deep, Edit::Remove] {
+            for path in [["streams", "a"].as_slice(), &["streams", "n"], &["log", "n"], &["new"]] {
+                run(input, path, &edit);
+            }
+            run(last, &["streams", "n"], &edit);
+            run(last, &["new"], &edit);
+        }
+        run(last, &["new", "n"], &text("x"));
+        run(last, &["new", "n"], &list(&["x", "y"]));
     }
 
     #[test]

@@ -166,8 +166,8 @@ fn merging_means_the_same_in_the_text() {
     for seed in 0..TEXTS {
         let random = &mut Random::new(seed);
         let (old, new) = (mapping(random, 0), mapping(random, 0));
-        let text = crate::config::patch::document(&Json::Object(old.clone()));
-        let added = crate::config::patch::document(&Json::Object(new.clone()));
+        let text = crate::config::patch::document(&Json::Object(old.clone()), "\n");
+        let added = crate::config::patch::document(&Json::Object(new.clone()), "\n");
         let Ok(out) = merge(&text, &Node::parse(&added).unwrap()) else { continue };
         merged += 1;
         let mut wanted = old;
