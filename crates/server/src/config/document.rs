@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::node::{Entry, Node, ParseError, Position, Scalar, Value};
+use super::node::{
+    Entry, Node, ParseError, Position, Scalar, Value, first_document, second_document,
+};
 use super::problem::{Problem, Severity};
 use super::sources::Document;
 
@@ -13,6 +15,12 @@ use super::sources::Document;
 pub(super) fn parse(document: &Document, problems: &mut Vec<Problem>) -> Node {
     let node = read(document, problems);
     report_repeated(document, &node, "", problems);
+    if let Some(line) = second_document(&document.text) {
+        let text = "another document begins here, which is not read: only the first one counts";
+        let at = Position { line, column: 1 };
+        let severity = Severity::Warning;
+        problems.push(Problem { severity, ..problem(document, at, "", text.to_owned()) });
+    }
     node
 }
 
@@ -53,7 +61,7 @@ fn read(document: &Document, problems: &mut Vec<Problem>) -> Node {
         Err(error) => {
             let known = problems.len();
             let mut entries = Vec::new();
-            for part in parts(&document.text, 0) {
+            for part in parts(first_document(&document.text).0, 0) {
                 read_part(document, &part, &mut entries, problems);
             }
             // What is read in parts may mean something else than was written.
@@ -78,8 +86,10 @@ pub fn parse_text(text: &str) -> (Cow<'_, str>, Result<Node, ParseError>) {
         let at = line.rfind(value)?;
         Some(format!("{}\"{value}\"{}", &line[..at], &line[at + value.len()..]))
     };
-    let lines = text.split_inclusive('\n');
-    let quoted: String = lines.map(|line| quote(line).unwrap_or_else(|| line.to_owned())).collect();
+    let (first, others) = first_document(text);
+    let lines = first.split_inclusive('\n');
+    let lines = lines.map(|line| quote(line).unwrap_or_else(|| line.to_owned()));
+    let quoted: String = lines.chain([others.to_owned()]).collect();
     match Node::parse(&quoted) {
         Ok(node) => (Cow::Owned(quoted), Ok(node)),
         Err(_) => (Cow::Borrowed(text), Err(error)),
@@ -230,6 +240,26 @@ mod tests {
         assert_eq!(streams.get("a").unwrap().node.text(), Some("demo:"));
         assert_eq!(streams.get("b").unwrap().node.text(), Some("rtsp://x"));
         assert!(problems.is_empty(), "{problems:?}");
+    }
+
+    #[test]
+    fn another_document_is_told_and_not_read() {
+        let text = "streams:\n  a: demo:\n---\nstreams:\n  b: rtsp://b\n";
+        // As a whole, and where another line is no YAML.
+        for (more, others) in [("", 0), ("log: {\n", 1)] {
+            let document = Document { name: "f.yaml".into(), text: format!("{more}{text}") };
+            let mut problems = Vec::new();
+            let node = parse(&document, &mut problems);
+            let streams = &node.get("streams").unwrap().node;
+            assert!(streams.get("a").is_some() && streams.get("b").is_none());
+            assert_eq!(problems.len(), others + 1, "{problems:?}");
+            let told = problems.pop().unwrap();
+            assert_eq!((told.severity, told.at.line), (Severity::Warning, 3 + others));
+            assert_eq!(
+                told.text,
+                "another document begins here, which is not read: only the first one counts"
+            );
+        }
     }
 
     #[test]

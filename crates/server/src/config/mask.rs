@@ -4,7 +4,7 @@
 use rs2rtc_base::{RedactedTarget, holds_mask};
 
 use super::document;
-use super::node::{Node, Value};
+use super::node::{Node, Value, first_document};
 use super::sources::Document;
 
 /// What stands for a secret.
@@ -79,20 +79,30 @@ fn is_masked(line: &str) -> bool {
 /// and those of `env` in any form.
 fn nested_secrets(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    // Of a broken text, what can be read of it.
-    let document = Document { name: String::new(), text: text.to_owned() };
-    let root = document::parse(&document, &mut Vec::new());
-    collect(&root, false, &mut found);
-    if let Some(accounts) = root.get("xiaomi") {
-        collect(&accounts.node, true, &mut found);
-    }
-    // And of one that is no configuration at all.
-    if let Ok(node) = Node::parse(text) {
-        collect(&node, false, &mut found);
+    // What is shown of documents that are not read is masked like the first.
+    let mut left = text;
+    while !left.is_empty() {
+        let (one, others) = first_document(left);
+        collect_all(one, &mut found);
+        left = others;
     }
     found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     found.dedup();
     found
+}
+
+fn collect_all(text: &str, found: &mut Vec<String>) {
+    // Of a broken text, what can be read of it.
+    let document = Document { name: String::new(), text: text.to_owned() };
+    let root = document::parse(&document, &mut Vec::new());
+    collect(&root, false, found);
+    if let Some(accounts) = root.get("xiaomi") {
+        collect(&accounts.node, true, found);
+    }
+    // And of one that is no configuration at all.
+    if let Ok(node) = Node::parse(text) {
+        collect(&node, false, found);
+    }
 }
 
 fn collect(node: &Node, secret: bool, found: &mut Vec<String>) {
@@ -269,6 +279,18 @@ mod tests {
     fn secrets_of_the_file_are_masked() {
         let expected = "env:\n  A: \"***\"\napi:\n  username: u\n  password: \"***\"\n  listen: :1\nstreams:\n  password: \n  a:\n    - rtsp://***@h/1\n    - rtsp://***@h/1\n  b: rtsp://***@h/1 # note\nwebrtc:\n  ice_servers:\n    - {urls: turn:t, credential: ***}\n    - urls: turn:s\n      credential: \"***\"\n        \"***\"\n        \"***\"\n";
         assert_eq!(masked(FILE, hide), expected);
+    }
+
+    #[test]
+    fn documents_that_are_not_read_are_masked_too() {
+        let file =
+            "api: {password: sesam}\n---\nrtsp: {password: geheim}\n...\n---\na: {pin: 4711}\n";
+        let shown = masked(file, hide);
+        assert_eq!(
+            shown,
+            "api: {password: ***}\n---\nrtsp: {password: ***}\n...\n---\na: {pin: ***}\n"
+        );
+        assert_eq!(unmasked(&shown, file, hide), Ok(file.to_owned()));
     }
 
     #[test]

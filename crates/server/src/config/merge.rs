@@ -5,7 +5,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::document::parse_text;
-use super::node::{Node, Value};
+use super::node::{Node, Value, first_document};
 use super::patch::{Edit, PatchError, document as whole, line_end, patch, set};
 
 /// With more changes than this the file is written anew: each one parses it.
@@ -60,7 +60,8 @@ pub(super) fn merge(text: &str, document: &Node) -> Result<String, MergeError> {
     for (path, edit) in &edits {
         set(&mut merged, &words(path), edit);
     }
-    Ok(whole(&merged, line_end(text)))
+    let (_, others) = first_document(text);
+    Ok(whole(&merged, line_end(text)) + others)
 }
 
 fn edit_each(text: &str, edits: &[(Vec<String>, Edit)]) -> Option<String> {

@@ -89,12 +89,48 @@ pub struct ParseError {
     pub too_deep: bool,
 }
 
+/// The first document of a text, and the text from the mark on that ends it. Only the first
+/// one is read, as go2rtc does.
+///
+/// A mark at the beginning of a line is one wherever it stands, also within quotes (YAML 1.2,
+/// 9.1.2: `c-forbidden`). Before a document there may be comments, directives and its own mark.
+pub fn first_document(text: &str) -> (&str, &str) {
+    let (mut offset, mut has_begun) = (0, false);
+    for line in text.split_inclusive('\n') {
+        let line_text = line.trim_start_matches('\u{feff}');
+        let is_mark = |mark| {
+            let rest = line_text.strip_prefix(mark);
+            rest.is_some_and(|rest: &str| rest.is_empty() || rest.starts_with(char::is_whitespace))
+        };
+        let (begins, ends) = (is_mark("---"), is_mark("..."));
+        if has_begun && (begins || ends) {
+            return text.split_at(offset);
+        }
+        let content = line_text.trim();
+        let is_before = content.is_empty() || content.starts_with(['#', '%']) || ends;
+        has_begun |= begins || !is_before;
+        offset += line.len();
+    }
+    (text, "")
+}
+
+/// The line of the mark behind which another document begins; `None`: there is only one.
+pub fn second_document(text: &str) -> Option<usize> {
+    let (first, others) = first_document(text);
+    let is_content = |line: &str| {
+        let line = line.strip_prefix("---").or_else(|| line.strip_prefix("...")).unwrap_or(line);
+        !line.trim().is_empty() && !line.trim().starts_with('#')
+    };
+    others.lines().any(is_content).then(|| 1 + first.matches('\n').count())
+}
+
 impl Node {
-    /// Reads a document. An empty one is [`Value::Null`].
+    /// Reads the first document of a text. An empty one is [`Value::Null`].
     ///
     /// # Errors
     /// Where the parser stopped and why.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let (text, _) = first_document(text);
         let mut options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
         options.alias_limits.max_total_replayed_events = REPEATED;
         if let Some(budget) = &mut options.budget {
@@ -314,6 +350,31 @@ mod tests {
         let error = Node::parse(&nested(MAX_DEPTH + 1)).unwrap_err();
         assert_eq!(error.to_string(), "yaml: line 1: nested more than 64 deep");
         assert!(error.too_deep);
+    }
+
+    #[test]
+    fn only_the_first_document_is_read() {
+        for (first, others, line) in [
+            ("a: 1\n", "---\nb: 2\n", Some(2)),
+            ("# head\n---\na: 1\n", "--- # more\nb: 2\n", Some(4)),
+            ("%YAML 1.2\n---\na: 1\n", "...\nb: 2\n", Some(4)),
+            ("\u{feff}--- {a: 1}\r\n", "---\r\n{b: 2}\r\n", Some(2)),
+            ("a: 1\n", "--- {b: 2}\n---\nc: 3\n", Some(2)),
+            ("a: 1\n", "...\n# tail\n", None),
+            ("a: 1\n", "---", None),
+            ("---\na: 1\nb: '\n  ---\n  '\nc: |\n  ---\n---d: 1\n", "", None),
+            ("a: 1\n", "", None),
+        ] {
+            let text = format!("{first}{others}");
+            assert_eq!(first_document(&text), (first, others));
+            assert_eq!(second_document(&text), line, "{text}");
+            let node = Node::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            assert_eq!(node.get("a").unwrap().node.text(), Some("1"), "{text}");
+            assert!(others.is_empty() || node.get("b").is_none(), "{text}");
+        }
+        // Nothing is a document, too.
+        assert_eq!(first_document("---\n---\na: 1\n"), ("---\n", "---\na: 1\n"));
+        assert!(matches!(Node::parse("---\n---\na: 1\n").unwrap().value, Value::Null));
     }
 
     #[test]

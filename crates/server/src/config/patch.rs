@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::document::parse_text;
-use super::node::{Entry, Node, ParseError, Value};
+use super::node::{Entry, Node, ParseError, Value, first_document};
 
 /// A value to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +60,17 @@ pub fn is_key(name: &str) -> bool {
 }
 
 /// Sets the key at `path` and gives the new text. Of a path whose parent is not
-/// there the section is made if the path has two names.
+/// there the section is made if the path has two names. Of several documents the first one
+/// is changed.
 ///
 /// # Errors
 /// The text is not changed then; see [`PatchError`].
 pub fn patch(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchError> {
+    let (first, others) = first_document(text);
+    Ok(patch_first(first, path, edit)? + others)
+}
+
+fn patch_first(text: &str, path: &[&str], edit: &Edit) -> Result<String, PatchError> {
     // What is read without its quotes is written with them.
     let (text, root) = parse_text(text);
     let (text, root) = (text.as_ref(), root?);
@@ -535,6 +541,22 @@ mod tests {
         }
         run(last, &["new", "n"], &text("x"));
         run(last, &["new", "n"], &list(&["x", "y"]));
+    }
+
+    #[test]
+    fn other_documents_stay() {
+        let others = "---\n# more\nstreams:\n  a: c\n  d: demo:\n";
+        for (input, output) in [
+            ("streams:\n  a: b\n", "streams:\n  a: x\n"),
+            ("# c\n---\nlog:\n  a: b\n", "# c\n---\nlog:\n  a: b\nstreams:\n  a: x\n"),
+            ("---\n", "---\nstreams:\n  a: x\n"),
+            ("streams:\n  b: demo:\n", "streams:\n  b: \"demo:\"\n  a: x\n"),
+        ] {
+            let out = patch(&format!("{input}{others}"), &["streams", "a"], &text("x")).unwrap();
+            assert_eq!(out, format!("{output}{others}"));
+            let out = patch(&out, &["streams", "a"], &Edit::Remove).unwrap();
+            assert!(!out.contains("a: x") && out.ends_with(others), "{out}");
+        }
     }
 
     #[test]
