@@ -25,8 +25,8 @@ export class Editor {
             state: cm.EditorState.create({
                 doc: options.text,
                 extensions: [
-                    cm.lineNumbers(), cm.highlightActiveLineGutter(), cm.highlightActiveLine(), cm.history(), cm.drawSelection(), cm.indentOnInput(), cm.bracketMatching(), cm.indentUnit.of('  '),
-                    cm.EditorState.readOnly.of(options.readonly ?? false), cm.yaml(), cm.search({top: true}), cm.highlightSelectionMatches(), cm.lintGutter(),
+                    cm.lineNumbers(), cm.highlightActiveLineGutter(), cm.highlightActiveLine(), cm.history(), cm.drawSelection(), cm.indentOnInput(), cm.indentUnit.of('  '),
+                    cm.EditorState.readOnly.of(options.readonly ?? false), cm.yaml(), cm.search({top: true}), cm.lintGutter(),
                     cm.autocompletion({override: [(/** @type {any} */ context) => this.#complete(context)]}), cm.hoverTooltip((/** @type {any} */ view, /** @type {number} */ pos) => this.#explain(view, pos)),
                     cm.EditorView.contentAttributes.of({'aria-label': t('config.text')}), cm.EditorView.lineWrapping,
                     cm.syntaxHighlighting(cm.HighlightStyle.define([

@@ -2,9 +2,9 @@
 export {EditorState, StateEffect, Compartment, Transaction} from '@codemirror/state';
 export {EditorView, keymap, lineNumbers, highlightActiveLine, highlightActiveLineGutter, drawSelection, hoverTooltip} from '@codemirror/view';
 export {defaultKeymap, history, historyKeymap, indentWithTab} from '@codemirror/commands';
-export {syntaxHighlighting, HighlightStyle, indentUnit, indentOnInput, bracketMatching} from '@codemirror/language';
+export {syntaxHighlighting, HighlightStyle, indentUnit, indentOnInput} from '@codemirror/language';
 export {yaml} from '@codemirror/lang-yaml';
 export {autocompletion, completionKeymap, startCompletion} from '@codemirror/autocomplete';
 export {setDiagnostics, lintGutter, lintKeymap, nextDiagnostic} from '@codemirror/lint';
-export {search, searchKeymap, highlightSelectionMatches} from '@codemirror/search';
+export {search, searchKeymap} from '@codemirror/search';
 export {tags} from '@lezer/highlight';
