@@ -16,13 +16,16 @@ const PAGES = [
 
 /** @type {HTMLElement} */
 let banner;
+/** What the page itself has to say, and whether the connection has the word instead of it. @type {[string, {text: string, run: () => void}|undefined]} */
+let own = ['', undefined];
+let apart = false;
 /** @type {HTMLElement} */
 let live;
 /** @type {HTMLElement} */
 let dot;
 
-/** Milliseconds until the page tells how it is installed as an app. */
-const INSTALL_AFTER = 1500;
+/** Milliseconds until the page tells how it is installed as an app, and for which it says that the server was started again. */
+const INSTALL_AFTER = 1500, RESTARTED = 6000;
 
 /**
  * Builds the frame of a page.
@@ -86,7 +89,10 @@ export function toast(text, {undo, seconds = 6} = {}) {
         node.remove();
         undo();
     }));
-    (document.querySelector('dialog[open]') ?? document.body).append(node);
+    const dialog = document.querySelector('dialog[open]');
+    (dialog ?? document.body).append(node);
+    // A dialog that closes takes with it nothing that was just said.
+    dialog?.addEventListener('close', () => node.parentNode === dialog && document.body.append(node));
     announce(text);
     setTimeout(() => node.remove(), (undo ? 10 : seconds) * 1000);
 }
@@ -97,8 +103,17 @@ export function announce(text) {
     setTimeout(() => say(live, text), 50);
 }
 
-/** @param {string} text empty: nothing is wrong @param {{text: string, run: () => void}} [action] */
+/**
+ * Says what is wrong with the page. What is said of the connection meanwhile stays, and goes before it.
+ * @param {string} text empty: nothing is wrong @param {{text: string, run: () => void}} [action]
+ */
 export function notice(text, action) {
+    own = [text, action];
+    if (!apart) put(...own);
+}
+
+/** @param {string} text @param {{text: string, run: () => void}} [action] */
+function put(text, action) {
     banner.hidden = !text;
     if (banner.dataset.text === text) return;
     banner.dataset.text = text;
@@ -131,16 +146,15 @@ export function watch(feed) {
         }
         document.body.classList.toggle('stale', lost);
         if (lost) {
+            apart = true;
             banner.hidden = false;
             const age = t('shell.age', {age: ago(Date.now() - feed.heard)});
             if (banner.dataset.text !== 'lost') fill(banner, h('span', null), button(t('common.retry'), () => feed.now()));
             banner.dataset.text = 'lost';
             say(/** @type {Node} */ (banner.firstChild), `${t('common.unreachable')} ${age}`);
-        } else if (banner.dataset.text === 'lost' || restarted) {
-            if (Date.now() - restarted > 6000) {
-                restarted = 0;
-                notice('');
-            }
+        } else if (apart && Date.now() - restarted > RESTARTED) {
+            apart = false;
+            put(...own);
         }
     };
     feed.addEventListener('state', () => {
@@ -149,7 +163,8 @@ export function watch(feed) {
     });
     feed.addEventListener('restarted', () => {
         restarted = Date.now();
-        notice(t('shell.restarted'));
+        apart = true;
+        put(t('shell.restarted'));
         announce(t('shell.restarted'));
     });
     setInterval(show, 1000);
@@ -166,12 +181,17 @@ function retryPlayers() {
  * @param {{title: string, body?: any, yes: string, danger?: boolean, onyes: () => void|Promise<void>}} about
  */
 export function ask({title, body, yes, danger, onyes}) {
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'ask-title', onclose: () => dialog.remove()},
-        h('h2', {id: 'ask-title'}, title), body,
-        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(yes, async () => {
-            await onyes();
-            dialog.close();
-        }, {class: danger ? 'danger' : 'primary'})));
+    let answered = false;
+    const answer = async (/** @type {Event} */ ev) => {
+        ev.preventDefault();
+        if (answered) return;
+        answered = true;
+        await onyes();
+        dialog.close();
+    };
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'ask-title', onclose: () => dialog.remove()}, h('h2', {id: 'ask-title'}, title),
+        h('form', {class: 'stack', method: 'dialog', onsubmit: answer}, body,
+            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), h('button', {class: danger ? 'danger' : 'primary'}, h('span', null, yes)))));
     document.body.append(dialog);
     dialog.showModal();
     return dialog;
