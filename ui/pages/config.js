@@ -145,13 +145,19 @@ const CHANGES = {added: '+', removed: '−', changed: '~'};
 const difference = (before, after) => h('pre', {class: 'diff', tabindex: '0', 'aria-label': t('config.diff')}, diff(before, after).map(line =>
     h('div', {class: line.kind}, `${line.kind === 'add' ? '+' : line.kind === 'del' ? '-' : ' '} ${line.text}`)));
 
+/** What a change means for those who watch its stream. @param {{path: string, change: string}} change @param {{stream: string, publishes: boolean}[]} sessions */
+function concerns({path, change}, sessions) {
+    const n = sessions.filter(s => !s.publishes && path === `streams.${s.stream}`).length;
+    return n ? ` · ${t(change === 'removed' ? 'config.viewersEnd' : 'config.viewersStay', {n})}` : '';
+}
+
 /** What would change, and the ways to put it in force. */
 async function openReview() {
-    await runCheck(false);
+    const [sessions] = await Promise.all([getJson('api/rs/sessions', {ended: '0'}).catch(() => null), runCheck(false)]);
     const text = editor.text, errors = (checked?.problems ?? []).filter(p => p.severity === 'error');
     const dialog = h('dialog', {class: 'box wide', 'aria-labelledby': 'review-title', onclose: () => dialog.remove()}, h('h2', {id: 'review-title'}, t('config.review')),
         text === saved ? h('p', {class: 'muted'}, t('config.same')) : difference(saved, text),
-        Boolean(checked?.changes?.length) && h('ul', null, (checked?.changes ?? []).map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}`))),
+        Boolean(checked?.changes?.length) && h('ul', null, (checked?.changes ?? []).map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}${concerns(c, sessions?.sessions ?? [])}`))),
         checked?.restart_required?.length ? h('p', {class: 'state', data: {state: 'warn'}}, t('config.restart', {keys: checked.restart_required.join(', ')})) : null,
         errors.map(p => h('p', {class: 'state', data: {state: 'fail'}}, `${t('config.line', {line: String(p.line)})}: ${inWords(p)}`)),
         h('p', {class: 'muted small'}, t('config.confirmAbout')),
@@ -195,10 +201,14 @@ function askToKeep(ms) {
     if (asking) return;
     asking = true;
     const end = Date.now() + ms, mine = version, left = h('p', null, '');
+    const keep = button(t('config.keep'), () => answer('POST'), {class: 'primary'});
+    keep.autofocus = true;
+    let settled = false;
     const done = () => {
         clearInterval(tick);
-        dialog.close();
+        settled = true;
         asking = false;
+        dialog.close();
     };
     /** @param {'POST'|'DELETE'} method keep it, or go back at once */
     const answer = async method => {
@@ -219,8 +229,8 @@ function askToKeep(ms) {
     };
     const show = () => say(left, t('config.keepIn', {n: Math.max(0, Math.ceil((end - Date.now()) / 1000))}));
     const tick = window.setInterval(() => Date.now() > end + 1000 ? over() : show(), 500);
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'keep-title', oncancel: (/** @type {Event} */ ev) => ev.preventDefault(), onclose: () => dialog.remove()}, h('h2', {id: 'keep-title'}, t('config.keepTitle')), left, h('p', {class: 'muted small'}, t('config.keepAbout')),
-        h('div', {class: 'row end'}, button(t('config.back'), () => answer('DELETE')), button(t('config.keep'), () => answer('POST'), {class: 'primary'})));
+    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'keep-title', oncancel: (/** @type {Event} */ ev) => ev.preventDefault(), onclose: () => settled ? dialog.remove() : dialog.showModal()}, h('h2', {id: 'keep-title'}, t('config.keepTitle')), left, h('p', {class: 'muted small'}, t('config.keepAbout')),
+        h('div', {class: 'row end'}, button(t('config.back'), () => answer('DELETE')), keep));
     show();
     document.body.append(dialog);
     dialog.showModal();
@@ -249,6 +259,7 @@ async function openVersion(number) {
     try {
         const text = await (await call('GET', `api/rs/config/versions/${encodeURIComponent(number)}`)).text();
         const dialog = h('dialog', {class: 'box wide', 'aria-labelledby': 'version-title', onclose: () => dialog.remove()}, h('h2', {id: 'version-title'}, `#${number}`), difference(saved, text),
+            dirty && h('p', {class: 'state', data: {state: 'warn'}}, t('config.draftLost')),
             h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.restore'), async () => {
                 try {
                     const answer = await (await call('POST', 'api/rs/config/rollback', {query: {number, base: version}})).json();
