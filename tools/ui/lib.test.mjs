@@ -112,6 +112,10 @@ test('the graph: five columns, lines between what belongs together', () => {
     assert.deepEqual(edges.map(e => `${e.from} ${e.to}`), ['c10.0.0.1 p1', 'p1 t2', 't2 k3', 'k3 vfd00::1']);
     assert.equal(layout(streams, ['other']).nodes.length, 0);
     assert.equal(hostOf({remote_addr: '127.0.0.1:1 forwarded 8.8.8.8'}), '8.8.8.8');
+    const viewer = (id, user_agent) => ({id, format_name: 'rtsp', remote_addr: `10.0.0.9:${id}`, user_agent, senders: []});
+    const two = layout({cam: {producers: null, consumers: [viewer(1, 'curl/8'), viewer(2, 'ffmpeg/7'), viewer(3, 'curl/8')]}});
+    assert.deepEqual(two.nodes.filter(n => n.column === 4).map(n => `${n.title} ${n.sub}`), ['10.0.0.9 curl', '10.0.0.9 ffmpeg'], 'programs of one machine are apart');
+    assert.deepEqual(two.edges.map(e => `${e.from} ${e.to}`), ['k1 v10.0.0.9 curl', 'k2 v10.0.0.9 ffmpeg', 'k3 v10.0.0.9 curl']);
 });
 
 test('playlists', () => {

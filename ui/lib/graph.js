@@ -58,8 +58,10 @@ export function layout(streams, only = []) {
             add(`k${c.id}`, 3, c.format_name ?? '', name, c, name, c.id);
             for (const s of c.senders ?? []) if (s.parent) join(`t${s.parent}`, `k${c.id}`, s.bytes, s.drops);
             if (c.format_name === 'preload') continue;
-            add(`v${hostOf(c)}`, 4, hostOf(c), agentName(c.user_agent), {host: hostOf(c), user_agent: c.user_agent}, name);
-            join(`k${c.id}`, `v${hostOf(c)}`, c.bytes_send);
+            // Two programs on one machine are two viewers.
+            const agent = agentName(c.user_agent), viewer = `v${hostOf(c)} ${agent}`.trim();
+            add(viewer, 4, hostOf(c), agent, {host: hostOf(c), user_agent: c.user_agent}, name);
+            join(`k${c.id}`, viewer, c.bytes_send);
         }
     }
     const all = [...nodes.values()], known = edges.filter(e => nodes.has(e.from) && nodes.has(e.to));

@@ -12,6 +12,8 @@ const only = new URLSearchParams(location.search).getAll('src').filter(Boolean);
 const {main, tools} = shell({page: 'net', title: t('nav.net')});
 const feed = new Feed('streams,sessions');
 watch(feed);
+/** Words for what is told of a host; what is told of a connection has the names of the API. @type {Record<string, string>} */
+const ABOUT = {host: 'net.host', user_agent: 'sessions.agent'};
 const COLUMNS = ['net.cameras', 'net.producers', 'net.tracks', 'net.consumers', 'net.viewers'];
 
 let asTable = recall('netTable', matchMedia('(max-width: 599px)').matches);
@@ -27,10 +29,11 @@ const toggle = button(t('net.table'), () => {
     shown = '';
     show();
 });
-tools.append(toggle, button(t('net.export'), () => {
+const exporting = button(t('net.export'), () => {
     const svg = area.querySelector('svg');
-    if (svg) download('streams.svg', new Blob([new XMLSerializer().serializeToString(svg)], {type: 'image/svg+xml'}));
-}), h('a', {class: 'button', href: address('api/streams.dot', {src: only})}, 'streams.dot'));
+    if (svg) download('streams.svg', new Blob([new XMLSerializer().serializeToString(painted(svg))], {type: 'image/svg+xml'}));
+});
+tools.append(toggle, exporting, h('a', {class: 'button', href: address('api/streams.dot', {src: only})}, 'streams.dot'));
 if (only.length) tools.append(h('a', {class: 'button', href: 'net.html'}, t('net.all')));
 main.append(h('div', {class: 'stack'}, area, about));
 
@@ -51,7 +54,19 @@ feed.addEventListener('state', () => feed.state === 'live' && load());
 // Widths follow the bytes.
 setInterval(() => document.hidden || feed.state === 'lost' || loads.look(), 5000);
 
+/** A drawing with all that the style sheet of this page gives it. @param {SVGElement} svg */
+function painted(svg) {
+    const copy = /** @type {SVGElement} */ (svg.cloneNode(true)), nodes = [...copy.querySelectorAll('*')];
+    for (const [i, node] of [...svg.querySelectorAll('*')].entries()) {
+        const style = getComputedStyle(node);
+        for (const name of ['fill', 'stroke', 'stroke-width', 'font-family', 'font-size']) nodes[i].setAttribute(name, style.getPropertyValue(name));
+    }
+    copy.prepend(h('rect', {width: '100%', height: '100%', fill: getComputedStyle(/** @type {Element} */ (svg.parentElement)).backgroundColor}));
+    return copy;
+}
+
 function show() {
+    exporting.hidden = asTable;
     toggle.setAttribute('aria-pressed', String(asTable));
     if (!graph.nodes.length) {
         shown = '';
@@ -111,8 +126,8 @@ function walk(ev, node) {
 /** @param {import('../lib/graph.js').GraphNode} node */
 function tell(node) {
     const {medias, receivers, senders, sdp, ...rest} = node.about;
-    const rows = Object.entries(rest).filter(([, value]) => typeof value !== 'object');
-    fill(about, h('section', {class: 'card'}, h('h2', null, `${node.title} ${node.sub}`.trim()), h('dl', {class: 'pairs small'}, rows.map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, String(value))]),
+    const rows = Object.entries(rest).filter(([, value]) => value !== undefined && typeof value !== 'object');
+    fill(about, h('section', {class: 'card'}, h('h2', null, `${node.title} ${node.sub}`.trim()), h('dl', {class: 'pairs small'}, rows.map(([key, value]) => [h('dt', null, node.about.host && ABOUT[key] ? t(ABOUT[key]) : key), h('dd', {class: 'mono'}, String(value))]),
         (medias ?? []).map((/** @type {string} */ media) => [h('dt', null, 'media'), h('dd', {class: 'mono'}, media)])),
     h('div', {class: 'row'}, h('a', {class: 'button', href: address('camera.html', {src: node.stream})}, t('keys.open')), h('a', {class: 'button', href: address('log.html', {q: node.stream})}, t('nav.log')),
         node.kick ? button(t('sessions.kick'), () => kick(node.kick ?? 0, node.stream, load), {class: 'danger'}) : null)));
