@@ -62,7 +62,10 @@ test('what the server refuses after a question is still said when its dialog has
 test('Enter answers a question once its answer may be given, and only once', {skip}, async () => {
     const {server, page, press, done} = await visit(chromium.browser, 'streams.html');
     await page.waitForSelector('tbody [aria-label=Details]');
-    await page.evaluate(() => /** @type {any} */ ([...document.querySelectorAll('tbody tr')].find(row => row.querySelector('a')?.textContent === 'demo')?.querySelector('[aria-label=Details]')).click());
+    await page.evaluate(() => {
+        const row = [...document.querySelectorAll('tbody tr')].find(one => one.querySelector('a')?.textContent === 'demo');
+        /** @type {HTMLElement|null|undefined} */ (row?.querySelector('[aria-label=Details]'))?.click();
+    });
     await press('Delete stream', 'tr.detail');
     await page.waitForSelector('dialog input');
     await page.type('dialog input', 'dem');
@@ -73,4 +76,14 @@ test('Enter answers a question once its answer may be given, and only once', {sk
     await page.waitForFunction(() => !document.querySelector('dialog'));
     assert.deepEqual(server.state.calls, ['delete demo']);
     await done();
+});
+
+test('who may not see something is told so, and an answer of somebody else is no riddle', {skip}, async () => {
+    for (const [answer, words] of /** @type {[() => any, RegExp][]} */ ([
+        [() => 401, /^Could not load\. You may not see this\.\nstatus 401/], [() => '<!doctype html><title>Log in</title>', /^Could not load\. Something else than the server has answered/]])) {
+        const own = await fixture({answers: {'GET api/rs/sessions': answer}}), {says, done} = await visit(chromium.browser, 'sessions.html', {own});
+        await says('.banner', words);
+        await done(/401 \(Unauthorized\)/);
+        own.close();
+    }
 });

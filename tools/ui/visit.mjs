@@ -26,7 +26,8 @@ export async function visit(browser, path, {own, camera, width = 1280, height = 
         /** Clicks the button or link with these words. @param {string} words @param {string} [within] */
         async press(words, within = 'body') {
             const handle = await page.waitForSelector(`${within} ::-p-text(${words})`, {visible: true});
-            await /** @type {any} */ (await handle?.evaluateHandle(node => node.closest('button, a, summary, label') ?? node)).click();
+            assert.ok(handle);
+            await /** @type {any} */ (await handle.evaluateHandle(node => node.closest('button, a, summary, label') ?? node)).click();
         },
         /** Closes the page, with nothing on its console but what is expected. @param {...RegExp} expected */
         async done(...expected) {

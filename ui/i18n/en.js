@@ -28,6 +28,8 @@ export default {
     'common.unreachable': 'Server not reachable.',
     'common.failed': 'Could not load.',
     'common.forbidden': 'You may view but not change this.',
+    'common.unseen': 'You may not see this.',
+    'common.foreign': 'Something else than the server has answered: perhaps a proxy, or the page of a login.',
     'common.status': 'The server answered with status {status}.',
     'common.retry': 'Try again',
     'common.retryNow': 'Retry now',

@@ -28,6 +28,8 @@ export default {
     'common.unreachable': '无法连接服务器。',
     'common.failed': '加载失败。',
     'common.forbidden': '仅有查看权限。',
+    'common.unseen': '您无权查看此内容。',
+    'common.foreign': '应答并非来自本服务器，可能来自代理或登录页面。',
     'common.status': '服务器返回状态码 {status}。',
     'common.retry': '重试',
     'common.retryNow': '立即重试',

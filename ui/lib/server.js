@@ -6,10 +6,11 @@ import {t} from './i18n.js';
 
 /** An answer that is no success, with the server's own words. */
 export class ApiError extends Error {
-    /** @param {number} status 0: the server was not reached @param {string} text */
-    constructor(status, text) {
+    /** @param {number} status 0: the server was not reached @param {string} text @param {boolean} [reads] nothing was to be changed */
+    constructor(status, text, reads = false) {
         super(text);
         this.status = status;
+        this.reads = reads;
     }
 }
 
@@ -43,7 +44,7 @@ export async function call(method, path, {query, body, signal, limit = 15_000, a
     }
     if (response.ok || accept.includes(response.status)) return response;
     const text = (await response.text().catch(() => '')).trim();
-    throw new ApiError(response.status, text.slice(0, 2000) || t('common.status', {status: String(response.status)}));
+    throw new ApiError(response.status, text.slice(0, 2000) || t('common.status', {status: String(response.status)}), method === 'GET');
 }
 
 /** The answer to what `early.js` has asked for, once. @param {string} path @returns {Promise<Response>|undefined} */
@@ -55,7 +56,13 @@ function early(path) {
 }
 
 /** @param {string} path @param {Record<string, any>} [query] */
-export const getJson = async (path, query) => (await call('GET', path, {query})).json();
+export async function getJson(path, query) {
+    const response = await call('GET', path, {query});
+    return response.json().catch(err => {
+        // What is no JSON does not come from the server; what ends too early is lost on the way.
+        throw err instanceof SyntaxError ? new ApiError(response.status, t('common.foreign')) : new ApiError(0, t('common.unreachable'));
+    });
+}
 
 /** Which version of a file an answer is, as `base` of a change wants it. @param {Response} response */
 export const etag = response => (response.headers.get('ETag') ?? '').replace(/^(W\/)?"|"$/g, '');
@@ -65,7 +72,7 @@ export const endSession = id => call('DELETE', 'api/rs/sessions', {query: {id: S
 
 /** Words for an error of a call. @param {unknown} err */
 export function explain(err) {
-    if (err instanceof ApiError && (err.status === 401 || err.status === 403)) return `${t('common.forbidden')}\n${err.message}`;
+    if (err instanceof ApiError && (err.status === 401 || err.status === 403)) return `${t(err.reads ? 'common.unseen' : 'common.forbidden')}\n${err.message}`;
     return err instanceof Error ? err.message : String(err);
 }
 
