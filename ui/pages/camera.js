@@ -8,15 +8,15 @@ import {recall, remember} from '../lib/prefs.js';
 import {address, download, explain, Feed} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, Streams} from '../lib/streams.js';
-import {Talk} from '../lib/talk.js';
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {talkButton} from './talk-button.js';
 
 await speak();
 const params = new URLSearchParams(location.search);
 const name = params.get('src') ?? '';
-/** Milliseconds that a pause keeps the camera, and between the two presses that keep the microphone open. */
-const PAUSE_KEEPS = 5000, DOUBLE = 400;
+/** Milliseconds that a pause keeps the camera. */
+const PAUSE_KEEPS = 5000;
 /** Ways in the order of their keys, and what each asks of the player. */
 const MODES = {auto: 'webrtc,mse,hls,mjpeg', webrtc: 'webrtc', mse: 'mse', hls: 'hls', mjpeg: 'mjpeg'};
 /** @typedef {keyof typeof MODES} Mode */
@@ -89,7 +89,7 @@ function start() {
         showControls();
         explainWhy();
     });
-    player.addEventListener('talk', (/** @type {any} */ ev) => showFloor(ev.detail));
+    player.addEventListener('talk', (/** @type {any} */ ev) => talk.show(ev.detail));
     player.addEventListener('released', (/** @type {any} */ ev) => {
         if (ev.detail.releaseMs != null) toast(t('camera.released', {ms: duration(ev.detail.releaseMs)}));
     });
@@ -175,9 +175,7 @@ async function report() {
     await copied(text);
 }
 
-const talk = new Talk(name, () => myName.value.trim()), floor = h('span', {class: 'muted small', role: 'status'});
-/** @type {HTMLButtonElement} */
-let talkButton;
+const talk = talkButton(name, () => myName.value.trim(), feed);
 /** @type {HTMLButtonElement} */
 let soundButton;
 function build() {
@@ -207,39 +205,8 @@ function build() {
         }
     };
     soundButton = button(t('tile.sound'), mute, {icon: 'sound', bare: true, key: 'M'});
-    talkButton = button(t('camera.talk'), () => {}, {icon: 'mic', key: 'T'});
-    talkButton.hidden = true;
-    // Held it talks while it is held; pressed twice, or by Enter, until it is pressed again.
-    let latched = false, pressed = 0;
-    const hold = (/** @type {Event} */ ev) => {
-        ev.preventDefault();
-        if (!Talk.possible) return toast(t('camera.talkHttps'));
-        if (latched && talk.state !== 'off') return talk.stop();
-        latched = ev.timeStamp - pressed < DOUBLE;
-        pressed = ev.timeStamp;
-        talk.start();
-    };
-    const lift = () => latched || talk.stop();
-    talkButton.addEventListener('pointerdown', hold);
-    for (const end of ['pointerup', 'pointerleave', 'pointercancel']) talkButton.addEventListener(end, lift);
-    talkButton.addEventListener('keydown', ev => {
-        if (ev.key !== 'Enter' || ev.repeat) return;
-        if (talk.state !== 'off') return talk.stop();
-        hold(ev);
-        latched = true;
-    });
-    talk.addEventListener('change', () => {
-        const on = talk.state === 'on', off = talk.state === 'off';
-        talkButton.classList.toggle('talking', on);
-        talkButton.setAttribute('aria-pressed', String(on));
-        say(/** @type {Node} */ (talkButton.lastChild), t(on ? latched ? 'camera.talkLatched' : 'camera.talking' : off ? 'camera.talk' : 'camera.talkAsking'));
-        if (talk.other) toast(t('camera.floor', {who: talk.other.by}));
-        else if (talk.taken) toast(t(talk.taken === 'silence' ? 'camera.talkSilence' : talk.taken === 'limit' ? 'camera.talkLimit' : 'camera.talkLost'));
-        else if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.problem}`);
-        showFloor(speaker);
-    });
-    controls.append(button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'}), soundButton, talkButton, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
-        button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'}), button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), floor);
+    controls.append(button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'}), soundButton, talk.node, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
+        button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'}), button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), talk.floor);
     links.append(h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')), h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {q: name})}, t('nav.log')));
     const go = (/** @type {number} */ by) => {
         const names = streams.sorted().map(e => e.name), at = names.indexOf(name);
@@ -256,26 +223,11 @@ function build() {
     bind('s', t('camera.snapshot'), snapshot);
     bind('i', t('camera.stats'), () => statsBox.open = !statsBox.open);
     for (const [i, one] of Object.keys(MODES).entries()) bind(String(i), t('camera.mode'), () => pin(/** @type {Mode} */ (one)));
-    bind('t', t('camera.talk'), ev => ev.repeat || talkButton.hidden || talkButton.disabled || hold(ev));
+    bind('t', t('camera.talk'), ev => ev.repeat || talk.node.hidden || talk.node.disabled || talk.hold(ev));
     document.addEventListener('keyup', ev => {
-        if (ev.key.toLowerCase() === 't') lift();
+        if (ev.key.toLowerCase() === 't') talk.lift();
     });
 }
-
-/** Who talks now, as the server tells. @type {{id?: number, by?: string|null, asked?: boolean}} */
-let speaker = {};
-
-/** Two at once would not be understood: the button waits for who has asked for the floor. @param {typeof speaker} now */
-function showFloor(now) {
-    speaker = now;
-    const other = now.id === talk.id ? null : now.by ?? null;
-    talkButton.disabled = other !== null && Boolean(now.asked) && talk.state === 'off';
-    say(floor, other === null ? '' : t('camera.floor', {who: other}));
-}
-// The player's own socket tells too; this works without one.
-feed.on(['talk_started', 'talk_ended'], (detail, event) => {
-    if (detail.stream === name && talkButton) showFloor(event === 'talk_started' ? detail : detail.id === speaker.id ? {} : speaker);
-});
 
 /** The browser's own controls have nothing to do before there is a picture, or with one that is no video. */
 function showControls() {
@@ -313,7 +265,7 @@ streams.addEventListener('change', () => {
     state.show(entry);
     watching.hidden = false;
     say(viewers, String(entry.viewers));
-    if (talkButton) nameField.hidden = talkButton.hidden = !hasLoudspeaker(entry.json);
+    nameField.hidden = talk.node.hidden = !hasLoudspeaker(entry.json);
     explainWhy();
 });
 if (name) {
