@@ -10,13 +10,14 @@ import {abilities, Stats} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, Streams} from '../lib/streams.js';
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {Quality} from './quality.js';
 import {talkButton} from './talk-button.js';
 
 await speak();
 const params = new URLSearchParams(location.search);
 const name = params.get('src') ?? '';
-/** Milliseconds that a pause keeps the camera. */
-const PAUSE_KEEPS = 5000;
+/** Milliseconds that a pause keeps the camera, and between the two taps for the full screen. */
+const PAUSE_KEEPS = 5000, DOUBLE = 300;
 /** Ways in the order of their keys, and what each asks of the player. */
 const MODES = {auto: 'webrtc,mse,hls,mjpeg', webrtc: 'webrtc', mse: 'mse', hls: 'hls', mjpeg: 'mjpeg'};
 /** @typedef {keyof typeof MODES} Mode */
@@ -47,6 +48,12 @@ const statsBox = h('details', {class: 'card', open: recall('stats', false), onto
 const modes = h('fieldset', {class: 'modes'}, h('legend', null, t('camera.mode')), Object.keys(MODES).map((one, i) => h('label', null,
     h('input', {type: 'radio', name: 'mode', value: one, checked: one === mode, 'aria-keyshortcuts': String(i), onchange: () => pin(/** @type {Mode} */ (one))}), h('span', null, TITLES[/** @type {Mode} */ (one)]))));
 const pinned = h('p', {class: 'muted small'});
+/** The first stream waits for the list of all. */
+let waits = false;
+const quality = new Quality(name, choose);
+const volume = h('input', {type: 'range', min: '0', max: '1', step: '0.05', oninput: () => {
+    if (player?.video) Object.assign(player.video, {volume: volume.valueAsNumber, muted: !volume.valueAsNumber});
+}});
 const myName = h('input', {maxlength: '40', value: recall('name', ''), autocomplete: 'off', onchange: () => remember('name', myName.value.trim() || null),
     onkeydown: (/** @type {KeyboardEvent} */ ev) => ev.key === 'Enter' && myName.blur()});
 const nameField = h('label', {class: 'field', hidden: true}, h('span', null, t('camera.talkName')), myName);
@@ -57,7 +64,7 @@ if (!name) {
     tools.append(state.node);
     main.append(h('div', {class: 'camera'},
         h('div', {class: 'stack'}, h('div', null, stage, controls), h('section', {class: 'card'}, h('h2', null, t('camera.why')), why), statsBox),
-        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned), h('section', {class: 'card'}, watching, nameField, links))));
+        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned, quality.node, h('label', {class: 'field'}, h('span', null, t('camera.volume')), volume)), h('section', {class: 'card'}, watching, nameField, links))));
 }
 
 function start() {
@@ -94,15 +101,23 @@ function start() {
         if (ev.detail.releaseMs != null) toast(t('camera.released', {ms: duration(ev.detail.releaseMs)}));
     });
     stage.replaceChildren(player);
-    player.src = new URL(`api/ws?src=${encodeURIComponent(name)}`, location.href);
+    player.src = new URL(`api/ws?src=${encodeURIComponent(quality.source)}`, location.href);
     player.video.controls = false;
     player.video.volume = recall('volume', 1);
     player.video.addEventListener('volumechange', () => {
         remember('volume', player?.video?.volume ?? 1);
         showSound();
     });
+    const mine = player;
+    player.video.addEventListener('pause', () => mine === player && showPause(t('camera.play')));
+    player.video.addEventListener('play', () => {
+        if (mine !== player) return;
+        clearTimeout(pausing);
+        showPause();
+    });
     stats.reset();
     showSound();
+    showPause();
 }
 
 function stop() {
@@ -110,6 +125,21 @@ function stop() {
     player = null;
     playedMode = '';
     stage.replaceChildren(h('div', {class: 'rest'}, h('p', null, t('camera.stopped')), button(t('tile.start'), start, {icon: 'play', class: 'primary'})));
+    // What was measured is over.
+    last = {};
+    firstMs = 0;
+    fill(figures);
+    say(stepLine, '');
+    showPause(t('tile.start'));
+    explainWhy();
+}
+
+/** Plays the stream that it is to be now. What was stopped stays so. */
+function choose() {
+    const other = quality.choose(streams.all.keys(), stage.clientWidth);
+    if (!waits && !(other && player)) return;
+    waits = false;
+    start();
 }
 
 /** @param {Mode} one */
@@ -123,7 +153,7 @@ function pin(one) {
 
 /** What is played, how, and why not otherwise: from what the server and the browser have said. */
 function explainWhy() {
-    const entry = streams.all.get(name), parts = [];
+    const entry = streams.all.get(quality.source), parts = [];
     const tracks = (entry?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
     const of = (/** @type {string} */ kind) => [...new Set(tracks.filter(c => c.codec_type === kind).map(c => codecName(c.codec_name)))];
     const video = of('video'), audio = of('audio');
@@ -135,7 +165,7 @@ function explainWhy() {
         if (sound && audio.length) parts.push(audio.includes(sound) ? t('why.audio', {codec: sound}) : t('why.audioMade', {codec: sound, from: audio.join(', ')}));
         if (firstMs) parts.push(t('why.first', {ms: duration(firstMs)}));
     } else {
-        parts.push(player?.phase === 'failed' || player?.phase === 'retrying' ? t('why.nothing') : t('why.waiting'));
+        parts.push(t(!player ? 'camera.stopped' : player.phase === 'failed' || player.phase === 'retrying' ? 'why.nothing' : 'why.waiting'));
     }
     if (mode !== 'auto') parts.push(t('why.pinned', {way: TITLES[mode]}));
     if (!able.webrtc) parts.push(t('why.noWebrtc'));
@@ -154,8 +184,11 @@ function explainWhy() {
 let last = {};
 const stats = new Stats();
 setInterval(async () => {
-    if (document.hidden || !player) return;
-    last = await stats.read(player);
+    const read = player;
+    if (document.hidden || !read) return;
+    const now = await stats.read(read);
+    if (read !== player) return;
+    last = now;
     const rows = [
         ['camera.fps', last.fps === undefined ? null : `${number(last.fps)} fps · ${t('camera.dropped', {n: last.dropped ?? 0})}`], ['camera.size', last.size], ['camera.codec', [last.codec, last.audio?.toUpperCase()].filter(Boolean).join(' + ')],
         ['streams.rate', last.bits === undefined ? null : rate(last.bits)], ['sessions.rtt', last.rtt === undefined ? null : duration(last.rtt)], ['sessions.loss', last.loss === undefined ? null : `${number(last.loss * 100)} %`],
@@ -178,15 +211,24 @@ async function report() {
 const talk = talkButton(name, () => myName.value.trim(), feed);
 /** @type {HTMLButtonElement} */
 let soundButton;
+/** @type {HTMLButtonElement|undefined} */
+let pauseButton;
+/** What the button in the place of a pause does now. @param {string} [again] how it goes on; it plays without */
+function showPause(again) {
+    const text = again ?? t('camera.pause');
+    pauseButton?.setAttribute('aria-label', text);
+    if (pauseButton) pauseButton.title = `${text} (Space)`;
+    setIcon(pauseButton ?? null, again ? 'play' : 'pause');
+}
 function build() {
     const video = () => /** @type {HTMLVideoElement|undefined} */ (player?.video);
     const pause = () => {
         const now = video();
         if (!now) return start();
-        if (now.paused) {
-            clearTimeout(pausing);
-            now.play().catch(() => {});
-        } else {
+        // Motion JPEG has no pause.
+        if (playedMode === 'mjpeg') return stop();
+        if (now.paused) now.play().catch(() => {});
+        else {
             now.pause();
             pausing = window.setTimeout(stop, PAUSE_KEEPS);
         }
@@ -196,6 +238,16 @@ function build() {
         if (now) now.muted = !now.muted;
     };
     const full = () => document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen?.();
+    let tapped = 0;
+    stage.addEventListener('touchend', (/** @type {TouchEvent} */ ev) => {
+        // Not the end of a scroll; and the browser's own controls would jump.
+        if (!ev.cancelable || ev.touches.length || /** @type {Element} */ (ev.target).closest('button')) return;
+        const again = ev.timeStamp - tapped < DOUBLE;
+        tapped = again ? 0 : ev.timeStamp;
+        if (!again) return;
+        ev.preventDefault();
+        full();
+    });
     const pip = async () => {
         try {
             if (document.pictureInPictureElement) await document.exitPictureInPicture();
@@ -205,7 +257,8 @@ function build() {
         }
     };
     soundButton = button(t('tile.sound'), mute, {icon: 'sound', bare: true, key: 'M'});
-    controls.append(button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'}), soundButton, talk.node, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
+    pauseButton = button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'});
+    controls.append(pauseButton, soundButton, talk.node, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
         button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'}), button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), talk.floor);
     links.append(h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')), h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {q: name})}, t('nav.log')));
     const go = (/** @type {number} */ by) => {
@@ -238,6 +291,7 @@ function showSound() {
     const muted = player?.video?.muted ?? true;
     soundButton?.setAttribute('aria-pressed', String(!muted));
     setIcon(soundButton, muted ? 'mute' : 'sound');
+    volume.value = String(muted ? 0 : player.video.volume);
 }
 
 function snapshot() {
@@ -255,20 +309,22 @@ function snapshot() {
 }
 
 streams.addEventListener('change', () => {
-    const entry = streams.all.get(name);
+    if (name) choose();
+    const entry = streams.all.get(name), now = streams.all.get(quality.source) ?? entry;
     if (!streams.loaded) {
         if (streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
         return;
     }
-    if (!entry) return name && notice(t('camera.unknown', {name}));
+    if (!entry || !now) return name && notice(t('camera.unknown', {name}));
     notice('');
-    state.show(entry);
+    state.show(now);
     watching.hidden = false;
-    say(viewers, String(entry.viewers));
+    say(viewers, String(now.viewers));
     nameField.hidden = talk.node.hidden = !hasLoudspeaker(entry.json);
     explainWhy();
 });
 if (name) {
     build();
-    start();
+    waits = quality.needsNames(stage.clientWidth);
+    if (!waits) start();
 }
