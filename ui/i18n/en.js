@@ -299,7 +299,6 @@ export default {
     'net.table': 'Show as table',
     'net.export': 'Export SVG',
     'net.all': 'All streams',
-    'net.host': 'Address',
     'net.from': 'From',
     'net.to': 'To',
     'net.bytes': 'Data',

@@ -299,7 +299,6 @@ export default {
     'net.table': '以表格显示',
     'net.export': '导出 SVG',
     'net.all': '所有视频流',
-    'net.host': '地址',
     'net.from': '起点',
     'net.to': '终点',
     'net.bytes': '数据量',

@@ -10,7 +10,7 @@ import {abilities, Stats} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, Streams} from '../lib/streams.js';
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
-import {Quality} from './quality.js';
+import {qualityOf} from './quality.js';
 import {talkButton} from './talk-button.js';
 
 await speak();
@@ -50,7 +50,7 @@ const modes = h('fieldset', {class: 'modes'}, h('legend', null, t('camera.mode')
 const pinned = h('p', {class: 'muted small'});
 /** The first stream waits for the list of all. */
 let waits = false;
-const quality = new Quality(name, choose);
+const quality = qualityOf(name, choose);
 const volume = h('input', {type: 'range', min: '0', max: '1', step: '0.05', oninput: () => {
     if (player?.video) Object.assign(player.video, {volume: volume.valueAsNumber, muted: !volume.valueAsNumber});
 }});

@@ -12,8 +12,6 @@ const only = new URLSearchParams(location.search).getAll('src').filter(Boolean);
 const {main, tools} = shell({page: 'net', title: t('nav.net')});
 const feed = new Feed('streams,sessions');
 watch(feed);
-/** Words for what is told of a host; what is told of a connection has the names of the API. @type {Record<string, string>} */
-const ABOUT = {host: 'net.host', user_agent: 'sessions.agent'};
 const COLUMNS = ['net.cameras', 'net.producers', 'net.tracks', 'net.consumers', 'net.viewers'];
 
 let asTable = recall('netTable', matchMedia('(max-width: 599px)').matches);
@@ -125,9 +123,9 @@ function walk(ev, node) {
 
 /** @param {import('../lib/graph.js').GraphNode} node */
 function tell(node) {
-    const {medias, receivers, senders, sdp, ...rest} = node.about;
+    const {medias, receivers, senders, sdp, host, ...rest} = node.about;
     const rows = Object.entries(rest).filter(([, value]) => value !== undefined && typeof value !== 'object');
-    fill(about, h('section', {class: 'card'}, h('h2', null, `${node.title} ${node.sub}`.trim()), h('dl', {class: 'pairs small'}, rows.map(([key, value]) => [h('dt', null, node.about.host && ABOUT[key] ? t(ABOUT[key]) : key), h('dd', {class: 'mono'}, String(value))]),
+    fill(about, h('section', {class: 'card'}, h('h2', null, `${node.title} ${node.sub}`.trim()), h('dl', {class: 'pairs small'}, rows.map(([key, value]) => [h('dt', null, key === 'user_agent' ? t('sessions.agent') : key), h('dd', {class: 'mono'}, String(value))]),
         (medias ?? []).map((/** @type {string} */ media) => [h('dt', null, 'media'), h('dd', {class: 'mono'}, media)])),
     h('div', {class: 'row'}, h('a', {class: 'button', href: address('camera.html', {src: node.stream})}, t('keys.open')), h('a', {class: 'button', href: address('log.html', {q: node.stream})}, t('nav.log')),
         node.kick ? button(t('sessions.kick'), () => kick(node.kick ?? 0, node.stream, load), {class: 'danger'}) : null)));
