@@ -490,6 +490,16 @@ test('log: follows, stops when scrolled up, filters, stays quick with many lines
     await page.select('.tools select', 'error');
     await waitText(page, '.muted', /53 of 453 lines/);
     assert.match(page.url(), /level=error/);
+    own.emit('log', {level: 'error', message: '[rtsp] only of one', stream: 'gate'});
+    await page.waitForSelector('.tools option[value=gate]');
+    await page.select('.tools [aria-label=Stream]', 'gate');
+    await waitText(page, '.muted', /1 of 454 lines/);
+    await page.reload();
+    await waitText(page, 'p', /No line matches/);
+    assert.equal(await page.$eval('.tools [aria-label=Stream]', n => /** @type {any} */ (n).value), 'gate');
+    await page.select('.tools [aria-label=Stream]', HOSTILE);
+    await page.select('.tools select', 'warn');
+    await waitText(page, '.muted', /8 of 400 lines/);
     await page.type('.tools input', 'nothing like this');
     await waitText(page, 'p', /No line matches/);
     await accessible(page, 'no line');

@@ -31,7 +31,9 @@ export class LogList {
     dropped = 0;
     /** @type {Set<string>} */
     modules = new Set();
-    filter = {level: '', module: '', words: ''};
+    /** @type {Set<string>} */
+    streams = new Set();
+    filter = {level: '', module: '', stream: '', words: ''};
 
     /**
      * Takes the whole log, one JSON object per line.
@@ -52,6 +54,7 @@ export class LogList {
         this.all = [];
         this.shown = [];
         this.modules.clear();
+        this.streams.clear();
         for (const line of [...lines, ...late.slice(lines.length - from)]) this.#take(line);
         this.sift();
     }
@@ -89,14 +92,15 @@ export class LogList {
             this.dropped++;
         }
         if (line.module) this.modules.add(line.module);
+        if (line.fields.stream) this.streams.add(line.fields.stream);
         return false;
     }
 
     /** @param {Line} line */
     #fits(line) {
-        const {level, module, words} = this.filter;
+        const {level, module, stream, words} = this.filter;
         if (level && ORDER.indexOf(line.level) < ORDER.indexOf(level)) return false;
-        if (module && line.module !== module) return false;
+        if (module && line.module !== module || stream && line.fields.stream !== stream) return false;
         return !words || `${line.module} ${line.message}`.toLowerCase().includes(words.toLowerCase());
     }
 }

@@ -1,11 +1,12 @@
 /**
- * The log: loaded once, then as it is written. Filters are in the address (`?level=`, `?module=`, `?q=`), repeated lines are folded, and
+ * The log: loaded once, then as it is written. Filters are in the address (`?level=`, `?module=`, `?stream=`, `?q=`), repeated lines are folded, and
  * only what is on the screen is in the document.
  */
 import {button, fill, h, say} from '../lib/dom.js';
 import {clock, t} from '../lib/i18n.js';
 import {LogList} from '../lib/loglist.js';
 import {call, download, explain, Feed, Gatherer} from '../lib/server.js';
+import {orderOf} from '../lib/streams.js';
 import {ask, bind, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const url = new URL(location.href);
@@ -13,12 +14,14 @@ const {main, tools} = shell({page: 'log', title: t('nav.log')});
 const feed = new Feed('log');
 watch(feed);
 const log = new LogList();
-log.filter = {level: url.searchParams.get('level') ?? '', module: url.searchParams.get('module') ?? '', words: url.searchParams.get('q') ?? ''};
+const asked = (/** @type {string} */ name) => url.searchParams.get(name) ?? '';
+log.filter = {level: asked('level'), module: asked('module'), stream: asked('stream'), words: asked('q')};
 let following = true, paused = false, fresh = 0;
 
 const levels = h('select', {'aria-label': t('log.level'), onchange: () => keep('level', levels.value)},
     [['', t('log.all')], ...['trace', 'debug', 'info', 'warn', 'error'].map(level => [level, level])].map(([value, text]) => h('option', {value, selected: value === log.filter.level}, text)));
-const modules = h('select', {'aria-label': t('log.module'), onchange: () => keep('module', modules.value)}, h('option', {value: ''}, t('log.allModules')));
+const modules = h('select', {'aria-label': t('log.module'), onchange: () => keep('module', modules.value)});
+const names = h('select', {'aria-label': t('sessions.stream'), onchange: () => keep('stream', names.value)});
 const find = h('input', {type: 'search', placeholder: t('log.find'), 'aria-label': t('log.find'), value: log.filter.words, oninput: () => keep('q', find.value)});
 const follow = button(t('log.follow'), () => setFollow(!following), {key: 'F'});
 const pause = button(t('camera.pause'), () => {
@@ -26,7 +29,8 @@ const pause = button(t('camera.pause'), () => {
     pause.setAttribute('aria-pressed', String(paused));
     if (!paused) show();
 }, {icon: 'pause'});
-tools.append(levels, modules, find);
+tools.append(levels, modules, names, find);
+offer();
 const count = h('span', {class: 'muted grow'}), chip = button('', () => setFollow(true), {class: 'primary'});
 chip.hidden = true;
 const list = h('ol'), box = h('div', {class: 'loglist', tabindex: '0', role: 'region', 'aria-label': t('nav.log'), onscroll: onscroll}, list);
@@ -39,7 +43,7 @@ function keep(name, value) {
     if (value) url.searchParams.set(name, value);
     else url.searchParams.delete(name);
     history.replaceState(null, '', url);
-    log.filter = {level: levels.value, module: modules.value, words: find.value};
+    log.filter = {level: levels.value, module: modules.value, stream: names.value, words: find.value};
     log.sift();
     show();
 }
@@ -78,12 +82,18 @@ setInterval(() => document.hidden || paused || feed.state !== 'absent' || loads.
 /** Milliseconds in a line's height, which the style decides. */
 const rowHeight = () => matchMedia('(max-width: 599px)').matches ? 48 : 28;
 
-function show() {
-    const known = [...log.modules].sort().join();
-    if (modules.dataset.key !== known) {
-        modules.dataset.key = known;
-        fill(modules, h('option', {value: ''}, t('log.allModules')), [...new Set([...log.modules, ...(log.filter.module ? [log.filter.module] : [])])].sort().map(name => h('option', {value: name, selected: name === log.filter.module}, name)));
+/** What the lines are of can be chosen; what is chosen stays, though no line is of it. */
+function offer() {
+    for (const [choice, all, known, chosen] of /** @type {[HTMLSelectElement, string, Set<string>, string][]} */ ([[modules, 'log.allModules', log.modules, log.filter.module], [names, 'net.all', log.streams, log.filter.stream]])) {
+        const list = [...new Set([...known, chosen])].filter(Boolean), key = JSON.stringify(list);
+        if (choice.dataset.key === key) continue;
+        choice.dataset.key = key;
+        fill(choice, h('option', {value: ''}, t(all)), list.sort(orderOf(list)).map(name => h('option', {value: name, selected: name === chosen}, name)));
     }
+}
+
+function show() {
+    offer();
     say(count, t('log.lines', {shown: log.shown.length, n: log.all.length}));
     none.hidden = log.shown.length > 0;
     list.style.height = `${log.shown.length * rowHeight()}px`;
