@@ -108,16 +108,15 @@ test('the server goes and comes back', {skip}, async () => {
         for (const [path, ready] of Object.entries(PAGES)) {
             const {page, quiet} = await open(server.url + path);
             await page.waitForSelector(ready, {timeout: 60_000});
-            if (path !== 'doctor.html') await feed(page, 'live');
+            await feed(page, 'live');
             await server.kill();
             if (path === 'doctor.html') {
                 await page.click('.tools button');
                 await page.waitForSelector('.checks .state[data-state=fail]', {timeout: 60_000});
-            } else {
-                await feed(page, 'lost');
             }
+            await feed(page, 'lost');
             await server.again();
-            if (path !== 'doctor.html') await feed(page, 'live');
+            await feed(page, 'live');
             await quiet(UNREACHED);
         }
         for (const path of PLAYERS) {

@@ -78,6 +78,18 @@ test('Enter answers a question once its answer may be given, and only once', {sk
     await done();
 });
 
+test('on a phone the way to a page behind "More" marks it, and each page shows how the connection is', {skip}, async () => {
+    const own = await fixture(), marked = /** @type {Record<string, (string|null)[]>} */ ({});
+    for (const path of ['doctor.html', 'log.html', 'sessions.html']) {
+        const {page, done} = await visit(chromium.browser, path, {own, width: 390, height: 844});
+        await page.waitForSelector('.dot[data-state=live]');
+        marked[path] = await page.$$eval('.rail [aria-current]', nodes => nodes.filter(node => node.checkVisibility()).map(node => node.textContent));
+        await done();
+    }
+    assert.deepEqual(marked, {'doctor.html': ['More'], 'log.html': ['More'], 'sessions.html': ['Sessions']});
+    own.close();
+});
+
 test('who may not see something is told so, and an answer of somebody else is no riddle', {skip}, async () => {
     for (const [answer, words] of /** @type {[() => any, RegExp][]} */ ([
         [() => 401, /^Could not load\. You may not see this\.\nstatus 401/], [() => '<!doctype html><title>Log in</title>', /^Could not load\. Something else than the server has answered/]])) {

@@ -5,14 +5,15 @@
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, number, orderOf, t} from '../lib/i18n.js';
 import {throughput, tryPath} from '../lib/paths.js';
-import {call, explain, getJson} from '../lib/server.js';
+import {call, explain, Feed, getJson} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
-import {bind, copied, shell} from '../shell/shell.js';
+import {bind, copied, shell, watch} from '../shell/shell.js';
 
 /** Addresses of the server that are tried, and bits per second that are few for a camera. */
 const MOST_PATHS = 8, SLOW = 8e6;
 
 const {main, tools} = shell({page: 'doctor', title: t('nav.doctor')});
+watch(new Feed('streams'));
 tools.append(button(t('doctor.again'), run, {icon: 'again', key: 'R'}), button(t('doctor.copy'), () => copied(report()), {icon: 'copy', key: 'C'}));
 bind('r', t('doctor.again'), () => run());
 bind('c', t('doctor.copy'), () => copied(report()));

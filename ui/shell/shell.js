@@ -44,7 +44,7 @@ export function shell({page, title, of, back}) {
     dot = h('span', {class: 'dot', role: 'img', hidden: true});
     const link = (/** @type {[string, string, string, boolean]} */ [name, href, sign]) =>
         h('a', {href, 'aria-current': name === page ? 'page' : null}, icon(sign), h('span', null, t(`nav.${name}`)));
-    const more = h('details', {class: 'more'}, h('summary', null, icon('more'), h('span', null, t('nav.more'))),
+    const more = h('details', {class: 'more'}, h('summary', {'aria-current': PAGES.some(one => one[0] === page && !one[3]) && 'true'}, icon('more'), h('span', null, t('nav.more'))),
         h('div', {class: 'sheet'}, PAGES.filter(([, , , first]) => !first).map(link)));
     more.addEventListener('keydown', (/** @type {KeyboardEvent} */ ev) => {
         if (ev.key === 'Escape') more.open = false;
