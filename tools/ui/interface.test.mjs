@@ -317,7 +317,7 @@ test('sessions: why, how fast, the timeline, kick; told as it happens', {skip}, 
     await waitText(page, '.card', /Half within .* 95 %/);
     await waitText(page, 'tbody', /Browser said goodbye/);
     assert.match(await text(page, 'tbody tr[data-id="7"]'), /6\.1 ms.*32 ms.*39 ms|6\.1 ms32 ms/);
-    assert.deepEqual(await page.$$eval('tr[data-id="5"] td:not([hidden])', cells => cells.map(cell => cell.textContent)), ['#5', 'demo', 'webrtc, publishing', '2 s', 'Browser said goodbye', '–', '–', '–', ''], 'a publisher that has left');
+    assert.deepEqual(await page.$$eval('tr[data-id="5"] td:not([hidden])', cells => cells.map(cell => cell.textContent)), ['#5', 'demo', 'WebRTC, publishing', '2 s', 'Browser said goodbye', '–', '–', '–', ''], 'a publisher that has left');
     assert.deepEqual(await page.$$eval('.bars meter', nodes => nodes.map(n => n.getAttribute('aria-label'))), ['Browser said goodbye', 'No sign of life'], 'the same words stand once');
     await page.click('tr[data-id="7"] button');
     await page.waitForSelector('.timeline li:nth-child(4)');

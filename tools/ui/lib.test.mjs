@@ -135,9 +135,9 @@ test('addresses of a stream carry its name, and say who cannot play it', () => {
     // Its sound alone could be had in other ways, but not its picture.
     assert.deepEqual(fits('MJPEG', 'PCMU'), ['camera', 'player', 'rtsp', 'snapshot', 'poster', 'mjpeg', 'wav']);
     assert.deepEqual(['mjpeg', 'aac', 'wav'].filter(key => fits('H264', 'AAC').includes(key)), ['aac']);
-    assert.ok(fits('OPUS').includes('whep') && !fits('H265', 'OPUS').includes('whep') && fits('AV1').includes('webrtc'));
+    assert.ok(fits('Opus').includes('whep') && !fits('H265', 'Opus').includes('whep') && fits('AV1').includes('webrtc'));
     const url = (/** @type {string} */ key, /** @type {string[]} */ ...codecs) => places({...about, name: 'x', codecs}).find(p => p.key === key)?.url;
-    assert.deepEqual([url('hls', 'H264', 'AAC'), url('hls', 'H264', 'OPUS'), url('mp4', 'H264'), url('mp4', 'H264', 'PCMA')].map(one => one?.split('src=x')[1]), ['&mp4', '&mp4=all', '', '&mp4=all']);
+    assert.deepEqual([url('hls', 'H264', 'AAC'), url('hls', 'H264', 'Opus'), url('mp4', 'H264'), url('mp4', 'H264', 'PCMA')].map(one => one?.split('src=x')[1]), ['&mp4', '&mp4=all', '', '&mp4=all']);
     assert.equal(places({...about, rtspPort: ''}).filter(p => p.key.startsWith('rtsp')).length, 0);
     assert.doesNotMatch(snippets(about)[1][1].replace(/^ffmpeg .*? -i '/, '').replace(/' -c copy.*/, ''), /'/);
 });

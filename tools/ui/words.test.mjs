@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import './no-page.mjs';
 import {explainError, explainPath, mediaPort, pathText, portIn} from '../../ui/reasons.js';
-import {describe, hasLoudspeaker, orderOf} from '../../ui/lib/streams.js';
+import {codecsOf, describe, hasLoudspeaker, orderOf} from '../../ui/lib/streams.js';
 import {summary} from './play.mjs';
 
 const URL_OF = name => `ws://host/api/ws?src=${encodeURIComponent(name)}`;
@@ -84,6 +84,7 @@ test('the state of a stream', () => {
     assert.equal(describe({producers: [idle], consumers: [{format_name: 'webrtc'}]}).state, 'starting');
     assert.equal(describe({producers: [{...idle, error: 'refused'}], consumers: null}).detail, 'refused');
     assert.equal(describe({producers: null, consumers: null}).state, 'idle');
+    assert.deepEqual(codecsOf({producers: [{receivers: [{codec: {codec_name: 'opus', codec_type: 'audio'}}, {codec: {codec_name: 'hevc', codec_type: 'video'}}]}], consumers: null}), ['H265', 'Opus']);
 });
 
 test('who talks is no viewer, and where it can be heard', () => {

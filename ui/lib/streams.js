@@ -262,7 +262,7 @@ export function describe(stream) {
 }
 
 /** Names of the API, and of people. @type {Record<string, string>} */
-const CODECS = {HEVC: 'H265', PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU'};
+const CODECS = {HEVC: 'H265', PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU', OPUS: 'Opus'};
 
 /** The name of a codec as it is known to people. @param {string} [name] of the API */
 export const codecName = (name = '') => CODECS[name.toUpperCase()] ?? name.toUpperCase();

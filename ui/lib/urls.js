@@ -15,7 +15,7 @@
 const VIDEO = ['H264', 'H265', 'AV1', 'VP8', 'VP9', 'MJPEG', 'JPEG', 'RAWVIDEO'];
 const AVC = ['H264', 'H265'], PICTURES = ['MJPEG', 'JPEG', 'RAWVIDEO'], PCM = ['PCMA', 'PCMU', 'PCM_S16BE', 'PCM_S16LE'];
 /** Beyond AAC only who asks for them gets these. */
-const MORE = ['OPUS', 'MP3', 'FLAC', ...PCM], IN_MP4 = [...AVC, 'AV1', 'AAC', ...MORE];
+const MORE = ['Opus', 'MP3', 'FLAC', ...PCM], IN_MP4 = [...AVC, 'AV1', 'AAC', ...MORE];
 
 /**
  * @param {{name: string, base: string, host: string, rtspPort: string, codecs: string[]}} about `base`: address of the pages with a slash at
@@ -27,7 +27,7 @@ export function places({name, base, host, rtspPort, codecs}) {
     const pictures = codecs.filter(c => VIDEO.includes(c));
     // Sound alone is not what is meant, where there is a picture.
     const only = (/** @type {string[]} */ fit) => codecs.length && !(pictures.length ? pictures : codecs).some(c => fit.includes(c)) ? codecs.join(', ') : '';
-    const rtc = only(['H264', 'AV1', 'OPUS', 'PCMA', 'PCMU']), mp4 = only(IN_MP4), more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
+    const rtc = only(['H264', 'AV1', 'Opus', 'PCMA', 'PCMU']), mp4 = only(IN_MP4), more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
     const sound = (/** @type {string[]} */ fit) => codecs.length && !codecs.some(c => fit.includes(c)) ? codecs.join(', ') : '';
     const all = [
         {key: 'camera', url: at(`camera.html?src=${q}`), who: 'browsers', misfit: '', page: true},

@@ -161,7 +161,7 @@ function explainWhy() {
         const way = TITLES[/** @type {Mode} */ (playedMode)] + (last.path && playedMode === 'webrtc' ? `/${last.path}` : player?.overHTTP ? '/HTTP' : '');
         const carried = [playedMode === 'mjpeg' ? '' : last.codec ?? video[0], last.size].filter(Boolean).join(' ');
         parts.push(t('why.played', {what: carried || t('why.picture'), way}));
-        const sound = last.audio?.toUpperCase();
+        const sound = codecName(last.audio);
         if (sound && audio.length) parts.push(audio.includes(sound) ? t('why.audio', {codec: sound}) : t('why.audioMade', {codec: sound, from: audio.join(', ')}));
         if (firstMs) parts.push(t('why.first', {ms: duration(firstMs)}));
     } else {
@@ -190,7 +190,7 @@ setInterval(async () => {
     if (read !== player) return;
     last = now;
     const rows = [
-        ['camera.fps', last.fps === undefined ? null : `${number(last.fps)} fps · ${t('camera.dropped', {n: last.dropped ?? 0})}`], ['camera.size', last.size], ['camera.codec', [last.codec, last.audio?.toUpperCase()].filter(Boolean).join(' + ')],
+        ['camera.fps', last.fps === undefined ? null : `${number(last.fps)} fps · ${t('camera.dropped', {n: last.dropped ?? 0})}`], ['camera.size', last.size], ['camera.codec', [last.codec, codecName(last.audio)].filter(Boolean).join(' + ')],
         ['streams.rate', last.bits === undefined ? null : rate(last.bits)], ['sessions.rtt', last.rtt === undefined ? null : duration(last.rtt)], ['sessions.loss', last.loss === undefined ? null : `${number(last.loss * 100)} %`],
         ['camera.buffer', last.buffer === undefined ? null : duration(last.buffer)], ['camera.delay', last.delay === undefined ? null : duration(last.delay)],
     ].filter(([, value]) => value);

@@ -3,7 +3,7 @@
  * media path and one camera. Nobody else is asked.
  */
 import {button, fill, h, say} from '../lib/dom.js';
-import {duration, number, orderOf, t} from '../lib/i18n.js';
+import {duration, number, orderOf, rate, t} from '../lib/i18n.js';
 import {throughput, tryPath} from '../lib/paths.js';
 import {call, explain, Feed, getJson} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
@@ -204,7 +204,7 @@ async function paths(name) {
 async function speed(tell) {
     try {
         const bits = await throughput();
-        tell(bits < SLOW ? 'warn' : 'ok', `${number(bits / 1e6)} Mbit/s`, bits < SLOW ? t('doctor.slow') : '');
+        tell(bits < SLOW ? 'warn' : 'ok', rate(bits), bits < SLOW ? t('doctor.slow') : '');
     } catch (err) {
         tell('fail', explain(err));
     }
