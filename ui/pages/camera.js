@@ -64,7 +64,7 @@ if (!name) {
     tools.append(state.node);
     main.append(h('div', {class: 'camera'},
         h('div', {class: 'stack'}, h('div', null, stage, controls), h('section', {class: 'card'}, h('h2', null, t('camera.why')), why), statsBox),
-        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned, quality.node, h('label', {class: 'field'}, h('span', null, t('camera.volume')), volume)), h('section', {class: 'card'}, watching, nameField, links))));
+        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned, quality.node, h('label', {class: 'row'}, h('span', {class: 'muted small'}, t('camera.volume')), volume)), h('section', {class: 'card'}, watching, nameField, links))));
 }
 
 function start() {
