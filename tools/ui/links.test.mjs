@@ -120,8 +120,8 @@ test('a stream that nobody watches: its codecs are asked for, and the camera is 
     await says(page, /codecs are not known/);
     await page.$eval('main .row button', n => /** @type {HTMLElement} */ (n).focus());
     await page.keyboard.press('Enter');
-    await says(page, /carries H264 \+ OPUS/);
+    await says(page, /carries H264 \+ Opus/);
     await free();
-    assert.deepEqual(await page.evaluate(() => [document.activeElement?.textContent, [...document.querySelectorAll('main button')].some(n => n.textContent === 'Test to see' && n.checkVisibility())]), ['This stream carries H264 + OPUS.', false]);
+    assert.deepEqual(await page.evaluate(() => [document.activeElement?.textContent, [...document.querySelectorAll('main button')].some(n => n.textContent === 'Test to see' && n.checkVisibility())]), ['This stream carries H264 + Opus.', false]);
     await page.close();
 });
