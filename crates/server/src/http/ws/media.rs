@@ -303,7 +303,12 @@ impl Task {
             match resumed {
                 Err(departure) => return viewer.leave(departure),
                 Ok(Err(problem)) => {
-                    viewer.leave(Departure::now("source_failed"));
+                    if viewer.kicked().is_cancelled() {
+                        // With the reason of the kick.
+                        drop(viewer);
+                    } else {
+                        viewer.leave(Departure::now("source_failed"));
+                    }
                     return self.say(failure(api, self.kind.name(), &problem.to_string())).await;
                 }
                 Ok(Ok(())) if self.socket.is_introduced() => self.say(state(None)).await,
