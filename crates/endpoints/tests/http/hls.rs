@@ -57,6 +57,49 @@ async fn a_live_playlist_of_transport_streams() {
     assert!(lists.load(Ordering::Relaxed) >= 2);
 }
 
+/// Plays three parts of 1.2 s, each of which has the same times.
+async fn plays_three_parts(address: String) {
+    let stream = stream(&address);
+    let viewer = view(&stream).await.unwrap();
+    let (mut keyframes, mut pictures, mut sound) = (Vec::new(), Vec::new(), Vec::new());
+    while pictures.len() < 36 {
+        let frame = viewer.next().await;
+        if frame.codec == CodecId::H264 {
+            keyframes.extend(frame.keyframe.then_some(pictures.len()));
+            pictures.push(frame.dts);
+        } else {
+            sound.push(frame.dts);
+        }
+    }
+    assert_eq!(keyframes, [0, 5, 10, 12, 17, 22, 24, 29, 34], "{address}");
+    let even = |times: &[i64], step: i64, most: i64| {
+        times.windows(2).all(|pair| (pair[1] - pair[0] - step).abs() <= most)
+    };
+    assert!(even(&pictures, 9000, 900), "{address}: {pictures:?}");
+    // The sound of a part is longer than its pictures by 80 ms, which fall on each other.
+    assert!(even(&sound, 1024, 1024), "{address}: {sound:?}");
+}
+
+#[tokio::test]
+async fn parts_with_the_same_times_are_shown_one_after_another() {
+    let list = |between: &str| {
+        let segments = [0, 1, 2].map(|n| format!("#EXTINF:1.2,\n{n}.ts\n")).join(between);
+        playlist(&format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{segments}#EXT-X-ENDLIST\n"))
+    };
+    let camera = Camera::new(move |head| match path(head) {
+        "/told.m3u8" => list("#EXT-X-DISCONTINUITY\n"),
+        "/untold.m3u8" => list(""),
+        "/all.ts" => Reply::Send(ok("video/mp2t", &media("h264_aac.ts").repeat(3))),
+        _ => Reply::Send(ok("video/mp2t", &media("h264_aac.ts"))),
+    })
+    .await;
+    tokio::join!(
+        plays_three_parts(camera.url("/told.m3u8")),
+        plays_three_parts(camera.url("/untold.m3u8")),
+        plays_three_parts(camera.url("/all.ts")),
+    );
+}
+
 /// The first box that is an index, and what follows it.
 fn split_index(file: &[u8]) -> (&[u8], &[u8]) {
     let moov = file.windows(4).position(|w| w == b"moov").unwrap() - 4;
