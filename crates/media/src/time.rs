@@ -63,6 +63,9 @@ const MAX_BEHIND: Duration = Duration::from_secs(10);
 const MAX_STEP: Duration = Duration::from_secs(2);
 /// A step back larger than this is a jump: decoding times rise.
 const MAX_BACK: Duration = Duration::from_millis(100);
+/// A timeline that has fallen further behind its arrival times than this goes on at them
+/// after a jump: what is begun again and again loses the time that it takes to begin.
+const MAX_LATE: Duration = Duration::from_millis(500);
 /// Tracks that jump within this time, by about the same, jump together. Programs write sound
 /// up to a second behind the pictures of its moment.
 const TOGETHER: Duration = Duration::from_secs(5);
@@ -216,8 +219,9 @@ impl SourceClock {
                 self.jumps += 1;
                 let next = together.unwrap_or_else(|| {
                     // Go on where the timeline would be by now.
-                    let gap = expected.saturating_sub(anchor).saturating_abs();
-                    let is_far = gap > to_ticks(MAX_STEP, t.rate);
+                    let gap = expected.saturating_sub(anchor);
+                    let is_far = gap > to_ticks(MAX_STEP, t.rate)
+                        || gap.saturating_neg() > to_ticks(MAX_LATE, t.rate);
                     let next =
                         if is_far { anchor.max(t.last_dts.saturating_add(1)) } else { expected };
                     next.saturating_sub(dts)
@@ -491,6 +495,25 @@ mod tests {
             for apart in apart(&added, length) {
                 assert!(apart.abs() <= 1, "{apart} ms in parts of {length} pictures");
             }
+        }
+    }
+
+    #[test]
+    fn what_begins_again_late_does_not_fall_behind() {
+        let epoch = Instant::now();
+        let mut clock = SourceClock::new(epoch);
+        let v = clock.add_track(90_000, i64::MIN);
+        let mut at = 0;
+        for part in 0..50 {
+            // A second of pictures, all but the first 300 ms later, and the next one late.
+            for n in 0..25 {
+                let late = if n == 0 { 0 } else { 300 };
+                let came = at + 40 * n + late;
+                let (_, dts) = clock.map(v, n as i64 * 3600, n as i64 * 3600, epoch + ms(came));
+                let behind = came as i64 - dts / 90;
+                assert!((-400..=900).contains(&behind), "{behind} ms in part {part}");
+            }
+            at += 1500;
         }
     }
 
