@@ -18,6 +18,9 @@ const BACK: i64 = 500_000;
 /// How far from its place the first unit after an announcement may be and go on with the
 /// timeline that there is: many announce another one and go on with the same.
 const NEAR: i64 = 100_000;
+/// How much later than the track that begins another part the others may have ended: pictures
+/// that are shown later than they are decoded end before their sound, and begin before it.
+const OVERLAP: i64 = 400_000;
 /// Longest unit of which the length is believed: what is further apart has a hole in it.
 const LONGEST: i64 = 1_000_000;
 /// Times further from zero than that are none, in microseconds: differences of others are
@@ -84,7 +87,9 @@ impl Pace {
         }
         let source = rescale(dts, rate, 1_000_000).clamp(-FAR, FAR);
         let shift = self.shift_of(track, source);
-        let time = source.saturating_add(shift);
+        let last = self.tracks.get(track).and_then(|of_track| of_track.last);
+        // What falls on the end of the part before waits until that is over.
+        let time = source.saturating_add(shift).max(last.unwrap_or(i64::MIN));
         let anchor = self.anchor.get_or_insert(Anchor { at: now, time, latest: time });
         let mut due = anchor.due(time);
         // Sound and picture are not stored in exact order: only the first to be
@@ -104,7 +109,7 @@ impl Pace {
         }
         let length = of_track.length;
         *of_track = Track { shift, last: Some(time), length, due: Some(due), anew: false };
-        Place { due, shift: rescale(shift, 1_000_000, rate) }
+        Place { due, shift: rescale(time.saturating_sub(source), 1_000_000, rate) }
     }
 
     /// What is added to the times of a track from a unit on that its source decodes at
@@ -144,7 +149,7 @@ impl Pace {
             let ends = self.tracks.iter().filter(|track| track.last.is_some()).map(Track::end);
             let latest = ends.max().unwrap_or(anchor.latest);
             let own = of_track.last.map(|_| of_track.end());
-            let own = own.filter(|end| latest.saturating_sub(*end) <= NEAR);
+            let own = own.filter(|end| latest.saturating_sub(*end) <= OVERLAP);
             self.shift = own.unwrap_or(latest).saturating_sub(source);
             self.has_moved = true;
         }
@@ -262,6 +267,26 @@ mod tests {
         units[first - 5..first + 5].rotate_left(5);
         let units: Vec<_> = units.into_iter().map(|(t, r, dts)| (t, r, dts, start)).collect();
         assert_continuous(&places(&units, &mut Pace::default()), start);
+    }
+
+    #[test]
+    fn sound_that_ends_after_its_pictures_falls_on_that_of_the_next_part() {
+        let start = Instant::now();
+        let mut units = part(0, 4);
+        // Pictures are decoded 200 ms before they are shown, with their sound.
+        units.extend((0..10).map(|n| (1, SOUND, 4 * 48_000 + n * 960)));
+        let units: Vec<_> = units.repeat(3).into_iter().map(|(t, r, d)| (t, r, d, start)).collect();
+        let [pictures, sound] = places(&units, &mut Pace::default());
+        for (n, (due, dts)) in pictures.iter().enumerate() {
+            assert_eq!(*dts, n as i64 * 1800);
+            assert_eq!(*due, start + Duration::from_millis(20) * n as u32);
+        }
+        for (n, (_, dts)) in sound.iter().enumerate() {
+            let (part, n) = (n as i64 / 210, n as i64 % 210);
+            let begin = part * 4 * 48_000;
+            let before = if part == 0 { 0 } else { begin + 9 * 960 };
+            assert_eq!(*dts, (begin + n * 960).max(before), "packet {n} of part {part}");
+        }
     }
 
     #[test]
