@@ -205,7 +205,8 @@ impl Session {
     }
 
     /// What has to be fetched before segments: the initialisation segment of that
-    /// number, else the newest. Waits until there is one.
+    /// number; without one the first, as long as a segment that is kept needs it, then
+    /// the newest. Waits until there is one.
     ///
     /// # Errors
     /// It has not come after [`WAIT`], or is not kept.
@@ -217,7 +218,12 @@ impl Session {
         self.polls().next = None;
         let found = self.wait(|segmenter| {
             segmenter.open().or_else(|| segmenter.closed().next().map(AsRef::as_ref))?;
-            Some(segmenter.init(number).map(|init| init.bytes.clone()))
+            let init = match number {
+                // Lists name the first one without its number.
+                None => segmenter.init(Some(0)).or_else(|| segmenter.init(None)),
+                number => segmenter.init(number),
+            };
+            Some(init.map(|init| init.bytes.clone()))
         });
         found.await?.ok_or(Refused::Gone)
     }
