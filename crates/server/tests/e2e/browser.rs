@@ -327,7 +327,8 @@ fn a_foreign_player_joins_between_bursts_of_sound() {
 }
 
 /// The size of the pictures changes again and again, and the sound of each moment comes after its
-/// pictures: the player has no hole in front of the new ones that it would have to jump over.
+/// pictures: the player has no hole in front of the new ones that it would have to jump over. The
+/// first change comes when it has caught up: it begins with its camera, and waits for the first ones.
 #[test]
 fn a_foreign_player_has_no_hole_where_parameters_change() {
     if !has_foreign_player() {
@@ -338,11 +339,11 @@ fn a_foreign_player_has_no_hole_where_parameters_change() {
     }
     let media = Folder::new();
     let mut both = Vec::new();
-    for (size, from) in [("320x180", "0"), ("640x360", "3.32")] {
+    for (size, from, length) in [("320x180", "0", "6.32"), ("640x360", "6.32", "3.32")] {
         let file = recording(&media, "one.mp4", size, "libx264 -preset ultrafast -bf 0");
         let part = media.path().join("one.ts");
         let (file, part) = (file.to_str().unwrap(), part.to_str().unwrap());
-        let cut = ["-v", "error", "-y", "-i", file, "-t", "3.32", "-c", "copy"];
+        let cut = ["-v", "error", "-y", "-i", file, "-t", length, "-c", "copy"];
         let place = ["-output_ts_offset", from, "-muxdelay", "0", "-muxpreload", "0", part];
         let (ok, _, complaints) = run("ffmpeg", &[&cut[..], &place].concat());
         assert!(ok, "{complaints}");
@@ -354,7 +355,7 @@ fn a_foreign_player_has_no_hole_where_parameters_change() {
     ));
     let script = root().join("tools/ui/foreign-hls.mjs");
     let (script, url) = (script.to_str().unwrap(), server.url(""));
-    let words = ["--json", "--seconds", "12", "--query", "mp4"];
+    let words = ["--json", "--seconds", "17", "--query", "mp4"];
     let arguments = [&[script, "--url", &url, "--src", "cam"][..], &words].concat();
     let (_, report, complaints) = run("node", &arguments);
     for problem in ["fatal", "bufferSeekOverHole", "bufferAppendNoProgress"] {
