@@ -8,7 +8,7 @@ use rs2rtc_streams::{Origin, Streams};
 
 use super::{Live, Refused, config_of};
 use crate::config::Config;
-use crate::config::streams::{Entry, Options};
+use crate::config::streams::Entry;
 use crate::http::Api;
 
 /// What is preloaded if the file says nothing.
@@ -45,7 +45,7 @@ impl Subject {
                 let Some(written) = written else { return config.streams.remove(name) };
                 // Settings beside the sources are read with the rest of the file.
                 let known = config.streams.get(name).map(|entry| entry.options.clone());
-                let options = known.unwrap_or_else(Options::default);
+                let options = known.unwrap_or_default();
                 config.streams.set(Entry { options, ..written.clone() });
             }
             Self::Preload(name) => {

@@ -173,8 +173,8 @@ fn pieces(layout: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = layout;
     while let Some(c) = rest.chars().next() {
-        let (piece, len) =
-            field(rest).or_else(|| fraction(rest)).unwrap_or((Piece::Text(c), c.len_utf8()));
+        let text = || (Piece::Text(c), c.len_utf8());
+        let (piece, len) = field(rest).or_else(|| fraction(rest)).unwrap_or_else(text);
         pieces.push(piece);
         rest = rest.get(len..).unwrap_or_default();
     }
