@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
-import {BINARY, rs2rtc} from './rs2rtc.mjs';
+import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 /** Names in the order of people, those of the test's cameras. */
@@ -77,13 +77,7 @@ async function tested(page, path) {
     return page.$eval(`${row} .state`, n => [n.getAttribute('data-state'), n.textContent]);
 }
 /** Nobody holds a camera any more. */
-async function free() {
-    for (const end = Date.now() + 30_000; ; await new Promise(resolve => setTimeout(resolve, 50))) {
-        const streams = await (await fetch(`${server.url}api/streams`)).json();
-        if (!Object.values(streams).some(stream => stream.consumers?.length)) return;
-        assert.ok(Date.now() < end, JSON.stringify(streams));
-    }
-}
+const free = () => until(async () => (await fetch(`${server.url}api/streams`)).json(), streams => !Object.values(streams).some(stream => stream.consumers?.length));
 
 test('the server by another name: all addresses have it, and it is kept', {skip}, async () => {
     const page = await open('links.html?src=cam2');

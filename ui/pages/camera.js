@@ -9,7 +9,7 @@ import {address, download, explain, Feed} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, Streams} from '../lib/streams.js';
 import {speak, translate} from '../player/words.js';
-import {announce, bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {announce, bind, copied, empty, listed, notice, shell, toast, watch} from '../shell/shell.js';
 import {qualityOf} from './quality.js';
 import {talkButton} from './talk-button.js';
 
@@ -311,10 +311,7 @@ function snapshot() {
 streams.addEventListener('change', () => {
     if (name) choose();
     const entry = streams.all.get(name), now = streams.all.get(quality.source) ?? entry;
-    if (!streams.loaded) {
-        if (streams.problem && feed.state !== 'lost') failed(streams.problem, () => streams.load());
-        return;
-    }
+    if (!listed(streams)) return;
     if (!entry || !now) return name && notice(t('camera.unknown', {name}));
     notice('');
     state.show(now);

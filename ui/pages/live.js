@@ -9,7 +9,7 @@ import {duration, t} from '../lib/i18n.js';
 import {forgetLayout, fromQuery, keepLayout, layouts, moved, named, pairs, query, recall, remember} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
 import {Streams} from '../lib/streams.js';
-import {bind, empty, failed, noCameras, notice, shell, toast, watch} from '../shell/shell.js';
+import {bind, empty, listed, noCameras, notice, shell, toast, watch} from '../shell/shell.js';
 import {Tile} from './tile.js';
 
 const params = new URLSearchParams(location.search);
@@ -154,8 +154,8 @@ feed.on(['source_released'], ev => {
 let shown = [];
 /** Tiles that may be there by now. */
 let room = AT_ONCE;
-/** The others come with the next frame; the list could not be loaded. */
-let coming = false, faulty = false;
+/** The others come with the next frame. */
+let coming = false;
 
 function show() {
     const only = layout.src;
@@ -163,13 +163,7 @@ function show() {
     const lesser = new Set(two.values());
     const list = streams.sorted().filter(entry => only.length ? only.includes(entry.name) : !lesser.has(entry.name));
     if (only.length) list.sort((a, b) => only.indexOf(a.name) - only.indexOf(b.name));
-    if (!streams.loaded) {
-        if (!streams.problem || feed.state === 'lost') return;
-        faulty = true;
-        return failed(streams.problem, () => streams.load());
-    }
-    if (faulty) notice('');
-    faulty = false;
+    if (!listed(streams)) return;
     shown = list.map(entry => entry.name);
     tiles.show(list.slice(0, room));
     // Tiles play a moment after they are seen: what plays them is there by then.

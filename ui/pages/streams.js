@@ -7,7 +7,7 @@ import {bytes, clock, duration, rate, t} from '../lib/i18n.js';
 import {address, call, endSession, etag, explain, Feed, getJson} from '../lib/server.js';
 import {chip, codecsOf, hint, orderOf, Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
-import {ask, bind, empty, failed, noCameras, notice, shell, toast, watch} from '../shell/shell.js';
+import {ask, bind, empty, listed, noCameras, shell, toast, watch} from '../shell/shell.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 
@@ -223,17 +223,8 @@ async function take(names) {
     };
 }
 
-/** The list could not be loaded. */
-let faulty = false;
-
 function show() {
-    if (!streams.loaded) {
-        if (!streams.problem || feed.state === 'lost') return;
-        faulty = true;
-        return failed(streams.problem, () => streams.load());
-    }
-    if (faulty) notice('');
-    faulty = false;
+    if (!listed(streams)) return;
     const words = find.value.toLowerCase(), all = streams.sorted();
     const list = all.filter(e => (!states.value || e.state === states.value) && (!words || `${e.name} ${source(e)} ${e.error}`.toLowerCase().includes(words)));
     const sort = url.searchParams.get('sort') ?? 'name', column = COLUMNS.find(([key]) => key === sort.replace('-', ''));

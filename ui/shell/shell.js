@@ -123,6 +123,24 @@ function put(text, action) {
 /** What could not be loaded, with the way to try again. @param {unknown} err @param {() => void} retry */
 export const failed = (err, retry) => notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: retry});
 
+/** The list of streams could not be loaded, and the page says so. */
+let faulty = false;
+
+/**
+ * Says why the list of streams could not be loaded, until it is there. Whether it is.
+ * @param {import('../lib/streams.js').Streams} streams
+ */
+export function listed(streams) {
+    if (!streams.loaded && streams.problem && streams.feed.state !== 'lost') {
+        faulty = true;
+        failed(streams.problem, () => streams.load());
+    } else if (streams.loaded && faulty) {
+        faulty = false;
+        notice('');
+    }
+    return streams.loaded;
+}
+
 /** Copies a text and says so. @param {string} text */
 export const copied = async text => toast(t(await copyText(text) ? 'common.copied' : 'common.copyFailed'));
 
