@@ -11,7 +11,7 @@ const now = () => performance.timeOrigin + performance.now();
 const CLOSE_DELAY = 300;
 
 export class Device {
-    /** What happened: `open`, `busy`, `close` (its user is gone), `free`. @type {{at: number, what: string}[]} */
+    /** What happened: `open`, `busy`, `picture` (its user's first, if it tells), `close` (its user is gone), `free`. @type {{at: number, what: string}[]} */
     log = [];
     #user;
     #server;
@@ -29,12 +29,14 @@ export class Device {
 
     #asked(socket) {
         socket.on('error', () => {});
-        socket.resume();
         if (this.#user) {
             this.#note('busy');
+            socket.resume();
             socket.end('busy\n');
             return;
         }
+        // A line: when its first picture was there.
+        socket.on('data', line => this.#note('picture', Number(line)));
         this.#user = socket;
         this.#note('open');
         socket.write('free\n');
@@ -47,7 +49,7 @@ export class Device {
         });
     }
 
-    #note(what) { this.log.push({at: now(), what}); }
+    #note(what, at = now()) { this.log.push({at, what}); }
 
     /** The last of a kind since some time. @param {string} what */
     last(what, since = 0) { return this.log.findLast(e => e.what === what && e.at >= since); }

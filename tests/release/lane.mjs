@@ -207,16 +207,13 @@ export class Lane {
 
     /**
      * One viewer leaves, another one comes at the same moment for the same device with other
-     * settings. What the device itself needs (its close, and its first picture after it was
-     * opened, as when it was free) is the minimum; the rest is ours.
+     * settings. What the device itself needs (its close, and from its opening to its first
+     * picture) is the minimum; the rest is ours.
      */
     async #swap() {
         const device = this.lab.tools.devices[this.number];
-        const [old, next] = [`device${this.number}`, `other${this.number}`];
-        const free = async () => {
-            for (let i = 0; i < 800 && !device.isFree; i++) await sleep(10);
-            if (!device.isFree) throw new Error('the device is not closed');
-        };
+        for (let i = 0; i < 800 && !device.isFree; i++) await sleep(10);
+        if (!device.isFree) throw new Error('the device is not closed');
         const viewers = [];
         const watch = (stream, ...options) => {
             const viewer = new Viewer(this, stream, options);
@@ -224,31 +221,18 @@ export class Lane {
             return viewer;
         };
         try {
-            // How long a free device takes, the slowest of ten: the machine is shared.
-            this.cold ??= [];
-            while (this.cold.length < 10) {
-                await free();
-                const viewer = watch(next);
-                const {at} = await viewer.until('first');
-                this.cold.push(at - device.last('open').at);
-                viewer.tell('leave');
-                await viewer.ended;
-            }
-            await free();
-            const one = watch(old);
+            const one = watch(`device${this.number}`), other = watch(`other${this.number}`, '--ask', 'later');
             await one.until('first');
-            const other = watch(next, '--ask', 'later');
             await sleep(1000 + Math.random() * 1000);
             this.acted = true;
             one.tell('leave');
             other.tell('ask');
             const t0 = (await one.until('left')).at;
             const {at} = await other.until('first');
-            const [close, opened, unlocked] = ['close', 'open', 'free'].map(what => device.last(what, t0)?.at);
-            if (!close || !opened || !unlocked) throw new Error(`the device saw ${JSON.stringify(device.log.slice(-6))}`);
-            const [delay, first] = [unlocked - close, Math.max(...this.cold)];
+            const [close, unlocked, opened, picture] = ['close', 'free', 'open', 'picture'].map(what => device.last(what, t0)?.at);
+            if (!close || !unlocked || !opened || !picture) throw new Error(`the device saw ${JSON.stringify(device.log.slice(-6))}`);
             return {
-                total: at - t0, fromLetGo: at - close, minimum: delay + first, detect: close - t0, release: opened - unlocked, start: at - opened,
+                total: at - t0, fromLetGo: at - close, minimum: unlocked - close + picture - opened, detect: close - t0, release: opened - unlocked, start: at - picture,
                 busy: device.log.filter(e => e.what === 'busy' && e.at >= t0).length, reason: 'swapped',
             };
         } finally {

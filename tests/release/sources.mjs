@@ -13,7 +13,7 @@ export const SOURCES = {
     exec: lane => `exec:ffmpeg -hide_banner -v error -re ${TEST} -metadata lane=${lane} -f rtsp {output}`,
     demo: () => 'demo:?width=320&height=180&fps=10',
     rtsp: (_, tools) => `rtsp://127.0.0.1:${tools.rtspPort}/h264`,
-    device: (lane, tools) => device(lane, tools, 10),
+    device: (lane, tools) => device(lane, tools, 'video.h264 10 {output}'),
 };
 
 /** Cameras that only some outputs can give. @type {Record<string, () => string>} */
@@ -25,11 +25,11 @@ export const SPECIAL = {
     raw: () => 'exec:ffmpeg -hide_banner -v error -re -f lavfi -i testsrc=size=320x180:rate=10 -pix_fmt yuv420p -f yuv4mpegpipe -',
 };
 
-/** The device with other settings: it must be closed before it can be opened so. */
-export const OTHER = (lane, tools) => device(lane, tools, 15);
+/** The device with other settings: it must be closed before it can be opened so. It tells when its first picture is there. */
+export const OTHER = (lane, tools) => device(lane, tools, 'video.flv -');
 
 // Without what it imports by itself, Python starts in half the time.
-const device = (lane, tools, rate) => `exec:/usr/bin/python3 -I -S ${ROOT}/tests/release/device.py ${tools.folder}/device${lane} ${tools.folder}/video.h264 ${rate} {output}`;
+const device = (lane, tools, how) => `exec:/usr/bin/python3 -I -S ${ROOT}/tests/release/device.py ${tools.folder}/device${lane} ${tools.folder}/${how}`;
 
 /** A camera that takes its time: it never answers. */
 export const SLOW = lane => `exec:/bin/sh -c "sleep 61" lane=${lane}`;
@@ -45,10 +45,11 @@ export class Tools {
     static async start(lanes) {
         const tools = new Tools();
         tools.folder = mkdtempSync(join(tmpdir(), 'rs2rtc-release-tools-'));
-        const video = join(tools.folder, 'video.h264');
+        const [video, same] = ['video.h264', 'video.flv'].map(name => join(tools.folder, name));
         // Longer than a run: where it begins anew it pauses, and readers see a goodbye only between two frames.
         spawnSync('ffmpeg', ['-v', 'error', '-t', '60', ...TEST.split(' '), '-f', 'h264', video]);
-        if (!existsSync(video)) throw new Error('ffmpeg makes no video');
+        spawnSync('ffmpeg', ['-v', 'error', '-framerate', '10', '-i', video, '-c', 'copy', same]);
+        if (!existsSync(same)) throw new Error('ffmpeg makes no video');
         tools.devices = await Promise.all(Array.from({length: lanes}, (_, lane) => Device.start(join(tools.folder, `device${lane}`))));
         tools.camera = spawn('/usr/bin/python3', [join(ROOT, 'crates/server/tests/tools/gst_rtsp_server.py')], {stdio: ['ignore', 'pipe', 'ignore']});
         tools.rtspPort = await new Promise((resolve, reject) => {
