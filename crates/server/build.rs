@@ -1,16 +1,18 @@
 //! Packs the web interface (`ui/` at the root of the workspace) into the binary:
-//! every file compressed, with its type and a tag of its content.
+//! every file compressed, with a tag of its content.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
+
+/// More of them save a thousandth and cost seconds.
+const ITERATIONS: NonZeroU64 = NonZeroU64::new(5).unwrap();
 
 fn main() -> Result<(), Box<dyn Error>> {
     let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
@@ -23,17 +25,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     files.sort();
     let mut table = String::from("&[\n");
-    for (index, (name, path)) in files.iter().enumerate() {
+    let mut kept = HashSet::new();
+    for (name, path) in &files {
         println!("cargo:rerun-if-changed={}", path.display());
         let bytes = fs::read(path)?;
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&bytes)?;
-        let packed = format!("asset{index}.gz");
-        fs::write(out.join(&packed), encoder.finish()?)?;
         let mut tag = String::new();
         for byte in Sha256::digest(&bytes).iter().take(16) {
             write!(tag, "{byte:02x}")?;
         }
+        let packed = format!("{tag}.gz");
+        pack(&bytes, &out.join(&packed))?;
+        kept.insert(packed.clone());
         writeln!(
             table,
             "Asset {{ name: {name:?}, etag: \"\\\"{tag}\\\"\", size: {}, gzip: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{packed}\")) }},",
@@ -42,8 +44,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     table.push(']');
     fs::write(out.join("assets.rs"), table)?;
+    for entry in fs::read_dir(&out)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".gz") && !kept.contains(name.as_ref()) {
+            fs::remove_file(path)?;
+        }
+    }
     about(&manifest);
     Ok(())
+}
+
+/// Compresses a file as small as gzip can be, which takes seconds for all: one that is there
+/// from an earlier build stays. Cut short, it leaves none.
+fn pack(bytes: &[u8], to: &Path) -> Result<(), Box<dyn Error>> {
+    if to.exists() {
+        return Ok(());
+    }
+    let mut packed = Vec::new();
+    let options = zopfli::Options { iteration_count: ITERATIONS, ..Default::default() };
+    zopfli::compress(options, zopfli::Format::Gzip, bytes, &mut packed)?;
+    let part = to.with_extension("part");
+    fs::write(&part, packed)?;
+    Ok(fs::rename(part, to)?)
 }
 
 fn collect(

@@ -214,6 +214,12 @@ mod tests {
     }
 
     #[test]
+    fn all_files_together_are_small() {
+        let total: usize = ASSETS.iter().map(|asset| asset.gzip.len()).sum();
+        assert!(total <= 320 * 1024, "all files: {total} bytes, gzip");
+    }
+
+    #[test]
     fn ranges() {
         assert_eq!(parse_range("bytes=0-9", 100), Range::Part(0, 10));
         assert_eq!(parse_range("bytes=90-", 100), Range::Part(90, 100));
