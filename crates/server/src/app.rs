@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rs2rtc_base::{Current, Secret};
@@ -152,6 +152,7 @@ impl App {
             checks: Arc::new(Semaphore::new(2)),
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             trials: Arc::new(Semaphore::new(MAX_TRIALS)),
+            served: OnceLock::new(),
         });
         let mut app = Self {
             config,
@@ -210,6 +211,10 @@ impl App {
         self.api.tasks.spawn("ledger", ledger.follow(streams, self.api.cancel.clone()));
         let (logins, stop) = (Arc::clone(&self.context.logins), self.api.cancel.clone());
         self.api.tasks.spawn("wrong logins", async move { logins.report(stop).await });
+        let (log, stop) = (self.api.log.clone(), self.api.cancel.clone());
+        self.api.tasks.spawn("log levels", async move {
+            stop.run_until_cancelled(log.keep_levels()).await;
+        });
         self.api.tasks.spawn("liveness advice", advice::run(Arc::clone(&self.api)));
         let streams = self.api.streams.clone();
         let tell = move |change| streams.wake_sleeping(change);
@@ -300,6 +305,9 @@ impl App {
             }
         }
         self.bind_tls();
+        let served = self.listeners.iter().filter_map(Listener::served).collect();
+        // Ports are bound once.
+        let _ = self.api.served.set(served);
         let path = self.config.api.unix_listen.clone();
         if !path.is_empty() {
             self.tried += 1;

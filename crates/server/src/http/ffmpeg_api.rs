@@ -55,20 +55,21 @@ fn source(query: &Query) -> Option<String> {
 }
 
 /// Capture devices of this machine.
-pub(crate) async fn devices(api: Arc<Api>, _: Call) -> Reply {
-    let Ok(_turn) = TURN.acquire().await else { return sources(Vec::new()) };
-    sources(ffmpeg::devices(&api.context).await)
+pub(crate) async fn devices(api: Arc<Api>, call: Call) -> Reply {
+    let Ok(_turn) = TURN.acquire().await else { return sources(Vec::new(), &call) };
+    sources(ffmpeg::devices(&api.context).await, &call)
 }
 
 /// Hardware encoders of this machine, and whether they work.
-pub(crate) async fn hardware(api: Arc<Api>, _: Call) -> Reply {
-    let Ok(_turn) = TURN.acquire().await else { return sources(Vec::new()) };
-    sources(ffmpeg::hardware(&api.context).await)
+pub(crate) async fn hardware(api: Arc<Api>, call: Call) -> Reply {
+    let Ok(_turn) = TURN.acquire().await else { return sources(Vec::new(), &call) };
+    sources(ffmpeg::hardware(&api.context).await, &call)
 }
 
-/// The list that pages offer to add; fields that say nothing are left out.
-fn sources(found: Vec<Found>) -> Reply {
-    if found.is_empty() {
+/// The list that pages offer to add; fields that say nothing are left out. Nothing found is no
+/// error for who says `empty=1`: browsers write every 404 on their console.
+fn sources(found: Vec<Found>, call: &Call) -> Reply {
+    if found.is_empty() && call.query.get("empty") != "1" {
         return call::error(StatusCode::NOT_FOUND, "no sources");
     }
     let source = |found: Found| {

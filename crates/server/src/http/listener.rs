@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
+use super::addresses::Served;
 use super::{Api, Call, Peer};
 
 /// Connections at the same time.
@@ -79,6 +80,12 @@ impl Listener {
             Self::Tcp(listener) | Self::Tls(listener, _) => listener.local_addr().ok(),
             Self::Unix(_) => None,
         }
+    }
+
+    /// Where it serves pages to other machines.
+    pub fn served(&self) -> Option<Served> {
+        let bound = self.local_addr()?;
+        Some(Served { tls: matches!(self, Self::Tls(..)), bound })
     }
 
     /// Serves until the API's token fires.

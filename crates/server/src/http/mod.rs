@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rs2rtc_base::url::percent_decode;
@@ -26,6 +26,7 @@ use crate::logging::Log;
 use crate::secrets::{Secrets, mask_ids};
 
 pub mod access;
+pub mod addresses;
 pub(crate) mod advice;
 mod assets;
 mod bye;
@@ -42,6 +43,7 @@ mod hls;
 mod ingest;
 mod latest;
 pub mod listener;
+mod log_levels;
 mod metrics;
 mod mp4;
 mod numbers;
@@ -49,6 +51,7 @@ mod picture_streams;
 mod pictures;
 pub mod players;
 mod preload_api;
+mod release;
 mod rtsp_to_web;
 mod sessions;
 mod settings;
@@ -121,6 +124,8 @@ pub struct Api {
     pub readers: Arc<Semaphore>,
     /// Places for trials of sources, `api/rs/test`.
     pub trials: Arc<Semaphore>,
+    /// Where the pages are served; set once the ports are bound.
+    pub served: OnceLock<Vec<addresses::Served>>,
 }
 
 type Handling = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -168,6 +173,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/exit", "api", |_, _| Class::Admin, system::exit),
     route!("api/restart", "api", |_, _| Class::Admin, system::restart),
     route!("api/log", "api", system::log_class, system::log),
+    route!("api/rs/log/levels" in "api/log", "api", log_levels::class, log_levels::handle),
     route!("api/schemes", "api", |_, _| Class::View, system::schemes),
     route!("api/stack", "debug", |_, _| Class::View, system::stack),
     route!("api/openapi.yaml", "api", |_, _| Class::View, system::openapi),
@@ -211,6 +217,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/rs/bye/" in "api/ws", "ws", |_, _| Class::Own, bye::handle),
     route!("api/rs/events", "api", |_, _| Class::View, events::handle),
     route!("api/rs/sessions", "api", sessions::class, sessions::handle),
+    route!("api/rs/release", "api", |_, _| Class::View, release::handle),
     route!("api/rs/test", "api", |_, _| Class::Stream, test_api::handle),
     route!("api/rs/metrics", "api", |_, _| Class::View, metrics::handle),
     route!("metrics" in "api/rs/metrics", "api", |_, _| Class::View, metrics::handle),

@@ -8,7 +8,7 @@ use rs2rtc_endpoints::table::SOURCES;
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, Reply, empty, error, json as reply_json, not_allowed, typed};
-use super::{Api, Class, Control};
+use super::{Api, Class, Control, addresses};
 use crate::version;
 
 /// The description of the API.
@@ -21,7 +21,10 @@ pub(crate) async fn info(api: Arc<Api>, call: Call) -> Reply {
     }
     map.insert("host".into(), call.header("host").into());
     map.insert("revision".into(), version::REVISION.into());
-    map.insert("rs2rtc".into(), json!({ "version": version::OWN }));
+    map.insert(
+        "rs2rtc".into(),
+        json!({ "version": version::OWN, "addresses": addresses::of_pages(&api, &call) }),
+    );
     if let Some(rtsp) = &api.settings().rtsp {
         let mut about = Map::new();
         about.insert("listen".into(), rtsp.listen.clone().into());

@@ -1,14 +1,14 @@
 //! Logging: every record goes to the memory log as JSON and to one output as
 //! text or JSON, with secrets masked (`spec/core.md` 4 and 5).
 //!
-//! A record's target is its module (`target: "rtsp"`); levels are set per module.
-//! Records of libraries are shown from `warn` on unless their own level is set.
+//! A record's target is its module (`target: "rtsp"`); levels are set per module ([`levels`]).
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use tokio::sync::Notify;
+use tokio::time::{Duration, Instant, sleep_until};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Metadata, Subscriber};
@@ -19,12 +19,14 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config;
 use crate::secrets::Secrets;
 
+pub(crate) mod levels;
 mod record;
 mod ring;
 mod time;
 
 pub use ring::Ring;
 
+use levels::Levels;
 use record::{Record, module_of};
 use time::{Stamp, Style, Zone};
 
@@ -39,14 +41,15 @@ struct Shared {
     ring: Ring,
     secrets: Secrets,
     settings: RwLock<Settings>,
+    /// A level was set for a while: [`Log::keep_levels`] looks when it ends.
+    levels_set: Notify,
     zone: Zone,
     output: Mutex<Output>,
 }
 
 #[derive(Debug)]
 struct Settings {
-    level: LevelFilter,
-    modules: BTreeMap<String, LevelFilter>,
+    levels: Levels,
     style: Style,
     json: bool,
     color: bool,
@@ -88,8 +91,7 @@ impl Log {
 
     fn new(secrets: Secrets) -> Self {
         let settings = Settings {
-            level: LevelFilter::INFO,
-            modules: BTreeMap::new(),
+            levels: Levels::default(),
             style: Style::new("UNIXMS"),
             json: false,
             color: false,
@@ -98,6 +100,7 @@ impl Log {
             ring: Ring::default(),
             secrets,
             settings: RwLock::new(settings),
+            levels_set: Notify::new(),
             zone: Zone::local(),
             output: Mutex::new(Output::Memory),
         };
@@ -114,32 +117,84 @@ impl Log {
         &self.shared.secrets
     }
 
+    /// The levels in force.
+    pub fn levels(&self) -> levels::Report {
+        let settings = self.shared.settings.read().unwrap_or_else(PoisonError::into_inner);
+        settings.levels.report(Instant::now())
+    }
+
+    /// Gives a module (with an empty name: all that have none such) another level for a while,
+    /// whatever the configuration says; it ends while [`Self::keep_levels`] runs.
+    pub fn set_level(
+        &self,
+        module: &str,
+        level: LevelFilter,
+        span: Duration,
+    ) -> Result<(), levels::SetError> {
+        self.change(|settings| settings.levels.set(module, level, Instant::now() + span))?;
+        self.shared.levels_set.notify_one();
+        Ok(())
+    }
+
+    /// Ends such a level before its time. Whether there was one.
+    pub fn end_level(&self, module: &str) -> bool {
+        self.change(|settings| settings.levels.end(module))
+    }
+
+    /// Ends levels when their time is over. It never returns; one task does this.
+    pub async fn keep_levels(&self) {
+        loop {
+            let next = {
+                let settings = self.shared.settings.read().unwrap_or_else(PoisonError::into_inner);
+                settings.levels.next_end()
+            };
+            let over = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.shared.levels_set.notified() => continue,
+                () = over => {}
+            }
+            for module in self.change(|settings| settings.levels.expire(Instant::now())) {
+                tracing::info!(target: "app", of = module, "the log level is the configuration's again");
+            }
+        }
+    }
+
     fn configure(&self, config: &config::Log, problems: &mut Vec<String>) {
         let mut level = |key: &str, text: &str| {
-            parse_level(text).unwrap_or_else(|| {
-                let allowed = "trace, debug, info, warn, error, disabled";
+            levels::parse(text).unwrap_or_else(|| {
+                let allowed = levels::NAMES;
                 problems.push(format!("log.{key}: unknown level {text:?}, use one of {allowed}"));
                 LevelFilter::TRACE
             })
         };
         let modules =
             config.modules.iter().map(|(name, text)| (name.clone(), level(name, text))).collect();
-        let global = level("level", &config.level);
+        let general = level("level", &config.level);
         let (output, terminal) = Output::open(config, problems);
         let color = match config.format.as_str() {
             "color" => true,
             "" => terminal,
             _ => false,
         };
-        *self.shared.settings.write().unwrap_or_else(PoisonError::into_inner) = Settings {
-            level: global,
-            modules,
-            style: Style::new(&config.time),
-            json: config.format == "json",
-            color,
-        };
+        let (style, json) = (Style::new(&config.time), config.format == "json");
+        self.change(|settings| {
+            (settings.levels.general, settings.levels.modules) = (general, modules);
+            (settings.style, settings.json, settings.color) = (style, json, color);
+        });
         *self.shared.output.lock().unwrap_or_else(PoisonError::into_inner) = output;
+    }
+
+    /// Changes the settings. The level of a place in the code is remembered there, so all are told.
+    fn change<T>(&self, change: impl FnOnce(&mut Settings) -> T) -> T {
+        let result =
+            change(&mut self.shared.settings.write().unwrap_or_else(PoisonError::into_inner));
         tracing::callsite::rebuild_interest_cache();
+        result
     }
 
     fn write(&self, level: tracing::Level, mut record: Record) {
@@ -163,19 +218,6 @@ impl Log {
         };
         output.write(line.as_bytes());
     }
-}
-
-/// `None` for an unknown name; an empty one shows everything.
-fn parse_level(text: &str) -> Option<LevelFilter> {
-    Some(match text.to_ascii_lowercase().as_str() {
-        "" | "trace" => LevelFilter::TRACE,
-        "debug" => LevelFilter::DEBUG,
-        "info" => LevelFilter::INFO,
-        "warn" | "warning" => LevelFilter::WARN,
-        "error" | "fatal" | "panic" => LevelFilter::ERROR,
-        "disabled" | "off" => LevelFilter::OFF,
-        _ => return None,
-    })
 }
 
 impl Output {
@@ -206,23 +248,6 @@ impl Output {
     }
 }
 
-impl Settings {
-    fn level_of(&self, metadata: &Metadata<'_>) -> LevelFilter {
-        let target = metadata.target();
-        let root = target.split("::").next().unwrap_or(target);
-        let module = module_of(metadata);
-        let named = [Some(target), Some(root), module];
-        if let Some(level) = named.into_iter().flatten().find_map(|name| self.modules.get(name)) {
-            return *level;
-        }
-        if module == Some("ws") {
-            return self.modules.get("api").copied().unwrap_or(self.level);
-        }
-        let library = target.contains("::") && !root.starts_with("rs2rtc");
-        if library { self.level.min(LevelFilter::WARN) } else { self.level }
-    }
-}
-
 /// Fields of a span, as its records show them.
 struct SpanFields(Vec<(String, serde_json::Value)>);
 
@@ -235,7 +260,7 @@ where
             return true;
         }
         let settings = self.shared.settings.read().unwrap_or_else(PoisonError::into_inner);
-        *metadata.level() <= settings.level_of(metadata)
+        *metadata.level() <= settings.levels.of(metadata)
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -330,5 +355,69 @@ mod tests {
             r#"{"level":"info","stream":"cam","message":"rs2rtc"}"#,
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_level_for_a_while_ends_by_itself_and_outlives_a_reload() {
+        let log = Log::new(Secrets::default());
+        let mut problems = Vec::new();
+        let config = config::Log {
+            level: "warn".into(),
+            format: "text".into(),
+            output: String::new(),
+            time: String::new(),
+            modules: [("exec".to_owned(), "error".to_owned())].into(),
+        };
+        log.configure(&config, &mut problems);
+        let subscriber = tracing_subscriber::registry().with(log.clone());
+        let _default = tracing::subscriber::set_default(subscriber);
+        let say = |text: &str| {
+            log.ring().clear();
+            tracing::debug!(target: "rtsp", text, "rtsp");
+            tracing::debug!(target: "rs2rtc_rtsp::client", text, "client");
+            tracing::debug!(target: "exec", text, "exec");
+            tracing::info!(target: "ws", text, "ws");
+            tracing::info!(target: "a::library", text, "library");
+            let text = String::from_utf8(log.ring().read()).unwrap();
+            let message = |line: &str| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["message"].to_string()
+            };
+            text.lines().map(message).collect::<Vec<_>>().join(" ").replace('"', "")
+        };
+        assert_eq!(say("before"), "");
+        let minute = Duration::from_secs(60);
+        log.set_level("rtsp", LevelFilter::DEBUG, minute).unwrap();
+        log.set_level("api", LevelFilter::INFO, 3 * minute).unwrap();
+        assert_eq!(say("one module"), "[rtsp] rtsp [rtsp] client [ws] ws");
+        log.reconfigure(&config);
+        assert_eq!(say("reloaded"), "[rtsp] rtsp [rtsp] client [ws] ws");
+        log.set_level("", LevelFilter::DEBUG, 2 * minute).unwrap();
+        assert_eq!(say("all"), "[rtsp] rtsp [rtsp] client [exec] exec [ws] ws");
+        let keep = log.keep_levels();
+        tokio::pin!(keep);
+        let mut wait = async |span| {
+            tokio::select! {
+                () = &mut keep => {}
+                () = tokio::time::sleep(span) => {}
+            }
+        };
+        wait(minute + Duration::from_secs(1)).await;
+        assert_eq!(
+            say("rtsp has all modules' level"),
+            "[rtsp] rtsp [rtsp] client [exec] exec [ws] ws"
+        );
+        wait(minute).await;
+        assert_eq!(say("all are over"), "[ws] ws");
+        assert_eq!(
+            log.levels().temporary,
+            [("api".to_owned(), LevelFilter::INFO, minute - Duration::from_secs(1))]
+        );
+        assert!(log.end_level("api") && !log.end_level("api"));
+        assert_eq!(say("ended"), "");
+        log.set_level("exec", LevelFilter::DEBUG, minute).unwrap();
+        assert_eq!(say("once more"), "[exec] exec");
+        wait(minute).await;
+        wait(Duration::from_secs(1)).await;
+        assert_eq!(say("and over"), "");
     }
 }

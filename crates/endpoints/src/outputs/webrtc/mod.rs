@@ -228,6 +228,11 @@ impl Gateway {
         self.inner.shards.counters()
     }
 
+    /// The times by which viewers of a stream are judged.
+    pub fn timers(&self, stream: &str) -> Timers {
+        self.inner.timers(stream)
+    }
+
     /// Ends a session by the id of its consumer. Says whether it was there.
     pub fn kick(&self, viewer: u64) -> bool {
         let handle = self.inner.lock().values().find(|s| s.viewer() == viewer).cloned();

@@ -16,7 +16,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue};
 use rs2rtc_base::Secret;
 use rs2rtc_base::http::auth;
 use rs2rtc_base::throttle::Source;
@@ -287,6 +287,12 @@ fn place_of(peer: Peer, class: Class, facts: &Facts<'_>) -> Place {
         Some(forwarded) if class >= Class::Stream => place.max(forwarded.place()),
         _ => place,
     }
+}
+
+/// Whether a call comes from this machine or a private network of it, also by what a proxy says.
+pub fn is_near(peer: Peer, headers: &HeaderMap) -> bool {
+    let forwarded = Forwarded::of(headers).map_or(Place::Here, Forwarded::place);
+    peer_place(peer).max(forwarded) != Place::Outside
 }
 
 fn peer_place(peer: Peer) -> Place {

@@ -22,6 +22,7 @@ mod ingest;
 mod logins;
 mod openapi;
 mod outputs;
+mod pages;
 mod picture_streams;
 mod pictures;
 mod players;

@@ -39,6 +39,7 @@ mod talk;
 use media::Play;
 use message::{Heard, failure};
 use session::{Offer, Told, View, follow};
+pub(super) use session::{hidden_linger, is_exclusive};
 use talk::Talk;
 
 /// Longest frame from a client.

@@ -59,14 +59,18 @@ impl View {
 }
 
 /// What others may wait for is let go at once, unless the stream says otherwise.
-pub(super) fn hidden_linger(api: &Api, stream: &Stream) -> Duration {
-    let options = stream.options();
-    options.hidden_linger.unwrap_or_else(|| {
-        let sources = stream.snapshot().producers.unwrap_or_default();
-        let is_exclusive = options.exclusive.is_some()
-            || sources.iter().any(|p| api.opener.exclusive_group(&p.source).is_some());
-        if is_exclusive { Duration::ZERO } else { HIDDEN_LINGER }
-    })
+pub(crate) fn hidden_linger(api: &Api, stream: &Stream) -> Duration {
+    stream
+        .options()
+        .hidden_linger
+        .unwrap_or_else(|| if is_exclusive(api, stream) { Duration::ZERO } else { HIDDEN_LINGER })
+}
+
+/// Whether only one stream of a group, or user of a device, can be open.
+pub(crate) fn is_exclusive(api: &Api, stream: &Stream) -> bool {
+    let sources = stream.snapshot().producers.unwrap_or_default();
+    stream.options().exclusive.is_some()
+        || sources.iter().any(|p| api.opener.exclusive_group(&p.source).is_some())
 }
 
 /// The socket of a hidden page is gone: its sessions let go of the camera when
