@@ -131,6 +131,12 @@ export function rove(parent) {
     };
 }
 
+/** Moves the focus among elements; from elsewhere to the first one. @param {Iterable<Element>} elements @param {number} by */
+export function moveFocus(elements, by) {
+    const all = /** @type {HTMLElement[]} */ ([...elements]), at = all.findIndex(one => one.contains(document.activeElement));
+    all[at < 0 ? 0 : Math.max(0, Math.min(all.length - 1, at + by))]?.focus();
+}
+
 /**
  * Icons: paths on a field of 24 by 24, drawn as lines 1.8 wide, or as wide as said; 0: filled. They are here and not in a file of drawings, so that they are there with
  * the first paint and while the server is away.

@@ -4,7 +4,7 @@
  *
  * `?src=a&src=b&cols=3&big=a` shows some of them; layouts are such addresses with a name.
  */
-import {button, fill, h, Keyed, refill, rove, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, moveFocus, refill, rove, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {forgetLayout, fromQuery, keepLayout, layouts, moved, named, pairs, query, recall, remember} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
@@ -15,8 +15,8 @@ import {Tile} from './tile.js';
 const params = new URLSearchParams(location.search);
 /** Milliseconds that a tile must be seen before it plays: scrolling past starts nothing. */
 const LOOK = 250;
-/** Tiles that are built, and players that begin, between two frames: a slow thread answers in between. */
-const AT_ONCE = 8, STARTS = 1;
+/** Tiles that are built between two frames: a slow thread answers in between. */
+const AT_ONCE = 8;
 
 const {main, tools} = shell({page: 'live', title: t('nav.live')});
 const feed = new Feed('streams,sessions');
@@ -119,16 +119,10 @@ function decide() {
         const all = [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)));
         const wish = document.querySelector('dialog[open]') ? [] : all.filter(tile => tile.wishes).sort((a, b) => b.asked - a.asked);
         if (wish.length) loadPlaying();
-        if (playing) for (const tile of wish) tile.playing ??= new playing.Playing(tile.picture, () => tile.update(tile.entry));
-        const fit = playing?.budget.choose(wish);
-        let starts = 0;
-        for (const tile of all) {
-            const wishes = wish.includes(tile), on = fit?.has(tile) ?? false;
-            if (wishes && !fit || on && !tile.on && ++starts > STARTS) continue;
-            tile.play(on, wishes && !on);
-        }
         // The others begin with the next frames.
-        if (starts > STARTS) decide();
+        if (playing?.share(all, wish)) decide();
+        // Before there is what plays, tiles that need not wait for it show their still pictures.
+        if (!playing) for (const tile of all) if (!wish.includes(tile)) tile.play(false, false);
     });
 }
 
@@ -193,32 +187,24 @@ function more() {
 streams.addEventListener('change', show);
 setInterval(async () => {
     if (document.hidden) return;
-    const on = [...byNode.values()].filter(tile => tile.player), frames = await Promise.all(on.map(tile => tile.playing?.frames()));
-    const sum = (/** @type {(number|undefined)[]} */ ...numbers) => numbers.reduce((/** @type {number} */ all, one) => all + (one ?? 0), 0);
-    playing?.budget.count(performance.now(), sum(...frames.map(one => one?.shown)), sum(...frames.map(one => one?.dropped)), sum(...on.map(tile => tile.cost)));
+    await playing?.measure([...byNode.values()]);
     for (const tile of byNode.values()) tile.update(tile.entry);
     decide();
 }, 2000);
 
 const roving = rove(grid);
 
-const current = () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('.tile') ?? null);
 const columns = () => getComputedStyle(grid).gridTemplateColumns.split(' ').length;
-/** @param {number} by */
-function move(by) {
-    const nodes = /** @type {HTMLElement[]} */ ([...grid.children]), at = nodes.indexOf(/** @type {any} */ (current()));
-    nodes[at < 0 ? 0 : Math.max(0, Math.min(nodes.length - 1, at + by))]?.focus();
-}
 /** Keys of a tile are the browser's own where none has the focus. @param {(tile: Tile) => void} run */
 const onTile = run => () => {
-    const tile = byNode.get(/** @type {any} */ (current()));
+    const tile = byNode.get(document.activeElement?.closest('.tile') ?? grid);
     if (!tile) return false;
     run(tile);
 };
-bind('ArrowRight', t('keys.move'), () => move(1));
-bind('ArrowLeft', t('keys.move'), () => move(-1));
-bind('ArrowDown', t('keys.move'), () => move(columns()));
-bind('ArrowUp', t('keys.move'), () => move(-columns()));
+bind('ArrowRight', t('keys.move'), () => moveFocus(grid.children, 1));
+bind('ArrowLeft', t('keys.move'), () => moveFocus(grid.children, -1));
+bind('ArrowDown', t('keys.move'), () => moveFocus(grid.children, columns()));
+bind('ArrowUp', t('keys.move'), () => moveFocus(grid.children, -columns()));
 bind('Enter', t('keys.open'), onTile(tile => tile.link.click()));
 bind(' ', t('keys.startStop'), onTile(tile => tile.player ? tile.stop() : tile.want()));
 bind('m', t('tile.sound'), onTile(tile => tile.player && tile.grid.listen(tile)));

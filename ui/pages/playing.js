@@ -1,5 +1,5 @@
 /**
- * What plays in a tile. It is loaded when the first tile is to play, and with it the player and the budget of what the browser can decode.
+ * What plays in a tile, and in how many of them: as the browser can decode. It is loaded when the first tile is to play, and with it the player.
  */
 import '../player/rs-player.js';
 import {Budget, costOf, UNKNOWN} from '../lib/decode.js';
@@ -10,8 +10,36 @@ await speak();
 /** Milliseconds that one quality stays in front while the other one does not come. */
 const PATIENCE = 15_000;
 
+/** Players that begin between two frames: a slow thread answers in between. */
+const STARTS = 1;
+
 /** What all tiles share. */
-export const budget = new Budget();
+const budget = new Budget();
+
+/** @typedef {import('./tile.js').Tile} Tile */
+
+/**
+ * Plays as many as the budget allows, and lets the others go.
+ * @param {Tile[]} all @param {Tile[]} wish first those that were asked for @returns {boolean} more are to begin with the next frames
+ */
+export function share(all, wish) {
+    for (const tile of wish) tile.playing ??= new Playing(tile.picture, () => tile.update(tile.entry));
+    const fit = budget.choose(wish);
+    let starts = 0;
+    for (const tile of all) {
+        const on = fit.has(tile);
+        if (on && !tile.on && ++starts > STARTS) continue;
+        tile.play(on, wish.includes(tile) && !on);
+    }
+    return starts > STARTS;
+}
+
+/** Tells the budget what has come to the tiles since the last time. @param {Tile[]} all */
+export async function measure(all) {
+    const on = all.filter(tile => tile.player), frames = await Promise.all(on.map(tile => tile.playing?.frames()));
+    const sum = (/** @type {(number|undefined)[]} */ ...numbers) => numbers.reduce((/** @type {number} */ all, one) => all + (one ?? 0), 0);
+    budget.count(performance.now(), sum(...frames.map(one => one?.shown)), sum(...frames.map(one => one?.dropped)), sum(...on.map(tile => tile.cost)));
+}
 
 export class Playing {
     /** The element that plays; `null`: none does. @type {import('../player/rs-player.js').RsPlayer|null} */

@@ -2,7 +2,7 @@
  * Who watches, how sure the server is of that, who has left, why, and how long it took until the camera was free: the list is
  * loaded again when something happens. `?reason=` filters.
  */
-import {button, fill, h, Keyed, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, moveFocus, say} from '../lib/dom.js';
 import {duration, has, orderOf, t} from '../lib/i18n.js';
 import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
 import {agentName} from '../lib/streams.js';
@@ -245,15 +245,8 @@ function heard(name, fits, limit) {
     });
 }
 
-const all = () => /** @type {HTMLElement[]} */ ([...main.querySelectorAll('tbody tr:not(.detail)')]);
-/** @param {number} by */
-function move(by) {
-    const rows = all(), at = rows.findIndex(row => row.contains(document.activeElement));
-    rows[at < 0 ? 0 : Math.max(0, Math.min(rows.length - 1, at + by))]?.focus();
-}
 const current = () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('tbody tr'));
-bind('ArrowDown', t('keys.move'), () => move(1));
-bind('ArrowUp', t('keys.move'), () => move(-1));
+bind(['ArrowDown', 'ArrowUp'], t('keys.move'), ev => moveFocus(main.querySelectorAll('tbody tr:not(.detail)'), ev.key === 'ArrowUp' ? -1 : 1));
 bind('Enter', t('streams.details'), () => current() && toggle(Number(current()?.dataset.id)));
 bind('k', t('sessions.kick'), () => {
     const found = data.sessions.find(s => String(s.id) === current()?.dataset.id);

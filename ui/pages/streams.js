@@ -2,7 +2,7 @@
  * All streams as a table: state and why, source, codecs, viewers, rates, the last release; with what can be done about
  * each. `?q=` and `?state=` filter, `?sort=` sorts.
  */
-import {button, fill, h, Keyed, refill, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, moveFocus, refill, say} from '../lib/dom.js';
 import {bytes, clock, duration, rate, t} from '../lib/i18n.js';
 import {address, call, endSession, etag, explain, Feed, getJson} from '../lib/server.js';
 import {chip, codecsOf, hint, orderOf, Streams} from '../lib/streams.js';
@@ -256,15 +256,8 @@ function clear() {
     show();
 }
 
-const focusable = () => /** @type {HTMLElement[]} */ ([...body.querySelectorAll('tr:not(.detail)')]);
-/** @param {number} by */
-function move(by) {
-    const all = focusable(), at = all.findIndex(row => row.contains(document.activeElement));
-    all[at < 0 ? 0 : Math.max(0, Math.min(all.length - 1, at + by))]?.focus();
-}
 const current = () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('tbody tr'));
-bind('ArrowDown', t('keys.move'), () => move(1));
-bind('ArrowUp', t('keys.move'), () => move(-1));
+bind(['ArrowDown', 'ArrowUp'], t('keys.move'), ev => moveFocus(body.querySelectorAll('tr:not(.detail)'), ev.key === 'ArrowUp' ? -1 : 1));
 bind('Enter', t('keys.open'), () => current()?.querySelector('a')?.click());
 bind('x', t('streams.select'), () => /** @type {HTMLElement|null} */ (current()?.querySelector('input'))?.click());
 bind('Delete', t('streams.delete', {n: 1}), () => {
