@@ -10,6 +10,7 @@ import {failure, hint} from '../lib/streams.js';
 /** Calls that look for cameras, by the scheme that they belong to. */
 const SEARCHES = {onvif: ['api/onvif', 'ONVIF'], dvrip: ['api/dvrip', 'DVRIP'], homekit: ['api/homekit', 'HomeKit'], gopro: ['api/gopro', 'GoPro'], hass: ['api/hass', 'Home Assistant'],
     v4l2: ['api/v4l2', 'V4L2'], alsa: ['api/alsa', 'ALSA'], ffmpeg: ['api/ffmpeg/devices', 'FFmpeg'], roborock: ['api/roborock', 'Roborock']};
+
 /**
  * Looks everywhere at the same time; what is found comes as it is found.
  * @param {HTMLElement} place where what is found stands
@@ -24,7 +25,7 @@ export async function discover(place, schemes, use) {
     let count = 0;
     await Promise.all(kinds.map(async ([, [path, title]]) => {
         try {
-            const answer = await (await call('GET', path, {limit: 30_000})).json();
+            const answer = await (await call('GET', path, {query: {empty: '1'}, limit: 30_000})).json();
             for (const one of answer.sources ?? answer ?? []) {
                 const url = one.url ?? one.id;
                 if (!url) continue;
@@ -32,12 +33,15 @@ export async function discover(place, schemes, use) {
                 list.append(h('li', null, h('strong', null, `${title} ${one.name ?? ''}`), h('code', null, url), button(t('add.use'), () => use(url)), one.info && h('span', {class: 'who small muted'}, String(one.info))));
             }
         } catch (err) {
-            problems.push(`${title}: ${explain(err).split('\n')[0]}`);
+            const [text] = explain(err).split('\n');
+            // A go2rtc that finds nothing; ours knows `empty`, as browsers write a 404 on their console.
+            if (text !== 'no sources') problems.push(`${title}: ${text}`);
         }
     }));
     say(state, kinds.length ? t('add.found', {n: count, kinds: kinds.map(([, [, title]]) => title).join(', ')}) : t('add.noSearch'));
     if (problems.length) place.append(h('p', {class: 'muted small'}, problems.join(' · ')));
-    if (!count) place.append(h('p', {class: 'muted small'}, t('add.bridge')));
+    // The others look for what is plugged in.
+    if (!count && kinds.some(([scheme]) => !['v4l2', 'alsa', 'ffmpeg'].includes(scheme))) place.append(h('p', {class: 'muted small'}, t('add.bridge')));
 }
 
 // ---- the test of one source ----
