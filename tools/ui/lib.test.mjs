@@ -127,11 +127,11 @@ test('playlists', () => {
 });
 
 test('addresses of a stream carry its name, and say who cannot play it', () => {
-    const name = 'a/b <"\'&?#/空', about = {name, base: 'http://h/x/', host: 'h', rtspPort: '8554', codecs: ['H265']};
-    for (const {url} of places(about).filter(p => p.url.startsWith('http'))) assert.equal(new URL(url).searchParams.get('src'), name, url);
+    const name = 'a/b <"\'&?#/空', about = {name, base: 'http://h/x/', host: 'h', rtspPort: '8554', codecs: ['H265'], own: true};
+    for (const {url, into} of places(about).filter(p => p.url.startsWith('http'))) assert.equal(new URL(url).searchParams.get(into ? 'dst' : 'src'), name, url);
     assert.ok(places(about).find(p => p.key === 'webrtc')?.misfit);
     assert.equal(places({...about, codecs: []}).filter(p => p.misfit).length, 0);
-    const fits = (/** @type {string[]} */ ...codecs) => places({...about, codecs}).filter(p => !p.misfit).map(p => p.key);
+    const fits = (/** @type {string[]} */ ...codecs) => places({...about, codecs}).filter(p => !p.misfit && !p.into).map(p => p.key);
     // Its sound alone could be had in other ways, but not its picture.
     assert.deepEqual(fits('MJPEG', 'PCMU'), ['camera', 'player', 'rtsp', 'snapshot', 'poster', 'mjpeg', 'wav']);
     assert.deepEqual(['mjpeg', 'aac', 'wav'].filter(key => fits('H264', 'AAC').includes(key)), ['aac']);
@@ -139,7 +139,10 @@ test('addresses of a stream carry its name, and say who cannot play it', () => {
     const url = (/** @type {string} */ key, /** @type {string[]} */ ...codecs) => places({...about, name: 'x', codecs}).find(p => p.key === key)?.url;
     assert.deepEqual([url('hls', 'H264', 'AAC'), url('hls', 'H264', 'Opus'), url('mp4', 'H264'), url('mp4', 'H264', 'PCMA')].map(one => one?.split('src=x')[1]), ['&mp4', '&mp4=all', '', '&mp4=all']);
     assert.equal(places({...about, rtspPort: ''}).filter(p => p.key.startsWith('rtsp')).length, 0);
+    assert.deepEqual(places(about).filter(p => !places({...about, own: false}).some(one => one.key === p.key)).map(p => p.key), ['poster', 'clip'], 'a go2rtc has no more than that not');
+    assert.deepEqual(places(about).filter(p => p.into).map(p => p.key), ['sendCamera', 'sendScreen', 'whip', 'rtsp']);
     assert.doesNotMatch(snippets(about)[1][1].replace(/^ffmpeg .*? -i '/, '').replace(/' -c copy.*/, ''), /'/);
+    for (const program of [2, 3]) assert.match(snippets(about)[program][1], /^(ffplay -rtsp_transport tcp|vlc) '[^']+'$/);
 });
 
 test('the server by another name', () => {

@@ -4,12 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
-import {CHROMIUM, launch, without} from './browser.mjs';
+import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './browser.mjs';
+import {fixture} from './pages-fixture.mjs';
 import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
-/** Names in the order of people, those of the test's cameras. */
-const NAMES = ['cam1', 'cam2', 'cam10', 'front door', 'H265 cam'];
+const DEMO = 'demo:?width=320&height=180&fps=15';
+/** The test's cameras, their names in the order of people. */
+const CAMERAS = {cam1: DEMO, cam2: DEMO, cam10: DEMO, 'front door': DEMO, gate: 'rtsp://127.0.0.1:1/x', 'H265 cam': DEMO}, NAMES = Object.keys(CAMERAS);
 
 /** @type {Awaited<ReturnType<typeof rs2rtc>>} */
 let server;
@@ -17,7 +19,7 @@ let server;
 let chromium;
 before(async () => {
     if (skip) return;
-    [server, chromium] = await Promise.all([rs2rtc(`streams:\n${NAMES.toReversed().map(name => `  ${name}: demo:?width=320&height=180&fps=15\n`).join('')}`), launch({mdns: 'show'})]);
+    [server, chromium] = await Promise.all([rs2rtc(`streams:\n${Object.entries(CAMERAS).toReversed().map(([name, source]) => `  ${name}: ${source}\n`).join('')}`), launch({mdns: 'show'})]);
 });
 after(async () => {
     await chromium?.close();
@@ -83,6 +85,8 @@ test('the server by another name: all addresses have it, and it is kept', {skip}
     const page = await open('links.html?src=cam2');
     await page.waitForSelector('.urls li');
     assert.match(await page.$eval('main', n => n.innerText), /only this machine does/);
+    assert.equal(await page.$eval('main .field input', n => n.checkVisibility()), false);
+    await page.select('main .field select', '+');
     await page.type('main .field input', 'cams.example.com:8080');
     assert.deepEqual([...new Set((await urls(page)).map(url => new URL(url).host))], ['cams.example.com:8080', `cams.example.com:${server.rtsp}`]);
     assert.doesNotMatch(await page.$eval('main', n => n.innerText), /only this machine does/);
@@ -91,9 +95,52 @@ test('the server by another name: all addresses have it, and it is kept', {skip}
     await page.reload();
     await page.waitForSelector('.urls li');
     assert.ok((await urls(page)).every(url => new URL(url).hostname === 'cams.example.com'));
+    assert.equal(await page.$eval('main .field input', n => n.checkVisibility() && /** @type {HTMLInputElement} */ (n).value), 'cams.example.com:8080');
     await page.$eval('main .field input', n => /** @type {HTMLInputElement} */ (n).select());
     await page.keyboard.press('Backspace');
     assert.ok((await urls(page)).every(url => new URL(url).hostname === new URL(server.url).hostname));
+    await page.keyboard.type('other.example.com');
+    await page.select('main .field select', '');
+    assert.ok((await urls(page)).every(url => new URL(url).hostname === new URL(server.url).hostname));
+    await page.close();
+});
+
+test('the server by its own addresses: offered, and chosen with their port and whatever stands above the pages', {skip}, async () => {
+    const own = await fixture({streams: {}, answers: {'GET api': () => ({version: '1', host: 'inner:1984', rtsp: {listen: ':8554'}, rs2rtc: {version: '1', addresses: ['http://192.168.1.5:1984/cams/', 'https://[fd00::5]:1985/']}})}});
+    own.state.streams = {cam1: {producers: [{url: 'demo:'}], consumers: null}};
+    const page = await chromium.browser.newPage();
+    await page.goto(`${own.url}links.html?src=cam1&lang=en`);
+    await page.waitForSelector('.urls li');
+    assert.deepEqual(await page.$$eval('main .field option', nodes => nodes.map(n => n.textContent)), [`As this page does: ${new URL(own.url).host}`, '192.168.1.5:1984/cams', 'https://[fd00::5]:1985', 'inner:1984', 'By another name or address…']);
+    for (const [base, rtsp] of [['http://192.168.1.5:1984/cams/', 'rtsp://192.168.1.5:8554/'], ['https://[fd00::5]:1985/', 'rtsp://[fd00::5]:8554/']]) {
+        await page.select('main .field select', base);
+        assert.deepEqual((await urls(page)).filter(url => !url.startsWith(base) && !url.startsWith(rtsp)), []);
+        await page.reload();
+        await page.waitForSelector('.urls li');
+        assert.equal(await page.$eval('main .field select', n => /** @type {HTMLSelectElement} */ (n).value), base, 'it is kept');
+    }
+    await page.evaluate(() => localStorage.clear());
+    await page.close();
+    own.close();
+});
+
+test('rows by keyboard: arrows go through those that are seen, C copies, and what is typed is only typed', {skip}, async () => {
+    const page = await open('links.html?src=cam2'), at = () => page.evaluate(() => [...document.querySelectorAll('.urls li')].indexOf(/** @type {Element} */ (document.activeElement)));
+    await page.waitForSelector('.urls li');
+    await page.evaluate(() => { /** @type {any} */ (navigator.clipboard).writeText = (/** @type {string} */ text) => Promise.resolve(/** @type {any} */ (window).copied = text); });
+    const seen = [];
+    for (const key of /** @type {const} */ (['ArrowDown', 'ArrowDown', 'ArrowDown', 'ArrowUp'])) {
+        await page.keyboard.press(key);
+        seen.push(await at());
+    }
+    assert.deepEqual(seen, [0, 1, 2, 1]);
+    await page.keyboard.press('c');
+    await page.waitForSelector('.toast');
+    assert.equal(await page.evaluate(() => /** @type {any} */ (window).copied), (await urls(page))[1]);
+    await page.focus('form.card input');
+    await page.keyboard.type('c');
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await page.evaluate(() => /** @type {any} */ (document.activeElement).value), 'c');
     await page.close();
 });
 
@@ -106,6 +153,32 @@ test('an address is tested: what answers, how soon, or why not; and nothing stay
     assert.equal((await tested(page, 'frame.jpeg'))[1]?.startsWith('Answers: image/jpeg'), true);
     assert.deepEqual((await tested(page, 'clip.mp4'))[0], 'fail');
     await free();
+    await page.close();
+});
+
+for (const [name, start, missing] of /** @type {[string, typeof launch, string|false][]} */ ([['Chromium', launch, skip], ['Firefox', launchFirefox, skip || without(FIREFOX, 'Firefox', isDebian())]])) {
+    test(`${name}: WHEP is tested by a session of which something arrives, and which is ended`, {skip: missing}, async () => {
+        const {browser, close} = await start({mdns: 'show'});
+        try {
+            const page = await browser.newPage();
+            await page.goto(`${server.url}links.html?src=cam2&lang=en`);
+            await page.waitForSelector('.urls li');
+            const [state, text] = await tested(page, 'api/webrtc?src=');
+            assert.match(`${state} ${text}`, /^ok Answers: WebRTC, \d/);
+            await free();
+            const {ended} = await (await fetch(`${server.url}api/rs/sessions?stream=cam2`)).json();
+            assert.equal(ended[0].reason, 'http_delete');
+        } finally {
+            await close();
+        }
+    });
+}
+
+test('WHEP of a camera that is not there: the words of the server', {skip}, async () => {
+    const page = await open('links.html?src=gate');
+    await page.waitForSelector('.urls li');
+    const [state, text] = await tested(page, 'api/webrtc?src=');
+    assert.match(`${state} ${text}`, /^fail .*refused/);
     await page.close();
 });
 

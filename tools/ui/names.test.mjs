@@ -47,7 +47,7 @@ for (const [name, absent, start] of /** @type {[string, string|false, () => Prom
             await open(`links.html?src=${encodeURIComponent(HOSTILE)}`);
             await wait('its addresses', () => document.querySelector('.urls li'));
             const links = await page.$$eval('.urls li', nodes => nodes.map(node => node.getAttribute('data-url') ?? ''));
-            assert.ok(links.filter(url => url.startsWith('http')).every(url => new URL(url).searchParams.get('src') === HOSTILE), links.join('\n'));
+            assert.ok(links.filter(url => url.startsWith('http')).every(url => [...new URL(url).searchParams].some(([key, value]) => ['src', 'dst'].includes(key) && value === HOSTILE)), links.join('\n'));
             assert.equal((await fetch(`${server.url}api/frame.mp4?src=${encodeURIComponent(HOSTILE)}`)).status, 200);
             await open('sessions.html');
             await wait('the session that was', wanted => [...document.querySelectorAll('tbody tr')].some(row => row.textContent?.includes(wanted)));

@@ -3,7 +3,7 @@
  */
 import {gathered, leave} from './whep.js';
 
-/** Milliseconds that a path may need to connect, and that the server has to answer. */
+/** Milliseconds that a path may need to connect, and that the server has to answer, and to send. */
 const CONNECT = 3000, ANSWER = 10_000;
 
 /**
@@ -30,33 +30,49 @@ export function candidates(sdp) {
 /** A description with one of its addresses. @param {string} sdp @param {Candidate} one */
 export const only = (sdp, one) => sdp.split(/\r?\n/).filter(line => !line.startsWith('a=candidate:') || line === one.line).join('\r\n');
 
-/**
- * Asks for a stream and tries one of the server's addresses, the `index`-th.
- * @param {string} name of the stream
- * @param {number} index
- * @returns {Promise<{all: Candidate[], one: Candidate|undefined, ms: number|null, rtt: number|undefined}>} `ms` from the answer to the connection; `null`: there is none
- */
-export async function tryPath(name, index) {
+/** A session (WHEP) for as long as something is done with its answer. @template T @param {string} url @param {(pc: RTCPeerConnection, sdp: string) => Promise<T>} then */
+async function exchange(url, then) {
     const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
     let session = '';
     try {
         for (const kind of ['video', 'audio']) pc.addTransceiver(kind, {direction: 'recvonly'});
         await pc.setLocalDescription();
         await gathered(pc);
-        const response = await fetch(`api/webrtc?src=${encodeURIComponent(name)}`, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}, signal: AbortSignal.timeout(ANSWER)});
+        const response = await fetch(url, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}, signal: AbortSignal.timeout(ANSWER)});
         const sdp = await response.text(), place = response.headers.get('Location');
         session = place ? new URL(place, response.url).href : '';
         if (!response.ok) throw new Error(sdp.trim());
-        const all = candidates(sdp), one = all[index];
-        if (!one) return {all, one, ms: null, rtt: undefined};
-        const from = performance.now(), ended = connected(pc);
-        await pc.setRemoteDescription({type: 'answer', sdp: only(sdp, one)});
-        const ms = await ended ? performance.now() - from : null;
-        return {all, one, ms, rtt: ms === null ? undefined : await roundTrip(pc)};
+        return await then(pc, sdp);
     } finally {
         await leave(pc, session);
     }
 }
+
+/**
+ * Asks for a stream and tries one of the server's addresses, the `index`-th.
+ * @param {string} name of the stream
+ * @param {number} index
+ * @returns {Promise<{all: Candidate[], one: Candidate|undefined, ms: number|null, rtt: number|undefined}>} `ms` from the answer to the connection; `null`: there is none
+ */
+export const tryPath = (name, index) => exchange(`api/webrtc?src=${encodeURIComponent(name)}`, async (pc, sdp) => {
+    const all = candidates(sdp), one = all[index];
+    if (!one) return {all, one, ms: null, rtt: undefined};
+    const from = performance.now(), ended = connected(pc);
+    await pc.setRemoteDescription({type: 'answer', sdp: only(sdp, one)});
+    const ms = await ended ? performance.now() - from : null;
+    return {all, one, ms, rtt: ms === null ? undefined : await roundTrip(pc)};
+});
+
+/** Whether what a WHEP address offers arrives here. @param {string} url @returns {Promise<boolean>} */
+export const arrives = url => exchange(url, async (pc, sdp) => {
+    /** @type {Promise<boolean>} */
+    const heard = new Promise(resolve => {
+        for (const {track} of pc.getReceivers()) track.addEventListener('unmute', () => resolve(true));
+        setTimeout(resolve, ANSWER, false);
+    });
+    await pc.setRemoteDescription({type: 'answer', sdp});
+    return heard;
+});
 
 /** @param {RTCPeerConnection} pc @returns {Promise<boolean>} */
 function connected(pc) {

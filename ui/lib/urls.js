@@ -9,6 +9,7 @@
  * @property {string} who words of who plays it
  * @property {string} misfit why it does not fit this stream; empty if it does
  * @property {boolean} [page] it opens in a browser
+ * @property {boolean} [into] who sends uses it, instead of who plays
  */
 
 /** What is a picture, and what carries which of it and of the sound. */
@@ -18,12 +19,12 @@ const AVC = ['H264', 'H265'], PICTURES = ['MJPEG', 'JPEG', 'RAWVIDEO'], PCM = ['
 const MORE = ['Opus', 'MP3', 'FLAC', ...PCM], IN_MP4 = [...AVC, 'AV1', 'AAC', ...MORE];
 
 /**
- * @param {{name: string, base: string, host: string, rtspPort: string, codecs: string[]}} about `base`: address of the pages with a slash at
- *     its end; `codecs`: names for people, empty if they are not known
+ * @param {{name: string, base: string, host: string, rtspPort: string, codecs: string[], own: boolean}} about `base`: address of the pages with a
+ *     slash at its end; `codecs`: names for people, empty if they are not known; `own`: the server has what go2rtc has not
  * @returns {Place[]}
  */
-export function places({name, base, host, rtspPort, codecs}) {
-    const q = encodeURIComponent(name), at = (/** @type {string} */ path) => `${base}${path}`, inPath = name.split('/').map(encodeURIComponent).join('/');
+export function places({name, base, host, rtspPort, codecs, own}) {
+    const q = encodeURIComponent(name), at = (/** @type {string} */ path) => `${base}${path}`, rtsp = rtspOf(name, host, rtspPort);
     const pictures = codecs.filter(c => VIDEO.includes(c));
     // Sound alone is not what is meant, where there is a picture.
     const only = (/** @type {string[]} */ fit) => codecs.length && !(pictures.length ? pictures : codecs).some(c => fit.includes(c)) ? codecs.join(', ') : '';
@@ -35,8 +36,8 @@ export function places({name, base, host, rtspPort, codecs}) {
         {key: 'webrtc', url: at(`webrtc.html?src=${q}`), who: 'browsers', misfit: rtc, page: true},
         {key: 'twoway', url: at(`webrtc.html?src=${q}&media=video+audio+microphone`), who: 'talk', misfit: rtc, page: true},
         {key: 'whep', url: at(`api/webrtc?src=${q}`), who: 'whep', misfit: rtc},
-        {key: 'rtsp', url: `rtsp://${host}:${rtspPort}/${inPath}`, who: 'rtsp', misfit: ''},
-        {key: 'rtspMp4', url: `rtsp://${host}:${rtspPort}/${inPath}?mp4`, who: 'recorders', misfit: only([...AVC, 'AAC'])},
+        {key: 'rtsp', url: rtsp, who: 'rtsp', misfit: ''},
+        {key: 'rtspMp4', url: `${rtsp}?mp4`, who: 'recorders', misfit: only([...AVC, 'AAC'])},
         {key: 'snapshot', url: at(`api/frame.jpeg?src=${q}`), who: 'pictures', misfit: '', page: true},
         {key: 'poster', url: at(`api/rs/poster?src=${q}`), who: 'poster', misfit: '', page: true},
         {key: 'hlsPage', url: at(`hls.html?src=${q}&mp4${more}`), who: 'browsers', misfit: mp4, page: true},
@@ -49,8 +50,12 @@ export function places({name, base, host, rtspPort, codecs}) {
         {key: 'mjpeg', url: at(`api/stream.mjpeg?src=${q}`), who: 'anything', misfit: only(PICTURES), page: true},
         {key: 'aac', url: at(`api/stream.aac?src=${q}`), who: 'sound', misfit: sound(['AAC'])},
         {key: 'wav', url: at(`api/stream.wav?src=${q}`), who: 'sound', misfit: sound(PCM)},
+        {key: 'sendCamera', url: at(`webrtc.html?dst=${q}&media=camera+microphone`), who: 'talk', misfit: '', page: true, into: true},
+        {key: 'sendScreen', url: at(`webrtc.html?dst=${q}&media=display+microphone`), who: 'talk', misfit: '', page: true, into: true},
+        {key: 'whip', url: at(`api/webrtc?dst=${q}`), who: 'whip', misfit: '', into: true},
+        {key: 'rtsp', url: rtsp, who: 'flv', misfit: '', into: true},
     ];
-    return rtspPort ? all : all.filter(place => !place.key.startsWith('rtsp'));
+    return all.filter(({key, url}) => (rtspPort || !key.startsWith('rtsp')) && (own || !url.startsWith(at('api/rs/'))));
 }
 
 /**
@@ -65,20 +70,27 @@ export function seenAs(base, wish) {
     return url.href;
 }
 
+/** An address of pages as people read it: without what is the same everywhere. @param {string} base */
+export const shortOf = base => base.replace(/^http:\/\//, '').replace(/\/$/, '');
+
 /** The address that a server listens on, if it is one and not all. @param {string} listen as in the configuration */
 export const boundTo = listen => listen.replace(/:\d*$/, '').replace(/^(0\.0\.0\.0|\[::\])$/, '');
 
 /** Only the machine itself means itself by it. @param {string} host */
 export const isLocal = host => /^(localhost|127[\d.]+|\[::1\])$/i.test(host);
 
+/** @param {string} name @param {string} host @param {string} port */
+const rtspOf = (name, host, port) => `rtsp://${host}:${port}/${name.split('/').map(encodeURIComponent).join('/')}`;
+
 /** Text to copy into other programs. @param {{name: string, base: string, host: string, rtspPort: string}} about @returns {[string, string][]} */
 export function snippets({name, base, host, rtspPort}) {
-    const q = encodeURIComponent(name), rtsp = `rtsp://${host}:${rtspPort}/${name.split('/').map(encodeURIComponent).join('/')}`;
+    const q = encodeURIComponent(name), rtsp = rtspOf(name, host, rtspPort), quoted = `'${rtsp.replaceAll('\'', '%27')}'`;
     const key = /^[\w-]+$/.test(name) ? name : JSON.stringify(name);
     return [
         ['iframe', `<iframe src="${base}stream.html?src=${q}&amp;background=false" allow="autoplay; fullscreen" width="640" height="360"></iframe>`],
-        ['ffmpeg', `ffmpeg -rtsp_transport tcp -i '${rtsp.replaceAll('\'', '%27')}' -c copy out.mkv`],
-        ['VLC', `vlc '${rtsp.replaceAll('\'', '%27')}'`],
+        ['ffmpeg', `ffmpeg -rtsp_transport tcp -i ${quoted} -c copy out.mkv`],
+        ['ffplay', `ffplay -rtsp_transport tcp ${quoted}`],
+        ['VLC', `vlc ${quoted}`],
         ['Frigate', `cameras:\n  ${key}:\n    ffmpeg:\n      inputs:\n        - path: ${rtsp}\n          input_args: preset-rtsp-restream\n          roles: [record]`],
         ['Home Assistant', `camera:\n  - platform: generic\n    name: ${key}\n    stream_source: ${rtsp}`],
     ];

@@ -2,13 +2,13 @@
  * All addresses of a stream, with who can play each, ready to copy; and what can be done towards the camera: play a sound, publish.
  * `?src=NAME`.
  */
-import {button, fill, h, Keyed, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, moveFocus, refill, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
 import {codecsOf, Streams} from '../lib/streams.js';
-import {boundTo, isLocal, places, seenAs, snippets} from '../lib/urls.js';
-import {bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {boundTo, isLocal, places, seenAs, shortOf, snippets} from '../lib/urls.js';
+import {bind, copied, empty, failed, listed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const name = new URLSearchParams(location.search).get('src') ?? '';
 const {main, tools} = shell({page: 'links', title: t('nav.links'), of: name ? t('links.for', {name}) : undefined});
@@ -19,8 +19,6 @@ watch(feed);
 let info = null;
 /** What the stream carries, or carried when it ran last. @type {string[]} */
 let codecs = [];
-/** A banner of this page is shown. */
-let broken = false;
 /** What stands there instead of addresses. */
 let said = '';
 
@@ -36,29 +34,33 @@ const carries = h('p', {class: 'muted', role: 'status', tabindex: '-1'}), look =
     if (document.activeElement === look) carries.focus();
     show();
 });
-/** By what others reach this server, and what it may be. */
-const host = h('input', {type: 'text', value: recall('host', ''), placeholder: location.host, list: 'hosts', spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', oninput: () => {
-    remember('host', host.value.trim() || null);
+/** The choice of another name than those that are known. */
+const OTHER = '+';
+/** By what others reach this server: empty as this page does, one that the server has itself, or another one. */
+const seen = h('select', {onchange: keep}), other = h('input', {type: 'text', value: recall('host', ''), placeholder: location.host, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', oninput: keep});
+const named = h('label', {class: 'field', hidden: true}, t('links.host'), other), local = h('p', {class: 'state small', data: {state: 'warn'}}, t('links.local'));
+const wish = () => seen.value === OTHER ? other.value.trim() : seen.value;
+function keep() {
+    remember('host', wish() || null);
     show();
-}}), hosts = h('datalist', {id: 'hosts'}), local = h('p', {class: 'state small', data: {state: 'warn'}}, t('links.local'));
-const fit = h('ul', {class: 'urls'}), unfit = h('ul', {class: 'urls'}), count = h('summary'), more = h('details', null, count, unfit), others = h('section', {class: 'card'});
-const rows = [fit, unfit].map(list => new Keyed(list, place => place.key, row));
-const frame = h('div', {class: 'stack'}, h('div', {class: 'row'}, carries, look), h('label', {class: 'field form'}, t('links.host'), host, hosts), local, fit, more, others,
+}
+const [fit, unfit, into] = Array.from({length: 3}, () => h('ul', {class: 'urls'})), count = h('summary'), more = h('details', null, count, unfit), others = h('section', {class: 'card'});
+const rows = [fit, unfit, into].map(list => new Keyed(list, place => place.key, row));
+const frame = h('div', {class: 'stack'}, h('div', {class: 'row'}, carries, look), h('div', {class: 'pair form'}, h('label', {class: 'field'}, t('links.from'), seen), named), local, fit, more, h('details', null, h('summary', null, t('links.into')), into), others,
     act('links.play', 'links.playAbout', 'https://…/sound.mp3', src => call('POST', 'api/streams', {query: {dst: name, src}, limit: 30_000}), () => call('POST', 'api/streams', {query: {dst: name, src: ''}})),
     act('links.publish', 'links.publishAbout', 'rtsp://…', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000})));
 
 /** Shows what has changed since the last time, and leaves the rest as it is: somebody may be typing there. */
 async function show() {
-    try {
-        if (!streams.loaded && streams.problem) throw streams.problem;
-        info ??= await getJson('api');
-    } catch (err) {
-        broken = feed.state !== 'lost';
-        return broken && failed(err, () => streams.load());
+    if (!listed(streams)) return;
+    if (!info) {
+        try {
+            info = await getJson('api');
+        } catch (err) {
+            return failed(err, show);
+        }
+        notice('');
     }
-    if (!streams.loaded) return;
-    if (broken) notice('');
-    broken = false;
     const names = streams.sorted().map(entry => entry.name);
     if (choice.dataset.names !== String(names)) {
         choice.dataset.names = String(names);
@@ -79,16 +81,17 @@ feed.addEventListener('restarted', () => {
 function list(stream) {
     const now = codecsOf(stream);
     if (now.length) codecs = now;
-    const listen = String(info.rtsp?.listen ?? ''), bound = boundTo(listen), wish = host.value.trim();
-    const base = seenAs(new URL('./', location.href).href, wish), {hostname} = new URL(base);
-    const about = {name, base, host: !wish && bound || hostname, rtspPort: listen.split(':').pop() ?? '', codecs};
-    if (!hosts.firstChild) fill(hosts, [...new Set([location.host, info.host, bound])].map(one => one && h('option', {value: one})));
+    const listen = String(info.rtsp?.listen ?? ''), bound = boundTo(listen);
+    offer([...info.rs2rtc?.addresses ?? [], info.host, bound]);
+    const base = seenAs(new URL('./', location.href).href, wish()), {hostname} = new URL(base);
+    const about = {name, base, host: !wish() && bound || hostname, rtspPort: listen.split(':').pop() ?? '', codecs, own: Boolean(info.rs2rtc)};
     local.hidden = !isLocal(hostname);
     look.hidden = codecs.length > 0;
     const all = places(about), misfits = all.filter(p => p.misfit), texts = snippets(about);
     say(carries, codecs.length ? t('links.codecs', {codecs: codecs.join(' + ')}) : t('links.idle'));
-    rows[0].show(all.filter(p => !p.misfit));
+    rows[0].show(all.filter(p => !p.misfit && !p.into));
     rows[1].show(misfits);
+    rows[2].show(all.filter(p => p.into));
     more.hidden = !misfits.length;
     say(count, t('links.unfit', {n: misfits.length}));
     if (others.dataset.texts !== String(texts)) {
@@ -97,6 +100,14 @@ function list(stream) {
     }
     if (!frame.isConnected) fill(main, frame);
     said = '';
+}
+
+/** By what the server may be reached; what was chosen stays. @param {string[]} known names, or addresses of its pages */
+function offer(known) {
+    const all = [...new Set(known)].filter(one => one && ![location.host, location.hostname, new URL('./', location.href).href].includes(one)), kept = recall('host', '');
+    refill(seen, String(all), () => [h('option', {value: ''}, t('links.here', {host: location.host})), all.map(one => h('option', {value: one, selected: one === kept}, shortOf(one))),
+        h('option', {value: OTHER, selected: kept !== '' && !all.includes(kept)}, t('links.other'))]);
+    named.hidden = seen.value !== OTHER;
 }
 
 /** @param {() => string} text */
@@ -111,20 +122,17 @@ function row(place) {
         answer.dataset.state = state;
         say(answer, text);
     };
-    // Its first bytes are enough.
-    const test = /\/api\/(?!webrtc)/.test(place.url) && button(t('add.testButton'), async () => {
-        const end = new AbortController(), from = performance.now();
+    const test = !place.into && place.url.includes('/api/') && button(t('add.testButton'), async () => {
+        const from = performance.now();
         tell('run', t('test.run'));
         try {
-            const response = await call('GET', place.url, {signal: end.signal, limit: 30_000});
-            await response.body?.getReader().read();
-            tell('ok', t('links.answers', {type: response.headers.get('Content-Type') ?? String(response.status), ms: duration(performance.now() - from)}));
+            const type = await (place.key === 'whep' ? session : firstBytes)(place.url);
+            tell('ok', t('links.answers', {type, ms: duration(performance.now() - from)}));
         } catch (err) {
             tell('fail', explain(err));
         }
-        end.abort();
     });
-    const node = h('li', {class: place.misfit ? 'unfit' : ''}, h('strong', null, t(`link.${place.key}`)), url,
+    const node = h('li', {class: place.misfit ? 'unfit' : '', tabindex: '-1'}, h('strong', null, t(`link.${place.key}`)), url,
         h('span', {class: 'row'}, copier(() => place.url), test, open, button('QR', () => code(place), {icon: 'qr'}), share && button(t('links.share'), () => navigator.share({url: place.url, title: name}).catch(() => {}))), who, answer);
     return {node, update(/** @type {import('../lib/urls.js').Place} */ now) {
         // What was answered is about another one.
@@ -136,6 +144,25 @@ function row(place) {
         say(url, now.url);
         say(who, now.misfit ? t('links.misfit', {codecs: now.misfit}) : t(`who.${now.who}`));
     }};
+}
+
+/** Plays as players of WHEP do, until something arrives. @param {string} url */
+async function session(url) {
+    const {arrives} = await import('../lib/paths.js');
+    if (await arrives(url)) return 'WebRTC';
+    throw new Error(t('links.noPath'));
+}
+
+/** The beginning of an answer. @param {string} url */
+async function firstBytes(url) {
+    const end = new AbortController();
+    try {
+        const response = await call('GET', url, {signal: end.signal, limit: 30_000});
+        await response.body?.getReader().read();
+        return response.headers.get('Content-Type') ?? String(response.status);
+    } finally {
+        end.abort();
+    }
 }
 
 /** @param {import('../lib/urls.js').Place} place */
@@ -166,4 +193,9 @@ function act(title, about, hint, run, end) {
         if (input.value.trim()) tell(() => run(input.value.trim()));
     }}, h('h2', null, t(title)), h('p', {class: 'muted small'}, t(about)), h('div', {class: 'row'}, input, h('button', null, t(title)), end && button(t('tile.stop'), () => tell(end))));
 }
-bind('c', t('common.copy'), () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('.urls li'))?.querySelector('button')?.click());
+
+/** The row that has the focus. */
+const current = () => /** @type {HTMLElement|null} */ (document.activeElement?.closest('.urls li') ?? null);
+bind(['ArrowDown', 'ArrowUp'], t('keys.move'), ev => (current() || document.activeElement === document.body) && moveFocus([...main.querySelectorAll('.urls li')].filter(one => one.checkVisibility()), ev.key === 'ArrowUp' ? -1 : 1));
+bind('Enter', t('keys.open'), () => current()?.querySelector('a')?.click());
+bind('c', t('common.copy'), () => current()?.querySelector('button')?.click());
