@@ -475,6 +475,9 @@ test('log: follows, stops when scrolled up, filters, stays quick with many lines
     const own = await serve({base: '/'}), {page, done} = await open({own});
     await page.goto(`${own.url}log.html`);
     await waitText(page, '.loglist', /line 399/);
+    await waitText(page, 'main', /rtsp: debug/);
+    await page.click('main summary');
+    await accessible(page, 'another level for a while');
     const emit = (from, n) => {
         for (let i = from; i < from + n; i++) own.emit('log', {level: 'error', message: `[api] new ${i}`});
     };

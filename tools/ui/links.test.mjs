@@ -127,7 +127,9 @@ test('the server by its own addresses: offered, and chosen with their port and w
 test('rows by keyboard: arrows go through those that are seen, C copies, and what is typed is only typed', {skip}, async () => {
     const page = await open('links.html?src=cam2'), at = () => page.evaluate(() => [...document.querySelectorAll('.urls li')].indexOf(/** @type {Element} */ (document.activeElement)));
     await page.waitForSelector('.urls li');
-    await page.evaluate(() => { /** @type {any} */ (navigator.clipboard).writeText = (/** @type {string} */ text) => Promise.resolve(/** @type {any} */ (window).copied = text); });
+    await page.evaluate(() => {
+        navigator.clipboard.writeText = async text => { /** @type {any} */ (window).copied = text; };
+    });
     const seen = [];
     for (const key of /** @type {const} */ (['ArrowDown', 'ArrowDown', 'ArrowDown', 'ArrowUp'])) {
         await page.keyboard.press(key);

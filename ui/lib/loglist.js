@@ -6,7 +6,9 @@
 const MOST = 5000;
 /** Lines that a loaded log may be ahead of the events. */
 const AHEAD = 50;
-const ORDER = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic'];
+/** Those that one can ask for, the least important first. */
+export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
+const ORDER = [...LEVELS, 'fatal', 'panic'];
 
 /**
  * @typedef {{at: number, level: string, module: string, message: string, fields: Record<string, any>, count: number, key: string}} Line

@@ -4,10 +4,11 @@
  */
 import {button, fill, h, say} from '../lib/dom.js';
 import {clock, t} from '../lib/i18n.js';
-import {LogList} from '../lib/loglist.js';
+import {LEVELS, LogList} from '../lib/loglist.js';
 import {call, download, explain, Feed, Gatherer} from '../lib/server.js';
 import {orderOf} from '../lib/streams.js';
 import {ask, bind, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {serverLevels} from './log-levels.js';
 
 const url = new URL(location.href);
 const {main, tools} = shell({page: 'log', title: t('nav.log')});
@@ -18,30 +19,38 @@ const asked = (/** @type {string} */ name) => url.searchParams.get(name) ?? '';
 log.filter = {level: asked('level'), module: asked('module'), stream: asked('stream'), words: asked('q')};
 let following = true, paused = false, fresh = 0;
 
-const levels = h('select', {'aria-label': t('log.level'), onchange: () => keep('level', levels.value)},
-    [['', t('log.all')], ...['trace', 'debug', 'info', 'warn', 'error'].map(level => [level, level])].map(([value, text]) => h('option', {value, selected: value === log.filter.level}, text)));
-const modules = h('select', {'aria-label': t('log.module'), onchange: () => keep('module', modules.value)});
-const names = h('select', {'aria-label': t('sessions.stream'), onchange: () => keep('stream', names.value)});
-const find = h('input', {type: 'search', placeholder: t('log.find'), 'aria-label': t('log.find'), value: log.filter.words, oninput: () => keep('q', find.value)});
+const levels = h('select', {'aria-label': t('log.level'), onchange: keep},
+    [['', t('log.all')], ...LEVELS.map(level => [level, level])].map(([value, text]) => h('option', {value, selected: value === log.filter.level}, text)));
+const modules = h('select', {'aria-label': t('log.module'), onchange: keep});
+const names = h('select', {'aria-label': t('sessions.stream'), onchange: keep});
+const find = h('input', {type: 'search', placeholder: t('log.find'), 'aria-label': t('log.find'), value: log.filter.words, oninput: keep});
 const follow = button(t('log.follow'), () => setFollow(!following), {key: 'F'});
 const pause = button(t('camera.pause'), () => {
     paused = !paused;
     pause.setAttribute('aria-pressed', String(paused));
     if (!paused) show();
 }, {icon: 'pause'});
-tools.append(levels, modules, names, find);
+/** By their names in the address. */
+const filters = {level: levels, module: modules, stream: names, q: find};
+tools.append(...Object.values(filters));
 offer();
 const count = h('span', {class: 'muted grow'}), chip = button('', () => setFollow(true), {class: 'primary'});
 chip.hidden = true;
 const list = h('ol'), box = h('div', {class: 'loglist', tabindex: '0', role: 'region', 'aria-label': t('nav.log'), onscroll: onscroll}, list);
-const none = h('p', {class: 'muted', hidden: true}, t('log.none'));
+const none = h('div', {class: 'row', hidden: true}, h('p', {class: 'muted'}, t('log.none')), button(t('streams.clear'), () => {
+    for (const field of Object.values(filters)) field.value = '';
+    keep();
+    find.focus();
+}));
 main.append(h('div', {class: 'stack'}, h('div', {class: 'row'}, count, chip, follow, pause, button(t('common.copy'), () => copied(log.text()), {icon: 'copy'}),
-    button(t('log.download'), () => download('rs2rtc.log', log.text())), button(t('log.clear'), clear, {icon: 'trash'})), none, box));
+    button(t('log.download'), () => download('rs2rtc.log', log.text())), button(t('log.clear'), clear, {icon: 'trash'})), serverLevels(feed), none, box));
 
-/** @param {string} name @param {string} value */
-function keep(name, value) {
-    if (value) url.searchParams.set(name, value);
-    else url.searchParams.delete(name);
+/** Shows what the filters let through, which are in the address too. */
+function keep() {
+    for (const [name, field] of Object.entries(filters)) {
+        if (field.value) url.searchParams.set(name, field.value);
+        else url.searchParams.delete(name);
+    }
     history.replaceState(null, '', url);
     log.filter = {level: levels.value, module: modules.value, stream: names.value, words: find.value};
     log.sift();

@@ -135,7 +135,7 @@ function detail(left) {
                 s.timeline.length > 0 ? h('ol', {class: 'timeline small', 'aria-label': t('sessions.timeline')}, s.timeline.map(mark => h('li', {class: kindOf(mark.event) ? 'key' : ''},
                     h('span', {class: 'muted'}, duration(mark.ms)), h('span', null, `${mark.event}${mark.detail ? ` · ${mark.detail}` : ''}`))))
                     : h('p', {class: 'muted'}, t('sessions.noTimeline')),
-                h('div', {class: 'row'}, button(t('common.copyJson'), () => copied(JSON.stringify(s, null, 2)), {icon: 'copy'})));
+                h('div', {class: 'row'}, h('a', {class: 'button', href: address('log.html', {stream: s.stream})}, t('nav.log')), button(t('common.copyJson'), () => copied(JSON.stringify(s, null, 2)), {icon: 'copy'})));
         },
     };
 }

@@ -112,7 +112,7 @@ function detail(first) {
     const {name} = first, about = h('div', {class: 'stack'}), again = button(t('common.retryNow'), () => act(() => retry(name)), {class: 'primary'});
     const actions = h('div', {class: 'row'},
         h('a', {class: 'button', href: address('camera.html', {src: name})}, t('keys.open')), h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')),
-        h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {q: name})}, t('nav.log')),
+        h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {stream: name})}, t('nav.log')),
         again, button(t('streams.warm'), () => act(() => warm([name]))), button(t('streams.kick'), () => act(() => kick(name))),
         button(t('streams.delete', {n: 1}), () => remove([name]), {icon: 'trash', class: 'danger'}));
     const producers = lines(), consumers = lines(), errors = lines(), advice = h('p', {class: 'small muted'});

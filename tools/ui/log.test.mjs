@@ -1,0 +1,103 @@
+/**
+ * The page of the log: another level for a while, with the release binary, and filters that let nothing through.
+ */
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import {CHROMIUM, launch, without} from './browser.mjs';
+import {fixture} from './pages-fixture.mjs';
+import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
+
+const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
+/** @type {Awaited<ReturnType<typeof rs2rtc>>} */
+let server;
+/** @type {Awaited<ReturnType<typeof launch>>} */
+let chromium;
+before(async () => {
+    if (!skip) [server, chromium] = await Promise.all([rs2rtc('log: {level: info, webrtc: warn}\nstreams: {}\n'), launch()]);
+});
+after(async () => {
+    await chromium?.close();
+    await server?.stop();
+});
+
+/** @param {string} path @param {Record<string, string>} [headers] */
+async function open(path, headers = {}, base = server.url) {
+    const page = await chromium.browser.newPage();
+    await page.setExtraHTTPHeaders(headers);
+    await page.goto(`${base}${path}${path.includes('?') ? '&' : '?'}lang=en`);
+    return page;
+}
+/** @param {import('puppeteer-core').Page} page @param {RegExp} pattern */
+const says = (page, pattern, within = 'main') => page.waitForFunction((source, within) => new RegExp(source).test([...document.querySelectorAll(within)].filter(n => n.checkVisibility()).map(n => n.textContent).join('\n')), {polling: 20}, pattern.source, within);
+const levels = async () => (await (await fetch(`${server.url}api/rs/log/levels`)).json()).temporary;
+
+test('another level for a while: set by keyboard, told with its time, also after a reload, and ended', {skip}, async () => {
+    const page = await open('log.html');
+    await says(page, /^Server level: info, webrtc warn$/, 'main summary');
+    await page.focus('main summary');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    await page.select('main form select', 'rtsp');
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Change for now');
+    await page.keyboard.press('Enter');
+    await says(page, /rtsp: debug, 00:09:\d\d left/);
+    await says(page, /^Done$/, '.toast > span');
+    const [{module, level, left_ms: left}] = await levels();
+    assert.deepEqual([module, level, left > 500_000], ['rtsp', 'debug', true]);
+    await page.reload();
+    await says(page, /rtsp: debug, 00:0\d:\d\d left/);
+    assert.equal(await page.$eval('main details', n => n.open), false, 'it is told though the choice is folded');
+    await page.$$eval('main button', nodes => {
+        const end = nodes.find(one => one.textContent === 'Stop');
+        end?.focus();
+        end?.click();
+    });
+    await until(levels, list => !list.length);
+    await page.waitForFunction(() => !/00:\d\d:\d\d left/.test(document.querySelector('main')?.textContent ?? ''), {polling: 20});
+    assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'SUMMARY', 'the focus goes where it can be set again');
+    await page.close();
+});
+
+test('all modules at once, and who may only look', {skip}, async () => {
+    const page = await open('log.html');
+    await says(page, /^Server level/, 'main summary');
+    await page.$eval('main form', n => /** @type {HTMLFormElement} */ (n).requestSubmit());
+    await says(page, /All modules: debug, 00:/);
+    assert.deepEqual((await levels()).map((/** @type {any} */ one) => one.level), ['debug']);
+    const other = await open('log.html', {'X-Forwarded-For': '192.168.77.9'});
+    await says(other, /All modules: debug, 00:/);
+    await other.$eval('main form', n => /** @type {HTMLFormElement} */ (n).requestSubmit());
+    await says(other, /You may view but not change this/, '.toast');
+    await other.close();
+    await page.close();
+    await fetch(`${server.url}api/rs/log/levels`, {method: 'DELETE'});
+});
+
+test('a level that is over is not shown any more', {skip}, async () => {
+    let asked = 0;
+    const own = await fixture({base: '/', answers: {'GET api/rs/log/levels': () => ({level: 'info', modules: {}, known: ['rtsp'], temporary: asked++ ? [] : [{module: 'rtsp', level: 'trace', left_ms: 1}]})}});
+    const page = await open('log.html', {}, own.url);
+    await says(page, /rtsp: trace, /);
+    await own.until(() => asked > 1);
+    await page.waitForFunction(() => !/rtsp: trace/.test(document.querySelector('main')?.textContent ?? ''), {polling: 20});
+    await page.close();
+    own.close();
+});
+
+test('filters that let nothing through can be taken away; F follows and does not', {skip}, async () => {
+    const own = await fixture({base: '/'}), page = await open('log.html?level=error&q=nothing', {}, own.url);
+    await says(page, /No line matches/);
+    await page.$$eval('main button', nodes => nodes.find(one => one.textContent === 'Clear filter')?.click());
+    await says(page, /400 of 400 lines/);
+    assert.deepEqual([new URL(page.url()).search, await page.$$eval('.tools select, .tools input', nodes => nodes.map(n => /** @type {any} */ (n).value).join(''))], ['?lang=en', '']);
+    await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+    const follow = [];
+    for (let i = 0; i < 3; i++) {
+        follow.push(await page.$$eval('main button', nodes => nodes.find(one => one.textContent === 'Follow')?.getAttribute('aria-pressed')));
+        await page.keyboard.press('f');
+    }
+    assert.deepEqual(follow, ['true', 'false', 'true']);
+    await page.close();
+    own.close();
+});
