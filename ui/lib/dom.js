@@ -113,6 +113,17 @@ export class Keyed {
 }
 
 /**
+ * Shows a dialog, which goes when it is closed.
+ * @param {string} title @param {Kid[]} kids @param {Record<string, any>} [props] as of `h`
+ */
+export function openDialog(title, kids, props) {
+    const dialog = h('dialog', {class: 'box', 'aria-label': title, onclose: () => dialog.remove(), ...props}, h('h2', null, title), kids);
+    document.body.append(dialog);
+    dialog.showModal();
+    return dialog;
+}
+
+/**
  * Exactly one child of an element is reached by the Tab key, with the buttons and links in it; arrows go on from there.
  * @param {HTMLElement} parent
  * @returns {() => void} to be called when there are other children

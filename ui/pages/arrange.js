@@ -1,7 +1,7 @@
 /**
  * Arranging the grid: the buttons of a tile, and the name of a layout.
  */
-import {button, fill, h, say} from '../lib/dom.js';
+import {button, fill, h, openDialog, say} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {keepLayout, LONGEST} from '../lib/prefs.js';
 
@@ -33,8 +33,7 @@ export function arranger(place, actions) {
  */
 export function nameLayout(old, make, done) {
     const field = h('input', {value: old, maxlength: LONGEST, required: true, autofocus: true}), fault = h('p', {class: 'error', role: 'alert'});
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'layout-title', onclose: () => dialog.remove()}, h('h2', {id: 'layout-title'}, t('live.layoutSave').replace('…', '')),
-        h('form', {class: 'stack', method: 'dialog', onsubmit: (/** @type {Event} */ ev) => {
+    const dialog = openDialog(t('live.layoutSave').replace('…', ''), [h('form', {class: 'stack', method: 'dialog', onsubmit: (/** @type {Event} */ ev) => {
             ev.preventDefault();
             const name = field.value.trim();
             if (!name) return;
@@ -43,7 +42,5 @@ export function nameLayout(old, make, done) {
             dialog.close();
             done(layout);
         }}, h('label', {class: 'field'}, t('live.layoutName'), field), h('p', {class: 'muted small'}, t('live.layoutAbout')), fault,
-        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), h('button', {type: 'submit', class: 'primary'}, t('common.save')))));
-    document.body.append(dialog);
-    dialog.showModal();
+        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), h('button', {type: 'submit', class: 'primary'}, t('common.save'))))]);
 }

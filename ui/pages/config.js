@@ -3,7 +3,7 @@
  * versions come back with one click, and the server undoes an apply that nobody confirms. `?add=TEXT` opens with a change to review.
  */
 import {diff} from '../lib/diff.js';
-import {button, fill, h, say} from '../lib/dom.js';
+import {button, fill, h, openDialog, say} from '../lib/dom.js';
 import {dateTime, t} from '../lib/i18n.js';
 import {call, download, etag, explain, Feed, getJson} from '../lib/server.js';
 import {announce, bind, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
@@ -155,16 +155,14 @@ function concerns({path, change}, sessions) {
 async function openReview() {
     const [sessions] = await Promise.all([getJson('api/rs/sessions', {ended: '0'}).catch(() => null), runCheck(false)]);
     const text = editor.text, errors = (checked?.problems ?? []).filter(p => p.severity === 'error');
-    const dialog = h('dialog', {class: 'box wide', 'aria-labelledby': 'review-title', onclose: () => dialog.remove()}, h('h2', {id: 'review-title'}, t('config.review')),
+    const dialog = openDialog(t('config.review'), [
         text === saved ? h('p', {class: 'muted'}, t('config.same')) : difference(saved, text),
         Boolean(checked?.changes?.length) && h('ul', null, (checked?.changes ?? []).map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}${concerns(c, sessions?.sessions ?? [])}`))),
         checked?.restart_required?.length ? h('p', {class: 'state', data: {state: 'warn'}}, t('config.restart', {keys: checked.restart_required.join(', ')})) : null,
         errors.map(p => h('p', {class: 'state', data: {state: 'fail'}}, `${t('config.line', {line: String(p.line)})}: ${inWords(p)}`)),
         h('p', {class: 'muted small'}, t('config.confirmAbout')),
         h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.applyConfirm'), () => apply(text, dialog, true), {disabled: text === saved || checked?.valid === false}),
-            button(t('config.apply'), () => apply(text, dialog, false), {class: 'primary', disabled: text === saved || checked?.valid === false})));
-    document.body.append(dialog);
-    dialog.showModal();
+            button(t('config.apply'), () => apply(text, dialog, false), {class: 'primary', disabled: text === saved || checked?.valid === false}))], {class: 'box wide'});
 }
 
 /** @param {string} text @param {any} dialog @param {boolean} confirm undo it if nobody says that it is good */
@@ -229,20 +227,17 @@ function askToKeep(ms) {
     };
     const show = () => say(left, t('config.keepIn', {n: Math.max(0, Math.ceil((end - Date.now()) / 1000))}));
     const tick = window.setInterval(() => Date.now() > end + 1000 ? over() : show(), 500);
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'keep-title', oncancel: (/** @type {Event} */ ev) => ev.preventDefault(), onclose: () => settled ? dialog.remove() : dialog.showModal()}, h('h2', {id: 'keep-title'}, t('config.keepTitle')), left, h('p', {class: 'muted small'}, t('config.keepAbout')),
-        h('div', {class: 'row end'}, button(t('config.back'), () => answer('DELETE')), keep));
     show();
-    document.body.append(dialog);
-    dialog.showModal();
+    const dialog = openDialog(t('config.keepTitle'), [left, h('p', {class: 'muted small'}, t('config.keepAbout')), h('div', {class: 'row end'}, button(t('config.back'), () => answer('DELETE')), keep)],
+        {oncancel: (/** @type {Event} */ ev) => ev.preventDefault(), onclose: () => settled ? dialog.remove() : dialog.showModal()});
 }
 
 /** Somebody else has changed the file. @param {string} mine */
 async function conflict(mine) {
     const response = await call('GET', 'api/config').catch(() => null);
     const theirs = await response?.text() ?? '', base = saved;
-    const dialog = h('dialog', {class: 'box wide', 'aria-labelledby': 'conflict-title', onclose: () => dialog.remove()}, h('h2', {id: 'conflict-title'}, t('config.conflict')),
-        h('h3', null, t('config.theirs')), difference(base, theirs), h('h3', null, t('config.mine')), difference(base, mine),
-        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.takeTheirs'), () => take(theirs)), button(t('config.keepMine'), () => take(mine), {class: 'primary'})));
+    const dialog = openDialog(t('config.conflict'), [h('h3', null, t('config.theirs')), difference(base, theirs), h('h3', null, t('config.mine')), difference(base, mine),
+        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.takeTheirs'), () => take(theirs)), button(t('config.keepMine'), () => take(mine), {class: 'primary'}))], {class: 'box wide'});
     function take(/** @type {string} */ text) {
         saved = theirs;
         version = response ? etag(response) : version;
@@ -250,15 +245,13 @@ async function conflict(mine) {
         dialog.close();
         changed();
     }
-    document.body.append(dialog);
-    dialog.showModal();
 }
 
 /** @param {string} number */
 async function openVersion(number) {
     try {
         const text = await (await call('GET', `api/rs/config/versions/${encodeURIComponent(number)}`)).text();
-        const dialog = h('dialog', {class: 'box wide', 'aria-labelledby': 'version-title', onclose: () => dialog.remove()}, h('h2', {id: 'version-title'}, `#${number}`), difference(saved, text),
+        const dialog = openDialog(`#${number}`, [difference(saved, text),
             dirty && h('p', {class: 'state', data: {state: 'warn'}}, t('config.draftLost')),
             h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.restore'), async () => {
                 try {
@@ -273,9 +266,7 @@ async function openVersion(number) {
                 } catch (err) {
                     toast(explain(err));
                 }
-            }, {class: 'primary'})));
-        document.body.append(dialog);
-        dialog.showModal();
+            }, {class: 'primary'}))], {class: 'box wide'});
     } catch (err) {
         toast(explain(err));
     }

@@ -2,7 +2,7 @@
  * All addresses of a stream, with who can play each, ready to copy; and what can be done towards the camera: play a sound, publish.
  * `?src=NAME`.
  */
-import {button, fill, h, Keyed, moveFocus, refill, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, moveFocus, openDialog, refill, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
@@ -168,10 +168,7 @@ async function firstBytes(url) {
 /** @param {import('../lib/urls.js').Place} place */
 async function code(place) {
     const {qr} = await import('../lib/qr.js');
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'qr-title', onclose: () => dialog.remove()}, h('h2', {id: 'qr-title'}, t(`link.${place.key}`)), qr(place.url, place.url),
-        h('code', null, place.url), h('form', {method: 'dialog', class: 'row end'}, h('button', {class: 'primary'}, t('common.close'))));
-    document.body.append(dialog);
-    dialog.showModal();
+    openDialog(t(`link.${place.key}`), [qr(place.url, place.url), h('code', null, place.url), h('form', {method: 'dialog', class: 'row end'}, h('button', {class: 'primary'}, t('common.close')))]);
 }
 
 /**

@@ -2,7 +2,7 @@
  * The log: loaded once, then as it is written. Filters are in the address (`?level=`, `?module=`, `?stream=`, `?q=`), repeated lines are folded, and
  * only what is on the screen is in the document.
  */
-import {button, fill, h, say} from '../lib/dom.js';
+import {button, fill, h, openDialog, say} from '../lib/dom.js';
 import {clock, t} from '../lib/i18n.js';
 import {LEVELS, LogList} from '../lib/loglist.js';
 import {call, download, explain, Feed, Gatherer} from '../lib/server.js';
@@ -150,12 +150,9 @@ function setFollow(on) {
 /** @param {import('../lib/loglist.js').Line} line */
 function open(line) {
     const {level, time, at, message, ...rest} = line.fields;
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'line-title', onclose: () => dialog.remove()}, h('h2', {id: 'line-title', tabindex: '-1', autofocus: true}, [line.level, line.module].filter(Boolean).join(' · ')),
-    h('p', {class: 'mono'}, message ?? line.message), h('dl', {class: 'pairs small'},
+    const dialog = openDialog([line.level, line.module].filter(Boolean).join(' · '), [h('p', {class: 'mono', tabindex: '-1', autofocus: true}, message ?? line.message), h('dl', {class: 'pairs small'},
         h('dt', null, t('log.time')), h('dd', {class: 'mono'}, line.at ? new Date(line.at).toISOString() : '–'), Object.entries(rest).map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, typeof value === 'string' ? value : JSON.stringify(value))])),
-    h('div', {class: 'row end'}, button(t('common.copyJson'), () => copied(JSON.stringify(line.fields)), {icon: 'copy'}), button(t('common.close'), () => dialog.close(), {class: 'primary'})));
-    document.body.append(dialog);
-    dialog.showModal();
+    h('div', {class: 'row end'}, button(t('common.copyJson'), () => copied(JSON.stringify(line.fields)), {icon: 'copy'}), button(t('common.close'), () => dialog.close(), {class: 'primary'}))]);
 }
 
 function clear() {

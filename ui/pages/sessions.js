@@ -2,7 +2,7 @@
  * Who watches, how sure the server is of that, who has left, why, and how long it took until the camera was free: the list is
  * loaded again when something happens. `?reason=` filters.
  */
-import {button, fill, h, Keyed, moveFocus, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, moveFocus, openDialog, say} from '../lib/dom.js';
 import {duration, has, orderOf, t} from '../lib/i18n.js';
 import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
 import {agentName} from '../lib/streams.js';
@@ -202,10 +202,7 @@ async function tryIt() {
     const choice = h('select', {'aria-label': t('sessions.stream')}, names.sort(orderOf(names)).map(name => h('option', {value: name}, name)));
     const result = h('p', {role: 'status', class: 'muted'}, t('sessions.tryAbout'));
     const run = button(t('sessions.tryRun'), measure, {class: 'primary', icon: 'play'});
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'try-title', onclose: () => dialog.remove()}, h('h2', {id: 'try-title'}, t('sessions.try')),
-        h('label', {class: 'field'}, t('sessions.stream'), choice), result, h('div', {class: 'row end'}, button(t('common.close'), () => dialog.close()), run));
-    document.body.append(dialog);
-    dialog.showModal();
+    const dialog = openDialog(t('sessions.try'), [h('label', {class: 'field'}, t('sessions.stream'), choice), result, h('div', {class: 'row end'}, button(t('common.close'), () => dialog.close()), run)]);
 
     async function measure() {
         run.disabled = true;

@@ -2,7 +2,7 @@
  * What is around every page: the ways to the others, the title, language and theme, the state of the connection, and the
  * one place where something is said. Below 900 px the ways are a bar at the bottom. At the end: the keys of the pages, and their list.
  */
-import {button, fill, h, icon, say} from '../lib/dom.js';
+import {button, fill, h, icon, openDialog, say} from '../lib/dom.js';
 import {ago, language, LANGUAGES, setLanguage, t} from '../lib/i18n.js';
 import {recall, remember, setTheme, theme} from '../lib/prefs.js';
 import {copyText, endSession, explain} from '../lib/server.js';
@@ -74,8 +74,7 @@ export function shell({page, title, of, back}) {
                 return node;
             }), more),
         h('div', {class: 'page'},
-            header,
-            banner, main, live));
+            header, banner, main, live));
     document.body.dataset.page = page;
     return {main, tools, heading};
 }
@@ -207,11 +206,8 @@ export function ask({title, body, yes, danger, onyes}) {
         await onyes();
         dialog.close();
     };
-    const dialog = h('dialog', {class: 'box', 'aria-labelledby': 'ask-title', onclose: () => dialog.remove()}, h('h2', {id: 'ask-title'}, title),
-        h('form', {class: 'stack', method: 'dialog', onsubmit: answer}, body,
-            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), h('button', {class: danger ? 'danger' : 'primary'}, h('span', null, yes)))));
-    document.body.append(dialog);
-    dialog.showModal();
+    const dialog = openDialog(title, [h('form', {class: 'stack', method: 'dialog', onsubmit: answer}, body,
+        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), h('button', {class: danger ? 'danger' : 'primary'}, h('span', null, yes))))]);
     return dialog;
 }
 
@@ -295,12 +291,9 @@ function help() {
         if (before) rows.delete(before);
         rows.set(before ? `${before} ${name}` : name, text);
     }
-    const dialog = h('dialog', {class: 'box keys', 'aria-labelledby': 'keys-title', onclose: () => dialog.remove()},
-        h('h2', {id: 'keys-title'}, t('keys.title')),
+    openDialog(t('keys.title'), [
         h('dl', {class: 'pairs'}, [...rows].map(([keys, text]) => [h('dt', null, inShort(keys).split(' ').map(k => k === '–' ? '– ' : [h('kbd', null, k), ' '])), h('dd', null, text)])),
         h('label', {class: 'check'}, h('input', {type: 'checkbox', checked: lettersOn(),
             onchange: (/** @type {any} */ ev) => remember('letters', ev.target.checked)}), t('keys.letters')),
-        h('form', {method: 'dialog', class: 'row end'}, h('button', {class: 'primary'}, t('common.close'))));
-    document.body.append(dialog);
-    dialog.showModal();
+        h('form', {method: 'dialog', class: 'row end'}, h('button', {class: 'primary'}, t('common.close')))], {class: 'box keys'});
 }
