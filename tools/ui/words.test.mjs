@@ -76,13 +76,13 @@ test('the port of the media is the one that the server offers', () => {
 test('the state of a stream', () => {
     const idle = {url: 'rtsp://192.168.1.64/x'};
     const live = {id: 5, format_name: 'rtsp', receivers: [{codec: {codec_name: 'h264'}}, {codec: {codec_name: 'aac'}}]};
-    assert.deepEqual(describe({producers: [idle], consumers: null}), {state: 'idle', detail: idle.url, viewers: 0});
+    assert.deepEqual(describe({producers: [idle], consumers: null}), {state: 'idle', viewers: 0});
     assert.deepEqual(
         describe({producers: [idle, live], consumers: [{format_name: 'webrtc'}, {format_name: 'preload'}]}),
-        {state: 'live', detail: 'rtsp H264 + AAC', viewers: 1},
+        {state: 'live', viewers: 1},
     );
     assert.equal(describe({producers: [idle], consumers: [{format_name: 'webrtc'}]}).state, 'starting');
-    assert.equal(describe({producers: [{...idle, error: 'refused'}], consumers: null}).detail, 'refused');
+    assert.equal(describe({producers: [{...idle, error: 'refused'}], consumers: null}).state, 'failed');
     assert.equal(describe({producers: null, consumers: null}).state, 'idle');
     assert.deepEqual(codecsOf({producers: [{receivers: [{codec: {codec_name: 'opus', codec_type: 'audio'}}, {codec: {codec_name: 'hevc', codec_type: 'video'}}]}], consumers: null}), ['H265', 'Opus']);
 });

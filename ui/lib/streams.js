@@ -19,7 +19,6 @@ const TELL_EVERY = 250;
  * @property {'idle'|'dialling'|'live'|'lingering'|'warm'|'retrying'|'failed'|'queued'} state
  * @property {number} since when the state began, as of `Date.now()`
  * @property {number} viewers
- * @property {string} detail what it is, in short
  * @property {string} error why it failed
  * @property {string} kind class of the failure
  * @property {number} retryAt when it is tried again; 0: not by itself
@@ -36,7 +35,6 @@ export class Streams extends EventTarget {
     loaded = false;
     /** Why the last load failed. @type {unknown} */
     problem = null;
-    loadedAt = 0;
     #loads = new Gatherer(() => this.#load());
     /** @type {Map<string, {at: number, in: number, out: number}>} */
     #bytes = new Map();
@@ -82,7 +80,6 @@ export class Streams extends EventTarget {
             const json = await getJson('api/streams');
             this.problem = null;
             this.loaded = true;
-            this.loadedAt = Date.now();
             // The feed may wait for much longer until it tries again.
             if (this.feed.boot) this.feed.now();
             for (const name of this.all.keys()) if (!Object.hasOwn(json, name)) this.all.delete(name);
@@ -115,7 +112,7 @@ export class Streams extends EventTarget {
     #entry(name) {
         let entry = this.all.get(name);
         if (!entry) {
-            entry = {name, json: {producers: null, consumers: null}, state: 'idle', since: Date.now(), viewers: 0, detail: '', error: '', kind: '',
+            entry = {name, json: {producers: null, consumers: null}, state: 'idle', since: Date.now(), viewers: 0, error: '', kind: '',
                 retryAt: 0, released: null, bitsIn: 0, bitsOut: 0, history: [], errors: []};
             this.all.set(name, entry);
         }
@@ -127,7 +124,6 @@ export class Streams extends EventTarget {
         const entry = this.#entry(name), now = describe(json), consumers = json.consumers ?? [];
         entry.json = json;
         entry.viewers = now.viewers;
-        entry.detail = now.detail;
         const warm = consumers.some(c => c.format_name === 'preload');
         const pushing = (json.producers ?? []).some(p => p.format_name && !p.source && p.url === 'external');
         // A failure from before this page; what the events tell is fresher.
@@ -241,24 +237,10 @@ export const hint = kind => has(`hint.${kind}`) ? t(`hint.${kind}`) : '';
 /** Consumers nobody watches. */
 const NOT_VIEWERS = ['preload', 'probe'];
 
-/**
- * @param {Stream} stream
- * @returns {{state: 'live'|'failed'|'starting'|'idle', detail: string, viewers: number}}
- */
+/** @param {Stream} stream @returns {{state: 'live'|'failed'|'starting'|'idle', viewers: number}} */
 export function describe(stream) {
-    const producers = stream.producers ?? [];
-    const viewers = (stream.consumers ?? []).filter(c => !NOT_VIEWERS.includes(c.format_name ?? '') && !isTalkOnly(c)).length;
-    const live = producers.filter(isConnected);
-    if (live.length) {
-        const codecs = live.flatMap(p => (p.receivers ?? []).map(r => codecName(r.codec?.codec_name)));
-        const detail = [live[0].format_name ?? live[0].protocol ?? '', [...new Set(codecs)].filter(Boolean).join(' + ')];
-        return {state: 'live', detail: detail.filter(Boolean).join(' '), viewers};
-    }
-    const failed = producers.find(p => p.error);
-    if (failed) return {state: 'failed', detail: failed.error ?? '', viewers};
-    if (viewers) return {state: 'starting', detail: '', viewers};
-    const source = producers[0]?.url ?? producers[0]?.source ?? '';
-    return {state: 'idle', detail: source, viewers};
+    const producers = stream.producers ?? [], viewers = (stream.consumers ?? []).filter(c => !NOT_VIEWERS.includes(c.format_name ?? '') && !isTalkOnly(c)).length;
+    return {state: producers.some(isConnected) ? 'live' : producers.some(p => p.error) ? 'failed' : viewers ? 'starting' : 'idle', viewers};
 }
 
 /** Names of the API, and of people. @type {Record<string, string>} */
@@ -267,11 +249,7 @@ const CODECS = {HEVC: 'H265', PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU', OPUS: 'Opus'}
 /** The name of a codec as it is known to people. @param {string} [name] of the API */
 export const codecName = (name = '') => CODECS[name.toUpperCase()] ?? name.toUpperCase();
 
-/**
- * The codecs that come from the camera, pictures before sound.
- * @param {Stream} stream
- * @returns {string[]} names for people, each once
- */
+/** The codecs that come from the camera, pictures before sound. @param {Stream} stream @returns {string[]} names for people, each once */
 export function codecsOf(stream) {
     const codecs = (stream.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
     codecs.sort((a, b) => Number(b.codec_type === 'video') - Number(a.codec_type === 'video'));
@@ -290,10 +268,5 @@ export const hasLoudspeaker = stream => (stream.producers ?? []).some(p => (p.me
 /** @param {Connection} consumer */
 const isTalkOnly = consumer => Boolean(consumer.receivers?.length) && !consumer.senders?.length;
 
-/**
- * A source that is not connected is only its address.
- * @param {Connection} producer
- */
-function isConnected(producer) {
-    return Boolean(producer.id || producer.format_name || producer.medias || producer.bytes_recv);
-}
+/** A source that is not connected is only its address. @param {Connection} producer */
+const isConnected = producer => Boolean(producer.id || producer.format_name || producer.medias || producer.bytes_recv);
