@@ -246,6 +246,12 @@ export function describe(stream) {
 /** Names of the API, and of people. @type {Record<string, string>} */
 const CODECS = {HEVC: 'H265', PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU', OPUS: 'Opus'};
 
+/** Ways to carry a stream. @type {Record<string, string>} */
+const WAYS = {webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', rtsp: 'RTSP', mjpeg: 'MJPEG', mp4: 'MP4', mpegts: 'MPEG-TS', flv: 'FLV'};
+
+/** Their names for people; others have their own. @param {string} format of the API, or a mode of the player */
+export const wayName = format => WAYS[format.split('/')[0]] ?? format;
+
 /** The name of a codec as it is known to people. @param {string} [name] of the API */
 export const codecName = (name = '') => CODECS[name.toUpperCase()] ?? name.toUpperCase();
 

@@ -7,7 +7,7 @@ import {duration, language, number, rate, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
 import {address, download, explain, Feed} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
-import {chip, codecName, hasLoudspeaker, Streams} from '../lib/streams.js';
+import {chip, codecName, hasLoudspeaker, Streams, wayName} from '../lib/streams.js';
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, listed, notice, shell, toast, watch} from '../shell/shell.js';
 import {qualityOf} from './quality.js';
@@ -21,7 +21,8 @@ const PAUSE_KEEPS = 5000, DOUBLE = 300;
 /** Ways in the order of their keys, and what each asks of the player. */
 const MODES = {auto: 'webrtc,mse,hls,mjpeg', webrtc: 'webrtc', mse: 'mse', hls: 'hls', mjpeg: 'mjpeg'};
 /** @typedef {keyof typeof MODES} Mode */
-const TITLES = {auto: t('camera.auto'), webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', mjpeg: 'MJPEG', mp4: 'MP4'};
+/** @param {string} mode */
+const modeName = mode => mode === 'auto' ? t('camera.auto') : wayName(mode);
 
 const {main, tools} = shell({page: 'live', title: t('camera.title'), of: name || t('camera.title'), back: {href: './', text: t('camera.back')}});
 const feed = new Feed('streams,sessions');
@@ -46,7 +47,7 @@ const viewers = h('span'), watching = h('dl', {class: 'pairs', hidden: true}, h(
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
 const modes = h('fieldset', {class: 'modes'}, h('legend', null, t('camera.mode')), Object.keys(MODES).map((one, i) => h('label', null,
-    h('input', {type: 'radio', name: 'mode', value: one, checked: one === mode, 'aria-keyshortcuts': String(i), onchange: () => pin(/** @type {Mode} */ (one))}), h('span', null, TITLES[/** @type {Mode} */ (one)]))));
+    h('input', {type: 'radio', name: 'mode', value: one, checked: one === mode, 'aria-keyshortcuts': String(i), onchange: () => pin(/** @type {Mode} */ (one))}), h('span', null, modeName(one)))));
 const pinned = h('p', {class: 'muted small'});
 /** The first stream waits for the list of all. */
 let waits = false;
@@ -158,7 +159,7 @@ function explainWhy() {
     const of = (/** @type {string} */ kind) => [...new Set(tracks.filter(c => c.codec_type === kind).map(c => codecName(c.codec_name)))];
     const video = of('video'), audio = of('audio');
     if (playedMode) {
-        const way = TITLES[/** @type {Mode} */ (playedMode)] + (last.path && playedMode === 'webrtc' ? `/${last.path}` : player?.overHTTP ? '/HTTP' : '');
+        const way = wayName(playedMode) + (last.path && playedMode === 'webrtc' ? `/${last.path}` : player?.overHTTP ? '/HTTP' : '');
         const carried = [playedMode === 'mjpeg' ? '' : last.codec ?? video[0], last.size].filter(Boolean).join(' ');
         parts.push(t('why.played', {what: carried || t('why.picture'), way}));
         const sound = codecName(last.audio);
@@ -167,17 +168,17 @@ function explainWhy() {
     } else {
         parts.push(t(!player ? 'camera.stopped' : player.phase === 'failed' || player.phase === 'retrying' ? 'why.nothing' : 'why.waiting'));
     }
-    if (mode !== 'auto') parts.push(t('why.pinned', {way: TITLES[mode]}));
+    if (mode !== 'auto') parts.push(t('why.pinned', {way: wayName(mode)}));
     if (!able.webrtc) parts.push(t('why.noWebrtc'));
     if (video.includes('H265')) {
         if (!able.h265.webrtc) parts.push(t('why.noH265rtc'));
         if (!able.h265.mse) parts.push(t('why.noH265mse'));
     }
-    for (const [way, text] of Object.entries(refused)) if (way !== playedMode) parts.push(t('why.refused', {way: TITLES[/** @type {Mode} */ (way)], text: text.split('\n')[0]}));
+    for (const [way, text] of Object.entries(refused)) if (way !== playedMode) parts.push(t('why.refused', {way: wayName(way), text: text.split('\n')[0]}));
     // Chinese full stops have their own space.
     say(why, parts.join(language === 'zh' ? '' : ' '));
     const unknown = mode === 'auto' && asked && !Object.hasOwn(MODES, asked);
-    say(pinned, unknown ? t('camera.noMode', {mode: asked}) : mode === 'auto' ? t('camera.autoAbout') : t('camera.pinned', {way: TITLES[mode]}));
+    say(pinned, unknown ? t('camera.noMode', {mode: asked}) : mode === 'auto' ? t('camera.autoAbout') : t('camera.pinned', {way: wayName(mode)}));
 }
 
 /** @type {import('../lib/stats.js').Figures} */

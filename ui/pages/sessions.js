@@ -5,7 +5,7 @@
 import {button, fill, h, Keyed, moveFocus, openDialog, say} from '../lib/dom.js';
 import {duration, has, orderOf, t} from '../lib/i18n.js';
 import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
-import {agentName} from '../lib/streams.js';
+import {agentName, wayName} from '../lib/streams.js';
 import {kindOf, lanes} from '../lib/svg.js';
 import {bind, copied, empty, failed, kick, notice, shell, toast, watch} from '../shell/shell.js';
 
@@ -69,10 +69,6 @@ setInterval(() => document.hidden || show(), 1000);
 
 /** Words for why somebody left; the code itself stays visible. @param {string|null} reason */
 const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
-/** Ways of watching as people call them; others have their own names. @type {Record<string, string>} */
-const WAYS = {webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', rtsp: 'RTSP', mjpeg: 'MJPEG', mp4: 'MP4', mpegts: 'MPEG-TS', flv: 'FLV'};
-/** @param {string} format */
-const way = format => WAYS[format.split('/')[0]] ?? format;
 /** @param {Session} s */
 const total = s => s.detect_ms === null && s.release_ms === null ? null : (s.detect_ms ?? 0) + (s.release_ms ?? 0);
 const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key, row => row.detail ? detail(row.left) : line(row.session, row.left)));
@@ -100,7 +96,7 @@ function line(first, left) {
             shown = key;
             say(cells[0], [agentName(s.user_agent), s.remote?.replace(/ .*/, '').replace(/:\d+$/, '')].filter(Boolean).join(' ') || `#${s.id}`);
             cells[0].title = [s.remote, s.user_agent].filter(Boolean).join('\n');
-            say(cells[2], s.publishes ? t('sessions.publishes', {format: way(s.format ?? 'webrtc')}) : way(s.format ?? '–'));
+            say(cells[2], s.publishes ? t('sessions.publishes', {format: wayName(s.format ?? 'webrtc')}) : wayName(s.format ?? '–'));
             cells[2].title = s.format ?? '';
             state.dataset.state = s.state;
             say(state, t(`session.${s.state}`));

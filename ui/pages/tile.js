@@ -4,12 +4,10 @@
 import {button, h, icon, say, setIcon} from '../lib/dom.js';
 import {ago, rate, t} from '../lib/i18n.js';
 import {chooseQuality} from '../lib/prefs.js';
-import {chip, stateText} from '../lib/streams.js';
+import {chip, stateText, wayName} from '../lib/streams.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 
-/** @type {Record<string, string>} */
-const MODES = {webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', mp4: 'MP4', mjpeg: 'MJPEG'};
 /** Milliseconds between still pictures of a tile that has to save power. */
 const STILL_EVERY = 1000;
 /** States of a camera that runs anyway. */
@@ -165,7 +163,7 @@ export class Tile {
         const playing = this.#on, name = entry.name;
         entry = this.grid.entry(playing ? this.#source : this.source) ?? entry;
         this.#chip.show(entry);
-        const mode = MODES[this.playing?.mode ?? ''] ?? '';
+        const mode = wayName(this.playing?.mode ?? '');
         say(this.about, playing ? [mode, entry.bitsIn ? rate(entry.bitsIn) : ''].filter(Boolean).join(' ') : '');
         const failed = entry.state === 'failed' || entry.state === 'retrying';
         this.#failed = failed;
