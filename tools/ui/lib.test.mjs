@@ -9,7 +9,7 @@ import {parse} from '../../ui/lib/hls.js';
 import {lineOf, LogList} from '../../ui/lib/loglist.js';
 import {compose, schemeOf, split, suggest} from '../../ui/lib/source.js';
 import {boundTo, isLocal, places, seenAs, snippets} from '../../ui/lib/urls.js';
-import {children, describe, lookup, parents, pathOf, values} from '../../ui/lib/yaml-path.js';
+import {children, describe, lineOfKey, lookup, parents, pathOf, values} from '../../ui/lib/yaml-path.js';
 
 test('the budget: first ones play, exempt ones always, less when frames are dropped, more while none are', () => {
     const budget = new Budget(), tiles = Array.from({length: 8}, (_, i) => ({cost: UNKNOWN, exempt: i === 7}));
@@ -72,6 +72,20 @@ test('places in a configuration', () => {
     assert.equal(lookup(schema, ['streams', 'any'])?.type, 'string');
     assert.equal(lookup(schema, ['nothing']), null);
     assert.match(describe(lookup(schema, ['api', 'on'])), /Is it on\nboolean\n= true/);
+});
+
+test('the line of a stream, whatever its name is', () => {
+    // As the server writes them, and by hand.
+    const names = {door: 'door', 'a:b': 'a:b', 'a#b': 'a#b', 'a: b': "'a: b'", 'a #b': "'a #b'", '-x': '-x', "it's": "it's", "'q'": "'''q'''", '"q"': "'\"q\"'", 'a\nb"': '"a\\nb\\""', on: '"on"', 'two words': 'two words',
+        '<img src=x onerror=1>"\'&?#/空格😀': '<img src=x onerror=1>"\'&?#/空格😀', '[x]': "'[x]'", 1984: '"1984"'};
+    for (const [name, key] of Object.entries(names)) {
+        const text = `# streams:\n#   ${key}: no\npreload:\n  ${key}: video\nstreams:\n  other:\n    ${key}: no\n  ${key}: rtsp://host:554/x#video=h264\n  last:\n    - rtsp://host/y\n`;
+        assert.equal(lineOfKey(text, ['streams', name]), 8, name);
+        assert.equal(lineOfKey(text.replaceAll('\n', '\r\n'), ['streams', 'last']), 9);
+    }
+    assert.equal(lineOfKey('streams:\n  door: x\n', ['streams', 'gate']), 0);
+    assert.equal(lineOfKey('streams: {door: x}\n', ['streams', 'door']), 0, 'not in block style');
+    assert.equal(lineOfKey('', ['streams', '']), 0);
 });
 
 test('lines of the log: module, fields, folding, filters', () => {

@@ -3,12 +3,22 @@
  * block style that configurations are written in, and silent where it is not sure.
  */
 
+/** What a key is called. @param {string} raw as it is written */
+function nameOf(raw) {
+    if (raw.startsWith('\'')) return raw.slice(1, -1).replaceAll('\'\'', '\'');
+    if (!raw.startsWith('"')) return raw;
+    try {
+        return JSON.parse(raw);
+    } catch {
+        // An escape that JSON does not have.
+        return raw.slice(1, -1);
+    }
+}
+
 /** The key of a line and its indentation; `null` for a line without one. @param {string} line */
 function keyOf(line) {
-    const found = /^(\s*)(?:- )?("(?:[^"\\]|\\.)*"|'[^']*'|[^\s#:'"-][^:#]*?)\s*:(?:\s|$)/.exec(line);
-    if (!found) return null;
-    const raw = found[2];
-    return {indent: found[1].length, key: raw.startsWith('"') || raw.startsWith('\'') ? raw.slice(1, -1) : raw};
+    const found = /^(\s*)(?:- )?("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?:[^\s#:'"-]|[:-](?=\S))(?:[^:#]|:(?=\S)|(?<=\S)#)*?)\s*:(?:\s|$)/.exec(line);
+    return found && {indent: found[1].length, key: nameOf(found[2])};
 }
 
 /**
@@ -36,6 +46,12 @@ export function parents(lines, index, indent) {
 export function pathOf(lines, index) {
     const found = keyOf(lines[index] ?? '');
     return found && [...parents(lines, index, found.indent), found.key];
+}
+
+/** The number of the line with a key, from 1 on; 0: it is not there in block style. @param {string} text @param {string[]} path */
+export function lineOfKey(text, path) {
+    const lines = text.split('\n'), whole = JSON.stringify(path);
+    return 1 + lines.findIndex((line, i) => keyOf(line)?.key === path.at(-1) && JSON.stringify(pathOf(lines, i)) === whole);
 }
 
 /**

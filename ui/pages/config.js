@@ -1,11 +1,12 @@
 /**
- * The configuration: the server checks while one writes, shows what would change, and puts it in force without a restart; earlier
- * versions come back with one click, and the server undoes an apply that nobody confirms. `?add=TEXT` opens with a change to review.
+ * The configuration: the server checks while one writes, shows what would change, and puts it in force without a restart; earlier versions come back with one
+ * click, and the server undoes an apply that nobody confirms. `?add=TEXT` opens with a change to review, `?stream=NAME` at a stream.
  */
 import {diff} from '../lib/diff.js';
 import {button, fill, h, openDialog, say} from '../lib/dom.js';
 import {dateTime, t} from '../lib/i18n.js';
 import {call, download, etag, explain, Feed, getJson} from '../lib/server.js';
+import {lineOfKey} from '../lib/yaml-path.js';
 import {announce, bind, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 /** Milliseconds without a key until the text is checked, and seconds that a change waits to be confirmed. */
@@ -49,8 +50,9 @@ async function load() {
     const readonly = !version && response.status !== 404;
     if (!editor) {
         editor = await makeEditor(saved, schema, readonly);
-        const add = new URLSearchParams(location.search).get('add');
+        const asked = new URLSearchParams(location.search), add = asked.get('add'), line = lineOfKey(saved, ['streams', asked.get('stream') ?? '']);
         if (add) editor.text = `${saved.trimEnd()}\n${add}\n`;
+        if (line) editor.goTo(line);
     } else {
         editor.text = saved;
     }
