@@ -229,8 +229,8 @@ export const hint = kind => has(`hint.${kind}`) ? t(`hint.${kind}`) : '';
 
 /**
  * @typedef {{id?: number, url?: string, source?: string, error?: string, error_kind?: string, format_name?: string, protocol?: string,
- *     remote_addr?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number, senders?: object[]}} Connection
- * @typedef {{codec_name?: string, codec_type?: string}} Codec
+ *     remote_addr?: string, user_agent?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number, senders?: {codec?: Codec}[], bytes_send?: number}} Connection
+ * @typedef {{codec_name?: string, codec_type?: string, profile?: string, level?: number, sample_rate?: number}} Codec
  * @typedef {{producers: Connection[]|null, consumers: Connection[]|null}} Stream
  */
 

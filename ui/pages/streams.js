@@ -3,11 +3,12 @@
  * each. `?q=` and `?state=` filter, `?sort=` sorts.
  */
 import {button, fill, h, Keyed, moveFocus, refill, say} from '../lib/dom.js';
-import {bytes, clock, duration, rate, t} from '../lib/i18n.js';
+import {duration, rate, t} from '../lib/i18n.js';
 import {address, call, endSession, etag, explain, Feed, getJson} from '../lib/server.js';
-import {chip, codecsOf, hint, orderOf, Streams} from '../lib/streams.js';
+import {chip, codecsOf, orderOf, Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
 import {ask, bind, empty, listed, noCameras, shell, toast, watch} from '../shell/shell.js';
+import {aboutStream} from './about.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 
@@ -109,47 +110,19 @@ function line(first) {
 
 /** @param {Entry} first */
 function detail(first) {
-    const {name} = first, about = h('div', {class: 'stack'}), again = button(t('common.retryNow'), () => act(() => retry(name)), {class: 'primary'});
+    const {name} = first, again = button(t('common.retryNow'), () => act(() => retry(name)), {class: 'primary'});
     const actions = h('div', {class: 'row'},
         h('a', {class: 'button', href: address('camera.html', {src: name})}, t('keys.open')), h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')),
         h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {stream: name})}, t('nav.log')),
         again, button(t('streams.warm'), () => act(() => warm([name]))), button(t('streams.kick'), () => act(() => kick(name))),
         button(t('streams.delete', {n: 1}), () => remove([name]), {icon: 'trash', class: 'danger'}));
-    const producers = lines(), consumers = lines(), errors = lines(), advice = h('p', {class: 'small muted'});
-    const failures = h('section', null, h('h2', null, t('streams.errors')), errors.node, advice);
-    fill(about, h('div', {class: 'pair'}, h('section', null, h('h2', null, t('net.producers')), producers.node), h('section', null, h('h2', null, t('net.consumers')), consumers.node)), failures);
-    const connections = (/** @type {any[]|null} */ list, /** @type {string} */ key) => (list ?? []).map(c => [
-        [c.format_name, c.protocol, c.remote_addr ?? c.url ?? c.source, c.user_agent].filter(Boolean).join(' · '), bytes(c[key])]);
+    const about = aboutStream();
     return {
-        node: h('tr', {class: 'detail'}, h('td', {colspan: COLUMNS.length + 2}, h('div', {class: 'stack'}, actions, about))),
+        node: h('tr', {class: 'detail'}, h('td', {colspan: COLUMNS.length + 2}, h('div', {class: 'stack'}, actions, about.node))),
         /** @param {{entry: Entry}} row */
         update({entry}) {
-            // Who comes later knows only what is wrong now.
-            const told = entry.errors.length || !entry.error ? entry.errors : [{at: 0, error: entry.error}];
             again.hidden = !['failed', 'retrying'].includes(entry.state);
-            producers.show(connections(entry.json.producers, 'bytes_recv'));
-            consumers.show(connections(entry.json.consumers, 'bytes_send'));
-            errors.show(told.map(e => [[e.at ? clock(e.at) : '', e.error].filter(Boolean).join(' '), '']));
-            failures.hidden = !told.length;
-            say(advice, hint(entry.kind));
-        },
-    };
-}
-
-/** A list that is drawn anew only where it says something else: what a visitor has selected in it stays. */
-function lines() {
-    const list = h('ul', {class: 'small'}), none = h('p', {class: 'muted'}, '–');
-    const items = new Keyed(list, ([text, , nth]) => `${nth} ${text}`, ([text]) => {
-        const end = h('span');
-        return {node: h('li', null, text, end), update: ([, number]) => say(end, number && ` · ${number}`)};
-    });
-    return {
-        node: h('div', null, list, none),
-        /** @param {string[][]} all text, and a number that changes */
-        show(all) {
-            items.show(all.map(([text, number], i) => [text, number, all.slice(0, i).filter(one => one[0] === text).length]));
-            list.hidden = !all.length;
-            none.hidden = all.length > 0;
+            about.show(entry);
         },
     };
 }
