@@ -1,0 +1,215 @@
+/**
+ * What can be done with the picture of a camera: pause, sound, a snapshot, a window of its own, the whole screen; below, talking, and which of two streams plays.
+ */
+import {button, h, say, setIcon} from '../lib/dom.js';
+import {t} from '../lib/i18n.js';
+import {chooseQuality, NARROW, pairs, recall, remember} from '../lib/prefs.js';
+import {download, explain} from '../lib/server.js';
+import {Talk} from '../lib/talk.js';
+import {bind, toast} from '../shell/shell.js';
+
+/** Milliseconds that a pause keeps the camera, between the two taps for the full screen, and between the two presses that keep the microphone open. */
+const PAUSE_KEEPS = 5000, TAPS = 300, PRESSES = 400;
+
+/**
+ * @param {string} name of the stream
+ * @param {import('./camera.js').View} view
+ * @param {{stage: HTMLElement, talk: ReturnType<typeof talking>, start: () => void, stop: () => void}} page
+ */
+export function controlsOf(name, view, {stage, talk, start, stop}) {
+    const video = () => /** @type {HTMLVideoElement|undefined} */ (view.player?.video);
+    let pausing = 0;
+    const pause = () => {
+        const now = video();
+        if (!now) return start();
+        // Motion JPEG has no pause.
+        if (view.played === 'mjpeg') return stop();
+        if (now.paused) now.play().catch(() => {});
+        else {
+            now.pause();
+            pausing = window.setTimeout(stop, PAUSE_KEEPS);
+        }
+    };
+    const mute = () => {
+        const now = video();
+        if (now) now.muted = !now.muted;
+    };
+    const full = () => document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen?.();
+    const pip = async () => {
+        try {
+            if (document.pictureInPictureElement) await document.exitPictureInPicture();
+            else await video()?.requestPictureInPicture();
+        } catch (err) {
+            toast(explain(err));
+        }
+    };
+    const snapshot = () => save(view.player?.shown, name);
+    let tapped = 0;
+    stage.addEventListener('touchend', (/** @type {TouchEvent} */ ev) => {
+        // Not the end of a scroll; and the browser's own controls would jump.
+        if (!ev.cancelable || ev.touches.length || /** @type {Element} */ (ev.target).closest('button')) return;
+        const again = ev.timeStamp - tapped < TAPS;
+        tapped = again ? 0 : ev.timeStamp;
+        if (!again) return;
+        ev.preventDefault();
+        full();
+    });
+
+    const sound = button(t('tile.sound'), mute, {icon: 'sound', bare: true, key: 'M'}), pauses = button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'});
+    const volume = h('input', {type: 'range', min: '0', max: '1', step: '0.05', oninput: () => {
+        const now = video();
+        if (now) Object.assign(now, {volume: volume.valueAsNumber, muted: !volume.valueAsNumber});
+    }});
+    const showSound = () => {
+        const now = video(), muted = now?.muted ?? true;
+        sound.setAttribute('aria-pressed', String(!muted));
+        setIcon(sound, muted ? 'mute' : 'sound');
+        volume.value = String(muted ? 0 : now?.volume);
+    };
+    /** What the button in the place of a pause does now. @param {string} [again] how it goes on; it plays without */
+    const showPause = again => {
+        if (!again) clearTimeout(pausing);
+        const text = again ?? t('camera.pause');
+        pauses.setAttribute('aria-label', text);
+        pauses.title = `${text} (Space)`;
+        setIcon(pauses, again ? 'play' : 'pause');
+    };
+    return {
+        node: h('div', {class: 'controls'}, pauses, sound, talk.node, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
+            button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'}), button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), talk.floor),
+        volume: h('label', {class: 'row'}, h('span', {class: 'muted small'}, t('camera.volume')), volume),
+        /** Gives the page its keys. */
+        bind() {
+            bind(' ', t('camera.pause'), pause);
+            bind('m', t('tile.sound'), mute);
+            bind('f', t('tile.full'), full);
+            bind('p', t('camera.pip'), pip);
+            bind('s', t('camera.snapshot'), snapshot);
+            bind('t', t('camera.talk'), ev => ev.repeat || talk.node.hidden || talk.node.disabled || talk.hold(ev));
+            document.addEventListener('keyup', ev => {
+                if (ev.key.toLowerCase() === 't') talk.lift();
+            });
+        },
+        /** Follows the video of a new player. */
+        follow() {
+            const mine = video();
+            mine?.addEventListener('volumechange', () => {
+                if (mine !== video()) return;
+                remember('volume', mine.volume);
+                showSound();
+            });
+            mine?.addEventListener('pause', () => mine === video() && showPause(t('camera.play')));
+            mine?.addEventListener('play', () => mine === video() && showPause());
+            showSound();
+            showPause();
+        },
+        /** Nothing plays any more. */
+        rest: () => showPause(t('tile.start')),
+    };
+}
+
+/** Offers what is seen as a picture. @param {HTMLVideoElement|HTMLCanvasElement|undefined} shown @param {string} name */
+function save(shown, name) {
+    const {width = 0, height = 0} = shown instanceof HTMLVideoElement ? {width: shown.videoWidth, height: shown.videoHeight} : shown ?? {};
+    if (!shown || !width) return toast(t('camera.noPicture'));
+    const canvas = Object.assign(document.createElement('canvas'), {width, height});
+    canvas.getContext('2d')?.drawImage(shown, 0, 0);
+    canvas.toBlob(blob => {
+        if (!blob) return;
+        const file = `${name.replace(/[^\p{L}\p{N}_.-]+/gu, '_').slice(0, 80) || 'camera'}_${new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-')}.png`;
+        download(file, blob);
+        toast(t('camera.saved', {file}));
+    });
+}
+
+/**
+ * The button that talks: held it talks while it is held; pressed twice, or by Enter, until it is pressed again. While somebody else has the floor it says so and
+ * waits.
+ * @param {string} name the stream that is talked to
+ * @param {import('../lib/server.js').Feed} feed tells who talks, also where there is no player
+ */
+export function talking(name, feed) {
+    const who = h('input', {maxlength: '40', value: recall('name', ''), autocomplete: 'off', onchange: () => remember('name', who.value.trim() || null),
+        onkeydown: (/** @type {KeyboardEvent} */ ev) => ev.key === 'Enter' && who.blur()});
+    const talk = new Talk(name, () => who.value.trim()), floor = h('span', {class: 'muted small', role: 'status'});
+    const field = h('label', {class: 'field', hidden: true}, h('span', null, t('camera.talkName')), who);
+    /** @type {HTMLButtonElement} */
+    const node = button(t('camera.talk'), () => {}, {icon: 'mic', key: 'T'});
+    node.hidden = true;
+    let latched = false, pressed = 0;
+    const hold = (/** @type {Event} */ ev) => {
+        ev.preventDefault();
+        if (!Talk.possible) return toast(t('camera.talkHttps'));
+        if (latched && talk.state !== 'off') return talk.stop();
+        latched = ev.timeStamp - pressed < PRESSES;
+        pressed = ev.timeStamp;
+        talk.start();
+    };
+    const lift = () => latched || talk.stop();
+    node.addEventListener('pointerdown', hold);
+    for (const end of ['pointerup', 'pointerleave', 'pointercancel']) node.addEventListener(end, lift);
+    node.addEventListener('keydown', ev => {
+        if (ev.key !== 'Enter' || ev.repeat) return;
+        if (talk.state !== 'off') return talk.stop();
+        hold(ev);
+        latched = true;
+    });
+    talk.addEventListener('change', () => {
+        const on = talk.state === 'on', off = talk.state === 'off';
+        node.classList.toggle('talking', on);
+        node.setAttribute('aria-pressed', String(on));
+        say(/** @type {Node} */ (node.lastChild), t(on ? latched ? 'camera.talkLatched' : 'camera.talking' : off ? 'camera.talk' : 'camera.talkAsking'));
+        if (talk.other) toast(t('camera.floor', {who: talk.other.by}));
+        else if (talk.taken) toast(t(talk.taken === 'silence' ? 'camera.talkSilence' : talk.taken === 'limit' ? 'camera.talkLimit' : 'camera.talkLost'));
+        else if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.problem}`);
+        show(speaker);
+    });
+
+    /** Who talks now, as the server tells. @type {{id?: number, by?: string|null, asked?: boolean}} */
+    let speaker = {};
+    /** Two at once would not be understood: the button waits for who has asked for the floor. @param {typeof speaker} now */
+    const show = now => {
+        speaker = now;
+        const other = now.id === talk.id ? null : now.by ?? null;
+        node.disabled = other !== null && Boolean(now.asked) && talk.state === 'off';
+        say(floor, other === null ? '' : t('camera.floor', {who: other}));
+    };
+    // The player's own socket tells too; this works without one.
+    feed.on(['talk_started', 'talk_ended'], (detail, event) => {
+        if (detail.stream === name) show(event === 'talk_started' ? detail : detail.id === speaker.id ? {} : speaker);
+    });
+    return {node, floor, field, hold, lift, show};
+}
+
+/**
+ * One of some, chosen by a button each.
+ * @param {string} name @param {string} legend @param {string[][]} all values and their words @param {string} now @param {(value: any) => void} pick @param {boolean} [keys] by number too
+ */
+export const choices = (name, legend, all, now, pick, keys) => h('fieldset', {class: 'modes'}, h('legend', null, legend), all.map(([value, text], i) => h('label', null,
+    h('input', {type: 'radio', name, value, checked: value === now, 'aria-keyshortcuts': keys && i, onchange: () => pick(value)}), h('span', null, text))));
+
+/** Which of the two streams of a camera plays; Live keeps the choice too. @param {string} name the better one @param {() => void} changed somebody has chosen */
+export function qualityOf(name, changed) {
+    /** @type {Record<string, 'auto'|'high'|'low'>} */
+    const kept = recall('quality', {});
+    let wish = Object.hasOwn(kept, name) ? kept[name] : 'auto';
+    const node = choices('quality', t('camera.quality'), ['auto', 'high', 'low'].map(one => [one, t(`quality.${one}`)]), wish, value => {
+        wish = kept[name] = value;
+        remember('quality', kept);
+        changed();
+    });
+    node.hidden = true;
+    const one = {
+        source: name, node,
+        /** Is it decided by what other streams there are? @param {number} width of the picture in CSS pixels */
+        needsNames: width => wish === 'low' || wish === 'auto' && width < NARROW,
+        /** @param {Iterable<string>} names of all streams @param {number} width @returns {boolean} another one is to play than before */
+        choose(names, width) {
+            const low = pairs(names).get(name), before = one.source;
+            node.hidden = !low;
+            one.source = chooseQuality(name, low, wish, width || Infinity);
+            return one.source !== before;
+        },
+    };
+    return one;
+}
