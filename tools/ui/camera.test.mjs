@@ -1,11 +1,11 @@
 /**
- * The page of one camera in a real Chromium, with a camera inside the page: what it says while it is paused and stopped, a phone on its
- * side, which of two streams plays, and how loud.
+ * The page of one camera in a real Chromium, with a camera inside the page: what it says while it is paused and stopped, a phone on its side and upright, which of
+ * two streams plays, and how loud; when the camera is let go, who watches, and where the stream is in the configuration.
  */
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
-import {fixture} from './pages-fixture.mjs';
+import {fixture, HOSTILE} from './pages-fixture.mjs';
 import {visit} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
@@ -18,6 +18,12 @@ after(() => chromium?.close());
 
 /** @param {import('puppeteer-core').Page} page */
 const plays = page => page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {timeout: 60_000});
+/** The sheet of a phone is where it belongs, open or closed. @param {import('puppeteer-core').Page} page @param {boolean} open */
+const sheet = (page, open) => page.waitForFunction(open => {
+    const {top} = /** @type {Element} */ (document.querySelector('.drawer')).getBoundingClientRect();
+    return document.querySelector('.handle')?.getAttribute('aria-expanded') === String(open) && (open ? Math.abs(top - 0.3 * innerHeight) < 2 : innerHeight - top < 120)
+        && document.querySelector('#sheet .modes')?.checkVisibility({visibilityProperty: true}) === open;
+}, {}, open);
 /** The address that is played. @param {import('puppeteer-core').Page} page @param {string} name */
 const playing = (page, name) => page.waitForFunction(name => {
     const player = /** @type {any} */ (document.querySelector('rs-player'));
@@ -67,7 +73,117 @@ test('a phone on its side: the picture over the whole width, the controls in rea
     await tap();
     await tap();
     await page.waitForFunction(() => document.fullscreenElement?.className === 'stage');
+    await page.evaluate(() => document.exitFullscreen());
+    await page.waitForFunction(() => !document.fullscreenElement);
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    await page.waitForFunction(() => /** @type {Element} */ (document.querySelector('.stage')).getBoundingClientRect().top === 0);
+    await page.focus('[aria-controls=info]');
+    assert.ok(await page.evaluate(() => {
+        const {left, top, width, height} = /** @type {Element} */ (document.activeElement).getBoundingClientRect();
+        return document.activeElement?.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+    }), 'what has the focus is not behind the picture');
     await done();
+});
+
+test('a phone held upright: the rest is a sheet that is dragged, tapped or worked by keyboard, and the picture stays', {skip}, async () => {
+    const {page, says, done} = await visit(chromium.browser, 'camera.html?src=demo', {camera: true, width: 390, height: 844, touch: true});
+    await plays(page);
+    const place = (/** @type {string} */ selector) => page.$eval(selector, node => node.getBoundingClientRect().toJSON());
+    await says('.handle', /^ModeAuto · WebRTC/);
+    await page.waitForSelector('.handle .state[data-state=idle]');
+    await sheet(page, false);
+    const {x, y, width} = await place('.handle');
+    await page.touchscreen.tap(x + width / 2, y + 30);
+    await sheet(page, true);
+    await page.waitForFunction(() => {
+        const bottom = (/** @type {string} */ one) => /** @type {Element} */ (document.querySelector(one)).getBoundingClientRect().bottom;
+        return bottom('.stage') <= /** @type {Element} */ (document.querySelector('.drawer')).getBoundingClientRect().top && scrollY > 0;
+    });
+    assert.equal(await page.$eval('rs-player', node => /** @type {any} */ (node).phase), 'live', 'it goes on');
+    // From a field, where a page has no keys; not back to Live.
+    await page.focus('.modes input:checked');
+    await page.keyboard.press('Escape');
+    await sheet(page, false);
+    assert.ok(await page.evaluate(() => document.activeElement?.matches('.handle')));
+    await page.keyboard.press('Enter');
+    await sheet(page, true);
+    await page.keyboard.press('Tab');
+    assert.ok(await page.evaluate(() => document.activeElement?.matches('#sheet .modes input:checked')));
+    for (const wanted of [false, true]) {
+        const {y} = await place('.handle'), by = wanted ? -20 : 20;
+        await page.touchscreen.touchStart(x + width / 2, y + 30);
+        for (let i = 1; i <= 5; i++) await page.touchscreen.touchMove(x + width / 2, y + 30 + i * by);
+        await page.waitForFunction(y => Math.abs(/** @type {Element} */ (document.querySelector('.handle')).getBoundingClientRect().y - y) < 2, {}, y + 5 * by);
+        await page.touchscreen.touchEnd();
+        await sheet(page, wanted);
+    }
+    await page.emulateMediaFeatures([{name: 'prefers-reduced-motion', value: 'reduce'}]);
+    await page.click('.handle');
+    assert.equal(await page.$eval('.drawer', node => node.getAnimations().length), 0);
+    await sheet(page, false);
+    // Closed it leaves Escape to the page.
+    await Promise.all([page.waitForNavigation(), page.keyboard.press('Escape')]);
+    assert.doesNotMatch(page.url(), /camera/);
+    await done();
+});
+
+test('when the camera is let go is told in words, as it is set', {skip}, async () => {
+    const own = await fixture();
+    const {says, done} = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true});
+    await says('.drawer dl', /^Viewers0Release policyat onceHidden page: after 5 sNo sign of life: after about 3 s$/);
+    Object.assign(own.state.release, {linger_ms: 5000, hidden_linger_ms: 0, silence_ms: 900});
+    own.emit('streams_changed', {stream: 'demo'});
+    await says('.drawer dl', /policyafter 5 sHidden page: at onceNo sign of life: after about 900 ms$/);
+    // Nothing of WebRTC holds where there is none.
+    own.state.release.silence_ms = null;
+    own.emit('streams_changed', {stream: 'demo'});
+    await says('.drawer dl', /Hidden page: at once$/);
+    await done();
+    own.close();
+});
+
+test('what is known of a stream: its sources, and who watches it since when and can be ended', {skip}, async () => {
+    const own = await fixture();
+    Object.assign(own.state.streams[HOSTILE].producers[0].receivers[0].codec, {profile: 'High', level: 40});
+    const {page, says, press, done} = await visit(chromium.browser, `camera.html?src=${encodeURIComponent(HOSTILE)}`, {own, camera: true});
+    await plays(page);
+    assert.equal(await page.$eval('#info', node => node.checkVisibility()), false);
+    assert.equal(own.requests.includes('/api/rs/sessions'), false, 'nothing is asked that is not shown');
+    await press('Info', '.drawer');
+    await page.waitForSelector('[aria-controls=info][aria-expanded=true]');
+    await says('#info li', /^rtsp:\/\/192\.168\.1\.64\/x\nRTSP · rtsp\+tcp · 192\.168\.1\.64:554\nH264 High 4\.0 640x360 · AAC · Talk: yes · 5 MB$/);
+    await says('#info li', /^Chrome 192\.168\.1\.23:5000 · WebRTC · ws\+udp · H264 · \d\d s · 4 MBKick$/);
+    await press('Kick', '#info');
+    await press('Kick', 'dialog .danger');
+    await own.until(() => own.state.calls.includes('kick 2'));
+    own.emit('source_failed', {stream: HOSTILE, source: 'rtsp://x', error: 'connection refused', kind: 'unreachable', retry_ms: 8000});
+    await says('#info section', /^Last errors.*connection refused.*Is it switched on/);
+    await press('Info', '.drawer');
+    await page.waitForSelector('[aria-controls=info][aria-expanded=false]');
+    assert.equal(await page.$eval('#info', node => node.checkVisibility()), false);
+    await done();
+    own.close();
+});
+
+test('the way to the place of a stream in the configuration is for who may change it there', {skip}, async () => {
+    const own = await fixture(), name = 'a: "b"';
+    own.state.streams[name] = {producers: [{url: 'demo:'}], consumers: null};
+    own.state.config = `${'# many lines\n'.repeat(200)}preload:\n  'a: "b"': video\nstreams:\n  demo: "demo:"\n  'a: "b"': demo:\n`;
+    const {page, press, done} = await visit(chromium.browser, `camera.html?src=${encodeURIComponent(name)}`, {own, camera: true});
+    await press('Edit', '.drawer');
+    await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-activeLine')?.textContent === '  \'a: "b"\': demo:');
+    assert.ok(await page.evaluate(() => document.querySelector('.editor > div')?.shadowRoot?.activeElement?.matches('.cm-content')));
+    const hidden = async (/** @type {string} */ src) => {
+        await Promise.all([page.waitForResponse(response => response.url().endsWith('/api/config')), page.goto(`${own.url}camera.html?src=${src}&lang=en`)]);
+        // The page has seen the answer before it draws twice.
+        await page.evaluate(() => new Promise(resolve => { requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
+        return !await page.$eval('.drawer a[href^="config.html"]', node => node.checkVisibility());
+    };
+    assert.ok(await hidden('gate'), 'not in the file');
+    own.state.version = '';
+    assert.ok(await hidden('demo'), 'secrets are hidden, nothing can be written');
+    await done();
+    own.close();
 });
 
 test('of a camera with two streams a small picture is of the lesser one, unless somebody wants the other', {skip}, async () => {
@@ -76,10 +192,13 @@ test('of a camera with two streams a small picture is of the lesser one, unless 
     const {page, press, done} = await visit(chromium.browser, 'camera.html?src=door', {own, camera: true, width: 390, height: 844});
     await playing(page, 'door_sub');
     assert.equal(await page.evaluate(() => /** @type {any} */ (window).__sockets.length), 1, 'the better one is not opened before');
+    await page.click('.handle');
+    await sheet(page, true);
     await press('HD', '.modes');
     await playing(page, 'door');
     await page.reload();
     await playing(page, 'door');
+    await page.click('.handle');
     assert.deepEqual(await page.evaluate(() => JSON.parse(localStorage.getItem('rs.quality') ?? '')), {door: 'high'}, 'as Live keeps it');
     await press('SD', '.modes');
     await playing(page, 'door_sub');

@@ -561,6 +561,42 @@ test('camera: what the server says, the pinned mode stays, keys', {skip}, async 
     own.close();
 });
 
+test('camera: when it is let go, what is known of it, a sheet on a phone, its place in the configuration', {skip}, async () => {
+    const own = await serve({base: '/'}), {page, done} = await open({own, camera: true});
+    const stream = own.state.streams[HOSTILE];
+    own.state.streams.demo = {producers: structuredClone(stream.producers), consumers: structuredClone(stream.consumers)};
+    await page.goto(`${own.url}camera.html?src=demo`);
+    await waitText(page, '.drawer dl', /Release policyat once/);
+    await press(page, 'Info', '.drawer');
+    await waitText(page, '#info li', /Chrome .* · WebRTC .*Kick$/);
+    await accessible(page, 'what is known of a camera');
+    await page.setViewport({width: 390, height: 844});
+    await page.waitForFunction(() => document.querySelector('#sheet')?.checkVisibility({visibilityProperty: true}) === false);
+    await page.focus('.handle');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelector('#info li button')?.checkVisibility({visibilityProperty: true}) && !document.querySelector('.drawer')?.getAnimations().length);
+    for (const scheme of ['light', 'dark']) {
+        await setTheme(page, scheme);
+        await accessible(page, `the open sheet, ${scheme}`);
+    }
+    await page.keyboard.press('Escape');
+    // By mouse too, whose drag ends with a click.
+    for (const open of [true, false]) {
+        await page.waitForFunction(open => document.querySelector('.handle')?.getAttribute('aria-expanded') === String(!open) && !document.querySelector('.drawer')?.getAnimations().length, {}, open);
+        const {y} = await page.$eval('.handle', node => node.getBoundingClientRect().toJSON());
+        await page.mouse.move(100, y + 30);
+        await page.mouse.down();
+        await page.mouse.move(100, y + (open ? -90 : 150), {steps: 4});
+        await page.mouse.up();
+        await page.waitForSelector(`.handle[aria-expanded=${open}]`);
+    }
+    await page.setViewport({width: 1280, height: 800});
+    await press(page, 'Edit', '.drawer');
+    await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-activeLine')?.textContent === '  demo: "demo:"');
+    assert.match(page.url(), /config\.html\?stream=demo$/);
+    await done();
+});
+
 test('no WebRTC in the browser: said in words, the next best way is used', {skip}, async () => {
     const {page, done} = await open();
     await page.evaluateOnNewDocument(() => {

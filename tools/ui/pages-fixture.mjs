@@ -37,6 +37,7 @@ export async function fixture(options = {}) {
     const state = {
         /** Every change that was asked for: method, path and what it was about. */
         calls: /** @type {string[]} */ ([]), before: '', left: 0, config: 'api:\n  listen: ":1984"\nstreams:\n  demo: "demo:"\n', version: 'v1', streams: structuredClone(STREAMS), sessions: structuredClone(SESSIONS),
+        release: {profile: 'default', silence_ms: /** @type {number|null} */ (3000), linger_ms: 0, hidden_linger_ms: 5000, exclusive: false},
         check: text => ({valid: !text.includes('broken'), problems: text.includes('lisen') || text.includes('broken') ? [{file: 'rs2rtc.yaml', line: 2, column: 3, path: 'api.lisen',
             text: 'unknown key, did you mean "listen"?', severity: text.includes('broken') ? 'error' : 'warning'}] : [], changes: [{path: 'streams.gate', change: 'added'}], restart_required: []}),
     };
@@ -74,6 +75,7 @@ export async function fixture(options = {}) {
         'GET api/ffmpeg/hardware': () => ({sources: []}),
         'GET api/ffmpeg/devices': () => ({sources: [{name: 'Camera', url: 'ffmpeg:device?video=0', info: 'USB'}]}),
         'GET api/rs/poster': () => 204,
+        'GET api/rs/release': call => Object.hasOwn(state.streams, call.query.get('src') ?? '') ? state.release : 404,
         'GET api/log': () => Array.from({length: 400}, (_, i) => `${JSON.stringify({level: i % 50 ? 'info' : 'warn', time: 1_700_000_000_000 + i, message: `[rtsp] line ${i}`, stream: HOSTILE})}\n`).join(''),
         'GET api/rs/log/levels': () => ({level: 'info', modules: {webrtc: 'warn'}, known: ['api', 'rtsp', 'webrtc'], temporary: [{module: 'rtsp', level: 'debug', left_ms: 600_000}]}),
         'DELETE api/log': () => note('clear log', 'OK'),

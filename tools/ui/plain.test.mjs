@@ -100,6 +100,7 @@ test('pages show what there is, hide what is not, and do not say that the server
             await page.waitForSelector('[data-name=cam] .state[data-state=live]');
         }
         assert.ok(plain.missed.filter(one => one === '/api/rs/events').length <= 1, `${path}: ${plain.missed}`);
+        assert.ok(plain.missed.every(one => /events|poster/.test(one)), `${path}: ${plain.missed}`);
         await done(PROBES);
     }
 });

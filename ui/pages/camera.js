@@ -11,6 +11,8 @@ import {chip, codecName, hasLoudspeaker, Streams, wayName} from '../lib/streams.
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, listed, notice, shell, toast, watch} from '../shell/shell.js';
 import {choices, controlsOf, qualityOf, talking} from './controls.js';
+import {panel} from './panel.js';
+import {sheet} from './sheet.js';
 
 /**
  * @typedef {object} View
@@ -43,15 +45,12 @@ let begun = 0;
 /** The first stream waits for the list of all. */
 let waits = false;
 
-const stage = h('div', {class: 'stage'}), state = chip(), reasons = h('p', {class: 'why'}), pinned = h('p', {class: 'muted small'});
+const stage = h('div', {class: 'stage'}), states = [chip(), chip()], reasons = h('p', {class: 'why'}), pinned = h('p', {class: 'muted small'}), way = h('span');
 const figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'muted small'});
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
-const viewers = h('span'), watching = h('dl', {class: 'pairs', hidden: true}, h('dt', null, t('streams.viewers')), h('dd', null, viewers));
-const links = h('div', {class: 'row'}, h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')), h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')),
-    h('a', {class: 'button', href: address('log.html', {q: name})}, t('nav.log')));
 const modes = choices('mode', t('camera.mode'), Object.keys(MODES).map(one => [one, modeName(one)]), view.mode, pin, true);
-const quality = qualityOf(name, choose), talk = talking(name, feed), controls = controlsOf(name, view, {stage, talk, start, stop});
+const quality = qualityOf(name, choose), known = panel(name, feed), talk = talking(name, feed), controls = controlsOf(name, view, {stage, talk, start, stop});
 
 function start() {
     stop();
@@ -128,6 +127,7 @@ function explain() {
     if (video) video.controls = player.phase === 'live' && played !== '' && played !== 'mjpeg';
     const carrier = played && wayName(played) + (path && played === 'webrtc' ? `/${path}` : player?.overHTTP ? '/HTTP' : '');
     say(reasons, why(carrier));
+    say(way, mode === 'auto' ? [t('camera.auto'), carrier].filter(Boolean).join(' · ') : carrier || wayName(mode));
     const unknown = mode === 'auto' && asked && !Object.hasOwn(MODES, asked);
     say(pinned, unknown ? t('camera.noMode', {mode: asked}) : mode === 'auto' ? t('camera.autoAbout') : t('camera.pinned', {way: wayName(mode)}));
 }
@@ -188,7 +188,7 @@ function build() {
         const names = streams.sorted().map(e => e.name), at = names.indexOf(name);
         if (names.length > 1) location.href = address('camera.html', {src: names[(at + by + names.length) % names.length]});
     };
-    tools.append(state.node, button(t('camera.prev'), () => go(-1), {icon: 'left', bare: true, key: '←'}), button(t('camera.next'), () => go(1), {icon: 'right', bare: true, key: '→'}));
+    tools.append(states[0].node, button(t('camera.prev'), () => go(-1), {icon: 'left', bare: true, key: '←'}), button(t('camera.next'), () => go(1), {icon: 'right', bare: true, key: '→'}));
     bind('ArrowLeft', t('camera.prev'), () => go(-1));
     bind('ArrowRight', t('camera.next'), () => go(1));
     bind('Escape', t('camera.back'), () => document.fullscreenElement || location.assign('./'));
@@ -197,7 +197,8 @@ function build() {
     for (const [i, one] of Object.keys(MODES).entries()) bind(String(i), t('camera.mode'), () => pin(one));
     main.append(h('div', {class: 'camera'},
         h('div', {class: 'stack'}, h('div', null, stage, controls.node), h('section', {class: 'card'}, h('h2', null, t('camera.why')), reasons), statsBox),
-        h('div', {class: 'stack'}, h('section', {class: 'card'}, modes, pinned, quality.node, controls.volume), h('section', {class: 'card'}, watching, talk.field, links))));
+        sheet([h('span', {class: 'muted'}, t('camera.mode')), way, states[1].node], [
+            h('section', {class: 'card'}, modes, pinned, quality.node, controls.volume), h('section', {class: 'card'}, known.facts, talk.field, known.links), known.info], stage)));
 }
 
 streams.addEventListener('change', () => {
@@ -206,9 +207,8 @@ streams.addEventListener('change', () => {
     if (!listed(streams)) return;
     if (!entry || !now) return name && notice(t('camera.unknown', {name}));
     notice('');
-    state.show(now);
-    watching.hidden = false;
-    say(viewers, String(now.viewers));
+    for (const state of states) state.show(now);
+    known.show(now, view.figures.size);
     talk.field.hidden = talk.node.hidden = !hasLoudspeaker(entry.json);
     explain();
 });

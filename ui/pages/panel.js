@@ -1,0 +1,78 @@
+/**
+ * What the server knows about one camera: how many watch, when it lets go of the camera, on demand its sources and viewers; and ways to other pages.
+ */
+import {button, fill, h, say} from '../lib/dom.js';
+import {duration, t} from '../lib/i18n.js';
+import {address, call, etag, Gatherer, getJson} from '../lib/server.js';
+import {lineOfKey} from '../lib/yaml-path.js';
+import {kick} from '../shell/shell.js';
+import {aboutStream} from './about.js';
+
+/** @param {number} ms */
+const after = ms => ms ? t('release.after', {time: duration(ms)}) : t('release.now');
+
+/** @param {string} name of the page's stream @param {import('../lib/server.js').Feed} feed */
+export function panel(name, feed) {
+    const viewers = h('span'), policy = h('dt', null, t('release.policy')), release = h('dd'), facts = h('dl', {class: 'pairs', hidden: true}, h('dt', null, t('streams.viewers')), h('dd', null, viewers));
+    const about = aboutStream((session, who) => kick(session.id, session.stream, () => sessions.now(), who)), info = h('section', {class: 'card', id: 'info', hidden: true}, about.node);
+    const opener = button(t('camera.info'), () => {
+        info.hidden = !info.hidden;
+        opener.setAttribute('aria-expanded', String(!info.hidden));
+        sessions.now().then(() => info.scrollIntoView({block: 'nearest'}));
+    });
+    opener.setAttribute('aria-expanded', 'false');
+    opener.setAttribute('aria-controls', 'info');
+    const link = (/** @type {string} */ page, /** @type {string} */ text, key = 'src') => h('a', {class: 'button', href: address(`${page}.html`, {[key]: name})}, text);
+    const edit = link('config', t('camera.edit'), 'stream');
+    edit.hidden = true;
+
+    /** What plays, and the size of its picture. @type {import('../lib/streams.js').Entry|undefined} */
+    let entry, size = '';
+    /** @type {any[]} */
+    let watching = [];
+    const sessions = new Gatherer(async () => {
+        if (info.hidden || !entry) return;
+        // Who watches is told without as well.
+        const answer = feed.state === 'live' && await getJson('api/rs/sessions', {stream: entry.name, ended: '0'}).catch(() => null);
+        watching = (answer?.sessions ?? []).map((/** @type {any} */ one) => ({...one, since: Date.now() - one.age_ms}));
+        about.show(entry, watching, size);
+    });
+    feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed'], () => sessions.soon());
+
+    /** The stream whose release is shown. */
+    let asked = '', judged = false;
+    for (const event of ['reset', 'restarted', 'streams_changed']) feed.addEventListener(event, () => asked = '');
+    async function showRelease() {
+        const now = await getJson('api/rs/release', {src: asked}).catch(() => null);
+        if (!now) return;
+        const more = [t('release.hidden', {when: after(now.hidden_linger_ms)}), now.silence_ms && t('release.silence', {time: duration(now.silence_ms)})];
+        fill(release, after(now.linger_ms), more.map(text => text && h('div', {class: 'muted small'}, text)));
+        facts.append(policy, release);
+    }
+    /** A stream of the file, for who may change it: only they are told its version. */
+    async function showEdit() {
+        const {config_path: path} = await getJson('api').catch(() => ({})), file = path && await call('GET', 'api/config').catch(() => null);
+        edit.hidden = !file || !etag(file) || !lineOfKey(await file.text(), ['streams', name]);
+    }
+
+    return {
+        facts, info,
+        links: h('div', {class: 'row'}, link('links', t('nav.links')), opener, link('net', t('nav.net')), link('log', t('nav.log'), 'stream'), edit),
+        /** @param {import('../lib/streams.js').Entry} now what plays @param {string} [seen] size of its picture */
+        show(now, seen = '') {
+            entry = now;
+            size = seen;
+            facts.hidden = false;
+            say(viewers, String(now.viewers));
+            if (!info.hidden) about.show(now, watching, size);
+            // A server of another kind has neither.
+            if (feed.state !== 'live') return;
+            if (asked !== now.name) {
+                asked = now.name;
+                showRelease();
+            }
+            if (!judged) showEdit();
+            judged = true;
+        },
+    };
+}
