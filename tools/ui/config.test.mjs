@@ -69,3 +69,11 @@ test('the review tells who watches what is changed or gone', {skip}, async () =>
     await done();
     own.close();
 });
+
+test('a browser without the editor has a plain field, opened at the stream that is asked for', {skip}, async () => {
+    const own = await fixture({answers: {'GET vendor/codemirror.js': () => 404}}), {page, done} = await visit(chromium.browser, 'config.html?stream=demo', {own});
+    await page.waitForFunction(() => document.activeElement?.matches('.editor textarea'));
+    assert.equal(await page.$eval('.editor textarea', node => /** @type {HTMLTextAreaElement} */ (node).value.slice(/** @type {HTMLTextAreaElement} */ (node).selectionStart)), '  demo: "demo:"\n');
+    await done(/404 \(Not Found\) .*codemirror/, /^TypeError|JSHandle|dynamically imported/);
+    own.close();
+});

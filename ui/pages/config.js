@@ -32,12 +32,8 @@ tools.append(check, review, history, button(t('log.download'), () => download('r
 main.append(h('div', {class: 'stack'}, status, frame, h('p', {class: 'muted small keyboard'}, t('config.leave')), problems));
 
 async function load() {
-    let response;
-    try {
-        response = await call('GET', 'api/config', {accept: [404, 410]});
-    } catch (err) {
-        return failed(err, load);
-    }
+    const response = await call('GET', 'api/config', {accept: [404, 410]}).catch(err => failed(err, load));
+    if (!response) return;
     notice('');
     if (response.status === 410) {
         tools.hidden = true;
@@ -86,7 +82,7 @@ async function makeEditor(text, schema, readonly) {
             },
             mark() {},
             goTo(/** @type {number} */ line) {
-                const at = area.value.split('\n').slice(0, line - 1).join('\n').length;
+                const at = area.value.split('\n').slice(0, line - 1).concat('').join('\n').length;
                 area.focus();
                 area.setSelectionRange(at, at);
             },
