@@ -199,6 +199,7 @@ test('of a camera with two streams a small picture is of the lesser one, unless 
     await page.reload();
     await playing(page, 'door');
     await page.click('.handle');
+    await sheet(page, true);
     assert.deepEqual(await page.evaluate(() => JSON.parse(localStorage.getItem('rs.quality') ?? '')), {door: 'high'}, 'as Live keeps it');
     await press('SD', '.modes');
     await playing(page, 'door_sub');
