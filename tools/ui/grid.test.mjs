@@ -176,7 +176,8 @@ test('all cameras play that were there when it was pressed, also those whose til
 test('what could not be loaded at first is no fault any more once it is there', {skip}, async () => {
     let bad = 1;
     const {page, done} = await live({}, {options: {answers: {'GET api/streams': () => bad-- > 0 ? 500 : {a: idle}}}});
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelector('.banner')).hidden, {polling: 50, timeout: 60_000});
+    await page.waitForFunction(() => /** @type {any} */ (document.querySelector('.banner')).hidden, {polling: 50, timeout: 60_000})
+        .catch(async err => assert.fail(`${err.message} ${await page.evaluate(() => [document.visibilityState, ...document.querySelectorAll('.banner, .dot')].map(one => one.outerHTML ?? one).join(' '))} ${server.requests.join(' ')}`));
     await done(/500 \(Internal/);
 });
 
@@ -230,9 +231,14 @@ test('a tile that may not play and has no still picture has its button: it plays
     await click(page, 'Play all');
     const last = '.tile[data-name="cam 9"]';
     await page.waitForSelector('.tile rs-player');
-    await page.waitForFunction(one => /to save power/.test(document.querySelector(`${one} .note`)?.textContent ?? '') && document.querySelector(`${one} .start`)?.checkVisibility(), {polling: 50, timeout: 60_000}, last)
-        .catch(async err => assert.fail(`${err.message} ${await page.$eval(last, n => n.outerHTML)}`));
-    await page.click(`${last} .start`);
+    // Pressed as it is seen: what fits changes while the others begin.
+    await page.waitForFunction(one => {
+        const start = /** @type {HTMLElement|null} */ (document.querySelector(`${one} .start`));
+        if (!/to save power/.test(document.querySelector(`${one} .note`)?.textContent ?? '') || !start?.checkVisibility()) return false;
+        start.focus();
+        start.click();
+        return true;
+    }, {polling: 50, timeout: 60_000}, last).catch(async err => assert.fail(`${err.message} ${await page.$eval(last, n => n.outerHTML)}`));
     await page.waitForSelector(`${last} rs-player`);
     assert.equal(await page.$eval(last, n => n === document.activeElement), true);
     await done();
