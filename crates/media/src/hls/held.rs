@@ -1,4 +1,8 @@
-//! Frames that wait for what belongs before them.
+//! Frames that wait for what belongs before them, or with them.
+//!
+//! Sound that ends after the newest picture waits for the next one: if that begins anew, the sound
+//! belongs behind it. Players put what begins anew where the longest track ended before, and
+//! a hole that this makes in the other one can stop them for seconds.
 //!
 //! Sound comes later than the pictures of its moment, from FFmpeg by a third of a second. Where
 //! the pictures get other parameters the stream begins anew, and the times of fragments with
@@ -15,7 +19,26 @@ const LONGEST: i64 = 500_000;
 const MOST: usize = 1000;
 
 /// A frame with the index of its track.
-type OfTrack = (usize, Arc<Frame>);
+pub(super) type OfTrack = (usize, Arc<Frame>);
+
+/// Sound that is ahead of the pictures.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(Vec<(OfTrack, i64)>);
+
+impl Ahead {
+    /// Takes a frame that ends at a moment, where the newest picture is decoded at `newest`.
+    /// Gives what waits no more, with its ends: all, if it is too much.
+    pub(super) fn push(&mut self, frame: OfTrack, end: i64, newest: i64) -> Vec<(OfTrack, i64)> {
+        self.0.push((frame, end));
+        let is_too_much = end - newest > LONGEST || self.0.len() > MOST;
+        self.until(if is_too_much { i64::MAX } else { newest })
+    }
+
+    /// What ends until then, with its ends.
+    pub(super) fn until(&mut self, end: i64) -> Vec<(OfTrack, i64)> {
+        self.0.extract_if(.., |(_, ends)| *ends <= end).collect()
+    }
+}
 
 /// The frames that wait.
 #[derive(Debug)]
@@ -38,7 +61,8 @@ impl Held {
         Self { lead, first: Arc::clone(first), others: Vec::new(), is_there }
     }
 
-    /// Takes a frame of a track at a moment, unless it belongs before what waits.
+    /// Takes a frame of a track: of pictures that are decoded, or sound that ends, at a
+    /// moment; unless it belongs before what waits.
     pub(super) fn take(&mut self, track: usize, frame: &Arc<Frame>, at: i64) -> bool {
         if at < self.lead.1 {
             return false;

@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::groups::{Groups, count};
-use super::held::Held;
+use super::held::{Ahead, Held};
 use super::rates::{Meter, Rates};
 use super::rhythm::{Rhythm, Step};
 use super::{Counts, Init, Lead, Packager, Part, Segment, Start};
@@ -40,6 +40,9 @@ const SHORTEST: i64 = SECOND * 2 / 5;
 const PART: i64 = SECOND / 5;
 /// Frames further apart than this make no parts.
 const SLOW: i64 = SECOND * 2 / 5;
+/// Sound may go on so long behind the last picture before a change: a frame of AAC at
+/// 44.1 kHz. Players see no hole in pictures that are moved by less than their distance.
+const OVER: i64 = SECOND * 23 / 1000;
 /// Nothing is shorter: durations are listed in milliseconds.
 const LEAST_LENGTH: i64 = SECOND / 1000;
 /// Segments that are kept for each second of the target duration. A quarter of them is
@@ -81,6 +84,8 @@ pub struct First {
 struct Others {
     /// Anything, ever.
     has_come: bool,
+    /// When the newest one begins, also of those that wait.
+    at: Option<i64>,
     /// Since the last discontinuity.
     first: Option<Arc<Frame>>,
     newest: Option<Arc<Frame>>,
@@ -111,6 +116,10 @@ pub struct Segmenter {
     rates: Vec<u32>,
     /// Pictures with other parameters, until the sound before them has come.
     held: Option<Held>,
+    /// Sound that ends after the newest picture.
+    ahead: Ahead,
+    /// When that is decoded.
+    newest: i64,
     /// Number of the segment that began after the last discontinuity.
     since: u64,
     /// What follows needs a new beginning.
@@ -142,6 +151,8 @@ impl Segmenter {
             others: vec![Others::default(); codecs.len()],
             rates: codecs.iter().map(Codec::timestamp_rate).collect(),
             held: None,
+            ahead: Ahead::default(),
+            newest: 0,
             since: 0,
             has_changed: false,
             is_late: false,
@@ -155,8 +166,9 @@ impl Segmenter {
         // Whatever the times are, their differences are numbers.
         let rate = self.rates.get(track).copied().unwrap_or(90_000);
         let at = rescale(frame.dts, rate, 1_000_000).clamp(-FAR, FAR);
+        let end = if track == self.lead { at } else { self.end(track, at) };
         if let Some(held) = &mut self.held {
-            if held.take(track, frame, at) {
+            if held.take(track, frame, end) {
                 if held.is_over() {
                     self.release();
                 }
@@ -174,26 +186,58 @@ impl Segmenter {
         }
         if is_other && track == self.lead && self.open.is_some() && self.held.is_none() {
             let others: Vec<bool> = self.others.iter().map(|other| other.has_come).collect();
-            let held = Held::new((track, at), frame, &others);
+            let mut held = Held::new((track, at), frame, &others);
             if !held.is_over() {
+                // What ends before it is written as ever, the rest waits behind it.
+                for ((track, frame), end) in self.ahead.until(i64::MAX) {
+                    if !held.take(track, &frame, end) {
+                        self.take(track, &frame, end);
+                    }
+                }
+                let is_over = held.is_over();
                 self.held = Some(held);
+                if is_over {
+                    self.release();
+                }
                 return;
             }
         }
-        self.take(track, frame, at);
+        if track == self.lead {
+            for ((track, frame), end) in self.ahead.until(at) {
+                self.take(track, &frame, end);
+            }
+            self.newest = at;
+            self.take(track, frame, at);
+        } else if self.part.is_some() && self.held.is_none() {
+            let frame = (track, Arc::clone(frame));
+            for ((track, frame), end) in self.ahead.push(frame, end, self.newest) {
+                self.take(track, &frame, end);
+            }
+        } else {
+            self.take(track, frame, at);
+        }
+    }
+
+    /// When a frame that begins at `at` ends, less [`OVER`]: it lasts as long as the one before.
+    fn end(&mut self, track: usize, at: i64) -> i64 {
+        let Some(of_track) = self.others.get_mut(track) else { return at };
+        let before = of_track.at.replace(at);
+        let length = before.map_or(0, |before| (at - before).clamp(0, LONGEST));
+        at + (length - OVER).max(0)
     }
 
     /// Nothing is waited for any more.
     fn release(&mut self) {
         let Some(held) = self.held.take() else { return };
         let ((track, first), at, others) = held.into_frames();
+        self.newest = at;
         self.take(track, &first, at);
         for (track, frame) in others {
             self.push(track, &frame);
         }
     }
 
-    /// Takes a frame that is decoded at `at`.
+    /// Takes a frame; one of the leading track is decoded at `at`.
     fn take(&mut self, track: usize, frame: &Arc<Frame>, at: i64) {
         if track == self.lead {
             let has_begun = self.cut(frame, at);

@@ -281,6 +281,39 @@ fn sound_of_before_stays_with_the_parameters_of_before() {
     }
 }
 
+/// Players put what begins anew where the longest track ended before. Sound that ends behind
+/// that moment would part the pictures from those before, and some players stop there.
+#[test]
+fn sound_that_ends_behind_a_new_beginning_belongs_to_it() {
+    const LENGTH: i64 = 64;
+    let codecs = [video(), Codec::new(CodecId::Aac).clock(16_000)];
+    // Sound comes before the pictures of its moment, with them or after them.
+    for late in [-100, 0, 300] {
+        let mut cutter = Segmenter::new(Box::new(Mp4::new(&codecs).unwrap()), &codecs);
+        let pictures = (0..120).map(|n| (n * 40, 0, n * 40));
+        let sounds = (0..70).map(|n| 30 + n * LENGTH).map(|begin| (begin + late, 1, begin));
+        let mut all: Vec<_> = pictures.chain(sounds).collect();
+        all.sort_unstable();
+        let change = 60 * 40;
+        for (_, track, begin) in &all {
+            let sets = if *begin < change { SETS } else { OTHER_SETS };
+            let frame = match track {
+                0 => picture_of(*begin, begin % 1200 == 0, sets),
+                _ => sound(*begin),
+            };
+            cutter.push(*track, &frame);
+        }
+        let marked = cutter.closed().position(|segment| segment.discontinuity).unwrap();
+        let before = cutter.closed().take(marked);
+        let found: usize = before.map(|s| s.counts.get(1).map_or(0, |count| count.0)).sum();
+        let belongs = |(at, track, begin): &&(i64, usize, i64)| {
+            // A frame may go on a little behind it.
+            *track == 1 && *at >= 0 && begin + LENGTH - 23 < change
+        };
+        assert_eq!(found, all.iter().filter(belongs).count(), "{late} ms late");
+    }
+}
+
 #[test]
 fn sound_goes_along_and_nothing_comes_before_a_keyframe() {
     let mut cutter = segmenter(&[video(), Codec::new(CodecId::Aac).clock(16_000)], Form::Ts);
