@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for byte in Sha256::digest(&bytes).iter().take(16) {
             write!(tag, "{byte:02x}")?;
         }
-        let packed = format!("{tag}.gz");
+        let packed = format!("{tag}-{ITERATIONS}.gz");
         pack(&bytes, &out.join(&packed))?;
         kept.insert(packed.clone());
         writeln!(

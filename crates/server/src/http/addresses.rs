@@ -1,5 +1,5 @@
-//! The addresses that others reach the pages under, for links that are passed on
-//! (`docs/api-rs.md`).
+//! The addresses of this machine under which it serves pages, for links that are passed on
+//! (`docs/api-rs.md`). From within a container these are the container's.
 
 use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
@@ -30,13 +30,10 @@ pub(super) fn of_pages(api: &Api, call: &Call) -> Vec<String> {
     list(served, &interface_addresses().unwrap_or_default(), &api.settings().api.base_path)
 }
 
-/// IPv4 first. Networks of containers are left out if there is another one.
+/// IPv4 first, without the networks of containers and virtual machines on this one.
 fn list(served: &[Served], own: &[InterfaceAddress], base: &str) -> Vec<String> {
-    let others = own.iter().filter(|own| !own.loopback).map(|own| own.ip);
-    let mut ips: Vec<IpAddr> = others.filter(|ip| is_usable(*ip)).collect();
-    if ips.iter().any(|ip| ip.is_ipv4() && !is_container(*ip)) {
-        ips.retain(|ip| !is_container(*ip));
-    }
+    let others = own.iter().filter(|own| !own.loopback && !is_inner(&own.interface));
+    let mut ips: Vec<IpAddr> = others.map(|own| own.ip).filter(|ip| is_usable(*ip)).collect();
     ips.sort_by_key(|ip| Reverse(ip.is_ipv4()));
     let pairs = ips.iter().flat_map(|ip| served.iter().map(move |served| (ip, served)));
     let reached = pairs.filter(|(ip, served)| covers(served.bound.ip(), **ip));
@@ -60,9 +57,10 @@ fn is_usable(ip: IpAddr) -> bool {
     }
 }
 
-/// 172.16.0.0/12, where Docker has its networks.
-fn is_container(ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 172 && ip.octets()[1] & 0xf0 == 16)
+/// Bridges of Docker, Podman, LXC and libvirt, and what is plugged into them.
+fn is_inner(interface: &str) -> bool {
+    const NAMES: [&str; 7] = ["docker", "br-", "veth", "podman", "cni", "lxc", "virbr"];
+    NAMES.iter().any(|name| interface.starts_with(name))
 }
 
 #[cfg(test)]
@@ -75,6 +73,7 @@ mod tests {
             ("eth0", "fd00::5"),
             ("eth0", "fe80::1"),
             ("docker0", "172.17.0.1"),
+            ("br-5a1f", "192.168.32.1"),
             ("eth0", "192.168.1.5"),
         ];
         let own = own.map(|(interface, ip)| InterfaceAddress {

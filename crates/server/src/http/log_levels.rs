@@ -52,7 +52,7 @@ fn set(api: &Api, call: &Call) -> Result<(), (StatusCode, String)> {
         .ok_or_else(|| wrong(format!("minutes must be a number from 1 to {MOST_MINUTES}")))?;
     let span = Duration::from_secs(60 * minutes);
     api.log.set_level(module, level, span).map_err(|problem| wrong(problem.to_string()))?;
-    let (of, level) = (if module.is_empty() { "all" } else { module }, levels::name(level));
+    let (of, level) = (levels::whose(module), levels::name(level));
     tracing::info!(target: "api", of, level, minutes, peer = %call.peer, "log level for a while");
     Ok(())
 }
@@ -60,6 +60,8 @@ fn set(api: &Api, call: &Call) -> Result<(), (StatusCode, String)> {
 fn end(api: &Api, call: &Call) -> Result<(), (StatusCode, String)> {
     let module = call.query.get("module");
     if api.log.end_level(module) {
+        let of = levels::whose(module);
+        tracing::info!(target: "api", of, peer = %call.peer, "log level for a while was ended");
         return Ok(());
     }
     Err((StatusCode::NOT_FOUND, "this module has no level for a while".to_owned()))

@@ -17,13 +17,16 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     let Some(stream) = api.streams.get(name) else { return no_stream() };
     let gateway = api.webrtc.get().and_then(Option::as_ref);
     let timers = gateway.map(|gateway| gateway.timers(stream.name()));
-    let linger = stream.options().linger;
-    let linger = linger.or_else(|| timers.map(|timers| timers.linger)).unwrap_or_default();
+    // The stream's own holds whyever the last viewer went, the profile's after a goodbye.
+    let own = stream.options().linger;
+    let after_goodbye = own.or_else(|| timers.map(|timers| timers.linger)).unwrap_or_default();
+    let own = own.unwrap_or_default();
     reply_json(&json!({
-        "linger_ms": millis(linger),
-        "hidden_linger_ms": millis(ws::hidden_linger(&api, &stream)),
+        "warm": api.streams.has_preload(name),
+        "linger_ms": millis(after_goodbye),
+        "hidden_linger_ms": millis(ws::hidden_linger(&api, &stream) + own),
         "exclusive": ws::is_exclusive(&api, &stream),
         "profile": timers.map(|timers| timers.profile.name()),
-        "silence_ms": timers.map(|timers| millis(timers.silence_min)),
+        "silence_ms": timers.map(|timers| millis(timers.silence_min + own)),
     }))
 }

@@ -61,7 +61,8 @@ impl Default for Levels {
 }
 
 impl Levels {
-    /// Records of libraries are shown from `warn` on unless their own level is set.
+    /// Records of libraries are shown from `warn` on unless their own level is set; what
+    /// holds for all for a while is for our own.
     pub(crate) fn of(&self, metadata: &Metadata<'_>) -> LevelFilter {
         let target = metadata.target();
         let root = target.split("::").next().unwrap_or(target);
@@ -72,12 +73,16 @@ impl Levels {
         let find =
             |of: &dyn Fn(&str) -> Option<LevelFilter>| named.into_iter().flatten().find_map(of);
         let temporary = |name: &str| self.temporary.get(name).map(|t| t.level);
-        let library = target.contains("::") && !root.starts_with("rs2rtc");
-        let limit = if library { LevelFilter::WARN } else { LevelFilter::TRACE };
-        find(&temporary)
-            .or_else(|| temporary("").map(|level| level.min(limit)))
-            .or_else(|| find(&|name| self.modules.get(name).copied()))
-            .unwrap_or_else(|| self.general.min(limit))
+        let lasting = |name: &str| self.modules.get(name).copied();
+        if let Some(level) = find(&temporary) {
+            return level;
+        }
+        let general = temporary("");
+        if target.contains("::") && !root.starts_with("rs2rtc") {
+            return find(&lasting)
+                .unwrap_or_else(|| general.unwrap_or(self.general).min(LevelFilter::WARN));
+        }
+        general.or_else(|| find(&lasting)).unwrap_or(self.general)
     }
 
     /// Sets the level of a module, or with an empty name of all others, until then.
@@ -120,6 +125,11 @@ impl Levels {
         let temporary = temporary.collect();
         Report { general: self.general, modules: self.modules.clone(), temporary }
     }
+}
+
+/// A module as records name it.
+pub(crate) fn whose(module: &str) -> &str {
+    if module.is_empty() { "all" } else { module }
 }
 
 /// `None` for an unknown name; an empty one shows everything.

@@ -159,7 +159,8 @@ impl Log {
                 () = over => {}
             }
             for module in self.change(|settings| settings.levels.expire(Instant::now())) {
-                tracing::info!(target: "app", of = module, "the log level is the configuration's again");
+                let of = levels::whose(&module);
+                tracing::info!(target: "app", of, "the log level is the configuration's again");
             }
         }
     }
@@ -366,7 +367,9 @@ mod tests {
             format: "text".into(),
             output: String::new(),
             time: String::new(),
-            modules: [("exec".to_owned(), "error".to_owned())].into(),
+            modules: [("exec", "error"), ("loud", "info")]
+                .map(|(module, level)| (module.to_owned(), level.to_owned()))
+                .into(),
         };
         log.configure(&config, &mut problems);
         let subscriber = tracing_subscriber::registry().with(log.clone());
@@ -378,21 +381,22 @@ mod tests {
             tracing::debug!(target: "exec", text, "exec");
             tracing::info!(target: "ws", text, "ws");
             tracing::info!(target: "a::library", text, "library");
+            tracing::info!(target: "loud::library", text, "loud");
             let text = String::from_utf8(log.ring().read()).unwrap();
             let message = |line: &str| {
                 serde_json::from_str::<serde_json::Value>(line).unwrap()["message"].to_string()
             };
             text.lines().map(message).collect::<Vec<_>>().join(" ").replace('"', "")
         };
-        assert_eq!(say("before"), "");
+        assert_eq!(say("before"), "loud");
         let minute = Duration::from_secs(60);
         log.set_level("rtsp", LevelFilter::DEBUG, minute).unwrap();
         log.set_level("api", LevelFilter::INFO, 3 * minute).unwrap();
-        assert_eq!(say("one module"), "[rtsp] rtsp [rtsp] client [ws] ws");
+        assert_eq!(say("one module"), "[rtsp] rtsp [rtsp] client [ws] ws loud");
         log.reconfigure(&config);
-        assert_eq!(say("reloaded"), "[rtsp] rtsp [rtsp] client [ws] ws");
+        assert_eq!(say("reloaded"), "[rtsp] rtsp [rtsp] client [ws] ws loud");
         log.set_level("", LevelFilter::DEBUG, 2 * minute).unwrap();
-        assert_eq!(say("all"), "[rtsp] rtsp [rtsp] client [exec] exec [ws] ws");
+        assert_eq!(say("all"), "[rtsp] rtsp [rtsp] client [exec] exec [ws] ws loud");
         let keep = log.keep_levels();
         tokio::pin!(keep);
         let mut wait = async |span| {
@@ -404,20 +408,20 @@ mod tests {
         wait(minute + Duration::from_secs(1)).await;
         assert_eq!(
             say("rtsp has all modules' level"),
-            "[rtsp] rtsp [rtsp] client [exec] exec [ws] ws"
+            "[rtsp] rtsp [rtsp] client [exec] exec [ws] ws loud"
         );
         wait(minute).await;
-        assert_eq!(say("all are over"), "[ws] ws");
+        assert_eq!(say("all are over"), "[ws] ws loud");
         assert_eq!(
             log.levels().temporary,
             [("api".to_owned(), LevelFilter::INFO, minute - Duration::from_secs(1))]
         );
         assert!(log.end_level("api") && !log.end_level("api"));
-        assert_eq!(say("ended"), "");
+        assert_eq!(say("ended"), "loud");
         log.set_level("exec", LevelFilter::DEBUG, minute).unwrap();
-        assert_eq!(say("once more"), "[exec] exec");
+        assert_eq!(say("once more"), "[exec] exec loud");
         wait(minute).await;
         wait(Duration::from_secs(1)).await;
-        assert_eq!(say("and over"), "");
+        assert_eq!(say("and over"), "loud");
     }
 }

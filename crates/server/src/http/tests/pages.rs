@@ -62,9 +62,9 @@ async fn when_a_camera_is_let_go() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), started).await.expect("WebRTC starts");
-    let expected = json!({"linger_ms": 0.0, "hidden_linger_ms": 5000.0, "exclusive": false, "profile": "fast", "silence_ms": 1000.0});
+    let expected = json!({"linger_ms": 0.0, "hidden_linger_ms": 5000.0, "exclusive": false, "profile": "fast", "silence_ms": 1000.0, "warm": false});
     assert_eq!(of("a").await, expected);
-    let expected = json!({"linger_ms": 5000.0, "hidden_linger_ms": 1000.0, "exclusive": true, "profile": "tolerant", "silence_ms": 15000.0});
+    let expected = json!({"linger_ms": 5000.0, "hidden_linger_ms": 6000.0, "exclusive": true, "profile": "tolerant", "silence_ms": 20000.0, "warm": false});
     assert_eq!(of("b").await, expected);
     server.call("GET", "/api/rs/release?src=x").await.is(404, "stream not found\n");
 }
