@@ -127,6 +127,29 @@ test('a phone held upright: the rest is a sheet that is dragged, tapped or worke
     await done();
 });
 
+test('a short phone: the open sheet leaves the whole picture in sight, stays where it is when the connection is lost, and nothing is said upon its handle', {skip}, async () => {
+    const own = await fixture();
+    const {page, done} = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true, width: 375, height: 550, touch: true});
+    await plays(page);
+    await page.click('.handle');
+    await sheet(page, true);
+    await page.waitForFunction(() => {
+        const place = (/** @type {string} */ one) => /** @type {Element} */ (document.querySelector(one)).getBoundingClientRect(), {top, bottom} = place('.stage');
+        return top >= 0 && bottom - top > 100 && bottom <= place('.drawer').top;
+    });
+    own.close();
+    await page.waitForSelector('.stale');
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+    assert.notEqual(await page.$eval('.stage', node => getComputedStyle(node).filter), 'none');
+    await sheet(page, true);
+    await page.click('.handle');
+    await sheet(page, false);
+    await page.$eval('details .row button', node => /** @type {HTMLElement} */ (node).click());
+    await page.waitForSelector('.toast');
+    assert.ok(await page.evaluate(() => /** @type {Element} */ (document.querySelector('.toast')).getBoundingClientRect().bottom <= /** @type {Element} */ (document.querySelector('.handle')).getBoundingClientRect().top));
+    await done(/Failed to load|ERR_/);
+});
+
 test('when the camera is let go is told in words, as it is set', {skip}, async () => {
     const own = await fixture();
     const {says, done} = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true});
