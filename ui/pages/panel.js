@@ -14,11 +14,14 @@ const after = ms => ms ? t('release.after', {time: duration(ms)}) : t('release.n
 /** @param {string} name of the page's stream @param {import('../lib/server.js').Feed} feed */
 export function panel(name, feed) {
     const viewers = h('span'), policy = h('dt', null, t('release.policy')), release = h('dd'), facts = h('dl', {class: 'pairs', hidden: true}, h('dt', null, t('streams.viewers')), h('dd', null, viewers));
-    const about = aboutStream((session, who) => kick(session.id, session.stream, () => sessions.now(), who)), info = h('section', {class: 'card', id: 'info', hidden: true}, about.node);
+    // The row may be gone before its dialog gives the focus back.
+    const about = aboutStream((session, who) => kick(session.id, session.stream, () => sessions.now().then(() => document.activeElement === document.body && opener.focus()), who)), info = h('section', {class: 'card', id: 'info', hidden: true}, about.node);
     const opener = button(t('camera.info'), () => {
         info.hidden = !info.hidden;
         opener.setAttribute('aria-expanded', String(!info.hidden));
-        sessions.now().then(() => info.scrollIntoView({block: 'nearest'}));
+        tell();
+        info.scrollIntoView({block: 'nearest'});
+        sessions.now();
     });
     opener.setAttribute('aria-expanded', 'false');
     opener.setAttribute('aria-controls', 'info');
@@ -30,30 +33,41 @@ export function panel(name, feed) {
     let entry, size = '';
     /** @type {any[]} */
     let watching = [];
-    const sessions = new Gatherer(async () => {
+    function tell() {
         if (info.hidden || !entry) return;
-        // Who watches is told without as well.
-        const answer = feed.state === 'live' && await getJson('api/rs/sessions', {stream: entry.name, ended: '0'}).catch(() => null);
-        watching = (answer?.sessions ?? []).map((/** @type {any} */ one) => ({...one, since: Date.now() - one.age_ms}));
+        const within = info.contains(document.activeElement);
         about.show(entry, watching, size);
+        // Its row is gone with what had the focus.
+        if (within && !info.contains(document.activeElement)) opener.focus();
+    }
+    const sessions = new Gatherer(async () => {
+        if (info.hidden || !entry || feed.state !== 'live') return;
+        // Who watches is told without as well.
+        const answer = await getJson('api/rs/sessions', {stream: entry.name, ended: '0'}).catch(() => null);
+        if (answer) watching = answer.sessions.map((/** @type {any} */ one) => ({...one, since: Date.now() - one.age_ms}));
+        tell();
     });
-    feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed'], () => sessions.soon());
+    feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed'], ({stream}) => stream === entry?.name && sessions.soon());
 
-    /** The stream whose release is shown. */
-    let asked = '', judged = false;
-    for (const event of ['reset', 'restarted', 'streams_changed']) feed.addEventListener(event, () => asked = '');
+    /** The stream that was asked about. */
+    let asked = '';
+    for (const event of ['state', 'reset', 'restarted', 'streams_changed']) feed.addEventListener(event, () => asked = '');
     async function showRelease() {
-        const now = await getJson('api/rs/release', {src: asked}).catch(() => null);
+        const now = await getJson('api/rs/release', {src: entry?.name}).catch(() => null);
         if (!now) return;
         const more = [t('release.hidden', {when: after(now.hidden_linger_ms)}), now.silence_ms && t('release.silence', {time: duration(now.silence_ms)})];
-        fill(release, after(now.linger_ms), more.map(text => text && h('div', {class: 'muted small'}, text)));
+        if (now.warm) fill(release, t('state.warm'));
+        else fill(release, after(now.linger_ms), more.map(text => text && h('div', {class: 'muted small'}, text)));
         facts.append(policy, release);
     }
     /** A stream of the file, for who may change it: only they are told its version. */
     async function showEdit() {
         const {config_path: path} = await getJson('api').catch(() => ({})), file = path && await call('GET', 'api/config').catch(() => null);
-        edit.hidden = !file || !etag(file) || !lineOfKey(await file.text(), ['streams', name]);
+        edit.hidden = !file || !etag(file) || !lineOfKey(await file.text().catch(() => ''), ['streams', name]);
     }
+    const settings = new Gatherer(async () => {
+        await Promise.all([showRelease(), showEdit()]);
+    });
 
     return {
         facts, info,
@@ -64,15 +78,12 @@ export function panel(name, feed) {
             size = seen;
             facts.hidden = false;
             say(viewers, String(now.viewers));
-            if (!info.hidden) about.show(now, watching, size);
+            tell();
             // A server of another kind has neither.
             if (feed.state !== 'live') return;
-            if (asked !== now.name) {
-                asked = now.name;
-                showRelease();
-            }
-            if (!judged) showEdit();
-            judged = true;
+            if (asked === now.name) return;
+            asked = now.name;
+            settings.now();
         },
     };
 }
