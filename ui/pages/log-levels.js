@@ -5,7 +5,7 @@
 import {button, h, Keyed, refill, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {LEVELS} from '../lib/loglist.js';
-import {call, explain} from '../lib/server.js';
+import {call, explain, Gatherer, getJson} from '../lib/server.js';
 import {toast} from '../shell/shell.js';
 
 /** @typedef {{module: string, level: string, left_ms: number, until: number}} Temporary */
@@ -19,26 +19,36 @@ export function serverLevels(feed) {
     const minutes = h('select', {'aria-label': t('log.howLong')}, [5, 10, 30, 60].map(n => h('option', {value: n, selected: n === 10}, t('log.minutes', {n}))));
     const node = h('div', {class: 'stack', hidden: true}, h('details', null, summary, h('p', {class: 'muted small'}, t('log.forNowAbout')), h('form', {class: 'row', onsubmit: (/** @type {Event} */ ev) => {
         ev.preventDefault();
-        ask('POST', {module: modules.value, level: levels.value, minutes: minutes.value});
+        change('POST', {module: modules.value, level: levels.value, minutes: minutes.value});
     }}, modules, levels, minutes, h('button', null, t('log.forNow')))), list);
     const rows = new Keyed(list, one => one.module, ({module}) => {
         const text = h('span', {class: 'state', data: {state: 'warn'}});
         return {
-            node: h('div', {class: 'row'}, text, button(t('tile.stop'), () => ask('DELETE', {module}))),
+            node: h('div', {class: 'row'}, text, button(t('tile.stop'), () => change('DELETE', {module}))),
             update: ({level, until}) => say(text, t('log.temporary', {module: module || t('log.allModules'), level, time: duration(Math.max(1000, until - Date.now()))})),
         };
     });
 
-    /** @param {string} method @param {Record<string, string>} [query] */
-    async function ask(method, query) {
+    /** @param {string} method @param {Record<string, string>} query */
+    async function change(method, query) {
         try {
-            show(await (await call(method, 'api/rs/log/levels', {query})).json());
-            if (query) toast(t('common.done'));
+            await call(method, 'api/rs/log/levels', {query});
+            toast(t('common.done'));
         } catch (err) {
-            if (query) toast(explain(err));
-            else node.hidden = true;
+            toast(explain(err));
         }
+        looks.now();
     }
+
+    const looks = new Gatherer(async () => {
+        try {
+            show(await getJson('api/rs/log/levels'));
+        } catch {
+            // For what is over it is not asked again.
+            temporary = [];
+            node.hidden = true;
+        }
+    });
 
     /** @param {{level: string, modules: Record<string, string>, known: string[], temporary: Temporary[]}} now */
     function show(now) {
@@ -53,7 +63,7 @@ export function serverLevels(feed) {
         node.hidden = false;
     }
 
-    const look = () => document.hidden || feed.state !== 'live' || ask('GET');
+    const look = () => document.hidden || feed.state !== 'live' || looks.look();
     feed.addEventListener('state', look);
     document.addEventListener('visibilitychange', look);
     setInterval(() => temporary.some(one => one.until <= Date.now()) ? look() : rows.show(temporary), 1000);
