@@ -185,6 +185,22 @@ test('WHEP of a camera that is not there: the words of the server', {skip}, asyn
     await page.close();
 });
 
+test('WHEP without WebRTC, or without the server: words of the page, in its language', {skip}, async () => {
+    const own = await fixture(), page = await chromium.browser.newPage();
+    await page.goto(`${own.url}links.html?src=demo&lang=zh`);
+    await page.waitForSelector('.urls li');
+    const row = '.urls li[data-url*="api/webrtc?src="]', tells = async (/** @type {string} */ words) => {
+        await page.$eval(row, n => /** @type {HTMLElement} */ ([...n.querySelectorAll('button')].find(one => one.textContent === '测试')).click());
+        await page.waitForFunction((row, words) => document.querySelector(`${row} [data-state=fail]`)?.textContent === words, {timeout: 60_000}, row, words);
+    };
+    await page.evaluate(() => Object.assign(window, {kept: RTCPeerConnection}) && delete /** @type {any} */ (window).RTCPeerConnection);
+    await tells('此浏览器不支持 WebRTC，改用 MSE 或 MJPEG。');
+    await page.evaluate(() => Object.assign(window, {RTCPeerConnection: /** @type {any} */ (window).kept}));
+    own.close();
+    await tells('无法连接服务器。');
+    await page.close();
+});
+
 test('a stream that nobody watches: its codecs are asked for, and the camera is let go', {skip}, async () => {
     const page = await open('links.html?src=front%20door');
     await says(page, /codecs are not known/);

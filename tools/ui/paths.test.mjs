@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import './no-page.mjs';
 import {candidates, only} from '../../ui/lib/paths.js';
 
 const SDP = ['v=0', 'm=video 9 UDP/TLS/RTP/SAVPF 96', 'a=candidate:1 1 udp 2130706431 192.168.1.5 8555 typ host', 'a=candidate:2 1 TCP 1671430143 192.168.1.5 8555 typ host tcptype passive',

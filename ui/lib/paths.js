@@ -1,10 +1,12 @@
 /**
  * The network paths to the server, each by itself: a peer connection that is told one of the server's addresses only either connects or does not.
  */
+import {t} from './i18n.js';
+import {call} from './server.js';
 import {gathered, leave} from './whep.js';
 
-/** Milliseconds that a path may need to connect, and that the server has to answer, and to send. */
-const CONNECT = 3000, ANSWER = 10_000;
+/** Milliseconds that a path may need to connect; that the server has to answer, of a camera that runs and of one that sleeps; and to send. */
+const CONNECT = 3000, ANSWER = 10_000, WAKE = 30_000, SEND = 10_000;
 
 /**
  * @typedef {object} Candidate
@@ -30,19 +32,22 @@ export function candidates(sdp) {
 /** A description with one of its addresses. @param {string} sdp @param {Candidate} one */
 export const only = (sdp, one) => sdp.split(/\r?\n/).filter(line => !line.startsWith('a=candidate:') || line === one.line).join('\r\n');
 
-/** A session (WHEP) for as long as something is done with its answer. @template T @param {string} url @param {(pc: RTCPeerConnection, sdp: string) => Promise<T>} then */
-async function exchange(url, then) {
+/**
+ * A session (WHEP) for as long as something is done with its answer.
+ * @template T @param {string} url @param {number} limit milliseconds until the answer @param {(pc: RTCPeerConnection, sdp: string) => Promise<T>} then
+ */
+async function exchange(url, limit, then) {
+    if (!('RTCPeerConnection' in window)) throw new Error(t('why.noWebrtc'));
     const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
     let session = '';
     try {
         for (const kind of ['video', 'audio']) pc.addTransceiver(kind, {direction: 'recvonly'});
         await pc.setLocalDescription();
         await gathered(pc);
-        const response = await fetch(url, {method: 'POST', body: pc.localDescription?.sdp, headers: {'Content-Type': 'application/sdp'}, signal: AbortSignal.timeout(ANSWER)});
-        const sdp = await response.text(), place = response.headers.get('Location');
+        const response = await call('POST', url, {body: new Blob([pc.localDescription?.sdp ?? ''], {type: 'application/sdp'}), limit});
+        const place = response.headers.get('Location');
         session = place ? new URL(place, response.url).href : '';
-        if (!response.ok) throw new Error(sdp.trim());
-        return await then(pc, sdp);
+        return await then(pc, await response.text());
     } finally {
         await leave(pc, session);
     }
@@ -54,7 +59,7 @@ async function exchange(url, then) {
  * @param {number} index
  * @returns {Promise<{all: Candidate[], one: Candidate|undefined, ms: number|null, rtt: number|undefined}>} `ms` from the answer to the connection; `null`: there is none
  */
-export const tryPath = (name, index) => exchange(`api/webrtc?src=${encodeURIComponent(name)}`, async (pc, sdp) => {
+export const tryPath = (name, index) => exchange(`api/webrtc?src=${encodeURIComponent(name)}`, ANSWER, async (pc, sdp) => {
     const all = candidates(sdp), one = all[index];
     if (!one) return {all, one, ms: null, rtt: undefined};
     const from = performance.now(), ended = connected(pc);
@@ -64,11 +69,11 @@ export const tryPath = (name, index) => exchange(`api/webrtc?src=${encodeURIComp
 });
 
 /** Whether what a WHEP address offers arrives here. @param {string} url @returns {Promise<boolean>} */
-export const arrives = url => exchange(url, async (pc, sdp) => {
+export const arrives = url => exchange(url, WAKE, async (pc, sdp) => {
     /** @type {Promise<boolean>} */
     const heard = new Promise(resolve => {
         for (const {track} of pc.getReceivers()) track.addEventListener('unmute', () => resolve(true));
-        setTimeout(resolve, ANSWER, false);
+        setTimeout(resolve, SEND, false);
     });
     await pc.setRemoteDescription({type: 'answer', sdp});
     return heard;

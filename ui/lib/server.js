@@ -33,7 +33,7 @@ export function address(path, query = {}) {
  */
 export async function call(method, path, {query, body, signal, limit = 15_000, accept = []} = {}) {
     const signals = [AbortSignal.timeout(limit), ...(signal ? [signal] : [])];
-    const plain = body === undefined || typeof body === 'string';
+    const plain = body === undefined || typeof body === 'string' || body instanceof Blob;
     let response;
     try {
         response = await (method === 'GET' && early(address(path, query)) || fetch(address(path, query), {method, cache: 'no-store', signal: AbortSignal.any(signals),
