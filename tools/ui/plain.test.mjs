@@ -93,6 +93,7 @@ test('pages show what there is, hide what is not, and do not say that the server
         assert.equal(await page.$eval('.banner', n => n.hidden ? '' : n.textContent), '', path);
         assert.equal(await page.$$eval('[href="sessions.html"]', nodes => nodes.some(n => n.checkVisibility())), false, path);
         if (path === 'log.html') assert.equal(await page.$$eval('main details', nodes => nodes.some(n => n.checkVisibility())), false, 'its levels are not told');
+        if (path.startsWith('camera')) await page.waitForSelector('.drawer a[href="log.html?q=cam"]');
         if (path === '') {
             await page.click('[data-name=cam] .start');
             await page.waitForFunction(() => /** @type {any} */ (document.querySelector('.tile rs-player'))?.phase === 'live', {polling: 50});

@@ -240,6 +240,9 @@ export class Feed extends EventTarget {
     }
 }
 
+/** The log of a stream; lines of a go2rtc name none and are searched. @param {string} name @param {Feed} feed */
+export const logOf = (name, feed) => address('log.html', {[feed.state === 'absent' ? 'q' : 'stream']: name});
+
 // ---- loads that events ask for ----
 
 /** Loads that never run side by side and miss nothing: what happens while one runs is seen by another one right after it. */

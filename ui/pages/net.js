@@ -5,7 +5,7 @@ import {button, fill, h, say, svgTitle} from '../lib/dom.js';
 import {BOX, layout} from '../lib/graph.js';
 import {bytes, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
-import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
+import {address, download, Feed, Gatherer, getJson, logOf} from '../lib/server.js';
 import {empty, failed, kick, notice, shell, watch} from '../shell/shell.js';
 
 const only = new URLSearchParams(location.search).getAll('src').filter(Boolean);
@@ -127,7 +127,7 @@ function tell(node) {
     const rows = Object.entries(rest).filter(([, value]) => value !== undefined && typeof value !== 'object');
     fill(about, h('section', {class: 'card'}, h('h2', null, `${node.title} ${node.sub}`.trim()), h('dl', {class: 'pairs small'}, rows.map(([key, value]) => [h('dt', null, key === 'user_agent' ? t('sessions.agent') : key), h('dd', {class: 'mono'}, String(value))]),
         (medias ?? []).map((/** @type {string} */ media) => [h('dt', null, 'media'), h('dd', {class: 'mono'}, media)])),
-    h('div', {class: 'row'}, h('a', {class: 'button', href: address('camera.html', {src: node.stream})}, t('keys.open')), h('a', {class: 'button', href: address('log.html', {stream: node.stream})}, t('nav.log')),
+    h('div', {class: 'row'}, h('a', {class: 'button', href: address('camera.html', {src: node.stream})}, t('keys.open')), h('a', {class: 'button', href: logOf(node.stream, feed)}, t('nav.log')),
         node.kick ? button(t('sessions.kick'), () => kick(node.kick ?? 0, node.stream, load), {class: 'danger'}) : null)));
     say(about.querySelector('h2') ?? about, `${node.title} ${node.sub}`.trim());
 }

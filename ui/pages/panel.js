@@ -3,7 +3,7 @@
  */
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
-import {address, call, etag, Gatherer, getJson} from '../lib/server.js';
+import {address, call, etag, Gatherer, getJson, logOf} from '../lib/server.js';
 import {lineOfKey} from '../lib/yaml-path.js';
 import {kick} from '../shell/shell.js';
 import {aboutStream} from './about.js';
@@ -26,7 +26,7 @@ export function panel(name, feed) {
     opener.setAttribute('aria-expanded', 'false');
     opener.setAttribute('aria-controls', 'info');
     const link = (/** @type {string} */ page, /** @type {string} */ text, key = 'src') => h('a', {class: 'button', href: address(`${page}.html`, {[key]: name})}, text);
-    const edit = link('config', t('camera.edit'), 'stream');
+    const log = link('log', t('nav.log')), edit = link('config', t('camera.edit'), 'stream');
     edit.hidden = true;
 
     /** What plays, and the size of its picture. @type {import('../lib/streams.js').Entry|undefined} */
@@ -71,13 +71,14 @@ export function panel(name, feed) {
 
     return {
         facts, info,
-        links: h('div', {class: 'row'}, link('links', t('nav.links')), opener, link('net', t('nav.net')), link('log', t('nav.log'), 'stream'), edit),
+        links: h('div', {class: 'row'}, link('links', t('nav.links')), opener, link('net', t('nav.net')), log, edit),
         /** @param {import('../lib/streams.js').Entry} now what plays @param {string} [seen] size of its picture */
         show(now, seen = '') {
             entry = now;
             size = seen;
             facts.hidden = false;
             say(viewers, String(now.viewers));
+            log.href = logOf(name, feed);
             tell();
             // A server of another kind has neither.
             if (feed.state !== 'live') return;

@@ -4,7 +4,7 @@
  */
 import {button, fill, h, Keyed, moveFocus, refill, say} from '../lib/dom.js';
 import {duration, rate, t} from '../lib/i18n.js';
-import {address, call, endSession, etag, explain, Feed, getJson} from '../lib/server.js';
+import {address, call, endSession, etag, explain, Feed, getJson, logOf} from '../lib/server.js';
 import {chip, codecsOf, orderOf, Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
 import {ask, bind, empty, listed, noCameras, shell, toast, watch} from '../shell/shell.js';
@@ -110,10 +110,10 @@ function line(first) {
 
 /** @param {Entry} first */
 function detail(first) {
-    const {name} = first, again = button(t('common.retryNow'), () => act(() => retry(name)), {class: 'primary'});
+    const {name} = first, log = h('a', {class: 'button'}, t('nav.log')), again = button(t('common.retryNow'), () => act(() => retry(name)), {class: 'primary'});
     const actions = h('div', {class: 'row'},
         h('a', {class: 'button', href: address('camera.html', {src: name})}, t('keys.open')), h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')),
-        h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), h('a', {class: 'button', href: address('log.html', {stream: name})}, t('nav.log')),
+        h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), log,
         again, button(t('streams.warm'), () => act(() => warm([name]))), button(t('streams.kick'), () => act(() => kick(name))),
         button(t('streams.delete', {n: 1}), () => remove([name]), {icon: 'trash', class: 'danger'}));
     const about = aboutStream();
@@ -122,6 +122,7 @@ function detail(first) {
         /** @param {{entry: Entry}} row */
         update({entry}) {
             again.hidden = !['failed', 'retrying'].includes(entry.state);
+            log.href = logOf(name, feed);
             about.show(entry);
         },
     };
