@@ -123,6 +123,20 @@ test('filters that let nothing through can be taken away; F follows and does not
         await page.keyboard.press('f');
     }
     assert.deepEqual(follow, ['true', 'false', 'true']);
+    // The list has just been moved to its end when it is told to stay.
+    const pressed = await page.evaluate(async () => {
+        const press = () => document.dispatchEvent(new KeyboardEvent('keydown', {key: 'f'})), box = /** @type {Element} */ (document.querySelector('.loglist'));
+        const frames = async () => {
+            for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+        };
+        box.scrollTop = 0;
+        await frames();
+        press();
+        press();
+        await frames();
+        return [...document.querySelectorAll('main button')].find(one => one.textContent === 'Follow')?.getAttribute('aria-pressed');
+    });
+    assert.equal(pressed, 'false');
     await page.close();
     own.close();
 });

@@ -125,17 +125,18 @@ function draw() {
     if (held) /** @type {HTMLElement} */ (list.querySelector(`[data-index="${Number(held.dataset.index) - dropped}"]`) ?? box).focus({preventScroll: true});
 }
 
-let told = 0;
+/** Just told to follow or not: what moved the list before is heard until the next frame. */
+let settling = false;
 function onscroll() {
     const bottom = box.scrollHeight - box.scrollTop - box.clientHeight < 8;
-    if (following && !bottom && Date.now() - told > 100) {
+    if (settling || following === bottom) {
+        draw();
+    } else if (bottom) {
+        setFollow(true);
+    } else {
         following = false;
         fresh = 0;
         show();
-    } else if (!following && bottom) {
-        setFollow(true);
-    } else {
-        draw();
     }
 }
 
@@ -143,7 +144,8 @@ function onscroll() {
 function setFollow(on) {
     following = on;
     fresh = 0;
-    told = Date.now();
+    settling = true;
+    requestAnimationFrame(() => settling = false);
     show();
 }
 
