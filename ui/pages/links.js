@@ -104,7 +104,8 @@ function list(stream) {
 
 /** By what the server may be reached; what was chosen stays. @param {string[]} known names, or addresses of its pages */
 function offer(known) {
-    const all = [...new Set(known)].filter(one => one && ![location.host, location.hostname, new URL('./', location.href).href].includes(one)), kept = recall('host', '');
+    const here = new URL('./', location.href).href;
+    const all = [...new Set(known)].filter(one => one && ![location.host, location.hostname, here].includes(one) && !isLocal(new URL(seenAs(here, one)).hostname)), kept = recall('host', '');
     refill(seen, String(all), () => [h('option', {value: ''}, t('links.here', {host: location.host})), all.map(one => h('option', {value: one, selected: one === kept}, shortOf(one))),
         h('option', {value: OTHER, selected: kept !== '' && !all.includes(kept)}, t('links.other'))]);
     named.hidden = seen.value !== OTHER;
