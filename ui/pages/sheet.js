@@ -20,7 +20,11 @@ export function sheet(words, kids, seen) {
     const body = h('div', {class: 'stack', id: 'sheet'}, kids), handle = h('button', {
         type: 'button', class: 'handle', 'aria-expanded': 'false', 'aria-controls': 'sheet',
         // The end of a drag is no tap; a key has no pointer.
-        onclick: (/** @type {MouseEvent} */ ev) => moved && ev.detail || put(!open),
+        onclick(/** @type {MouseEvent} */ ev) {
+            const dragged = moved;
+            moved = 0;
+            if (!dragged || !ev.detail) put(!open);
+        },
         onpointerdown(/** @type {PointerEvent} */ ev) {
             handle.setPointerCapture(ev.pointerId);
             from = ev.clientY;
