@@ -86,6 +86,9 @@ test('the line of a stream, whatever its name is', () => {
     assert.equal(lineOfKey('streams:\n  door: x\n', ['streams', 'gate']), 0);
     assert.equal(lineOfKey('streams: {door: x}\n', ['streams', 'door']), 0, 'not in block style');
     assert.equal(lineOfKey('', ['streams', '']), 0);
+    // A line that nobody writes is not worth its time: to look for a key in it takes the square of its length.
+    assert.equal(lineOfKey(`streams:\n  door${' '.repeat(2000)}: x\n`, ['streams', 'door']), 0);
+    assert.equal(lineOfKey(`streams:\n  door: ${'x'.repeat(1900)}\n`, ['streams', 'door']), 2);
 });
 
 test('lines of the log: module, fields, folding, filters', () => {

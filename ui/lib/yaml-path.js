@@ -17,6 +17,8 @@ function nameOf(raw) {
 
 /** The key of a line and its indentation; `null` for a line without one. @param {string} line */
 function keyOf(line) {
+    // To look takes the square of the length.
+    if (line.length > 2000) return null;
     const found = /^(\s*)(?:- )?("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?:[^\s#:'"-]|[:-](?=\S))(?:[^:#]|:(?=\S)|(?<=\S)#)*?)\s*:(?:\s|$)/.exec(line);
     return found && {indent: found[1].length, key: nameOf(found[2])};
 }
