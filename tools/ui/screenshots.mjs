@@ -55,7 +55,7 @@ const shots = lang => [
         await playing(1)(visitor);
         await visitor.close();
         // Only WebRTC has one.
-        const row = await page.waitForFunction(() => [...document.querySelectorAll('tbody tr[data-id]')].find(row => /WebRTC/.test(row.textContent ?? '')));
+        const row = await page.waitForFunction(() => [...[...document.querySelectorAll('table')].at(-1)?.querySelectorAll('tbody tr[data-id]') ?? []].find(row => /WebRTC/.test(row.textContent ?? '')));
         await row.asElement()?.evaluate(node => /** @type {HTMLElement} */ (node).focus());
         await page.keyboard.press('Enter');
         await page.waitForSelector('.timeline li');
