@@ -32,8 +32,8 @@ pub(super) fn of_pages(api: &Api, call: &Call) -> Vec<String> {
 
 /// IPv4 first, without the networks of containers and virtual machines on this one.
 fn list(served: &[Served], own: &[InterfaceAddress], base: &str) -> Vec<String> {
-    let others = own.iter().filter(|own| !own.loopback && !is_inner(&own.interface));
-    let mut ips: Vec<IpAddr> = others.map(|own| own.ip).filter(|ip| is_usable(*ip)).collect();
+    let others = own.iter().filter(|own| own.is_for_others() && !is_inner(&own.interface));
+    let mut ips: Vec<IpAddr> = others.map(|own| own.ip).collect();
     ips.sort_by_key(|ip| Reverse(ip.is_ipv4()));
     let pairs = ips.iter().flat_map(|ip| served.iter().map(move |served| (ip, served)));
     let reached = pairs.filter(|(ip, served)| covers(served.bound.ip(), **ip));
@@ -47,14 +47,6 @@ fn list(served: &[Served], own: &[InterfaceAddress], base: &str) -> Vec<String> 
 /// The unspecified address of IPv6 takes IPv4 too.
 fn covers(bound: IpAddr, ip: IpAddr) -> bool {
     bound == ip || (bound.is_unspecified() && (bound.is_ipv6() || ip.is_ipv4()))
-}
-
-fn is_usable(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
-        // Link-local ones need a zone, which addresses of pages cannot carry.
-        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
-    }
 }
 
 /// Bridges of Docker, Podman, LXC and libvirt, and what is plugged into them.

@@ -38,6 +38,18 @@ pub struct InterfaceAddress {
     pub loopback: bool,
 }
 
+impl InterfaceAddress {
+    /// Whether other machines can be told it: link-local ones of IPv6 need a zone, which is
+    /// another one on each machine.
+    pub fn is_for_others(&self) -> bool {
+        let is_local = match self.ip {
+            IpAddr::V4(ip) => ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        };
+        !(self.loopback || self.ip.is_loopback() || self.ip.is_unspecified() || is_local)
+    }
+}
+
 /// Addresses of all interfaces that are up, in the system's order.
 ///
 /// # Errors

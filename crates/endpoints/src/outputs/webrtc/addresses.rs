@@ -26,7 +26,7 @@ pub(super) fn select(
         (filters.interfaces.is_empty() || filters.interfaces.contains(&a.interface))
             && (filters.ips.is_empty() || filters.ips.contains(&a.ip))
             && (filters.candidates.is_empty() || filters.candidates.contains(&a.ip))
-            && usable(a.ip)
+            && a.is_for_others()
     };
     let mut found: Vec<IpAddr> = interfaces.iter().filter(allowed).map(|a| a.ip).collect();
     found.dedup();
@@ -73,14 +73,6 @@ pub(super) fn candidates(
         }
     }
     found
-}
-
-fn usable(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_unspecified(),
-        // Link-local ones need a zone, which candidates cannot carry.
-        IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_unspecified(),
-    }
 }
 
 /// 172.16.0.0/12.
