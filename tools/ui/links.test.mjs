@@ -211,3 +211,20 @@ test('a stream that nobody watches: its codecs are asked for, and the camera is 
     assert.deepEqual(await page.evaluate(() => [document.activeElement?.textContent, [...document.querySelectorAll('main button')].some(n => n.textContent === 'Test to see' && n.checkVisibility())]), ['This stream carries H264 + Opus.', false]);
     await page.close();
 });
+
+test('a stream, a sound and words are played to the camera, and what is refused is told', {skip}, async () => {
+    const page = await open('links.html?src=cam1');
+    await page.waitForSelector('form.card select');
+    for (const [kind, what, path] of [['text', 'Somebody is here', 'api/ffmpeg'], ['file', 'https://127.0.0.1:1/bell.mp3', 'api/ffmpeg'], ['src', 'nobody', 'api/streams']]) {
+        await page.select('form.card select', kind);
+        await page.$eval('form.card input', n => n.value = '');
+        await page.type('form.card input', what);
+        const [answer] = await Promise.all([page.waitForResponse(response => response.request().method() === 'POST'), page.keyboard.press('Enter')]);
+        const url = new URL(answer.url());
+        assert.deepEqual([url.pathname, url.searchParams.get('dst'), url.searchParams.get(kind)], [`/${path}`, 'cam1', what]);
+        // This camera has no loudspeaker.
+        assert.equal(answer.ok(), false, kind);
+        await page.waitForFunction(() => document.querySelector('.toast')?.textContent);
+    }
+    await page.close();
+});

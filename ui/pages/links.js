@@ -34,6 +34,10 @@ const carries = h('p', {class: 'muted', role: 'status', tabindex: '-1'}), look =
     if (document.activeElement === look) carries.focus();
     show();
 });
+/** What can be played to a camera, with an example of each. @type {Record<string, string>} */
+const PLAYED = {src: 'https://…/live.mp3', file: 'https://…/bell.mp3', text: t('links.playText')};
+/** A sound that ends and words go through FFmpeg. @param {string} what @param {string} kind */
+const play = (what, kind) => call('POST', kind === 'src' ? 'api/streams' : 'api/ffmpeg', {query: {dst: name, [kind]: what}, limit: 30_000});
 /** The choice of another name than those that are known. */
 const OTHER = '+';
 /** By what others reach this server: empty as this page does, one that the server has itself, or another one. */
@@ -47,8 +51,8 @@ function keep() {
 const [fit, unfit, into] = Array.from({length: 3}, () => h('ul', {class: 'urls'})), count = h('summary'), more = h('details', null, count, unfit), others = h('section', {class: 'card'});
 const rows = [fit, unfit, into].map(list => new Keyed(list, place => place.key, row));
 const frame = h('div', {class: 'stack'}, h('div', {class: 'row'}, carries, look), h('div', {class: 'pair form'}, h('label', {class: 'field'}, t('links.from'), seen), named), local, fit, more, h('details', null, h('summary', null, t('links.into')), into), others,
-    act('links.play', 'links.playAbout', 'https://…/sound.mp3', src => call('POST', 'api/streams', {query: {dst: name, src}, limit: 30_000}), () => call('POST', 'api/streams', {query: {dst: name, src: ''}})),
-    act('links.publish', 'links.publishAbout', 'rtsp://…', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000})));
+    act('links.play', 'links.playAbout', play, PLAYED, () => call('POST', 'api/streams', {query: {dst: name, src: ''}})),
+    act('links.publish', 'links.publishAbout', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000}), {dst: 'rtsp://…'}));
 
 /** Shows what has changed since the last time, and leaves the rest as it is: somebody may be typing there. */
 async function show() {
@@ -173,11 +177,13 @@ async function code(place) {
 }
 
 /**
- * A form with one address.
- * @param {string} title @param {string} about @param {string} hint @param {(text: string) => Promise<any>} run @param {() => Promise<any>} [end]
+ * A form with one text, of a kind where there are several.
+ * @param {string} title @param {string} about @param {(text: string, kind: string) => Promise<any>} run @param {Record<string, string>} examples by kind @param {() => Promise<any>} [end]
  */
-function act(title, about, hint, run, end) {
-    const input = h('input', {type: 'text', placeholder: hint, spellcheck: 'false', autocomplete: 'off', 'aria-label': t(title), class: 'grow'});
+function act(title, about, run, examples, end) {
+    const all = Object.keys(examples), kinds = h('select', {'aria-label': t('links.kind'), hidden: all.length < 2, onchange: () => input.placeholder = examples[kinds.value]},
+        all.map(one => h('option', {value: one}, t(`kind.${one}`))));
+    const input = h('input', {type: 'text', placeholder: examples[all[0]], spellcheck: 'false', autocomplete: 'off', 'aria-label': t(title), class: 'grow'});
     const tell = async (/** @type {() => Promise<any>} */ what) => {
         try {
             await what();
@@ -188,8 +194,8 @@ function act(title, about, hint, run, end) {
     };
     return h('form', {class: 'card', onsubmit: (/** @type {Event} */ ev) => {
         ev.preventDefault();
-        if (input.value.trim()) tell(() => run(input.value.trim()));
-    }}, h('h2', null, t(title)), h('p', {class: 'muted small'}, t(about)), h('div', {class: 'row'}, input, h('button', null, t(title)), end && button(t('tile.stop'), () => tell(end))));
+        if (input.value.trim()) tell(() => run(input.value.trim(), kinds.value));
+    }}, h('h2', null, t(title)), h('p', {class: 'muted small'}, t(about)), h('div', {class: 'row'}, kinds, input, h('button', null, t(title)), end && button(t('tile.stop'), () => tell(end))));
 }
 
 /** The row that has the focus. */

@@ -7,8 +7,8 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use tokio::time::Duration;
 
+use super::Api;
 use super::call::{Call, Reply, error, json as reply_json, not_allowed};
-use super::{Api, Class};
 use crate::logging::levels;
 use crate::modules;
 
@@ -18,13 +18,6 @@ const MOST_MINUTES: u64 = 60;
 
 /// What our own records that belong to no module of the contract are from.
 const OTHERS: [&str; 3] = ["app", "config", "streams"];
-
-pub(crate) fn class(_: &Api, call: &Call) -> Class {
-    match *call.method() {
-        Method::GET | Method::HEAD => Class::View,
-        _ => Class::Admin,
-    }
-}
 
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     let changed = match *call.method() {

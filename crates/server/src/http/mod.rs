@@ -173,7 +173,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/exit", "api", |_, _| Class::Admin, system::exit),
     route!("api/restart", "api", |_, _| Class::Admin, system::restart),
     route!("api/log", "api", system::log_class, system::log),
-    route!("api/rs/log/levels" in "api/log", "api", log_levels::class, log_levels::handle),
+    route!("api/rs/log/levels" in "api/log", "api", system::log_class, log_levels::handle),
     route!("api/schemes", "api", |_, _| Class::View, system::schemes),
     route!("api/stack", "debug", |_, _| Class::View, system::stack),
     route!("api/openapi.yaml", "api", |_, _| Class::View, system::openapi),

@@ -58,6 +58,10 @@ impl Answer {
     }
 }
 
+fn json_of(answer: &Answer) -> serde_json::Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{e}: {}", answer.body))
+}
+
 impl Server {
     fn start(name: &str, file: &str) -> Self {
         let dir = std::env::temp_dir().join(format!("rs2rtc-http-{}-{name}", std::process::id()));

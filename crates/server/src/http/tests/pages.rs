@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Answer, Server};
-
-fn json_of(answer: &Answer) -> Value {
-    serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{}", answer.body))
-}
+use super::{Server, json_of};
 
 #[tokio::test]
 async fn log_levels_for_a_while() {

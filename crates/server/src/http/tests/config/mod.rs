@@ -19,10 +19,6 @@ mod unconfirmed;
 
 const FILE: &str = "# comment\nstreams:\n  a: rtsp://127.0.0.1:1/x  # inline\n  b:\n    - rtsp://127.0.0.1:1/y\n# tail\n";
 
-fn json_of(answer: &Answer) -> Value {
-    serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{e}: {}", answer.body))
-}
-
 impl Server {
     async fn version(&self) -> String {
         let list = self.call("GET", "/api/rs/config/versions").await;
