@@ -97,15 +97,16 @@ test('lines of the log: module, fields, folding, filters', () => {
     const log = new LogList();
     log.set('{"level":"info","message":"[api] a"}\n{"level":"info","message":"[api] a"}\nnot json\n');
     assert.deepEqual(log.all.map(l => [l.message, l.count]), [['a', 2], ['not json', 1]]);
-    log.filter = {level: 'warn', module: '', stream: '', words: 'gate'};
+    log.filter = {level: 'warn', modules: ['x', 'api'], stream: '', words: 'gate'};
     log.sift();
     assert.equal(log.shown.length, 0);
     assert.equal(log.add({level: 'error', message: '[x] the GATE'}), true);
     assert.equal(log.add({level: 'info', message: '[x] the gate'}), false);
+    assert.equal(log.add({level: 'error', message: '[y] the gate'}), false);
     for (let i = 0; i < 6000; i++) log.add({level: 'info', message: `[x] ${i}`});
     assert.equal(log.all.length, 5000);
     // The oldest go; the page is told how many, to keep what is read where it is.
-    log.filter = {level: '', module: '', stream: '', words: ''};
+    log.filter = {level: '', modules: [], stream: '', words: ''};
     log.sift();
     for (let i = 0; i < 7; i++) log.add({level: 'info', message: `[x] more ${i}`});
     assert.deepEqual([log.shown.length, log.dropped, log.shown[0], log.shown.at(-1)?.message], [5000, 7, log.all[0], 'more 6']);

@@ -35,7 +35,7 @@ export class LogList {
     modules = new Set();
     /** @type {Set<string>} */
     streams = new Set();
-    filter = {level: '', module: '', stream: '', words: ''};
+    filter = {level: '', modules: /** @type {string[]} */ ([]), stream: '', words: ''};
 
     /**
      * Takes the whole log, one JSON object per line.
@@ -100,9 +100,9 @@ export class LogList {
 
     /** @param {Line} line */
     #fits(line) {
-        const {level, module, stream, words} = this.filter;
+        const {level, modules, stream, words} = this.filter;
         if (level && ORDER.indexOf(line.level) < ORDER.indexOf(level)) return false;
-        if (module && line.module !== module || stream && line.fields.stream !== stream) return false;
+        if (modules.length && !modules.includes(line.module) || stream && line.fields.stream !== stream) return false;
         return !words || `${line.module} ${line.message}`.toLowerCase().includes(words.toLowerCase());
     }
 }

@@ -2,7 +2,7 @@
  * The log: loaded once, then as it is written. Filters are in the address (`?level=`, `?module=`, `?stream=`, `?q=`), repeated lines are folded, and
  * only what is on the screen is in the document.
  */
-import {button, fill, h, openDialog, say} from '../lib/dom.js';
+import {button, fill, h, openDialog, refill, say} from '../lib/dom.js';
 import {clock, t} from '../lib/i18n.js';
 import {LEVELS, LogList} from '../lib/loglist.js';
 import {call, download, explain, Feed, Gatherer} from '../lib/server.js';
@@ -16,12 +16,13 @@ const feed = new Feed('log');
 watch(feed);
 const log = new LogList();
 const asked = (/** @type {string} */ name) => url.searchParams.get(name) ?? '';
-log.filter = {level: asked('level'), module: asked('module'), stream: asked('stream'), words: asked('q')};
+log.filter = {level: asked('level'), modules: asked('module').split(',').filter(Boolean), stream: asked('stream'), words: asked('q')};
 let following = true, paused = false, fresh = 0;
 
 const levels = h('select', {'aria-label': t('log.level'), onchange: keep},
     [['', t('log.all')], ...LEVELS.map(level => [level, level])].map(([value, text]) => h('option', {value, selected: value === log.filter.level}, text)));
-const modules = h('select', {'aria-label': t('log.module'), onchange: keep});
+/** Chooses one more; those that are chosen stand beside it, and go when they are pressed. */
+const modules = h('select', {'aria-label': t('log.module'), onchange: () => choose([...log.filter.modules, modules.value])}), chosen = h('span', {class: 'row'});
 const names = h('select', {'aria-label': t('sessions.stream'), onchange: keep});
 const find = h('input', {type: 'search', placeholder: t('log.find'), 'aria-label': t('log.find'), value: log.filter.words, oninput: keep});
 const follow = button(t('log.follow'), () => setFollow(!following), {key: 'F'});
@@ -31,28 +32,36 @@ const pause = button(t('camera.pause'), () => {
     if (!paused) show();
 }, {icon: 'pause'});
 /** By their names in the address. */
-const filters = {level: levels, module: modules, stream: names, q: find};
-tools.append(...Object.values(filters));
+const filters = {level: levels, stream: names, q: find};
+tools.append(levels, modules, chosen, names, find);
+offer();
 offer();
 const count = h('span', {class: 'muted grow'}), chip = button('', () => setFollow(true), {class: 'primary'});
 chip.hidden = true;
 const list = h('ol'), box = h('div', {class: 'loglist', tabindex: '0', role: 'region', 'aria-label': t('nav.log'), onscroll: onscroll}, list);
 const none = h('div', {class: 'row', hidden: true}, h('p', {class: 'muted'}, t('log.none')), button(t('streams.clear'), () => {
     for (const field of Object.values(filters)) field.value = '';
-    keep();
+    choose([]);
     find.focus();
 }));
 main.append(h('div', {class: 'stack'}, h('div', {class: 'row'}, count, chip, follow, pause, button(t('common.copy'), () => copied(log.text()), {icon: 'copy'}),
     button(t('log.download'), () => download('rs2rtc.log', log.text())), button(t('log.clear'), clear, {icon: 'trash'})), serverLevels(feed), none, box));
 
+/** @param {string[]} modules whose lines are shown; without any those of all */
+function choose(modules) {
+    log.filter.modules = modules;
+    keep();
+}
+
 /** Shows what the filters let through, which are in the address too. */
 function keep() {
-    for (const [name, field] of Object.entries(filters)) {
-        if (field.value) url.searchParams.set(name, field.value);
+    const {modules} = log.filter;
+    for (const [name, value] of [...Object.entries(filters).map(([name, field]) => [name, field.value]), ['module', modules.join(',')]]) {
+        if (value) url.searchParams.set(name, value);
         else url.searchParams.delete(name);
     }
     history.replaceState(null, '', url);
-    log.filter = {level: levels.value, module: modules.value, stream: names.value, words: find.value};
+    log.filter = {level: levels.value, modules, stream: names.value, words: find.value};
     log.sift();
     show();
 }
@@ -93,12 +102,14 @@ const rowHeight = () => matchMedia('(max-width: 599px)').matches ? 48 : 28;
 
 /** What the lines are of can be chosen; what is chosen stays, though no line is of it. */
 function offer() {
-    for (const [choice, all, known, chosen] of /** @type {[HTMLSelectElement, string, Set<string>, string][]} */ ([[modules, 'log.allModules', log.modules, log.filter.module], [names, 'net.all', log.streams, log.filter.stream]])) {
-        const list = [...new Set([...known, chosen])].filter(Boolean), key = JSON.stringify(list);
-        if (choice.dataset.key === key) continue;
-        choice.dataset.key = key;
-        fill(choice, h('option', {value: ''}, t(all)), list.sort(orderOf(list)).map(name => h('option', {value: name, selected: name === chosen}, name)));
-    }
+    const {modules: shown, stream} = log.filter, rest = [...log.modules].filter(one => !shown.includes(one)), streams = [...new Set([...log.streams, stream])].filter(Boolean);
+    const options = (/** @type {string} */ first, /** @type {string[]} */ list, now = '') => () => [h('option', {value: ''}, t(first)), list.sort(orderOf(list)).map(name => h('option', {value: name, selected: name === now}, name))];
+    refill(modules, JSON.stringify(rest), options('log.module', rest));
+    refill(names, JSON.stringify(streams), options('net.all', streams, stream));
+    refill(chosen, JSON.stringify(shown), () => shown.map(one => button(one, () => {
+        choose(log.filter.modules.filter(other => other !== one));
+        modules.focus();
+    }, {icon: 'close'})));
 }
 
 function show() {
