@@ -438,16 +438,20 @@ impl Namespaces {
         Some(this)
     }
 
-    /// Until a link can carry something, up to a second after it was set up. A Chromium that
-    /// starts before finds no address for WebRTC for as long as it runs.
+    /// Until a link can carry something and the kernel has given it its own IPv6 address,
+    /// up to some seconds after it was set up. A Chromium that starts before the link is up
+    /// finds no address for WebRTC for as long as it runs; one that starts before the
+    /// address can be used drops what it loads when it can (`ERR_NETWORK_CHANGED`).
     fn wait_link(netns: &str, link: &str) {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            let (_, text, _) = run("ip", &["-n", netns, "-o", "link", "show", link]);
-            if text.contains("state UP") {
+            let (_, state, _) = run("ip", &["-n", netns, "-o", "link", "show", link]);
+            let (_, addresses, _) = run("ip", &["-n", netns, "-6", "-o", "addr", "show", link]);
+            let own = addresses.contains("inet6 fe80:") && !addresses.contains("tentative");
+            if state.contains("state UP") && own {
                 return;
             }
-            assert!(Instant::now() < deadline, "{link} is not up: {text}");
+            assert!(Instant::now() < deadline, "{link} is not up: {state}{addresses}");
             pause();
         }
     }
