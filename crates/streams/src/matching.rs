@@ -124,17 +124,26 @@ struct Found {
     used: Vec<bool>,
 }
 
-/// Gives nothing only if nothing was open and nothing may be dialled.
+/// Gives nothing only if nothing was open and nothing may be dialled. What is wanted
+/// `otherwise` counts if no source gives anything of the request.
 pub(crate) async fn attach(
     stream: &Arc<Stream>,
     request: Request,
+    otherwise: &[Media],
     dial: Dial,
     urgency: Urgency,
 ) -> Result<Option<Attached>, Error> {
     let mut candidates = Vec::new();
     let found = loop {
         candidates = renewed(stream, candidates);
-        if let Ok(found) = find(stream, &request, &mut candidates, dial, urgency).await {
+        let first = find(stream, &request, &request.medias, &mut candidates, dial, urgency).await;
+        let found = match first {
+            Ok(found) if found.tracks.is_empty() && !otherwise.is_empty() => {
+                find(stream, &request, otherwise, &mut candidates, dial, urgency).await
+            }
+            first => first,
+        };
+        if let Ok(found) = found {
             break found;
         }
     };
@@ -225,6 +234,7 @@ fn renewed(stream: &Stream, mut before: Vec<Candidate>) -> Vec<Candidate> {
 async fn find(
     stream: &Arc<Stream>,
     request: &Request,
+    medias: &[Media],
     candidates: &mut [Candidate],
     dial: Dial,
     urgency: Urgency,
@@ -235,7 +245,7 @@ async fn find(
     let may_sleep = request.may_sleep && stream.options().wake == Wake::Viewer;
     let dial = if may_sleep && dial == Dial::All { Dial::Unknown } else { dial };
 
-    for (index, wanted) in request.medias.iter().enumerate() {
+    for (index, wanted) in medias.iter().enumerate() {
         'candidates: for (position, candidate) in candidates.iter_mut().enumerate() {
             if candidate.is_tagged(request.source_tag.as_deref()) {
                 continue;

@@ -469,7 +469,7 @@ impl Track {
     }
 
     /// Tells all sinks that nothing follows.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         let (sinks, followers) = {
             let mut inner = self.lock();
             inner.ended = true;

@@ -238,6 +238,30 @@ async fn a_second_source_is_dialled_only_if_the_first_does_not_suffice() {
 }
 
 #[tokio::test]
+async fn who_can_make_do_with_something_else_dials_nothing_twice() {
+    let mut b = bench();
+    b.stream("cam", &["test:a?v=h264", "test:b?a=opus"]);
+    let stream = b.streams.get("cam").unwrap();
+    let h265 = || wants(&[(Kind::Video, CodecId::H265)]);
+    let otherwise = [media(Kind::Video, Direction::SendOnly, CodecId::H264)];
+    let other = stream.attach_or(h265(), &otherwise).await.unwrap();
+    assert_eq!(other.tracks[0].codec.id, CodecId::H264);
+    assert_eq!(b.opener.dials.load(Ordering::Relaxed), 2);
+    // The one that gives nothing is let go.
+    b.until(&Event::Closed("test:b?a=opus".into())).await;
+    // What was asked for first comes first, from whichever source.
+    b.stream("both", &["test:c?v=h264", "test:d?v=h265"]);
+    let stream = b.streams.get("both").unwrap();
+    let first = stream.attach_or(h265(), &otherwise).await.unwrap();
+    assert_eq!(first.tracks.len(), 1);
+    assert_eq!(first.tracks[0].codec.id, CodecId::H265);
+    // Neither is there: the words are those of what was wanted.
+    b.stream("none", &["test:e?a=aac"]);
+    let error = b.streams.get("none").unwrap().attach_or(h265(), &otherwise).await.unwrap_err();
+    assert_eq!(error.to_string(), "streams: codecs not matched: audio:AAC => video:H265");
+}
+
+#[tokio::test]
 async fn a_source_that_was_dialled_for_nothing_is_closed() {
     let mut b = bench();
     b.stream("cam", &["test:a?v=h265"]);

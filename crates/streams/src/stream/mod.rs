@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use rs2rtc_base::{Error, ErrorKind};
-use rs2rtc_media::{Codec, Frame};
+use rs2rtc_media::{Codec, Frame, Media};
 use tokio::sync::watch;
 
 use crate::attach::{Attached, Request};
@@ -184,7 +184,21 @@ impl Stream {
     /// `codecs not matched`, `unknown error` for a stream without sources. `Ended`
     /// with the reason if the stream was closed meanwhile.
     pub async fn attach(self: &Arc<Self>, request: Request) -> Result<Attached, Error> {
-        self.attach_as(request, Urgency::Viewer).await
+        self.attach_as(request, &[], Urgency::Viewer).await
+    }
+
+    /// As [`Self::attach`] for somebody who can make do with something else: if no source
+    /// gives anything of the request, what is wanted `otherwise` counts. No source is
+    /// dialled twice for it.
+    ///
+    /// # Errors
+    /// As [`Self::attach`]; the text names what the request wanted.
+    pub async fn attach_or(
+        self: &Arc<Self>,
+        request: Request,
+        otherwise: &[Media],
+    ) -> Result<Attached, Error> {
+        self.attach_as(request, otherwise, Urgency::Viewer).await
     }
 
     /// As [`Self::attach`] for somebody who opens nothing: `None` if none of its
@@ -197,7 +211,7 @@ impl Stream {
         self: &Arc<Self>,
         request: Request,
     ) -> Result<Option<Attached>, Error> {
-        matching::attach(self, request, Dial::Nothing, Urgency::Viewer).await
+        matching::attach(self, request, &[], Dial::Nothing, Urgency::Viewer).await
     }
 
     /// As [`Self::attach`] for somebody who wants one picture and is no viewer: a source that
@@ -220,15 +234,16 @@ impl Stream {
         self: &Arc<Self>,
         request: Request,
     ) -> Result<Attached, Error> {
-        self.attach_as(request, Urgency::Background).await
+        self.attach_as(request, &[], Urgency::Background).await
     }
 
     async fn attach_as(
         self: &Arc<Self>,
         request: Request,
+        otherwise: &[Media],
         urgency: Urgency,
     ) -> Result<Attached, Error> {
-        let attached = matching::attach(self, request, Dial::All, urgency).await?;
+        let attached = matching::attach(self, request, otherwise, Dial::All, urgency).await?;
         Ok(attached.expect("only who may dial nothing gets nothing"))
     }
 

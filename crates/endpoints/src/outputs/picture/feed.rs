@@ -1,5 +1,6 @@
 //! The frames of a track since its newest keyframe, for somebody who wants its
-//! newest picture: what was cached, and what comes while it is decoded.
+//! newest picture, or one after another: what was cached, and what comes while it is
+//! decoded.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,8 @@ struct Inner {
     bytes: usize,
     /// How many of them were taken.
     taken: usize,
+    /// Those that were taken are not kept: nobody asks for the whole group.
+    passes_on: bool,
     /// Frames that come can be decoded after those that came.
     whole: bool,
     /// The newest one is no older than it has to be.
@@ -44,8 +47,21 @@ impl Feed {
     /// Begins with what is cached of a track. Frames come until the subscription
     /// is dropped.
     pub(super) fn of(track: &Arc<Track>) -> (Arc<Self>, Subscription) {
+        Self::begin(track, false)
+    }
+
+    /// As [`Self::of`] for somebody who takes what comes for as long as it comes: a
+    /// group may be endless, only what was not taken yet counts.
+    pub(super) fn passing(track: &Arc<Track>) -> (Arc<Self>, Subscription) {
+        Self::begin(track, true)
+    }
+
+    fn begin(track: &Arc<Track>, passes_on: bool) -> (Arc<Self>, Subscription) {
         let feed = Arc::new(Self::default());
-        feed.lock().whole = true;
+        {
+            let mut inner = feed.lock();
+            (inner.whole, inner.passes_on) = (true, passes_on);
+        }
         let (subscription, cached) = track.subscribe_with_cache(Arc::clone(&feed) as _);
         feed.seed(cached);
         (feed, subscription)
@@ -87,6 +103,14 @@ impl Feed {
         self.until(|inner| inner.fresh && !inner.frames.is_empty()).await
     }
 
+    /// Waits for frames that were not taken yet.
+    ///
+    /// # Errors
+    /// As [`Self::ready`].
+    pub(super) async fn more(&self) -> Result<(), Error> {
+        self.until(|inner| inner.frames.len() > inner.taken).await
+    }
+
     /// Waits for another keyframe than the newest of `number`.
     ///
     /// # Errors
@@ -115,6 +139,10 @@ impl Feed {
     /// takes the place of all before it.
     pub(super) fn take(&self) -> (Vec<Arc<Frame>>, u64) {
         let mut inner = self.lock();
+        if inner.passes_on {
+            inner.bytes = 0;
+            return (std::mem::take(&mut inner.frames), inner.keyframes);
+        }
         let frames = inner.frames.get(inner.taken..).unwrap_or_default().to_vec();
         inner.taken = inner.frames.len();
         (frames, inner.keyframes)
@@ -256,6 +284,27 @@ mod tests {
         assert!(feed.take().0.is_empty());
         feed.end();
         assert_eq!(feed.ready().await.unwrap_err().kind(), ErrorKind::Ended);
+    }
+
+    #[tokio::test]
+    async fn a_group_without_end_passes() {
+        let track = track();
+        track.push(&old(true, 0));
+        let (feed, _subscription) = Feed::passing(&track);
+        feed.more().await.unwrap();
+        assert_eq!(times(&feed.take().0), [0], "also from a camera that stands still");
+        for pts in 1..=2 * MAX_FRAMES as i64 {
+            track.push(&frame(false, pts));
+            feed.more().await.unwrap();
+            assert_eq!(times(&feed.take().0), [pts]);
+        }
+        assert!(feed.all().0.is_empty(), "nothing is kept");
+        for pts in 0..=MAX_FRAMES as i64 {
+            track.push(&frame(false, pts));
+        }
+        assert!(feed.take().0.is_empty(), "too much waited");
+        feed.end();
+        assert_eq!(feed.more().await.unwrap_err().kind(), ErrorKind::Ended);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! terminals, uncompressed pictures (`spec/api.md` 4, `spec/media.md` 8).
 //!
 //! A viewer that does not keep up gets the newest picture instead of those it
-//! missed. What has to be converted is converted on threads for blocking work.
+//! missed. What has to be converted is converted on threads for blocking work; of H.264
+//! that is one [`Derived`] track for all.
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use rs2rtc_streams::{
 };
 use rs2rtc_transcode::ascii;
 
+use super::derived::Derived;
 use super::recent::Recent;
 use super::{make, raw, work};
 use crate::Context;
@@ -51,6 +53,14 @@ impl Form {
             _ => &[CodecId::Jpeg, CodecId::RawVideo],
         }
     }
+
+    /// What it is made of where no source gives one of [`Self::codecs`].
+    const fn otherwise(&self) -> &'static [CodecId] {
+        match self {
+            Self::Y4m => &[],
+            _ => &[CodecId::H264],
+        }
+    }
 }
 
 /// Why no picture follows.
@@ -82,6 +92,8 @@ pub struct Live {
     form: Form,
     codec: Codec,
     track: Arc<Track>,
+    /// The images that are made of the track.
+    derived: Option<Arc<Derived>>,
     recent: Arc<Recent>,
     /// The newest picture when it came.
     first: Option<Arc<Frame>>,
@@ -103,19 +115,20 @@ impl Live {
         form: Form,
         about: Description,
     ) -> Result<Self, Error> {
-        let medias = vec![Media {
+        let media = |codecs: &[CodecId]| Media {
             kind: Kind::Video,
             direction: Direction::SendOnly,
-            codecs: form.codecs().iter().cloned().map(Codec::new).collect(),
+            codecs: codecs.iter().cloned().map(Codec::new).collect(),
             id: String::new(),
-        }];
+        };
+        let medias = vec![media(form.codecs())];
         let connection = Arc::new(Connection::new(Description {
             format_name: form.name().to_owned(),
             medias: medias.clone(),
             ..about
         }));
         let request = Request { medias, connection, source_tag: None, may_sleep: false };
-        let attached = stream.attach(request).await?;
+        let attached = stream.attach_or(request, &[media(form.otherwise())]).await?;
         let Some(given) = attached.tracks.first() else {
             return Err(Error::new(ErrorKind::Unsupported, "no picture"));
         };
@@ -126,6 +139,7 @@ impl Live {
             codec: track.codec(),
             recent: Arc::new(Recent::new(Arc::clone(&sender))),
             track,
+            derived: None,
             first: None,
             has_begun: false,
             sender,
@@ -155,6 +169,7 @@ impl Live {
     pub fn park(&mut self, departure: Departure) {
         self.attached.park(departure);
         self.subscription = None;
+        self.derived = None;
         self.first = None;
         self.recent.clear();
     }
@@ -181,17 +196,23 @@ impl Live {
 
     /// Begins with the newest picture there is.
     fn subscribe(&mut self) {
-        let (subscription, cached) = self.track.subscribe_with_cache(Arc::clone(&self.recent) as _);
-        self.subscription = Some(subscription);
+        let is_h264 = self.track.codec().id == CodecId::H264;
+        self.derived = is_h264.then(|| Derived::of(&self.context, &self.track));
+        let track = self.derived.as_ref().map_or(&self.track, |derived| &derived.track);
+        let (subscription, cached) = track.subscribe_with_cache(Arc::clone(&self.recent) as _);
         self.first = cached.last().cloned();
-        self.codec = self.track.codec();
+        self.codec = track.codec();
+        if is_h264 {
+            self.sender.leaves_as(self.codec.clone());
+        }
+        self.subscription = Some(subscription);
     }
 
     async fn made(&mut self) -> Result<Vec<Bytes>, End> {
         loop {
             let frame = match self.first.take() {
                 Some(first) => first,
-                None => self.recent.next().await.ok_or(End::Source)?,
+                None => self.recent.next().await.ok_or_else(|| self.end())?,
             };
             self.follow()?;
             if let Some(pieces) = self.picture(&frame).await? {
@@ -201,6 +222,12 @@ impl Live {
                 return Ok(pieces);
             }
         }
+    }
+
+    /// Why no picture comes any more.
+    fn end(&self) -> End {
+        let problem = self.derived.as_ref().and_then(|derived| derived.problem());
+        problem.map_or(End::Source, |problem| End::Form(problem.to_owned()))
     }
 
     /// Raw pictures do not say how large they are: a source that came back may give

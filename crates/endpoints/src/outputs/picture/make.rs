@@ -9,6 +9,7 @@ use rs2rtc_media::{Codec, CodecId, Frame, Payload};
 use rs2rtc_streams::{CancellationToken, Subscription, Track};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::derived::DerivedTracks;
 use super::feed::Feed;
 use super::shared::Shared;
 use super::work::{self, Outcome, Shot};
@@ -22,6 +23,8 @@ pub(super) struct Workshop {
     made: Shared<(Key, Wish), Picture>,
     shots: Shared<Key, Arc<Shot>>,
     images: Shared<Key, Bytes>,
+    /// Moving pictures that are converted.
+    pub(super) derived: DerivedTracks,
     /// Places for decoding the newest picture of a stream. Who has one keeps it as long
     /// as the decoded picture.
     pub(super) decoders: Arc<Semaphore>,
@@ -29,7 +32,7 @@ pub(super) struct Workshop {
     /// for a long group, nor the other way round.
     stills: Arc<Semaphore>,
     /// Places for encoding, and for pictures that are shown one after another.
-    encoders: Arc<Semaphore>,
+    pub(super) encoders: Arc<Semaphore>,
 }
 
 impl Default for Workshop {
@@ -42,6 +45,7 @@ impl Default for Workshop {
             made: Shared::default(),
             shots: Shared::default(),
             images: Shared::default(),
+            derived: DerivedTracks::default(),
             decoders: places(),
             stills: Arc::new(Semaphore::new(1)),
             encoders: places(),
@@ -100,7 +104,11 @@ impl Subject {
     }
 }
 
-async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
+/// Waits for a place.
+///
+/// # Errors
+/// `Ended` when the program ends.
+pub(super) async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
     let closed = |_| Error::new(ErrorKind::Ended, "the program ends");
     Arc::clone(places).acquire_owned().await.map_err(closed)
 }

@@ -1,4 +1,5 @@
-//! Still pictures as JPEG (`spec/api.md` 4.2, `docs/outputs/jpeg.md`).
+//! Still pictures as JPEG (`spec/api.md` 4.2, `docs/outputs/jpeg.md`), and moving ones
+//! ([`Live`], `docs/outputs/mjpeg.md`).
 //!
 //! A *snapshot* is the newest picture of a stream: a viewer for a moment. What the
 //! keyframe cache has is decoded forward to the live edge, or the next keyframe is
@@ -9,6 +10,7 @@
 //! a few at a time; H.265, and H.264 that the library cannot decode, by FFmpeg where
 //! it is installed. Who stops waiting ends both.
 
+mod derived;
 mod feed;
 mod live;
 mod make;

@@ -149,13 +149,13 @@ pub(super) fn decoded(
 }
 
 /// What the parameter set in front of a keyframe says of its luma.
-fn is_full_range(nals: &[Bytes]) -> bool {
+pub(super) fn is_full_range(nals: &[Bytes]) -> bool {
     let sps = nals.iter().find(|nal| h264::nal_type(nal) == h264::SPS);
     sps.and_then(|nal| h264::Sps::parse(nal)).is_some_and(|sps| sps.full_range)
 }
 
 /// Whether other pictures may build on this one (`nal_ref_idc`, ITU-T H.264 7.4.1).
-fn is_reference(nals: &[Bytes]) -> bool {
+pub(super) fn is_reference(nals: &[Bytes]) -> bool {
     nals.iter().any(|nal| nal.first().is_some_and(|head| head & 0x60 != 0))
 }
 

@@ -1,0 +1,223 @@
+//! Motion JPEG made of H.264: a track that is derived from another one. It begins with its
+//! first reader, is shared by all, and ends with the last.
+//!
+//! Every picture that others build on is decoded, the newest one is encoded. A machine that
+//! does not keep up leaves pictures out; a keyframe makes all before it superfluous.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rs2rtc_media::{Codec, CodecId, Frame, Kind, Payload};
+use rs2rtc_streams::{CacheLimits, CancellationToken, Track};
+use rs2rtc_transcode::Error;
+use rs2rtc_transcode::video::h264::Decoder;
+use rs2rtc_transcode::video::{Decoder as _, I420Frame, jpeg};
+
+use super::feed::Feed;
+use super::{QUALITY, make, work};
+use crate::Context;
+
+/// A long group is decoded in turns with other pictures: how long one takes.
+const TURN: Duration = Duration::from_millis(100);
+/// Frames that wait to be decoded on a machine that does not keep up, and their bytes:
+/// as many as may come at once.
+const MAX_WAITING: (usize, usize) = (4096, 16 << 20);
+/// So many keyframes in a row that cannot be decoded are no damage.
+const MAX_FAILED: u32 = 2;
+
+/// A track of JPEG images. Dropping the last reference ends the work.
+#[derive(Debug)]
+pub(super) struct Derived {
+    /// The images. It ends with its source, or with a [`Self::problem`].
+    pub(super) track: Arc<Track>,
+    problem: Arc<OnceLock<String>>,
+    stop: CancellationToken,
+}
+
+impl Drop for Derived {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// The derived tracks that are read, by the id of their source.
+#[derive(Debug, Default)]
+pub(super) struct DerivedTracks(Mutex<HashMap<u64, Weak<Derived>>>);
+
+#[cfg(test)]
+impl DerivedTracks {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        let tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tracks.values().filter(|derived| derived.strong_count() > 0).count()
+    }
+}
+
+impl Derived {
+    /// The images of an H.264 track.
+    pub(super) fn of(context: &Arc<Context>, source: &Arc<Track>) -> Arc<Self> {
+        let tracks = &context.pictures.workshop.derived;
+        let mut tracks = tracks.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tracks.retain(|_, derived| derived.strong_count() > 0);
+        let running = tracks.get(&source.id).and_then(Weak::upgrade);
+        if let Some(derived) = running.filter(|derived| !derived.track.is_ended()) {
+            return derived;
+        }
+        let codec = Codec::new(CodecId::Jpeg);
+        let derived = Arc::new(Self {
+            track: Arc::new(Track::new(Kind::Video, codec, Some(CacheLimits::default()))),
+            problem: Arc::default(),
+            stop: CancellationToken::new(),
+        });
+        tracks.insert(source.id, Arc::downgrade(&derived));
+        let (source, stop) = (Arc::clone(source), derived.stop.clone());
+        let (track, problem) = (Arc::clone(&derived.track), Arc::clone(&derived.problem));
+        let shared = Arc::clone(context);
+        context.tasks.spawn("mjpeg", async move {
+            let made = make_images(&shared, &source, &track, &stop);
+            let ended = tokio::select! {
+                biased;
+                () = stop.cancelled() => None,
+                ended = made => ended,
+            };
+            if let Some(words) = ended {
+                let _ = problem.set(words);
+            }
+            track.end();
+        });
+        derived
+    }
+
+    /// Why no image comes any more, where it is not the source that has ended.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.get().map(String::as_str)
+    }
+}
+
+/// Makes images until the source ends; says what stands against it, if something does.
+async fn make_images(
+    context: &Context,
+    source: &Arc<Track>,
+    track: &Track,
+    stop: &CancellationToken,
+) -> Option<String> {
+    let places = &context.pictures.workshop.encoders;
+    let (feed, _subscription) = Feed::passing(source);
+    let mut converter = Converter::default();
+    loop {
+        if converter.waiting.is_empty() {
+            feed.more().await.ok()?;
+        }
+        let place = make::place(places).await.ok()?;
+        let (frames, stop) = (Arc::clone(&feed), stop.clone());
+        let turn = tokio::task::spawn_blocking(move || {
+            let made = converter.turn(&frames, &stop);
+            drop(place);
+            (converter, made)
+        });
+        let made;
+        (converter, made) = match turn.await {
+            Ok(done) => done,
+            Err(error) => return Some(format!("H264 to JPEG: {error}")),
+        };
+        match made {
+            Ok(Some(image)) => track.push(&Arc::new(image)),
+            Ok(None) => {}
+            Err(error) if converter.failed >= MAX_FAILED => {
+                return Some(format!(
+                    "{error}; a second source `ffmpeg:NAME#video=mjpeg` of the stream lets \
+                     FFmpeg convert it"
+                ));
+            }
+            Err(error) => {
+                tracing::debug!(target: "mjpeg", %error, "the next keyframe is waited for");
+                feed.skip();
+            }
+        }
+    }
+}
+
+/// Decodes one picture after another.
+#[derive(Default)]
+struct Converter {
+    decoder: Option<Decoder>,
+    is_full_range: bool,
+    /// Frames that were taken and not decoded yet.
+    waiting: VecDeque<Arc<Frame>>,
+    /// A keyframe came before that was done: it is shown, else a slow machine showed nothing.
+    is_late: bool,
+    /// Keyframes in a row that could not be decoded.
+    failed: u32,
+}
+
+impl Converter {
+    /// Decodes what has come, for a while at most; the newest picture is given as image.
+    ///
+    /// # Errors
+    /// What came is damaged, or cannot be decoded here; it goes on with a keyframe.
+    fn turn(&mut self, feed: &Feed, stop: &CancellationToken) -> Result<Option<Frame>, Error> {
+        let began = Instant::now();
+        let (came, _) = feed.take();
+        if came.first().is_some_and(|frame| frame.keyframe) {
+            self.is_late = !self.waiting.is_empty();
+            self.waiting.clear();
+        }
+        self.waiting.extend(came);
+        let bytes: usize = self.waiting.iter().map(|frame| frame.payload.len()).sum();
+        if self.waiting.len() > MAX_WAITING.0 || bytes > MAX_WAITING.1 {
+            self.waiting.clear();
+            self.decoder = None;
+            feed.skip();
+        }
+        while let Some(frame) = self.waiting.pop_front() {
+            if stop.is_cancelled() {
+                break;
+            }
+            let Payload::Nals(nals) = &frame.payload else { continue };
+            let picture = match self.decode(&frame, nals) {
+                Ok(picture) => picture,
+                Err(error) => {
+                    self.decoder = None;
+                    self.waiting.clear();
+                    self.failed += u32::from(frame.keyframe);
+                    return Err(error);
+                }
+            };
+            if let Some(picture) = picture {
+                let jpeg = jpeg::Encoder::new(QUALITY)?.encode_image(&picture)?;
+                let data = Payload::Data(jpeg);
+                return Ok(Some(Frame::new(CodecId::Jpeg, true, frame.dts, frame.arrival, data)));
+            }
+            if began.elapsed() > TURN {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next picture to show, if this is the newest frame.
+    fn decode(&mut self, frame: &Frame, nals: &[Bytes]) -> Result<Option<I420Frame>, Error> {
+        if frame.keyframe {
+            let is_full_range = work::is_full_range(nals);
+            if self.decoder.is_none() || self.is_full_range != is_full_range {
+                self.decoder = Some(Decoder::new(is_full_range)?);
+                self.is_full_range = is_full_range;
+            }
+        }
+        let Some(decoder) = &mut self.decoder else { return Ok(None) };
+        let made = match self.waiting.is_empty() || std::mem::take(&mut self.is_late) {
+            true => decoder.decode(nals)?,
+            false if work::is_reference(nals) => {
+                decoder.pass(nals)?;
+                None
+            }
+            false => None,
+        };
+        if frame.keyframe {
+            self.failed = 0;
+        }
+        Ok(made)
+    }
+}
