@@ -35,11 +35,12 @@ const BUILT_IN: &[(&str, &str)] = &[
         "-c:v libx265 -g 50 -profile:v main -x265-params level=5.1:high-tier=0 -preset:v superfast -tune:v zerolatency -pix_fmt:v yuv420p",
     ),
     ("mjpeg", "-c:v mjpeg"),
-    ("raw", "-c:v rawvideo"),
-    ("raw/gray8", "-c:v rawvideo -pix_fmt:v gray8"),
-    ("raw/yuv420p", "-c:v rawvideo -pix_fmt:v yuv420p"),
-    ("raw/yuv422p", "-c:v rawvideo -pix_fmt:v yuv422p"),
-    ("raw/yuv444p", "-c:v rawvideo -pix_fmt:v yuv444p"),
+    // The muxer of `output/raw` takes no `rawvideo`.
+    ("raw", "-c:v wrapped_avframe"),
+    ("raw/gray8", "-c:v wrapped_avframe -pix_fmt:v gray8"),
+    ("raw/yuv420p", "-c:v wrapped_avframe -pix_fmt:v yuv420p"),
+    ("raw/yuv422p", "-c:v wrapped_avframe -pix_fmt:v yuv422p"),
+    ("raw/yuv444p", "-c:v wrapped_avframe -pix_fmt:v yuv444p"),
     // audio
     ("opus", "-c:a libopus -application:a lowdelay -min_comp 0"),
     ("opus/16000", "-c:a libopus -application:a lowdelay -min_comp 0 -ar:a 16000 -ac:a 1"),
