@@ -32,6 +32,7 @@ mod section;
 pub mod sources;
 pub mod stamp;
 pub mod streams;
+mod ui;
 mod variables;
 pub mod versions;
 mod webrtc;
@@ -42,6 +43,7 @@ pub use file::{ConfigFile, Trial, WriteError};
 pub use log::Log;
 pub use patch::Edit;
 pub use problem::{Place, Problem, Severity};
+pub use ui::Ui;
 pub use webrtc::{Filters, IceServer, Webrtc};
 pub(crate) use webrtc::{NETWORKS, STUN_SERVERS};
 
@@ -88,6 +90,8 @@ pub struct Config {
     pub rtsp: Rtsp,
     /// Section `webrtc`.
     pub webrtc: Webrtc,
+    /// Section `ui`.
+    pub ui: Ui,
     /// Section `streams`.
     pub streams: streams::Entries,
     /// Section `defaults`: settings for every stream.
@@ -214,6 +218,8 @@ impl Config {
         with(root, "rtsp", |s| self.rtsp.read(s));
         root.about("Viewers over WebRTC.");
         with(root, "webrtc", |s| self.webrtc.read(s));
+        root.about("The web interface.");
+        with(root, "ui", |s| self.ui.read(s));
         root.about("Settings of every stream that does not say otherwise.");
         with(root, "defaults", |s| self.defaults.read(s));
         root.about("Cameras and other sources, by the name of the stream.");

@@ -42,13 +42,13 @@ pub(crate) async fn serve(api: &Api, call: &Call, path: &str) -> Reply {
     match api.static_dir() {
         Some(dir) => from_dir(&dir, &name, call).await,
         None => match ASSETS.iter().find(|a| a.name == name) {
-            Some(asset) => packed(asset, call),
+            Some(asset) => packed(api, asset, call),
             None => no_page(),
         },
     }
 }
 
-fn packed(asset: &Asset, call: &Call) -> Reply {
+fn packed(api: &Api, asset: &Asset, call: &Call) -> Reply {
     let known = call.header("if-none-match");
     if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag) {
         let mut reply = status(StatusCode::NOT_MODIFIED);
@@ -56,6 +56,10 @@ fn packed(asset: &Asset, call: &Call) -> Reply {
         set(&mut reply, header::CACHE_CONTROL, "no-cache");
         // Of an earlier version another one may be kept with the file.
         set(&mut reply, header::REFERRER_POLICY, REFERRER);
+        if asset.name.ends_with(".html") {
+            // So may what the configuration says.
+            protect(&mut reply, asset.name, &api.settings().framed_by);
+        }
         return reply;
     }
     let range = call.header("range");
@@ -76,7 +80,7 @@ fn packed(asset: &Asset, call: &Call) -> Reply {
     set(&mut reply, header::VARY, "Accept-Encoding");
     decorate(&mut reply, asset.name);
     if asset.name.ends_with(".html") {
-        protect(&mut reply, asset.name);
+        protect(&mut reply, asset.name, &api.settings().framed_by);
     }
     reply
 }
@@ -87,8 +91,9 @@ const FRAMED: [&str; 4] = ["stream.html", "webrtc.html", "webrtc-sync.html", "hl
 
 /// What a page of ours may load and do: nothing but what is packed. Pages of
 /// `api.static_dir` are the user's own and get none of this.
-fn protect(reply: &mut Reply, name: &str) {
-    let ancestors = if FRAMED.contains(&name) { "*" } else { "'self'" };
+/// The bare players may be shown in frames of `framed_by`.
+fn protect(reply: &mut Reply, name: &str, framed_by: &str) {
+    let ancestors = if FRAMED.contains(&name) { framed_by } else { "'self'" };
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
          media-src 'self' blob: data:; connect-src 'self'; manifest-src 'self'; form-action 'self'; \

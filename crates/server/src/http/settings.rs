@@ -23,6 +23,8 @@ pub struct RtspInfo {
 pub struct Settings {
     /// Section `api`.
     pub api: config::Api,
+    /// `frame-ancestors` of the bare players, from section `ui`.
+    pub framed_by: String,
     /// Who may call what.
     pub policy: Policy,
     /// The RTSP server, if the module is on.
@@ -48,6 +50,10 @@ impl Settings {
                 origin: api.origin.clone(),
                 hosts: api.hosts.clone(),
             },
+            framed_by: std::iter::once("'self'")
+                .chain(config.ui.embed.iter().map(String::as_str))
+                .collect::<Vec<_>>()
+                .join(" "),
             api: api.clone(),
             rtsp: config.has_module("rtsp").then(|| RtspInfo {
                 listen: config.rtsp.listen.clone(),

@@ -400,6 +400,29 @@ async fn a_proxy_lends_nobody_its_place() {
     }
 }
 
+#[tokio::test]
+async fn who_may_show_players_in_a_frame_is_configured() {
+    let policy = async |server: &super::Server, page: &str, headers: &str| {
+        let answer = server.send("GET", page, headers, "").await;
+        let policy = answer.header("content-security-policy").unwrap_or_default().to_owned();
+        let ancestors = policy.split_once("frame-ancestors ").unwrap().1;
+        let etag = answer.header("etag").unwrap().to_owned();
+        (answer.status, ancestors.split_once(';').unwrap().0.to_owned(), etag)
+    };
+    let config = "ui: {embed: ['https://home.example.com', 'https://a; script-src *']}\n";
+    let server = super::Server::start("framed", config);
+    let (status, ancestors, etag) = policy(&server, "/stream.html?src=x", "").await;
+    assert_eq!((status, ancestors.as_str()), (200, "'self' https://home.example.com"));
+    // A browser that has the page learns it too.
+    let known = policy(&server, "/stream.html?src=x", &format!("If-None-Match: {etag}\r\n")).await;
+    assert_eq!((known.0, known.1.as_str()), (304, "'self' https://home.example.com"));
+    assert_eq!(policy(&server, "/config.html", "").await.1, "'self'");
+    server.stop().await;
+    let server = super::Server::start("framed-by-all", "");
+    assert_eq!(policy(&server, "/stream.html?src=x", "").await.1, "'self' *");
+    server.stop().await;
+}
+
 /// A picture in any page can make a browser on the network read this.
 #[tokio::test]
 async fn a_picture_on_another_page_changes_no_camera() {
