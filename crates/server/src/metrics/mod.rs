@@ -58,6 +58,8 @@ const REASONS: &[&str] = &[
     "poll_timeout",
     "refused",
     "withdrawn",
+    "delivered",
+    "failed",
 ];
 
 /// Labels of a family: names with values.
