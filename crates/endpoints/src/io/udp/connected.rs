@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Receiver, Rejection, Udp, UdpPort};
+use super::{RECEIVE_BUFFER, Receiver, Rejection, Udp, UdpPort};
 use crate::io::sys;
 
 /// Errors taken in a row before others get their turn.
@@ -88,6 +88,8 @@ impl Connected {
         let local = in_scope(local, remote);
         let socket = Udp::new_socket(local)?;
         socket.set_reuse_address(true)?;
+        // Datagrams and errors share it. A smaller one works too.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         // All set up before it has an address, so that the time in which
         // strangers' datagrams come here is short.
         let mut udp = Udp::with_state(socket)?;
