@@ -135,7 +135,7 @@ function kinds(pid) {
 async function inside() {
     const lab = await startLab(values.inside);
     const {server} = lab;
-    const chromium = await launch({netns: names(values.inside).browser, mdns: 'show'});
+    const chromium = await launch({netns: names(values.inside).browser, mdns: 'show', meek: true});
     try {
         const page = pages(chromium.browser, server);
         for (const kind of [webrtc, offer, socket, rtsp, page]) await kind().catch(() => {});

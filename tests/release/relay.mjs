@@ -41,7 +41,7 @@ async function inside() {
         ['--server', `${SERVER}:${PORTS.webrtc}`, '--listen', `${SERVER}:9000`], {stdio: ['pipe', 'pipe', 'inherit']});
     let said = '';
     relay.stdout.on('data', data => { said += data; });
-    const chromium = await launch({netns: names(values.inside).browser, mdns: 'show'});
+    const chromium = await launch({netns: names(values.inside).browser, mdns: 'show', meek: true});
     try {
         const page = await chromium.browser.newPage();
         await page.goto(`http://${SERVER}:${PORTS.page}/?src=${STREAM}&relay=${SERVER}:9000&server=${encodeURIComponent(server.base)}`);

@@ -44,6 +44,7 @@ export const isDebian = (file = '/etc/os-release') => existsSync(file) && /^ID=d
  * @property {'show'|'hide'} [mdns] show: candidates carry real addresses; hide: names ending
  *     in `.local`, as for every visitor (default)
  * @property {string} [netns] name of the network namespace to run in (needs root)
+ * @property {boolean} [meek] in a namespace: everything else goes before it
  * @property {boolean} [backForwardCache] keep pages that are left, as browsers do
  * @property {string[]} [args] further switches
  */
@@ -59,10 +60,11 @@ export async function launch(options = {}) {
     if (options.netns) {
         if (!/^[\w.-]+$/.test(options.netns)) throw new Error(`not the name of a namespace: ${options.netns}`);
         executablePath = join(folder, 'chromium-in-namespace');
-        // It stands for another machine: what it does with its time must not be time
-        // that the server lacks. As root it would even put itself before the server.
-        const meek = 'nice -n 10 setpriv --bounding-set -sys_nice --inh-caps -sys_nice';
-        writeFileSync(executablePath, `#!/bin/sh\nexec ip netns exec '${options.netns}' ${meek} '${CHROMIUM}' "$@"\n`);
+        // It stands for another machine. As root it would put itself before the server;
+        // where the server is measured, its time must not be time that the server lacks.
+        const equal = 'setpriv --bounding-set -sys_nice --inh-caps -sys_nice';
+        const how = options.meek ? `nice -n 10 ${equal}` : equal;
+        writeFileSync(executablePath, `#!/bin/sh\nexec ip netns exec '${options.netns}' ${how} '${CHROMIUM}' "$@"\n`);
         chmodSync(executablePath, 0o755);
     }
     const args = [...ARGS, ...(options.args ?? [])];

@@ -4,7 +4,7 @@
  *
  *     node tools/ui/play.mjs --url http://127.0.0.1:1984/ --src demo [--mode webrtc] [--seconds 3]
  *         [--page stream|index] [--mdns show|hide] [--netns NAME] [--timeout 20]
- *         [--browser chromium|firefox] [--put SOURCE] [--screenshot picture.png] [--json]
+ *         [--pictures 0] [--browser chromium|firefox] [--put SOURCE] [--until-error] [--screenshot picture.png] [--json]
  *
  * The exit code is 0 if the picture advances.
  */
@@ -23,11 +23,13 @@ export {readStrip};
  * @property {string} [mode] modes of the player; default `webrtc`
  * @property {'stream'|'index'} [page] `stream.html`, or the start of a tile on the first page
  * @property {number} [seconds] how long to watch after the first frame; default 3
+ * @property {number} [pictures] watch on until so many were shown, for at most 30 s more; default 0
  * @property {number} [timeout] seconds to wait for the first frame; default 20
  * @property {'show'|'hide'} [mdns]
  * @property {string} [netns]
  * @property {'chromium'|'firefox'} [browser]
  * @property {string} [put] what the stream gets as its source once it plays; the picture then has another size
+ * @property {boolean} [untilError] an error of the server ends the wait for the first frame
  * @property {string} [screenshot] file for a picture of the page
  * @property {(page: import('puppeteer-core').Page) => Promise<void>} [prepare] called with the empty page
  */
@@ -67,7 +69,7 @@ export async function playIn(browser, options) {
  * @param {PlayOptions} options
  */
 export async function openPlayer(page, options) {
-    const {url, src, mode = 'webrtc', timeout = 20} = options;
+    const {url, src, mode = 'webrtc', timeout = 20, untilError = false} = options;
     const messages = /** @type {string[]} */ ([]);
     page.on('console', msg => {
         if (['error', 'warn'].includes(msg.type())) messages.push(`${msg.type()}: ${msg.text()}`);
@@ -93,8 +95,11 @@ export async function openPlayer(page, options) {
         const query = new URLSearchParams({src, mode});
         await page.goto(`${base}stream.html?${query}`, {waitUntil: 'domcontentloaded'});
     }
-    const ok = await page.waitForFunction(() => /** @type {any} */ (window).__probe.marks.firstFrame !== undefined,
-        {polling: 20, timeout: timeout * 1000}).then(() => true, () => false);
+    const came = await page.waitForFunction(untilError => {
+        const {marks, errors = []} = /** @type {any} */ (window).__probe;
+        return marks.firstFrame !== undefined ? 'picture' : untilError && errors.length ? 'error' : '';
+    }, {polling: 20, timeout: timeout * 1000}, untilError).then(result => result.jsonValue(), () => '');
+    const ok = came === 'picture';
     // Tiles are silent until somebody wants to hear one.
     if (ok && options.page === 'index') await page.click('[data-test=tile] .bar button:not([hidden])');
     const seen = await page.evaluate(() => {
@@ -138,7 +143,7 @@ async function change(page, {url, src, put = '', timeout = 20}) {
  * @param {{ok: boolean}} opened
  */
 export async function watch(page, options, {ok}) {
-    const {seconds = 3, screenshot} = options;
+    const {seconds = 3, pictures = 0, screenshot} = options;
     if (!ok) {
         if (screenshot) await page.screenshot({path: /** @type {any} */ (screenshot)});
         return {ok: false};
@@ -150,7 +155,13 @@ export async function watch(page, options, {ok}) {
         state.shownBefore = state.shown;
         return state.stats();
     });
+    const begun = performance.now();
     await new Promise(resolve => setTimeout(resolve, seconds * 1000));
+    await page.waitForFunction(pictures => {
+        const state = /** @type {any} */ (window).__probe;
+        return state.shown - state.shownBefore >= pictures;
+    }, {polling: 100, timeout: 30_000}, pictures).catch(() => { /* then there are fewer */ });
+    const watched = (performance.now() - begun) / 1000;
     const after = await page.evaluate(async () => {
         const state = /** @type {any} */ (window).__probe;
         state.reading = false;
@@ -173,7 +184,7 @@ export async function watch(page, options, {ok}) {
     return {
         ok: decoded > 0 || after.video.shown > 0,
         video: {
-            ...after.video, codec: stats.video?.codec, decoded, fps: Math.round(decoded / seconds * 10) / 10,
+            ...after.video, codec: stats.video?.codec, decoded, fps: Math.round(decoded / watched * 10) / 10,
             dropped: grown('video', 'framesDropped'), lost: grown('video', 'packetsLost'), freezes: stats.video?.freezeCount ?? 0,
             keyframes: stats.video?.keyFramesDecoded, plis: stats.video?.pliCount,
         },
@@ -232,13 +243,14 @@ async function main() {
         options: {
             url: {type: 'string', default: 'http://127.0.0.1:1984/'}, src: {type: 'string', default: 'demo'},
             mode: {type: 'string', default: 'webrtc'}, page: {type: 'string', default: 'stream'},
-            seconds: {type: 'string', default: '3'}, timeout: {type: 'string', default: '20'},
+            seconds: {type: 'string', default: '3'}, pictures: {type: 'string', default: '0'}, timeout: {type: 'string', default: '20'},
             mdns: {type: 'string', default: 'hide'}, netns: {type: 'string'},
             browser: {type: 'string', default: 'chromium'}, put: {type: 'string'},
-            screenshot: {type: 'string'}, json: {type: 'boolean', default: false},
+            'until-error': {type: 'boolean', default: false}, screenshot: {type: 'string'}, json: {type: 'boolean', default: false},
         },
     });
-    const result = await play(/** @type {any} */ ({...values, seconds: Number(values.seconds), timeout: Number(values.timeout)}));
+    const numbers = {seconds: Number(values.seconds), pictures: Number(values.pictures), timeout: Number(values.timeout)};
+    const result = await play(/** @type {any} */ ({...values, ...numbers, untilError: values['until-error']}));
     if (values.json) {
         console.log(JSON.stringify(result));
     } else {

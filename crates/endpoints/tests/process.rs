@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rs2rtc_endpoints::io::process::{Command, Process, Stop, guard_main_if_asked};
+use rs2rtc_endpoints::io::process::{Command, Process, Stop, guard_main_if_asked, kills};
 use rs2rtc_streams::Tasks;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
@@ -170,10 +170,13 @@ async fn dropping_it_takes_the_whole_tree() {
 
 #[tokio::test]
 async fn what_a_program_leaves_behind_ends_with_it() {
+    let script = "setsid sh -c 'echo $$; exec sleep 1000' & read x; exit 0";
     let mut process =
-        start("setsid sh -c 'echo $$; exec sleep 1000' & read x <&1 || sleep 0.05; exit 0").await;
+        Process::start(&Command { stdin: true, ..sh(script) }, &Tasks::new()).await.unwrap();
+    let stdin = process.take_stdin().unwrap();
     let mut lines = Lines::of(&mut process);
     let daemon = lines.pid().await;
+    drop(stdin);
     assert!(process.gone().await.success());
     assert!(is_gone(daemon));
     lines.end().await;
@@ -185,7 +188,8 @@ async fn a_goodbye_is_waited_for() {
     let mut lines = Lines::of(&mut process);
     assert_eq!(lines.next().await, "ready");
     let mut closed = false;
-    process.end(Stop::GOODBYE, || closed = true).await;
+    let patient = Stop { kill_after: Some(Duration::from_secs(10)), ..Stop::GOODBYE };
+    process.end(patient, || closed = true).await;
     assert!(closed);
     assert_eq!(lines.next().await, "bye");
     lines.end().await;
@@ -196,11 +200,12 @@ async fn who_ignores_the_signal_is_killed() {
     let mut process = start("trap '' TERM; echo ready; while :; do sleep 1000; done").await;
     let mut lines = Lines::of(&mut process);
     assert_eq!(lines.next().await, "ready");
-    let began = Instant::now();
+    let (killed, began) = (kills(), Instant::now());
     process.end(Stop::GOODBYE, || ()).await;
     let took = began.elapsed();
     eprintln!("stubborn program ended in {took:?}");
-    assert!(took >= Duration::from_millis(150) && took < Duration::from_secs(1), "{took:?}");
+    assert!(took >= Duration::from_millis(150), "{took:?}");
+    assert_eq!(kills(), killed + 1);
     lines.end().await;
 }
 
@@ -209,11 +214,15 @@ async fn who_blocks_on_a_full_pipe_sees_it_closed() {
     let mut process = start("trap '' TERM; exec yes").await;
     let stdout = process.take_stdout().unwrap();
     stdout.readable_once().await;
-    let began = Instant::now();
-    process.end(Stop::GOODBYE, || drop(stdout)).await;
+    let program = watch(Pid::from_raw(process.pid().try_into().unwrap()).unwrap());
+    let (killed, began) = (kills(), Instant::now());
+    let patient = Stop { kill_after: Some(Duration::from_secs(10)), ..Stop::GOODBYE };
+    process.end(patient, || drop(stdout)).await;
+    tokio::task::spawn_blocking(move || wait_for(&program)).await.unwrap();
     let took = began.elapsed();
     eprintln!("blocked program ended in {took:?}");
-    assert!(took >= Duration::from_millis(50) && took < Duration::from_millis(150), "{took:?}");
+    assert!(took >= Duration::from_millis(50), "{took:?}");
+    assert_eq!(kills(), killed);
 }
 
 trait Readable {
@@ -304,13 +313,11 @@ async fn a_guard_is_small() {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
-    let mut rss = u64::MAX;
-    for _ in 0..1000 {
+    let end = Instant::now() + Duration::from_secs(10);
+    let mut rss = field("Rss:");
+    while rss >= 1500 && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(1)).await;
         rss = field("Rss:");
-        if rss < 1500 {
-            break;
-        }
-        tokio::task::yield_now().await;
     }
     eprintln!(
         "guard: {rss} KiB resident, {} KiB its own; started in {started:?}, running in {running:?}",

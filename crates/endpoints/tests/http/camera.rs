@@ -103,10 +103,13 @@ where
             }
             Reply::Drip(bytes, more, slowly) => {
                 let _ = stream.write_all(&bytes).await;
-                let pause = std::time::Duration::from_millis(if slowly { 100 } else { 0 });
                 let more = vec![more; if slowly { 1 } else { 64 * 1024 }];
                 while stream.write_all(&more).await.is_ok() {
-                    tokio::time::sleep(pause).await;
+                    if slowly {
+                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    } else {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 return;
             }

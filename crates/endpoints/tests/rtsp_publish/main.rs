@@ -6,8 +6,6 @@ mod certified;
 mod lab;
 mod server;
 
-use std::time::{Duration, Instant};
-
 use rs2rtc_base::ErrorKind;
 use rs2rtc_endpoints::table::Table;
 use rs2rtc_media::CodecId;
@@ -72,7 +70,9 @@ async fn our_server_takes_it_with_all_tracks_on_one_timeline() {
 async fn a_server_is_asked_in_order_and_told_goodbye() {
     let (b, server) = (Bench::new(), Server::new().await);
     let camera = b.stream("camera", SMALL);
-    b.streams.publish("camera", &server.url("live?key=1"), Origin::Config).await.unwrap();
+    // Whoever waits for an answer waits longer than any test.
+    let url = server.url("live?key=1#timeout=600");
+    b.streams.publish("camera", &url, Origin::Config).await.unwrap();
     let mut peer = server.accept().await;
     let request = peer.asked("OPTIONS").await;
     peer.answer(&request, "200 OK", "Public: OPTIONS, ANNOUNCE, GET_PARAMETER\r\n").await;
@@ -119,8 +119,7 @@ async fn a_server_is_asked_in_order_and_told_goodbye() {
         }
     }
 
-    let since = Instant::now();
-    assert!(b.streams.withdraw("camera", &server.url("live?key=1")));
+    assert!(b.streams.withdraw("camera", &url));
     assert_eq!(b.left().await, "withdrawn");
     assert_eq!(camera.viewers(), 0, "the camera does not wait for the goodbye");
     let mut request = peer.text().await;
@@ -131,7 +130,6 @@ async fn a_server_is_asked_in_order_and_told_goodbye() {
     assert!(request.contains("Session: 4711\r\n"), "{request}");
     // Who does not answer is not waited for.
     assert_eq!(peer.text().await, "", "closed");
-    assert!(since.elapsed() < Duration::from_secs(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -215,7 +213,8 @@ async fn it_ends_at_any_moment_of_the_dial() {
     for answered in 0..4 {
         let (b, server) = (Bench::new(), Server::new().await);
         b.stream("camera", SMALL);
-        b.streams.publish("camera", &server.url("live"), Origin::Config).await.unwrap();
+        let url = server.url("live#timeout=600");
+        b.streams.publish("camera", &url, Origin::Config).await.unwrap();
         let mut peer = server.accept().await;
         for method in ["OPTIONS", "ANNOUNCE", "SETUP"].into_iter().take(answered) {
             let request = peer.asked(method).await;
@@ -223,8 +222,7 @@ async fn it_ends_at_any_moment_of_the_dial() {
             peer.answer(&request, "200 OK", fields).await;
         }
         let last = peer.text().await;
-        let since = Instant::now();
-        assert!(b.streams.withdraw("camera", &server.url("live")), "{last}");
+        assert!(b.streams.withdraw("camera", &url), "{last}");
         assert_eq!(b.left().await, "withdrawn");
         let mut told = false;
         while let Some(request) = peer.asked_perhaps("TEARDOWN").await {
@@ -232,7 +230,6 @@ async fn it_ends_at_any_moment_of_the_dial() {
             peer.answer(&request, "200 OK", "").await;
         }
         assert_eq!(told, answered > 0, "who was asked for a session is told: {answered}");
-        assert!(since.elapsed() < Duration::from_secs(2), "after {answered}");
     }
 }
 

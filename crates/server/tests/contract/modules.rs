@@ -2,10 +2,10 @@
 //! for before the cases run: once it is there, its cases count.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::case::number;
 use super::client::{Frame, Socket, request};
+use super::harness::LIMIT;
 use super::server::Running;
 
 /// How to see that something is missing.
@@ -78,8 +78,9 @@ pub(crate) fn missing(server: &Running) -> BTreeSet<&'static str> {
         Probe::Message(kind) => {
             let mut socket = Socket::open(server.api(), "/api/ws?src=nosuch", &[]).unwrap();
             socket.text(&format!("{{\"type\":\"{kind}\"}}"));
-            match socket.next(Duration::from_secs(5)) {
+            match socket.next(LIMIT) {
                 Frame::Text(text) => text.contains("not available in this version"),
+                Frame::Silence => panic!("{kind} is not answered"),
                 _ => true,
             }
         }

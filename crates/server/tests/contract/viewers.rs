@@ -1,7 +1,7 @@
 //! Who watches and pushes while cases are asked.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -88,7 +88,17 @@ impl Run<'_> {
 
     /// Polls until a stream is so; if it never is, the comparison tells.
     pub(super) fn until_stream(&self, stream: &str, is_so: impl Fn(&Value) -> bool) -> bool {
-        let end = Instant::now() + LIMIT / 4;
+        self.within(LIMIT, stream, is_so)
+    }
+
+    /// The same, for so long at most.
+    pub(super) fn within(
+        &self,
+        limit: Duration,
+        stream: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> bool {
+        let end = Instant::now() + limit;
         loop {
             let url = format!("/api/streams?src={stream}");
             let answer = request(self.server.api(), "GET", &url, &[], b"");

@@ -37,6 +37,8 @@ pub(crate) fn play(url: &str, stream: &str, more: &[&str]) -> String {
         "--json",
         "--seconds",
         "3",
+        "--pictures",
+        "30",
         "--timeout",
         "30",
     ];
@@ -389,8 +391,9 @@ fn an_unknown_stream_is_told_on_the_page() {
             "--src",
             "nothing",
             "--json",
+            "--until-error",
             "--timeout",
-            "3",
+            "30",
         ],
     );
     assert!(!ok);

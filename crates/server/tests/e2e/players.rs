@@ -3,7 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::harness::{LIMIT, Server, has_program, until};
 use super::socket::Socket;
@@ -86,8 +86,8 @@ fn a_goodbye_frees_the_camera_and_everybody_is_told() {
     assert_eq!(field(&left, "reason"), "pagehide");
     let released = feed.until("source_released").unwrap();
     assert_eq!(field(&released, "viewer"), field(&joined, "viewer"));
-    // A child that is asked and told: 150 ms and a busy machine.
-    assert!(milliseconds(&released, "release_ms") < 1000.0, "{released}");
+    // A child that is asked and told.
+    assert!(milliseconds(&released, "release_ms") < LIMIT.as_secs_f64() * 1000.0, "{released}");
     server.wait_log("released: the last viewer of cam left (pagehide)");
     let (_, figures) = server.request("GET", "metrics");
     let count = "rs2rtc_release_total_seconds_count{reason=\"pagehide\",profile=\"default\"} 1\n";
@@ -100,7 +100,7 @@ fn a_goodbye_frees_the_camera_and_everybody_is_told() {
 fn a_page_that_vanishes_while_the_camera_is_dialled_gives_it_up() {
     let camera = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = camera.local_addr().unwrap().port();
-    let server = Server::with_streams(&format!("cam: rtsp://127.0.0.1:{port}/x"));
+    let server = Server::with_streams(&format!("cam: rtsp://127.0.0.1:{port}/x#timeout=600"));
     for how in ["close", "half close"] {
         let mut page = Socket::open(&server, "cam");
         page.say(&offer());
@@ -113,7 +113,7 @@ fn a_page_that_vanishes_while_the_camera_is_dialled_gives_it_up() {
         // To its end: the dial is given up long before its own limit.
         let asked = Instant::now();
         let _ = dialled.read_to_end(&mut Vec::new());
-        assert!(asked.elapsed() < Duration::from_secs(3), "{how}");
+        assert!(asked.elapsed() < LIMIT, "{how}");
     }
 }
 

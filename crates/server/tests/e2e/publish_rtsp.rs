@@ -9,19 +9,19 @@ use crate::harness::{
     Folder, Killed, Ports, Server, clip, foreign_camera, has_program, run, until,
 };
 
-/// ffmpeg as an RTSP server: takes two seconds of what is published to `port` and ends.
+/// ffmpeg as an RTSP server: takes some seconds of what is published to `port` and ends.
 struct Listener {
     child: Killed,
     file: PathBuf,
 }
 
 impl Listener {
-    fn start(port: u16, folder: &Folder, file: &str) -> Self {
+    fn start(port: u16, folder: &Folder, file: &str, seconds: &str) -> Self {
         let file = folder.path().join(file);
         let child = Command::new("ffmpeg")
             .args(["-v", "error", "-y", "-rtsp_flags", "listen", "-i"])
             .arg(format!("rtsp://127.0.0.1:{port}/live"))
-            .args(["-t", "2", "-c", "copy"])
+            .args(["-t", seconds, "-c", "copy"])
             .arg(&file)
             .stdin(Stdio::null())
             .spawn()
@@ -36,7 +36,7 @@ impl Listener {
 
     /// Codecs of what it took, and how many packets.
     fn taken(mut self) -> (String, usize) {
-        until("two seconds are there", || self.has_ended());
+        until("all of it is there", || self.has_ended());
         probe(&self.file)
     }
 }
@@ -80,11 +80,12 @@ fn what_the_configuration_publishes_goes_on_after_the_server_was_away() {
     // Nobody is there yet, which is said once.
     server.wait_log(&format!("can't connect to 127.0.0.1:{to}"));
     for round in ["one.mkv", "two.mkv"] {
-        let (codecs, packets) = Listener::start(to, &folder, round).taken();
+        let (codecs, packets) = Listener::start(to, &folder, round, "2").taken();
         assert_eq!(codecs, "h264 aac");
         assert!(packets > 10, "{packets}");
     }
-    let last = Listener::start(to, &folder, "three.mkv");
+    // One that is there until it is let go.
+    let last = Listener::start(to, &folder, "three.mkv", "600");
     let mut shown = Value::Null;
     until("it is shown", || {
         let mut consumers = stream(&server, "film")["consumers"].take();
@@ -111,7 +112,7 @@ fn what_the_api_publishes_goes_until_the_api_ends_it() {
     }
     let (folder, to) = (Folder::new(), Ports::free().webrtc);
     let server = Server::with_streams("plain: demo:?width=320&height=240&audio=pcmu");
-    let listener = Listener::start(to, &folder, "plain.mkv");
+    let listener = Listener::start(to, &folder, "plain.mkv", "2");
     let query = format!("api/streams?src=plain&dst=rtsp://127.0.0.1:{to}/live");
     assert_eq!(server.request("POST", &query), (200, String::new()));
     let (codecs, packets) = listener.taken();

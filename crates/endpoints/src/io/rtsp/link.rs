@@ -325,8 +325,8 @@ impl fmt::Debug for Link {
 mod tests {
     use bytes::Bytes;
     use rs2rtc_base::Url;
-    use rs2rtc_rtsp::client::Config;
-    use tokio::io::AsyncReadExt as _;
+    use rs2rtc_rtsp::client::{Config, SetupTrack};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -339,6 +339,47 @@ mod tests {
         let session = Session::new(Config::new(url, "test", [0; 8]));
         let link = Link::with_limits(Stream::Plain(stream), session, limits, Instant::now());
         (link, listener.accept().await.unwrap().0)
+    }
+
+    /// The server's side of the next request.
+    async fn answer(server: &mut TcpStream, method: &str, fields: &str, body: &str) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(server.read_u8().await.unwrap());
+        }
+        let request = String::from_utf8(request).unwrap();
+        assert!(request.starts_with(&format!("{method} ")), "{request}");
+        let number = request.lines().find(|line| line.starts_with("CSeq: ")).unwrap();
+        let fields = format!("{number}\r\n{fields}Content-Length: {}", body.len());
+        let text = format!("RTSP/1.0 200 OK\r\n{fields}\r\n\r\n{body}");
+        server.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_that_answers_the_goodbye_is_closed_and_not_reset() {
+        let (mut link, mut server) = link(LIMITS).await;
+        let session = "Session: 4711\r\n";
+        let script = async {
+            let sdp = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:t0\r\n";
+            answer(&mut server, "DESCRIBE", "", sdp).await;
+            let set_up = format!("{session}Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
+            answer(&mut server, "SETUP", &set_up, "").await;
+            answer(&mut server, "PLAY", session, "").await;
+            // It has something to say before it reads on.
+            let packet = [&b"$\0\x05\x78\x80\x60"[..], &[0; 1398]].concat();
+            server.write_all(&packet.repeat(50)).await.unwrap();
+            answer(&mut server, "TEARDOWN", session, "").await;
+            server.read_to_end(&mut Vec::new()).await
+        };
+        let play = async {
+            link.session.describe(Instant::now());
+            while !matches!(link.step().await.unwrap(), Step::Event(Event::Described { .. })) {}
+            link.session.play(Instant::now(), &[SetupTrack::new("t0")]);
+            while !matches!(link.step().await.unwrap(), Step::Event(Event::Playing { .. })) {}
+            link.goodbye(Duration::from_secs(20)).await;
+        };
+        let (end, ()) = tokio::join!(script, play);
+        assert_eq!(end.unwrap(), 0);
     }
 
     #[tokio::test]

@@ -316,6 +316,28 @@ impl Client {
     }
 }
 
+/// What a viewer's timeline says once the server has its connection too: the client's own
+/// end may be connected a moment earlier.
+async fn connected(
+    scene: &Scene,
+    client: &mut Client,
+    session: &SessionHandle,
+) -> Vec<(&'static str, String)> {
+    client.until(|c| c.connected.is_some());
+    let end = Instant::now() + LIMIT;
+    loop {
+        let reports = scene.gateway.reports().await;
+        let report = reports.iter().find(|r| r.viewer == session.viewer()).unwrap();
+        let marks = report.timeline.iter().map(|m| (m.name, m.detail.clone()));
+        let marks: Vec<_> = marks.collect();
+        if marks.iter().any(|(name, _)| *name == "connected") {
+            return marks;
+        }
+        assert!(Instant::now() < end, "{marks:?}");
+        client.step();
+    }
+}
+
 async fn released(scene: &Scene) {
     let end = Instant::now() + LIMIT;
     while scene.stream.viewers() > 0 || scene.gateway.sessions() > 0 {
@@ -329,7 +351,7 @@ async fn a_viewer_sees_the_cached_picture_and_what_follows() {
     let mut scene = Scene::new(1);
     let (mut first, session) = scene.viewer(Client::udp()).await;
     assert_eq!(scene.gateway.session(&session.id).unwrap().id, session.id);
-    first.until(|c| c.connected.is_some());
+    connected(&scene, &mut first, &session).await;
     scene.picture(true);
     for _ in 0..4 {
         scene.picture(false);
@@ -388,19 +410,7 @@ async fn the_timeline_begins_with_the_offer_and_names_the_network() {
     for network in ["udp", "tcp"] {
         let client = if network == "udp" { Client::udp() } else { Client::tcp(&scene.gateway) };
         let (mut client, session) = scene.viewer(client).await;
-        client.until(|c| c.connected.is_some());
-        // Its own end may be connected a moment earlier.
-        let marks = async || loop {
-            let reports = scene.gateway.reports().await;
-            let report = reports.iter().find(|r| r.viewer == session.viewer()).unwrap();
-            let marks = report.timeline.iter().map(|m| (m.name, m.detail.clone()));
-            let marks: Vec<_> = marks.collect();
-            if marks.iter().any(|(name, _)| *name == "connected") {
-                return marks;
-            }
-            tokio::task::yield_now().await;
-        };
-        let marks = tokio::time::timeout(Duration::from_secs(10), marks()).await.unwrap();
+        let marks = connected(&scene, &mut client, &session).await;
         assert_eq!(marks[0], ("offer", String::new()));
         assert!(marks.contains(&("connected", network.to_owned())), "{marks:?}");
     }
@@ -430,13 +440,12 @@ async fn a_deleted_stream_ends_its_viewers() {
 async fn lost_signalling_lets_go_only_for_who_has_not_come() {
     let scene = Scene::new(1);
     let (mut came, session) = scene.viewer(Client::udp()).await;
-    came.until(|c| c.connected.is_some());
+    connected(&scene, &mut came, &session).await;
+    let (_absent, other) = scene.viewer(Client::udp()).await;
     session.signalling_lost(SignallingEnd::Fin);
-    let (_absent, mut other) = scene.viewer(Client::udp()).await;
     other.signalling_lost(SignallingEnd::Fin);
-    while other.parked() != Some("signalling_lost") {
-        other.changed().await;
-    }
+    // It answers the probes meanwhile.
+    came.until(|_| other.parked() == Some("signalling_lost"));
     assert_eq!((session.close_reason(), session.parked()), (None, None));
     session.goodbye(Goodbye::Delete);
     released(&scene).await;

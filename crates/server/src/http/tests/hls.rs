@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rs2rtc_endpoints::outputs::hls::KEEP;
 use rs2rtc_testkit::playlist::{Read, follows, read};
 use tokio::io::AsyncWriteExt as _;
 
@@ -77,7 +78,7 @@ async fn viewers_that_poll_share_what_is_cut() {
     assert_eq!(parked(&server, before).await, "poll_timeout");
     released(&server, before).await;
     let took = stopped.elapsed();
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert!(took < KEEP + Duration::from_secs(10), "{took:?}");
     let viewers = || server.streams.get("mute").unwrap().viewers();
     assert_eq!(viewers(), 0);
     // Who was only late goes on.
@@ -113,18 +114,19 @@ async fn fragmented_mp4_has_an_initialisation_segment() {
 }
 
 #[tokio::test]
-async fn a_running_stream_has_its_first_segment_within_a_second() {
-    let server = Server::start("hls-first", DEMO);
+async fn a_running_stream_has_its_first_segment_before_the_next_keyframe() {
+    // Keyframes are 20 seconds apart.
+    let streams = "streams:\n  mute: 'demo:?width=320&height=180&audio=none&gop=600'\n";
+    let server = Server::start("hls-first", streams);
+    let began = Instant::now();
     let warm = open(&server, "src=mute").await;
     playlist(&server, &warm).await;
     for query in ["src=mute", "src=mute&mp4"] {
-        let asked = Instant::now();
         let address = open(&server, query).await;
         let listed = playlist(&server, &address).await;
         let segment = format!("/api/hls/{}", listed.segments[0].uri);
         assert_eq!(server.call("GET", &segment).await.status, 200);
-        let took = asked.elapsed();
-        assert!(took < Duration::from_secs(1), "{query}: {took:?}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{query}: {:?}", began.elapsed());
     }
     server.stop().await;
 }
