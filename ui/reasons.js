@@ -20,7 +20,9 @@
  * @typedef {'network'|'busy'|'auth'|'config'|'ended'} ErrorClass
  */
 
-const NO_H265 = 'The camera sends H.265, which this browser does not take this way.';
+const NO_H265 = 'The camera sends H.265, which this browser does not take this way.', MISMATCH = 'The stream has no format that this way of playing can carry.';
+/** What was tried and could not be decoded. */
+export const NO_DECODER = 'This browser cannot decode what the camera sends.';
 
 /** The first that fits explains the error. @type {[RegExp, ErrorClass, string][]} */
 const CAUSES = [
@@ -33,7 +35,7 @@ const CAUSES = [
     [/timed? ?-?out|deadline/i, 'network', 'The camera does not answer.'],
     [/lookup|resolve|no such host|name or service|unknown host/i, 'network', 'The name of the camera is not known in the network.'],
     [/codecs? not matched: video:H265\b[^=]*=(>|\\u003e)/i, 'config', NO_H265],
-    [/codecs? not matched|no common codec|unsupported codec/i, 'config', 'The stream has no format that this way of playing can carry.'],
+    [/codecs? not matched|no common codec|unsupported codec/i, 'config', MISMATCH],
     [/program not found/i, 'network', 'The server does not find the program that the source runs.'],
     [/\b404\b|not found/i, 'network', 'The camera has no such stream.'],
     [/\b453\b|busy|too many|not enough bandwidth/i, 'busy', 'The camera has no free place for another viewer.'],
@@ -83,7 +85,10 @@ export function classOfEnd(code) {
 }
 
 /** Is it a video that this browser has no decoder for? @param {string} words of an explanation */
-export const isUndecodable = words => words.startsWith(NO_H265);
+export const isUndecodable = words => words.startsWith(NO_H265) || words.startsWith(NO_DECODER);
+
+/** The same once decoding has failed: why nothing fits any more. @param {string} words */
+export const undecoded = words => words.replace(MISMATCH, NO_DECODER);
 
 /** Is it a code of a pause or an end, and not the text of an error? @param {string} code */
 export const isEnd = code => /^[a-z_+]*$/.test(code);

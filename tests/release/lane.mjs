@@ -69,12 +69,14 @@ export class Lane {
 
     /** One run: play, wait a random time, leave, wait for the camera. */
     async measure(row, source) {
+        this.acted = false;
         try {
             const how = row.swap ? this.#swap() : row.reader ? this.#read(row, source) : row.seconds ? this.#resume(row, source) : this.#leave(row, source);
             return await within(RUN, how);
         } catch (err) {
             await this.#drop();
-            return {error: String(err.message).split('\n')[0].slice(0, 400), begun: this.acted};
+            // Where the page begins with what is measured, that counts.
+            return {error: String(err.message).split('\n')[0].slice(0, 400), begun: this.acted && (row.player !== 'none' || this.begun !== undefined)};
         } finally {
             await row.undo?.(this)?.catch(() => {});
             if (row.undo || !row.keepsBrowser) await this.#drop();
@@ -85,7 +87,6 @@ export class Lane {
         this.stream = `${source}${this.number}${row.profile ?? ''}`;
         await this.#idle();
         const from = this.server.feed.seen.length;
-        this.acted = false;
         this.letGo = undefined;
         this.begun = undefined;
         const played = row.player !== 'none';
@@ -123,7 +124,6 @@ export class Lane {
         this.stream = `${source}${this.number}`;
         await this.#idle();
         const from = this.server.feed.seen.length;
-        this.acted = false;
         await row.prepare?.(this);
         const over = row.reader('').startsWith('rtsp') ? ['-rtsp_transport', 'tcp'] : [];
         const reader = spawn('ip', ['netns', 'exec', names(this.id, this.number).browser, 'nice', '-n', '10', 'ffmpeg', '-v', row.polls ? 'info' : 'error', '-nostdin',
@@ -269,7 +269,7 @@ export class Lane {
 
     async #browser() {
         if (!this.chromium) {
-            this.chromium = await launch({netns: names(this.id, this.number).browser, mdns: 'show'});
+            this.chromium = await launch({netns: names(this.id, this.number).browser, mdns: 'show', meek: true});
             // A second tab keeps the browser, and reads what a page that left has noted.
             this.helper = await this.chromium.browser.newPage();
             await this.helper.goto(`${this.server.base}api`);

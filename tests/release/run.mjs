@@ -11,7 +11,7 @@
 import {spawnSync} from 'node:child_process';
 import {appendFileSync, existsSync, mkdirSync, readFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {loadavg} from 'node:os';
+import {availableParallelism, loadavg} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {build, cannotRun, destroy, names, ROOT} from './lab.mjs';
@@ -29,8 +29,8 @@ const {values} = parseArgs({options: {
 
 /** Rows that end within a second are measured most, with the source that people have. */
 const MANY = 200, FEW = 20;
-/** Browsers side by side, each on a host of its own; the wide bounds of the short form leave room for that. */
-const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? (values.long ? 1 : 5)) || 1, 1), LANES);
+/** Browsers side by side, each on a host of its own: as many as there are processors for, and one that waits; the wide bounds of the short form leave room for that. */
+const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? (values.long ? 1 : Math.min(5, availableParallelism() + 1))) || 1, 1), LANES);
 
 /** What is to be measured, the most important first: row, source, how often. */
 function plan() {
@@ -89,7 +89,7 @@ async function main() {
         // that is busy is asked by one program after the other, whose starts other lanes' browsers would slow down.
         const [alone, together] = [items.filter(item => item.row.swap), items.filter(item => !item.row.swap)];
         const parts = values.long ? items.map(item => [item]) : [alone, together];
-        for (const part of parts) await measure(lanes, part, keep);
+        for (const part of parts) await measure(part.some(item => item.row.swap) ? lanes.slice(0, 1) : lanes, part, keep);
     } finally {
         await Promise.all(lanes.map(lane => lane.close()));
         await lab.close();

@@ -15,9 +15,16 @@ import {fixture} from './pages-fixture.mjs';
  * @property {() => Promise<void>} close
  */
 
-/** @param {import('puppeteer-core').Browser} browser @param {string} url @param {string} box where it draws */
-async function open(browser, url, box) {
+/** @typedef {{still?: boolean}} Options `still`: nothing is drawn or loaded only because time goes by */
+
+/** @param {import('puppeteer-core').Browser} browser @param {string} url @param {string} box where it draws @param {Options} options */
+async function open(browser, url, box, {still}) {
     const page = await browser.newPage(), devtools = await page.createCDPSession();
+    if (still) await page.evaluateOnNewDocument(() => {
+        const real = window.setInterval;
+        // The driver asks more often than pages do.
+        window.setInterval = /** @type {any} */ ((run, ms, ...rest) => ms < 1000 ? real(run, ms, ...rest) : 0);
+    });
     await devtools.send('Performance.enable');
     await page.goto(url);
     await page.waitForSelector(box);
@@ -46,10 +53,10 @@ async function open(browser, url, box) {
         }};
 }
 
-/** 5000 lines, and 12 more in each batch. @param {import('puppeteer-core').Browser} browser @returns {Promise<Busy>} */
-export async function busyLog(browser) {
+/** 5000 lines, and 12 more in each batch. @param {import('puppeteer-core').Browser} browser @param {Options} [options] @returns {Promise<Busy>} */
+export async function busyLog(browser, options = {}) {
     const lines = Array.from({length: 5000}, (_, i) => JSON.stringify({level: 'info', time: 1_700_000_000_000 + i, message: `[rtsp] line ${i}`})).join('\n');
-    const server = await fixture({base: '/', answers: {'GET api/log': () => `${lines}\n`}}), {watch, ...opened} = await open(browser, `${server.url}log.html?lang=en`, '.loglist');
+    const server = await fixture({base: '/', answers: {'GET api/log': () => `${lines}\n`}}), {watch, ...opened} = await open(browser, `${server.url}log.html?lang=en`, '.loglist', options);
     const shows = (/** @type {string} */ text) => opened.page.waitForFunction(text => document.querySelector('.loglist')?.textContent?.includes(text), {polling: 'mutation', timeout: 30_000}, text);
     await shows('line 4999');
     await server.until(() => server.readers() === 1);
@@ -62,11 +69,11 @@ export async function busyLog(browser) {
     }};
 }
 
-/** 100 streams, and 20 events in each batch. @param {import('puppeteer-core').Browser} browser @returns {Promise<Busy & {tell: (batch: number) => void, shown: (ms: number) => Promise<unknown>}>} */
-export async function busyStreams(browser) {
+/** 100 streams, and 20 events in each batch. @param {import('puppeteer-core').Browser} browser @param {Options} [options] @returns {Promise<Busy & {tell: (batch: number) => void, shown: (ms: number) => Promise<unknown>}>} */
+export async function busyStreams(browser, options = {}) {
     const server = await fixture({streams: {}, base: '/'}), names = Array.from({length: 100}, (_, i) => `cam ${i}`), source = 'rtsp://192.168.1.1/x';
     server.state.streams = Object.fromEntries(names.map((name, i) => [name, {producers: [{id: i + 1, format_name: 'rtsp', url: `rtsp://192.168.1.${i}/x`}], consumers: [{id: 1000 + i, format_name: 'rtsp'}]}]));
-    const {watch, ...opened} = await open(browser, `${server.url}streams.html?lang=en`, 'tbody');
+    const {watch, ...opened} = await open(browser, `${server.url}streams.html?lang=en`, 'tbody', options);
     await opened.page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 100, {polling: 50, timeout: 30_000});
     await server.until(() => server.readers() === 1);
     const tell = (/** @type {number} */ batch) => {
@@ -90,15 +97,15 @@ export async function busyStreams(browser) {
     }};
 }
 
-/** 300 sessions that watch and 100 that have left; in each batch ten leave and ten come. @param {import('puppeteer-core').Browser} browser @returns {Promise<Busy & {tell: (batch: number) => void, shown: () => Promise<unknown>}>} */
-export async function busySessions(browser) {
+/** 300 sessions that watch and 100 that have left; in each batch ten leave and ten come. @param {import('puppeteer-core').Browser} browser @param {Options} [options] @returns {Promise<Busy & {tell: (batch: number) => void, shown: () => Promise<unknown>}>} */
+export async function busySessions(browser, options = {}) {
     const server = await fixture({streams: {}, base: '/'}), [one] = server.state.sessions.sessions, [over] = server.state.sessions.ended;
     const timeline = Array.from({length: 12}, (_, i) => ({ms: 100 * i, event: i ? 'heard' : 'offer', detail: 'udp'}));
     let next = 1;
     const session = () => ({...one, id: next++, stream: `cam ${next % 100}`, remote: `192.168.1.${next % 250}:5000`, timeline});
     const state = /** @type {{sessions: any[], ended: any[]}} */ ({sessions: Array.from({length: 300}, session), ended: Array.from({length: 100}, () => ({...over, id: next++, timeline}))});
     server.state.sessions = /** @type {any} */ (state);
-    const {watch, ...opened} = await open(browser, `${server.url}sessions.html?lang=en`, 'tbody');
+    const {watch, ...opened} = await open(browser, `${server.url}sessions.html?lang=en`, 'tbody', options);
     await opened.page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 400, {polling: 50, timeout: 30_000});
     await server.until(() => server.readers() === 1);
     const tell = () => {

@@ -34,7 +34,7 @@ async function same(what, small, heap) {
 const seldom = ({draws, ms}) => assert.ok(draws >= 1 && draws <= 2 + ms / EVERY, `drawn ${draws} times in ${Math.round(ms)} ms`);
 
 test('a log of 5000 lines and 50 more each second', {skip}, async () => {
-    const {page, server, batch, close} = await busyLog(chromium.browser);
+    const {page, server, batch, close} = await busyLog(chromium.browser, {still: true});
     try {
         for (let i = 0; i < 10; i++) seldom(await batch(i));
         const there = await page.$$eval('.loglist li', nodes => nodes.length);
@@ -57,7 +57,7 @@ test('a log of 5000 lines and 50 more each second', {skip}, async () => {
 });
 
 test('100 streams: events are shown together, and the page does not grow', {skip}, async () => {
-    const {page, batch, tell, shown, heap, close} = await busyStreams(chromium.browser);
+    const {page, batch, tell, shown, heap, close} = await busyStreams(chromium.browser, {still: true});
     try {
         for (let i = 0; i < 10; i++) seldom(await batch(i));
         const small = await heap();
@@ -72,7 +72,7 @@ test('100 streams: events are shown together, and the page does not grow', {skip
 });
 
 test('300 sessions: those that come and go are shown together, and the page does not grow', {skip}, async () => {
-    const {page, batch, tell, shown, heap, close} = await busySessions(chromium.browser);
+    const {page, batch, tell, shown, heap, close} = await busySessions(chromium.browser, {still: true});
     try {
         for (let i = 0; i < 10; i++) seldom(await batch(i));
         const small = await heap();

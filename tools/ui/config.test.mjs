@@ -50,7 +50,7 @@ test('an earlier version says that it replaces what is not applied', {skip}, asy
     await page.select('.tools select', '3');
     await says('dialog', /What you have written and not applied is replaced too/);
     await press('Restore this version', 'dialog');
-    await says('p', /\bin force/);
+    await says('p', /(^|· )in force/);
     await page.select('.tools select', '3');
     await page.waitForSelector('dialog .diff');
     assert.doesNotMatch(await page.$eval('dialog', node => node.textContent ?? ''), /not applied/);

@@ -176,7 +176,7 @@ test('all cameras play that were there when it was pressed, also those whose til
 test('what could not be loaded at first is no fault any more once it is there', {skip}, async () => {
     let bad = 1;
     const {page, done} = await live({}, {options: {answers: {'GET api/streams': () => bad-- > 0 ? 500 : {a: idle}}}});
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelector('.banner')).hidden, {polling: 50, timeout: 60_000})
+    await page.waitForFunction(() => document.querySelector('.tile') && /** @type {HTMLElement|null} */ (document.querySelector('.banner'))?.hidden, {polling: 50, timeout: 60_000})
         .catch(async err => assert.fail(`${err.message} ${await page.evaluate(() => [document.visibilityState, ...document.querySelectorAll('.banner, .dot')].map(one => one.outerHTML ?? one).join(' '))} ${server.requests.join(' ')}`));
     await done(/500 \(Internal/);
 });
@@ -184,7 +184,7 @@ test('what could not be loaded at first is no fault any more once it is there', 
 test('streams that others add and delete come and go', {skip}, async () => {
     const {server, page, done} = await live({a: idle, b: idle});
     // The page looks once more when it is connected.
-    await server.until(() => server.requests.filter(path => path === '/api/streams').length === 2);
+    await server.until(() => server.requests.filter(path => path === '/api/streams').length >= 2);
     await page.evaluate(() => fetch('api/streams').then(response => response.text()));
     server.state.streams = /** @type {any} */ ({b: idle, c: idle});
     server.emit('streams_changed', {});

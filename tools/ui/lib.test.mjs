@@ -9,7 +9,7 @@ import {parse} from '../../ui/lib/hls.js';
 import {lineOf, LogList} from '../../ui/lib/loglist.js';
 import {compose, schemeOf, split, suggest} from '../../ui/lib/source.js';
 import {boundTo, isLocal, places, seenAs, snippets} from '../../ui/lib/urls.js';
-import {children, describe, lineOfKey, lookup, parents, pathOf, values} from '../../ui/lib/yaml-path.js';
+import {children, describe, lineOfKey, lookup, parents, pathOf, values, withCandidate} from '../../ui/lib/yaml-path.js';
 
 test('the budget: first ones play, exempt ones always, less when frames are dropped, more while none are', () => {
     const budget = new Budget(), tiles = Array.from({length: 8}, (_, i) => ({cost: UNKNOWN, exempt: i === 7}));
@@ -144,6 +144,22 @@ test('playlists', () => {
     assert.deepEqual([media.target, media.sequence, media.segments], [2, 7, [at(7, ''), at(8, '&n=1', true), at(9, '&n=1')]]);
 });
 
+test('one more candidate of WebRTC goes where it belongs, or nowhere', () => {
+    const add = (/** @type {string} */ text) => withCandidate(text, '[fd00::1]:8555'), entry = '"[fd00::1]:8555"';
+    for (const [before, after] of [
+        ['', `webrtc:\n  candidates: [${entry}]\n`],
+        ['api:\n  listen: ":1984"\n\n', `api:\n  listen: ":1984"\nwebrtc:\n  candidates: [${entry}]\n`],
+        ['# mine\nwebrtc: # here\n\n    # where\n    listen: ":8555" # port\nlog:\n  level: info\n', `# mine\nwebrtc: # here\n    candidates: [${entry}]\n\n    # where\n    listen: ":8555" # port\nlog:\n  level: info\n`],
+        ['webrtc:\nlog:\n  level: info\n', `webrtc:\n  candidates: [${entry}]\nlog:\n  level: info\n`],
+        ['log:\n  webrtc: debug\n"webrtc":\n  filters:\n    candidates: [x]\n', `log:\n  webrtc: debug\n"webrtc":\n  candidates: [${entry}]\n  filters:\n    candidates: [x]\n`],
+        ['webrtc:\n  candidates:\n    # home\n    - 1.2.3.4:8555\n    - stun\n', `webrtc:\n  candidates:\n    - ${entry}\n    # home\n    - 1.2.3.4:8555\n    - stun\n`],
+        ['webrtc:\n  candidates:\n  - stun\n', `webrtc:\n  candidates:\n  - ${entry}\n  - stun\n`],
+        ['webrtc:\n  candidates: ["1.2.3.4:8555"] # home\n', `webrtc:\n  candidates: [${entry}, "1.2.3.4:8555"] # home\n`],
+        ['webrtc:\n  candidates: [ ]\n', `webrtc:\n  candidates: [${entry}]\n`],
+    ]) assert.equal(add(before), after);
+    for (const other of ['{"webrtc": {}}\n', 'webrtc: {listen: ":8555"}\n', 'webrtc: *other\n', 'webrtc:\n  candidates:\n  listen: x\n', 'webrtc:\n  candidates: one\n', 'api: {}\n...\n']) assert.equal(add(other), null, other);
+});
+
 test('addresses of a stream carry its name, and say who cannot play it', () => {
     const name = 'a/b <"\'&?#/空', about = {name, base: 'http://h/x/', host: 'h', rtspPort: '8554', codecs: ['H265'], own: true};
     for (const {url, into} of places(about).filter(p => p.url.startsWith('http'))) assert.equal(new URL(url).searchParams.get(into ? 'dst' : 'src'), name, url);
@@ -151,14 +167,17 @@ test('addresses of a stream carry its name, and say who cannot play it', () => {
     assert.equal(places({...about, codecs: []}).filter(p => p.misfit).length, 0);
     const fits = (/** @type {string[]} */ ...codecs) => places({...about, codecs}).filter(p => !p.misfit && !p.into).map(p => p.key);
     // Its sound alone could be had in other ways, but not its picture.
-    assert.deepEqual(fits('MJPEG', 'PCMU'), ['camera', 'player', 'rtsp', 'snapshot', 'poster', 'mjpeg', 'wav']);
-    assert.deepEqual(['mjpeg', 'aac', 'wav'].filter(key => fits('H264', 'AAC').includes(key)), ['aac']);
+    assert.deepEqual(fits('MJPEG', 'PCMU'), ['camera', 'player', 'rtsp', 'snapshot', 'poster', 'mjpeg', 'ascii', 'wav']);
+    // The server makes pictures of H264 too, and of what is in a picture's own form nothing else.
+    assert.deepEqual(['mjpeg', 'ascii', 'y4m', 'frame', 'annexb'].map(key => [['H264'], ['H265'], ['RAWVIDEO']].map(codecs => fits(...codecs).includes(key))), [[true, false, true], [true, false, true], [false, false, true], [true, true, false], [true, true, false]]);
+    assert.deepEqual(['mjpeg', 'aac', 'wav'].filter(key => fits('H265', 'AAC').includes(key)), ['aac']);
     assert.ok(fits('Opus').includes('whep') && !fits('H265', 'Opus').includes('whep') && fits('AV1').includes('webrtc'));
     const url = (/** @type {string} */ key, /** @type {string[]} */ ...codecs) => places({...about, name: 'x', codecs}).find(p => p.key === key)?.url;
     assert.deepEqual([url('hls', 'H264', 'AAC'), url('hls', 'H264', 'Opus'), url('mp4', 'H264'), url('mp4', 'H264', 'PCMA')].map(one => one?.split('src=x')[1]), ['&mp4', '&mp4=all', '', '&mp4=all']);
+    assert.deepEqual([url('annexb', 'H264'), url('annexb', 'H265', 'AAC')], ['http://h/x/api/stream.h264?src=x', 'http://h/x/api/stream.hevc?src=x']);
     assert.equal(places({...about, rtspPort: ''}).filter(p => p.key.startsWith('rtsp')).length, 0);
     assert.deepEqual(places(about).filter(p => !places({...about, own: false}).some(one => one.key === p.key)).map(p => p.key), ['poster', 'clip'], 'a go2rtc has no more than that not');
-    assert.deepEqual(places(about).filter(p => p.into).map(p => p.key), ['sendCamera', 'sendScreen', 'whip', 'rtsp']);
+    assert.deepEqual(places(about).filter(p => p.into).map(p => p.key), ['sendCamera', 'sendScreen', 'whip', 'rtsp', 'ts']);
     assert.doesNotMatch(snippets(about)[1][1].replace(/^ffmpeg .*? -i '/, '').replace(/' -c copy.*/, ''), /'/);
     for (const program of [2, 3]) assert.match(snippets(about)[program][1], /^(ffplay -rtsp_transport tcp|vlc) '[^']+'$/);
 });

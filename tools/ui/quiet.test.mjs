@@ -6,15 +6,14 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {BINARY, rs2rtc} from './rs2rtc.mjs';
+import {UNREACHED} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 /** Pages with a frame around, and what is there when each is. */
-const PAGES = {'': '.tile', 'streams.html': 'tbody tr', 'sessions.html': '.empty, tbody tr', 'add.html': '.examples button', 'log.html': '.loglist li', 'config.html': '.problems', 'net.html': '.empty, .graph g, .table td',
+const PAGES = {'': '.tile', 'streams.html': 'tbody tr', 'sessions.html': '.empty, tbody tr', 'add.html': '.examples button', 'log.html': '.loglist li', 'config.html': '.editor > div', 'net.html': '.empty, .graph g, .table td',
     'links.html?src=cam': '.urls li', 'doctor.html': '.checks li:nth-child(7) .state:not([data-state=run])'};
 /** Pages that play. */
 const PLAYERS = ['camera.html?src=cam', 'stream.html?src=cam', 'webrtc.html?src=cam', 'hls.html?src=cam'];
-/** What Chromium itself writes about requests and sockets that found no server, or lost it. */
-const UNREACHED = /^Failed to load resource: net::ERR_(CONNECTION_(REFUSED|RESET)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|^WebSocket connection to '[^']*' failed/;
 
 /** @type {Awaited<ReturnType<typeof launch>>} */
 let chromium;

@@ -755,3 +755,129 @@ test('the countdown is shown', async () => {
     assert.deepEqual(['mode', 'status', 'wait'].map(name => part(element, name).textContent), ['RTC', '', '']);
     assert.equal(part(element, 'panel').hidden, true);
 });
+
+/** The server answers what MSE asks for, with H.265 if the browser says that it plays that. @param {any} element */
+async function offered(element) {
+    const ws = FakeSocket.last;
+    ws.open();
+    element.ondata = null;
+    await settle();
+    ws.receive('session', SESSION);
+    const codecs = element.codecs(() => true);
+    if (/hvc1/.test(codecs)) ws.receive('mse', 'video/mp4; codecs="hvc1.1.6.L93.B0"');
+    else ws.receive('error', 'mse: streams: codecs not matched: video:H265 => video:H264');
+    return {ws, codecs};
+}
+/** The answers to what follows: Motion JPEG is made of it, or is not. @param {any} ws @param {boolean} made */
+const pictured = (ws, made) => made ? ws.receive('mjpeg') : ws.receive('error', 'mjpeg: streams: codecs not matched: video:H265 => video:JPEG');
+
+test('what cannot be decoded is not asked for again, by this or the next player of the stream', async () => {
+    for (const made of [true, false]) {
+        const fields = {mode: 'mse,mjpeg'}, element = make(fields), src = `api/ws?src=h265-${made}`;
+        element.src = src;
+        const {ws, codecs} = await offered(element);
+        assert.match(codecs, /hvc1/);
+        assert.equal(element.phase, 'connecting');
+        element.video.error = {code: 3};
+        element.video.src = 'blob:fake';
+        element.video.dispatchEvent(new Event('error'));
+        assert.equal(ws.readyState, WebSocket.CLOSING);
+        assert.deepEqual([element.phase, lastState(element).reason, lastState(element).nextTryMs], ['retrying', 'This browser cannot decode what the camera sends.', 0]);
+        element.video.error = null;
+        tick(0);
+        const again = await offered(element);
+        assert.deepEqual([again.codecs.includes('hvc1'), again.codecs.includes('avc1')], [false, true]);
+        assert.equal(again.ws.types().at(-1), 'mjpeg');
+        pictured(again.ws, made);
+        if (made) {
+            again.ws.receiveBytes(new Uint8Array([0xFF, 0xD8]).buffer);
+            await settle();
+            assert.equal(element.phase, 'live');
+        } else {
+            assert.equal(element.phase, 'failed');
+            assert.match(lastState(element).reason, /^(This browser cannot decode|The camera sends H\.265)/);
+            const sockets = FakeSocket.all.length;
+            tick(120_000);
+            assert.equal(FakeSocket.all.length, sockets, 'the camera is left alone');
+        }
+        await remove(element);
+        const next = make(fields), other = make(fields);
+        next.src = src;
+        assert.doesNotMatch(next.codecs(() => true), /hvc1/);
+        assert.match(other.codecs(() => true), /hvc1/);
+    }
+});
+
+test('what fails after there were pictures is tried again as it was', async () => {
+    const element = make({mode: 'mse'});
+    element.src = 'api/ws?src=breaks';
+    const {ws} = await offered(element);
+    element.video.readyState = 4;
+    frame(element);
+    assert.equal(element.phase, 'live');
+    element.video.error = {code: 3};
+    element.video.src = 'blob:fake';
+    element.video.dispatchEvent(new Event('error'));
+    ws.closed();
+    tick(0);
+    assert.match((await offered(element)).codecs, /hvc1/);
+});
+
+test('a buffer that is refused although the browser plays its type', async () => {
+    const element = make({mode: 'mse'}), add = MediaSource.prototype.addSourceBuffer;
+    element.src = 'api/ws?src=refused';
+    MediaSource.prototype.addSourceBuffer = () => { throw new Error('not supported'); };
+    try {
+        await offered(element);
+    } finally {
+        MediaSource.prototype.addSourceBuffer = add;
+    }
+    assert.match(lastState(element).reason, /cannot decode/);
+    tick(0);
+    assert.doesNotMatch((await offered(element)).codecs, /hvc1/);
+    assert.equal(element.phase, 'failed');
+});
+
+/** Seconds go by, each with what is asked in it. @param {number} n */
+async function seconds(n) {
+    for (let i = 0; i < n; i++) {
+        tick(1000);
+        await settle();
+    }
+}
+
+test('media without a first picture for some seconds: the codec is not offered again', async () => {
+    const element = make({mode: 'webrtc'}), arrived = {type: 'inbound-rtp', kind: 'video', framesReceived: 0, framesDecoded: 0};
+    element.src = 'api/ws?src=blind';
+    const ws = await answered();
+    const pc = FakePeer.last;
+    pc.remoteDescription = {sdp: 'v=0\r\na=rtpmap:96 H265/90000\r\n'};
+    pc.stats = new Map([['in', arrived]]);
+    pc.become('connected');
+    await seconds(15);
+    assert.equal(element.phase, 'connecting', 'the camera has sent nothing');
+    arrived.framesReceived = 20;
+    await seconds(3);
+    assert.equal(element.phase, 'connecting');
+    await seconds(4);
+    assert.equal(ws.readyState, WebSocket.CLOSING);
+    assert.ok(element.seen.some(([, detail]) => /cannot decode/.test(detail.reason)));
+    tick(0);
+    FakePeer.prototype.createOffer = async () => ({type: 'offer', sdp: 'a=rtpmap:96 H264/90000\r\na=rtpmap:98 H265/90000\r\n'});
+    FakeSocket.last.open();
+    await settle();
+    assert.equal(FakeSocket.last.sent.find(m => m.type === 'webrtc/offer').value, 'a=rtpmap:96 H264/90000\r\na=rtpmap:98 -/90000\r\n');
+    FakePeer.prototype.createOffer = async () => ({type: 'offer', sdp: 'v=0 offer'});
+});
+
+test('who was not allowed to play, or decodes, is given time', async () => {
+    for (const fields of [{paused: true}, {readyState: 2}]) {
+        const element = make({mode: 'mse'});
+        element.src = 'api/ws?src=patient';
+        await offered(element);
+        Object.assign(element.video, {buffered: {length: 1}, ...fields});
+        await seconds(30);
+        assert.equal(element.phase, 'connecting');
+        await remove(element);
+    }
+});

@@ -3,6 +3,7 @@
  * `RS2RTC` names another binary, `UI` a folder of pages in the place of those in the binary.
  */
 import {spawn} from 'node:child_process';
+import {createSocket} from 'node:dgram';
 import {once} from 'node:events';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
@@ -12,13 +13,28 @@ import {fileURLToPath} from 'node:url';
 
 export const BINARY = process.env.RS2RTC || fileURLToPath(new URL('../../target/release/rs2rtc', import.meta.url));
 
-/** A port that nobody listens on. @returns {Promise<number>} */
+/** Below those that the system gives out for connections, and for other tests beside these; processes begin at different ones. */
+const FIRST_PORT = 11_000, PORTS = 20_000;
+let nextPort = process.pid * 61 % PORTS;
+
+/** A port that nobody has, for TCP and UDP; each is given out once. @returns {Promise<number>} */
 export async function freePort() {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const {port} = /** @type {import('node:net').AddressInfo} */ (server.address());
-    await new Promise(resolve => server.close(resolve));
-    return port;
+    for (let i = 0; i < PORTS; i++) {
+        const port = FIRST_PORT + nextPort++ % PORTS;
+        if (await isFree(port)) return port;
+    }
+    throw new Error('no port is free');
+}
+
+/** @param {number} port */
+async function isFree(port) {
+    const tcp = createServer(), udp = createSocket('udp4');
+    const all = await Promise.allSettled([once(tcp.listen(port, '127.0.0.1'), 'listening'), new Promise((resolve, reject) => {
+        udp.once('error', reject);
+        udp.bind(port, '127.0.0.1', () => resolve(undefined));
+    })]);
+    await Promise.all([tcp, udp].map(one => new Promise(resolve => one.close(resolve))));
+    return all.every(one => one.status === 'fulfilled');
 }
 
 /**

@@ -25,6 +25,7 @@ async function consumers(url, wanted) {
  * @typedef {object} Restart
  * @property {number} banner ms from the death of the server to the page saying so
  * @property {number} tiles ms from the new server listening to every tile playing
+ * @property {number} listening when the new server listened
  * @property {[string, string, number][]} story what happened in the page, in order: a tile or `page`, what it said, when
  */
 
@@ -71,7 +72,7 @@ export async function restarts({rounds, tries}) {
             const tiles = Number(await playing()) - listening, story = /** @type {Restart['story']} */ (await page.evaluate(() => /** @type {any} */ (window).story));
             const banner = story.find(([who, what]) => who === 'page' && what === 'not');
             assert.ok(banner, `the page says that the server is gone: ${JSON.stringify(story)}`);
-            seen.push({banner: banner[2] - killed, tiles, story});
+            seen.push({banner: banner[2] - killed, tiles, listening, story});
         }
     } finally {
         await close();

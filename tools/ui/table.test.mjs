@@ -163,3 +163,21 @@ test('one that fails is tried again', {skip}, async () => {
     assert.deepEqual(tried, Array(2).fill('src=a&video=all&audio=all'));
     await done(/500 \(Internal/);
 });
+
+test('a camera that stands still is not live, and is again with its next pictures', {skip}, async () => {
+    const runs = {producers: [{id: 1, format_name: 'rtsp', url: 'rtsp://10.0.0.1/x', medias: ['video, recvonly, H264']}], consumers: [{id: 2, format_name: 'webrtc'}]}, source = 'rtsp://10.0.0.1/x', stream = 'cam';
+    const {server, until, done} = await table({cam: runs}), chip = (/** @type {RegExp} */ words) => until(pattern => new RegExp(pattern).test(document.querySelector('tbody .state')?.textContent ?? ''), words.source);
+    await chip(/^Live/);
+    await server.until(() => server.readers() > 0);
+    server.emit('source_stalled', {stream, source, silent_ms: 15_000});
+    await chip(/^No pictures come$/);
+    server.state.streams.cam = {producers: [{url: source, error: 'no frame for 15.0 s', error_kind: 'ended'}], consumers: runs.consumers};
+    server.emit('source_failed', {stream, source, error: 'no frame for 15.0 s', kind: 'ended', retry_ms: 20_000});
+    await chip(/^No pictures come · Retry in/);
+    server.emit('source_failed', {stream, source, error: 'timed out', kind: 'unreachable', retry_ms: 20_000});
+    await chip(/^Camera not reachable/);
+    server.state.streams.cam = runs;
+    server.emit('source_opened', {stream, source, took_ms: 10});
+    await chip(/^Live/);
+    await done();
+});

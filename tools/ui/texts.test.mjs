@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
+import {fileURLToPath} from 'node:url';
 import {gzipSync} from 'node:zlib';
 import en from '../../ui/i18n/en.js';
 import player from '../../ui/i18n/player-zh.js';
@@ -13,6 +14,7 @@ import zh from '../../ui/i18n/zh.js';
 import {without} from './browser.mjs';
 import {closure, pages, preloaded, UI} from './preloads.mjs';
 
+const CRATES = fileURLToPath(new URL('../../crates/', import.meta.url));
 const files = readdirSync(UI, {recursive: true, withFileTypes: true}).filter(f => f.isFile()).map(f => join(f.parentPath, f.name).slice(UI.length));
 const ours = files.filter(name => name.endsWith('.js') && !name.startsWith('vendor/') && !name.startsWith('i18n/'));
 const read = name => readFileSync(join(UI, name), 'utf8');
@@ -31,6 +33,16 @@ test('every word that a page asks for is there, and every one that is there is a
     const families = [...source.matchAll(/\bt\(`([a-z]+\.)\$\{/gi)].map(m => m[1]);
     const unused = Object.keys(en).filter(key => !source.includes(`'${key.replace(/\.one$/, '')}'`) && !families.some(family => key.startsWith(family)));
     assert.deepEqual(unused, []);
+});
+
+test('every reason that the server can give has words', () => {
+    // The floor has codes of its own.
+    const rust = readdirSync(CRATES, {recursive: true}).map(String).filter(name => /\/src\/.*\.rs$/.test(name) && !/\/(tests|floor)[/.]/.test(name)).map(name => readFileSync(join(CRATES, name), 'utf8').replace(/^#\[cfg\(test\)\]\nmod [\s\S]*/m, ''));
+    // Where a departure is made, up to the end of its call or of the table that it is taken from.
+    const given = rust.flatMap(text => [...text.matchAll(/Departure::now\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)|fn (?:departure|code)\(self\)[^{]*\{([\s\S]*?)\n {4}\}/g)].map(m => m[1] ?? m[2]));
+    const codes = [...new Set(given.flatMap(part => [...part.matchAll(/"([a-z_+]+)"/g)].map(m => m[1])))];
+    for (const known of ['delivered', 'failed', 'left', 'close_notify', 'ping_timeout', 'tcp_fin']) assert.ok(codes.includes(known), `${known}: ${codes}`);
+    assert.deepEqual(codes.filter(code => !(`reason.${code}` in en)), []);
 });
 
 test('every reason that the server counts has words', () => {

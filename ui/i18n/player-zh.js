@@ -19,6 +19,7 @@ export default {
     'The camera does not answer.': '摄像头没有应答。',
     'The name of the camera is not known in the network.': '网络中找不到该摄像头的名称。',
     'The camera sends H.265, which this browser does not take this way.': '摄像头发送的是 H.265，此浏览器无法以此方式播放。',
+    'This browser cannot decode what the camera sends.': '此浏览器无法解码摄像头发送的视频。',
     'Still pictures are shown instead, one every few seconds.': '改为显示静态画面，每隔几秒更新一次。',
     'There is no picture yet: the stream has no source of its own, and nobody sends to it.': '暂无画面：该视频流没有自己的来源，也没有设备向它推送。',
     'This browser took nothing for too long.': '此浏览器太久没有接收数据。',

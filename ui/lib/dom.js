@@ -23,7 +23,7 @@ export function h(tag, props, ...kids) {
     return node;
 }
 
-/** The title of a drawing, which screen readers and pointers show. @param {string} text */
+/** The title of a drawing. @param {string} text */
 export function svgTitle(text) {
     const node = document.createElementNS(SVG, 'title');
     node.textContent = text;
@@ -61,7 +61,7 @@ export function fill(node, ...kids) {
 }
 
 /**
- * Replaces what an element holds only if that is to be something else: what has the focus keeps it.
+ * The same only if it is to hold something else: what has the focus keeps it.
  * @param {HTMLElement} node @param {string} key names what it is to hold @param {() => Kid[]} make
  */
 export function refill(node, key, make) {
@@ -70,14 +70,12 @@ export function refill(node, key, make) {
     fill(node, make());
 }
 
-/** Sets a text only if it is another one: readers and selections are not disturbed. @param {Node} node @param {string} text */
+/** Sets a text if it is another one: selections stay. @param {Node} node @param {string} text */
 export function say(node, text) {
     if (node.textContent !== text) node.textContent = text;
 }
 
-/**
- * Keeps the children of an element in step with a list, by key: what stays is not made anew.
- */
+/** Keeps children in step with a list, by key: what stays is not made anew. */
 export class Keyed {
     /** @type {Map<string, any>} */
     views = new Map();
@@ -124,7 +122,7 @@ export function openDialog(title, kids, props) {
 }
 
 /**
- * Exactly one child of an element is reached by the Tab key, with the buttons and links in it; arrows go on from there.
+ * The Tab key reaches one child of an element, with the buttons and links in it.
  * @param {HTMLElement} parent
  * @returns {() => void} to be called when there are other children
  */
@@ -142,15 +140,14 @@ export function rove(parent) {
     };
 }
 
-/** Moves the focus among elements; from elsewhere to the first one. @param {Iterable<Element>} elements @param {number} by */
+/** Moves the focus; from elsewhere to the first one. @param {Iterable<Element>} elements @param {number} by */
 export function moveFocus(elements, by) {
     const all = /** @type {HTMLElement[]} */ ([...elements]), at = all.findIndex(one => one.contains(document.activeElement));
     all[at < 0 ? 0 : Math.max(0, Math.min(all.length - 1, at + by))]?.focus();
 }
 
 /**
- * Icons: paths on a field of 24 by 24, drawn as lines 1.8 wide, or as wide as said; 0: filled. They are here and not in a file of drawings, so that they are there with
- * the first paint and while the server is away.
+ * Icons: paths on a field of 24 by 24, as lines 1.8 wide, or as said; 0: filled. Here they are there with the first paint and while the server is away.
  * @type {Record<string, string|[string, number]>}
  */
 const ICONS = {
@@ -190,14 +187,14 @@ const ICONS = {
     back: ['M19 12H5M11 6l-6 6 6 6', 2],
 };
 
-/** An icon; words stand beside it or in the label of its button. @param {string} name */
+/** @param {string} name */
 export function icon(name) {
     const [d, width] = [ICONS[name], 1.8].flat(), filled = width === 0;
     return h('svg', {class: 'icon', 'aria-hidden': 'true', viewBox: '0 0 24 24', fill: filled ? 'currentColor' : 'none', stroke: filled ? 'none' : 'currentColor',
         'stroke-width': width, 'stroke-linecap': 'round', 'stroke-linejoin': 'round'}, h('path', {d}));
 }
 
-/** Another icon in the place of the one that a button has. @param {Element|null} node @param {string} name */
+/** @param {Element|null} node @param {string} name */
 export const setIcon = (node, name) => node?.querySelector('.icon')?.replaceWith(icon(name));
 
 /**

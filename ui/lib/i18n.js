@@ -43,7 +43,7 @@ export function setLanguage(tag) {
 const formats = new Map();
 /** @param {number} value @param {number} [digits] at most */
 export function number(value, digits = 1) {
-    // The first format of a page takes long to build, and this looks the same in every language there is.
+    // The first format of a page takes long to build; this is the same in every language.
     if (Number.isInteger(value) && value >= 0 && value < 1000) return String(value);
     const format = formats.get(digits) ?? new Intl.NumberFormat(language, {maximumFractionDigits: digits});
     formats.set(digits, format);

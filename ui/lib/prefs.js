@@ -1,5 +1,5 @@
 /**
- * What a browser remembers for its user, never a secret: choices, and layouts of the grid. Without storage everything holds until the page goes. Below: which
+ * What a browser remembers for its user, a secret only for a tab: choices, and layouts of the grid. Without storage everything holds until the page goes. Below: which
  * of two qualities of a camera a tile plays. Nothing here needs a page.
  */
 
@@ -33,6 +33,16 @@ export function remember(name, value) {
         else localStorage.setItem(`rs.${name}`, text);
     } catch {
         // Full, or not allowed.
+    }
+}
+
+/** The admin token. @param {string} [given] empty: forgets it */
+export function token(given) {
+    try {
+        if (given !== undefined) sessionStorage.setItem('rs.token', given);
+        return sessionStorage.getItem('rs.token');
+    } catch {
+        return null;
     }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The streams of the server as the pages show them: their list is loaded once and again when something happens, their states come from the
- * events, and pages that show rates ask now and then. Below: the state of a stream in words and as a chip, and what its JSON tells.
+ * The streams of the server: their list is loaded once and again when something happens, states come from the events, and pages that show
+ * rates ask now and then. Below: the state in words and as a chip, and what the JSON tells.
  */
 import {h, say} from './dom.js';
 import {duration, has, orderOf, t} from './i18n.js';
@@ -8,9 +8,9 @@ import {Gatherer, getJson} from './server.js';
 
 export {orderOf};
 
-/** Events that change a list: it is loaded again. */
+/** Events after which the list is loaded again. */
 const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed', 'streams_changed'];
-/** Milliseconds between two tellings of what events have changed: hundreds of them may come at once. */
+/** Milliseconds between two tellings: hundreds of events may come at once. */
 const TELL_EVERY = 250;
 /**
  * @typedef {object} Entry
@@ -49,7 +49,7 @@ export class Streams extends EventTarget {
     constructor(feed, {look = 0} = {}) {
         super();
         this.feed = feed;
-        feed.on(['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_released'], (ev, name) => this.#hear(ev, name));
+        feed.on(['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released'], (ev, name) => this.#hear(ev, name));
         feed.on(CHANGES, () => this.#loads.soon());
         for (const name of ['reset', 'restarted']) feed.addEventListener(name, () => {
             for (const entry of this.all.values()) Object.assign(entry, {error: '', kind: '', retryAt: 0});
@@ -70,7 +70,6 @@ export class Streams extends EventTarget {
         const asked = this.load();
     }
 
-    /** Loads the list, after the load that runs if there is one. */
     load() {
         return this.#loads.now();
     }
@@ -103,7 +102,6 @@ export class Streams extends EventTarget {
         this.dispatchEvent(new Event('change'));
     }
 
-    /** The first of many changes is told at once, the others together. */
     #tellSoon() {
         this.#telling ||= setTimeout(() => this.#tell(), Math.max(0, this.#toldAt + TELL_EVERY - performance.now()));
     }
@@ -131,7 +129,8 @@ export class Streams extends EventTarget {
         if (failed) Object.assign(entry, {error: failed.error, kind: failed.error_kind ?? ''});
         if (now.state === 'live') {
             entry.error = '';
-            this.#enter(entry, now.viewers || pushing ? 'live' : warm ? 'warm' : 'lingering');
+            // What stands still is about to be opened again.
+            if (entry.kind !== 'stalled') this.#enter(entry, now.viewers || pushing ? 'live' : warm ? 'warm' : 'lingering');
         } else if (entry.error) {
             this.#enter(entry, entry.retryAt && (now.viewers || warm) ? 'retrying' : 'failed');
         } else if (entry.state === 'queued' && now.viewers) {
@@ -178,10 +177,14 @@ export class Streams extends EventTarget {
             this.#enter(entry, entry.viewers ? 'live' : 'dialling');
         } else if (name === 'source_failed') {
             entry.error = ev.error;
-            entry.kind = ev.kind;
+            // It ends what stands still to open it again.
+            if (entry.kind !== 'stalled' || ev.kind !== 'ended') entry.kind = ev.kind;
             entry.retryAt = ev.retry_ms === null ? 0 : Date.now() + ev.retry_ms;
             entry.errors = [{at: ev.at, error: ev.error}, ...entry.errors].slice(0, 5);
             this.#enter(entry, entry.retryAt ? 'retrying' : 'failed');
+        } else if (name === 'source_stalled') {
+            entry.kind = 'stalled';
+            this.#enter(entry, 'failed');
         } else if (name === 'source_released') {
             entry.released = ev.release_ms;
             this.#enter(entry, 'idle');
@@ -192,7 +195,7 @@ export class Streams extends EventTarget {
 
 // ---- the state in words and as a chip: a shape and a word, never colour alone ----
 
-/** A chip. @returns {{node: HTMLElement, show: (entry: Entry) => void}} */
+/** @returns {{node: HTMLElement, show: (entry: Entry) => void}} */
 export function chip() {
     const node = h('span', {class: 'state', hidden: true});
     return {
@@ -217,7 +220,7 @@ export function stateText(entry) {
     return t(`state.${entry.state}`);
 }
 
-const KINDS = ['auth', 'busy', 'unreachable', 'config', 'unsupported', 'not_found', 'gone', 'ended', 'protocol'];
+const KINDS = ['auth', 'busy', 'unreachable', 'config', 'unsupported', 'not_found', 'gone', 'ended', 'stalled', 'protocol'];
 
 /** Words for the class of a failure. @param {string} kind */
 export const failure = kind => KINDS.includes(kind) ? t(`fail.${kind}`) : t('state.failed');
@@ -249,10 +252,10 @@ const CODECS = {HEVC: 'H265', PCM_ALAW: 'PCMA', PCM_MULAW: 'PCMU', OPUS: 'Opus'}
 /** Ways to carry a stream. @type {Record<string, string>} */
 const WAYS = {webrtc: 'WebRTC', mse: 'MSE', hls: 'HLS', rtsp: 'RTSP', mjpeg: 'MJPEG', mp4: 'MP4', mpegts: 'MPEG-TS', flv: 'FLV'};
 
-/** Their names for people; others have their own. @param {string} format of the API, or a mode of the player */
+/** @param {string} format of the API, or a mode of the player */
 export const wayName = format => WAYS[format.split('/')[0]] ?? format;
 
-/** The name of a codec as it is known to people. @param {string} [name] of the API */
+/** @param {string} [name] of the API */
 export const codecName = (name = '') => CODECS[name.toUpperCase()] ?? name.toUpperCase();
 
 /** The codecs that come from the camera, pictures before sound. @param {Stream} stream @returns {string[]} names for people, each once */
@@ -265,10 +268,10 @@ export function codecsOf(stream) {
 /** @type {[string, RegExp][]} */
 const BROWSERS = [['Edge', /Edg\//], ['Chrome', /Chrom(e|ium)\//], ['Firefox', /Firefox\//], ['Safari', /Safari\//]];
 
-/** A browser or player in one word, from its long description. @param {string|null} [agent] */
+/** A browser or player in one word. @param {string|null} [agent] */
 export const agentName = agent => BROWSERS.find(([, pattern]) => pattern.test(agent ?? ''))?.[0] ?? (agent ?? '').split('/')[0].slice(0, 24);
 
-/** Can somebody talk to it, as far as its sources have told? @param {Stream} stream */
+/** Can somebody talk to it? @param {Stream} stream */
 export const hasLoudspeaker = stream => (stream.producers ?? []).some(p => (p.medias ?? []).some(m => m.startsWith('audio, sendonly')) || /#.*\bbackchannel=1\b/.test(p.url ?? ''));
 
 /** @param {Connection} consumer */

@@ -28,7 +28,7 @@ export function places({name, base, host, rtspPort, codecs, own}) {
     const pictures = codecs.filter(c => VIDEO.includes(c));
     // Sound alone is not what is meant, where there is a picture.
     const only = (/** @type {string[]} */ fit) => codecs.length && !(pictures.length ? pictures : codecs).some(c => fit.includes(c)) ? codecs.join(', ') : '';
-    const rtc = only(['H264', 'AV1', 'Opus', 'PCMA', 'PCMU']), mp4 = only(IN_MP4), more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
+    const shown = only(['H264', ...PICTURES]), rtc = only(['H264', 'AV1', 'Opus', 'PCMA', 'PCMU']), mp4 = only(IN_MP4), more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
     const sound = (/** @type {string[]} */ fit) => codecs.length && !codecs.some(c => fit.includes(c)) ? codecs.join(', ') : '';
     const all = [
         {key: 'camera', url: at(`camera.html?src=${q}`), who: 'browsers', misfit: '', page: true},
@@ -47,13 +47,18 @@ export function places({name, base, host, rtspPort, codecs, own}) {
         {key: 'clip', url: at(`api/rs/clip.mp4?src=${q}&before=10s&after=20s`), who: 'clip', misfit: mp4},
         {key: 'ts', url: at(`api/stream.ts?src=${q}`), who: 'vlc', misfit: only([...AVC, 'AAC'])},
         {key: 'flv', url: at(`api/stream.flv?src=${q}`), who: 'flv', misfit: only([...AVC, 'AAC'])},
-        {key: 'mjpeg', url: at(`api/stream.mjpeg?src=${q}`), who: 'anything', misfit: only(PICTURES), page: true},
+        {key: 'mjpeg', url: at(`api/stream.mjpeg?src=${q}`), who: 'anything', misfit: shown, page: true},
+        {key: 'ascii', url: at(`api/stream.ascii?src=${q}`), who: 'terminal', misfit: shown},
+        {key: 'y4m', url: at(`api/stream.y4m?src=${q}`), who: 'rtsp', misfit: only(['RAWVIDEO'])},
+        {key: 'frame', url: at(`api/frame.mp4?src=${q}`), who: 'progressive', misfit: mp4},
+        {key: 'annexb', url: at(`api/stream.${codecs.includes('H265') ? 'hevc' : 'h264'}?src=${q}`), who: 'rtsp', misfit: only(AVC)},
         {key: 'aac', url: at(`api/stream.aac?src=${q}`), who: 'sound', misfit: sound(['AAC'])},
         {key: 'wav', url: at(`api/stream.wav?src=${q}`), who: 'sound', misfit: sound(PCM)},
         {key: 'sendCamera', url: at(`webrtc.html?dst=${q}&media=camera+microphone`), who: 'talk', misfit: '', page: true, into: true},
         {key: 'sendScreen', url: at(`webrtc.html?dst=${q}&media=display+microphone`), who: 'talk', misfit: '', page: true, into: true},
         {key: 'whip', url: at(`api/webrtc?dst=${q}`), who: 'whip', misfit: '', into: true},
         {key: 'rtsp', url: rtsp, who: 'flv', misfit: '', into: true},
+        {key: 'ts', url: at(`api/stream.ts?dst=${q}`), who: 'flv', misfit: '', into: true},
     ];
     return all.filter(({key, url}) => (rtspPort || !key.startsWith('rtsp')) && (own || !url.startsWith(at('api/rs/'))));
 }

@@ -57,6 +57,22 @@ export function lineOfKey(text, path) {
 }
 
 /**
+ * The text with one more address that WebRTC offers; `null`: what is there is not written in a way that is known for certain.
+ * @param {string} text @param {string} candidate
+ */
+export function withCandidate(text, candidate) {
+    const lines = text.split('\n'), entry = JSON.stringify(candidate), pair = `candidates: [${entry}]`;
+    const at = lineOfKey(text, ['webrtc']), list = lineOfKey(text, ['webrtc', 'candidates']), below = list || at, head = lines[below - 1];
+    if (!at) return /^[{.]/m.test(text) ? null : `${text && `${text.trimEnd()}\n`}webrtc:\n  ${pair}\n`;
+    if (/:\s*(#.*)?$/.test(head)) {
+        const next = lines.find((line, i) => i >= below && /^\s*[^\s#]/.test(line)) ?? '', [own, first] = [head, next].map(line => line.slice(0, line.search(/\S|$/)));
+        if (list && !/^\s*- /.test(next)) return null;
+        return lines.toSpliced(below, 0, list ? `${first}- ${entry}` : (first > own ? first : `${own}  `) + pair).join('\n');
+    }
+    return list && /:\s*\[/.test(head) ? lines.with(below - 1, head.replace(/(:\s*\[)\s*(]?)/, (_, open, end) => `${open}${entry}${end || ', '}`)).join('\n') : null;
+}
+
+/**
  * The part of a schema for a path; `null` if it knows none.
  * @param {any} schema
  * @param {string[]} path

@@ -1,5 +1,5 @@
 /**
- * What is known about a stream: its sources with their tracks, who watches, and what went wrong lately. Streams shows it below a row, the page of a camera on demand.
+ * What is known about a stream: its sources with their tracks, who watches, and what went wrong lately.
  */
 import {button, h, Keyed, say} from '../lib/dom.js';
 import {bytes, clock, duration, number, t} from '../lib/i18n.js';

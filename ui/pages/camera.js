@@ -87,8 +87,15 @@ function start() {
     view.player.src = new URL(`api/ws?src=${encodeURIComponent(quality.source)}`, location.href);
     view.player.video.volume = recall('volume', 1);
     controls.follow();
+    still();
     explain();
 }
+
+/** The last picture, until there is one. A server of another kind has none. */
+function still() {
+    if (view.player && !view.firstMs && feed.state === 'live') view.player.video.poster = address('api/rs/poster', {src: quality.source});
+}
+feed.addEventListener('state', still);
 
 function stop() {
     view.player?.remove();

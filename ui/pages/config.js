@@ -1,12 +1,13 @@
 /**
  * The configuration: the server checks while one writes, shows what would change, and puts it in force without a restart; earlier versions come back with one
- * click, and the server undoes an apply that nobody confirms. `?add=TEXT` opens with a change to review, `?stream=NAME` at a stream.
+ * click, and the server undoes an apply that nobody confirms. `?candidate=HOST:PORT` opens with the review of one more
+ * address for WebRTC, `?add=TEXT` with lines at the end, `?stream=NAME` at a stream.
  */
 import {diff} from '../lib/diff.js';
 import {button, fill, h, openDialog, say} from '../lib/dom.js';
 import {dateTime, t} from '../lib/i18n.js';
 import {call, download, etag, explain, Feed, getJson} from '../lib/server.js';
-import {lineOfKey} from '../lib/yaml-path.js';
+import {lineOfKey, withCandidate} from '../lib/yaml-path.js';
 import {announce, bind, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 
 /** Milliseconds without a key until the text is checked, and seconds that a change waits to be confirmed. */
@@ -44,20 +45,31 @@ async function load() {
     const [schema, info] = await Promise.all([getJson('schema.json').catch(() => ({})), getJson('api').catch(() => ({}))]);
     path = info.config_path ?? '';
     const readonly = !version && response.status !== 404;
+    let changes = false;
     if (!editor) {
         editor = await makeEditor(saved, schema, readonly);
-        const asked = new URLSearchParams(location.search), add = asked.get('add'), line = lineOfKey(saved, ['streams', asked.get('stream') ?? '']);
+        const asked = new URLSearchParams(location.search), candidate = asked.get('candidate'), add = asked.get('add'), line = lineOfKey(saved, ['streams', asked.get('stream') ?? '']);
         if (add) editor.text = `${saved.trimEnd()}\n${add}\n`;
+        if (candidate && !readonly) {
+            const text = withCandidate(saved, candidate);
+            if (text) editor.text = text;
+            else notice(t('config.byHand', {candidate}));
+            changes = text !== null;
+        }
         if (line) editor.goTo(line);
     } else {
         editor.text = saved;
     }
-    if (readonly) notice(t('config.readonly'));
+    if (readonly) notice(t('config.readonly'), {text: t('token.title'), run: async () => await (await import('../lib/token.js')).askToken() && location.reload()});
     review.disabled = readonly;
     changed();
     // Whoever may not write gets none.
     if (readonly) history.hidden = true;
     else versions();
+    if (!changes) return;
+    // Once is enough.
+    window.history.replaceState(null, '', location.pathname);
+    openReview();
 }
 
 /** @param {string} text @param {any} schema @param {boolean} readonly @returns {Promise<any>} */

@@ -1,5 +1,5 @@
 /**
- * What can be done with the picture of a camera: pause, sound, a snapshot, a window of its own, the whole screen; below, talking, and which of two streams plays.
+ * What can be done with the picture of a camera; below, talking, and which of two streams plays.
  */
 import {button, h, say, setIcon} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
@@ -8,7 +8,7 @@ import {download, explain} from '../lib/server.js';
 import {Talk} from '../lib/talk.js';
 import {bind, toast} from '../shell/shell.js';
 
-/** Milliseconds that a pause keeps the camera, between the two taps for the full screen, and between the two presses that keep the microphone open. */
+/** Milliseconds that a pause keeps the camera, between two taps for the full screen, and two presses that keep the microphone open. */
 const PAUSE_KEEPS = 5000, TAPS = 300, PRESSES = 400;
 
 /**

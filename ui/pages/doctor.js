@@ -5,7 +5,7 @@
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, number, orderOf, rate, t} from '../lib/i18n.js';
 import {throughput, tryPath} from '../lib/paths.js';
-import {call, explain, Feed, getJson} from '../lib/server.js';
+import {address, call, explain, Feed, getJson} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {bind, copied, shell, watch} from '../shell/shell.js';
 
@@ -20,20 +20,21 @@ bind('c', t('doctor.copy'), () => copied(report()));
 
 const list = h('ul', {class: 'checks', 'aria-live': 'polite'}), path = h('ul', {class: 'checks', 'aria-live': 'polite'}), stage = h('div', {class: 'offscreen', 'aria-hidden': 'true'});
 const choice = h('select', {'aria-label': t('sessions.stream')}), go = button(t('doctor.media'), media, {icon: 'play'});
-main.append(h('div', {class: 'stack'}, list, h('section', {class: 'card'}, h('h2', null, t('doctor.path')), h('p', {class: 'muted small'}, t('doctor.pathAbout')), h('div', {class: 'row'}, choice, go), path, stage)));
+main.append(h('div', {class: 'stack'}, list, h('section', {class: 'card'}, h('h2', null, t('doctor.path')), h('p', {class: 'muted small'}, t('doctor.pathAbout')), h('div', {class: 'row'}, choice, go), path, stage),
+    h('p', {class: 'row small'}, h('a', {href: 'api/openapi.yaml'}, t('doctor.api')), h('a', {href: 'vendor/LICENSES.txt'}, t('doctor.licences')))));
 
 /**
  * One line: pending at first, then what came of it.
  * @param {Element} parent @param {string} title
- * @returns {(state: 'ok'|'warn'|'fail'|'skip'|'run', text: string, why?: string, patch?: string) => void}
+ * @returns {(state: 'ok'|'warn'|'fail'|'skip'|'run', text: string, why?: string, candidate?: string) => void}
  */
 function check(parent, title) {
     const row = h('li'), state = h('span', {class: 'state', data: {state: 'run'}}, title);
     fill(row, state, h('span', null, t('test.run')));
     parent.append(row);
-    return (now, text, why, patch) => {
+    return (now, text, why, candidate) => {
         state.dataset.state = now;
-        fill(row, state, h('span', null, text), why && h('span', {class: 'why'}, why), patch && h('span', {class: 'row why'}, h('code', null, patch), h('a', {class: 'button', href: `config.html?add=${encodeURIComponent(patch)}`}, t('doctor.show'))));
+        fill(row, state, h('span', null, text), why && h('span', {class: 'why'}, why), candidate && h('span', {class: 'row why'}, h('code', null, `webrtc:\n  candidates: ["${candidate}"]`), h('a', {class: 'button', href: address('config.html', {candidate})}, t('doctor.show'))));
     };
 }
 
@@ -135,7 +136,7 @@ async function figures(tell) {
     }
 }
 
-/** Plays one stream by WebRTC, out of sight, and tells how it got here; with the server's and the browser's words if it did not. */
+/** Plays one stream by WebRTC, out of sight, and tells how it got here, or why not. */
 async function media() {
     go.disabled = true;
     fill(path);
@@ -167,7 +168,7 @@ async function media() {
         // Whoever gives up first knows it.
         port ||= portIn(last);
         const noPath = port && /none of its addresses|no network path/i.test(last);
-        tell('fail', t('doctor.noPicture'), last || t('doctor.noAnswer'), noPath ? `webrtc:\n  candidates: ["${location.hostname}:${port}"]` : '');
+        tell('fail', t('doctor.noPicture'), last || t('doctor.noAnswer'), noPath ? `${location.hostname}:${port}` : '');
     } else {
         const stats = new Stats();
         await stats.read(player);

@@ -60,7 +60,7 @@ export class Editor {
                             leaving = false;
                             return stays;
                         }},
-                        ...cm.defaultKeymap, ...cm.historyKeymap, ...cm.searchKeymap, ...cm.lintKeymap,
+                        ...cm.keys,
                     ]),
                     cm.EditorView.updateListener.of((/** @type {any} */ update) => {
                         if (!update.docChanged) return;

@@ -40,7 +40,7 @@ const PLAYED = {src: 'https://…/live.mp3', file: 'https://…/bell.mp3', text:
 const play = (what, kind) => call('POST', kind === 'src' ? 'api/streams' : 'api/ffmpeg', {query: {dst: name, [kind]: what}, limit: 30_000});
 /** The choice of another name than those that are known. */
 const OTHER = '+';
-/** By what others reach this server: empty as this page does, one that the server has itself, or another one. */
+/** By what others reach this server; empty: as this page does. */
 const seen = h('select', {onchange: keep}), other = h('input', {type: 'text', value: recall('host', ''), placeholder: location.host, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', oninput: keep});
 const named = h('label', {class: 'field', hidden: true}, t('links.host'), other), local = h('p', {class: 'state small', data: {state: 'warn'}}, t('links.local'));
 const wish = () => seen.value === OTHER ? other.value.trim() : seen.value;
@@ -54,7 +54,7 @@ const frame = h('div', {class: 'stack'}, h('div', {class: 'row'}, carries, look)
     act('links.play', 'links.playAbout', play, PLAYED, () => call('POST', 'api/streams', {query: {dst: name, src: ''}})),
     act('links.publish', 'links.publishAbout', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000}), {dst: 'rtsp://…'}));
 
-/** Shows what has changed since the last time, and leaves the rest as it is: somebody may be typing there. */
+/** Shows what has changed and leaves the rest: somebody may be typing there. */
 async function show() {
     if (!listed(streams)) return;
     if (!info) {

@@ -15,7 +15,7 @@ import {Tile} from './tile.js';
 const params = new URLSearchParams(location.search);
 /** Milliseconds that a tile must be seen before it plays: scrolling past starts nothing. */
 const LOOK = 250;
-/** Tiles that are built between two frames: a slow thread answers in between. */
+/** Tiles that are built between two frames. */
 const AT_ONCE = 8;
 
 const {main, tools} = shell({page: 'live', title: t('nav.live')});
@@ -24,9 +24,7 @@ watch(feed);
 const streams = new Streams(feed);
 /** What plays tiles, once something is to play. @type {typeof import('./playing.js')|null} */
 let playing = null;
-/** @type {Set<string>} */
-let always = new Set(recall('always', []));
-let allAlways = recall('alwaysAll', false);
+let always = recall('alwaysAll', false);
 /** All cameras, as the visitor last wanted them. */
 const everything = () => ({name: '', src: [], cols: recall('cols', 0), big: ''});
 /** What is shown: the address, or the layout that was shown last. */
@@ -64,7 +62,7 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
             for (const other of byNode.values()) if (other !== one && other.sound) other.listen(false);
             one.listen(!one.sound);
         },
-        always: name => allAlways || always.has(name),
+        always: () => always,
         entry: name => streams.all.get(name),
         prefer: one => {
             const next = /** @type {const} */ ({auto: 'high', high: 'low', low: 'auto'})[one.quality];
@@ -127,7 +125,6 @@ function decide() {
 }
 
 let loading = false;
-/** Loads what plays; a tile that has to wait for it stays as it is. */
 async function loadPlaying() {
     if (loading) return;
     loading = true;
@@ -146,9 +143,7 @@ feed.on(['source_released'], ev => {
 
 /** The names of all tiles, in their order. @type {string[]} */
 let shown = [];
-/** Tiles that may be there by now. */
 let room = AT_ONCE;
-/** The others come with the next frame. */
 let coming = false;
 
 function show() {
@@ -174,7 +169,6 @@ function show() {
         bad ? t('live.count.bad', {n: bad}) : '', missing.length ? t('live.missing', {names: missing.join(', ')}) : '', lastRelease].filter(Boolean).join(' · ') : '');
 }
 
-/** Makes room for more tiles once what is there has been painted. */
 function more() {
     if (coming) return;
     coming = true;
@@ -223,7 +217,7 @@ function setColumns(n) {
     grid.dataset.cols = String(n);
 }
 setColumns(layout.cols);
-/** The visitor wants other columns. @param {number} n */
+/** @param {number} n */
 function choose(n) {
     if (!layout.src.length) remember('cols', n);
     setColumns(n);
@@ -235,11 +229,9 @@ const all = button(t('live.playAll'), () => {
     for (const tile of byNode.values()) if (asked.delete(tile.entry.name)) Object.assign(tile, {wanted: true, stopped: false});
     decide();
 }, {icon: 'play'});
-const keep = h('input', {type: 'checkbox', checked: allAlways, onchange: () => {
-    allAlways = keep.checked;
-    always = new Set();
-    remember('alwaysAll', allAlways);
-    remember('always', []);
+const keep = h('input', {type: 'checkbox', checked: always, onchange: () => {
+    always = keep.checked;
+    remember('alwaysAll', always);
     decide();
 }});
 
@@ -249,7 +241,7 @@ function change(what, tile) {
     show();
     if (tile.node.isConnected) tile.node.focus({preventScroll: true});
 }
-/** What is shown is in the address too, and has its name. @param {import('../lib/prefs.js').Layout} next */
+/** @param {import('../lib/prefs.js').Layout} next */
 function settle(next) {
     layout = named(next);
     choices();

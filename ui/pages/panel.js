@@ -1,5 +1,5 @@
 /**
- * What the server knows about one camera: how many watch, when it lets go of the camera, on demand its sources and viewers; and ways to other pages.
+ * What the server knows about one camera: how many watch, when it is let go, on demand its sources and viewers; ways to other pages.
  */
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';

@@ -1,5 +1,5 @@
 /**
- * What plays in a tile, and in how many of them: as the browser can decode. It is loaded when the first tile is to play, and with it the player.
+ * What plays in tiles, as many as the browser can decode; loaded with the player when the first tile is to play.
  */
 import '../player/rs-player.js';
 import {Budget, costOf, UNKNOWN} from '../lib/decode.js';

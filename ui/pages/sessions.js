@@ -37,6 +37,8 @@ const reasons = h('select', {'aria-label': t('sessions.because'), onchange: () =
 tools.append(reasons, button(t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)), {key: 'E'}), button(t('sessions.try'), tryIt, {icon: 'play'}));
 
 const figures = h('div', {class: 'card'}), activeBody = h('tbody'), endedBody = h('tbody');
+/** Why snapshots end: whoever asks for them does not watch. */
+const SNAPSHOTS = ['delivered', 'failed'];
 const HEADS = ['sessions.viewer', 'sessions.stream', 'sessions.how', 'sessions.since', 'sessions.state', 'sessions.because', 'sessions.detect', 'sessions.release', 'sessions.total'];
 /** Who watches has no reason to have left yet, and who has left is in one state. @param {boolean} left @param {number} column */
 const idle = (left, column) => left ? column === 4 : column > 4;
@@ -154,7 +156,7 @@ function show() {
         reasons.dataset.key = key;
         fill(reasons, h('option', {value: ''}, t('sessions.allReasons')), codes.map(code => h('option', {value: code, selected: code === wanted}, because(code))));
     }
-    const gone = data.ended.filter(s => !wanted || s.reason === wanted);
+    const gone = data.ended.filter(s => wanted ? s.reason === wanted : !SNAPSHOTS.includes(s.reason ?? ''));
     // Of who has published and left it is not known when.
     const rows = (/** @type {Session[]} */ list, /** @type {boolean} */ left) => list.flatMap(session => [{key: `r${session.id}`, session, left},
         ...(opened.has(session.id) ? [{key: `d${session.id}`, session, left, detail: true}] : [])]);
@@ -191,7 +193,6 @@ function summary(gone) {
     })));
 }
 
-/** Opens a viewer in a hidden frame, closes it, and tells how long the camera took to be free. */
 async function tryIt() {
     const names = Object.keys(await getJson('api/streams').catch(() => ({})));
     if (!names.length) return toast(t('live.empty'));

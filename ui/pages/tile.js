@@ -1,5 +1,5 @@
 /**
- * One tile of the grid: the last picture, the state in words, and the buttons. What plays in it is in `playing.js`, which is loaded when something is to play.
+ * One tile of the grid: the last picture, the state in words, and the buttons. What plays is in `playing.js`, loaded when something is to play.
  */
 import {button, h, icon, say, setIcon} from '../lib/dom.js';
 import {ago, rate, t} from '../lib/i18n.js';
@@ -56,7 +56,7 @@ export class Tile {
 
     /**
      * @param {Entry} entry
-     * @param {{change: () => void, listen: (tile: Tile) => void, always: (name: string) => boolean, entry: (name: string) => Entry|undefined, prefer: (tile: Tile) => void}} grid
+     * @param {{change: () => void, listen: (tile: Tile) => void, always: () => boolean, entry: (name: string) => Entry|undefined, prefer: (tile: Tile) => void}} grid
      */
     constructor(entry, grid) {
         this.entry = entry;
@@ -79,12 +79,11 @@ export class Tile {
             h('div', {class: 'bar'}, this.link, this.about, this.#chip.node, this.buttons, this.tools));
     }
 
-    /** The Tab key goes through the buttons of the tile that it is in. */
     get #tabIndex() {
         return this.node.matches(':focus-within') ? 0 : -1;
     }
 
-    /** Builds what only a tile that plays has: a page of sleeping cameras is there sooner without. */
+    /** A page of sleeping cameras is there sooner without. */
     #makePlayButtons() {
         const sound = button(t('tile.sound'), () => this.grid.listen(this), {icon: 'mute', bare: true, key: 'M'});
         const stop = button(t('tile.stop'), () => this.stop(), {icon: 'stop', bare: true});
@@ -93,7 +92,6 @@ export class Tile {
         Object.assign(this, {soundButton: sound, stopButton: stop});
     }
 
-    /** Which stream of the camera is shown; only one with a lesser stream has the choice. */
     #showQuality() {
         if (!this.qualityButton && this.low) {
             const one = button('', () => this.grid.prefer(this), {class: 'bare quality'});
@@ -113,7 +111,6 @@ export class Tile {
         return this.playing?.player ?? null;
     }
 
-    /** It plays, or is about to. */
     get on() {
         return this.#on;
     }
@@ -139,10 +136,9 @@ export class Tile {
         return this.seen && this.would;
     }
 
-    /** It would play if it were seen. */
     get would() {
         if (this.stopped) return false;
-        return this.wanted || RUNNING.includes((this.grid.entry(this.source) ?? this.entry).state) || this.grid.always(this.entry.name);
+        return this.wanted || RUNNING.includes((this.grid.entry(this.source) ?? this.entry).state) || this.grid.always();
     }
 
     want() {
@@ -208,7 +204,6 @@ export class Tile {
         this.#begin();
     }
 
-    /** Plays what it should. */
     #begin() {
         this.#source = this.source;
         this.update(this.entry);

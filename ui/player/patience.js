@@ -3,27 +3,29 @@
  */
 import {pathText} from '../reasons.js';
 
-/** @typedef {import('../video-rtc.js').VideoRTC} VideoRTC */
+/** @typedef {import('./rs-player.js').RsPlayer} RsPlayer */
 /** @typedef {import('../reasons.js').PathReport} PathReport */
 
-/** Milliseconds until it is told. */
-const PATIENCE = 3000;
+/** Milliseconds until it is told, and looks in a row with media and without a picture after which there is no decoder for it. */
+const PATIENCE = 3000, BLIND = 5;
 
 export class Patience {
     /** The pairs that were tried; the browser forgets them when it gives up. @type {PathReport['pairs']} */
     pairs = [];
     /** @type {any} */
     #timer = 0;
+    #blind = 0;
 
     /** @param {(text: string) => void} say */
     constructor(say) {
         this.say = say;
     }
 
-    /** @param {VideoRTC} player */
+    /** @param {RsPlayer} player */
     watch(player) {
         if (this.#timer) return;
         this.pairs = [];
+        this.#blind = 0;
         this.#wait(player, Math.max(0, PATIENCE - (Date.now() - player.connectTS)));
     }
 
@@ -32,18 +34,21 @@ export class Patience {
         this.#timer = 0;
     }
 
-    /** @param {VideoRTC} player @param {number} ms */
+    /** @param {RsPlayer} player @param {number} ms */
     #wait(player, ms) {
         const timer = setTimeout(async () => {
             const text = await this.#text(player);
             if (this.#timer !== timer) return;
             this.say(text);
-            this.#wait(player, 1000);
+            this.#blind = await isBlind(player) ? this.#blind + 1 : 0;
+            if (this.#timer !== timer) return;
+            if (this.#blind < BLIND) this.#wait(player, 1000);
+            else player.undecoded();
         }, ms);
         this.#timer = timer;
     }
 
-    /** @param {VideoRTC} player */
+    /** @param {RsPlayer} player */
     async #text(player) {
         const {pc} = player;
         if (player.ws && player.ws.readyState === WebSocket.CONNECTING) return 'Waiting for the server…';
@@ -52,4 +57,12 @@ export class Patience {
         if (report.pairs.length) this.pairs = report.pairs;
         return pc.connectionState === 'connected' ? 'Connected, waiting for the picture…' : ['Looking for a network path…', pathText(report)].join('\n');
     }
+}
+
+/** Media arrives, and no picture comes of it. @param {RsPlayer} player */
+async function isBlind({pc, video}) {
+    // One that was not allowed to play has no reason to decode.
+    if (!video || video.paused || video.readyState > 1) return false;
+    const stats = [...await pc?.getStats().then(report => report.values(), () => []) ?? []];
+    return video.buffered?.length > 0 || stats.some(one => one.type === 'inbound-rtp' && one.kind === 'video' && one.framesReceived && !one.framesDecoded);
 }

@@ -19,7 +19,7 @@
  * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
  */
 import {VideoRTC} from '../video-rtc.js';
-import {classOfEnd, explainEnd, explainPath, isUndecodable} from '../reasons.js';
+import {classOfEnd, explainEnd, explainError, explainPath, isUndecodable, NO_DECODER, undecoded} from '../reasons.js';
 import {returnIdentity, takeIdentity} from './identity.js';
 import {sayGoodbye} from './leaving.js';
 import {Overlay} from './overlay.js';
@@ -45,6 +45,8 @@ const STABLE = 5000;
 const OPEN_LIMIT = 10_000, ANSWER_LIMIT = 40_000;
 /** Sockets in a row that are not opened by a server that answers, after which it is played without. */
 const BLOCKED = 2;
+/** By address the codecs that this page could not decode, as MSE or the SDP name them: they are not asked for again. @type {Record<string, string[]>} */
+const UNDECODED = {};
 /** Behind the reason why nothing plays. */
 const INSTEAD = 'Still pictures are shown instead, one every few seconds.';
 
@@ -147,6 +149,9 @@ export class RsPlayer extends VideoRTC {
         this.#picture = new LastPicture(video);
         this.append(this.#picture.canvas);
         this.#status.overlay = new Overlay(this, video, () => this.retry());
+        video.addEventListener('error', () => {
+            if (this.ws && !this.pictured && !this.#run.liveSince && (video.error?.code ?? 0) > 2) this.undecoded(false);
+        });
         video.addEventListener('leavepictureinpicture', () => this.#presence.hide());
     }
 
@@ -206,7 +211,35 @@ export class RsPlayer extends VideoRTC {
                 if (this.pc === pc) this.#letGo();
             });
         }, {once: true});
-        return super.createOffer(pc);
+        const {type, sdp} = await super.createOffer(pc);
+        return {type, sdp: this.#bad.reduce((text, codec) => text?.replaceAll(` ${codec}/`, ' -/'), sdp)};
+    }
+
+    /** @param {(type: string) => any} isSupported */
+    codecs(isSupported) {
+        return super.codecs(type => !this.#bad.some(codec => type.includes(codec)) && isSupported(type));
+    }
+
+    get #bad() {
+        UNDECODED[this.wsURL] ??= [];
+        return UNDECODED[this.wsURL];
+    }
+
+    /** A browser may say that it plays what its buffer then refuses. */
+    onmse() {
+        super.onmse();
+        const take = this.onmessage.mse;
+        this.onmessage.mse = msg => {
+            take(msg);
+            if (msg.type === 'mse' && !this.ondata) this.undecoded(false);
+        };
+    }
+
+    /** What arrives does not become pictures here: the next attempt goes without such codecs. @param {boolean} [rtc] by WebRTC as well */
+    undecoded(rtc = true) {
+        const codecs = [...this.mseCodecs.match(/avc1|hvc1|av01/) ?? [], ...rtc && this.pc?.remoteDescription?.sdp.match(/H26[45]|AV1|VP[89]/) || []];
+        this.#bad.push(...codecs);
+        if (codecs.length) this.#lose(NO_DECODER, 'ended', true);
     }
 
     /** @param {HTMLVideoElement} video2 */
@@ -255,7 +288,9 @@ export class RsPlayer extends VideoRTC {
         // Beside other modes the base takes only who plays it for certain.
         if (super.playsHLS(['mse']) || !('MediaSource' in window)) return super.onhls();
         this.onmessage.hls = msg => {
-            if (msg.type === 'hls') this.#load(video, String(msg.value));
+            if (msg.type !== 'hls') return;
+            this.mseCodecs = String(msg.value);
+            this.#load(video, this.mseCodecs);
         };
         this.send({type: 'hls', value: this.codecs(type => MediaSource.isTypeSupported(type))});
     }
@@ -287,6 +322,8 @@ export class RsPlayer extends VideoRTC {
         this.onmessage.pictures = msg => {
             if (msg.type !== 'error' || !String(msg.value).startsWith('mjpeg')) return;
             this.#endPictures();
+            const why = undecoded(explainError(String(msg.value), this.wsURL));
+            if (isUndecodable(why)) this.#showStills(why);
             // There is sound alone.
             if (this.pc && this.pcState === WebSocket.OPEN) this.#won();
         };
@@ -374,6 +411,7 @@ export class RsPlayer extends VideoRTC {
         this.#leave(null);
         if (this.#presence.away) return this.#status.enter('parked', explainEnd('hidden'));
         if (stops(cls)) {
+            if (this.#bad.length) reason = undecoded(reason);
             this.#status.enter('failed', reason, {kind: cls});
             if (isUndecodable(reason)) this.#showStills(reason);
             return;

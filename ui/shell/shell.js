@@ -4,7 +4,7 @@
  */
 import {button, fill, h, icon, openDialog, say} from '../lib/dom.js';
 import {ago, language, LANGUAGES, setLanguage, t} from '../lib/i18n.js';
-import {recall, remember, setTheme, theme} from '../lib/prefs.js';
+import {recall, remember, setTheme, theme, token} from '../lib/prefs.js';
 import {copyText, endSession, explain} from '../lib/server.js';
 
 /** [page, address, icon, in the bar of a phone]. @type {[string, string, string, boolean][]} */
@@ -24,7 +24,7 @@ let live;
 /** @type {HTMLElement} */
 let dot;
 
-/** Milliseconds until the page tells how it is installed as an app, and for which it says that the server was started again. */
+/** Milliseconds until the manifest is loaded, and for which a restart is told. */
 const INSTALL_AFTER = 1500, RESTARTED = 6000;
 
 /**
@@ -79,7 +79,7 @@ export function shell({page, title, of, back}) {
     return {main, tools, heading};
 }
 
-/** Says something once to everybody, screen readers included, with an action if there is one to take back.
+/** Says something once to everybody, with an action if there is one to take back.
  * @param {string} text @param {{undo?: () => void, seconds?: number}} [more] */
 export function toast(text, {undo, seconds = 6} = {}) {
     document.querySelector('.toast')?.remove();
@@ -119,10 +119,10 @@ function put(text, action) {
     fill(banner, h('span', null, text), action && button(action.text, action.run));
 }
 
-/** What could not be loaded, with the way to try again. @param {unknown} err @param {() => void} retry */
+/** @param {unknown} err @param {() => void} retry */
 export const failed = (err, retry) => notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: retry});
 
-/** The list of streams could not be loaded, and the page says so. */
+/** The page says that the list of streams could not be loaded. */
 let faulty = false;
 
 /**
@@ -140,7 +140,7 @@ export function listed(streams) {
     return streams.loaded;
 }
 
-/** Copies a text and says so. @param {string} text */
+/** @param {string} text */
 export const copied = async text => toast(t(await copyText(text) ? 'common.copied' : 'common.copyFailed'));
 
 /**
@@ -188,7 +188,7 @@ export function watch(feed) {
     show();
 }
 
-/** The server is there: who waits to try again need not wait any more. */
+/** Who waits for the server need not any more. */
 function retryPlayers() {
     for (const player of /** @type {NodeListOf<any>} */ (document.querySelectorAll('rs-player'))) if (['live', 'retrying'].includes(player.phase)) player.retry();
 }
@@ -218,10 +218,9 @@ export const kick = (id, stream, then, who) => ask({title: t('sessions.kickTitle
         then();
     }});
 
-/** What is there before anything has come, and where nothing is. @param {string} text @param {...any} kids */
+/** @param {string} text @param {...any} kids */
 export const empty = (text, ...kids) => h('div', {class: 'empty'}, h('p', null, text), kids);
 
-/** A server without a camera: what to do first. */
 export const noCameras = () => h('div', {class: 'empty'}, icon('camera'), h('p', null, t('live.empty')), h('p', {class: 'muted'}, t('live.emptyAbout')),
     h('a', {class: 'button primary', href: 'add.html'}, t('nav.add')));
 
@@ -278,10 +277,9 @@ document.addEventListener('keydown', onkeydown);
 
 const shown = {' ': 'Space', Enter: 'Enter', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc'};
 
-/** A row of digits by its ends. @param {string} keys */
+/** @param {string} keys */
 const inShort = keys => keys.replace(/^(\d)(?: \d){2,} (\d)$/, '$1 – $2');
 
-/** Shows the list of keys. */
 function help() {
     document.querySelector('dialog.keys')?.remove();
     const rows = new Map([['?', t('keys.help')], ['g l s a e d c o n', t('keys.go')]]);
@@ -295,5 +293,5 @@ function help() {
         h('dl', {class: 'pairs'}, [...rows].map(([keys, text]) => [h('dt', null, inShort(keys).split(' ').map(k => k === '–' ? '– ' : [h('kbd', null, k), ' '])), h('dd', null, text)])),
         h('label', {class: 'check'}, h('input', {type: 'checkbox', checked: lettersOn(),
             onchange: (/** @type {any} */ ev) => remember('letters', ev.target.checked)}), t('keys.letters')),
-        h('form', {method: 'dialog', class: 'row end'}, h('button', {class: 'primary'}, t('common.close')))], {class: 'box keys'});
+        h('form', {method: 'dialog', class: 'row end'}, token() && button(t('token.forget'), () => token('') || location.reload()), h('button', {class: 'primary'}, t('common.close')))], {class: 'box keys'});
 }

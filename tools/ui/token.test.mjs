@@ -1,0 +1,68 @@
+/**
+ * The admin token with the release binary: who may not administrate from where he is can give it, a wrong one is told, and only the tab keeps it.
+ */
+import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import {test} from 'node:test';
+import {CHROMIUM, launch, without} from './browser.mjs';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
+
+const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
+
+test('the admin token is asked for where it is wanted, and forgotten', {skip}, async () => {
+    // Other machines reach it, or there would be no token.
+    const server = await rs2rtc('streams:\n  cam: demo:\n', {api: 'tls_listen: ":0"'}), token = readFileSync(server.file.replace(/yaml$/, 'token'), 'utf8').trim();
+    const {browser, close} = await launch();
+    try {
+        const page = await browser.newPage(), lines = /** @type {string[]} */ ([]), urls = /** @type {string[]} */ ([]);
+        page.on('console', msg => lines.push(msg.text()));
+        page.on('request', request => urls.push(request.url()));
+        await page.setExtraHTTPHeaders({'X-Forwarded-For': '192.168.77.9'});
+        const says = (/** @type {string} */ selector, /** @type {RegExp} */ pattern) => page.waitForFunction((s, p) => new RegExp(p).test(document.querySelector(s)?.textContent ?? ''), {}, selector, pattern.source);
+        const press = async (/** @type {string} */ words, within = 'body') => {
+            const node = await page.waitForSelector(`${within} ::-p-text(${words})`, {visible: true});
+            await node?.evaluate(n => /** @type {HTMLElement} */ (n.closest('button') ?? n).click());
+        };
+        const give = async (/** @type {string} */ text) => {
+            const field = await page.waitForSelector('dialog input[type=password]');
+            await field?.evaluate(n => /** @type {HTMLInputElement} */ (n).select());
+            await field?.type(text);
+            await page.keyboard.press('Enter');
+        };
+        // An action.
+        await page.goto(`${server.url}log.html?lang=en`);
+        await press('Clear log', 'main');
+        await press('Clear log', 'dialog');
+        await give('x'.repeat(64));
+        await says('dialog:last-of-type', /This is not the token/);
+        assert.notEqual(await page.evaluate(() => sessionStorage.getItem('rs.token')), 'x'.repeat(64));
+        await give(token);
+        await page.waitForFunction(() => !document.querySelector('dialog'));
+        assert.doesNotMatch(await page.$eval('body', n => n.textContent ?? ''), /may view but not change/);
+        // What it gives is there on the next page.
+        await page.goto(`${server.url}config.html?lang=en`);
+        await says('main', /in force/);
+        assert.equal(await page.$eval('.tools .primary', n => /** @type {HTMLButtonElement} */ (n).disabled), false);
+        assert.deepEqual(await page.evaluate(() => [JSON.stringify(localStorage), document.cookie].filter(text => text.includes(/** @type {string} */ (sessionStorage.getItem('rs.token'))))), []);
+        await page.keyboard.press('?');
+        await page.$eval('body', n => n.querySelector('dialog') ?? /** @type {HTMLElement|null} */ (n.querySelector('.corner button'))?.click());
+        await press('Forget the admin token', 'dialog');
+        await says('.banner', /look but not change/);
+        assert.equal(await page.evaluate(() => sessionStorage.getItem('rs.token')), '');
+        // And where one looks first.
+        await press('Admin token', '.banner');
+        await press('Cancel', 'dialog');
+        await press('Admin token', '.banner');
+        await give(token);
+        await page.waitForFunction(() => document.querySelector('.tools .primary:enabled') && document.querySelector('.editor > div'));
+        assert.deepEqual([...lines, ...urls, server.log()].filter(text => text.includes(token)), []);
+        // Another tab begins without.
+        const other = await browser.newPage();
+        await other.setExtraHTTPHeaders({'X-Forwarded-For': '192.168.77.9'});
+        await other.goto(`${server.url}config.html?lang=en`);
+        await other.waitForFunction(() => /look but not change/.test(document.querySelector('.banner')?.textContent ?? ''));
+    } finally {
+        await close();
+        await server.stop();
+    }
+});

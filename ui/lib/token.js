@@ -1,0 +1,34 @@
+/**
+ * The question for the admin token, where the server wants one. `lib/server.js` sends it.
+ */
+import {button, h, openDialog, say} from './dom.js';
+import {t} from './i18n.js';
+import {token} from './prefs.js';
+import {call, explain} from './server.js';
+
+/** @type {Promise<boolean>|null} */
+let asking = null;
+
+/** Asks until it is right, or nobody wants to give it. Whether it was given. */
+export const askToken = () => asking ??= new Promise(resolve => {
+    const input = h('input', {type: 'password', autocomplete: 'off', 'aria-label': t('token.title')}), wrong = h('p', {class: 'state', data: {state: 'fail'}, role: 'alert', hidden: true});
+    let right = false;
+    const dialog = openDialog(t('token.title'), h('form', {class: 'stack', onsubmit: async (/** @type {Event} */ ev) => {
+        ev.preventDefault();
+        token(input.value.trim());
+        try {
+            await call('GET', 'api/rs/config/versions', {accept: [404, 410]});
+            right = true;
+            dialog.close();
+        } catch (/** @type {any} */ err) {
+            token('');
+            wrong.hidden = false;
+            say(wrong, err.status === 401 ? t('token.wrong') : explain(err));
+        }
+    }}, h('p', {class: 'muted small'}, t('token.about')), input, wrong, h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), h('button', {class: 'primary'}, t('common.save')))),
+        {onclose: () => {
+            dialog.remove();
+            asking = null;
+            resolve(right);
+        }});
+});
