@@ -15,6 +15,8 @@ const now = () => performance.timeOrigin + performance.now();
 const PATIENCE = 20_000;
 /** Lanes for which there are streams. */
 export const LANES = 6;
+/** Reads what is no media, and says when there is something. */
+const READ_TEXT = 'import sys, urllib.request\nwith urllib.request.urlopen(sys.argv[1]) as answer:\n    while answer.read1(65536): print("frame=1", flush=True)';
 /** Longest run, with the browser's start. */
 const RUN = 120_000;
 
@@ -126,8 +128,9 @@ export class Lane {
         const from = this.server.feed.seen.length;
         await row.prepare?.(this);
         const over = row.reader('').startsWith('rtsp') ? ['-rtsp_transport', 'tcp'] : [];
-        const reader = spawn('ip', ['netns', 'exec', names(this.id, this.number).browser, 'nice', '-n', '10', 'ffmpeg', '-v', row.polls ? 'info' : 'error', '-nostdin',
-            ...over, '-i', row.reader(this.stream), '-c', 'copy', '-progress', 'pipe:1', '-stats_period', '0.1', '-f', 'null', '-'], {stdio: ['ignore', 'pipe', 'pipe']});
+        const program = row.text ? ['python3', '-c', READ_TEXT, row.reader(this.stream)] : ['ffmpeg', '-v', row.polls ? 'info' : 'error', '-nostdin',
+            ...over, '-i', row.reader(this.stream), '-c', 'copy', '-progress', 'pipe:1', '-stats_period', '0.1', '-f', 'null', '-'];
+        const reader = spawn('ip', ['netns', 'exec', names(this.id, this.number).browser, 'nice', '-n', '10', ...program], {stdio: ['ignore', 'pipe', 'pipe']});
         this.reader = reader;
         try {
             let error = '', fetched = 0;

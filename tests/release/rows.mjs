@@ -13,6 +13,7 @@ import {cable, icmp, PORTS, SERVER, smallBuffers} from './lab.mjs';
  * @property {'own'|'foreign'|'none'} [player] our player, one that knows nothing, or no page at all
  * @property {string} [mode] of our player; WebRTC if it is not given
  * @property {(stream: string) => string} [reader] address that ffmpeg reads, in place of a page
+ * @property {boolean} [text] it is no media: Python reads it
  * @property {number} bound
  * @property {boolean} [fromPage]
  * @property {boolean} [silent]
@@ -122,6 +123,8 @@ const ADDRESSES = [
     {name: 'RTSP', reader: rtsp, silence: 12_000},
     {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 12_000},
     {name: 'stream.mjpeg', reader: http('stream.mjpeg'), silence: 12_000, stall: 12_000, sources: ['pictures']},
+    {name: 'stream.mjpeg of H.264', reader: http('stream.mjpeg'), sources: ['demo']},
+    {name: 'stream.ascii', reader: http('stream.ascii'), sources: ['pictures'], text: true},
     {name: 'stream.ts', reader: http('stream.ts'), silence: 12_000, stall: 13_000},
     {name: 'stream.flv', reader: http('stream.flv'), sources: ['demo']},
     {name: 'stream.h264', reader: http('stream.h264'), sources: ['demo']},
@@ -133,9 +136,9 @@ const ADDRESSES = [
 ];
 
 /** Programs that read in other ways than WebRTC. A signal from their side ends them at once. */
-export const READERS = ADDRESSES.flatMap(({name, reader, end = 250, polls, silence, stall, sources}) => [
-    {name: `${name}, reader says goodbye`, reader, sources, polls, bound: end, act: quitReader},
-    {name: `${name}, reader killed`, reader, sources, polls, bound: end, act: killReader},
+export const READERS = ADDRESSES.flatMap(({name, reader, end = 250, polls, silence, stall, sources, text}) => [
+    {name: `${name}, reader says goodbye`, reader, sources, polls, text, bound: end, act: quitReader},
+    {name: `${name}, reader killed`, reader, sources, polls, text, bound: end, act: killReader},
     ...silence ? [{name: `${name}, cable pulled`, reader, sources, bound: silence, limit: silence + 3000, slow: true, act: unplug, undo: plug}] : [],
     ...stall ? [{name: `${name}, reader takes nothing`, reader, sources, bound: stall, limit: 60_000, slow: true, fills: true,
         prepare: async lab => smallBuffers(lab, true), act: stopReader, undo: async lab => smallBuffers(lab, false)}] : [],
