@@ -181,6 +181,19 @@ test('what could not be loaded at first is no fault any more once it is there', 
     await done(/500 \(Internal/);
 });
 
+test('a list that was not reached is asked for again, also while the events come', {skip}, async () => {
+    const {page, done} = await live({a: idle});
+    // The page asks twice: at its beginning, and when the events come.
+    await page.evaluateOnNewDocument(() => {
+        const {fetch} = window;
+        let away = 2;
+        window.fetch = (what, how) => /api\/streams/.test(String(/** @type {any} */ (what).url ?? what)) && away-- > 0 ? Promise.reject(new TypeError('away')) : fetch(what, how);
+    });
+    await page.reload();
+    await page.waitForSelector('.tile', {timeout: 60_000});
+    await done();
+});
+
 test('streams that others add and delete come and go', {skip}, async () => {
     const {server, page, done} = await live({a: idle, b: idle});
     // The page looks once more when it is connected.

@@ -33,7 +33,7 @@ export class Streams extends EventTarget {
     /** @type {Map<string, Entry>} */
     all = new Map();
     loaded = false;
-    /** Why the last load failed. @type {unknown} */
+    /** Why the last load failed; without a `status` the server was not reached. @type {any} */
     problem = null;
     #loads = new Gatherer(() => this.#load());
     /** @type {Map<string, {at: number, in: number, out: number}>} */
@@ -62,9 +62,9 @@ export class Streams extends EventTarget {
             else if (feed.state === 'live') this.load();
             first = false;
         });
-        // A server without the feed is looked at now and then.
+        // A server without the feed is looked at now and then, and one that was not reached again.
         setInterval(() => {
-            if (!document.hidden && (look || feed.state === 'lost' || feed.state === 'absent')) this.#loads.look();
+            if (!document.hidden && (look || this.problem && !this.problem.status || feed.state === 'lost' || feed.state === 'absent')) this.#loads.look();
         }, look || 2000);
         document.addEventListener('visibilitychange', () => document.hidden || this.load());
         const asked = this.load();
