@@ -104,6 +104,17 @@ impl Candidate {
         })
     }
 
+    /// Whether it is known to give nothing of what is wanted, without dialling it.
+    fn is_known_without(&self, wanted: &Media) -> bool {
+        match (&self.source, &self.state) {
+            (Source::Slot(slot), CandidateState::Untried) => {
+                let gives = |offered: &Media| match_medias(offered, wanted).is_some();
+                slot.is_known() && !slot.live.medias().iter().any(gives)
+            }
+            _ => false,
+        }
+    }
+
     fn is_tagged(&self, tag: Option<&str>) -> bool {
         match (&self.source, tag) {
             (Source::Slot(slot), Some(tag)) => slot.source() == tag,
@@ -136,10 +147,12 @@ pub(crate) async fn attach(
     let mut candidates = Vec::new();
     let found = loop {
         candidates = renewed(stream, candidates);
-        let first = find(stream, &request, &request.medias, &mut candidates, dial, urgency).await;
+        let wanted = (&*request.medias, !otherwise.is_empty());
+        let first = find(stream, &request, wanted, &mut candidates, dial, urgency).await;
         let found = match first {
             Ok(found) if found.tracks.is_empty() && !otherwise.is_empty() => {
-                find(stream, &request, otherwise, &mut candidates, dial, urgency).await
+                let wanted = (otherwise, false);
+                find(stream, &request, wanted, &mut candidates, dial, urgency).await
             }
             first => first,
         };
@@ -230,11 +243,12 @@ fn renewed(stream: &Stream, mut before: Vec<Candidate>) -> Vec<Candidate> {
     now
 }
 
-/// Matches what is wanted with what the sources give, opening them as far as needed.
+/// Matches what is wanted with what the sources give, opening them as far as needed; if
+/// something else would do, too, not those that are known to give nothing of it.
 async fn find(
     stream: &Arc<Stream>,
     request: &Request,
-    medias: &[Media],
+    (medias, or_else): (&[Media], bool),
     candidates: &mut [Candidate],
     dial: Dial,
     urgency: Urgency,
@@ -248,6 +262,9 @@ async fn find(
     for (index, wanted) in medias.iter().enumerate() {
         'candidates: for (position, candidate) in candidates.iter_mut().enumerate() {
             if candidate.is_tagged(request.source_tag.as_deref()) {
+                continue;
+            }
+            if or_else && candidate.is_known_without(wanted) {
                 continue;
             }
             let live = candidate.live((stream, &slots), dial, urgency).await?;

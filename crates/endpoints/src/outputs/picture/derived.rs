@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rs2rtc_media::codec::h264;
 use rs2rtc_media::{Codec, CodecId, Frame, Kind, Payload};
 use rs2rtc_streams::{CacheLimits, CancellationToken, Track};
 use rs2rtc_transcode::Error;
@@ -126,10 +127,13 @@ async fn make_images(
             Ok(Some(image)) => track.push(&Arc::new(image)),
             Ok(None) => {}
             Err(error) if converter.failed >= MAX_FAILED => {
-                return Some(format!(
-                    "{error}; a second source `ffmpeg:NAME#video=mjpeg` of the stream lets \
-                     FFmpeg convert it"
-                ));
+                // As attaching would say it, had it been known then.
+                let words = format!(
+                    "streams: codecs not matched: video:H264 => video:JPEG: {error}; a second \
+                     source `ffmpeg:NAME#video=mjpeg` of the stream lets FFmpeg convert it"
+                );
+                tracing::warn!(target: "mjpeg", "{words}");
+                return Some(words);
             }
             Err(error) => {
                 tracing::debug!(target: "mjpeg", %error, "the next keyframe is waited for");
@@ -141,9 +145,11 @@ async fn make_images(
 
 /// Decodes one picture after another.
 #[derive(Default)]
-struct Converter {
+pub(super) struct Converter {
     decoder: Option<Decoder>,
     is_full_range: bool,
+    /// Pictures come in another order than they are shown.
+    is_reordered: bool,
     /// Frames that were taken and not decoded yet.
     waiting: VecDeque<Arc<Frame>>,
     /// A keyframe came before that was done: it is shown, else a slow machine showed nothing.
@@ -157,7 +163,11 @@ impl Converter {
     ///
     /// # Errors
     /// What came is damaged, or cannot be decoded here; it goes on with a keyframe.
-    fn turn(&mut self, feed: &Feed, stop: &CancellationToken) -> Result<Option<Frame>, Error> {
+    pub(super) fn turn(
+        &mut self,
+        feed: &Feed,
+        stop: &CancellationToken,
+    ) -> Result<Option<Frame>, Error> {
         let began = Instant::now();
         let (came, _) = feed.take();
         if came.first().is_some_and(|frame| frame.keyframe) {
@@ -176,7 +186,16 @@ impl Converter {
                 break;
             }
             let Payload::Nals(nals) = &frame.payload else { continue };
-            let picture = match self.decode(&frame, nals) {
+            // A keyframe that is no IDR picture may not fit to what was left out before it.
+            let is_old = frame.keyframe && self.decoder.is_some();
+            let made = match self.decode(&frame, nals) {
+                Err(_) if is_old => {
+                    self.decoder = None;
+                    self.decode(&frame, nals)
+                }
+                made => made,
+            };
+            let picture = match made {
                 Ok(picture) => picture,
                 Err(error) => {
                     self.decoder = None;
@@ -200,14 +219,32 @@ impl Converter {
     /// The next picture to show, if this is the newest frame.
     fn decode(&mut self, frame: &Frame, nals: &[Bytes]) -> Result<Option<I420Frame>, Error> {
         if frame.keyframe {
-            let is_full_range = work::is_full_range(nals);
-            if self.decoder.is_none() || self.is_full_range != is_full_range {
+            let sets = nals.iter().find(|nal| h264::nal_type(nal) == h264::SPS);
+            let sps = sets.and_then(|nal| h264::Sps::parse(nal));
+            let is_full_range = sps.as_ref().is_some_and(|sps| sps.full_range);
+            let depth = sps.and_then(|sps| sps.reorder_depth());
+            let is_reordered = depth.map_or(self.is_reordered, |depth| depth > 0);
+            let is_as_before =
+                (self.is_full_range, self.is_reordered) == (is_full_range, is_reordered);
+            if self.decoder.is_none() || !is_as_before {
                 self.decoder = Some(Decoder::new(is_full_range)?);
-                self.is_full_range = is_full_range;
+                (self.is_full_range, self.is_reordered) = (is_full_range, is_reordered);
             }
         }
+        if !self.is_reordered && nals.iter().any(|nal| is_of_b_slice(nal)) {
+            // The stream has not said so. Of what was flushed the library has no order.
+            self.is_reordered = true;
+            self.decoder = None;
+        }
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
-        let made = match self.waiting.is_empty() || std::mem::take(&mut self.is_late) {
+        let is_shown = self.waiting.is_empty() || self.is_late;
+        self.is_late = false;
+        let made = match is_shown {
+            // The library holds a picture back in case an earlier one follows.
+            true if !self.is_reordered => {
+                let shown = decoder.decode(nals)?;
+                decoder.flush()?.or(shown)
+            }
             true => decoder.decode(nals)?,
             false if work::is_reference(nals) => {
                 decoder.pass(nals)?;
@@ -220,4 +257,10 @@ impl Converter {
         }
         Ok(made)
     }
+}
+
+/// Whether a NAL unit is a slice of a picture between two others.
+fn is_of_b_slice(nal: &[u8]) -> bool {
+    h264::nal_type(nal) == h264::SLICE
+        && matches!(h264::slice_type(nal), Some((_, h264::SliceType::B)))
 }

@@ -19,6 +19,7 @@ use crate::sources::ffmpeg;
 use crate::table::Table;
 
 mod changes;
+mod derived;
 
 const SIZE: (usize, usize) = (320, 240);
 
@@ -39,6 +40,13 @@ fn read(picture: &Picture) -> (usize, usize, Option<Reading>) {
 
 fn frame_number(picture: &Picture) -> u32 {
     read(picture).2.expect("the strip is readable").frame
+}
+
+/// The number of the picture that an image shows.
+fn image_number(jpeg: &[u8]) -> u32 {
+    let decoded = jpeg::decode(jpeg).unwrap();
+    let (width, height) = (decoded.width, decoded.height);
+    strip::read(|x, y| decoded.y[y * width + x], width, height).unwrap().frame
 }
 
 /// Whether FFmpeg is there; says so if not, and fails in CI.

@@ -149,7 +149,7 @@ pub(super) fn decoded(
 }
 
 /// What the parameter set in front of a keyframe says of its luma.
-pub(super) fn is_full_range(nals: &[Bytes]) -> bool {
+fn is_full_range(nals: &[Bytes]) -> bool {
     let sps = nals.iter().find(|nal| h264::nal_type(nal) == h264::SPS);
     sps.and_then(|nal| h264::Sps::parse(nal)).is_some_and(|sps| sps.full_range)
 }

@@ -5,23 +5,23 @@ use rs2rtc_streams::{Publication, Tracks};
 use super::*;
 
 /// A stream that is pushed to.
-struct Pushed {
-    context: Arc<Context>,
-    stream: Arc<Stream>,
+pub(super) struct Pushed {
+    pub(super) context: Arc<Context>,
+    pub(super) stream: Arc<Stream>,
     source: Option<(Publication, Tracks)>,
     pictures: i64,
     _streams: Streams,
 }
 
 impl Pushed {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (context, streams) = context();
         let stream = streams.create("pushed", &[], Origin::Config).unwrap();
         Self { context, stream, source: None, pictures: 0, _streams: streams }
     }
 
     /// The source comes, or comes back, with pictures of this kind.
-    fn comes(&mut self, codec: Codec) {
+    pub(super) fn comes(&mut self, codec: Codec) {
         self.source = None;
         let medias = vec![Media::new(Kind::Video, Direction::RecvOnly, codec)];
         let publication =
@@ -30,7 +30,7 @@ impl Pushed {
         self.source = Some((publication, tracks));
     }
 
-    fn write(&mut self, codec: CodecId, keyframe: bool, payload: Payload) {
+    pub(super) fn write(&mut self, codec: CodecId, keyframe: bool, payload: Payload) {
         let (_, tracks) = self.source.as_mut().unwrap();
         self.pictures += 1;
         let pts = self.pictures * 3600;
@@ -46,7 +46,7 @@ impl Pushed {
     }
 
     /// So many pictures of H.264 of this size.
-    fn h264(&mut self, (width, height): (usize, usize), count: usize) {
+    pub(super) fn h264(&mut self, (width, height): (usize, usize), count: usize) {
         let config = h264::Config { width, height, fps: 30, gop: 300, bitrate: 400_000 };
         let mut encoder = h264::Encoder::new(config).unwrap();
         let mut pattern = Pattern::new(width, height, 30);
@@ -56,7 +56,7 @@ impl Pushed {
         }
     }
 
-    async fn live(&self, form: Form) -> Live {
+    pub(super) async fn live(&self, form: Form) -> Live {
         Live::attach(&self.context, &self.stream, form, Description::default()).await.unwrap()
     }
 
@@ -70,13 +70,13 @@ fn raw_codec((width, height): (usize, usize)) -> Codec {
     Codec::new(CodecId::RawVideo).fmtp(format!("width={width};height={height};colorspace=420jpeg"))
 }
 
-fn size(image: &[u8]) -> (usize, usize) {
+pub(super) fn size(image: &[u8]) -> (usize, usize) {
     let picture = jpeg::decode(image).unwrap();
     (picture.width, picture.height)
 }
 
-const SMALL: (usize, usize) = (160, 120);
-const LARGE: (usize, usize) = (320, 240);
+pub(super) const SMALL: (usize, usize) = (160, 120);
+pub(super) const LARGE: (usize, usize) = (320, 240);
 
 #[tokio::test]
 async fn images_follow_the_size_of_a_source_that_comes_back() {
@@ -103,73 +103,6 @@ async fn images_follow_the_size_of_a_source_that_comes_back() {
     // In another codec they are another track.
     pushed.comes(Codec::new(CodecId::H264));
     assert_eq!(live.next().await.unwrap_err(), End::Source);
-}
-
-#[tokio::test]
-async fn images_are_made_of_h264_once_for_all_who_look() {
-    let mut pushed = Pushed::new();
-    pushed.comes(Codec::new(CodecId::H264).clock(90_000));
-    let mut first = pushed.live(Form::Jpeg).await;
-    let mut other = pushed.live(Form::Multipart).await;
-    let derived = &Arc::clone(&pushed.context).pictures.workshop.derived;
-    assert_eq!(derived.len(), 1);
-    pushed.h264(SMALL, 1);
-    assert_eq!(size(&first.next().await.unwrap()[0]), SMALL);
-    assert_eq!(size(&other.next().await.unwrap()[1]), SMALL);
-    // Who comes later begins with the newest image.
-    let mut late = pushed.live(Form::Jpeg).await;
-    assert_eq!(size(&late.next().await.unwrap()[0]), SMALL);
-    // What is damaged is passed over: the next keyframe goes on, whatever its size.
-    let damage = Payload::Nals(vec![Bytes::from_static(&[0x41, 0xff, 0xff, 0xff])]);
-    pushed.write(CodecId::H264, false, damage);
-    pushed.comes(Codec::new(CodecId::H264).clock(90_000));
-    pushed.h264(LARGE, 1);
-    assert_eq!(size(&first.next().await.unwrap()[0]), LARGE);
-    // It ends with the last who looks.
-    first.park(Departure::now("hidden"));
-    drop(other);
-    assert_eq!(derived.len(), 1);
-    drop(late);
-    assert_eq!(derived.len(), 0);
-    first.resume().await.unwrap();
-    pushed.h264(SMALL, 1);
-    assert_eq!(size(&first.next().await.unwrap()[0]), SMALL);
-    pushed.comes(Codec::new(CodecId::Jpeg));
-    assert_eq!(first.next().await.unwrap_err(), End::Source);
-}
-
-#[tokio::test]
-async fn text_is_made_of_h264_and_uncompressed_pictures_are_not() {
-    let mut pushed = Pushed::new();
-    pushed.comes(Codec::new(CodecId::H264).clock(90_000));
-    let mut live = pushed.live(Form::Text(Style::parse("", "", ""))).await;
-    pushed.h264(SMALL, 1);
-    let pieces = live.next().await.unwrap();
-    assert_eq!(pieces[0], rs2rtc_transcode::ascii::CLEAR);
-    assert!(pieces[1].len() > 100);
-    let y4m = Live::attach(&pushed.context, &pushed.stream, Form::Y4m, Description::default());
-    let text = y4m.await.unwrap_err().to_string();
-    assert_eq!(text, "streams: codecs not matched: video:H264 => video:RAW");
-}
-
-#[tokio::test]
-async fn h264_that_cannot_be_decoded_says_so() {
-    let mut pushed = Pushed::new();
-    pushed.comes(Codec::new(CodecId::H264).clock(90_000));
-    let mut live = pushed.live(Form::Jpeg).await;
-    let mut next = std::pin::pin!(live.next());
-    // One is damage; more of them are none.
-    let end = loop {
-        let keyframe = Payload::Nals(vec![Bytes::from_static(&[0x65, 0xff, 0xff, 0xff])]);
-        pushed.write(CodecId::H264, true, keyframe);
-        tokio::select! {
-            biased;
-            end = &mut next => break end,
-            () = tokio::task::yield_now() => {}
-        }
-    };
-    let Err(End::Form(words)) = end else { panic!("no words") };
-    assert!(words.contains("H264") && words.contains("ffmpeg:"), "{words}");
 }
 
 #[tokio::test]
