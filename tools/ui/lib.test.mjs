@@ -157,7 +157,7 @@ test('one more candidate of WebRTC goes where it belongs, or nowhere', () => {
         ['webrtc:\n  candidates: ["1.2.3.4:8555"] # home\n', `webrtc:\n  candidates: [${entry}, "1.2.3.4:8555"] # home\n`],
         ['webrtc:\n  candidates: [ ]\n', `webrtc:\n  candidates: [${entry}]\n`],
     ]) assert.equal(add(before), after);
-    for (const other of ['{"webrtc": {}}\n', 'webrtc: {listen: ":8555"}\n', 'webrtc: *other\n', 'webrtc:\n  candidates:\n  listen: x\n', 'webrtc:\n  candidates: one\n', 'api: {}\n...\n']) assert.equal(add(other), null, other);
+    for (const other of ['{"webrtc": {}}\n', 'webrtc: {listen: ":8555"}\n', 'webrtc: *other\n', 'webrtc:\n  {listen: ":8555"}\n', 'webrtc:\n  candidates:\n  listen: x\n', 'webrtc:\n  candidates: one\n', 'api: {}\n...\n']) assert.equal(add(other), null, other);
 });
 
 test('addresses of a stream carry its name, and say who cannot play it', () => {

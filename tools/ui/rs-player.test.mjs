@@ -820,6 +820,12 @@ test('what fails after there were pictures is tried again as it was', async () =
     element.video.dispatchEvent(new Event('error'));
     ws.closed();
     tick(0);
+    const again = await offered(element);
+    assert.match(again.codecs, /hvc1/);
+    // Nor does what fails later, before the first picture of its attempt, speak against the codec.
+    element.video.dispatchEvent(new Event('error'));
+    again.ws.closed();
+    tick(60_000);
     assert.match((await offered(element)).codecs, /hvc1/);
 });
 

@@ -36,14 +36,16 @@ export function remember(name, value) {
     }
 }
 
+/** @type {string|null} */
+let held = null;
 /** The admin token. @param {string} [given] empty: forgets it */
 export function token(given) {
+    held = given ?? held;
     try {
         if (given !== undefined) sessionStorage.setItem('rs.token', given);
-        return sessionStorage.getItem('rs.token');
-    } catch {
-        return null;
-    }
+        held ??= sessionStorage.getItem('rs.token');
+    } catch { /* until the page goes */ }
+    return held;
 }
 
 /** @param {'light'|'dark'|'system'} theme */

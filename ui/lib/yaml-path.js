@@ -66,7 +66,7 @@ export function withCandidate(text, candidate) {
     if (!at) return /^[{.]/m.test(text) ? null : `${text && `${text.trimEnd()}\n`}webrtc:\n  ${pair}\n`;
     if (/:\s*(#.*)?$/.test(head)) {
         const next = lines.find((line, i) => i >= below && /^\s*[^\s#]/.test(line)) ?? '', [own, first] = [head, next].map(line => line.slice(0, line.search(/\S|$/)));
-        if (list && !/^\s*- /.test(next)) return null;
+        if (list ? !/^\s*- /.test(next) : first > own && !/^\s*[\w"'.-]+\s*:/.test(next)) return null;
         return lines.toSpliced(below, 0, list ? `${first}- ${entry}` : (first > own ? first : `${own}  `) + pair).join('\n');
     }
     return list && /:\s*\[/.test(head) ? lines.with(below - 1, head.replace(/(:\s*\[)\s*(]?)/, (_, open, end) => `${open}${entry}${end || ', '}`)).join('\n') : null;

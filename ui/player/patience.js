@@ -40,10 +40,10 @@ export class Patience {
             const text = await this.#text(player);
             if (this.#timer !== timer) return;
             this.say(text);
-            this.#blind = await isBlind(player) ? this.#blind + 1 : 0;
+            const seen = await unseen(player);
             if (this.#timer !== timer) return;
-            if (this.#blind < BLIND) this.#wait(player, 1000);
-            else player.undecoded();
+            this.#blind = seen.mse || seen.rtc ? this.#blind + 1 : 0;
+            if (this.#blind < BLIND || !player.undecoded(seen)) this.#wait(player, 1000);
         }, ms);
         this.#timer = timer;
     }
@@ -59,10 +59,10 @@ export class Patience {
     }
 }
 
-/** Media arrives, and no picture comes of it. @param {RsPlayer} player */
-async function isBlind({pc, video}) {
+/** Where media arrives of which no picture comes. @param {RsPlayer} player */
+async function unseen({pc, video}) {
     // One that was not allowed to play has no reason to decode.
-    if (!video || video.paused || video.readyState > 1) return false;
+    if (!video || video.paused || video.readyState > 1) return {};
     const stats = [...await pc?.getStats().then(report => report.values(), () => []) ?? []];
-    return video.buffered?.length > 0 || stats.some(one => one.type === 'inbound-rtp' && one.kind === 'video' && one.framesReceived && !one.framesDecoded);
+    return {mse: video.buffered?.length > 0, rtc: stats.some(one => one.type === 'inbound-rtp' && one.kind === 'video' && one.framesReceived && !one.framesDecoded)};
 }

@@ -47,6 +47,8 @@ const OPEN_LIMIT = 10_000, ANSWER_LIMIT = 40_000;
 const BLOCKED = 2;
 /** By address the codecs that this page could not decode, as MSE or the SDP name them: they are not asked for again. @type {Record<string, string[]>} */
 const UNDECODED = {};
+/** The addresses that have shown a picture: whatever fails there later, it can be decoded. @type {Set<string>} */
+const PLAYED = new Set();
 /** Behind the reason why nothing plays. */
 const INSTEAD = 'Still pictures are shown instead, one every few seconds.';
 
@@ -148,9 +150,12 @@ export class RsPlayer extends VideoRTC {
         const video = /** @type {HTMLVideoElement} */ (this.video);
         this.#picture = new LastPicture(video);
         this.append(this.#picture.canvas);
-        this.#status.overlay = new Overlay(this, video, () => this.retry());
+        this.#status.overlay = new Overlay(this, video, () => {
+            delete UNDECODED[this.wsURL];
+            this.retry();
+        });
         video.addEventListener('error', () => {
-            if (this.ws && !this.pictured && !this.#run.liveSince && (video.error?.code ?? 0) > 2) this.undecoded(false);
+            if (this.ws && !this.pictured && !this.#run.liveSince && (video.error?.code ?? 0) > 2) this.undecoded({mse: true});
         });
         video.addEventListener('leavepictureinpicture', () => this.#presence.hide());
     }
@@ -231,15 +236,21 @@ export class RsPlayer extends VideoRTC {
         const take = this.onmessage.mse;
         this.onmessage.mse = msg => {
             take(msg);
-            if (msg.type === 'mse' && !this.ondata) this.undecoded(false);
+            // The sound may be what it does not take.
+            if (msg.type === 'mse' && !this.ondata) this.undecoded({mse: true}, /mp4a|opus|flac/);
         };
     }
 
-    /** What arrives does not become pictures here: the next attempt goes without such codecs. @param {boolean} [rtc] by WebRTC as well */
-    undecoded(rtc = true) {
-        const codecs = [...this.mseCodecs.match(/avc1|hvc1|av01/) ?? [], ...rtc && this.pc?.remoteDescription?.sdp.match(/H26[45]|AV1|VP[89]/) || []];
+    /**
+     * What arrives does not become pictures here: the next attempt goes without such codecs. Whether there are any.
+     * @param {{mse?: boolean, rtc?: boolean}} by the ways it came @param {RegExp} [first] codecs that are to blame before the picture's
+     */
+    undecoded({mse, rtc}, first = /$^/) {
+        const codecs = [...mse && (this.mseCodecs.match(first) ?? this.mseCodecs.match(/avc1|hvc1|av01/)) || [], ...rtc && this.pc?.remoteDescription?.sdp.match(/H26[45]|AV1|VP[89]/) || []];
+        if (!codecs.length || PLAYED.has(this.wsURL)) return false;
         this.#bad.push(...codecs);
-        if (codecs.length) this.#lose(NO_DECODER, 'ended', true);
+        this.#lose(NO_DECODER, 'ended', true);
+        return true;
     }
 
     /** @param {HTMLVideoElement} video2 */
@@ -322,7 +333,7 @@ export class RsPlayer extends VideoRTC {
         this.onmessage.pictures = msg => {
             if (msg.type !== 'error' || !String(msg.value).startsWith('mjpeg')) return;
             this.#endPictures();
-            const why = undecoded(explainError(String(msg.value), this.wsURL));
+            const said = String(msg.value), words = explainError(said, this.wsURL), why = /matched: video/.test(said) ? undecoded(words) : words;
             if (isUndecodable(why)) this.#showStills(why);
             // There is sound alone.
             if (this.pc && this.pcState === WebSocket.OPEN) this.#won();
@@ -358,6 +369,7 @@ export class RsPlayer extends VideoRTC {
         const seen = () => {
             const first = !run.liveSince;
             run.liveSince ||= Date.now();
+            if (mode !== 'mjpeg') PLAYED.add(this.wsURL);
             this.#live();
             if (first) this.#status.tell('firstframe', {ms: Date.now() - this.connectTS});
         };
