@@ -111,6 +111,9 @@ export async function returns({visits}) {
             video.requestVideoFrameCallback(look);
         }));
         while (seen.length < visits) {
+            // One way has won, and its picture has come: while it takes over from another one there is none to keep.
+            await consumers(server.url, 1);
+            await page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player')).video.readyState >= 2, {polling: 20, timeout: PATIENCE});
             await page.goto(`${server.url}links.html?src=cam&lang=en`);
             await page.waitForSelector('.urls li');
             await consumers(server.url, 0);
