@@ -106,7 +106,10 @@ async fn make_images(
 ) -> Option<String> {
     let places = &context.pictures.workshop.encoders;
     let (feed, _subscription) = Feed::passing(source);
-    let mut converter = Converter::default();
+    let mut converter = match Converter::new() {
+        Ok(converter) => converter,
+        Err(error) => return Some(error.to_string()),
+    };
     loop {
         if converter.waiting.is_empty() {
             feed.more().await.ok()?;
@@ -143,9 +146,9 @@ async fn make_images(
     }
 }
 
-/// Decodes one picture after another.
-#[derive(Default)]
+/// Decodes one picture after another, and encodes those that are shown.
 pub(super) struct Converter {
+    encoder: jpeg::Encoder,
     decoder: Option<Decoder>,
     is_full_range: bool,
     /// Pictures come in another order than they are shown.
@@ -159,6 +162,22 @@ pub(super) struct Converter {
 }
 
 impl Converter {
+    /// Without a picture yet.
+    ///
+    /// # Errors
+    /// The encoder could not be set up.
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self {
+            encoder: jpeg::Encoder::new(QUALITY)?,
+            decoder: None,
+            is_full_range: false,
+            is_reordered: false,
+            waiting: VecDeque::new(),
+            is_late: false,
+            failed: 0,
+        })
+    }
+
     /// Decodes what has come, for a while at most; the newest picture is given as image.
     ///
     /// # Errors
@@ -205,8 +224,7 @@ impl Converter {
                 }
             };
             if let Some(picture) = picture {
-                let jpeg = jpeg::Encoder::new(QUALITY)?.encode_image(&picture)?;
-                let data = Payload::Data(jpeg);
+                let data = Payload::Data(self.encoder.encode_image(&picture)?);
                 return Ok(Some(Frame::new(CodecId::Jpeg, true, frame.dts, frame.arrival, data)));
             }
             if began.elapsed() > TURN {
@@ -219,8 +237,7 @@ impl Converter {
     /// The next picture to show, if this is the newest frame.
     fn decode(&mut self, frame: &Frame, nals: &[Bytes]) -> Result<Option<I420Frame>, Error> {
         if frame.keyframe {
-            let sets = nals.iter().find(|nal| h264::nal_type(nal) == h264::SPS);
-            let sps = sets.and_then(|nal| h264::Sps::parse(nal));
+            let sps = work::sps(nals);
             let is_full_range = sps.as_ref().is_some_and(|sps| sps.full_range);
             let depth = sps.and_then(|sps| sps.reorder_depth());
             let is_reordered = depth.map_or(self.is_reordered, |depth| depth > 0);
@@ -259,7 +276,8 @@ impl Converter {
     }
 }
 
-/// Whether a NAL unit is a slice of a picture between two others.
+/// Whether a NAL unit is a B slice (ITU-T H.264 7.4.3): pictures may be shown in another order
+/// than they come.
 fn is_of_b_slice(nal: &[u8]) -> bool {
     h264::nal_type(nal) == h264::SLICE
         && matches!(h264::slice_type(nal), Some((_, h264::SliceType::B)))

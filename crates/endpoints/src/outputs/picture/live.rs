@@ -55,10 +55,10 @@ impl Form {
     }
 
     /// What it is made of where no source gives one of [`Self::codecs`].
-    const fn otherwise(&self) -> &'static [CodecId] {
+    const fn otherwise(&self) -> Option<CodecId> {
         match self {
-            Self::Y4m => &[],
-            _ => &[CodecId::H264],
+            Self::Y4m => None,
+            _ => Some(CodecId::H264),
         }
     }
 }
@@ -122,13 +122,14 @@ impl Live {
             id: String::new(),
         };
         let medias = vec![media(form.codecs())];
+        let otherwise = form.otherwise().map(|codec| media(&[codec]));
         let connection = Arc::new(Connection::new(Description {
             format_name: form.name().to_owned(),
             medias: medias.clone(),
             ..about
         }));
         let request = Request { medias, connection, source_tag: None, may_sleep: false };
-        let attached = stream.attach_or(request, &[media(form.otherwise())]).await?;
+        let attached = stream.attach_or(request, otherwise.as_slice()).await?;
         let Some(given) = attached.tracks.first() else {
             return Err(Error::new(ErrorKind::Unsupported, "no picture"));
         };

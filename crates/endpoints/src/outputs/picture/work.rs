@@ -148,10 +148,15 @@ pub(super) fn decoded(
     Ok(Shot::new(Content::Decoded(picture), taken, frames, began))
 }
 
-/// What the parameter set in front of a keyframe says of its luma.
-fn is_full_range(nals: &[Bytes]) -> bool {
+/// The parameter set in front of a keyframe.
+pub(super) fn sps(nals: &[Bytes]) -> Option<h264::Sps> {
     let sps = nals.iter().find(|nal| h264::nal_type(nal) == h264::SPS);
-    sps.and_then(|nal| h264::Sps::parse(nal)).is_some_and(|sps| sps.full_range)
+    sps.and_then(|nal| h264::Sps::parse(nal))
+}
+
+/// What it says of luma.
+fn is_full_range(nals: &[Bytes]) -> bool {
+    sps(nals).is_some_and(|sps| sps.full_range)
 }
 
 /// Whether other pictures may build on this one (`nal_ref_idc`, ITU-T H.264 7.4.1).

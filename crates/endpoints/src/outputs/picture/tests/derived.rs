@@ -96,7 +96,7 @@ fn reordered_pictures_come_in_the_order_in_which_they_are_shown() {
     let codec = Codec::new(CodecId::H264);
     let track = Arc::new(Track::new(Kind::Video, codec, Some(Default::default())));
     let (feed, _subscription) = Feed::passing(&track);
-    let (mut converter, stop) = (Converter::default(), CancellationToken::new());
+    let (mut converter, stop) = (Converter::new().unwrap(), CancellationToken::new());
     let mut numbers = Vec::new();
     for frame in encoded(30, &reordered) {
         track.push(&frame);
