@@ -1,4 +1,7 @@
-/** The page of sessions: who only takes snapshots is not in the way of who watches, and is there for who asks. */
+/**
+ * The page of sessions: who only takes snapshots is not in the way of who watches, and is there for who asks; each mark of a timeline is in the lane of its signal; the figures can
+ * begin anew; who is parked stays listed.
+ */
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
@@ -27,6 +30,75 @@ test('snapshots are counted only if somebody asks for them', {skip}, async () =>
     await says('tbody tr.lead[data-id="100"]', /No snapshot/);
     await page.select('.tools select', '');
     await says('.card', /3 measured/);
+    await done();
+    own.close();
+});
+
+/** What a lane shows: the title of each mark. @param {import('puppeteer-core').Page} page @param {string} name */
+const lane = (page, name) => page.$$eval(`.lanes [data-lane=${name}] title`, nodes => nodes.map(n => n.textContent?.replace(/^[\d:.,]+ m?s? ?/, '').trim()));
+
+test('a lane for each signal, with what the figures say beside the marks', {skip}, async () => {
+    const own = await fixture(), [one] = own.state.sessions.ended;
+    const mark = (ms, event, detail = '') => ({ms, event, detail});
+    own.state.sessions.ended = [{...one, id: 7, reason: 'icmp_verified', detect_ms: 40, release_ms: 9, timeline: [mark(0, 'offer'), mark(30, 'reached'), mark(31, 'connected', 'udp'), mark(900, 'hint', 'ws_fin'), mark(901, 'suspect'), mark(905, 'pardoned', 'ws_fin'),
+        mark(910, 'hint', 'tcp_fin'), mark(911, 'server_late', '30 ms'), mark(912, 'ice_disconnected'), mark(915, 'camera_released', 'silence'), mark(920, 'resumed'), mark(920, 'camera_taken'), mark(925, 'camera_back'), mark(40_000, 'hint', 'icmp'), mark(40_001, 'camera_released', 'icmp_verified'),
+        mark(40_001, 'gone', 'icmp_verified')]}];
+    const {page, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await (await page.waitForSelector('tr[data-id="7"] button'))?.click();
+    await page.waitForSelector('.lanes circle');
+    assert.deepEqual(await page.$$eval('.lanes g > text', nodes => nodes.map(n => n.textContent)), ['media', 'control socket', 'ICMP', 'probes', 'lease', 'device']);
+    const all = Object.fromEntries(await Promise.all(['media', 'socket', 'icmp', 'probes', 'lease', 'device'].map(async name => [name, await lane(page, name)])));
+    assert.deepEqual(all, {media: ['reached', 'connected udp', 'hint tcp_fin', 'last_packet'], socket: ['offer', 'hint ws_fin', 'pardoned ws_fin'], icmp: ['hint icmp'], probes: ['suspect', 'server_late 30 ms', 'ice_disconnected'],
+        lease: ['camera_released silence', 'resumed', 'camera_taken', 'camera_released icmp_verified', 'gone icmp_verified'], device: ['camera_back', 'source_released']});
+    // Whoever sees no picture hears the same, in order.
+    const words = await page.$$eval('ol.timeline li', nodes => nodes.map(n => n.textContent));
+    assert.equal(words.length, 18);
+    assert.match(words.at(-1) ?? '', /^40 s \+9 mssource_released$/);
+    assert.match(words.slice(-5).join(), /last_packet,.*hint · icmp,.*camera_released.*,.*gone/);
+    // The last milliseconds of a long session are no single point.
+    const xs = await page.$$eval('.lanes circle', nodes => nodes.map(n => Number(n.getAttribute('cx'))));
+    const dots = await page.$$eval('.lanes [data-lane=device] circle, .lanes [data-lane=lease] circle', nodes => nodes.map(n => Number(n.getAttribute('cx'))));
+    assert.ok(Math.max(...xs) - dots.toSorted((a, b) => a - b).at(-2) > 20, String(dots));
+    await done();
+    own.close();
+});
+
+test('the figures count from a reset on, with how often a camera was let go by mistake', {skip}, async () => {
+    let wrong = 3;
+    const own = await fixture({answers: {'GET api/rs/metrics': () => `rs2rtc_wrong_parks_total ${wrong}\n`}}), [one] = own.state.sessions.ended;
+    const {page, says, press, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await says('.card', /95 %.*3 measured/);
+    await says('.card', /Wrong pauses: 3/);
+    await press('Reset', '.card');
+    await says('.card', /No release has been measured yet/);
+    await says('.card', /Wrong pauses: 0 · since \d\d:/);
+    assert.equal((await page.$$('section:last-of-type tbody tr.lead')).length, 4, 'who left stays listed');
+    wrong = 4;
+    own.state.sessions.ended.unshift({...one, id: 70, release_ms: 25});
+    own.emit('viewer_resumed', {stream: 'demo', viewer: 2, parked_ms: 900});
+    await says('.card', /Half within 25 ms.*1 measured/);
+    await says('.card', /Wrong pauses: 1/);
+    await done();
+    own.close();
+});
+
+test('how often what took how long, drawn and in words', {skip}, async () => {
+    const {page, says, press, done} = await visit(chromium.browser, 'sessions.html');
+    await says('.card', /3 measured/);
+    await press('How often what took how long', '.card');
+    await page.waitForSelector('.spread .histogram rect');
+    const text = await page.$$eval('.spread', nodes => nodes.map(node => [node.querySelector('h3')?.textContent, ...[...node.querySelectorAll('span.muted')].map(n => n.textContent)]));
+    assert.deepEqual(text, [['Browser said goodbye', '≤ 10 ms: 2', '≤ 100 ms: 2', '≤ 100 ms: 2'], ['No sign of life', '> 3 s: 1', '≤ 100 ms: 1', '> 3 s: 1']]);
+    assert.deepEqual(await page.$$eval('.spread svg', nodes => nodes.map(n => [n.getAttribute('aria-label'), n.querySelectorAll('rect').length]).slice(0, 2)),
+        [['Browser said goodbye, Detected in: ≤ 10 ms: 2', 1], ['Browser said goodbye, Released in: ≤ 100 ms: 2', 1]]);
+    await done();
+});
+
+test('who is parked stays listed, with why', {skip}, async () => {
+    const own = await fixture(), [one] = own.state.sessions.sessions;
+    own.state.sessions.sessions.push({...one, id: 3, stream: 'demo', format: 'mse', state: 'parked', reason: 'hidden', detect_ms: 0, release_ms: 12, timeline: []});
+    const {says, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await says('tr[data-id="3"] .state[data-state=parked]', /^Parked \(camera off, can resume\) · Page is hidden$/);
     await done();
     own.close();
 });

@@ -6,8 +6,9 @@ import {button, fill, h, Keyed, moveFocus, openDialog, say} from '../lib/dom.js'
 import {duration, has, orderOf, t} from '../lib/i18n.js';
 import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
 import {agentName, wayName} from '../lib/streams.js';
-import {kindOf, lanes} from '../lib/svg.js';
+import {kindOf, lanes, marksOf} from '../lib/svg.js';
 import {bind, copied, empty, failed, kick, notice, shell, toast, watch} from '../shell/shell.js';
+import {releases, total} from './releases.js';
 
 /**
  * @typedef {object} Session
@@ -36,7 +37,9 @@ const reasons = h('select', {'aria-label': t('sessions.because'), onchange: () =
 }});
 tools.append(reasons, button(t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)), {key: 'E'}), button(t('sessions.try'), tryIt, {icon: 'play'}));
 
-const figures = h('div', {class: 'card'}), activeBody = h('tbody'), endedBody = h('tbody');
+/** Words for why somebody left; the code itself stays visible. @param {string|null} reason */
+const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
+const figures = releases({ended: () => data.ended, because}), activeBody = h('tbody'), endedBody = h('tbody');
 /** Why snapshots end: whoever asks for them does not watch. */
 const SNAPSHOTS = ['delivered', 'failed'];
 const HEADS = ['sessions.viewer', 'sessions.stream', 'sessions.how', 'sessions.since', 'sessions.state', 'sessions.because', 'sessions.detect', 'sessions.release', 'sessions.total'];
@@ -46,7 +49,7 @@ const table = (/** @type {HTMLElement} */ body, /** @type {boolean} */ left) => 
     h('th', {scope: 'col'}, h('span', {class: 'offscreen'}, t('streams.actions'))))), body);
 const active = table(activeBody, false), ended = table(endedBody, true), nobody = empty(t('sessions.nobody')), none = empty(t('sessions.none'));
 const scroll = (/** @type {string} */ label, /** @type {any} */ kid) => h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label}, kid);
-main.append(h('div', {class: 'stack'}, figures,
+main.append(h('div', {class: 'stack'}, figures.node,
     h('section', {class: 'stack'}, h('h2', null, t('sessions.active')), scroll(t('sessions.active'), active), nobody),
     h('section', {class: 'stack'}, h('h2', null, t('sessions.ended')), scroll(t('sessions.ended'), ended), none)));
 
@@ -65,14 +68,13 @@ const load = () => loads.now();
 feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_released'], () => loads.soon());
 feed.addEventListener('reset', load);
 feed.addEventListener('restarted', load);
+feed.addEventListener('restarted', () => figures.count(true).catch(() => {}));
+// Only a return can show that a pause was wrong.
+feed.on(['viewer_resumed'], () => figures.count().catch(() => {}));
 // Round trips and the time since the last word are not events.
 setInterval(() => document.hidden || feed.state === 'lost' || !data.sessions.length || loads.look(), 5000);
 setInterval(() => document.hidden || show(), 1000);
 
-/** Words for why somebody left; the code itself stays visible. @param {string|null} reason */
-const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
-/** @param {Session} s */
-const total = s => s.detect_ms === null && s.release_ms === null ? null : (s.detect_ms ?? 0) + (s.release_ms ?? 0);
 const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key, row => row.detail ? detail(row.left) : line(row.session, row.left)));
 
 /** @param {Session} first @param {boolean} left */
@@ -101,7 +103,9 @@ function line(first, left) {
             say(cells[2], s.publishes ? t('sessions.publishes', {format: wayName(s.format ?? 'webrtc')}) : wayName(s.format ?? '–'));
             cells[2].title = s.format ?? '';
             state.dataset.state = s.state;
-            say(state, t(`session.${s.state}`));
+            // Why it is paused is no reason to have left.
+            say(state, [t(`session.${s.state}`), !left && s.reason ? because(s.reason) : ''].filter(Boolean).join(' · '));
+            state.title = left ? '' : s.reason ?? '';
             say(reason, because(s.reason));
             reason.title = s.reason ?? '';
             say(cells[6], duration(s.detect_ms));
@@ -122,16 +126,18 @@ function detail(left) {
         node: h('tr', {class: 'detail'}, h('td', {colspan: 1 + HEADS.filter((_, i) => !idle(left, i)).length}, about)),
         /** @param {{session: Session}} row */
         update({session: s}) {
-            const key = JSON.stringify([s.timeline, s.state, s.rtt_ms, s.loss]);
+            const key = JSON.stringify([s.timeline, s.state, s.rtt_ms, s.loss, s.release_ms]);
             if (key === drawn) return;
             drawn = key;
+            const marks = marksOf(s);
             const facts = [['sessions.profile', s.profile], ['sessions.limit', s.limit_ms === null ? null : duration(s.limit_ms)], ['sessions.rtt', s.rtt_ms === null ? null : duration(s.rtt_ms)],
                 ['sessions.loss', s.loss === null ? null : `${(s.loss * 100).toFixed(1)} %`], ['sessions.wrong', s.wrong_parks_per_hour || null], ['sessions.agent', s.user_agent]]
                 .filter(([, value]) => value !== null && value !== undefined && value !== '');
             fill(about, facts.length > 0 && h('dl', {class: 'pairs small'}, facts.map(([name, value]) => [h('dt', null, t(String(name))), h('dd', null, String(value))])),
-                s.timeline.length > 1 && lanes(s.timeline, t('sessions.timeline')),
-                s.timeline.length > 0 ? h('ol', {class: 'timeline small', 'aria-label': t('sessions.timeline')}, s.timeline.map(mark => h('li', {class: kindOf(mark.event) ? 'key' : ''},
-                    h('span', {class: 'muted'}, duration(mark.ms)), h('span', null, `${mark.event}${mark.detail ? ` · ${mark.detail}` : ''}`))))
+                marks.length > 1 && lanes(marks, t('sessions.timeline')),
+                marks.length > 0 ? h('ol', {class: 'timeline small', 'aria-label': t('sessions.timeline')}, marks.map((mark, i) => h('li', {class: kindOf(mark.event) ? 'key' : ''},
+                    // After a minute the time alone does not tell one from the other.
+                    h('span', {class: 'muted'}, duration(mark.ms), i > 0 && mark.ms >= 1000 && mark.ms - marks[i - 1].ms < 1000 && ` +${duration(mark.ms - marks[i - 1].ms)}`), h('span', null, `${mark.event}${mark.detail ? ` · ${mark.detail}` : ''}`))))
                     : h('p', {class: 'muted'}, t('sessions.noTimeline')),
                 h('div', {class: 'row'}, h('a', {class: 'button', href: address('log.html', {stream: s.stream})}, t('nav.log')), button(t('common.copyJson'), () => copied(JSON.stringify(s, null, 2)), {icon: 'copy'})));
         },
@@ -167,30 +173,7 @@ function show() {
     nobody.hidden = Boolean(data.sessions.length);
     /** @type {HTMLElement} */ (ended.parentElement).hidden = !gone.length;
     none.hidden = Boolean(gone.length);
-    summary(gone);
-}
-
-let summed = '';
-/** How long releases took, all and by reason. @param {Session[]} gone */
-function summary(gone) {
-    const measured = gone.filter(s => s.release_ms !== null);
-    const key = measured.map(s => s.id).join();
-    if (key === summed && figures.children.length) return;
-    summed = key;
-    const at = (/** @type {number[]} */ list, /** @type {number} */ part) => list.length ? list[Math.min(list.length - 1, Math.floor(part * list.length))] : null;
-    const sorted = (/** @type {Session[]} */ list, /** @type {(s: Session) => number} */ of) => list.map(of).sort((a, b) => a - b);
-    const releases = sorted(measured, s => s.release_ms ?? 0);
-    fill(figures, h('h2', null, t('sessions.releases')), measured.length === 0 && h('p', {class: 'muted'}, t('sessions.noReleases')),
-        measured.length > 0 && h('p', null, t('sessions.percentiles', {p50: duration(at(releases, 0.5)), p95: duration(at(releases, 0.95)), p99: duration(at(releases, 0.99)), n: measured.length})));
-    if (!measured.length) return;
-    // Some reasons are the same in words.
-    const groups = Object.entries(Object.groupBy(measured, s => because(s.reason)));
-    const most = Math.max(...groups.map(([, list]) => at(sorted(list ?? [], s => total(s) ?? 0), 0.5) ?? 0), 1);
-    figures.append(h('div', {class: 'bars small'}, groups.map(([reason, list = []]) => {
-        const middle = at(sorted(list, s => total(s) ?? 0), 0.5) ?? 0;
-        return [h('span', {title: [...new Set(list.map(s => s.reason ?? ''))].join(', ')}, reason), h('meter', {min: 0, max: most, value: middle, 'aria-label': reason}),
-            h('span', {class: 'muted'}, t('sessions.bar', {total: duration(middle), detect: duration(at(sorted(list, s => s.detect_ms ?? 0), 0.5)), release: duration(at(sorted(list, s => s.release_ms ?? 0), 0.5)), n: list.length}))];
-    })));
+    figures.show(gone);
 }
 
 async function tryIt() {
@@ -248,3 +231,4 @@ bind('k', t('sessions.kick'), () => {
 });
 bind('e', t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)));
 load();
+figures.count().catch(() => {});
