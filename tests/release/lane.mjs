@@ -5,7 +5,7 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {launch} from '../../tools/ui/browser.mjs';
 import {browserAddress, names, PORTS, ROOT, SERVER, Server} from './lab.mjs';
-import {OTHER, RARE_KEYFRAMES, SLOW, SOURCES, SPECIAL, Tools} from './sources.mjs';
+import {OTHER, RARE_KEYFRAMES, SETTINGS, SLOW, SOURCES, SPECIAL, Tools} from './sources.mjs';
 import {Viewer} from './viewer.mjs';
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
@@ -17,6 +17,8 @@ const PATIENCE = 20_000;
 export const LANES = 6;
 /** Reads what is no media, and says when there is something. */
 const READ_TEXT = 'import sys, urllib.request\nwith urllib.request.urlopen(sys.argv[1]) as answer:\n    while answer.read1(65536): print("frame=1", flush=True)';
+/** Asks once, and says when the answer was there. */
+const ASK = 'import sys, time, urllib.request\nwith urllib.request.urlopen(sys.argv[1]) as answer:\n    size = sum(map(len, iter(lambda: answer.read1(65536), b"")))\nif size: print(time.time() * 1000)';
 /** Longest run, with the browser's start. */
 const RUN = 120_000;
 
@@ -35,8 +37,8 @@ export async function startLab(id) {
         for (let lane = 0; lane < LANES; lane++) {
             for (const profile of ['', 'fast']) {
                 const url = JSON.stringify(source(lane, tools));
-                const exclusive = kind === 'device' ? `, exclusive: device${lane}` : '';
-                streams.push(`  ${kind}${lane}${profile}: {url: ${url}${profile && `, liveness: ${profile}`}${exclusive}}`);
+                const more = kind === 'device' ? `exclusive: device${lane}` : SETTINGS[kind];
+                streams.push(`  ${kind}${lane}${profile}: {url: ${url}${profile && `, liveness: ${profile}`}${more ? `, ${more}` : ''}}`);
             }
         }
     }
@@ -73,7 +75,8 @@ export class Lane {
     async measure(row, source) {
         this.acted = false;
         try {
-            const how = row.swap ? this.#swap() : row.reader ? this.#read(row, source) : row.seconds ? this.#resume(row, source) : this.#leave(row, source);
+            const how = row.swap ? this.#swap() : row.reader ? this.#read(row, source) : row.asked ? this.#ask(row, source)
+                : row.published ? this.#publish(row, source) : row.seconds ? this.#resume(row, source) : this.#leave(row, source);
             return await within(RUN, how);
         } catch (err) {
             await this.#drop();
@@ -104,11 +107,8 @@ export class Lane {
         const t0 = now();
         await row.act(this);
         const filling = row.fills ? this.#filling() : undefined;
-        const released = await this.server.feed.find(from, (name, data) => name === 'source_released' && data.stream === this.stream, row.limit ?? PATIENCE)
-            .finally(() => filling?.stop());
+        const {at, reason, detect_ms, release_ms} = await this.#released(from, row.limit).finally(() => filling?.stop());
         const start = filling?.full ?? this.begun ?? t0;
-        if (!released) throw new Error('the camera was not let go');
-        const {at, reason, detect_ms, release_ms} = released.data;
         // What the server says is checked: its child must be gone.
         const after = source === 'exec' ? this.#programs() : [];
         if (after.some(pid => before.includes(pid))) throw new Error('the program still runs');
@@ -130,8 +130,7 @@ export class Lane {
         const over = row.reader('').startsWith('rtsp') ? ['-rtsp_transport', 'tcp'] : [];
         const program = row.text ? ['python3', '-c', READ_TEXT, row.reader(this.stream)] : ['ffmpeg', '-v', row.polls ? 'info' : 'error', '-nostdin',
             ...over, '-i', row.reader(this.stream), '-c', 'copy', '-progress', 'pipe:1', '-stats_period', '0.1', '-f', 'null', '-'];
-        const reader = spawn('ip', ['netns', 'exec', names(this.id, this.number).browser, 'nice', '-n', '10', ...program], {stdio: ['ignore', 'pipe', 'pipe']});
-        this.reader = reader;
+        const reader = this.#onHost(...program);
         try {
             let error = '', fetched = 0;
             reader.stderr.on('data', data => {
@@ -151,10 +150,7 @@ export class Lane {
             const start = now();
             await row.act(this);
             const filling = row.fills ? this.#filling() : undefined;
-            const released = await this.server.feed.find(from, (name, data) => name === 'source_released' && data.stream === this.stream, row.limit ?? PATIENCE)
-                .finally(() => filling?.stop());
-            if (!released) throw new Error('the camera was not let go');
-            const {at, reason, detect_ms, release_ms} = released.data;
+            const {at, reason, detect_ms, release_ms} = await this.#released(from, row.limit).finally(() => filling?.stop());
             if (source === 'exec' && this.#programs().some(pid => before.includes(pid))) throw new Error('the program still runs');
             if (row.polls && !fetched) throw new Error('the reader does not say what it fetches');
             const left = row.polls ? Math.max(start, fetched) : filling?.full ?? start;
@@ -164,12 +160,106 @@ export class Lane {
         }
     }
 
-    /** Notes when what waits in the kernel for this lane's reader has grown for the last time: then its connection was full. */
-    #filling() {
+    /** Starts a program on the viewers' host; a row's signals are for it. */
+    #onHost(...program) {
+        this.reader = spawn('ip', ['netns', 'exec', names(this.id, this.number).browser, 'nice', '-n', '10', ...program], {stdio: ['ignore', 'pipe', 'pipe']});
+        return this.reader;
+    }
+
+    /** What the server says of the camera's release since some event. */
+    async #released(from, limit = PATIENCE) {
+        const released = await this.server.feed.find(from, (name, data) => name === 'source_released' && data.stream === this.stream, limit);
+        if (!released) throw new Error('the camera was not let go');
+        return released.data;
+    }
+
+    /** A client asks once: it has its answer, or leaves while the camera is dialled. */
+    async #ask(row, source) {
+        this.stream = row.dials ? `slow${this.number}` : `${source}${this.number}`;
+        await this.#idle();
+        const from = this.server.feed.seen.length;
+        const client = this.#onHost('/usr/bin/python3', '-I', '-c', ASK, row.asked(this.stream));
+        let said = '', error = '';
+        client.stdout.on('data', data => { said += data; });
+        client.stderr.on('data', data => { error = `${error}${data}`.slice(-4000); });
+        const answered = new Promise((resolve, reject) => {
+            client.once('close', () => Number(said) ? resolve(Number(said)) : reject(new Error(`no answer: ${error.trim().split('\n').at(-1)}`)));
+            client.once('error', reject);
+        });
+        answered.catch(() => {});
+        try {
+            let start = row.dials ? await this.#dialled() : await within(PATIENCE, answered);
+            const before = this.#programs();
+            this.acted = true;
+            if (row.act) {
+                start = now();
+                await row.act(this);
+            }
+            const {at, reason, detect_ms, release_ms} = await this.#released(from);
+            if (this.#programs().some(pid => before.includes(pid))) throw new Error('the program still runs');
+            // Where the answer is there the camera may be free before it.
+            const total = Math.max(0, at - start);
+            return {total, detect: Math.max(0, total - release_ms), release: release_ms, server: detect_ms, reason};
+        } finally {
+            client.kill('SIGKILL');
+        }
+    }
+
+    /** A server on the viewers' host gets the stream, until one of the two ends it. */
+    async #publish(row, source) {
+        this.stream = `${source}${this.number}`;
+        await this.#idle();
+        const from = this.server.feed.seen.length;
+        await row.prepare?.(this);
+        const taker = this.#onHost('/usr/bin/python3', '-I', join(ROOT, 'tests/release/taker.py'), String(PORTS.rtsp));
+        try {
+            let error = '', said = '';
+            const waiting = new Map();
+            const says = word => within(PATIENCE, new Promise((resolve, reject) => {
+                waiting.set(word, resolve);
+                taker.once('close', () => reject(new Error(`the other server ended: ${error.trim().split('\n').at(-1)}`)));
+                taker.once('error', reject);
+            }));
+            taker.stderr.on('data', data => { error = `${error}${data}`.slice(-4000); });
+            taker.stdout.on('data', data => {
+                said += data;
+                for (const [word, resolve] of waiting) if (said.includes(word)) resolve(undefined);
+            });
+            await says('ready');
+            const media = says('media');
+            await Promise.all([this.publication('POST'), media]);
+            await sleep(1000 + Math.random() * 2000);
+            this.acted = true;
+            const start = now();
+            await row.act(this);
+            const filling = row.fills ? this.#filling('dport', PORTS.rtsp) : undefined;
+            const {at, reason, detect_ms, release_ms} = await this.#released(from, row.limit).finally(() => filling?.stop());
+            const total = at - (filling?.full ?? start);
+            return {total, detect: total - release_ms, release: release_ms, server: detect_ms, reason};
+        } finally {
+            // Or it would begin again.
+            await this.publication('DELETE').catch(() => {});
+            taker.kill('SIGKILL');
+        }
+    }
+
+    /** Publishes the stream to the viewers' host (`POST`), or withdraws it (`DELETE`). */
+    async publication(method) {
+        const dst = `rtsp://${browserAddress(this.number)}:${PORTS.rtsp}/taken`;
+        const reply = await fetch(`${this.server.base}api/streams?src=${this.stream}&dst=${encodeURIComponent(dst)}`,
+            {method, signal: AbortSignal.timeout(PATIENCE), headers: {connection: 'close'}});
+        if (!reply.ok) throw new Error(`publication: ${reply.status} ${await reply.text()}`);
+    }
+
+    /**
+     * Notes when what waits in the kernel for this lane's host has grown for the last time: then its connection was full.
+     * @param {'sport'|'dport'} [side] where the port is
+     */
+    #filling(side = 'sport', port = PORTS.api) {
         const filling = {full: now(), stop: () => clearInterval(timer)};
         let most = 0;
         const timer = setInterval(() => {
-            const all = spawnSync('ss', ['-tnH', 'state', 'established', 'sport', '=', `:${PORTS.api}`, 'and', 'dst', browserAddress(this.number)], {encoding: 'utf8'}).stdout;
+            const all = spawnSync('ss', ['-tnH', 'state', 'established', side, '=', `:${port}`, 'and', 'dst', browserAddress(this.number)], {encoding: 'utf8'}).stdout;
             const queued = Math.max(0, ...all.split('\n').map(line => Number(line.trim().split(/\s+/)[1]) || 0));
             if (queued > most) [most, filling.full] = [queued, now()];
         }, 200);
@@ -259,6 +349,11 @@ export class Lane {
         this.stream = `slow${this.number}`;
         this.page = await (await this.#browser()).newPage();
         await this.page.goto(`${this.server.base}stream.html?src=${this.stream}&background=true&mode=webrtc`, {waitUntil: 'domcontentloaded'});
+        await this.#dialled();
+    }
+
+    /** The camera that takes its time is dialled, for a moment already. */
+    async #dialled() {
         for (let i = 0; i < 1000 && !this.#programs().length; i++) await sleep(10);
         if (!this.#programs().length) throw new Error('the camera is not dialled');
         await sleep(200 + Math.random() * 300);
@@ -292,7 +387,9 @@ export class Lane {
         const foreign = `http://${SERVER}:${PORTS.page}/?src=${this.stream}&server=${encodeURIComponent(this.server.base)}`;
         await this.page.goto(player === 'own' ? own : foreign, {waitUntil: 'domcontentloaded'});
         try {
-            await this.page.waitForFunction('(document.querySelector("video")?.currentTime ?? 0) > 0.3', {timeout: PATIENCE, polling: 50});
+            // These two draw pictures over a video that has none.
+            const drawn = ['mp4', 'mjpeg'].includes(mode);
+            await this.page.waitForFunction(drawn ? 'document.querySelector("rs-player")?.phase === "live"' : '(document.querySelector("video")?.currentTime ?? 0) > 0.3', {timeout: PATIENCE, polling: 50});
         } catch (err) {
             const shown = await within(3000, this.page.evaluate(() => `${location.href} ${document.readyState} ${document.querySelector('rs-player')?.phase} ${document.body.innerText} ${performance.getEntriesByType('resource').map(r => `${r.name} ${r.responseStatus} ${Math.round(r.duration)}`)}`)).catch(() => '');
             const session = await this.server.session(this.stream).catch(() => null);

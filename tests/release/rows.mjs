@@ -14,12 +14,15 @@ import {cable, icmp, PORTS, SERVER, smallBuffers} from './lab.mjs';
  * @property {string} [mode] of our player; WebRTC if it is not given
  * @property {(stream: string) => string} [reader] address that ffmpeg reads, in place of a page
  * @property {boolean} [text] it is no media: Python reads it
+ * @property {(stream: string) => string} [asked] address that a client asks once, in place of a page; time counts from the end of the answer
+ * @property {boolean} [dials] the camera never answers, and the row acts while it is dialled
+ * @property {boolean} [published] to an RTSP server on the viewers' host, in place of a page
  * @property {number} bound
  * @property {boolean} [fromPage]
  * @property {boolean} [silent]
  * @property {boolean} [keepsBrowser] the browser can be used again
  * @property {string} [profile] of the stream's liveness
- * @property {(lab: any) => Promise<void>} act
+ * @property {(lab: any) => Promise<void>} [act]
  * @property {(lab: any) => Promise<void>} [prepare] before it plays
  * @property {(lab: any) => Promise<void>} [undo]
  * @property {string[]} [sources] if it is measured with these only
@@ -98,15 +101,24 @@ export const ROWS = [
         act: async lab => { await lab.dial(); lab.closePage(); }},
 ];
 
-/** What our player plays in other ways than WebRTC, with what `docs/release.md` says of silence and of taking nothing. */
-const SOCKETS = [{name: 'MSE', mode: 'mse', silence: 16_000, stall: 7_000}].flatMap(({name, mode, silence, stall}) => [
-    {name: `${name}, navigation`, player: 'own', mode, bound: 100, fromPage: true, keepsBrowser: true,
+/**
+ * What our player plays in other ways than WebRTC, with what `docs/release.md` says of its end, of silence and of taking nothing;
+ * without a bound the last two are not measured: they are as with MSE.
+ */
+const SOCKETS = [
+    {name: 'MSE', mode: 'mse', silence: 16_000, stall: 7_000},
+    {name: 'mode mp4', mode: 'mp4', sources: ['demo']},
+    {name: 'mode mjpeg', mode: 'mjpeg', sources: ['pictures']},
+    // However its socket ends, the camera is held for 2 s after what was fetched last.
+    {name: 'mode hls', mode: 'hls', sources: ['demo'], leave: 2250, end: 2250},
+].flatMap(({name, mode, sources, leave = 100, end = 250, silence, stall}) => [
+    {name: `${name}, navigation`, player: 'own', mode, sources, bound: leave, fromPage: true, keepsBrowser: true,
         act: async lab => { lab.moving = lab.page.goto(`${lab.server.base}api`).catch(() => {}); }},
-    {name: `${name}, tab closed`, player: 'own', mode, bound: 250, keepsBrowser: true, act: async lab => { lab.page.close().catch(() => {}); }},
-    {name: `${name}, kill -9 all`, player: 'own', mode, bound: 250, act: tree},
-    {name: `${name}, cable pulled`, player: 'own', mode, bound: silence, limit: silence + 4000, slow: true, act: unplug, undo: plug},
-    {name: `${name}, frozen`, player: 'own', mode, bound: stall, limit: 60_000, slow: true, fills: true,
-        prepare: async lab => smallBuffers(lab, true), act: stop, undo: async lab => { await goOn(lab); smallBuffers(lab, false); }},
+    {name: `${name}, tab closed`, player: 'own', mode, sources, bound: end, keepsBrowser: true, act: async lab => { lab.page.close().catch(() => {}); }},
+    {name: `${name}, kill -9 all`, player: 'own', mode, sources, bound: end, act: tree},
+    ...silence ? [{name: `${name}, cable pulled`, player: 'own', mode, bound: silence, limit: silence + 4000, slow: true, act: unplug, undo: plug}] : [],
+    ...stall ? [{name: `${name}, frozen`, player: 'own', mode, bound: stall, limit: 60_000, slow: true, fills: true,
+        prepare: async lab => smallBuffers(lab, true), act: stop, undo: async lab => { await goOn(lab); smallBuffers(lab, false); }}] : [],
 ]);
 ROWS.push(...SOCKETS);
 
@@ -128,9 +140,11 @@ const ADDRESSES = [
     {name: 'stream.ts', reader: http('stream.ts'), silence: 12_000, stall: 13_000},
     {name: 'stream.flv', reader: http('stream.flv'), sources: ['demo']},
     {name: 'stream.h264', reader: http('stream.h264'), sources: ['demo']},
+    {name: 'stream.hevc', reader: http('stream.hevc'), sources: ['hevc']},
     {name: 'stream.aac', reader: http('stream.aac'), sources: ['aac']},
     {name: 'stream.wav', reader: http('stream.wav'), sources: ['pcm']},
     {name: 'stream.y4m', reader: http('stream.y4m'), sources: ['raw']},
+    {name: 'clip.mp4', reader: http('rs/clip.mp4', '&before=5s&after=60s'), sources: ['kept']},
     // It polls: whoever fetches nothing for 5 s is gone, whatever became of him. ffmpeg fetches on for a moment after its signal.
     {name: 'HLS', reader: http('stream.m3u8'), end: 5500, polls: true},
 ];
@@ -143,6 +157,29 @@ export const READERS = ADDRESSES.flatMap(({name, reader, end = 250, polls, silen
     ...stall ? [{name: `${name}, reader takes nothing`, reader, sources, bound: stall, limit: 60_000, slow: true, fills: true,
         prepare: async lab => smallBuffers(lab, true), act: stopReader, undo: async lab => smallBuffers(lab, false)}] : [],
 ]);
+
+/** Addresses that are asked once: how it is told that the answer is there, and with which cameras. */
+const ASKED = [
+    {name: 'frame.jpeg', there: 'picture is there', asked: http('frame.jpeg'), sources: ['exec', 'demo', 'pictures']},
+    {name: 'frame.mp4', there: 'picture is there', asked: http('frame.mp4'), sources: ['exec', 'demo']},
+    {name: 'clip.mp4', there: 'is whole', asked: http('rs/clip.mp4', '&before=5s&after=2s'), sources: ['kept'], keeps: true},
+];
+
+READERS.push(...ASKED.flatMap(({name, there, asked, sources, keeps}) => [
+    {name: `${name}, ${there}`, asked, sources, bound: 250},
+    // A clip's client is killed above, as one that reads.
+    ...keeps ? [] : [{name: `${name}, client killed while dialling`, asked, dials: true, sources: ['exec'], bound: 250, act: killReader}],
+]));
+
+/** A stream is published to another server, which ends it, does not take it any more, or from which it is withdrawn. */
+READERS.push(...[
+    {name: 'the server closes', bound: 250, act: quitReader},
+    {name: 'the server is killed', bound: 250, act: killReader},
+    {name: 'withdrawn', bound: 250, act: async lab => { await lab.publication('DELETE'); }},
+    {name: 'cable pulled', bound: 12_000, limit: 15_000, slow: true, act: unplug, undo: plug},
+    {name: 'the server takes nothing', bound: 12_000, limit: 60_000, slow: true, fills: true,
+        prepare: async lab => smallBuffers(lab, true), act: stopReader, undo: async lab => smallBuffers(lab, false)},
+].map(row => ({...row, name: `published over RTSP, ${row.name}`, published: true, sources: ['demo']})));
 
 /** One viewer leaves and the next one wants the same device otherwise: what we add to what it needs. */
 export const SWAP = {name: 'device swap', swap: true, bound: 50};

@@ -48,7 +48,7 @@ function plan() {
         ...rows.filter(many), ...swap, ...rows.filter(i => i.source === 'exec' && i.row.slow), ...resumes,
         ...rows.filter(i => i.source !== 'exec'),
     ];
-    const runs = item => values.long ? (many(item) && item.row.act ? MANY : FEW) : item.row.seconds ? 1 : 3;
+    const runs = item => values.long ? (many(item) && !item.row.seconds ? MANY : FEW) : item.row.seconds ? 1 : 3;
     return inOrder.filter(({row, source}) => row.name.includes(values.row) && source.includes(values.source))
         .map(item => ({...item, runs: Number(values.runs ?? runs(item))}));
 }

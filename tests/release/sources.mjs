@@ -18,12 +18,17 @@ export const SOURCES = {
 
 /** Cameras that only some outputs can give. @type {Record<string, () => string>} */
 export const SPECIAL = {
+    hevc: () => 'exec:ffmpeg -hide_banner -v error -re -f lavfi -i testsrc=size=320x180:rate=10 -pix_fmt yuv420p -c:v libx265 -preset ultrafast -tune zerolatency -x265-params keyint=10:log-level=none -f hevc -',
+    kept: () => 'demo:?width=320&height=180&fps=10',
     pictures: () => 'demo:?width=320&height=180&fps=10&video=mjpeg&audio=none',
     aac: () => 'exec:ffmpeg -hide_banner -v error -re -f lavfi -i sine -c:a aac -f adts -',
     // Fast enough that a reader's packets are short: it sees a goodbye only between two.
     pcm: () => 'exec:ffmpeg -hide_banner -v error -re -f lavfi -i sine=sample_rate=48000 -c:a pcm_s16le -f wav -',
     raw: () => 'exec:ffmpeg -hide_banner -v error -re -f lavfi -i testsrc=size=320x180:rate=10 -pix_fmt yuv420p -f yuv4mpegpipe -',
 };
+
+/** What is set of their streams beside the address. @type {Record<string, string>} */
+export const SETTINGS = {kept: 'clip: 10s'};
 
 /** The device with other settings: it must be closed before it can be opened so. It tells when its first picture is there. */
 export const OTHER = (lane, tools) => device(lane, tools, 'video.flv -');
