@@ -163,7 +163,7 @@ export function install() {
             userAgent: 'Mozilla/5.0 Chrome/156.0.0.0 Safari/537.36',
             sendBeacon: url => calls.push(`beacon ${url}`) > 0,
         },
-        sessionStorage: new FakeStorage(),
+        sessionStorage: new FakeStorage(), localStorage: new FakeStorage(),
         fetch: async (url, {method = 'GET', keepalive = false} = {}) => {
             calls.push(`${method}${keepalive ? ' keepalive' : ''} ${url}`);
             return {status: fetched.status};

@@ -19,6 +19,7 @@ beforeEach(async () => {
     document.hidden = false;
     document.pictureInPictureElement = null;
     fetched.status = 204;
+    localStorage.items.clear();
 });
 
 /** A player in the document, connecting; its events are in `seen`. */
@@ -91,7 +92,7 @@ test('hello comes first, the channel is in the offer, and the socket stays', asy
     assert.deepEqual(pc.channels.map(c => c.label), ['ctl']);
     assert.deepEqual(states(element), ['dialling', 'connecting', 'live']);
     assert.deepEqual(element.seen.filter(([type]) => type !== 'state').map(([type, detail]) => [type, Object.keys(detail)]), [
-        ['mode', ['mode']], ['firstframe', ['ms']],
+        ['mode', ['mode']], ['firstframe', ['ms', 'steps']],
     ]);
     assert.equal(element.ws, ws);
     assert.equal(element.wsState, WebSocket.OPEN);
@@ -886,4 +887,286 @@ test('who was not allowed to play, or decodes, is given time', async () => {
         assert.equal(element.phase, 'connecting');
         await remove(element);
     }
+});
+
+test('the steps to the first picture, each with its own time', async () => {
+    const element = make({mode: 'webrtc,mse'}), told = [];
+    element.addEventListener('step', ev => told.push(ev.detail));
+    tick(3);
+    const ws = FakeSocket.last;
+    ws.open();
+    await settle();
+    tick(40);
+    ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
+    ws.receive('webrtc/answer', 'v=0 answer');
+    await settle();
+    tick(20);
+    FakePeer.last.become('connected');
+    tick(100);
+    frame(element);
+    const steps = [{step: 'socket', ms: 3}, {step: 'answer', ms: 40}, {step: 'network', ms: 20}, {step: 'picture', ms: 100}];
+    assert.deepEqual(element.seen.find(([type]) => type === 'firstframe')[1], {ms: 163, steps});
+    assert.deepEqual(told, steps);
+});
+
+/** @param {any} element */
+async function races(element) {
+    const ws = FakeSocket.last;
+    ws.open();
+    await settle();
+    ws.receive('session', {...SESSION, caps: [...SESSION.caps, 'stop']});
+    ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
+    ws.receive('webrtc/answer', 'a=rtpmap:96 H264/90000');
+    await settle();
+    const pc = FakePeer.last;
+    pc.become('connected');
+    const video2 = document.createElement('video');
+    video2.srcObject = new MediaStream([{kind: 'video'}, {kind: 'audio'}]);
+    return {ws, pc, rtcPicture: () => {
+        element.video.readyState = 4;
+        element.onpcvideo(video2);
+    }};
+}
+const modes = element => element.seen.filter(([type]) => type === 'mode').map(([, detail]) => detail.mode);
+
+test('webrtc takes the place of mse within three seconds of its first picture; later it is let go of, and mse stays', async () => {
+    for (const late of [false, true]) {
+        const element = make({mode: 'webrtc,mse,mjpeg'}), {ws, pc, rtcPicture} = await races(element);
+        tick(10_000);
+        assert.equal(pc.connectionState, 'connected', 'it counts from the picture');
+        frame(element);
+        tick(2999);
+        assert.equal(pc.connectionState, 'connected');
+        if (late) tick(1);
+        else rtcPicture();
+        assert.deepEqual(modes(element), late ? ['mse'] : ['mse', 'webrtc']);
+        assert.equal(pc.connectionState, late ? 'closed' : 'connected');
+        assert.deepEqual([element.pc, element.ws, element.phase], [late ? null : pc, ws, 'live']);
+        tick(60_000);
+        assert.deepEqual([element.pc, element.phase, FakeSocket.all.length], [late ? null : pc, 'live', 1]);
+        // The server finds no path for what is let go of, and that is no fault.
+        ws.receive('error', 'webrtc/offer: no network path');
+        assert.equal(element.phase, 'live');
+        await remove(element);
+        FakeSocket.all.length = 0;
+    }
+});
+
+test('a player that may use one of the two only, or speaks over webrtc, lets go of nothing', async () => {
+    const element = make({mode: 'webrtc,mse', media: 'video,audio,microphone'}), {pc} = await races(element);
+    frame(element);
+    tick(10_000);
+    assert.equal(element.pc, pc);
+});
+
+/** Time goes by, and what happens in it happens at its time. @param {number} ms */
+function pass(ms) {
+    for (let i = 0; i < ms; i += 100) tick(100);
+}
+/** The picture of a player, of which some seconds are shown and some are not. @param {any} element */
+function pictures(element) {
+    let shown = 0;
+    element.video.getVideoPlaybackQuality = () => ({totalVideoFrames: shown});
+    return {
+        runs(ms) {
+            for (let i = 0; i < ms; i += 100) {
+                shown += 2;
+                tick(100);
+            }
+        },
+        stands: pass,
+    };
+}
+/** It begins anew, and what it asks for then. */
+async function askedAgain() {
+    tick(0);
+    return FakeSocket.last.readyState === WebSocket.CONNECTING ? opened() : '';
+}
+
+/** @param {any} element @param {'webrtc'|'mse'} way */
+async function plays(element, way) {
+    const {rtcPicture} = await races(element);
+    if (way === 'webrtc') rtcPicture();
+    frame(element);
+    assert.equal(modes(element).at(-1), way);
+    tick(3500);
+}
+
+test('two stalls within a minute: the other way, which is kept in mind for the stream and the network for a day', async () => {
+    for (const way of ['webrtc', 'mse']) {
+        const other = way === 'webrtc' ? 'mse' : 'webrtc', asks = other === 'mse' ? 'mse' : 'webrtc/offer';
+        const fields = {mode: 'webrtc,mse'}, element = make(fields), show = pictures(element);
+        MediaSource.prototype.addEventListener = (_type, go) => queueMicrotask(go);
+        await plays(element, way);
+        show.runs(3000);
+        show.stands(3100);
+        show.runs(20_000);
+        assert.equal(FakeSocket.all.length, 1, 'one is none');
+        show.stands(1900);
+        show.runs(3000);
+        assert.equal(FakeSocket.all.length, 1, 'it was too short');
+        show.stands(3100);
+        assert.match(element.seen.findLast(([type, detail]) => type === 'state' && detail.state === 'retrying')[1].reason, /another way is tried/);
+        assert.equal(await askedAgain(), asks);
+        assert.equal(element.mode, 'webrtc,mse', 'what it may do is as before');
+        // The next player goes that way at once, that of another stream does not.
+        await remove(element);
+        const next = make(fields);
+        assert.equal(await opened(), asks);
+        await remove(next);
+        const elsewhere = make(fields);
+        elsewhere.src = 'api/ws?src=other';
+        assert.equal((await opened()).split(',').length, 2);
+        await remove(elsewhere);
+        navigator.connection = {type: 'cellular'};
+        const mobile = make(fields);
+        assert.equal((await opened()).split(',').length, 2, 'another network');
+        delete navigator.connection;
+        await remove(mobile);
+        tick(86_400_000);
+        const tomorrow = make(fields);
+        assert.equal((await opened()).split(',').length, 2);
+        await remove(tomorrow);
+        FakeSocket.all.length = 0;
+        localStorage.items.clear();
+    }
+    delete MediaSource.prototype.addEventListener;
+});
+/** What the newest socket is asked for when it opens. */
+async function opened() {
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('session', SESSION);
+    return FakeSocket.last.types().slice(1).join();
+}
+
+test('stalls that are more than a minute apart, or while it is hidden or paused, change nothing; nor does a camera of few pictures', async () => {
+    const element = make({mode: 'webrtc,mse'}), show = pictures(element);
+    await plays(element, 'webrtc');
+    for (let i = 0; i < 3; i++) {
+        show.runs(61_000);
+        show.stands(3000);
+    }
+    show.runs(61_000);
+    for (let i = 0; i < 2; i++) {
+        element.video.paused = true;
+        show.stands(10_000);
+        element.video.paused = false;
+        show.runs(1000);
+    }
+    see(false);
+    show.stands(30_000);
+    see(true);
+    frame(element);
+    show.runs(1000);
+    assert.equal(FakeSocket.all.length, 1);
+    await remove(element);
+    const slow = make({mode: 'webrtc,mse'});
+    let shown = 0;
+    slow.video.getVideoPlaybackQuality = () => ({totalVideoFrames: shown});
+    FakeSocket.all.splice(0, FakeSocket.all.length - 1);
+    await plays(slow, 'webrtc');
+    for (let i = 0; i < 20; i++) {
+        shown++;
+        pass(5000);
+    }
+    assert.equal(FakeSocket.all.length, 1);
+});
+
+test('a pin is never left', async () => {
+    for (const mode of ['webrtc', 'mse']) {
+        const element = make({mode, pinned: mode}), show = pictures(element);
+        if (mode === 'webrtc') (await races(element)).rtcPicture();
+        else await offeredH264();
+        frame(element);
+        assert.equal(element.phase, 'live');
+        for (let i = 0; i < 4; i++) {
+            show.runs(3000);
+            show.stands(4000);
+        }
+        assert.deepEqual([FakeSocket.all.length, element.phase, localStorage.getItem('rs.ways')], [1, 'live', null]);
+        assert.deepEqual(FakeSocket.last.sent[0].value, {v: 1, cid: element.cid, pinned: mode}, 'the server is told');
+        await remove(element);
+        FakeSocket.all.length = 0;
+    }
+});
+async function offeredH264() {
+    FakeSocket.last.open();
+    await settle();
+    FakeSocket.last.receive('session', SESSION);
+    FakeSocket.last.receive('mse', 'video/mp4; codecs="avc1.640029"');
+}
+
+test('after a change there is no other for ten minutes; a way that was kept and does not work is forgotten', async () => {
+    const element = make({mode: 'webrtc,mse'}), show = pictures(element);
+    MediaSource.prototype.addEventListener = (_type, go) => queueMicrotask(go);
+    const twice = () => {
+        for (let i = 0; i < 2; i++) {
+            show.runs(3000);
+            show.stands(3100);
+        }
+    };
+    await plays(element, 'webrtc');
+    twice();
+    assert.equal(await askedAgain(), 'mse');
+    FakeSocket.last.receive('mse', 'video/mp4; codecs="avc1.640029"');
+    frame(element);
+    twice();
+    assert.equal(element.phase, 'live');
+    show.runs(600_000);
+    twice();
+    assert.equal(await askedAgain(), 'webrtc/offer');
+    FakeSocket.last.receive('error', 'webrtc/offer: streams: codecs not matched: video:H264 => video:VP8');
+    assert.equal(element.phase, 'retrying');
+    tick(lastState(element).nextTryMs);
+    assert.equal((await askedAgain()).split(',').length, 2, 'both again');
+    delete MediaSource.prototype.addEventListener;
+});
+
+test('few choices are kept, and nothing of what others have written there is trusted', async () => {
+    const {keepWay, keptWay} = await import('../../ui/player/ways.js'), url = n => `ws://h/api/ws?src=${n}`;
+    for (let i = 0; i < 60; i++) keepWay(url(i), 'mse');
+    assert.equal(JSON.parse(localStorage.getItem('rs.ways')).length, 50);
+    assert.deepEqual([keptWay(url(0)), keptWay(url(59))], ['', 'mse']);
+    keepWay(url(59), '');
+    assert.equal(keptWay(url(59)), '');
+    for (const text of ['{', '7', '[7, null, ["a"], ["h  1", "hls", 9e15]]']) {
+        localStorage.setItem('rs.ways', text);
+        assert.equal(keptWay(url(1)), '');
+    }
+});
+
+test('the verdicts of the server are told as they come, and at the socket that comes back too', async () => {
+    const element = make(), told = [];
+    element.addEventListener('why', ev => told.push(ev.detail));
+    const {ws} = await playing(element), candidates = [{mode: 'webrtc', kind: 'video', codec: 'h264', verdict: 'chosen'}];
+    ws.receive('why', {candidates});
+    ws.receive('why', {});
+    ws.closed();
+    tick(500);
+    FakeSocket.last.open();
+    FakeSocket.last.receive('session', SESSION);
+    FakeSocket.last.receive('why', {candidates});
+    assert.deepEqual(told, [{candidates}, {candidates: []}, {candidates}]);
+});
+
+test('figures once a second while somebody listens', async () => {
+    const element = make(), told = [], listen = ev => told.push(ev.detail);
+    await playing(element);
+    FakePeer.last.stats = new Map([['a', {type: 'inbound-rtp', kind: 'video', bytesReceived: 1000}]]);
+    await seconds(3);
+    element.addEventListener('stats', listen);
+    await import('../../ui/lib/stats.js');
+    for (let i = 0; i < 3; i++) {
+        tick(1000);
+        await new Promise(resolve => setImmediate(resolve));
+    }
+    assert.deepEqual([told.length, told[2].size], [3, '640x360']);
+    document.hidden = true;
+    await seconds(3);
+    document.hidden = false;
+    assert.equal(told.length, 3);
+    element.removeEventListener('stats', listen);
+    await seconds(3);
+    assert.ok(told.length <= 4);
 });

@@ -55,6 +55,7 @@ export default {
     'Connected, waiting for the picture…': '已连接，正在等待画面…',
     'Looking for a network path…': '正在寻找网络路径…',
     'The picture did not come back.': '画面没有恢复。',
+    'The picture stood still again and again; another way is tried.': '画面多次停顿，正在尝试另一种传输方式。',
     'The server has ended the connection: {}.': '服务器已断开连接：{}。',
     'There is no stream named "{}".': '没有名为“{}”的视频流。',
     'A network path was found, but the encrypted connection failed.': '已找到网络路径，但加密连接失败。',

@@ -6,19 +6,24 @@
  * @typedef {object} Figures
  * @property {number} [fps] @property {number} [dropped] @property {number} [bits] per second @property {number} [rtt] ms
  * @property {number} [loss] 0 to 1 @property {number} [buffer] ms in the jitter buffer @property {number} [delay] ms behind the live edge
+ * @property {number} [key] ms from one keyframe to the next
  * @property {string} [size] @property {string} [codec] @property {string} [audio] @property {string} [path] how it is carried
  */
 
 export class Stats {
     /** @type {any} */
     #before = null;
+    /** Pictures and keyframes when the first keyframe was counted. @type {{frames: number, keys: number}|null} */
+    #keys = null;
+    /** Pictures between two keyframes; 0: not known yet. */
+    #apart = 0;
 
     /** @param {any} player @returns {Promise<Figures>} */
     async read(player) {
         const video = /** @type {HTMLVideoElement|null} */ (player?.video ?? null);
         if (!video) return {};
         const now = performance.now(), quality = video.getVideoPlaybackQuality?.();
-        const next = {at: now, frames: quality?.totalVideoFrames ?? 0, dropped: quality?.droppedVideoFrames ?? 0, bytes: 0, lost: 0, packets: 0, jitter: 0, emitted: 0};
+        const next = {at: now, frames: quality?.totalVideoFrames ?? 0, dropped: quality?.droppedVideoFrames ?? 0, bytes: 0, lost: 0, packets: 0, jitter: 0, emitted: 0, decoded: 0, keys: 0};
         /** @type {Figures} */
         const out = {};
         if (video.videoWidth) out.size = `${video.videoWidth}x${video.videoHeight}`;
@@ -35,6 +40,8 @@ export class Stats {
                         out.codec = codec;
                         next.jitter = one.jitterBufferDelay ?? 0;
                         next.emitted = one.jitterBufferEmittedCount ?? 0;
+                        next.decoded = one.framesDecoded ?? 0;
+                        next.keys = one.keyFramesDecoded ?? 0;
                     } else {
                         out.audio = codec;
                     }
@@ -53,6 +60,13 @@ export class Stats {
         const s = (next.at - before.at) / 1000;
         out.fps = (next.frames - before.frames) / s;
         out.dropped = next.dropped - before.dropped;
+        if (next.keys > before.keys) {
+            // Looked at once a second: what is between many is known better than what is between two.
+            this.#keys ??= {frames: next.decoded, keys: next.keys};
+            const keys = next.keys - this.#keys.keys;
+            if (keys > 1) this.#apart = (next.decoded - this.#keys.frames) / keys;
+        }
+        if (this.#apart && next.decoded > before.decoded) out.key = this.#apart * s * 1000 / (next.decoded - before.decoded);
         if (next.bytes) {
             out.bits = (next.bytes - before.bytes) * 8 / s;
             const packets = next.packets - before.packets, lost = next.lost - before.lost;
@@ -64,7 +78,8 @@ export class Stats {
     }
 
     reset() {
-        this.#before = null;
+        this.#before = this.#keys = null;
+        this.#apart = 0;
     }
 }
 

@@ -13,7 +13,10 @@
  *
  * @fires state detail: StateDetail, whenever the phase or its reason changes
  * @fires mode detail: {mode: 'webrtc'|'mse'|'hls'|'mp4'|'mjpeg'}
- * @fires firstframe detail: {ms: number} since the attempt began
+ * @fires step detail: {step: Step, ms: number} done on the way to the first picture, and the milliseconds that it took
+ * @fires firstframe detail: {ms: number, steps: {step: Step, ms: number}[]} since the attempt began
+ * @fires stats detail: `Figures` of lib/stats.js, once a second while somebody listens to the player itself
+ * @fires why detail: {candidates: Candidate[]} the server's verdict on each way and track, whenever it changes
  * @fires blocked detail: {} a server that answers is reached by no WebSocket, time and again
  * @fires talk detail: {id: number, by: string|null, asked: boolean, since: number} who speaks into the camera's loudspeaker; `by` is null: nobody
  * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
@@ -31,11 +34,14 @@ import {Run} from './run.js';
 import {hello, reach} from './signalling.js';
 import {Hearing, RIVALS} from './socket.js';
 import {Status} from './status.js';
+import {Telling} from './telling.js';
+import {Ways} from './ways.js';
 
 /** @typedef {import('../reasons.js').ErrorClass} ErrorClass */
 /** @typedef {import('./status.js').Phase} Phase */
 /** @typedef {import('./status.js').StateDetail} StateDetail */
 /** @typedef {import('./run.js').Mode} Mode */
+/** @typedef {import('./run.js').Step} Step */
 
 /** Milliseconds that the server's reason may come after its goodbye on the media path. */
 const REASON_AFTER_GOODBYE = 250;
@@ -51,10 +57,13 @@ const UNDECODED = {};
 const PLAYED = new Set();
 /** Behind the reason why nothing plays. */
 const INSTEAD = 'Still pictures are shown instead, one every few seconds.';
+const STOOD = 'The picture stood still again and again; another way is tried.';
 
 export class RsPlayer extends VideoRTC {
     static observedAttributes = ['src', 'mode', 'media', 'background'];
 
+    /** The mode that somebody has pinned, for the server's verdict; empty: none is. */
+    pinned = '';
     #cid = '';
     #run = new Run();
     #status = new Status(this);
@@ -78,6 +87,7 @@ export class RsPlayer extends VideoRTC {
         grab: () => this.#grab(),
         live: () => this.#live(),
         playing: (/** @type {Mode} */ mode) => this.#playing(mode),
+        step: (/** @type {Step} */ step) => this.#step(step),
         ended: () => this.#ended(),
         lose: (/** @type {string} */ reason, /** @type {ErrorClass} */ cls, atOnce = false) => this.#lose(reason, cls, atOnce),
         leave: (/** @type {'idle'|'parked'} */ phase, beacon = false) => this.#leave(phase, beacon),
@@ -88,6 +98,8 @@ export class RsPlayer extends VideoRTC {
     };
     #presence = new Presence(this.#parts);
     #hearing = new Hearing({...this.#parts, presence: this.#presence});
+    #ways = new Ways({element: this, run: () => this.#run, drop: () => this.#drop(), turn: () => this.#lose(STOOD, 'ended', true)});
+    #telling = new Telling(this, () => this.#run, figures => this.#status.tell('stats', figures));
 
     /** What the player does now. @returns {Phase} */
     get phase() {
@@ -119,6 +131,18 @@ export class RsPlayer extends VideoRTC {
         else if (name === 'media' && value) this.media = value;
     }
 
+    /** @param {string} type @param {(ev: any) => void} listener @param {any} [options] */
+    addEventListener(type, listener, options) {
+        super.addEventListener(type, listener, options);
+        if (type === 'stats') this.#telling.add(listener);
+    }
+
+    /** @param {string} type @param {(ev: any) => void} listener @param {any} [options] */
+    removeEventListener(type, listener, options) {
+        super.removeEventListener(type, listener, options);
+        if (type === 'stats') this.#telling.remove(listener);
+    }
+
     /** Tries again now, or goes on after a pause; never a second attempt beside another. */
     retry() {
         this.#run.link?.now();
@@ -132,6 +156,7 @@ export class RsPlayer extends VideoRTC {
         this.#presence.begin();
         if (this.ws || this.pc) this.play();
         this.onconnect();
+        this.#telling.go();
     }
 
     disconnectedCallback() {
@@ -181,8 +206,12 @@ export class RsPlayer extends VideoRTC {
 
     onopen() {
         if (!this.overHTTP) this.#blocked = 0;
-        this.send(hello(this.#cid));
-        const run = this.#run, modes = super.onopen();
+        this.#step('socket');
+        this.send(hello(this.#cid, this.pinned));
+        const run = this.#run, {mode} = this;
+        this.mode = this.#ways.modes();
+        const modes = super.onopen();
+        this.mode = mode;
         run.open = new Set(modes);
         this.onmessage['rs-player'] = msg => this.#hearing.hear(msg, modes[0]);
         this.#answerWithin(ANSWER_LIMIT);
@@ -209,6 +238,9 @@ export class RsPlayer extends VideoRTC {
      * @param {RTCPeerConnection} pc
      */
     async createOffer(pc) {
+        pc.addEventListener('connectionstatechange', () => {
+            if (this.pc === pc && pc.connectionState === 'connected') this.#step('network');
+        });
         const channel = pc.createDataChannel('ctl');
         channel.addEventListener('open', () => {
             // One that was never open was only refused.
@@ -282,6 +314,7 @@ export class RsPlayer extends VideoRTC {
     /** WebRTC is what is shown. */
     #won() {
         const run = this.#run;
+        run.stop('race');
         run.won = true;
         run.open = new Set(['webrtc']);
         this.#endPictures();
@@ -357,6 +390,26 @@ export class RsPlayer extends VideoRTC {
         this.#status.enter('retrying', explainPath({...report, pairs}), {nextTry: this.#status.nextTry});
     }
 
+    /** WebRTC is let go of: what is shown stays. */
+    #drop() {
+        const {pc} = this, run = this.#run;
+        if (!pc || run.won || run.sounds) return;
+        this.pc = null;
+        this.pcState = WebSocket.CLOSED;
+        pc.close();
+        run.open.delete('webrtc');
+        super.onpclost();
+    }
+
+    /** A step towards the first picture is done. @param {Step} step */
+    #step(step) {
+        const {liveSince, steps} = this.#run;
+        if (liveSince && step !== 'picture' || steps.some(one => one.step === step)) return;
+        const ms = Date.now() - this.connectTS - steps.reduce((sum, one) => sum + one.ms, 0);
+        steps.push({step, ms});
+        this.#status.tell('step', {step, ms});
+    }
+
     /** A mode has begun; its picture comes. @param {Mode} mode */
     #playing(mode) {
         const run = this.#run;
@@ -371,7 +424,10 @@ export class RsPlayer extends VideoRTC {
             run.liveSince ||= Date.now();
             if (mode !== 'mjpeg') PLAYED.add(this.wsURL);
             this.#live();
-            if (first) this.#status.tell('firstframe', {ms: Date.now() - this.connectTS});
+            if (!first) return;
+            this.#step('picture');
+            this.#ways.begun(mode);
+            this.#status.tell('firstframe', {ms: Date.now() - this.connectTS, steps: run.steps});
         };
         if (mode === 'mjpeg') {
             run.onpicture = () => {
@@ -418,10 +474,11 @@ export class RsPlayer extends VideoRTC {
      * @param {boolean} [atOnce] what has ended had worked
      */
     #lose(reason, cls, atOnce = false) {
-        const {liveSince} = this.#run;
+        const {liveSince} = this.#run, isOther = this.#ways.failed();
         if (liveSince && Date.now() - liveSince >= STABLE) this.#retry.reset();
         this.#leave(null);
         if (this.#presence.away) return this.#status.enter('parked', explainEnd('hidden'));
+        if (isOther) [cls, atOnce] = ['ended', true];
         if (stops(cls)) {
             if (this.#bad.length) reason = undecoded(reason);
             this.#status.enter('failed', reason, {kind: cls});

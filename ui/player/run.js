@@ -6,6 +6,7 @@
 /** @typedef {import('./signalling.js').Session} Session */
 /** @typedef {import('./signalling.js').Link} Link */
 /** @typedef {'webrtc'|'mse'|'hls'|'mp4'|'mjpeg'} Mode */
+/** @typedef {'socket'|'answer'|'network'|'picture'} Step towards the first picture; without WebRTC there is no `network` */
 
 export class Run {
     /** What the server answered to `hello`. @type {Session|null} */
@@ -24,6 +25,10 @@ export class Run {
     mode = '';
     /** When the first frame was shown, as of `Date.now()`. */
     liveSince = 0;
+    /** What was done until then, and the milliseconds that each took. @type {{step: Step, ms: number}[]} */
+    steps = [];
+    /** The way that was kept in mind, and is tried alone. @type {import('./ways.js').Way|''} */
+    only = '';
     /** `park` was sent and not yet `resume`. */
     parkSent = false;
     /** `resume` was due while the socket was lost. */
@@ -34,6 +39,8 @@ export class Run {
     released = '';
     /** Forgets the frame that is waited for. */
     unframe = () => {};
+    /** Looks no more whether the picture stands still. */
+    unwatch = () => {};
     /** Called for each picture of Motion JPEG that is shown. */
     onpicture = () => {};
     /** @type {Record<string, any>} */
@@ -41,7 +48,7 @@ export class Run {
 
     /**
      * Starts a timer instead of the one of the same name.
-     * @param {'answer'|'away'|'frame'|'reason'} name
+     * @param {'answer'|'away'|'frame'|'race'|'reason'} name
      * @param {number} ms
      * @param {() => void} callback
      */
@@ -68,6 +75,7 @@ export class Run {
     end() {
         for (const name of Object.keys(this.#timers)) this.stop(name);
         this.unframe();
+        this.unwatch();
         this.link?.close();
         this.link = null;
     }

@@ -3,8 +3,8 @@
  * `session`, can be told to pause, and tells why it ends. A server that does not answer is
  * used like go2rtc's.
  *
- *     player: hello {v, cid}, park, resume
- *     server: session {id, bye, boot, caps}, state {state, reason}, released {reason, detectMs, releaseMs}, talk {id, by, asked, since}
+ *     player: hello {v, cid, pinned}, park, resume
+ *     server: session {id, bye, boot, caps}, state {state, reason}, released {reason, detectMs, releaseMs}, talk {id, by, asked, since}, why {candidates}
  */
 import {Retry} from './retry.js';
 
@@ -13,8 +13,8 @@ import {Retry} from './retry.js';
 /** Version of what is said. */
 const VERSION = 1;
 
-/** The first message of a socket. @param {string} cid @returns {Message} */
-export const hello = cid => ({type: 'hello', value: {v: VERSION, cid}});
+/** The first message of a socket. @param {string} cid @param {string} [pinned] mode that a person has pinned @returns {Message} */
+export const hello = (cid, pinned) => ({type: 'hello', value: {v: VERSION, cid, ...pinned && {pinned}}});
 
 /** Requests whose errors mean only that the server is an older one. */
 const OURS = /^(hello|park|resume|stop|talk)\b/;

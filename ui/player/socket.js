@@ -9,10 +9,20 @@ import {hello, isAboutOurs, Link, Session} from './signalling.js';
 /** @typedef {import('./run.js').Mode} Mode */
 /** @typedef {import('./presence.js').Player} Player */
 /**
+ * The server's verdict on a way, or on a track that could go that way.
+ * @typedef {object} Candidate
+ * @property {string} mode
+ * @property {'video'|'audio'} [kind] of the track; without it the verdict is of the way as a whole
+ * @property {string} [codec] as `api/streams` names it @property {string} [from] the codec that it is made from
+ * @property {'chosen'|'codec_unsupported'|'other_chosen'|'no_track'|'bframes'|'network'|'slower'|'pinned'|'failed'|'off'|string} verdict
+ * @property {string} [text] the server's words
+ */
+/**
  * What it has of the player.
  * @typedef {Player & {
  *     presence: import('./presence.js').Presence,
  *     playing: (mode: Mode) => void,
+ *     step: (step: import('./run.js').Step) => void,
  *     ended: () => void,
  * }} Listener
  */
@@ -45,20 +55,26 @@ export class Hearing {
                 status.tell('released', msg.value ?? {});
                 this.player.ended();
                 break;
+            case 'why':
+                status.tell('why', {candidates: Array.isArray(msg.value?.candidates) ? msg.value.candidates : []});
+                break;
             case 'talk':
                 status.tell('talk', msg.value ?? {});
                 break;
             case 'webrtc/answer':
+                this.player.step('answer');
                 run.stop('answer');
                 if (status.phase === 'dialling') status.enter('connecting');
                 break;
             case 'mse':
+                this.player.step('answer');
                 if (run.won) this.stopRival();
                 else playing(run.open.has('mp4') ? 'mp4' : 'mse');
                 break;
             case 'hls':
             case 'mp4':
             case 'mjpeg':
+                this.player.step('answer');
                 if (!run.won) playing(msg.type);
                 break;
             case 'error':
@@ -88,7 +104,7 @@ export class Hearing {
             onopen: ws => {
                 element.ws = ws;
                 element.wsState = WebSocket.OPEN;
-                element.send(hello(element.cid));
+                element.send(hello(element.cid, element.pinned));
             },
             onmessage: msg => this.hear(msg),
             onrefused: () => presence.doubt(),
