@@ -288,3 +288,40 @@ test('the last picture stands there until the camera has one', {skip}, async () 
     await done();
     own.close();
 });
+
+test('why it plays that way is what the server says, a pin is told to it, and the way to the first picture is told step by step', {skip}, async () => {
+    const own = await fixture();
+    const {page, says, press, done} = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true});
+    await plays(page);
+    // As at a server that gives no verdicts.
+    await says('.why', /over WebRTC\/UDP\..*First picture after/);
+    const answer = (/** @type {object[]} */ ...candidates) => page.evaluate(candidates => /** @type {any} */ (window).__sockets.at(-1).answer('why', {candidates}), candidates);
+    // The socket that carries it stays beside the picture only at a server of ours.
+    await page.evaluateOnNewDocument(() => {
+        /** @type {any} */ (window).__session = {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why']};
+        const seen = /** @type {string[]} */ ([]);
+        /** @type {any} */ (window).__progress = seen;
+        new MutationObserver(() => {
+            const text = document.querySelector('.why + p:not([hidden])')?.textContent ?? '';
+            if (text && seen.at(-1) !== text) seen.push(text);
+        }).observe(document, {subtree: true, childList: true, characterData: true, attributes: true});
+    });
+    await page.reload();
+    await plays(page);
+    await answer({mode: 'webrtc', kind: 'video', codec: 'h264', from: 'hevc', verdict: 'chosen'}, {mode: 'webrtc', kind: 'audio', codec: 'opus', from: 'aac', verdict: 'chosen'}, {mode: 'webrtc', kind: 'video', codec: 'hevc', verdict: 'codec_unsupported'},
+        {mode: 'mse', verdict: 'slower'}, {mode: 'hls', verdict: 'failed', text: '<b>no'});
+    await says('.why', /^H264 \(made from H265\) (640x360 )?over WebRTC(\/UDP)?\. Sound: Opus, made from AAC\. First picture after .*\. H265 not used: this browser has no H265 for WebRTC\. MSE not used: slower\. HLS did not work: <b>no$/);
+    assert.equal(await page.evaluate(() => /** @type {any} */ (window).__sockets[0].hello.pinned), undefined);
+    const progress = await page.evaluate(() => /** @type {any} */ (window).__progress);
+    assert.ok(progress.some((/** @type {string} */ text) => /^server [\d.]+ m?s → camera and codec [\d.]+ m?s → network…$/.test(text)), progress.join('; '));
+    assert.equal(await page.$eval('.why + p', node => node.checkVisibility()), false, 'it is over');
+    await page.keyboard.press('i');
+    await says('details p', /^server [\d.]+ m?s → camera and codec [\d.]+ m?s → network [\d.]+ m?s → first picture [\d.]+ m?s$/);
+    await press('WebRTC', '.modes');
+    await plays(page);
+    assert.equal(await page.evaluate(() => /** @type {any} */ (window).__sockets.at(-1).hello.pinned), 'webrtc');
+    await answer({mode: 'mse', verdict: 'pinned'}, {mode: 'hls', verdict: 'pinned'});
+    await says('.why', /WebRTC is pinned; not asked for: MSE, HLS\.$/);
+    await done();
+    own.close();
+});

@@ -69,6 +69,7 @@ export function pageCamera(stripCells) {
         async send(text) {
             const {type, value} = JSON.parse(text);
             this.sent.push(type);
+            if (type === 'hello') this.hello = value;
             if (type === 'hello' && window.__session) {
                 setTimeout(() => this.answer('session', window.__session));
             } else if (type === 'park' || type === 'resume') {

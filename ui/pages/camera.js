@@ -3,16 +3,17 @@
  */
 import '../player/rs-player.js';
 import {button, fill, h, say} from '../lib/dom.js';
-import {duration, language, number, rate, t} from '../lib/i18n.js';
+import {duration, number, rate, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
 import {address, Feed} from '../lib/server.js';
-import {abilities, Stats} from '../lib/stats.js';
+import {abilities} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, Streams, wayName} from '../lib/streams.js';
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, listed, notice, shell, toast, watch} from '../shell/shell.js';
 import {choices, controlsOf, qualityOf, talking} from './controls.js';
 import {panel} from './panel.js';
 import {sheet} from './sheet.js';
+import {why} from './why.js';
 
 /**
  * @typedef {object} View
@@ -20,7 +21,8 @@ import {sheet} from './sheet.js';
  * @property {string} mode that somebody has chosen, or `auto`
  * @property {string} played the mode that plays; empty: none
  * @property {number} firstMs milliseconds to the first picture; 0: there is none yet
- * @property {[string, number][]} steps to the first picture, and their milliseconds
+ * @property {{step: string, ms: number}[]} steps to the first picture, and their milliseconds
+ * @property {import('./why.js').Candidate[]|null} candidates the server's verdict on each way; `null`: it has given none
  * @property {Record<string, string>} refused why a mode did not work, in the server's words
  * @property {import('../lib/stats.js').Figures} figures
  */
@@ -37,15 +39,14 @@ const {main, tools} = shell({page: 'live', title: t('camera.title'), of: name ||
 const feed = new Feed('streams,sessions');
 watch(feed);
 const streams = new Streams(feed, {look: 2000});
-const able = abilities(), stats = new Stats();
+const able = abilities();
 const asked = params.get('mode'), kept = asked && Object.hasOwn(MODES, asked) ? asked : recall(`mode.${name}`, 'auto');
 /** @type {View} */
-const view = {player: null, mode: Object.hasOwn(MODES, kept) ? kept : 'auto', played: '', firstMs: 0, steps: [], refused: {}, figures: {}};
-let begun = 0;
+const view = {player: null, mode: Object.hasOwn(MODES, kept) ? kept : 'auto', played: '', firstMs: 0, steps: [], candidates: null, refused: {}, figures: {}};
 /** The first stream waits for the list of all. */
 let waits = false;
 
-const stage = h('div', {class: 'stage'}), states = [chip(), chip()], reasons = h('p', {class: 'why'}), pinned = h('p', {class: 'muted small'}), way = h('span');
+const stage = h('div', {class: 'stage'}), states = [chip(), chip()], reasons = h('p', {class: 'why'}), progress = h('p', {class: 'muted small', hidden: true}), pinned = h('p', {class: 'muted small'}), way = h('span');
 const figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'muted small'});
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
@@ -56,23 +57,30 @@ function start() {
     stop();
     const player = document.createElement('rs-player');
     view.player = player;
-    Object.assign(player, {mode: MODES[view.mode], pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
+    Object.assign(player, {mode: MODES[view.mode], pinned: view.mode === 'auto' ? '' : view.mode, pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
     player.addEventListener('mode', (/** @type {any} */ ev) => {
         view.played = ev.detail.mode;
         explain();
     });
     player.addEventListener('firstframe', (/** @type {any} */ ev) => {
         view.firstMs = ev.detail.ms;
-        view.steps.push(['picture', view.firstMs]);
         explain();
+    });
+    player.addEventListener('step', (/** @type {any} */ ev) => {
+        view.steps.push(ev.detail);
+        explain();
+    });
+    player.addEventListener('why', (/** @type {any} */ ev) => {
+        view.candidates = ev.detail.candidates;
+        explain();
+    });
+    player.addEventListener('stats', (/** @type {any} */ ev) => {
+        if (player === view.player) measured(ev.detail);
     });
     player.addEventListener('state', (/** @type {any} */ ev) => {
         const {state: phase, reason} = ev.detail;
         if (phase === 'dialling') {
-            begun = performance.now();
-            view.steps = [];
-        } else if (phase === 'connecting') {
-            view.steps.push(['answer', performance.now() - begun]);
+            Object.assign(view, {steps: [], candidates: null});
         } else if ((phase === 'retrying' || phase === 'failed') && view.mode !== 'auto') {
             view.refused[view.mode] = translate(reason);
         }
@@ -100,8 +108,7 @@ feed.addEventListener('state', still);
 function stop() {
     view.player?.remove();
     // What was measured is over.
-    Object.assign(view, {player: null, played: '', firstMs: 0, figures: {}});
-    stats.reset();
+    Object.assign(view, {player: null, played: '', firstMs: 0, steps: [], candidates: null, figures: {}});
     fill(figures);
     say(stepLine, '');
     stage.replaceChildren(h('div', {class: 'rest'}, h('p', null, t('camera.stopped')), button(t('tile.start'), start, {icon: 'play', class: 'primary'})));
@@ -133,54 +140,29 @@ function explain() {
     // The browser's own controls have nothing to do before there is a picture, or with one that is no video.
     if (video) video.controls = player.phase === 'live' && played !== '' && played !== 'mjpeg';
     const carrier = played && wayName(played) + (path && played === 'webrtc' ? `/${path}` : player?.overHTTP ? '/HTTP' : '');
-    say(reasons, why(carrier));
+    const tracks = (streams.all.get(quality.source)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
+    say(reasons, why({...view, phase: player?.phase ?? '', way: carrier, able, tracks}));
+    const done = view.steps.map(({step, ms}) => `${t(`step.${step}`)} ${duration(ms)}`), next = ['socket', 'answer', 'network', 'picture'].find(one => !view.steps.some(({step}) => step === one) && (one !== 'network' || player?.pc));
+    say(stepLine, done.join(' → '));
+    progress.hidden = player?.phase !== 'dialling' && player?.phase !== 'connecting' || !next;
+    say(progress, [...done, next && `${t(`step.${next}`)}…`].join(' → '));
     say(way, mode === 'auto' ? [t('camera.auto'), carrier].filter(Boolean).join(' · ') : carrier || wayName(mode));
     const unknown = mode === 'auto' && asked && !Object.hasOwn(MODES, asked);
     say(pinned, unknown ? t('camera.noMode', {mode: asked}) : mode === 'auto' ? t('camera.autoAbout') : t('camera.pinned', {way: wayName(mode)}));
 }
 
-/** What is played and why not otherwise: from what the server, the player and the browser have said. @param {string} way */
-function why(way) {
-    const {figures, mode, played, player} = view, parts = [];
-    const tracks = (streams.all.get(quality.source)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
-    const of = (/** @type {string} */ kind) => [...new Set(tracks.filter(c => c.codec_type === kind).map(c => codecName(c.codec_name)))];
-    const video = of('video'), audio = of('audio');
-    if (played) {
-        const carried = [played === 'mjpeg' ? '' : figures.codec ?? video[0], figures.size].filter(Boolean).join(' ');
-        parts.push(t('why.played', {what: carried || t('why.picture'), way}));
-        const sound = codecName(figures.audio);
-        if (sound && audio.length) parts.push(audio.includes(sound) ? t('why.audio', {codec: sound}) : t('why.audioMade', {codec: sound, from: audio.join(', ')}));
-        if (view.firstMs) parts.push(t('why.first', {ms: duration(view.firstMs)}));
-    } else {
-        parts.push(t(!player ? 'camera.stopped' : player.phase === 'failed' || player.phase === 'retrying' ? 'why.nothing' : 'why.waiting'));
-    }
-    if (mode !== 'auto') parts.push(t('why.pinned', {way: wayName(mode)}));
-    if (!able.webrtc) parts.push(t('why.noWebrtc'));
-    if (video.includes('H265')) {
-        if (!able.h265.webrtc) parts.push(t('why.noH265rtc'));
-        if (!able.h265.mse) parts.push(t('why.noH265mse'));
-    }
-    for (const [one, text] of Object.entries(view.refused)) if (one !== played) parts.push(t('why.refused', {way: wayName(one), text: text.split('\n')[0]}));
-    // Chinese full stops have their own space.
-    return parts.join(language === 'zh' ? '' : ' ');
-}
-
-setInterval(async () => {
-    const {player} = view;
-    if (document.hidden || !player) return;
-    const now = await stats.read(player);
-    if (player !== view.player) return;
+/** @param {import('../lib/stats.js').Figures} now */
+function measured(now) {
     view.figures = now;
     if (statsBox.open) {
         const rows = [
             ['camera.fps', now.fps === undefined ? '–' : `${number(now.fps)} fps · ${t('camera.dropped', {n: now.dropped ?? 0})}`], ['camera.size', now.size ?? '–'], ['camera.codec', [now.codec, codecName(now.audio)].filter(Boolean).join(' + ') || '–'],
-            ['streams.rate', rate(now.bits)], ['sessions.rtt', duration(now.rtt)], ['sessions.loss', now.loss === undefined ? '–' : `${number(now.loss * 100)} %`], ['camera.buffer', duration(now.buffer)], ['camera.delay', duration(now.delay)],
+            ['streams.rate', rate(now.bits)], ['sessions.rtt', duration(now.rtt)], ['sessions.loss', now.loss === undefined ? '–' : `${number(now.loss * 100)} %`], ['camera.buffer', duration(now.buffer)], ['camera.delay', duration(now.delay)], ['camera.key', duration(now.key)],
         ];
         fill(figures, rows.filter(([, value]) => value !== '–').map(([key, value]) => [h('dt', null, t(key)), h('dd', null, value)]));
-        say(stepLine, view.steps.map(([step, ms]) => `${t(`step.${step}`)} ${duration(ms)}`).join(' → '));
     }
     explain();
-}, 1000);
+}
 
 /** Everything as text, for a report; no address has a password in it. */
 function report() {
@@ -203,7 +185,7 @@ function build() {
     bind('i', t('camera.stats'), () => statsBox.open = !statsBox.open);
     for (const [i, one] of Object.keys(MODES).entries()) bind(String(i), t('camera.mode'), () => pin(one));
     main.append(h('div', {class: 'camera'},
-        h('div', {class: 'stack'}, h('div', null, stage, controls.node), h('section', {class: 'card'}, h('h2', null, t('camera.why')), reasons), statsBox),
+        h('div', {class: 'stack'}, h('div', null, stage, controls.node), h('section', {class: 'card'}, h('h2', null, t('camera.why')), reasons, progress), statsBox),
         sheet([h('span', {class: 'muted'}, t('camera.mode')), way, states[1].node], [
             h('section', {class: 'card'}, modes, pinned, quality.node, controls.volume), h('section', {class: 'card'}, known.facts, talk.field, known.links), known.info], stage)));
 }

@@ -1,0 +1,47 @@
+/** The sentences about how a camera is played, from the server's verdicts and without them. */
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import './no-page.mjs';
+
+const {why} = await import('../../ui/pages/why.js');
+
+const able = {webrtc: true, h265: {webrtc: false, mse: true}}, video = {mode: 'webrtc', kind: 'video', codec: 'h264', verdict: 'chosen'}, audio = {mode: 'webrtc', kind: 'audio', codec: 'opus', verdict: 'chosen'};
+/** @param {object} known */
+const said = known => why(/** @type {any} */ ({phase: 'live', mode: 'auto', played: 'webrtc', way: 'WebRTC/UDP', firstMs: 0, candidates: [], figures: {size: '1920x1080'}, refused: {}, able, tracks: [], ...known}));
+
+test('what plays, and from which tracks', () => {
+    assert.equal(said({candidates: [video, audio], firstMs: 120}), 'H264 1920x1080 over WebRTC/UDP. Sound: Opus. First picture after 120 ms.');
+    assert.equal(said({candidates: [{...video, from: 'hevc'}, {...audio, from: 'aac'}]}), 'H264 (made from H265) 1920x1080 over WebRTC/UDP. Sound: Opus, made from AAC.');
+    // Another way that runs too is not what plays.
+    assert.equal(said({played: 'mse', way: 'MSE', candidates: [video, audio, {mode: 'mse', kind: 'video', codec: 'hevc', verdict: 'chosen'}]}), 'H265 1920x1080 over MSE.');
+    assert.equal(said({played: 'mjpeg', way: 'MJPEG', candidates: [audio, {mode: 'mjpeg', kind: 'video', codec: 'mjpeg', verdict: 'chosen'}]}), 'MJPEG 1920x1080 over MJPEG. Sound: Opus.');
+    assert.equal(said({candidates: [video, {...video, verdict: 'bframes'}]}), 'H264 1920x1080 over WebRTC/UDP. The camera reorders its pictures (B-frames): over WebRTC they may stutter, over MSE they do not.');
+});
+
+test('each verdict has its sentence, one for all of the same', () => {
+    const tell = (/** @type {object[]} */ ...verdicts) => said({candidates: [video, ...verdicts]}).replace('H264 1920x1080 over WebRTC/UDP. ', '');
+    for (const [verdicts, text] of /** @type {[object[], string][]} */ ([
+        [[{mode: 'webrtc', kind: 'video', codec: 'hevc', verdict: 'codec_unsupported'}], 'H265 not used: this browser has no H265 for WebRTC.'],
+        [[{mode: 'webrtc', kind: 'video', codec: 'hevc', verdict: 'codec_unsupported'}, {mode: 'mse', kind: 'video', codec: 'hevc', verdict: 'codec_unsupported'}], 'H265 not used: this browser has no H265 for WebRTC, MSE.'],
+        [[{mode: 'webrtc', kind: 'audio', codec: 'pcm_alaw', verdict: 'other_chosen'}], 'PCMA not used: another track was chosen.'],
+        [[{mode: 'webrtc', kind: 'audio', verdict: 'no_track'}, {mode: 'mse', kind: 'audio', verdict: 'no_track'}], 'The camera sends no sound.'],
+        [[{mode: 'mse', verdict: 'slower'}, {mode: 'hls', verdict: 'slower'}], 'MSE, HLS not used: slower.'],
+        [[{mode: 'mse', verdict: 'network'}], 'MSE: no network path to the server.'],
+        [[{mode: 'hls', verdict: 'off'}], 'HLS: off in the configuration.'],
+        [[{mode: 'mse', verdict: 'failed', text: 'no place\nmore'}], 'MSE did not work: no place'],
+        [[{mode: 'mse', verdict: 'of a newer server'}], 'H264 1920x1080 over WebRTC/UDP.'],
+    ])) assert.equal(tell(...verdicts), text);
+    assert.equal(said({mode: 'webrtc', candidates: [video, {mode: 'mse', verdict: 'pinned'}, {mode: 'hls', verdict: 'pinned'}]}), 'H264 1920x1080 over WebRTC/UDP. WebRTC is pinned; not asked for: MSE, HLS.');
+    assert.equal(said({played: 'mse', way: 'MSE', candidates: [{mode: 'mse', kind: 'video', codec: 'h264', verdict: 'chosen'}, {mode: 'webrtc', verdict: 'network'}]}), 'H264 1920x1080 over MSE. WebRTC: no network path to the server.');
+});
+
+test('while it waits, and where it does not play', () => {
+    assert.equal(said({phase: 'connecting', played: '', candidates: [{mode: 'mse', verdict: 'slower'}]}), 'Waiting for the first picture.');
+    assert.equal(said({phase: 'failed', played: '', candidates: [{mode: 'webrtc', kind: 'video', codec: 'hevc', verdict: 'codec_unsupported'}]}), 'Nothing plays; the reason is on the picture. H265 not used: this browser has no H265 for WebRTC.');
+    assert.equal(said({phase: '', played: ''}), 'Stopped. The camera is let go.');
+});
+
+test('a server that gives no verdicts: from what is known here', () => {
+    const known = {candidates: null, figures: {codec: 'H264', audio: 'opus', size: '640x360'}, tracks: [{codec_type: 'video', codec_name: 'hevc'}, {codec_type: 'audio', codec_name: 'aac'}], refused: {mse: 'not now'}};
+    assert.equal(said(known), 'H264 640x360 over WebRTC/UDP. Sound: Opus, made from AAC. This browser has no H265 for WebRTC. MSE did not work: not now');
+});
