@@ -7,6 +7,8 @@ import {gathered, leave} from './whep.js';
 
 /** Milliseconds that a path may need to connect; that the server has to answer, of a camera that runs and of one that sleeps; and to send. */
 const CONNECT = 3000, ANSWER = 10_000, WAKE = 30_000, SEND = 10_000;
+/** How often a busy server is asked, and how often a way is measured. */
+const TRIES = 5, ECHOES = 5;
 
 /**
  * @typedef {object} Candidate
@@ -67,6 +69,79 @@ export const tryPath = (name, index) => exchange(`api/webrtc?src=${encodeURIComp
     const ms = await ended ? performance.now() - from : null;
     return {all, one, ms, rtt: ms === null ? undefined : await roundTrip(pc)};
 });
+
+/**
+ * Tries one of the server's addresses, the `index`-th, without any camera: by a data channel over which the server gives back what it gets.
+ * @param {number} index @param {AbortSignal} signal ends it
+ * @returns {Promise<{count: number, one: Candidate|undefined, ms: number|null, rtt: number|undefined}>} `count`: how many addresses there are; `ms` as of `tryPath`
+ */
+export async function tryChannel(index, signal) {
+    if (!('RTCPeerConnection' in window)) throw new Error(t('why.noWebrtc'));
+    const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []}), channel = pc.createDataChannel('doctor'), end = () => pc.close();
+    signal.addEventListener('abort', end);
+    try {
+        const opened = new Promise(resolve => {
+            channel.onopen = resolve;
+        });
+        await pc.setLocalDescription();
+        await gathered(pc);
+        const response = await ask(`api/rs/doctor/path?candidate=${index}`, pc.localDescription?.sdp ?? '', signal);
+        const sdp = await response.text(), [one] = candidates(sdp), count = Number(response.headers.get('X-Candidates'));
+        if (!one) return {count, one, ms: null, rtt: undefined};
+        const from = performance.now();
+        await pc.setRemoteDescription({type: 'answer', sdp: only(sdp, one)});
+        const ms = await within(opened, CONNECT) ? performance.now() - from : null;
+        return {count, one, ms, rtt: ms === null ? undefined : await echo(channel)};
+    } finally {
+        signal.removeEventListener('abort', end);
+        pc.close();
+    }
+}
+
+/** Asks again while the server is busy with others. @param {string} url @param {string} sdp @param {AbortSignal} signal */
+async function ask(url, sdp, signal) {
+    for (let tries = 1; ; tries++) {
+        const response = await call('POST', url, {body: new Blob([sdp], {type: 'application/sdp'}), limit: ANSWER, signal, accept: tries < TRIES ? [503] : []});
+        if (response.status !== 503) return response;
+        await new Promise(resolve => setTimeout(resolve, Math.min(Number(response.headers.get('Retry-After')) || 1, 5) * 1000));
+    }
+}
+
+/** Whether something happens in time. @param {Promise<any>} what @param {number} limit milliseconds */
+const within = (what, limit) => Promise.race([what.then(() => true), new Promise(resolve => setTimeout(resolve, limit, false))]);
+
+/** The shortest way there and back of a few, in milliseconds. @param {RTCDataChannel} channel @returns {Promise<number|undefined>} */
+async function echo(channel) {
+    let best;
+    for (let i = 0; i < ECHOES; i++) {
+        const from = performance.now(), back = new Promise(resolve => {
+            channel.onmessage = resolve;
+        });
+        channel.send(`echo ${i}`);
+        if (!await within(back, CONNECT)) return best;
+        best = Math.min(best ?? Infinity, performance.now() - from);
+    }
+    return best;
+}
+
+/**
+ * What came of all addresses: whether pictures will get through, and if not, why.
+ * @param {{one: Candidate|undefined, ms: number|null}[]} tried
+ * @param {string} host under which this page has reached the server
+ * @param {boolean} contained the server says that it runs in a container
+ * @returns {{state: 'ok'|'warn'|'fail', why: ''|'none'|'udpBlocked'|'udpOff'|'firewall'|'container'|'elsewhere', port: number, addresses: string, fix: string}} `fix`: a candidate for the configuration
+ */
+export function verdict(tried, host, contained) {
+    const all = tried.flatMap(({one, ms}) => one ? [{...one, works: ms !== null}] : []), udp = all.filter(c => c.protocol === 'udp');
+    const port = (udp[0] ?? all[0])?.port ?? 0, addresses = [...new Set(all.map(c => c.address))].join(', ');
+    const say = (/** @type {any} */ state, /** @type {any} */ why, fix = '') => ({state, why, port, addresses, fix});
+    if (udp.some(c => c.works)) return say('ok', '');
+    if (all.some(c => c.works)) return say('warn', udp.length ? 'udpBlocked' : 'udpOff');
+    if (!all.length) return say('fail', 'none');
+    // It offers the address that leads here, and yet nothing answers there.
+    if (all.some(c => c.address === host.replace(/^\[|\]$/g, ''))) return say('fail', 'firewall');
+    return say('fail', contained ? 'container' : 'elsewhere', `${host}:${port}`);
+}
 
 /** Whether what a WHEP address offers arrives here. @param {string} url @returns {Promise<boolean>} */
 export const arrives = url => exchange(url, WAKE, async (pc, sdp) => {
