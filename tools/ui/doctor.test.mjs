@@ -1,11 +1,13 @@
 /**
  * The connectivity doctor with the release binary: what works is told with its figures, an address that leads nowhere with the reason, and
- * a server whose addresses all lead nowhere with a change of the configuration that would help.
+ * a server whose addresses all lead nowhere with a change of the configuration that would help. No camera starts before somebody asks for it.
  */
 import assert from 'node:assert/strict';
 import {readFileSync, writeFileSync} from 'node:fs';
+import {connect, createServer} from 'node:net';
 import {after as atEnd, before as atFirst, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
+import {plainServer} from './plain-server.mjs';
 import {BINARY, rs2rtc} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
@@ -20,6 +22,9 @@ atFirst(async () => {
     if (!skip) chromium = await launch({mdns: 'hide'});
 });
 atEnd(() => chromium?.close());
+
+/** Waits until all is checked but the socket that stays quiet for a minute. @param {import('puppeteer-core').Page} page */
+const settled = page => page.waitForFunction(() => document.querySelectorAll('.checks .state').length >= 10 && !document.querySelector('.checks li:not([data-check=quiet]) > .state[data-state=run]'), {timeout: 60_000});
 
 /** @typedef {{title: string, state: string, text: string, why: string}} Row */
 
@@ -38,7 +43,8 @@ async function examine(server, stream, {prepare, look} = {}) {
     await page.evaluateOnNewDocument(() => document.addEventListener('securitypolicyviolation', ev => console.error(`policy: ${ev.violatedDirective} ${ev.blockedURI}`)));
     await prepare?.(page);
     await page.goto(`${server.url}doctor.html?lang=en`);
-    await page.waitForFunction(() => document.querySelectorAll('.checks .state').length >= 7 && !document.querySelector('.checks .state[data-state=run]') && document.querySelector('section option'), {timeout: 60_000});
+    await settled(page);
+    await page.waitForSelector('section option');
     await page.select('section select', stream);
     await page.click('section button');
     await page.waitForFunction(() => document.querySelectorAll('section .checks li').length > 1 && !document.querySelector('section .checks .state[data-state=run]')
@@ -150,6 +156,117 @@ test('what is in flow style is left to its owner, and developers find what they 
         }
     } finally {
         await page.close();
+        await server.stop();
+    }
+});
+
+/** Opens the page and waits until all is checked. @param {string} url @param {(page: import('puppeteer-core').Page) => Promise<unknown>} [prepare] */
+async function visit(url, prepare) {
+    const page = await chromium.browser.newPage(), said = /** @type {string[]} */ ([]);
+    page.on('console', msg => ['error', 'warn'].includes(msg.type()) && said.push(`${msg.text()} ${msg.location()?.url ?? ''}`));
+    page.on('pageerror', err => said.push(String(err)));
+    await prepare?.(page);
+    await page.goto(`${url}doctor.html?lang=en`);
+    await settled(page);
+    return {page, said, rows: async () => /** @type {Record<string, string[]>} */ (Object.fromEntries(await page.$$eval('.checks > li', nodes => nodes.map(node => [node.querySelector('.state')?.textContent ?? '',
+        [node.querySelector('.state')?.getAttribute('data-state') ?? '', node.children[1]?.textContent ?? '', [...node.querySelectorAll('.why')].map(n => n.textContent).join(' ')]]))))};
+}
+
+test('each address for the media is tried without a camera, and the server tells of its machine', {skip}, async () => {
+    const server = await rs2rtc(STREAMS, {webrtc: `candidates: ["${DEAD}"]`});
+    try {
+        const {page, said, rows} = await visit(server.url), all = await rows();
+        assert.deepEqual(all.WebRTC, ['ok', 'UDP gets through', '']);
+        const tried = Object.entries(all).filter(([title]) => /^Address \d+ of the server$/.test(title)).map(([, row]) => row);
+        const here = tried.filter(row => row[1].includes(`127.0.0.1:${server.media}`));
+        assert.deepEqual(here.map(row => [row[0], row[1].split(' ')[0], / · RTT [\d.]+ ms$/.test(row[1])]).sort(), [['ok', 'TCP', true], ['ok', 'UDP', true]], JSON.stringify(tried));
+        const dead = tried.filter(row => row[1].includes(DEAD));
+        assert.ok(dead.length >= 1 && dead.every(row => row[0] === 'warn' && /^Not needed/.test(row[2])), JSON.stringify(tried));
+        assert.equal(tried.length, here.length + dead.length);
+        for (const title of ['Clock', 'Program', 'Ports', 'Network', 'Disk', 'Open files', 'Proxy', 'Base path']) assert.match(all[title]?.[0] ?? '', /^(ok|warn)$/, `${title}: ${all[title]}`);
+        assert.ok(all.Ports[1].includes(`rtsp TCP 127.0.0.1:${server.rtsp}`) && all.Ports[1].includes('webrtc UDP'), all.Ports[1]);
+        const streams = /** @type {Record<string, any>} */ (await (await fetch(`${server.url}api/streams`)).json());
+        assert.deepEqual(Object.values(streams).flatMap(one => one.producers.filter((/** @type {any} */ p) => p.id)), [], 'no camera has started');
+        // A camera that runs, then one that is not there.
+        const ends = (/** @type {string} */ words) => page.waitForFunction(words => document.querySelector('section .checks li[data-step=release] .state:not([data-state=run])') && document.querySelector('section .checks')?.textContent?.includes(words), {timeout: 60_000}, words);
+        const probe = async (/** @type {string} */ stream) => {
+            await page.select('section select', stream);
+            await (await page.waitForSelector('section ::-p-text(Check camera)'))?.click();
+        };
+        const viewer = new AbortController();
+        await fetch(`${server.url}api/stream.mp4?src=cam`, {signal: viewer.signal});
+        await probe('cam');
+        await ends('others watch');
+        assert.match((await rows())['Reach and log in'].join(), /^ok,runs already/);
+        assert.match((await rows()).Stream.join(), /^ok,.* pictures · 0 jumps of its clock/);
+        viewer.abort();
+        await page.waitForFunction(() => !(/** @type {HTMLButtonElement} */ (document.querySelector('section button:last-of-type')).disabled));
+        await probe('gone');
+        await ends('refused');
+        assert.equal((await rows())['Reach and log in'][0], 'fail');
+        await page.close();
+        assert.deepEqual(said, []);
+    } finally {
+        await server.stop();
+    }
+});
+
+/** In the page: a clock that is forty times as fast, for what takes a minute. */
+function hurry() {
+    const now = performance.now.bind(performance), every = setInterval;
+    performance.now = () => now() * 40;
+    window.setInterval = /** @type {any} */ ((/** @type {TimerHandler} */ run, ms = 0, ...args) => every(run, ms / 40, ...args));
+}
+
+test('a socket on which nothing is said for a minute: it stays, or something between cuts it', {skip}, async () => {
+    const server = await rs2rtc(STREAMS);
+    /** Milliseconds after which the proxy cuts a socket. */
+    let patience = 0;
+    const proxy = createServer(near => {
+        const far = connect(server.port, '127.0.0.1');
+        near.once('data', head => /upgrade: websocket/i.test(String(head)) && patience && setTimeout(() => near.destroy(), patience));
+        near.pipe(far).pipe(near);
+        for (const [one, other] of [[near, far], [far, near]]) one.on('close', () => other.destroy()).on('error', () => other.destroy());
+    });
+    await new Promise(resolve => proxy.listen(0, '127.0.0.1', () => resolve(undefined)));
+    const url = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (proxy.address()).port}/`, quiet = (/** @type {Record<string, string[]>} */ all) => all['Quiet WebSocket'];
+    const ended = (/** @type {import('puppeteer-core').Page} */ page) => page.waitForSelector('[data-check=quiet] > .state:not([data-state=run])', {timeout: 60_000});
+    try {
+        const {page, rows, said} = await visit(url, page => page.evaluateOnNewDocument(hurry));
+        await ended(page);
+        assert.deepEqual(quiet(await rows()), ['ok', 'Still open after 60 s', '']);
+        await page.close();
+        assert.deepEqual(said, []);
+        // The others do not wait for it.
+        patience = 5000;
+        const other = await visit(url);
+        assert.match(quiet(await other.rows()).join(), /^run,(running…|quiet for \d s…)/);
+        await ended(other.page);
+        assert.match(quiet(await other.rows()).join(), /^fail,Cut after [45] s,.*proxy_read_timeout/);
+        // Whoever leaves takes it along.
+        patience = 0;
+        await other.page.click('.tools button');
+        await other.page.waitForFunction(() => /quiet for/.test(document.querySelector('[data-check=quiet]')?.textContent ?? ''), {timeout: 60_000});
+        await other.page.goto('about:blank');
+        await other.page.close();
+    } finally {
+        proxy.close();
+        await server.stop();
+    }
+});
+
+test('a go2rtc is not asked for what it does not have', {skip}, async () => {
+    const server = await rs2rtc(STREAMS), plain = await plainServer(server.port);
+    try {
+        const {page, said, rows} = await visit(plain.url), all = await rows();
+        for (const title of ['Event feed', 'Load of the server', 'Quiet WebSocket', 'WebRTC', 'Machine of the server', 'Check camera']) assert.equal(all[title]?.[0], 'skip', `${title}: ${all[title]}`);
+        for (const title of ['Server', 'WebSocket', 'Codecs of this browser']) assert.equal(all[title][0], 'ok', title);
+        // What a page asks for on any server, to find out that there is none.
+        assert.deepEqual(plain.missed.filter(path => path !== '/api/rs/events'), []);
+        assert.deepEqual(said.filter(line => !/api\/rs\/events/.test(line)), []);
+        await page.close();
+    } finally {
+        plain.close();
         await server.stop();
     }
 });

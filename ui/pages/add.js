@@ -141,7 +141,7 @@ async function test() {
         // One after the other: some cameras have a single place.
         for (let i = 0; good && i < asked.length; i++) {
             if (asked.length > 1) checks.append(h('li', null, h('strong', {class: 'why'}, t(i ? 'add.lesser' : 'add.better'))));
-            good = await probe(asked[i], mine.signal, checks, (line, well) => {
+            good = await probe({src: asked[i]}, mine.signal, checks, (line, well) => {
                 if (!i && line.step === 'tracks') fill(advice, ...adviceOf(line));
                 const silent = line.step === 'tracks' && line.state === 'ok' && !line.tracks.some((/** @type {any} */ c) => c.codec_type === 'video');
                 if (i === asked.length - 1 && (line.step === 'picture' && line.state !== 'run' && well || silent)) offer(true);

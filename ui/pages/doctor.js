@@ -1,16 +1,21 @@
 /**
- * What works between this browser and this server, and why not: page, socket, events, codecs, the server's ports, and on request the
- * media path and one camera. Nobody else is asked.
+ * What works between this browser and this server, and why not: page, socket, events, codecs, the way of the media, and the server's machine;
+ * on request one camera, as the server sees it and as it plays here. Nobody else is asked, and nothing but a click starts a camera.
  */
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, number, orderOf, rate, t} from '../lib/i18n.js';
 import {throughput, tryPath} from '../lib/paths.js';
-import {address, call, explain, Feed, getJson} from '../lib/server.js';
+import {explain, Feed, getJson} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {bind, copied, shell, watch} from '../shell/shell.js';
+import {check, nameOf} from './check.js';
+import {events, MOST_PATHS, quietSocket, socket, ways} from './doctor-net.js';
+import {askFacts, engine, figures, machine, server} from './doctor-server.js';
 
-/** Addresses of the server that are tried, and bits per second that are few for a camera. */
-const MOST_PATHS = 8, SLOW = 8e6;
+/** @typedef {import('./check.js').Tell} Tell */
+
+/** Bits per second that are few for a camera. */
+const SLOW = 8e6;
 
 const {main, tools} = shell({page: 'doctor', title: t('nav.doctor')});
 watch(new Feed('streams'));
@@ -18,122 +23,73 @@ tools.append(button(t('doctor.again'), run, {icon: 'again', key: 'R'}), button(t
 bind('r', t('doctor.again'), () => run());
 bind('c', t('doctor.copy'), () => copied(report()));
 
-const list = h('ul', {class: 'checks', 'aria-live': 'polite'}), path = h('ul', {class: 'checks', 'aria-live': 'polite'}), stage = h('div', {class: 'offscreen', 'aria-hidden': 'true'});
-const choice = h('select', {'aria-label': t('sessions.stream')}), go = button(t('doctor.media'), media, {icon: 'play'});
-main.append(h('div', {class: 'stack'}, list, h('section', {class: 'card'}, h('h2', null, t('doctor.path')), h('p', {class: 'muted small'}, t('doctor.pathAbout')), h('div', {class: 'row'}, choice, go), path, stage),
+const [list, net, host, path, camera] = Array.from({length: 5}, () => h('ul', {class: 'checks', 'aria-live': 'polite'})), stage = h('div', {class: 'offscreen', 'aria-hidden': 'true'});
+const choice = h('select', {'aria-label': t('sessions.stream')}), go = button(t('doctor.media'), media, {icon: 'play'}), probing = button(t('doctor.probe'), examine, {icon: 'camera'});
+main.append(h('div', {class: 'stack'}, list, h('h2', null, t('doctor.ways')), net, h('h2', null, t('doctor.machine')), host,
+    h('section', {class: 'card'}, h('h2', null, t('doctor.path')), h('p', {class: 'muted small'}, t('doctor.pathAbout')), h('div', {class: 'row'}, choice, go, probing), camera, path, stage),
     h('p', {class: 'row small'}, h('a', {href: 'api/openapi.yaml'}, t('doctor.api')), h('a', {href: 'vendor/LICENSES.txt'}, t('doctor.licences')))));
-
-/**
- * One line: pending at first, then what came of it.
- * @param {Element} parent @param {string} title
- * @returns {(state: 'ok'|'warn'|'fail'|'skip'|'run', text: string, why?: string, candidate?: string) => void}
- */
-function check(parent, title) {
-    const row = h('li'), state = h('span', {class: 'state', data: {state: 'run'}}, title);
-    fill(row, state, h('span', null, t('test.run')));
-    parent.append(row);
-    return (now, text, why, candidate) => {
-        state.dataset.state = now;
-        fill(row, state, h('span', null, text), why && h('span', {class: 'why'}, why), candidate && h('span', {class: 'row why'}, h('code', null, `webrtc:\n  candidates: ["${candidate}"]`), h('a', {class: 'button', href: address('config.html', {candidate})}, t('doctor.show'))));
-    };
-}
+/** Ends what runs. */
+let running = new AbortController();
+window.addEventListener('pagehide', () => running.abort());
+window.addEventListener('pageshow', ev => ev.persisted && run());
 
 const report = () => [...main.querySelectorAll('.checks > li')].map(row => `${row.querySelector('.state')?.getAttribute('data-state')}: ${[...row.children].map(c => c.textContent).join(' | ')}`).concat(navigator.userAgent, '').join('\n');
 
 async function run() {
-    fill(list);
-    fill(path);
-    const able = abilities();
+    running.abort();
+    running = new AbortController();
+    const {signal} = running;
+    for (const one of [list, net, host, camera, path]) fill(one);
     const secure = check(list, t('doctor.page'));
     secure(window.isSecureContext ? 'ok' : 'warn', location.origin, window.isSecureContext ? '' : t('doctor.insecure'));
-    const codecs = check(list, t('doctor.codecs')), names = /** @type {const} */ (['h264', 'h265', 'av1']);
-    codecs(able.h264.webrtc || able.h264.mse ? 'ok' : 'fail', names.map(one => `${one.toUpperCase()}: ${[able[one].webrtc && 'WebRTC', able[one].mse && 'MSE'].filter(Boolean).join(' + ') || t('doctor.no')}`).join(' · '),
-        able.webrtc ? '' : t('why.noWebrtc'));
-    await Promise.all([server(check(list, t('doctor.server'))), socket(check(list, 'WebSocket')), events(check(list, t('doctor.events'))), engine(check(list, 'FFmpeg')), figures(check(list, t('doctor.figures')))]);
+    const able = abilities();
+    check(list, t('doctor.codecs'))(able.h264.webrtc || able.h264.mse ? 'ok' : 'fail', codecs(able), able.webrtc ? '' : t('why.noWebrtc'));
+    const about = server(check(list, t('doctor.server'))), own = (/** @type {Tell} */ tell, /** @type {() => any} */ then) => about.then(info => info && !info.rs2rtc ? tell('skip', t('doctor.plain')) : then());
+    const facts = about.then(info => !info || info.rs2rtc ? askFacts() : null);
+    // Whoever waits for it hears of it.
+    facts.catch(() => {});
+    const titles = ['WebSocket', t('doctor.events'), 'FFmpeg', t('doctor.figures')], [ws, feed, ffmpeg, load] = titles.map(title => check(list, title)), quiet = check(list, t('doctor.quietTitle'), 'quiet');
+    own(quiet, () => signal.aborted || quietSocket(quiet, signal));
+    await Promise.all([names(), socket(ws), own(feed, () => events(feed)), engine(ffmpeg, facts), own(load, () => figures(load)), machine(host, facts),
+        about.then(info => {
+            const plain = info && !info.rs2rtc;
+            probing.hidden = plain;
+            if (plain) for (const [where, title] of [[net, 'WebRTC'], [camera, t('doctor.probe')]]) check(where, title)('skip', t('doctor.plain'));
+            return plain || ways(net, facts, signal);
+        })]);
+}
+
+async function names() {
     try {
-        const names = Object.keys(await getJson('api/streams'));
-        fill(choice, names.sort(orderOf(names)).map(name => h('option', {value: name}, name)));
-        go.disabled = !names.length;
+        const all = Object.keys(await getJson('api/streams')), chosen = choice.value;
+        fill(choice, all.sort(orderOf(all)).map(name => h('option', {value: name, selected: name === chosen}, name)));
+        go.disabled = probing.disabled = !all.length;
     } catch {
-        go.disabled = true;
+        go.disabled = probing.disabled = true;
     }
 }
 
-/** @typedef {ReturnType<typeof check>} Tell */
+/** Each codec with the ways by which this browser plays it. @param {ReturnType<typeof abilities>} able */
+function codecs(able) {
+    const heard = new Set((globalThis.RTCRtpReceiver?.getCapabilities?.('audio')?.codecs ?? []).map(codec => codec.mimeType.split('/')[1].toUpperCase())), source = /** @type {any} */ (globalThis).ManagedMediaSource ?? globalThis.MediaSource;
+    const sound = /** @type {const} */ ([['AAC', 'mp4a.40.2'], ['Opus', 'opus'], ['FLAC', 'flac'], ['MP3', 'mp4a.6B'], ['PCMA', ''], ['PCMU', '']]);
+    const all = [...(/** @type {const} */ (['h264', 'h265', 'av1'])).map(one => [one.toUpperCase(), able[one].webrtc, able[one].mse]),
+        ...sound.map(([name, type]) => [name, heard.has(name.toUpperCase()), type && source?.isTypeSupported?.(`audio/mp4; codecs="${type}"`)])];
+    return all.map(([name, webrtc, mse]) => `${name}: ${[webrtc && 'WebRTC', mse && 'MSE'].filter(Boolean).join(' + ') || t('doctor.no')}`).join(' · ');
+}
 
-/** @param {Tell} tell */
-async function server(tell) {
-    const from = performance.now();
+/** What the server gets from the camera. */
+async function examine() {
+    const {signal} = running;
+    probing.disabled = true;
+    fill(camera);
     try {
-        const response = await call('GET', 'api'), info = await response.json(), took = performance.now() - from;
-        const proxied = info.host && info.host !== location.host;
-        const drift = Math.abs(Date.parse(response.headers.get('Date') ?? '') - Date.now());
-        tell(proxied || drift > 5000 ? 'warn' : 'ok', [`${info.rs2rtc?.version ?? info.version} · ${duration(took)}`, info.config_path].filter(Boolean).join(' · '),
-            [proxied ? t('doctor.proxied', {host: info.host, here: location.host}) : '', drift > 5000 ? t('doctor.clock', {ms: duration(drift)}) : ''].filter(Boolean).join('\n'));
+        const {probe} = await import('./find.js');
+        await probe({stream: choice.value}, signal, camera, () => {});
     } catch (err) {
-        tell('fail', explain(err));
+        if (!signal.aborted) check(camera, t('doctor.probe'))('fail', explain(err));
     }
-}
-
-/** @param {Tell} tell */
-function socket(tell) {
-    return new Promise(resolve => {
-        const from = performance.now(), url = new URL('api/ws', location.href);
-        url.protocol = url.protocol.replace('http', 'ws');
-        const ws = new WebSocket(url);
-        const end = (/** @type {'ok'|'fail'} */ state, /** @type {string} */ text, why = '') => {
-            clearTimeout(limit);
-            ws.onopen = ws.onclose = ws.onerror = null;
-            ws.close();
-            tell(state, text, why);
-            resolve(undefined);
-        };
-        const limit = setTimeout(() => end('fail', t('doctor.noAnswer'), t('doctor.socketWhy')), 5000);
-        ws.onopen = () => end('ok', duration(performance.now() - from));
-        ws.onclose = ws.onerror = () => end('fail', t('doctor.noAnswer'), t('doctor.socketWhy'));
-    });
-}
-
-/** @param {Tell} tell */
-function events(tell) {
-    return new Promise(resolve => {
-        const from = performance.now(), source = new EventSource('api/rs/events?topics=streams');
-        const end = (/** @type {'ok'|'fail'} */ state, /** @type {string} */ text, why = '') => {
-            clearTimeout(limit);
-            source.close();
-            tell(state, text, why);
-            resolve(undefined);
-        };
-        const limit = setTimeout(() => end('fail', t('doctor.noAnswer'), t('doctor.eventsWhy')), 5000);
-        source.addEventListener('hello', () => end('ok', duration(performance.now() - from)));
-        source.addEventListener('error', () => end('fail', t('doctor.noAnswer'), t('doctor.eventsWhy')));
-    });
-}
-
-/** @param {Tell} tell */
-async function engine(tell) {
-    try {
-        const schemes = await getJson('api/schemes');
-        if (!schemes.includes('ffmpeg')) return tell('skip', t('doctor.noFfmpeg'));
-        const answer = await (await call('GET', 'api/ffmpeg/hardware', {limit: 30_000, accept: [404, 500, 501]})).json().catch(() => null);
-        const works = (answer?.sources ?? []).filter((/** @type {any} */ one) => one.info === 'OK' || one.name === 'OK' || one.id === 'OK');
-        tell('ok', works.length ? t('doctor.hardware', {n: works.length}) : t('doctor.software'));
-    } catch (err) {
-        tell('warn', explain(err));
-    }
-}
-
-/** @param {Tell} tell */
-async function figures(tell) {
-    try {
-        const text = await (await call('GET', 'api/rs/metrics')).text();
-        const of = (/** @type {string} */ name) => Number(new RegExp(`^${name} ([\\d.e+]+)$`, 'm').exec(text)?.[1] ?? NaN);
-        const late = of('rs2rtc_late_ticks_total'), overdue = of('rs2rtc_overdue_runs');
-        tell(late > 100 || overdue > 0 ? 'warn' : 'ok', t('doctor.counts', {consumers: of('rs2rtc_consumers') || 0, producers: of('rs2rtc_producers') || 0, fds: of('rs2rtc_open_fds') || 0, tasks: of('rs2rtc_tasks') || 0}),
-            [late > 100 ? t('doctor.late', {n: late}) : '', overdue > 0 ? t('doctor.overdue', {n: overdue}) : ''].filter(Boolean).join('\n'));
-    } catch (err) {
-        tell('warn', explain(err));
-    }
+    probing.disabled = false;
 }
 
 /** Plays one stream by WebRTC, out of sight, and tells how it got here, or why not. */
@@ -192,7 +148,7 @@ async function paths(name) {
             const {all, one, ms, rtt} = await tryPath(name, index);
             count = all.length;
             if (!one) return tell('fail', t('doctor.noAddress'));
-            const where = `${one.protocol.toUpperCase()} ${one.address.includes(':') ? `[${one.address}]` : one.address}:${one.port}${one.type === 'host' ? '' : ` ${one.type}`}`;
+            const where = nameOf(one);
             if (ms === null) tell('warn', `${where} · ${t('doctor.noAnswer')}`, t('doctor.pathWhy'));
             else tell('ok', [where, duration(ms), rtt === undefined ? '' : `RTT ${duration(rtt)}`].filter(Boolean).join(' · '));
         } catch (err) {

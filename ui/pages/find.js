@@ -46,23 +46,23 @@ export async function discover(place, schemes, use) {
 
 // ---- the test of one source ----
 
-const ORDER = ['connect', 'tracks', 'picture', 'keyframes', 'release'];
+const ORDER = ['connect', 'tracks', 'picture', 'keyframes', 'packets', 'release'];
 
 /**
- * @param {string} source
+ * @param {{src: string}|{stream: string}} about a source, or a stream that is there
  * @param {AbortSignal} signal ends it
  * @param {HTMLElement} checks the list that gets a line for each step
  * @param {(line: any, good: boolean) => void} on hears each step, and whether none has failed yet
  * @returns {Promise<boolean>} none has failed
  */
-export async function probe(source, signal, checks, on) {
+export async function probe(about, signal, checks, on) {
     /** @type {Record<string, HTMLElement>} */
     const rows = {};
     let good = true;
-    const response = await call('POST', 'api/rs/test', {body: {src: source}, signal, limit: 60_000});
+    const response = await call('POST', 'api/rs/test', {body: about, signal, limit: 60_000});
     for await (const line of linesOf(response)) {
         rows[line.step] ??= checks.appendChild(h('li', {data: {step: line.step}}));
-        fill(rows[line.step], ...describe(line));
+        fill(rows[line.step], ...describe(line, 'stream' in about));
         if (line.state === 'fail') good = false;
         on(line, good);
     }
@@ -84,15 +84,19 @@ async function* linesOf(response) {
     }
 }
 
-/** @param {any} line */
-function describe(line) {
+/** @param {any} line @param {boolean} shared others may watch it */
+function describe(line, shared) {
     const state = h('span', {class: 'state', data: {state: line.state}}, t(`test.${line.step}`));
     const words = [];
     if (line.step === 'tracks') words.push(line.tracks.map(trackText).join(', ') || t('test.noTracks'));
     if (line.every_ms) words.push(t('test.every', {ms: duration(line.every_ms)}));
-    if (line.ms !== undefined) words.push(duration(line.ms));
+    if (line.running) words.push(t('test.running'));
+    else if (line.ms !== undefined) words.push(duration(line.ms));
+    if (line.frames !== undefined) words.push(t('test.frames', {n: line.frames}));
+    if (typeof line.loss === 'number') words.push(`${t('sessions.loss')} ${number(line.loss * 100)} %`);
+    if (line.jumps !== undefined) words.push(t('test.jumps', {n: line.jumps}));
     if (line.state === 'run') words.push(t('test.run'));
-    if (line.state === 'skip') words.push(t('test.skip'));
+    if (line.state === 'skip') words.push(shared && line.step === 'release' ? t('sessions.others') : t('test.skip'));
     return [state, h('span', null, words.join(' · ')), line.error && h('span', {class: 'why'}, [failure(line.kind), line.error, hint(line.kind)].filter(Boolean).join('\n'))];
 }
 

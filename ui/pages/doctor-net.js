@@ -1,0 +1,130 @@
+/**
+ * What the doctor checks of the network between this browser and the server: the socket, also when nothing is said for a minute, the event feed, and each
+ * address for the media by a data channel, which starts no camera.
+ */
+import {duration, t} from '../lib/i18n.js';
+import {tryChannel, verdict} from '../lib/paths.js';
+import {explain} from '../lib/server.js';
+import {check, nameOf} from './check.js';
+
+/** @typedef {import('./check.js').Tell} Tell */
+
+/** Addresses of the server that are tried, and how many at a time. */
+export const MOST_PATHS = 8;
+const AT_ONCE = 2;
+/** Milliseconds in which something has to answer, and for which a quiet socket has to stay. */
+const ANSWER = 5000, QUIET = 60_000;
+
+function openSocket() {
+    const url = new URL('api/ws', location.href);
+    url.protocol = url.protocol.replace('http', 'ws');
+    return new WebSocket(url);
+}
+
+/** @param {Tell} tell */
+export function socket(tell) {
+    return new Promise(resolve => {
+        const from = performance.now(), ws = openSocket();
+        const end = (/** @type {'ok'|'fail'} */ state, /** @type {string} */ text, why = '') => {
+            clearTimeout(limit);
+            ws.onopen = ws.onclose = ws.onerror = null;
+            ws.close();
+            tell(state, text, why);
+            resolve(undefined);
+        };
+        const limit = setTimeout(() => end('fail', t('doctor.noAnswer'), t('doctor.socketWhy')), ANSWER);
+        ws.onopen = () => end('ok', duration(performance.now() - from));
+        ws.onclose = ws.onerror = () => end('fail', t('doctor.noAnswer'), t('doctor.socketWhy'));
+    });
+}
+
+/** Holds a socket on which this page says nothing for a minute, and then asks whether somebody is still there. @param {Tell} tell @param {AbortSignal} signal ends it */
+export function quietSocket(tell, signal) {
+    const ws = openSocket();
+    let from = 0, asked = 0;
+    const end = () => {
+        clearInterval(timer);
+        ws.onclose = ws.onmessage = null;
+        ws.close();
+    };
+    const seconds = () => Math.floor((performance.now() - from) / 1000);
+    const timer = setInterval(() => {
+        if (!from) return;
+        if (!asked && performance.now() - from >= QUIET) {
+            asked = performance.now();
+            ws.send(JSON.stringify({type: 'hello', value: {v: 1}}));
+        }
+        if (asked && performance.now() - asked > ANSWER) {
+            end();
+            return tell('fail', t('doctor.noAnswer'), t('doctor.quietWhy'));
+        }
+        tell('run', t('doctor.quiet', {n: Math.min(seconds(), QUIET / 1000)}));
+    }, 1000);
+    ws.onopen = () => {
+        from = performance.now();
+    };
+    ws.onmessage = ev => {
+        if (!asked || typeof ev.data !== 'string' || JSON.parse(ev.data).type !== 'session') return;
+        end();
+        tell('ok', t('doctor.quietOk', {n: QUIET / 1000}));
+    };
+    ws.onclose = () => {
+        end();
+        if (from) tell('fail', t('doctor.quietCut', {n: seconds()}), t('doctor.quietWhy'));
+        else tell('fail', t('doctor.noAnswer'), t('doctor.socketWhy'));
+    };
+    signal.addEventListener('abort', end);
+}
+
+/** @param {Tell} tell */
+export function events(tell) {
+    return new Promise(resolve => {
+        const from = performance.now(), source = new EventSource('api/rs/events?topics=streams');
+        const end = (/** @type {'ok'|'fail'} */ state, /** @type {string} */ text, why = '') => {
+            clearTimeout(limit);
+            source.close();
+            tell(state, text, why);
+            resolve(undefined);
+        };
+        const limit = setTimeout(() => end('fail', t('doctor.noAnswer'), t('doctor.eventsWhy')), ANSWER);
+        source.addEventListener('hello', () => end('ok', duration(performance.now() - from)));
+        source.addEventListener('error', () => end('fail', t('doctor.noAnswer'), t('doctor.eventsWhy')));
+    });
+}
+
+/**
+ * Each of the server's addresses by itself, and what follows from all of them.
+ * @param {Element} list @param {Promise<any>} facts what the server tells of itself
+ * @param {AbortSignal} signal ends it
+ */
+export async function ways(list, facts, signal) {
+    const tell = check(list, 'WebRTC', 'ways');
+    /** @type {{one: import('../lib/paths.js').Candidate|undefined, ms: number|null, tell: Tell}[]} */
+    const tried = [];
+    const attempt = async (/** @type {number} */ index) => {
+        const row = check(list, t('doctor.onePath', {n: index + 1}));
+        try {
+            const {count, one, ms, rtt} = await tryChannel(index, signal);
+            tried.push({one, ms, tell: row});
+            if (!one) row('fail', t('doctor.noAddress'));
+            else if (ms === null) row('warn', `${nameOf(one)} · ${t('doctor.noAnswer')}`);
+            else row('ok', [nameOf(one), duration(ms), rtt === undefined ? '' : `RTT ${duration(rtt)}`].filter(Boolean).join(' · '));
+            return count;
+        } catch (err) {
+            if (signal.aborted) return 0;
+            row('fail', explain(err));
+            throw err;
+        }
+    };
+    try {
+        const count = Math.min(await attempt(0), MOST_PATHS), [told] = await Promise.all([facts.catch(() => null), (async () => {
+            for (let index = 1; index < count && !signal.aborted; index += AT_ONCE) await Promise.all(Array.from({length: Math.min(AT_ONCE, count - index)}, (_, i) => attempt(index + i)));
+        })()]);
+        if (signal.aborted) return;
+        const {state, why, port, addresses, fix} = verdict(tried, location.hostname, told?.container === true);
+        for (const {one, ms, tell: row} of tried) if (one && ms === null && state !== 'fail') row('warn', `${nameOf(one)} · ${t('doctor.noAnswer')}`, t('doctor.otherWay'));
+        tell(state, state === 'ok' ? t('doctor.waysOk') : state === 'warn' ? t('doctor.waysTcp') : t('doctor.noAnswer'), why && t(`path.${why}`, {port: String(port), addresses, host: location.hostname}), fix);
+    } catch (err) {
+        if (!signal.aborted) tell('fail', t('doctor.waysNot'), explain(err));
+    }
+}

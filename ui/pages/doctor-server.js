@@ -1,0 +1,116 @@
+/**
+ * What the doctor checks of the server itself: whether it answers, its load, and what it tells of the machine that it runs on.
+ */
+import {dateTime, duration, number, t} from '../lib/i18n.js';
+import {call, explain, getJson} from '../lib/server.js';
+import {check} from './check.js';
+
+/** @typedef {import('./check.js').Tell} Tell */
+
+/** Bytes of the disk that are few, the part of the files that is much, and milliseconds by which clocks may differ. */
+const LITTLE = 100e6, MUCH = 0.8, DRIFT = 5000;
+/** Addresses that containers give each other. */
+const INNER = /^(172\.(1[6-9]|2\d|3[01])|10\.88)\./;
+
+/** @param {Tell} tell @returns {Promise<any>} what the server says of itself; `null`: it was not reached */
+export async function server(tell) {
+    const from = performance.now();
+    try {
+        const response = await call('GET', 'api'), info = await response.json(), took = performance.now() - from;
+        const proxied = info.host && info.host !== location.host;
+        // Ours tells its clock by itself.
+        const drift = info.rs2rtc ? 0 : Math.abs(Date.parse(response.headers.get('Date') ?? '') - Date.now());
+        tell(proxied || drift > DRIFT ? 'warn' : 'ok', [`${info.rs2rtc?.version ?? info.version} · ${duration(took)}`, info.config_path].filter(Boolean).join(' · '),
+            [proxied ? t('doctor.proxied', {host: info.host, here: location.host}) : '', drift > DRIFT ? t('doctor.clock', {ms: duration(drift)}) : ''].filter(Boolean).join('\n'));
+        return info;
+    } catch (err) {
+        tell('fail', explain(err));
+        return null;
+    }
+}
+
+/** @param {Tell} tell @param {Promise<any>} facts */
+export async function engine(tell, facts) {
+    try {
+        const schemes = await getJson('api/schemes');
+        if (!schemes.includes('ffmpeg')) return tell('skip', t('doctor.noFfmpeg'));
+        const answer = await (await call('GET', 'api/ffmpeg/hardware', {limit: 30_000, accept: [404, 500, 501]})).json().catch(() => null);
+        const works = (answer?.sources ?? []).filter((/** @type {any} */ one) => one.info === 'OK' || one.name === 'OK' || one.id === 'OK');
+        const told = await facts.catch(() => null), text = works.length ? t('doctor.hardware', {n: works.length}) : t('doctor.software');
+        // Its version is known only if it is there.
+        if (told && !told.ffmpeg) tell('warn', t('doctor.noProgram'));
+        else tell('ok', [told?.ffmpeg?.version, text, told?.ffmpeg?.path].filter(Boolean).join(' · '));
+    } catch (err) {
+        tell('warn', explain(err));
+    }
+}
+
+/** @param {Tell} tell */
+export async function figures(tell) {
+    try {
+        const text = await (await call('GET', 'api/rs/metrics')).text();
+        const of = (/** @type {string} */ name) => Number(new RegExp(`^${name} ([\\d.e+]+)$`, 'm').exec(text)?.[1] ?? NaN);
+        const late = of('rs2rtc_late_ticks_total'), overdue = of('rs2rtc_overdue_runs');
+        tell(late > 100 || overdue > 0 ? 'warn' : 'ok', t('doctor.counts', {consumers: of('rs2rtc_consumers') || 0, producers: of('rs2rtc_producers') || 0, fds: of('rs2rtc_open_fds') || 0, tasks: of('rs2rtc_tasks') || 0}),
+            [late > 100 ? t('doctor.late', {n: late}) : '', overdue > 0 ? t('doctor.overdue', {n: overdue}) : ''].filter(Boolean).join('\n'));
+    } catch (err) {
+        tell('warn', explain(err));
+    }
+}
+
+/** What the server tells of its machine, with how far its clock is from ours. */
+export async function askFacts() {
+    const from = Date.now(), facts = await getJson('api/rs/doctor');
+    return {...facts, drift: Math.abs(facts.now_ms - (from + Date.now()) / 2)};
+}
+
+/** @param {any} facts @returns {[string, ...Parameters<Tell>][]} title, and what is told */
+export function factLines(facts) {
+    const {container, ports, interfaces, candidates, disk, open_files: files, request} = facts;
+    const hidden = /** @type {const} */ (['skip', t('doctor.private')]);
+    const problems = (ports ?? []).filter((/** @type {any} */ p) => p.problem), portName = (/** @type {any} */ p) => `${p.module} ${p.network.toUpperCase()} ${p.address}`;
+    const offered = (candidates ?? []).map((/** @type {string} */ c) => c.replace(/^\w+ /, '').replace(/:\d+$/, ''));
+    const inner = container && offered.length > 0 && offered.every((/** @type {string} */ one) => INNER.test(one));
+    const size = (/** @type {number} */ count) => `${number(count / 1e9)} GB`;
+    return [
+        [t('doctor.clockTitle'), facts.drift > DRIFT ? 'warn' : 'ok', dateTime(facts.now_ms), facts.drift > DRIFT ? t('doctor.clock', {ms: duration(facts.drift)}) : ''],
+        [t('doctor.program'), 'ok', [facts.platform, t('doctor.uptime', {time: duration(facts.uptime_s * 1000)}), container && t('doctor.contained')].filter(Boolean).join(' · ')],
+        ports ? [t('doctor.ports'), problems.length ? 'fail' : 'ok', ports.map(portName).join(' · '), problems.map((/** @type {any} */ p) => `${portName(p)}: ${p.problem}`).join('\n')] : [t('doctor.ports'), ...hidden],
+        interfaces ? [t('doctor.interfaces'), inner ? 'warn' : 'ok', interfaces.map((/** @type {any} */ one) => `${one.name} ${one.addresses.join(', ')}`).join(' · '), inner ? t('doctor.inner', {addresses: [...new Set(offered)].join(', ')}) : ''] : [t('doctor.interfaces'), ...hidden],
+        disk ? [t('doctor.disk'), disk.free < LITTLE ? 'warn' : 'ok', `${disk.path} · ${t('doctor.free', {free: disk.free < 1e9 ? `${number(disk.free / 1e6, 0)} MB` : size(disk.free), total: size(disk.total)})}`, disk.free < LITTLE ? t('doctor.diskWhy') : '']
+            : [t('doctor.disk'), ...ports ? /** @type {const} */ (['skip', t('test.skip')]) : hidden],
+        files ? [t('doctor.files'), files.used > files.limit * MUCH ? 'warn' : 'ok', t('doctor.used', {used: files.used, limit: files.limit}), files.used > files.limit * MUCH ? t('doctor.filesWhy') : ''] : [t('doctor.files'), 'skip', t('test.skip')],
+        [t('doctor.proxy'), 'ok', request.forwarded.length ? `${request.forwarded.join(', ')} · ${request.peer}` : t('doctor.direct', {peer: request.peer})],
+        [t('doctor.base'), 'ok', facts.base_path || '/'],
+    ];
+}
+
+/** Whether the public address is asked for, and whether there is a detour for who has no way. @param {Tell} tell @param {any} facts */
+export async function relay(tell, facts) {
+    if (!facts.ports) return tell('skip', t('doctor.private'));
+    try {
+        const text = facts.config ? (await (await call('GET', 'api/config', {accept: [404]})).text()).replace(/(^|\s)#.*$/gm, '') : '';
+        // One with a host is only asked for the sake of one with a port of ours.
+        const stun = /\bstun:\d+(?![\d.])/.test(text), turn = /\bturns?:\S/.test(text);
+        tell(turn ? 'warn' : stun ? 'ok' : 'skip', [t(stun ? 'doctor.stun' : 'doctor.noStun'), t(turn ? 'doctor.turn' : 'doctor.noTurn')].join(' · '));
+    } catch (err) {
+        tell('warn', explain(err));
+    }
+}
+
+/**
+ * What the server tells, a line for each.
+ * @param {Element} list @param {Promise<any>} asked
+ */
+export async function machine(list, asked) {
+    const tell = check(list, t('doctor.machine'), 'machine');
+    try {
+        const facts = await asked;
+        if (!facts) return tell('skip', t('doctor.plain'));
+        list.replaceChildren();
+        for (const [title, ...told] of factLines(facts)) check(list, title)(...told);
+        await relay(check(list, 'STUN / TURN'), facts);
+    } catch (err) {
+        tell('fail', explain(err));
+    }
+}
