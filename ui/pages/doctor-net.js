@@ -5,9 +5,9 @@
 import {duration, t} from '../lib/i18n.js';
 import {tryChannel, verdict} from '../lib/paths.js';
 import {explain} from '../lib/server.js';
-import {check, nameOf} from './check.js';
+import {check, nameOf} from './doctor-server.js';
 
-/** @typedef {import('./check.js').Tell} Tell */
+/** @typedef {import('./doctor-server.js').Tell} Tell */
 
 /** Addresses of the server that are tried, and how many at a time. */
 export const MOST_PATHS = 8;
@@ -21,22 +21,43 @@ function openSocket() {
     return new WebSocket(url);
 }
 
-/** @param {Tell} tell */
-export function socket(tell) {
+/**
+ * Tells how long something took to answer, or that it does not.
+ * @param {Tell} tell @param {string} why it may not
+ * @param {(end: (good: boolean) => void) => () => void} start begins it, and gives what ends it
+ */
+function answered(tell, why, start) {
     return new Promise(resolve => {
-        const from = performance.now(), ws = openSocket();
-        const end = (/** @type {'ok'|'fail'} */ state, /** @type {string} */ text, why = '') => {
+        const from = performance.now(), limit = setTimeout(() => end(false), ANSWER);
+        const end = (/** @type {boolean} */ good) => {
             clearTimeout(limit);
-            ws.onopen = ws.onclose = ws.onerror = null;
-            ws.close();
-            tell(state, text, why);
+            stop();
+            if (good) tell('ok', duration(performance.now() - from));
+            else tell('fail', t('doctor.noAnswer'), why);
             resolve(undefined);
         };
-        const limit = setTimeout(() => end('fail', t('doctor.noAnswer'), t('doctor.socketWhy')), ANSWER);
-        ws.onopen = () => end('ok', duration(performance.now() - from));
-        ws.onclose = ws.onerror = () => end('fail', t('doctor.noAnswer'), t('doctor.socketWhy'));
+        const stop = start(end);
     });
 }
+
+/** @param {Tell} tell */
+export const socket = tell => answered(tell, t('doctor.socketWhy'), end => {
+    const ws = openSocket();
+    ws.onopen = () => end(true);
+    ws.onclose = ws.onerror = () => end(false);
+    return () => {
+        ws.onopen = ws.onclose = ws.onerror = null;
+        ws.close();
+    };
+});
+
+/** @param {Tell} tell */
+export const events = tell => answered(tell, t('doctor.eventsWhy'), end => {
+    const source = new EventSource('api/rs/events?topics=streams');
+    source.addEventListener('hello', () => end(true));
+    source.addEventListener('error', () => end(false));
+    return () => source.close();
+});
 
 /** Holds a socket on which this page says nothing for a minute, and then asks whether somebody is still there. @param {Tell} tell @param {AbortSignal} signal ends it */
 export function quietSocket(tell, signal) {
@@ -74,22 +95,6 @@ export function quietSocket(tell, signal) {
         else tell('fail', t('doctor.noAnswer'), t('doctor.socketWhy'));
     };
     signal.addEventListener('abort', end);
-}
-
-/** @param {Tell} tell */
-export function events(tell) {
-    return new Promise(resolve => {
-        const from = performance.now(), source = new EventSource('api/rs/events?topics=streams');
-        const end = (/** @type {'ok'|'fail'} */ state, /** @type {string} */ text, why = '') => {
-            clearTimeout(limit);
-            source.close();
-            tell(state, text, why);
-            resolve(undefined);
-        };
-        const limit = setTimeout(() => end('fail', t('doctor.noAnswer'), t('doctor.eventsWhy')), ANSWER);
-        source.addEventListener('hello', () => end('ok', duration(performance.now() - from)));
-        source.addEventListener('error', () => end('fail', t('doctor.noAnswer'), t('doctor.eventsWhy')));
-    });
 }
 
 /**

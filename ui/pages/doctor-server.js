@@ -1,16 +1,40 @@
 /**
- * What the doctor checks of the server itself: whether it answers, its load, and what it tells of the machine that it runs on.
+ * The lines of the doctor, and what it checks of the server itself: whether it answers, its load, and what it tells of the machine that it runs on.
  */
+import {fill, h} from '../lib/dom.js';
 import {dateTime, duration, number, t} from '../lib/i18n.js';
-import {call, explain, getJson} from '../lib/server.js';
-import {check} from './check.js';
-
-/** @typedef {import('./check.js').Tell} Tell */
+import {address, call, explain, getJson} from '../lib/server.js';
 
 /** Bytes of the disk that are few, the part of the files that is much, and milliseconds by which clocks may differ. */
 const LITTLE = 100e6, MUCH = 0.8, DRIFT = 5000;
 /** Addresses that containers give each other. */
 const INNER = /^(172\.(1[6-9]|2\d|3[01])|10\.88)\./;
+
+/** @typedef {(state: 'ok'|'warn'|'fail'|'skip'|'run', text: string, why?: string, candidate?: string) => void} Tell tells what came of it; `candidate`: an address that the configuration lacks */
+
+/**
+ * A line that is pending until something is told.
+ * @param {Element} parent @param {string} title
+ * @param {string} [name] of the line
+ * @returns {Tell}
+ */
+export function check(parent, title, name) {
+    const row = h('li', {data: name && {check: name}}), state = h('span', {class: 'state', data: {state: 'run'}}, title);
+    fill(row, state, h('span', null, t('test.run')));
+    parent.append(row);
+    return (now, text, why, candidate) => {
+        // Seconds that are counted are not read out.
+        if (now === 'run') row.setAttribute('aria-live', 'off');
+        else row.removeAttribute('aria-live');
+        state.dataset.state = now;
+        fill(row, state, h('span', null, text), why && h('span', {class: 'why'}, why), candidate && h('span', {class: 'row why'}, h('code', null, `webrtc:\n  candidates: ["${candidate}"]`), h('a', {class: 'button', href: address('config.html', {candidate})}, t('doctor.show'))));
+    };
+}
+
+/** @param {import('../lib/paths.js').Candidate} one */
+export const nameOf = one => `${one.protocol.toUpperCase()} ${one.address.includes(':') ? `[${one.address}]` : one.address}:${one.port}${one.type === 'host' ? '' : ` ${one.type}`}`;
+
+// ---- the server ----
 
 /** @param {Tell} tell @returns {Promise<any>} what the server says of itself; `null`: it was not reached */
 export async function server(tell) {

@@ -8,11 +8,10 @@ import {throughput, tryPath} from '../lib/paths.js';
 import {explain, Feed, getJson} from '../lib/server.js';
 import {abilities, Stats} from '../lib/stats.js';
 import {bind, copied, shell, watch} from '../shell/shell.js';
-import {check, nameOf} from './check.js';
 import {events, MOST_PATHS, quietSocket, socket, ways} from './doctor-net.js';
-import {askFacts, engine, figures, machine, server} from './doctor-server.js';
+import {askFacts, check, engine, figures, machine, nameOf, server} from './doctor-server.js';
 
-/** @typedef {import('./check.js').Tell} Tell */
+/** @typedef {import('./doctor-server.js').Tell} Tell */
 
 /** Bits per second that are few for a camera. */
 const SLOW = 8e6;
