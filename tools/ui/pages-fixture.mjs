@@ -75,6 +75,7 @@ export async function fixture(options = {}) {
         'GET api/ffmpeg/hardware': () => ({sources: []}),
         'GET api/ffmpeg/devices': () => ({sources: [{name: 'Camera', url: 'ffmpeg:device?video=0', info: 'USB'}]}),
         'GET api/rs/poster': () => 204,
+        'GET api/rs/sources': () => ({sources: [], errors: []}),
         'GET api/rs/release': call => Object.hasOwn(state.streams, call.query.get('src') ?? '') ? state.release : 404,
         'GET api/log': () => Array.from({length: 400}, (_, i) => `${JSON.stringify({level: i % 50 ? 'info' : 'warn', time: 1_700_000_000_000 + i, message: `[rtsp] line ${i}`, stream: HOSTILE})}\n`).join(''),
         'GET api/rs/log/levels': () => ({level: 'info', modules: {webrtc: 'warn'}, known: ['api', 'rtsp', 'webrtc'], temporary: [{module: 'rtsp', level: 'debug', left_ms: 600_000}]}),

@@ -181,3 +181,115 @@ test('a camera that stands still is not live, and is again with its next picture
     await chip(/^Live/);
     await done();
 });
+
+test('an open row tells what the server counts and what failed last, asked for when it is opened and when something happens to its stream', {skip}, async () => {
+    const asked = /** @type {string[]} */ ([]), counted = {sources: [{source: 'rtsp://10.0.0.1/x', open: true, frames: 5120, jumps: 2, lost: /** @type {number|null} */ (1)}], errors: [{at: Date.now() - 180_000, source: 'rtsp://10.0.0.1/x', kind: 'unreachable', error: 'no route to host'}]};
+    const watched = {producers: [{id: 1, format_name: 'rtsp', url: 'rtsp://10.0.0.1/x'}], consumers: [{id: 2, format_name: 'mse', remote_addr: '10.0.0.9:5', senders: [{drops: 3}, {drops: 4}, {}]}]};
+    const {server, page, until, press, done} = await table({a: watched, b: from('demo:')}, {answers: {'GET api/rs/sources': ({query}) => {
+        asked.push(query.get('src') ?? '');
+        return counted;
+    }}});
+    const says = (/** @type {RegExp} */ words) => until(pattern => new RegExp(pattern).test(document.querySelector('.detail')?.textContent ?? ''), words.source);
+    await server.until(() => server.readers() > 0);
+    await page.waitForSelector('.dot[data-state=live]');
+    assert.deepEqual(asked, [], 'nobody has asked');
+    await press('Details', 'tbody tr:first-child');
+    await says(/5,120 frames · 2 jumps of its clock repaired · 1 packet lost · 0 s ago/);
+    await says(/no route to host · 3 min ago/);
+    await says(/10\.0\.0\.9:5 · MSE.* · 7 dropped/);
+    assert.deepEqual(asked, ['a']);
+    Object.assign(counted.sources[0], {jumps: 1, lost: null});
+    server.emit('viewer_left', {stream: 'b'});
+    server.emit('source_stalled', {stream: 'a', source: 'rtsp://10.0.0.1/x', silent_ms: 9000});
+    await says(/5,120 frames · 1 jump of its clock repaired · 0 s ago/);
+    assert.deepEqual(asked, ['a', 'a'], 'only for its own stream');
+    // Closed, nobody asks any more.
+    await press('Details', 'tbody tr:first-child');
+    server.emit('source_opened', {stream: 'a', source: 'rtsp://10.0.0.1/x', took_ms: 1});
+    await until(() => /^Live/.test(document.querySelector('tbody .state')?.textContent ?? ''));
+    assert.deepEqual(asked, ['a', 'a']);
+    await done();
+});
+
+test('times of a server whose clock is wrong are told by that of the browser', {skip}, async () => {
+    const yesterday = Date.now() - 86_400_000;
+    const {page, until, press, done} = await table({a: from('rtsp://10.0.0.1/x')}, {answers: {'GET api/rs/sources': ({response}) => {
+        response.setHeader('date', new Date(yesterday).toUTCString());
+        return {sources: [], errors: [{at: yesterday - 240_000, source: '', kind: 'unreachable', error: 'no route to host'}]};
+    }}});
+    await page.waitForSelector('.dot[data-state=live]');
+    await press('Details', 'tbody tr:first-child');
+    await until(() => /no route to host · 4 min ago/.test(document.querySelector('.detail')?.textContent ?? ''));
+    await done();
+});
+
+test('all that are shown are selected at once; keys open a row and select it', {skip}, async () => {
+    const {page, press, until, done} = await table({cam1: from('demo:'), cam2: from('demo:'), door: from('demo:')});
+    const every = 'thead input', chosen = () => page.$$eval('tbody tr[aria-selected=true]', rows => rows.map(row => row.dataset.name));
+    await page.type('input[type=search]', 'cam');
+    await until(() => document.querySelectorAll('tbody tr').length === 2);
+    await page.click(every);
+    assert.deepEqual(await chosen(), ['cam1', 'cam2']);
+    assert.match(await page.$eval('.bulk', n => n.textContent ?? ''), /2 selected/);
+    assert.equal(await page.$eval('.bulk a', n => /** @type {HTMLAnchorElement} */ (n).search), '?src=cam1&src=cam2');
+    await page.click('[aria-label="Select: cam1"]');
+    assert.deepEqual(await page.$eval(every, n => [n.checked, n.indeterminate]), [false, true]);
+    await press('Clear selection');
+    assert.deepEqual(await page.$eval(every, n => [n.checked, n.indeterminate]), [false, false]);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('x');
+    assert.deepEqual(await chosen(), ['cam2']);
+    await page.keyboard.press('ArrowRight');
+    await page.waitForSelector('.detail');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowLeft');
+    await until(() => !document.querySelector('.detail'));
+    await page.keyboard.press('Escape');
+    assert.deepEqual(await chosen(), []);
+    await done();
+});
+
+/** Touches a place, and lets the finger go where it is then. @param {import('puppeteer-core').Page} page @param {string} selector @param {(x: number, y: number) => Promise<any>} hold */
+async function touch(page, selector, hold) {
+    const box = await (await page.waitForSelector(selector))?.boundingBox(), x = (box?.x ?? 0) + 20, y = (box?.y ?? 0) + (box?.height ?? 0) / 2;
+    await page.touchscreen.touchStart(x, y);
+    await hold(x, y);
+    await page.touchscreen.touchEnd();
+}
+
+test('on a phone a card has its actions in a sheet, and a finger that stays selects it', {skip}, async () => {
+    const {server, page, until, press, done} = await table({a: from('demo:'), b: from('demo:')});
+    await page.setViewport({width: 390, height: 800, hasTouch: true, isMobile: true});
+    await page.reload();
+    await page.waitForSelector('tbody tr');
+    const seen = (/** @type {string} */ label) => page.$$eval(`tbody [aria-label="${label}"]`, nodes => nodes.filter(n => n.checkVisibility()).length);
+    assert.deepEqual([await seen('Actions'), await seen('Details')], [2, 0]);
+    await press('Actions', 'tbody tr:first-child');
+    await page.waitForSelector('dialog.low[open]');
+    const place = await page.$eval('dialog', n => [innerHeight - n.getBoundingClientRect().bottom, n.getBoundingClientRect().width, Math.min(...[...n.querySelectorAll('button, a')].filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect().height))]);
+    assert.deepEqual([place[0], place[1], place[2] >= 44], [0, 390, true]);
+    assert.deepEqual(await page.$$eval('dialog :is(a, button)', nodes => nodes.filter(n => n.checkVisibility()).map(n => n.textContent)), ['Open', 'Details', 'Links', 'Graph', 'Log', 'Warm start on or off', 'Stop viewers', 'Delete stream', 'Close']);
+    await press('Warm start on or off', 'dialog');
+    await until(() => /a is kept warm/.test(document.querySelector('.toast')?.textContent ?? '') && !document.querySelector('dialog'));
+    assert.deepEqual(server.state.calls, ['warm a']);
+    await press('Actions', 'tbody tr:first-child');
+    await press('Delete stream', 'dialog');
+    await until(() => document.querySelectorAll('dialog').length === 1 && document.activeElement?.matches('dialog input'));
+    await press('Cancel', 'dialog');
+    await press('Actions', 'tbody tr:first-child');
+    await press('Details', 'dialog');
+    await page.waitForSelector('.detail');
+    // One that moves scrolls: its half second is over before that of the next one.
+    const selected = () => page.$$eval('tbody tr[aria-selected=true]', rows => rows.map(row => row.dataset.name)), chosen = () => until(() => document.querySelector('tbody tr[aria-selected=true]'));
+    await touch(page, 'tr[data-name=a]', (x, y) => page.touchscreen.touchMove(x, y - 30));
+    await touch(page, 'tr[data-name=b] .state', chosen);
+    assert.deepEqual(await selected(), ['b']);
+    assert.ok(page.url().includes('streams.html'));
+    // On the name too, which is a link.
+    await page.click('[aria-label="Select: b"]');
+    await touch(page, 'tr[data-name=b] .title a', chosen);
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+    assert.deepEqual([await selected(), page.url().includes('streams.html')], [['b'], true]);
+    await done();
+});

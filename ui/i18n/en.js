@@ -44,7 +44,7 @@ export default {
     'common.done': 'Done',
     'common.filter': 'Filter',
     'token.title': 'Admin token',
-    'token.about': 'The server wants it for this. It is in a file beside its configuration. Only this tab keeps it.',
+    'token.about': 'The server wants it for this. It is in a file beside its configuration. This browser stays signed in until it is closed.',
     'token.wrong': 'This is not the token.',
     'token.forget': 'Forget the admin token',
     'keys.title': 'Keyboard shortcuts',

@@ -44,7 +44,7 @@ export default {
     'common.done': '完成',
     'common.filter': '筛选',
     'token.title': '管理员令牌',
-    'token.about': '服务器要求提供。它在配置文件旁的文件中，仅此标签页保留。',
+    'token.about': '服务器要求提供。它在配置文件旁的文件中。此浏览器在关闭前保持登录状态。',
     'token.wrong': '令牌不正确。',
     'token.forget': '忘记管理员令牌',
     'keys.title': '键盘快捷键',

@@ -195,15 +195,15 @@ export class Streams extends EventTarget {
 
 // ---- the state in words and as a chip: a shape and a word, never colour alone ----
 
-/** @returns {{node: HTMLElement, show: (entry: Entry) => void}} */
+/** @returns {{node: HTMLElement, show: (entry: Entry, text?: string) => void}} */
 export function chip() {
     const node = h('span', {class: 'state', hidden: true});
     return {
         node,
-        show(entry) {
+        show(entry, text = stateText(entry)) {
             node.hidden = false;
             node.dataset.state = entry.state;
-            say(node, stateText(entry));
+            say(node, text);
             node.title = entry.error;
         },
     };
@@ -232,7 +232,7 @@ export const hint = kind => has(`hint.${kind}`) ? t(`hint.${kind}`) : '';
 
 /**
  * @typedef {{id?: number, url?: string, source?: string, error?: string, error_kind?: string, format_name?: string, protocol?: string,
- *     remote_addr?: string, user_agent?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number, senders?: {codec?: Codec}[], bytes_send?: number}} Connection
+ *     remote_addr?: string, user_agent?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number, senders?: {codec?: Codec, drops?: number}[], bytes_send?: number}} Connection
  * @typedef {{codec_name?: string, codec_type?: string, profile?: string, level?: number, sample_rate?: number}} Codec
  * @typedef {{producers: Connection[]|null, consumers: Connection[]|null}} Stream
  */

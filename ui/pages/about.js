@@ -2,7 +2,7 @@
  * What is known about a stream: its sources with their tracks, who watches, and what went wrong lately.
  */
 import {button, h, Keyed, say} from '../lib/dom.js';
-import {bytes, clock, duration, number, t} from '../lib/i18n.js';
+import {ago, bytes, clock, duration, number, t} from '../lib/i18n.js';
 import {agentName, codecName, hint, wayName} from '../lib/streams.js';
 
 /** @typedef {import('../lib/streams.js').Connection} Connection */
@@ -10,20 +10,26 @@ import {agentName, codecName, hint, wayName} from '../lib/streams.js';
 
 /** @param {(session: any, who: string) => void} [kick] ends a viewer */
 export function aboutStream(kick) {
-    const sources = lines('streams.source'), viewers = lines('streams.viewers', kick), errors = lines('streams.errors'), advice = h('p', {class: 'small muted'});
+    const sources = lines('streams.source'), viewers = lines('streams.viewers', kick), quality = lines('streams.quality'), errors = lines('streams.errors'), advice = h('p', {class: 'small muted'});
     errors.node.append(advice);
+    quality.node.hidden = true;
     return {
-        node: h('div', {class: 'stack'}, h('div', {class: 'pair'}, sources.node, viewers.node), errors.node),
-        /** @param {import('../lib/streams.js').Entry} entry @param {any[]} [sessions] with `since` as of `Date.now()` @param {string} [size] of the picture */
-        show(entry, sessions = [], size = '') {
+        node: h('div', {class: 'stack'}, h('div', {class: 'pair'}, sources.node, viewers.node), quality.node, errors.node),
+        /** @param {import('../lib/streams.js').Entry} entry @param {any[]} [sessions] with `since` as of `Date.now()` @param {string} [size] of the picture
+         * @param {import('./quality.js').Quality|null} [counted] by the server */
+        show(entry, sessions = [], size = '', counted = null) {
+            const now = Date.now();
             sources.show((entry.json.producers ?? []).map(source => ({text: sourceText(source, size), end: bytes(source.bytes_recv)})));
             viewers.show((entry.json.consumers ?? []).map(viewer => {
                 const session = sessions.find(one => one.id === viewer.id);
-                return {text: viewerText(viewer), session, end: list(session && session.state !== 'alive' && t(`session.${session.state}`), session && duration(Date.now() - session.since), bytes(viewer.bytes_send))};
+                return {text: viewerText(viewer), session, end: list(session && session.state !== 'alive' && t(`session.${session.state}`), session && duration(now - session.since), bytes(viewer.bytes_send), dropped(viewer))};
             }));
-            // Who comes later knows only what is wrong now.
-            const told = entry.errors.length || !entry.error ? entry.errors : [{at: 0, error: entry.error}];
-            errors.show(told.map(({at, error}) => ({text: `${at ? clock(at) : ''} ${error}`.trim()})));
+            quality.node.hidden = !counted?.sources.length;
+            quality.show((counted?.sources ?? []).map(({source, frames, jumps, lost}) => ({text: source,
+                end: list(t('streams.frames', {n: frames}), t('streams.jumps', {n: jumps}), lost !== null && t('streams.lost', {n: lost}), ago(now - (counted?.asked ?? now)))})));
+            // Who comes later knows only what is wrong now, and the server what it has noted.
+            const told = counted?.errors.length ? counted.errors : entry.errors.length || !entry.error ? entry.errors : [{at: 0, error: entry.error}];
+            errors.show(told.slice(0, 5).map(({at, error}) => ({text: `${at ? clock(at) : ''} ${error}`.trim(), end: at ? ago(Math.max(0, now - at)) : ''})));
             errors.node.hidden = !told.length;
             say(advice, hint(entry.kind));
         },
@@ -39,6 +45,12 @@ function sourceText(source, size) {
         [codecName(codec), profile, level && (level / 10).toFixed(1), kind === 'video' && size, hertz && `${number(hertz / 1000)} kHz`].filter(Boolean).join(' '));
     return [source.url ?? source.source, list(wayName(source.format_name ?? ''), source.protocol, source.remote_addr),
         list(...tracks, source.medias?.some(media => media.startsWith('audio, sendonly')) && t('add.talkYes'))].filter(Boolean).join('\n');
+}
+
+/** Frames that a viewer was too slow for. @param {Connection} viewer */
+function dropped(viewer) {
+    const n = (viewer.senders ?? []).reduce((sum, {drops = 0}) => sum + drops, 0);
+    return n > 0 && t('streams.drops', {n});
 }
 
 /** @param {Connection} viewer */
