@@ -7,8 +7,8 @@ import {gathered, leave} from './whep.js';
 
 /** Milliseconds that a path may need to connect; that the server has to answer, of a camera that runs and of one that sleeps; and to send. */
 const CONNECT = 3000, ANSWER = 10_000, WAKE = 30_000, SEND = 10_000;
-/** How often a busy server is asked, and how often a way is measured. */
-const TRIES = 5, ECHOES = 5;
+/** How often a busy server is asked, how often a way is measured, and the milliseconds that a measure may take. */
+const TRIES = 5, ECHOES = 5, ECHO = 1000;
 
 /**
  * @typedef {object} Candidate
@@ -91,7 +91,7 @@ export async function tryChannel(index, signal) {
         const from = performance.now();
         await pc.setRemoteDescription({type: 'answer', sdp: only(sdp, one)});
         const ms = await within(opened, CONNECT) ? performance.now() - from : null;
-        return {count, one, ms, rtt: ms === null ? undefined : await echo(channel)};
+        return {count, one, ms, rtt: ms === null ? undefined : await echo(channel) ?? await roundTrip(pc)};
     } finally {
         signal.removeEventListener('abort', end);
         pc.close();
@@ -118,7 +118,7 @@ async function echo(channel) {
             channel.onmessage = resolve;
         });
         channel.send(`echo ${i}`);
-        if (!await within(back, CONNECT)) return best;
+        if (!await within(back, ECHO)) return best;
         best = Math.min(best ?? Infinity, performance.now() - from);
     }
     return best;
