@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {fixture} from './pages-fixture.mjs';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
 import {visit} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
@@ -101,4 +102,28 @@ test('who is parked stays listed, with why', {skip}, async () => {
     await says('tr[data-id="3"] .state[data-state=parked]', /^Parked \(camera off, can resume\) · Page is hidden$/);
     await done();
     own.close();
+});
+
+test('a viewer of MSE whose page is hidden stays listed, and its camera is off', {skip: skip || without(BINARY, 'rs2rtc')}, async () => {
+    const server = await rs2rtc('streams:\n  own: {url: "demo:?width=320&height=180&fps=15", exclusive: device, hidden_linger: 0s}\n');
+    try {
+        const player = await chromium.browser.newPage(), list = await chromium.browser.newPage();
+        await list.goto(`${server.url}sessions.html?lang=en`);
+        await player.bringToFront();
+        await player.goto(`${server.url}camera.html?src=own&lang=en&mode=mse`);
+        await player.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 60_000});
+        await list.bringToFront();
+        const state = await list.waitForFunction(() => [...document.querySelectorAll('tbody tr.lead')].find(row => /MSE/.test(row.textContent ?? ''))?.querySelector('.state[data-state=parked]')?.textContent, {timeout: 60_000});
+        assert.equal(await state.jsonValue(), 'Parked (camera off, can resume) · Page is hidden');
+        const {producers} = await (await fetch(`${server.url}api/streams?src=own`)).json();
+        assert.deepEqual(producers.filter((/** @type {any} */ one) => one.id), []);
+        await player.bringToFront();
+        await player.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 60_000});
+        await list.bringToFront();
+        await player.close();
+        await list.waitForSelector('.empty:not([hidden])');
+        await list.close();
+    } finally {
+        await server.stop();
+    }
 });
