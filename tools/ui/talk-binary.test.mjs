@@ -20,7 +20,7 @@ let chromiums = [];
 let server;
 before(async () => {
     if (skip) return;
-    server = await rs2rtc(`streams:\n  bell:\n    - demo:?width=320&height=180&fps=25\n    - exec:/bin/sh -c 'exec cat > ${heard}'#backchannel=1#audio=alaw/8000\n`);
+    server = await rs2rtc(`streams:\n  bell:\n    - demo:?width=320&height=180&fps=25\n    - exec:/bin/sh -c 'exec cat > ${heard}'#backchannel=1#audio=alaw/8000\n  yard: demo:?width=320&height=180&fps=25\n`);
     const one = () => launch({mdns: 'show', args: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']});
     chromiums = await Promise.all([one(), one()]);
 });
@@ -97,4 +97,50 @@ test('two presses keep the microphone open until the next one', {skip}, async ()
     await button?.click();
     await page.waitForFunction(() => document.querySelector('.controls button:nth-child(3)')?.textContent === 'Hold to talk', {polling: 50, timeout: 60_000});
     await page.close();
+});
+
+test('a tile of Live talks while its button or T is held, if its camera has a loudspeaker, and tells how far behind it is', {skip}, async () => {
+    for (const way of ['WebRTC', 'MSE']) {
+        const page = await chromiums[0].browser.newPage(), faults = /** @type {string[]} */ ([]), before = said();
+        page.on('console', msg => ['error', 'warn'].includes(msg.type()) && faults.push(msg.text()));
+        page.on('pageerror', err => faults.push(String(err)));
+        // The way that was kept in mind.
+        await page.evaluateOnNewDocument(way => localStorage.setItem('rs.ways', JSON.stringify([[`${location.host}  bell`, way.toLowerCase(), Date.now() + 1e6]])), way);
+        await page.goto(`${server.url}?lang=en`);
+        const sees = (/** @type {string} */ name, /** @type {RegExp} */ label, /** @type {RegExp} */ words) => page.waitForFunction((name, label, words) => {
+            const tile = document.querySelector(`[data-name=${name}]`);
+            return new RegExp(label).test(tile?.getAttribute('aria-label') ?? '') && new RegExp(words).test(tile?.querySelector('.state')?.textContent ?? '');
+        }, {polling: 50, timeout: 60_000}, name, label.source, words.source);
+        for (const name of ['yard', 'bell']) {
+            await page.waitForSelector(`[data-name=${name}]`);
+            await page.focus(`[data-name=${name}]`);
+            await page.keyboard.press('Space');
+        }
+        await sees('bell', new RegExp(`^bell, Live, ${way}, \\d(\\.\\d)? s delay$`), /^Live \d(\.\d)? s$/);
+        await sees('yard', /^yard, Live, (WebRTC|MSE), \d(\.\d)? s delay$/, /^Live \d(\.\d)? s$/);
+        const mic = '[data-name=bell] [aria-label="Hold to talk"]', is = (/** @type {string} */ words) => page.waitForFunction(words => document.querySelector('[data-name=bell] .floor')?.textContent === words, {polling: 50, timeout: 60_000}, words);
+        await page.waitForSelector(mic);
+        assert.equal(await page.$('[data-name=yard] [aria-label="Hold to talk"]'), null);
+        // Where there is no loudspeaker the key does nothing.
+        await page.focus('[data-name=yard]');
+        await page.keyboard.press('t');
+        await page.focus('[data-name=bell]');
+        await page.keyboard.down('t');
+        await is('Talking');
+        assert.ok(await page.$('[data-name=bell] .talking[aria-pressed=true]'));
+        await until(async () => said(), bytes => bytes >= before + 4000);
+        await page.keyboard.up('t');
+        await is('');
+        await page.hover(mic);
+        await page.mouse.down();
+        await is('Talking');
+        await page.mouse.up();
+        await is('');
+        // What is stopped has nothing to talk into, and the picture went on until then.
+        assert.ok(await page.evaluate(() => [...document.querySelectorAll('rs-player')].every(one => /** @type {any} */ (one).phase === 'live')));
+        await page.keyboard.press('Space');
+        await page.waitForFunction(mic => !document.querySelector(mic)?.checkVisibility(), {polling: 50, timeout: 60_000}, mic);
+        await page.close();
+        assert.deepEqual(faults, []);
+    }
 });

@@ -121,6 +121,7 @@ export default {
     'live.large': 'Show large',
     'live.leave': 'Leave out',
     'live.always': 'Always start',
+    'live.alwaysAll': 'Always start all',
     'live.count.live': '{n} live',
     'live.count.idle': '{n} idle',
     'live.count.bad': '{n} with an error',

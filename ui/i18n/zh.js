@@ -121,6 +121,7 @@ export default {
     'live.large': '放大显示',
     'live.leave': '移出布局',
     'live.always': '始终自动启动',
+    'live.alwaysAll': '全部始终自动启动',
     'live.count.live': '{n} 路直播',
     'live.count.idle': '{n} 路空闲',
     'live.count.bad': '{n} 路出错',

@@ -6,22 +6,24 @@ import {t} from '../lib/i18n.js';
 import {keepLayout, LONGEST} from '../lib/prefs.js';
 
 /**
- * Buttons to move a tile, to make it large and to leave it out.
+ * Buttons to move a tile, to make it large, to leave it out, and to start it with the page.
  * @param {HTMLElement} place
- * @param {{move: (by: number) => void, big: () => void, leave: () => void}} actions
- * @returns {(arranging: boolean, big: boolean) => void} shows or hides them
+ * @param {{move: (by: number) => void, big: () => void, leave: () => void, start: () => void}} actions
+ * @returns {(arranging: boolean, big: boolean, starts: boolean) => void} shows or hides them
  */
 export function arranger(place, actions) {
     /** @type {HTMLButtonElement|null} */
-    let large = null;
-    return (arranging, big) => {
+    let large = null, always = /** @type {HTMLButtonElement|null} */ (null);
+    return (arranging, big, starts) => {
         place.hidden = !arranging;
         if (arranging && !large) {
             large = button(t('live.large'), actions.big, {icon: 'large', bare: true});
+            always = button(t('live.always'), actions.start, {icon: 'play', class: 'always'});
             fill(place, button(t('live.earlier'), () => actions.move(-1), {icon: 'left', bare: true}), button(t('live.later'), () => actions.move(1), {icon: 'right', bare: true}),
-                large, button(t('live.leave'), actions.leave, {icon: 'close', bare: true}));
+                large, button(t('live.leave'), actions.leave, {icon: 'close', bare: true}), always);
         }
         large?.setAttribute('aria-pressed', String(big));
+        always?.setAttribute('aria-pressed', String(starts));
     };
 }
 

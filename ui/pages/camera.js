@@ -10,9 +10,10 @@ import {abilities} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, Streams, wayName} from '../lib/streams.js';
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, listed, notice, shell, toast, watch} from '../shell/shell.js';
-import {choices, controlsOf, qualityOf, talking} from './controls.js';
+import {choices, controlsOf, qualityOf} from './controls.js';
 import {panel} from './panel.js';
 import {sheet} from './sheet.js';
+import {talking} from './talking.js';
 import {why} from './why.js';
 
 /**

@@ -1,20 +1,19 @@
 /**
- * What can be done with the picture of a camera; below, talking, and which of two streams plays.
+ * What can be done with the picture of a camera; below, which of two streams plays.
  */
-import {button, h, say, setIcon} from '../lib/dom.js';
+import {button, h, setIcon} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {chooseQuality, NARROW, pairs, recall, remember} from '../lib/prefs.js';
 import {download, explain} from '../lib/server.js';
-import {Talk} from '../lib/talk.js';
 import {bind, toast} from '../shell/shell.js';
 
-/** Milliseconds that a pause keeps the camera, between two taps for the full screen, and two presses that keep the microphone open. */
-const PAUSE_KEEPS = 5000, TAPS = 300, PRESSES = 400;
+/** Milliseconds that a pause keeps the camera, and between two taps for the full screen. */
+const PAUSE_KEEPS = 5000, TAPS = 300;
 
 /**
  * @param {string} name of the stream
  * @param {import('./camera.js').View} view
- * @param {{stage: HTMLElement, talk: ReturnType<typeof talking>, start: () => void, stop: () => void}} page
+ * @param {{stage: HTMLElement, talk: import('./talking.js').Talking, start: () => void, stop: () => void}} page
  */
 export function controlsOf(name, view, {stage, talk, start, stop}) {
     const video = () => /** @type {HTMLVideoElement|undefined} */ (view.player?.video);
@@ -85,7 +84,7 @@ export function controlsOf(name, view, {stage, talk, start, stop}) {
             bind('f', t('tile.full'), full);
             bind('p', t('camera.pip'), pip);
             bind('s', t('camera.snapshot'), snapshot);
-            bind('t', t('camera.talk'), ev => ev.repeat || talk.node.hidden || talk.node.disabled || talk.hold(ev));
+            bind('t', t('camera.talk'), talk.press);
             document.addEventListener('keyup', ev => {
                 if (ev.key.toLowerCase() === 't') talk.lift();
             });
@@ -120,65 +119,6 @@ function save(shown, name) {
         download(file, blob);
         toast(t('camera.saved', {file}));
     });
-}
-
-/**
- * The button that talks: held it talks while it is held; pressed twice, or by Enter, until it is pressed again. While somebody else has the floor it says so and
- * waits.
- * @param {string} name the stream that is talked to
- * @param {import('../lib/server.js').Feed} feed tells who talks, also where there is no player
- */
-export function talking(name, feed) {
-    const who = h('input', {maxlength: '40', value: recall('name', ''), autocomplete: 'off', onchange: () => remember('name', who.value.trim() || null),
-        onkeydown: (/** @type {KeyboardEvent} */ ev) => ev.key === 'Enter' && who.blur()});
-    const talk = new Talk(name, () => who.value.trim()), floor = h('span', {class: 'muted small', role: 'status'});
-    const field = h('label', {class: 'field', hidden: true}, h('span', null, t('camera.talkName')), who);
-    /** @type {HTMLButtonElement} */
-    const node = button(t('camera.talk'), () => {}, {icon: 'mic', key: 'T'});
-    node.hidden = true;
-    let latched = false, pressed = 0;
-    const hold = (/** @type {Event} */ ev) => {
-        ev.preventDefault();
-        if (!Talk.possible) return toast(t('camera.talkHttps'));
-        if (latched && talk.state !== 'off') return talk.stop();
-        latched = ev.timeStamp - pressed < PRESSES;
-        pressed = ev.timeStamp;
-        talk.start();
-    };
-    const lift = () => latched || talk.stop();
-    node.addEventListener('pointerdown', hold);
-    for (const end of ['pointerup', 'pointerleave', 'pointercancel']) node.addEventListener(end, lift);
-    node.addEventListener('keydown', ev => {
-        if (ev.key !== 'Enter' || ev.repeat) return;
-        if (talk.state !== 'off') return talk.stop();
-        hold(ev);
-        latched = true;
-    });
-    talk.addEventListener('change', () => {
-        const on = talk.state === 'on', off = talk.state === 'off';
-        node.classList.toggle('talking', on);
-        node.setAttribute('aria-pressed', String(on));
-        say(/** @type {Node} */ (node.lastChild), t(on ? latched ? 'camera.talkLatched' : 'camera.talking' : off ? 'camera.talk' : 'camera.talkAsking'));
-        if (talk.other) toast(t('camera.floor', {who: talk.other.by}));
-        else if (talk.taken) toast(t(talk.taken === 'silence' ? 'camera.talkSilence' : talk.taken === 'limit' ? 'camera.talkLimit' : 'camera.talkLost'));
-        else if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.problem}`);
-        show(speaker);
-    });
-
-    /** Who talks now, as the server tells. @type {{id?: number, by?: string|null, asked?: boolean}} */
-    let speaker = {};
-    /** Two at once would not be understood: the button waits for who has asked for the floor. @param {typeof speaker} now */
-    const show = now => {
-        speaker = now;
-        const other = now.id === talk.id ? null : now.by ?? null;
-        node.disabled = other !== null && Boolean(now.asked) && talk.state === 'off';
-        say(floor, other === null ? '' : t('camera.floor', {who: other}));
-    };
-    // The player's own socket tells too; this works without one.
-    feed.on(['talk_started', 'talk_ended'], (detail, event) => {
-        if (detail.stream === name) show(event === 'talk_started' ? detail : detail.id === speaker.id ? {} : speaker);
-    });
-    return {node, floor, field, hold, lift, show};
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 import {button, fill, h, Keyed, moveFocus, refill, rove, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
-import {forgetLayout, fromQuery, keepLayout, layouts, moved, named, pairs, query, recall, remember} from '../lib/prefs.js';
+import {forgetLayout, fromQuery, keepLayout, layouts, moved, named, pairs, query, recall, remember, starters, toggleStarter} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
 import {Streams} from '../lib/streams.js';
 import {bind, empty, listed, noCameras, notice, shell, toast, watch} from '../shell/shell.js';
@@ -24,7 +24,7 @@ watch(feed);
 const streams = new Streams(feed);
 /** What plays tiles, once something is to play. @type {typeof import('./playing.js')|null} */
 let playing = null;
-let always = recall('alwaysAll', false);
+let always = recall('alwaysAll', false), starts = starters();
 /** All cameras, as the visitor last wanted them. */
 const everything = () => ({name: '', src: [], cols: recall('cols', 0), big: ''});
 /** What is shown: the address, or the layout that was shown last. */
@@ -61,8 +61,10 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
         listen: one => {
             for (const other of byNode.values()) if (other !== one && other.sound) other.listen(false);
             one.listen(!one.sound);
+            tellSound();
         },
-        always: () => always,
+        always: name => always || starts.has(name),
+        feed,
         entry: name => streams.all.get(name),
         prefer: one => {
             const next = /** @type {const} */ ({auto: 'high', high: 'low', low: 'auto'})[one.quality];
@@ -73,7 +75,7 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
     });
     tile.wanted = asked.delete(entry.name);
     tile.quality = Object.hasOwn(qualities, entry.name) ? qualities[entry.name] : 'auto';
-    /** @type {((arranging: boolean, big: boolean) => void)|undefined} */
+    /** @type {((arranging: boolean, big: boolean, starts: boolean) => void)|undefined} */
     let arrange;
     byNode.set(tile.node, tile);
     watcher.observe(tile.node);
@@ -87,8 +89,12 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
                 move: by => change({src: moved(shown, tile.entry.name, by)}, tile),
                 big: () => change({big: layout.big === tile.entry.name ? '' : tile.entry.name}, tile),
                 leave: () => change({src: shown.filter(name => name !== tile.entry.name)}, tile),
+                start() {
+                    starts = toggleStarter(tile.entry.name);
+                    show();
+                },
             });
-            arrange?.(arranging !== null, layout.big === entry.name);
+            arrange?.(arranging !== null, layout.big === entry.name, starts.has(entry.name));
             tile.update(entry);
         },
         end() {
@@ -119,6 +125,7 @@ function decide() {
         if (wish.length) loadPlaying();
         // The others begin with the next frames.
         if (playing?.share(all, wish)) decide();
+        tellSound();
         // Before there is what plays, tiles that need not wait for it show their still pictures.
         if (!playing) for (const tile of all) if (!wish.includes(tile)) tile.play(false, false);
     });
@@ -189,11 +196,11 @@ setInterval(async () => {
 const roving = rove(grid);
 
 const columns = () => getComputedStyle(grid).gridTemplateColumns.split(' ').length;
-/** Keys of a tile are the browser's own where none has the focus. @param {(tile: Tile) => void} run */
-const onTile = run => () => {
+/** Keys of a tile are the browser's own where none has the focus. @param {(tile: Tile, ev: KeyboardEvent) => void} run */
+const onTile = run => (/** @type {KeyboardEvent} */ ev) => {
     const tile = byNode.get(document.activeElement?.closest('.tile') ?? grid);
     if (!tile) return false;
-    run(tile);
+    run(tile, ev);
 };
 bind('ArrowRight', t('keys.move'), () => moveFocus(grid.children, 1));
 bind('ArrowLeft', t('keys.move'), () => moveFocus(grid.children, -1));
@@ -202,6 +209,10 @@ bind('ArrowUp', t('keys.move'), () => moveFocus(grid.children, -columns()));
 bind('Enter', t('keys.open'), onTile(tile => tile.link.click()));
 bind(' ', t('keys.startStop'), onTile(tile => tile.player ? tile.stop() : tile.want()));
 bind('m', t('tile.sound'), onTile(tile => tile.player && tile.grid.listen(tile)));
+bind('t', t('camera.talk'), onTile((tile, ev) => tile.talk?.press(ev)));
+document.addEventListener('keyup', ev => {
+    if (ev.key.toLowerCase() === 't') for (const tile of byNode.values()) tile.talk?.lift();
+});
 bind('f', t('tile.full'), onTile(tile => tile.node.requestFullscreen?.()));
 bind(['1', '2', '3', '4', '5', '6', '7', '8', '9'], t('keys.tile'), ev => /** @type {HTMLElement|undefined} */ (grid.children[Number(ev.key) - 1])?.focus());
 bind(']', t('live.columns'), () => choose(Math.min(6, columns() + 1)));
@@ -234,6 +245,15 @@ const keep = h('input', {type: 'checkbox', checked: always, onchange: () => {
     remember('alwaysAll', always);
     decide();
 }});
+
+const keepField = h('label', {class: 'check', hidden: true}, keep, t('live.alwaysAll'));
+
+/** Which tile is heard, and the way to silence. */
+const quiet = button(t('live.soundOff'), () => {
+    for (const tile of byNode.values()) if (tile.sound) tile.listen(false);
+    tellSound();
+}, {icon: 'mute', class: 'quiet', disabled: true});
+const tellSound = () => playing?.tellSound(quiet, byNode.values(), choice);
 
 /** Another arrangement. @param {Partial<import('../lib/prefs.js').Layout>} what @param {Tile} tile */
 function change(what, tile) {
@@ -279,6 +299,7 @@ const loadArranging = then => import('./arrange.js').then(then, () => notice(t('
 function arrange(how) {
     arranging = how;
     arrangeButton.setAttribute('aria-pressed', String(how !== null));
+    keepField.hidden = !how;
     show();
 }
 const arrangeButton = button(t('live.arrange'), () => arranging ? arrange(null) : loadArranging(arrange), {icon: 'config'});
@@ -286,5 +307,5 @@ arrangeButton.setAttribute('aria-pressed', 'false');
 arrangeButton.classList.add('compact');
 arrangeButton.title = t('live.arrange');
 new ResizeObserver(() => decide()).observe(grid);
-tools.append(saved, arrangeButton, choice, all, h('label', {class: 'check'}, keep, t('live.always')),
+tools.append(saved, arrangeButton, choice, quiet, all, keepField,
     button(t('tile.full'), () => document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.(), {icon: 'full', bare: true}));

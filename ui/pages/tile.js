@@ -4,7 +4,7 @@
 import {button, h, icon, say, setIcon} from '../lib/dom.js';
 import {ago, rate, t} from '../lib/i18n.js';
 import {chooseQuality} from '../lib/prefs.js';
-import {chip, stateText, wayName} from '../lib/streams.js';
+import {chip, hasLoudspeaker, stateText, wayName} from '../lib/streams.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 
@@ -53,10 +53,13 @@ export class Tile {
     stopButton = null;
     /** @type {HTMLButtonElement|null} */
     qualityButton = null;
+    /** The button that talks, once it plays and its camera is known to have a loudspeaker. @type {import('./talking.js').Talking|null} */
+    talk = null;
+    #talks = false;
 
     /**
      * @param {Entry} entry
-     * @param {{change: () => void, listen: (tile: Tile) => void, always: () => boolean, entry: (name: string) => Entry|undefined, prefer: (tile: Tile) => void}} grid
+     * @param {{change: () => void, listen: (tile: Tile) => void, always: (name: string) => boolean, feed: import('../lib/server.js').Feed, entry: (name: string) => Entry|undefined, prefer: (tile: Tile) => void}} grid
      */
     constructor(entry, grid) {
         this.entry = entry;
@@ -79,7 +82,7 @@ export class Tile {
             h('div', {class: 'bar'}, this.link, this.about, this.#chip.node, this.buttons, this.tools));
     }
 
-    get #tabIndex() {
+    get tabIndex() {
         return this.node.matches(':focus-within') ? 0 : -1;
     }
 
@@ -87,7 +90,7 @@ export class Tile {
     #makePlayButtons() {
         const sound = button(t('tile.sound'), () => this.grid.listen(this), {icon: 'mute', bare: true, key: 'M'});
         const stop = button(t('tile.stop'), () => this.stop(), {icon: 'stop', bare: true});
-        for (const one of [sound, stop]) one.tabIndex = this.#tabIndex;
+        for (const one of [sound, stop]) one.tabIndex = this.tabIndex;
         this.full.before(sound, stop);
         Object.assign(this, {soundButton: sound, stopButton: stop});
     }
@@ -95,7 +98,7 @@ export class Tile {
     #showQuality() {
         if (!this.qualityButton && this.low) {
             const one = button('', () => this.grid.prefer(this), {class: 'bare quality'});
-            one.tabIndex = this.#tabIndex;
+            one.tabIndex = this.tabIndex;
             this.buttons.prepend(one);
             this.qualityButton = one;
         }
@@ -124,6 +127,11 @@ export class Tile {
         return this.sound || document.fullscreenElement === this.node;
     }
 
+    /** The stream with a loudspeaker: the other one of the camera may be the one that is known to have it. @returns {string|undefined} */
+    get speaks() {
+        return [this.entry.name, this.#source].find(one => hasLoudspeaker((this.grid.entry(one) ?? this.entry).json));
+    }
+
     /** What it would play now: the lesser stream in a small tile, unless somebody has said which. */
     get source() {
         // How wide it is costs a layout.
@@ -138,7 +146,7 @@ export class Tile {
 
     get would() {
         if (this.stopped) return false;
-        return this.wanted || RUNNING.includes((this.grid.entry(this.source) ?? this.entry).state) || this.grid.always();
+        return this.wanted || RUNNING.includes((this.grid.entry(this.source) ?? this.entry).state) || this.grid.always(this.entry.name);
     }
 
     want() {
@@ -158,7 +166,8 @@ export class Tile {
         this.entry = entry;
         const playing = this.#on, name = entry.name;
         entry = this.grid.entry(playing ? this.#source : this.source) ?? entry;
-        this.#chip.show(entry);
+        const delay = playing && entry.state === 'live' && this.playing?.delay, s = delay ? Math.ceil(delay / 100) / 10 : 0;
+        this.#chip.show(entry, s ? t('tile.live', {s}) : undefined);
         const mode = wayName(this.playing?.mode ?? '');
         say(this.about, playing ? [mode, entry.bitsIn ? rate(entry.bitsIn) : ''].filter(Boolean).join(' ') : '');
         const failed = entry.state === 'failed' || entry.state === 'retrying';
@@ -173,9 +182,14 @@ export class Tile {
         this.over.hidden = !text && this.start.hidden;
         this.#showQuality();
         if (playing && !this.soundButton) this.#makePlayButtons();
-        for (const one of [this.soundButton, this.stopButton]) if (one) one.hidden = !playing;
+        if (playing && !this.#talks && this.speaks) {
+            this.#talks = true;
+            import('./talking.js').then(it => this.#ended || it.talkIn(this), () => this.#talks = false);
+        }
+        if (!playing) this.talk?.stop();
+        for (const one of [this.soundButton, this.stopButton, this.talk?.node]) if (one) one.hidden = !playing;
         this.node.classList.toggle('playing', playing);
-        this.node.setAttribute('aria-label', [name, stateText(entry), mode].filter(Boolean).join(', '));
+        this.node.setAttribute('aria-label', [name, s ? t('state.live') : stateText(entry), mode, s && t('tile.delay', {s})].filter(Boolean).join(', '));
     }
 
     /** @param {boolean} on */
@@ -245,6 +259,7 @@ export class Tile {
         URL.revokeObjectURL(this.#stillUrl);
         this.#on = false;
         this.#ended = true;
+        this.talk?.stop();
         this.playing?.end();
     }
 }
