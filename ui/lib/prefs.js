@@ -61,6 +61,25 @@ export function theme() {
     return chosen === 'light' || chosen === 'dark' ? chosen : 'system';
 }
 
+// ---- cameras that start with the page ----
+
+/** Of very many the last ones are kept. */
+const MOST_STARTERS = 500;
+
+/** Their names. @returns {Set<string>} */
+export function starters() {
+    const kept = recall('always', /** @type {any} */ ([]));
+    return new Set(Array.isArray(kept) ? kept.filter(name => typeof name === 'string') : []);
+}
+
+/** Makes one of them, or none. @param {string} name @returns {Set<string>} those that there are now */
+export function toggleStarter(name) {
+    const now = starters();
+    if (!now.delete(name)) now.add(name);
+    remember('always', now.size ? [...now].slice(-MOST_STARTERS) : null);
+    return now;
+}
+
 // ---- layouts of the grid: which cameras in which order, how many columns, and which one is large; shared as the address of the page ----
 
 /** How many layouts are kept, and how long a name is. */
