@@ -7,7 +7,7 @@ import {diff} from '../../ui/lib/diff.js';
 import {hostOf, layout} from '../../ui/lib/graph.js';
 import {parse} from '../../ui/lib/hls.js';
 import {lineOf, LogList} from '../../ui/lib/loglist.js';
-import {compose, schemeOf, split, suggest} from '../../ui/lib/source.js';
+import {compose, hostOf as hostOfSource, isFileOnly, schemeOf, split, suggest} from '../../ui/lib/source.js';
 import {boundTo, isLocal, places, seenAs, snippets} from '../../ui/lib/urls.js';
 import {children, describe, lineOfKey, lookup, parents, pathOf, values, withCandidate} from '../../ui/lib/yaml-path.js';
 
@@ -45,6 +45,8 @@ test('addresses: user and password are put in and taken out again', () => {
     }
     assert.deepEqual(split('rtsp://a:b%zz@h/'), {url: 'rtsp://h/', user: 'a', password: 'b%zz'});
     assert.equal(schemeOf('FFMPEG:rtsp://x'), 'ffmpeg');
+    assert.deepEqual(['onvif://a:p%40b@192.168.1.9:80/x', 'ffmpeg:rtsp://Cam.local/x#video=h264', 'rtsp://[fd00::5]:554/', 'ffmpeg:device?video=0', 'demo:', 'v4l2:device?video=/dev/video0'].map(hostOfSource), ['192.168.1.9', 'cam.local', '[fd00::5]', '', '', '']);
+    assert.deepEqual(['exec:ls', 'echo:x', 'ffmpeg:cam#raw=-i /etc/passwd', 'ffmpeg:cam#raw=-vf hflip,vflip', 'ffmpeg:cam#video=h264', 'rtsp://h/x#raw=x'].map(isFileOnly), [true, true, true, false, false, false]);
     assert.equal(suggest('rtsp://192.168.1.64/x', name => name === 'camera_64'), 'camera_64_2');
     assert.equal(suggest('rtsp://garden.local:554/x', () => false), 'garden');
     assert.equal(suggest('demo:', () => false), 'demo');

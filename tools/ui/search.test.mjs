@@ -52,7 +52,7 @@ test('a server without devices, asked for an empty list, says nothing on the con
 });
 
 test('a go2rtc that finds nothing answers 404: nothing is found, and nothing is wrong', {skip}, async () => {
-    const {text, said} = await searchAt({'GET api/onvif': answer(404, 'no sources\n'), 'GET api/ffmpeg/devices': answer(404, 'no sources\n')}, ['onvif', 'ffmpeg']);
+    const {text, said} = await searchAt({'GET api/rs/doctor': answer(404, '404 page not found\n'), 'GET api/onvif': answer(404, 'no sources\n'), 'GET api/ffmpeg/devices': answer(404, 'no sources\n')}, ['onvif', 'ffmpeg']);
     assert.match(text.join('\n'), /^Found 0 cameras \(ONVIF, FFmpeg\)\.\nIn a container with a bridge network [^\n]+$/);
     assert.ok(said.every(line => /404 \(Not Found\)/.test(line)), said.join('\n'));
 });
@@ -61,4 +61,59 @@ test('what cannot be asked is told, and what others find is shown', {skip}, asyn
     const {text} = await searchAt({'GET api/onvif': answer(404, '404 page not found\n'), 'GET api/dvrip': answer(500, 'no network\n')}, ['onvif', 'dvrip', 'ffmpeg']);
     assert.deepEqual([text[0], text[2]], ['Found 1 camera (ONVIF, DVRIP, FFmpeg).', 'ONVIF: 404 page not found · DVRIP: no network']);
     assert.match(text[1] ?? '', /ffmpeg:device\?video=0/);
+});
+
+test('what is found stands below its host, what is plugged in behind that', {skip}, async () => {
+    const server = await fixture({answers: {'GET api/schemes': () => ['onvif', 'dvrip', 'ffmpeg'],
+        'GET api/onvif': () => ({sources: [{name: 'Hikvision DS-2CD', url: 'onvif://192.168.1.64'}, {name: 'other', url: 'onvif://user:p%40ss@[FD00::5]:80/x'}]}),
+        'GET api/dvrip': async () => ({sources: [{name: 'door', url: 'dvrip://192.168.1.64:34567'}]})}});
+    const page = await chromium.browser.newPage();
+    await page.goto(`${server.url}add.html?lang=en`);
+    await page.waitForSelector('.examples button');
+    await page.$$eval('main button', nodes => nodes.find(one => one.textContent === 'Search')?.click());
+    await page.waitForFunction(() => /Found 4/.test(document.querySelector('section.card:last-child')?.textContent ?? ''));
+    const groups = await page.$$eval('.found', nodes => nodes.map(n => [n.querySelector('h3')?.textContent, [...n.querySelectorAll('strong')].map(one => one.textContent)]));
+    assert.deepEqual(groups.at(-1), ['Plugged into the server', ['FFmpeg Camera']]);
+    assert.deepEqual(Object.fromEntries(groups), {'192.168.1.64': ['ONVIF Hikvision DS-2CD', 'DVRIP door'], '[fd00::5]': ['ONVIF other'], 'Plugged into the server': ['FFmpeg Camera']});
+    await page.close();
+    server.close();
+});
+
+test('ways of searching are shown while they run, and are stopped together', {skip}, async () => {
+    let open = 0;
+    const never = (/** @type {any} */ {response}) => new Promise(resolve => {
+        open++;
+        response.on('close', () => {
+            open--;
+            resolve(response.end());
+        });
+    });
+    const server = await fixture({answers: {'GET api/schemes': () => ['onvif', 'dvrip', 'ffmpeg'], 'GET api/onvif': never, 'GET api/dvrip': () => ({sources: [{name: 'door', url: 'dvrip://192.168.1.64:34567'}]})}}), page = await chromium.browser.newPage();
+    await page.goto(`${server.url}add.html?lang=en`);
+    await page.waitForSelector('.examples button');
+    const press = (/** @type {string} */ words) => page.$$eval('main button', (nodes, words) => nodes.find(one => one.textContent === words && one.checkVisibility())?.click(), words);
+    await press('Search');
+    await page.waitForFunction(() => /^ONVIF \d s\|run DVRIP 1\|ok FFmpeg 1\|ok$/.test([...document.querySelectorAll('section.card:last-child .state')].map(n => `${n.textContent}|${/** @type {HTMLElement} */ (n).dataset.state}`).join(' ')), {polling: 20});
+    await server.until(() => open === 1);
+    await press('Stop');
+    await page.waitForFunction(() => /^Stopped\. Found 2 cameras \(ONVIF, DVRIP, FFmpeg\)\.$/.test(document.querySelector('section.card:last-child [role=status]')?.textContent ?? ''), {polling: 20});
+    for (const until = Date.now() + 60_000; open;) {
+        assert.ok(Date.now() < until, 'nothing is asked any more');
+        await new Promise(resolve => setTimeout(resolve, 20));
+    }
+    assert.deepEqual(await page.$$eval('[data-step] > section.card:last-child .row button', nodes => nodes.filter(n => n.checkVisibility()).map(n => [n.textContent, /** @type {HTMLButtonElement} */ (n).disabled])), [['Search', false]]);
+    await page.close();
+    server.close();
+});
+
+test('nothing found: on which networks it was looked, and whether a container stands between', {skip}, async () => {
+    const interfaces = [{name: 'lo', addresses: ['127.0.0.1', '::1']}, {name: 'eth0', addresses: ['192.168.1.5', 'fe80::1']}, {name: 'wlan0', addresses: ['10.0.0.3']}];
+    for (const [container, words] of /** @type {[boolean, RegExp][]} */ ([[false, /^Found 0 cameras \(ONVIF\)\.\nSearched on eth0 \(192\.168\.1\.5\), wlan0 \(10\.0\.0\.3\)\.$/], [true, /wlan0[^\n]+\nIn a container with a bridge network/]])) {
+        const {text, said} = await searchAt({'GET api/onvif': () => ({sources: []}), 'GET api/rs/doctor': () => ({interfaces, container})}, ['onvif']);
+        assert.match(text.join('\n'), words);
+        assert.deepEqual(said, []);
+    }
+    // A caller from outside is told nothing of the network.
+    const {text} = await searchAt({'GET api/onvif': () => ({sources: []}), 'GET api/rs/doctor': () => ({interfaces: null, container: false})}, ['onvif']);
+    assert.deepEqual(text, ['Found 0 cameras (ONVIF).']);
 });

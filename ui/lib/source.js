@@ -5,6 +5,15 @@
 /** Sources that only the configuration file may name, because they start programs. */
 export const FILE_ONLY = ['exec', 'expr', 'echo'];
 
+/** What `raw` of an FFmpeg source may say over the network: to turn and mirror. */
+const TURNS = /^-vf "?(hflip|vflip|transpose(=[\w:=]+)?)(,(hflip|vflip|transpose(=[\w:=]+)?))*"?$/;
+
+/** Only the configuration file may name it: it starts a program, or gives one raw options. @param {string} text */
+export const isFileOnly = text => FILE_ONLY.includes(schemeOf(text)) || schemeOf(text) === 'ffmpeg' && [...text.matchAll(/#raw=([^#]*)/g)].some(([, raw]) => !TURNS.test(raw.trim()));
+
+/** The host of a source; empty for what is plugged in. @param {string} url */
+export const hostOf = url => /^(?:[a-z][\w+.-]*:)+\/\/(?:[^/?#]*@)?(\[[^\]]+\]|[^/:?#]+)/i.exec(url.trim())?.[1].toLowerCase() ?? '';
+
 /** The scheme of a source; empty without one. @param {string} text */
 export const schemeOf = text => /^([a-z][a-z0-9+.-]*):/i.exec(text.trim())?.[1].toLowerCase() ?? '';
 

@@ -5,21 +5,30 @@
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
-import {compose, FILE_ONLY, schemeOf, split, suggest} from '../lib/source.js';
-import {announce, failed, notice, shell, toast, watch} from '../shell/shell.js';
-import {adviceOf, discover, probe} from './find.js';
+import {compose, isFileOnly, schemeOf, split, suggest} from '../lib/source.js';
+import {announce, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {discover} from './discover.js';
+import {adviceOf, adviceOfLesser, probe} from './find.js';
+import {hardware} from './hardware.js';
+import {put} from './put.js';
 
 const {main} = shell({page: 'add', title: t('nav.add')});
-watch(new Feed('streams'));
+const feed = new Feed('streams');
+watch(feed);
 
 /** What most cameras understand, for the help beside the field. */
 const EXAMPLES = {rtsp: 'rtsp://192.168.1.64/stream1', http: 'http://192.168.1.64/video.mjpg', onvif: 'onvif://192.168.1.64', demo: 'demo:', ffmpeg: 'ffmpeg:rtsp://192.168.1.64/stream1#video=h264', dvrip: 'dvrip://192.168.1.64', rtmp: 'rtmp://192.168.1.64/bcs/channel0_main.bcs'};
+
+/** Steps of a test, in order. */
+const STEPS = ['connect', 'tracks', 'picture', 'keyframes', 'release'];
 
 /** @type {string[]} */
 let schemes = [];
 let streams = /** @type {Record<string, any>} */ ({});
 /** @type {AbortController|null} */
 let testing = null;
+/** @type {AbortController|null} */
+let searching = null;
 let worked = false, saving = false;
 /** The sources that the test shown is about, which are those to save; none: no test, or an address was changed. @type {string[]} */
 let tested = [];
@@ -32,29 +41,42 @@ const user = h('input', {type: 'text', name: 'user', autocomplete: 'off', autoca
 const password = h('input', {type: 'password', name: 'secret', autocomplete: 'off', oninput: onSource});
 const lesser = h('input', {type: 'text', name: 'lesser', placeholder: 'rtsp://192.168.1.64/stream2', spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', oninput: onSource, onpaste: () => setTimeout(takeApart)});
 const reveal = h('input', {type: 'checkbox', onchange: () => password.type = reveal.checked ? 'text' : 'password'});
-const help = h('p', {class: 'muted small', role: 'status'}), examples = h('div', {class: 'row small examples'});
+const help = h('p', {class: 'muted small', role: 'status'}), inFile = h('pre', {class: 'grow', tabindex: '0'}), fileOnly = h('div', {class: 'row', hidden: true}, inFile, button(t('common.copy'), () => copied(inFile.textContent ?? ''), {icon: 'copy'}), h('a', {class: 'button', href: 'config.html'}, t('nav.config'))), examples = h('div', {class: 'row small examples'});
 const testButton = h('button', {class: 'primary'}, t('add.testButton')), cancel = button(t('common.cancel'), () => testing?.abort());
 cancel.hidden = true;
 const name = h('input', {type: 'text', name: 'name', spellcheck: 'false', autocomplete: 'off', maxlength: 500, oninput: checkName}), nameHelp = h('p', {class: 'small', role: 'status'});
 const warm = h('input', {type: 'checkbox'}), linger = h('select', null, h('option', {value: ''}, t('add.lingerNot')), [5, 10, 30].map(s => h('option', {value: `${s}s`}, duration(s * 1000))));
 const saveButton = h('button', {class: 'primary'}, t('add.save'));
 const checks = h('ul', {class: 'checks', 'aria-live': 'polite'}), advice = h('div', {class: 'stack'});
-const found = h('div', {class: 'stack'}), search = button(t('add.search'), async () => {
+const found = h('div', {class: 'stack'}), stop = button(t('add.stop'), () => searching?.abort(), {icon: 'stop'}), search = button(t('add.search'), async () => {
+    searching = new AbortController();
     search.disabled = true;
-    await discover(found, schemes, take);
+    stop.hidden = false;
+    await discover(found, schemes, take, searching.signal, feed.state === 'live');
     search.disabled = false;
+    if (document.activeElement === stop) search.focus();
+    stop.hidden = true;
 }, {icon: 'search'});
+stop.hidden = true;
+const both = h('input', {type: 'checkbox', checked: true, onchange: checkName}), useBoth = h('label', {class: 'check', hidden: true}, both, t('add.useLesser'));
+const more = h('details', null, h('summary', null, t('add.lesser')), h('label', {class: 'field'}, t('add.lesserAbout'), lesser));
 
-const form = h('form', {class: 'form card', onsubmit: (/** @type {Event} */ ev) => {
+const form = h('form', {class: 'form card', data: {part: 'find'}, onsubmit: (/** @type {Event} */ ev) => {
     ev.preventDefault();
     if (src.value.trim()) test();
 }}, h('h2', null, t('add.url')),
-h('label', {class: 'field'}, t('add.source'), src), help, examples,
+h('label', {class: 'field'}, t('add.source'), src), help, fileOnly, examples,
 h('div', {class: 'pair'}, h('label', {class: 'field'}, t('add.user'), user), h('label', {class: 'field'}, t('add.password'), password)),
-h('details', null, h('summary', null, t('add.lesser')), h('label', {class: 'field'}, t('add.lesserAbout'), lesser)),
-h('div', {class: 'row'}, testButton, cancel, h('label', {class: 'check'}, reveal, t('add.reveal'))));
-const result = h('section', {class: 'card', hidden: true}, h('h2', {tabindex: '-1'}, t('add.test')), checks, advice);
-const naming = h('form', {class: 'form card', hidden: true, onsubmit: (/** @type {Event} */ ev) => {
+more, h('div', {class: 'row sticky'}, testButton, cancel, h('label', {class: 'check'}, reveal, t('add.reveal'))));
+const heading = h('h2', {tabindex: '-1'}, t('add.test')), progress = h('p', {class: 'muted', hidden: true});
+/** On a phone the address is a screen of its own. */
+const back = button(t('add.change'), () => {
+    testing?.abort();
+    step('find');
+    src.focus();
+}, {class: 'phone'});
+const result = h('section', {class: 'card', data: {part: 'test'}, hidden: true}, heading, progress, checks, advice, useBoth, h('div', {class: 'row phone'}, back));
+const naming = h('form', {class: 'form card', data: {part: 'name'}, hidden: true, onsubmit: (/** @type {Event} */ ev) => {
     ev.preventDefault();
     if (saving) return;
     saving = true;
@@ -63,13 +85,18 @@ const naming = h('form', {class: 'form card', hidden: true, onsubmit: (/** @type
         checkName();
     });
 }}, h('h2', {tabindex: '-1'}, t('add.name')), h('label', {class: 'field'}, t('streams.name'), name), nameHelp,
-h('label', {class: 'check'}, warm, t('add.warm')), h('label', {class: 'field'}, t('add.linger'), linger), h('div', {class: 'row'}, saveButton, h('span', {class: 'muted'}, t('add.notSaved'))));
-const done = h('section', {class: 'card', hidden: true});
-main.append(h('div', {class: 'stack narrow'}, steps, form, result, naming, done, h('section', {class: 'card'}, h('h2', null, t('add.searchTitle')), h('p', {class: 'muted small'}, t('add.searchAbout')), h('div', {class: 'row'}, search), found)));
+h('label', {class: 'check'}, warm, t('add.warm')), h('label', {class: 'field'}, t('add.linger'), linger), h('div', {class: 'row sticky'}, saveButton, h('span', {class: 'muted'}, t('add.notSaved'))));
+const done = h('section', {class: 'card', data: {part: 'done'}, hidden: true}), encoders = hardware();
+encoders.dataset.part = 'find';
+encoders.hidden = true;
+const searches = h('section', {class: 'card', data: {part: 'find'}}, h('h2', null, t('add.searchTitle')), h('p', {class: 'muted small'}, t('add.searchAbout')), h('div', {class: 'row'}, search, stop), found);
+const screen = h('div', {class: 'stack'}, steps, form, result, naming, done, searches);
+main.append(h('div', {class: 'stack narrow'}, screen, encoders));
 step('find');
 
 /** @param {string} now */
 function step(now) {
+    screen.dataset.step = now;
     for (const item of /** @type {NodeListOf<HTMLElement>} */ (steps.querySelectorAll('li'))) {
         if (item.dataset.step === now) item.setAttribute('aria-current', 'step');
         else item.removeAttribute('aria-current');
@@ -84,15 +111,18 @@ async function load() {
         return failed(err, load);
     }
     fill(examples, h('span', {class: 'muted'}, t('add.examples')), Object.entries(EXAMPLES).filter(([scheme]) => schemes.includes(scheme)).map(([, text]) => button(text, () => take(text))));
+    encoders.hidden = !schemes.includes('ffmpeg');
     onSource();
 }
 
 function onSource() {
     const scheme = schemeOf(src.value);
     if (tested.length && String(sources()) !== String(tested)) drop();
-    const text = FILE_ONLY.includes(scheme) ? t('add.fileOnly') : scheme && schemes.length && !schemes.includes(scheme) && /:\/\/|^[a-z]+:$/.test(src.value) ? t('add.unknownScheme', {scheme}) : changed ? t('add.changed') : '';
+    const forbidden = isFileOnly(src.value), text = forbidden ? t('add.fileOnly') : scheme && schemes.length && !schemes.includes(scheme) && /:\/\/|^[a-z]+:$/.test(src.value) ? t('add.unknownScheme', {scheme}) : changed ? t('add.changed') : '';
     say(help, text);
-    testButton.disabled = FILE_ONLY.includes(scheme) || testing !== null;
+    fileOnly.hidden = !forbidden;
+    say(inFile, forbidden ? `streams:\n  ${suggest(src.value, one => Object.hasOwn(streams, one))}: ${JSON.stringify(src.value.trim())}` : '');
+    testButton.disabled = forbidden || testing !== null;
 }
 
 /** The camera, and its lesser stream if one was given. */
@@ -133,16 +163,20 @@ async function test() {
     naming.hidden = done.hidden = true;
     worked = false;
     testButton.disabled = true;
-    cancel.hidden = false;
+    cancel.hidden = progress.hidden = false;
     fill(advice);
     fill(checks);
+    // Where the form is not seen any more.
+    if (!form.checkVisibility()) heading.focus();
     try {
         let good = true;
         // One after the other: some cameras have a single place.
         for (let i = 0; good && i < asked.length; i++) {
             if (asked.length > 1) checks.append(h('li', null, h('strong', {class: 'why'}, t(i ? 'add.lesser' : 'add.better'))));
             good = await probe({src: asked[i]}, mine.signal, checks, (line, well) => {
-                if (!i && line.step === 'tracks') fill(advice, ...adviceOf(line));
+                say(progress, [i && t('add.lesser'), t('add.testing', {n: 1 + Math.max(0, STEPS.indexOf(line.step)), all: STEPS.length})].filter(Boolean).join(' · '));
+                if (line.step === 'tracks' && i) fill(advice, ...advice.childNodes, adviceOfLesser(line));
+                else if (line.step === 'tracks') fill(advice, ...adviceOf(line, asked.length > 1 ? null : askLesser));
                 const silent = line.step === 'tracks' && line.state === 'ok' && !line.tracks.some((/** @type {any} */ c) => c.codec_type === 'video');
                 if (i === asked.length - 1 && (line.step === 'picture' && line.state !== 'run' && well || silent)) offer(true);
             });
@@ -156,11 +190,19 @@ async function test() {
     }
     if (testing !== mine) return;
     testing = null;
-    testButton.disabled = FILE_ONLY.includes(schemeOf(src.value));
+    testButton.disabled = isFileOnly(src.value);
+    progress.hidden = true;
     cancel.hidden = true;
     if (!worked && !mine.signal.aborted) offer(false);
     // The steps have pushed it down meanwhile.
     if (document.activeElement === name) naming.scrollIntoView({block: 'nearest'});
+}
+
+/** For the small tiles: where nothing plays the better stream. */
+function askLesser() {
+    step('find');
+    more.open = true;
+    lesser.focus();
 }
 
 /** The step of the name. @param {boolean} good */
@@ -168,6 +210,7 @@ function offer(good) {
     if (worked) return;
     worked = good;
     naming.hidden = false;
+    useBoth.hidden = tested.length < 2;
     if (!name.value || name.dataset.made === name.value) {
         name.value = suggest(compose(src.value, '', ''), one => Object.hasOwn(streams, one));
         name.dataset.made = name.value;
@@ -180,7 +223,7 @@ function offer(good) {
 }
 
 /** The names of what is saved: Live shows both as one camera. @param {string} text */
-const namesOf = text => [text, `${text}_sub`].slice(0, tested.length);
+const namesOf = text => [text, `${text}_sub`].slice(0, both.checked ? tested.length : 1);
 
 function checkName() {
     const text = name.value.trim(), names = namesOf(text), taken = names.filter(one => Object.hasOwn(streams, one)).join(', ');
@@ -194,29 +237,6 @@ function checkName() {
     saveButton.disabled = !text || saving;
 }
 
-/** @param {string} one name @param {string} source @returns {Promise<string>} what did not work although it is there */
-async function put(one, source) {
-    const isNew = !Object.hasOwn(streams, one);
-    let warning = '';
-    if (isNew && linger.value) {
-        try {
-            await call('PATCH', 'api/config', {body: {streams: {[one]: {url: source, linger: linger.value}}}});
-            return '';
-        } catch (err) {
-            warning = `${t('add.linger')}: ${explain(err)} `;
-        }
-    }
-    try {
-        await call('PUT', 'api/streams', {query: {name: one, src: source}});
-        return warning;
-    } catch (err) {
-        // A new one may be there although the file could not be written; one that was there is as it was.
-        const now = await getJson('api/streams').catch(() => ({}));
-        if (!isNew || !Object.hasOwn(now, one)) throw err;
-        return `${warning}${t('add.untilRestart')} ${explain(err)}`;
-    }
-}
-
 async function save() {
     testing?.abort();
     const text = name.value.trim(), names = namesOf(text), asked = tested, warnings = /** @type {string[]} */ ([]);
@@ -228,7 +248,7 @@ async function save() {
     if (fresh) return;
     for (const [i, one] of names.entries()) {
         try {
-            warnings.push(await put(one, asked[i]));
+            warnings.push(await put(one, asked[i], Object.hasOwn(streams, one) ? null : linger.value));
             streams[one] = {};
         } catch (err) {
             if (!i) return toast(explain(err));
@@ -238,6 +258,7 @@ async function save() {
     if (warm.checked) await call('PUT', 'api/preload', {query: {src: text}, limit: 30_000}).catch(err => warnings.push(`${t('add.warm')}: ${explain(err)}`));
     tested = [];
     warm.checked = false;
+    both.checked = true;
     linger.value = lesser.value = password.value = user.value = src.value = name.value = '';
     form.hidden = result.hidden = naming.hidden = true;
     done.hidden = false;
@@ -267,5 +288,8 @@ function take(url) {
     src.focus();
 }
 
-window.addEventListener('pagehide', () => testing?.abort());
+window.addEventListener('pagehide', () => {
+    testing?.abort();
+    searching?.abort();
+});
 load().then(() => src.focus());

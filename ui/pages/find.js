@@ -1,50 +1,11 @@
 /**
- * What the wizard asks the server for: the cameras that it finds, and the test of one source, step by step.
+ * The test of one source, step by step, and what it says about where that plays.
  */
-import {button, fill, h, say} from '../lib/dom.js';
+import {button, fill, h} from '../lib/dom.js';
 import {duration, number, t} from '../lib/i18n.js';
-import {call, explain} from '../lib/server.js';
+import {call} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
 import {failure, hint} from '../lib/streams.js';
-
-/** Calls that look for cameras, by the scheme that they belong to. */
-const SEARCHES = {onvif: ['api/onvif', 'ONVIF'], dvrip: ['api/dvrip', 'DVRIP'], homekit: ['api/homekit', 'HomeKit'], gopro: ['api/gopro', 'GoPro'], hass: ['api/hass', 'Home Assistant'],
-    v4l2: ['api/v4l2', 'V4L2'], alsa: ['api/alsa', 'ALSA'], ffmpeg: ['api/ffmpeg/devices', 'FFmpeg'], roborock: ['api/roborock', 'Roborock']};
-
-/**
- * Looks everywhere at the same time; what is found comes as it is found.
- * @param {HTMLElement} place where what is found stands
- * @param {string[]} schemes that the server knows
- * @param {(url: string) => void} use one was chosen
- */
-export async function discover(place, schemes, use) {
-    const kinds = Object.entries(SEARCHES).filter(([scheme]) => schemes.includes(scheme));
-    const list = h('ul', {class: 'urls'}), state = h('p', {class: 'muted', role: 'status'}, t('add.searching', {kinds: kinds.map(([, [, title]]) => title).join(', ')}));
-    fill(place, state, list);
-    const problems = /** @type {string[]} */ ([]);
-    let count = 0;
-    await Promise.all(kinds.map(async ([, [path, title]]) => {
-        try {
-            const answer = await (await call('GET', path, {query: {empty: '1'}, limit: 30_000})).json();
-            for (const one of answer.sources ?? answer ?? []) {
-                const url = one.url ?? one.id;
-                if (!url) continue;
-                count++;
-                list.append(h('li', null, h('strong', null, `${title} ${one.name ?? ''}`), h('code', null, url), button(t('add.use'), () => use(url)), one.info && h('span', {class: 'who small muted'}, String(one.info))));
-            }
-        } catch (err) {
-            const [text] = explain(err).split('\n');
-            // A go2rtc that finds nothing; ours knows `empty`, as browsers write a 404 on their console.
-            if (text !== 'no sources') problems.push(`${title}: ${text}`);
-        }
-    }));
-    say(state, kinds.length ? t('add.found', {n: count, kinds: kinds.map(([, [, title]]) => title).join(', ')}) : t('add.noSearch'));
-    if (problems.length) place.append(h('p', {class: 'muted small'}, problems.join(' · ')));
-    // The others look for what is plugged in.
-    if (!count && kinds.some(([scheme]) => !['v4l2', 'alsa', 'ffmpeg'].includes(scheme))) place.append(h('p', {class: 'muted small'}, t('add.bridge')));
-}
-
-// ---- the test of one source ----
 
 const ORDER = ['connect', 'tracks', 'picture', 'keyframes', 'packets', 'release'];
 
@@ -106,11 +67,25 @@ function trackText(codec) {
     return [name, codec.width ? `${codec.width}x${codec.height}` : '', codec.sample_rate ? `${number(codec.sample_rate / 1000)} kHz` : ''].filter(Boolean).join(' ');
 }
 
-/** Where this stream plays. @param {any} line about its tracks */
-export function adviceOf(line) {
-    const able = abilities(), video = line.tracks.find((/** @type {any} */ c) => c.codec_type === 'video');
-    const codec = String(video?.codec_name ?? '').toLowerCase().replace('hevc', 'h265');
-    const here = codec === 'h264' || codec === 'h265' || codec === 'av1' ? [able[codec].webrtc && 'WebRTC', able[codec].mse && 'MSE'].filter(Boolean) : [];
-    return [video && h('p', {class: 'state', data: {state: here.length ? 'ok' : 'warn'}}, here.length ? t('add.plays', {ways: here.join(' + ')}) : t('add.playsNot', {codec: codec.toUpperCase()})),
-        h('p', {class: 'muted small'}, line.talk ? t('add.talkYes') : t('add.talkNo'))];
+/** @param {any} line about tracks @returns {{codec: string, here: (string|false)[]}} of its picture, and how this browser plays that; empty: no picture, no way */
+function playable(line) {
+    const able = abilities(), video = line.tracks.find((/** @type {any} */ c) => c.codec_type === 'video'), codec = String(video?.codec_name ?? '').toLowerCase().replace('hevc', 'h265');
+    return {codec, here: codec === 'h264' || codec === 'h265' || codec === 'av1' ? [able[codec].webrtc && 'WebRTC', able[codec].mse && 'MSE'].filter(Boolean) : []};
+}
+
+/** What an iPhone plays as it is. */
+const APPLE = ['h264', 'h265', 'mjpeg'];
+
+/** Where this stream plays. @param {any} line about its tracks @param {(() => void)|null} lesser asks for a lesser one; `null`: there is one */
+export function adviceOf(line, lesser) {
+    const {codec, here} = playable(line), name = codec.toUpperCase();
+    return [codec && h('p', {class: 'state', data: {state: here.length ? 'ok' : 'warn'}}, here.length ? t('add.plays', {ways: here.join(' + ')}) : t('add.playsNot', {codec: name})),
+        codec && !here.length && h('div', {class: 'row'}, h('span', {class: 'small'}, t(lesser ? 'add.lesserHelps' : 'add.lesserGrid')), lesser && button(t('add.lesserAdd'), lesser)),
+        h('p', {class: 'muted small'}, [codec && t(APPLE.includes(codec) ? 'add.iphoneYes' : 'add.iphoneNo'), t(line.talk ? 'add.talkYes' : 'add.talkNo')].filter(Boolean).join(' · '))];
+}
+
+/** Whether the lesser one plays where the better one may not. @param {any} line about its tracks */
+export function adviceOfLesser(line) {
+    const {codec, here} = playable(line);
+    return codec && !here.length ? h('p', {class: 'state', data: {state: 'warn'}}, `${t('add.lesser')}: ${t('add.playsNot', {codec: codec.toUpperCase()})}`) : null;
 }

@@ -1,0 +1,88 @@
+/**
+ * The search for cameras, everywhere at the same time: what is found comes as it is found, below the host that it is on. Each way of searching tells
+ * how long it takes, and all of them can be stopped.
+ */
+import {button, fill, h, say} from '../lib/dom.js';
+import {duration, t} from '../lib/i18n.js';
+import {call, explain, getJson} from '../lib/server.js';
+import {hostOf} from '../lib/source.js';
+
+/** Calls that look for cameras, by the scheme that they belong to. @type {Record<string, [string, string]>} */
+const SEARCHES = {onvif: ['api/onvif', 'ONVIF'], dvrip: ['api/dvrip', 'DVRIP'], homekit: ['api/homekit', 'HomeKit'], gopro: ['api/gopro', 'GoPro'], hass: ['api/hass', 'Home Assistant'],
+    v4l2: ['api/v4l2', 'V4L2'], alsa: ['api/alsa', 'ALSA'], ffmpeg: ['api/ffmpeg/devices', 'FFmpeg'], roborock: ['api/roborock', 'Roborock']};
+/** They look for what is plugged in. */
+const PLUGGED = ['v4l2', 'alsa', 'ffmpeg'];
+
+/**
+ * @param {HTMLElement} place where what is found stands
+ * @param {string[]} schemes that the server knows
+ * @param {(url: string) => void} use one was chosen
+ * @param {AbortSignal} signal stops it
+ * @param {boolean} own the server is one of ours, and can tell about its network
+ */
+export async function discover(place, schemes, use, signal, own) {
+    const kinds = Object.entries(SEARCHES).filter(([scheme]) => schemes.includes(scheme)), titles = kinds.map(([, [, title]]) => title).join(', ');
+    const state = h('p', {class: 'muted', role: 'status'}, t('add.searching', {kinds: titles})), running = h('ul', {class: 'steps small'}), groups = h('div', {class: 'stack'});
+    fill(place, state, running, groups);
+    /** Those of a host. @type {Map<string, HTMLElement>} */
+    const hosts = new Map();
+    const problems = /** @type {string[]} */ ([]), began = performance.now();
+    let count = 0;
+
+    /** @param {string} title @param {any} one */
+    function show(title, one) {
+        const url = one.url ?? one.id;
+        if (!url) return 0;
+        count++;
+        const host = hostOf(url);
+        const list = hosts.get(host) ?? h('ul', {class: 'urls'});
+        if (!hosts.has(host)) {
+            hosts.set(host, list);
+            const section = h('section', {class: 'stack found'}, h('h3', null, host || t('add.machine')), list);
+            // What is plugged in stays behind what is found in the network.
+            if (host) groups.insertBefore(section, hosts.get('')?.parentElement ?? null);
+            else groups.append(section);
+        }
+        list.append(h('li', null, h('strong', null, `${title} ${one.name ?? ''}`), h('code', null, url), button(t('add.use'), () => use(url)), one.info && h('span', {class: 'who small muted'}, String(one.info))));
+        return 1;
+    }
+
+    const ticks = kinds.map(([, [, title]]) => {
+        const node = h('li', {class: 'state', data: {state: 'run'}}, title);
+        running.append(node);
+        return {node, title};
+    });
+    const tick = window.setInterval(() => {
+        for (const {node, title} of ticks) if (node.dataset.state === 'run') say(node, `${title} ${duration(Math.floor((performance.now() - began) / 1000) * 1000)}`);
+    }, 1000);
+    await Promise.all(kinds.map(async ([, [path, title]], i) => {
+        const {node} = ticks[i];
+        let n = 0;
+        try {
+            const answer = await (await call('GET', path, {query: {empty: '1'}, signal, limit: 30_000})).json();
+            for (const one of answer.sources ?? answer ?? []) n += show(title, one);
+            node.dataset.state = 'ok';
+        } catch (err) {
+            const [text] = explain(err).split('\n');
+            node.dataset.state = signal.aborted ? 'skip' : 'fail';
+            // A go2rtc that finds nothing; ours knows `empty`, as browsers write a 404 on their console.
+            if (text === 'no sources') node.dataset.state = 'ok';
+            else if (!signal.aborted) problems.push(`${title}: ${text}`);
+        }
+        say(node, n ? `${title} ${n}` : title);
+    }));
+    clearInterval(tick);
+    running.remove();
+    say(state, kinds.length ? `${signal.aborted ? `${t('add.stopped')} ` : ''}${t('add.found', {n: count, kinds: titles})}` : t('add.noSearch'));
+    if (problems.length) place.append(h('p', {class: 'muted small'}, problems.join(' · ')));
+    if (!count && !signal.aborted && kinds.some(([scheme]) => !PLUGGED.includes(scheme))) await nothing(place, own);
+}
+
+/** Where it was looked, and what may stand between. @param {HTMLElement} place @param {boolean} own */
+async function nothing(place, own) {
+    const about = own ? await getJson('api/rs/doctor').catch(() => null) : null;
+    const nets = (about?.interfaces ?? []).map((/** @type {any} */ one) => ({name: one.name, addresses: one.addresses.filter((/** @type {string} */ a) => !/^(127\.|::1|fe80)/i.test(a))})).filter((/** @type {any} */ one) => one.addresses.length);
+    if (nets.length) place.append(h('p', {class: 'muted small'}, t('add.searchedOn', {networks: nets.map((/** @type {any} */ one) => `${one.name} (${one.addresses.join(', ')})`).join(', ')})));
+    // Who does not tell may sit in one.
+    if (about?.container ?? true) place.append(h('p', {class: 'muted small'}, t('add.bridge')));
+}
