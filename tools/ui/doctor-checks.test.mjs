@@ -19,7 +19,7 @@ after(() => chromium?.close());
 
 const FACTS = {uptime_s: 75, version: '1.0.0', platform: 'linux/amd64', base_path: '/cams', config: '/config/rs2rtc.yaml', container: false,
     ports: [{module: 'api', network: 'tcp', address: '[::]:1984', problem: null}, {module: 'webrtc', network: 'udp', address: '8555', problem: null}], interfaces: [{name: 'eth0', addresses: ['192.168.1.5', 'fd00::5']}],
-    candidates: ['udp 192.168.1.5:8555'], ffmpeg: {path: '/usr/bin/ffmpeg', version: '7.1.1'}, disk: {path: '/config', free: 5e9, total: 2e10}, open_files: {used: 40, limit: 1000}, request: {peer: '192.168.1.40', forwarded: [], host: 'cams'}};
+    candidates: ['udp 192.168.1.5:8555'], ffmpeg: {path: '/usr/bin/ffmpeg', version: '7.1.1'}, disk: {path: '/config', free: 5e9, total: 2e10}, open_files: {used: 40, limit: 1000}, request: {peer: '192.168.1.40:51000', forwarded: [], host: 'cams'}};
 
 /** An answer to the offer of a data channel; nobody is behind it. @param {string} address @param {string} [protocol] */
 const answer = (address, protocol = 'udp') => ['v=0', 'o=- 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', 'a=group:BUNDLE 0', 'm=application 9 UDP/DTLS/SCTP webrtc-datachannel', 'c=IN IP4 0.0.0.0', 'a=ice-ufrag:abcd',
@@ -120,7 +120,7 @@ test('one camera, step by step, only when it is asked for', {skip}, async () => 
     await says('section .checks li[data-step=release]', /Camera let go/);
     assert.deepEqual(asked, [{stream: 'gate'}]);
     assert.deepEqual(await page.$$eval('section .checks li', nodes => nodes.map(n => [...n.children].map(c => c.textContent).join(': '))), ['Reach and log in: runs already', 'Video and sound: H264 640x360', 'Picture: 210 ms', 'Keyframes: every 2 s',
-        'Stream: 2 s · 50 pictures · Loss 2 % · 3 jumps of its clock', 'Camera let go: others watch']);
+        'Stream: 2 s · 50 frames · Loss 2 % · 3 jumps of its clock', 'Camera let go: others watch']);
     await page.waitForFunction(() => ![...document.querySelectorAll('section button')].some(b => /** @type {HTMLButtonElement} */ (b).disabled));
     await done();
     own.close();

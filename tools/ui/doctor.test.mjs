@@ -8,7 +8,7 @@ import {connect, createServer} from 'node:net';
 import {after as atEnd, before as atFirst, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {plainServer} from './plain-server.mjs';
-import {BINARY, rs2rtc} from './rs2rtc.mjs';
+import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 const STREAMS = 'streams:\n  cam: demo:?width=320&height=180&fps=15\n  gone: rtsp://127.0.0.1:9/nothing\n';
@@ -198,7 +198,7 @@ test('each address for the media is tried without a camera, and the server tells
         await probe('cam');
         await ends('others watch');
         assert.match((await rows())['Reach and log in'].join(), /^ok,runs already/);
-        assert.match((await rows()).Stream.join(), /^ok,.* pictures · 0 jumps of its clock/);
+        assert.match((await rows()).Stream.join(), /^ok,.* frames · 0 jumps of its clock/);
         viewer.abort();
         await page.waitForFunction(() => !(/** @type {HTMLButtonElement} */ (document.querySelector('section button:last-of-type')).disabled));
         await probe('gone');
@@ -251,7 +251,7 @@ test('a socket on which nothing is said for a minute: it stays, or something bet
         await other.page.waitForFunction(() => /quiet for/.test(document.querySelector('[data-check=quiet]')?.textContent ?? ''), {timeout: 60_000});
         assert.ok(sockets.size > 0);
         await other.page.evaluate(() => window.dispatchEvent(new Event('pagehide')));
-        while (sockets.size) await new Promise(resolve => [...sockets][0].once('close', resolve));
+        await until(async () => sockets.size, left => !left);
         await other.page.close();
     } finally {
         proxy.close();

@@ -42,10 +42,8 @@ export function marksOf({timeline, detect_ms: detect, release_ms: release}) {
     // What was let go and not taken again was decided then, however long the session stayed.
     const last = timeline.findLast(mark => /^camera_/.test(mark.event)), end = last?.event === 'camera_released' ? last : timeline.findLast(mark => mark.event === 'gone');
     if (!end) return timeline;
-    const more = [];
-    if (detect !== null) more.push({ms: Math.max(0, end.ms - detect), event: 'last_packet', detail: ''});
-    if (release !== null && !timeline.some(mark => laneOf(mark) === 'device' && mark.ms >= end.ms)) more.push({ms: end.ms + release, event: 'source_released', detail: ''});
-    return [...timeline, ...more].sort((a, b) => a.ms - b.ms);
+    const closes = release !== null && !timeline.some(mark => laneOf(mark) === 'device' && mark.ms >= end.ms);
+    return [...detect === null ? [] : [{ms: Math.max(0, end.ms - detect), event: 'last_packet', detail: ''}], ...timeline, ...closes ? [{ms: end.ms + release, event: 'source_released', detail: ''}] : []].sort((a, b) => a.ms - b.ms);
 }
 
 /**
