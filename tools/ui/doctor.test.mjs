@@ -252,6 +252,7 @@ test('a socket on which nothing is said for a minute: it stays, or something bet
         assert.ok(sockets.size > 0);
         await other.page.evaluate(() => window.dispatchEvent(new Event('pagehide')));
         await until(async () => sockets.size, left => !left);
+        assert.equal(quiet(await other.rows())[0], 'run', 'it has not come to its end');
         await other.page.close();
     } finally {
         proxy.close();
