@@ -183,7 +183,7 @@ test('what is known of a stream: its sources, and who watches it since when and 
     await press('Info', '.drawer');
     await page.waitForSelector('[aria-controls=info][aria-expanded=true]');
     await says('#info li', /^rtsp:\/\/192\.168\.1\.64\/x\nRTSP · rtsp\+tcp · 192\.168\.1\.64:554\nH264 High 4\.0 640x360 · AAC · Talk: yes · 5 MB$/);
-    await says('#info li', /^Chrome 192\.168\.1\.23:5000 · WebRTC · ws\+udp · H264 · \d\d s · 4 MBKick$/);
+    await says('#info li', /^Chrome 192\.168\.1\.23:5000 · WebRTC · ws\+udp · H264 · \d\d s · 4 MB · 2 droppedKick$/);
     // Asked in vain: what was known stays.
     const {sessions} = own.state, looks = () => own.requests.filter(path => path === '/api/rs/sessions').length, before = looks();
     Object.assign(own.state, {sessions: 500});
@@ -310,7 +310,7 @@ test('why it plays that way is what the server says, a pin is told to it, and th
     await plays(page);
     await answer({mode: 'webrtc', kind: 'video', codec: 'h264', from: 'hevc', verdict: 'chosen'}, {mode: 'webrtc', kind: 'audio', codec: 'opus', from: 'aac', verdict: 'chosen'}, {mode: 'webrtc', kind: 'video', codec: 'hevc', verdict: 'codec_unsupported'},
         {mode: 'mse', verdict: 'slower'}, {mode: 'hls', verdict: 'failed', text: '<b>no'});
-    await says('.why', /^H264 \(made from H265\) (640x360 )?over WebRTC(\/UDP)?\. Sound: Opus, made from AAC\. First picture after .*\. H265 not used: this browser has no H265 for WebRTC\. MSE not used: slower\. HLS did not work: <b>no$/);
+    await says('.why', /^H264 \(made from H265\) (640x360 )?over WebRTC(\/UDP)?\. Sound: Opus, made from AAC\. First picture after .*\. H265 not used: this browser has no H265 for WebRTC\. MSE not used: slower\. HLS did not work: <b>no\.$/);
     assert.equal(await page.evaluate(() => /** @type {any} */ (window).__sockets[0].hello.pinned), undefined);
     const progress = await page.evaluate(() => /** @type {any} */ (window).__progress);
     assert.ok(progress.some((/** @type {string} */ text) => /^server [\d.]+ m?s → camera and codec [\d.]+ m?s → network…$/.test(text)), progress.join('; '));

@@ -7,7 +7,7 @@ const {why} = await import('../../ui/pages/why.js');
 
 const able = {webrtc: true, h265: {webrtc: false, mse: true}}, video = {mode: 'webrtc', kind: 'video', codec: 'h264', verdict: 'chosen'}, audio = {mode: 'webrtc', kind: 'audio', codec: 'opus', verdict: 'chosen'};
 /** @param {object} known */
-const said = known => why(/** @type {any} */ ({phase: 'live', mode: 'auto', played: 'webrtc', way: 'WebRTC/UDP', firstMs: 0, candidates: [], figures: {size: '1920x1080'}, refused: {}, able, tracks: [], ...known}));
+const said = known => why(/** @type {any} */ ({phase: 'live', mode: 'auto', played: 'webrtc', way: 'WebRTC/UDP', firstMs: 0, candidates: [], figures: {size: '1920x1080'}, refused: {}, able, tracks: [], kept: '', ...known}));
 
 test('what plays, and from which tracks', () => {
     assert.equal(said({candidates: [video, audio], firstMs: 120}), 'H264 1920x1080 over WebRTC/UDP. Sound: Opus. First picture after 120 ms.');
@@ -15,6 +15,12 @@ test('what plays, and from which tracks', () => {
     // Another way that runs too is not what plays.
     assert.equal(said({played: 'mse', way: 'MSE', candidates: [video, audio, {mode: 'mse', kind: 'video', codec: 'hevc', verdict: 'chosen'}]}), 'H265 1920x1080 over MSE.');
     assert.equal(said({played: 'mjpeg', way: 'MJPEG', candidates: [audio, {mode: 'mjpeg', kind: 'video', codec: 'mjpeg', verdict: 'chosen'}]}), 'MJPEG 1920x1080 over MJPEG. Sound: Opus.');
+    assert.equal(said({played: 'mjpeg', way: 'MJPEG', candidates: [{mode: 'mjpeg', kind: 'video', codec: 'mjpeg', from: 'h264', verdict: 'chosen'}, {mode: 'mjpeg', kind: 'audio', codec: 'opus', verdict: 'codec_unsupported'}]}), 'MJPEG (made from H264) 1920x1080 over MJPEG. Motion JPEG has no sound.');
+    assert.equal(said({candidates: [{...video, from: 'hevc'}, {...video, codec: 'hevc', verdict: 'codec_unsupported'}]}), 'H264 (made from H265) 1920x1080 over WebRTC/UDP. H265 not used: this browser has no H265 for WebRTC.');
+    // What plays one way and could not go the other.
+    assert.equal(said({played: 'mse', way: 'MSE', candidates: [{...video, mode: 'mse'}, {...audio, mode: 'mse', codec: 'aac'}, {...audio, codec: 'aac', verdict: 'codec_unsupported'}]}), 'H264 1920x1080 over MSE. Sound: AAC. Over WebRTC there would be no AAC.');
+    assert.equal(said({played: 'mse', way: 'MSE', figures: {}, candidates: [{...audio, mode: 'mse', codec: 'aac'}]}), 'Sound alone over MSE. Sound: AAC.');
+    assert.equal(said({kept: 'webrtc', candidates: [video]}), 'H264 1920x1080 over WebRTC/UDP. MSE stood still here: WebRTC is taken first for a day.');
     assert.equal(said({candidates: [video, {...video, verdict: 'bframes'}]}), 'H264 1920x1080 over WebRTC/UDP. The camera reorders its pictures (B-frames): over WebRTC they may stutter, over MSE they do not.');
 });
 
@@ -28,7 +34,8 @@ test('each verdict has its sentence, one for all of the same', () => {
         [[{mode: 'mse', verdict: 'slower'}, {mode: 'hls', verdict: 'slower'}], 'MSE, HLS not used: slower.'],
         [[{mode: 'mse', verdict: 'network'}], 'MSE: no network path to the server.'],
         [[{mode: 'hls', verdict: 'off'}], 'HLS: off in the configuration.'],
-        [[{mode: 'mse', verdict: 'failed', text: 'no place\nmore'}], 'MSE did not work: no place'],
+        [[{mode: 'mse', verdict: 'failed', text: 'no place\nmore'}], 'MSE did not work: no place.'],
+        [['mse', 'mjpeg'].map(mode => ({mode, verdict: 'failed', text: 'streams: codecs not matched: video:H265 => video:JPEG'})), 'MSE, MJPEG did not work: The camera sends H.265, which this browser does not take this way.'],
         [[{mode: 'mse', verdict: 'of a newer server'}], 'H264 1920x1080 over WebRTC/UDP.'],
     ])) assert.equal(tell(...verdicts), text);
     assert.equal(said({mode: 'webrtc', candidates: [video, {mode: 'mse', verdict: 'pinned'}, {mode: 'hls', verdict: 'pinned'}]}), 'H264 1920x1080 over WebRTC/UDP. WebRTC is pinned; not asked for: MSE, HLS.');

@@ -8,6 +8,7 @@ import {recall, remember} from '../lib/prefs.js';
 import {address, Feed} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, Streams, wayName} from '../lib/streams.js';
+import {keptWay} from '../player/ways.js';
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, listed, notice, shell, toast, watch} from '../shell/shell.js';
 import {choices, controlsOf, qualityOf} from './controls.js';
@@ -142,7 +143,7 @@ function explain() {
     if (video) video.controls = player.phase === 'live' && played !== '' && played !== 'mjpeg';
     const carrier = played && wayName(played) + (path && played === 'webrtc' ? `/${path}` : player?.overHTTP ? '/HTTP' : '');
     const tracks = (streams.all.get(quality.source)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
-    say(reasons, why({...view, phase: player?.phase ?? '', way: carrier, able, tracks}));
+    say(reasons, why({...view, phase: player?.phase ?? '', way: carrier, able, tracks, kept: player ? keptWay(player.wsURL) : ''}));
     const done = view.steps.map(({step, ms}) => `${t(`step.${step}`)} ${duration(ms)}`), next = ['socket', 'answer', 'network', 'picture'].find(one => !view.steps.some(({step}) => step === one) && (one !== 'network' || player?.pc));
     say(stepLine, done.join(' → '));
     progress.hidden = player?.phase !== 'dialling' && player?.phase !== 'connecting' || !next;

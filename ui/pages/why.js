@@ -4,6 +4,8 @@
  */
 import {duration, language, t} from '../lib/i18n.js';
 import {codecName, wayName} from '../lib/streams.js';
+import {translate} from '../player/words.js';
+import {explainError} from '../reasons.js';
 
 /** @typedef {import('../player/socket.js').Candidate} Candidate */
 /**
@@ -14,15 +16,16 @@ import {codecName, wayName} from '../lib/streams.js';
  * @property {Candidate[]|null} candidates the server's verdicts; `null`: it has given none
  * @property {import('../lib/stats.js').Figures} figures @property {Record<string, string>} refused why a mode did not work
  * @property {ReturnType<typeof import('../lib/stats.js').abilities>} able
- * @property {import('../lib/streams.js').Codec[]} tracks of the source
+ * @property {import('../lib/streams.js').Codec[]} tracks of the source @property {import('../player/ways.js').Way|''} kept the way that is taken first since the other one stood still
  */
 
 /** Several as one. @param {Iterable<string>} names */
-const list = names => new Intl.ListFormat(language, {type: 'unit'}).format(new Set(names));
+const list = names => [...new Set(names)].join(language === 'zh' ? '、' : ', ');
 
 /** @param {Known} known */
 export function why(known) {
     const parts = known.candidates ? judged(known, known.candidates) : guessed(known);
+    if (known.mode === 'auto' && known.played && known.kept === known.played) parts.push(t('why.kept', {way: wayName(known.kept), other: wayName(known.kept === 'mse' ? 'webrtc' : 'mse')}));
     // Chinese full stops have their own space.
     return parts.join(language === 'zh' ? '' : ' ');
 }
@@ -43,14 +46,17 @@ function judged(known, candidates) {
     // Sound comes by WebRTC beside Motion JPEG.
     const chosen = (/** @type {string} */ kind, /** @type {string[]} */ ...ways) => ways.map(way => by('chosen').find(one => one.kind === kind && one.mode === way)).find(Boolean);
     const picture = chosen('video', played), sound = chosen('audio', played, ...played === 'mjpeg' ? ['webrtc', 'mse'] : []);
-    const parts = playing(known, picture ? madeOf(picture) : played === 'mjpeg' ? '' : known.figures.codec, sound ? [sound.from && sound.from !== sound.codec ? t('why.audioMade', {codec: codecName(sound.codec), from: codecName(sound.from)}) : t('why.audio', {codec: codecName(sound.codec)})] : []);
+    const codec = picture ? madeOf(picture) : sound && played !== 'mjpeg' ? t('why.soundAlone') : known.figures.codec;
+    const parts = playing(known, codec, sound ? [sound.from && sound.from !== sound.codec ? t('why.audioMade', {codec: codecName(sound.codec), from: codecName(sound.from)}) : t('why.audio', {codec: codecName(sound.codec)})] : []);
     const ways = (/** @type {Candidate[]} */ some) => list(some.map(one => wayName(one.mode)));
     /** One sentence for all ways of a track. @param {Candidate[]} some @param {(codec: string, ways: string) => string} text */
     const each = (some, text) => [...new Set(some.map(one => codecName(one.codec)))].map(codec => text(codec, ways(some.filter(one => codecName(one.codec) === codec))));
     if (by('bframes').some(one => one.mode === played)) parts.push(t('why.bframes'));
-    parts.push(...each(by('codec_unsupported').filter(one => one.kind), (codec, way) => t('why.unsupported', {codec, way})));
-    // What another way carries is used.
-    const used = new Set([picture, sound].map(one => one?.from ?? one?.codec));
+    const sent = new Set([picture, sound].map(one => one?.codec)), used = new Set([picture, sound].map(one => one?.from ?? one?.codec)), silent = (/** @type {Candidate} */ one) => one.mode === 'mjpeg' && one.kind === 'audio';
+    const missing = by('codec_unsupported').filter(one => one.kind && !silent(one));
+    parts.push(...each(missing.filter(one => !sent.has(one.codec)), (codec, way) => t('why.unsupported', {codec, way})));
+    parts.push(...each(missing.filter(one => sent.has(one.codec) && one.mode !== played), (codec, way) => t('why.without', {codec, way})));
+    if (played === 'mjpeg' && !sound && by('codec_unsupported').some(silent)) parts.push(t('why.silent'));
     parts.push(...each(by('other_chosen').filter(one => one.mode === (played || one.mode) && !used.has(one.codec)), codec => t('why.other', {codec})));
     for (const kind of new Set(by('no_track').filter(one => one.mode === (played || one.mode)).map(one => one.kind))) parts.push(t(kind === 'audio' ? 'why.noSound' : 'why.noPicture'));
     const other = (/** @type {string} */ verdict) => by(verdict).filter(one => one.mode !== played);
@@ -61,7 +67,8 @@ function judged(known, candidates) {
     if (other('network').length) parts.push(t('why.network', {way: ways(other('network'))}));
     if (played && other('slower').length) parts.push(t('why.slower', {way: ways(other('slower'))}));
     if (other('off').length) parts.push(t('why.off', {way: ways(other('off'))}));
-    for (const one of other('failed')) parts.push(t('why.refused', {way: wayName(one.mode), text: (one.text ?? '').split('\n')[0]}));
+    const told = (/** @type {Candidate} */ one) => translate(explainError(one.text ?? '', '')).split('\n')[0], bad = other('failed');
+    for (const text of new Set(bad.map(told))) parts.push(t('why.refused', {way: ways(bad.filter(one => told(one) === text)), text: /[.。]$/.test(text) ? text : `${text}.`}));
     return parts;
 }
 
