@@ -1,0 +1,32 @@
+/**
+ * What the binary has packed is what is in `ui/`: comments are left out of scripts and stylesheets, and nothing else.
+ */
+import assert from 'node:assert/strict';
+import {readdirSync, readFileSync} from 'node:fs';
+import {test} from 'node:test';
+import {transform} from 'esbuild';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
+import {without} from './browser.mjs';
+
+const UI = new URL('../../ui/', import.meta.url);
+const files = readdirSync(UI, {recursive: true, withFileTypes: true}).filter(one => one.isFile())
+    .map(one => `${one.parentPath}/${one.name}`.replace(/\/+/g, '/').slice(UI.pathname.length));
+
+test('packed files are those of the folder, without comments', {skip: without(BINARY, 'rs2rtc') || (process.env.UI ? 'UI is set: nothing packed is served' : false)}, async t => {
+    const server = await rs2rtc('');
+    t.after(() => server.stop());
+    for (const name of files) {
+        const source = readFileSync(new URL(name, UI)), reply = await fetch(`${server.url}${name === 'index.html' ? '' : name}`), served = Buffer.from(await reply.arrayBuffer());
+        assert.equal(reply.status, 200, name);
+        const loader = /** @type {'js'|'css'|undefined} */ (/\.(js|css)$/.exec(name)?.[1]);
+        if (!loader || name.startsWith('vendor/')) {
+            assert.ok(served.equals(source), name);
+            continue;
+        }
+        const read = async (/** @type {string} */ text) => (await transform(text, {loader, minify: true, legalComments: 'none'})).code;
+        const text = String(served);
+        assert.ok(await read(text) === await read(String(source)), `${name} is another one than the file: build again, or it has what looks like a comment`);
+        assert.ok(!text.includes('/**'), `${name} has comments`);
+        assert.equal(text.split('\n').length, String(source).split('\n').length, `${name}: lines keep their numbers`);
+    }
+});
