@@ -3,12 +3,15 @@
  * review tells who watches what is changed.
  */
 import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {fixture, HOSTILE} from './pages-fixture.mjs';
+import {plainServer} from './plain-server.mjs';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
 import {visit} from './visit.mjs';
 
-const skip = without(CHROMIUM, 'Chromium');
+const skip = without(CHROMIUM, 'Chromium'), noServer = skip || without(BINARY, 'rs2rtc');
 /** @type {Awaited<ReturnType<typeof launch>>} */
 let chromium;
 before(async () => {
@@ -76,4 +79,162 @@ test('a browser without the editor has a plain field, opened at the stream that 
     assert.equal(await page.$eval('.editor textarea', node => /** @type {HTMLTextAreaElement} */ (node).value.slice(/** @type {HTMLTextAreaElement} */ (node).selectionStart)), '  demo: "demo:"\n');
     await done(/404 \(Not Found\) .*codemirror/, /^TypeError|JSHandle|dynamically imported/);
     own.close();
+});
+
+/** The text in the editor. @param {import('puppeteer-core').Page} page */
+const written = page => page.$eval('.editor > div', node => [...node.shadowRoot?.querySelectorAll('.cm-line') ?? []].map(line => line.textContent).join('\n'));
+/** The text or the form. @param {import('puppeteer-core').Page} page @param {string} view */
+const look = (page, view) => page.$eval(`.modes [value=${view}]`, node => /** @type {HTMLElement} */ (node).click());
+
+test('the form changes its own place in the text, and leaves the rest as it is', {skip}, async () => {
+    const own = await fixture(), lines = ['# mine', 'api:', '  listen: ":1984"  # all of them', '  odd: 1', 'log:', '  level: &how info', 'streams:', '  demo: "demo:"', ''];
+    own.state.config = lines.join('\n');
+    const {page, says, press, done} = await visit(chromium.browser, 'config.html', {own});
+    await says('p', /in force/);
+    await look(page, 'form');
+    const field = (/** @type {string} */ name) => `[aria-describedby=field-${name}]`;
+    await page.waitForSelector(field('api-listen'));
+    assert.equal(await page.$eval('.editor', n => n.checkVisibility()), false);
+    const seen = await page.$$eval('.fields :is(input, select)', nodes => nodes.map(n => [n.getAttribute('aria-describedby'), n.value, n.placeholder ?? n.options[0].textContent, n.disabled]));
+    assert.deepEqual(seen, [['field-api-listen', ':1984', ':1984', false], ['field-api-local_auth', '', 'Not set', false], ['field-log-level', '', 'Not set', true]]);
+    assert.match(await page.$eval('.fields', n => n.textContent ?? ''), /listen.*Where it listens/);
+    assert.deepEqual(await page.$$eval('details.card', nodes => nodes.map(n => [n.querySelector('summary')?.textContent, n.open])), [['api 1 set', true], ['log 1 set', true]]);
+    // What is typed on the way leaves nothing, and a field that is emptied and filled again keeps its line.
+    await page.click(field('api-listen'), {count: 3});
+    await page.keyboard.press('Backspace');
+    await page.keyboard.type(':1985');
+    await page.select(field('api-local_auth'), 'true');
+    await says('p', /changed, not in force/);
+    await look(page, 'text');
+    assert.equal(await written(page), lines.with(2, '  listen: ":1985"  # all of them').toSpliced(4, 0, '  local_auth: true').join('\n'));
+    await look(page, 'form');
+    await page.select(field('api-local_auth'), '');
+    await page.click(field('api-listen'), {count: 3});
+    await page.keyboard.type(':1984');
+    await says('p', /(^|· )in force/);
+    // What is wrong stands at its field, and is gone to there.
+    await page.click(field('api-listen'), {count: 3});
+    await page.keyboard.type('broken');
+    own.state.check = () => ({valid: false, problems: [{line: 3, column: 3, path: 'api.listen', text: 'no address', severity: 'error'}, {line: 4, column: 3, path: 'api.odd', text: 'unknown key', severity: 'warning'}], changes: [], restart_required: []});
+    await says('#field-api-listen .state', /no address/);
+    await page.focus(field('api-local_auth'));
+    await page.keyboard.press('F8');
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-describedby')), 'field-api-listen');
+    await page.keyboard.press('F8');
+    await page.waitForFunction(() => document.querySelector('.editor')?.checkVisibility() && document.activeElement?.shadowRoot?.querySelector('.cm-activeLine')?.textContent === '  odd: 1');
+    await look(page, 'form');
+    await press('line 3', '.problems');
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-describedby')), 'field-api-listen');
+    await done();
+    own.close();
+});
+
+test('the form of the release binary: every section, in braces too, put in force', {skip: noServer}, async () => {
+    const server = await rs2rtc('log: {level: info} # as it was\nstreams:\n  cam: demo:\n'), page = await chromium.browser.newPage();
+    await page.goto(`${server.url}config.html?lang=en`);
+    await page.waitForFunction(() => /in force · nothing is wrong/.test(document.querySelector('main p')?.textContent ?? ''));
+    await look(page, 'form');
+    await page.waitForSelector('[aria-describedby=field-log-level]');
+    const sections = await page.$$eval('details.card summary strong', nodes => nodes.map(n => n.textContent));
+    assert.deepEqual(['api', 'rtsp', 'webrtc', 'log', 'defaults', 'compat'].filter(one => !sections.includes(one)), []);
+    assert.equal(await page.$eval('[aria-describedby=field-api-password]', n => n.type), 'password');
+    assert.equal(await page.$eval('[aria-describedby=field-api-listen]', n => n.value), `127.0.0.1:${server.port}`);
+    await page.select('[aria-describedby=field-log-level]', 'debug');
+    await page.click('details:has([aria-describedby=field-defaults-linger]) summary');
+    await page.type('[aria-describedby=field-defaults-linger]', '5s');
+    await page.waitForFunction(() => /changed, not in force · nothing is wrong/.test(document.querySelector('main p')?.textContent ?? ''), {polling: 50}).catch(async err => assert.fail(`${err.message} ${await page.$eval('main', n => n.textContent)}`));
+    await page.keyboard.down('Control');
+    await page.keyboard.press('Enter');
+    await page.keyboard.up('Control');
+    await page.waitForSelector('dialog .diff .add');
+    await page.$eval('dialog .primary', n => /** @type {HTMLElement} */ (n).click());
+    await page.waitForFunction(() => !document.querySelector('dialog') && /saved \d\d:\d\d · in force/.test(document.querySelector('main p')?.textContent ?? ''));
+    const file = readFileSync(server.file, 'utf8');
+    assert.match(file, /\nlog: \{level: debug\} # as it was\nstreams:\n {2}cam: demo:\ndefaults:\n {2}linger: 5s\n$/);
+    await page.close();
+    await server.stop();
+});
+
+test('when it was saved, and by whom where the server tells', {skip}, async () => {
+    const told = {saved: Date.now(), by: 'admin'}, own = await fixture({answers: {'GET api/rs/config/versions': () => ({version: 'v1', unconfirmed: null, versions: [], unavailable: null, ...told})}});
+    const {page, says, done} = await visit(chromium.browser, 'config.html', {own});
+    await says('main p', /· saved \d\d:\d\d by admin · in force/);
+    Object.assign(told, {saved: Date.now() - 40 * 86_400_000, by: undefined});
+    await page.reload();
+    await says('main p', /· saved [A-Z][a-z]+ \d+, \d{4}, [\d:]+.[AP]M · in force/);
+    await done();
+    own.close();
+});
+
+test('what may lock one out is undone unless it is confirmed: that is what Enter does', {skip}, async () => {
+    const own = await fixture(), {page, press, done} = await drafted(own);
+    for (const [path, restart, words] of /** @type {[string, string[], string][]} */ ([['api.username', [], 'Apply, undo in 60 s unless I confirm'], ['api.listen', ['api.listen'], 'Apply'], ['streams.gate', [], 'Apply']])) {
+        own.state.check = () => ({valid: true, problems: [], changes: [{path, change: 'changed'}], restart_required: restart});
+        await press('Review and apply', '.tools');
+        await page.waitForSelector('dialog .diff');
+        assert.equal(await page.$eval('dialog .primary', n => n.textContent), words, path);
+        assert.equal(await page.$eval('dialog', n => /may lock you out/.test(n.textContent ?? '')), words !== 'Apply');
+        await press('Cancel', 'dialog');
+        await page.waitForFunction(() => !document.querySelector('dialog'));
+    }
+    await done();
+    own.close();
+});
+
+test('on a phone the editor has no gutter, and problems are a sheet', {skip}, async () => {
+    const own = await fixture();
+    own.state.config = 'api:\n  lisen: x\n';
+    const {page, says, done} = await visit(chromium.browser, 'config.html', {own, width: 390, height: 800, touch: true});
+    await says('.handle', /1 problem/);
+    const gutters = () => page.$eval('.editor > div', n => [...n.shadowRoot?.querySelectorAll('.cm-gutters') ?? []].map(one => getComputedStyle(one).display));
+    assert.deepEqual(await gutters(), ['none']);
+    const box = () => page.$eval('.problems button', n => n.checkVisibility({visibilityProperty: true}));
+    assert.equal(await box(), false);
+    await page.click('.handle');
+    await page.waitForFunction(() => document.querySelector('.problems button')?.checkVisibility({visibilityProperty: true}) && document.querySelector('.handle')?.getAttribute('aria-expanded') === 'true');
+    await page.$eval('.problems button', n => n.click());
+    await page.waitForFunction(() => document.querySelector('.handle')?.getAttribute('aria-expanded') === 'false' && document.activeElement?.shadowRoot?.querySelector('.cm-activeLine')?.textContent === '  lisen: x');
+    // Nothing wrong, nothing there.
+    own.state.config = 'api:\n  listen: ":1"\n';
+    await page.reload();
+    await says('main p', /nothing is wrong/);
+    assert.equal(await page.$eval('.drawer', n => n.checkVisibility()), false);
+    await page.setViewport({width: 1280, height: 800, hasTouch: true, isMobile: true});
+    assert.notDeepEqual(await gutters(), ['none']);
+    await done();
+    own.close();
+});
+
+test('at a go2rtc the file is written as it is, unless somebody else has changed it', {skip: noServer}, async () => {
+    const server = await rs2rtc('streams:\n  cam: demo:\n'), plain = await plainServer(server.port), {page, says, press, done} = await visit(chromium.browser, 'config.html', {own: /** @type {any} */ ({url: plain.url, close() {}})});
+    await says('main p', /in force/);
+    await page.waitForSelector('body.plain');
+    await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content'));
+    assert.deepEqual(await page.$$eval('.tools button, .tools select', nodes => nodes.filter(n => n.checkVisibility()).map(n => n.textContent)), ['Review and apply', 'Download']);
+    assert.equal(await page.$eval('.banner', n => n.checkVisibility()), false, 'one may write');
+    const write = async (/** @type {string} */ text) => {
+        await page.evaluate(() => /** @type {HTMLElement|null|undefined} */ (document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content'))?.focus());
+        await page.keyboard.down('Control');
+        await page.keyboard.press('End');
+        await page.keyboard.up('Control');
+        await page.keyboard.type(text);
+        await press('Review and apply', '.tools');
+        await page.waitForSelector('dialog .diff .add');
+        await page.$$eval('dialog button', nodes => nodes.find(n => n.textContent === 'Save')?.click());
+    };
+    await write('# one\n');
+    await says('.toast', /holds from the next start on/);
+    assert.match(readFileSync(server.file, 'utf8'), /\n# one\n$/);
+    await says('main p', /saved \d\d:\d\d · in force/);
+    const theirs = `${readFileSync(server.file, 'utf8')}# theirs\n`;
+    await fetch(`${server.url}api/config`, {method: 'POST', body: theirs});
+    await write('# two\n');
+    await says('dialog h2', /Changed on disk meanwhile/);
+    assert.equal(readFileSync(server.file, 'utf8'), theirs);
+    assert.deepEqual([...new Set(plain.missed)], ['/api/rs/events']);
+    await page.$$eval('dialog button', nodes => nodes.find(n => n.textContent === 'Go on with mine')?.click());
+    page.on('dialog', dialog => dialog.accept());
+    await done(/404 \(Not Found\) .*\/api\/rs\/events/);
+    plain.close();
+    await server.stop();
 });

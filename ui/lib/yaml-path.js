@@ -4,7 +4,7 @@
  */
 
 /** What a key is called. @param {string} raw as it is written */
-function nameOf(raw) {
+export function nameOf(raw) {
     if (raw.startsWith('\'')) return raw.slice(1, -1).replaceAll('\'\'', '\'');
     if (!raw.startsWith('"')) return raw;
     try {
@@ -15,12 +15,12 @@ function nameOf(raw) {
     }
 }
 
-/** The key of a line and its indentation; `null` for a line without one. @param {string} line */
-function keyOf(line) {
+/** The key of a line, its indentation, and where what stands behind its colon begins; `null` for a line without one. @param {string} line */
+export function keyOf(line) {
     // To look takes the square of the length.
     if (line.length > 2000) return null;
     const found = /^(\s*)(?:- )?("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?:[^\s#:'"-]|[:-](?=\S))(?:[^:#]|:(?=\S)|(?<=\S)#)*?)\s*:(?:\s|$)/.exec(line);
-    return found && {indent: found[1].length, key: nameOf(found[2])};
+    return found && {indent: found[1].length, key: nameOf(found[2]), end: found[0].replace(/\s$/, '').length};
 }
 
 /**

@@ -146,6 +146,7 @@ function theme() {
         '.cm-scroller': {fontFamily: 'ui-monospace, "DejaVu Sans Mono", monospace', lineHeight: '1.6'},
         '.cm-content': {caretColor: 'var(--text)'}, '.cm-cursor': {borderLeftColor: 'var(--text)'},
         '.cm-gutters': {backgroundColor: 'var(--raised)', color: 'var(--muted)', borderRight: '1px solid var(--soft)'},
+        '@media (max-width: 599px)': {'.cm-gutters': {display: 'none !important'}},
         '.cm-activeLine, .cm-activeLineGutter': {backgroundColor: 'color-mix(in srgb, var(--accent) 8%, transparent)'},
         '&.cm-focused .cm-selectionBackground, .cm-selectionBackground': {backgroundColor: 'color-mix(in srgb, var(--accent) 30%, transparent) !important'},
         '.cm-tooltip': {backgroundColor: 'var(--surface)', color: 'var(--text)', border: '1px solid var(--line)', borderRadius: '6px'},

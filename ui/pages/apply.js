@@ -1,0 +1,219 @@
+/**
+ * What is done with a configuration that was edited: the review, putting it in force, keeping it or going back, a file that somebody else has changed, and earlier
+ * versions. Of a go2rtc the file is written, and read with its next start.
+ */
+import {diff} from '../lib/diff.js';
+import {button, fill, h, openDialog, say} from '../lib/dom.js';
+import {dateTime, t} from '../lib/i18n.js';
+import {call, etag, explain, getJson} from '../lib/server.js';
+import {toast} from '../shell/shell.js';
+
+/** Seconds that a change waits to be confirmed. */
+const CONFIRM = 60;
+
+/**
+ * @typedef {object} Draft
+ * @property {{text: string, mark: (problems: any[]) => void, goTo: (line: number, column?: number) => void}} editor
+ * @property {string} saved what is in force
+ * @property {string} version of that
+ * @property {number} savedAt when, as of `Date.now()`; 0: not known
+ * @property {string} by whom, if that is known
+ * @property {boolean} plain the server is a go2rtc
+ * @property {boolean} dirty something else is written
+ * @property {{problems: any[], valid: boolean, changes?: any[], restart_required?: string[]}|null} checked what the server says of the text
+ * @property {HTMLSelectElement} history
+ * @property {() => void} changed the text, or what is in force, is another one
+ * @property {() => void} show
+ * @property {(aloud: boolean) => Promise<void>} runCheck
+ * @property {() => Promise<void>} load
+ */
+
+const CHANGES = {added: '+', removed: '−', changed: '~'};
+/** @param {string} before @param {string} after */
+const difference = (before, after) => h('pre', {class: 'diff', tabindex: '0', 'aria-label': t('config.diff')}, diff(before, after).map(line =>
+    h('div', {class: line.kind}, `${line.kind === 'add' ? '+' : line.kind === 'del' ? '-' : ' '} ${line.text}`)));
+
+/** What a change means for those who watch its stream. @param {{path: string, change: string}} change @param {{stream: string, publishes: boolean}[]} sessions */
+function concerns({path, change}, sessions) {
+    const n = sessions.filter(s => !s.publishes && path === `streams.${s.stream}`).length;
+    return n ? ` · ${t(change === 'removed' ? 'config.viewersEnd' : 'config.viewersStay', {n})}` : '';
+}
+
+/** @param {any} problem */
+export const inWords = ({path, text}) => path ? `${path}: ${text}` : text;
+
+/** @param {Draft} d */
+export function dialogs(d) {
+    /** Earlier texts to choose from. */
+    async function versions() {
+        const {history} = d;
+        try {
+            const {versions: list, unavailable, unconfirmed, saved, by} = await getJson('api/rs/config/versions');
+            // Not every server tells who, or when.
+            Object.assign(d, {savedAt: saved ?? d.savedAt, by: by ?? ''});
+            d.show();
+            if (unconfirmed) askToKeep(unconfirmed.left_ms);
+            fill(history, h('option', {value: ''}, t('config.versions', {n: list.length})), list.map((/** @type {any} */ v) => h('option', {value: v.number}, `#${v.number} · ${dateTime(v.saved)}`)));
+            history.hidden = !list.length && !unavailable;
+            history.disabled = !list.length;
+            history.title = unavailable ?? '';
+        } catch {
+            history.hidden = true;
+        }
+    }
+
+    /** What would change, and the ways to put it in force. */
+    async function openReview() {
+        if (d.plain) return reviewPlain();
+        const [sessions] = await Promise.all([getJson('api/rs/sessions', {ended: '0'}).catch(() => null), d.runCheck(false)]);
+        const text = d.editor.text, same = text === d.saved, errors = (d.checked?.problems ?? []).filter((/** @type {any} */ p) => p.severity === 'error');
+        // What may lock one out is to be confirmed; what needs another start is not undone by itself.
+        const risky = (d.checked?.changes ?? []).some((/** @type {any} */ c) => /^(api|ui|users|compat)\b/.test(c.path) && !d.checked?.restart_required?.includes(c.path));
+        const dialog = openDialog(t('config.review'), [
+            same ? h('p', {class: 'muted'}, t('config.same')) : difference(d.saved, text),
+            Boolean(d.checked?.changes?.length) && h('ul', null, (d.checked?.changes ?? []).map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}${concerns(c, sessions?.sessions ?? [])}`))),
+            d.checked?.restart_required?.length ? h('p', {class: 'state', data: {state: 'warn'}}, t('config.restart', {keys: d.checked.restart_required.join(', ')})) : null,
+            errors.map((/** @type {any} */ p) => h('p', {class: 'state', data: {state: 'fail'}}, `${t('config.line', {line: String(p.line)})}: ${inWords(p)}`)),
+            risky && h('p', {class: 'state', data: {state: 'warn'}}, t('config.risky')),
+            h('p', {class: 'muted small'}, t('config.confirmAbout')),
+            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.applyConfirm'), () => apply(text, dialog, true), {class: risky ? 'primary' : '', disabled: same || d.checked?.valid === false}),
+                button(t('config.apply'), () => apply(text, dialog, false), {class: risky ? '' : 'primary', disabled: same || d.checked?.valid === false}))], {class: 'box wide'});
+    }
+
+    /** A go2rtc checks nothing, and reads its file when it starts. */
+    function reviewPlain() {
+        const text = d.editor.text, same = text === d.saved, dialog = openDialog(t('config.review'), [
+            same ? h('p', {class: 'muted'}, t('config.same')) : difference(d.saved, text), h('p', {class: 'muted small'}, t('config.plain')),
+            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.store'), () => store(text, dialog, false), {disabled: same}),
+                button(t('config.storeRestart'), () => store(text, dialog, true), {class: 'primary', disabled: same}))], {class: 'box wide'});
+    }
+
+    /** @param {string} text @param {any} dialog @param {boolean} restart */
+    async function store(text, dialog, restart) {
+        try {
+            const now = await call('GET', 'api/config', {accept: [404]}), theirs = now.status === 404 ? '' : await now.text();
+            dialog.close();
+            if (theirs !== d.saved) return conflict(text);
+            await call('POST', 'api/config', {body: text});
+            d.saved = text;
+            d.savedAt = Date.now();
+            d.changed();
+            // It may be gone before it answers.
+            if (restart) await call('POST', 'api/restart').catch(err => err.status === 0 || Promise.reject(err));
+            toast(t(restart ? 'config.restarting' : 'config.stored'));
+        } catch (err) {
+            toast(explain(err));
+        }
+    }
+
+    /** @param {string} text @param {any} dialog @param {boolean} confirm undo it if nobody says that it is good */
+    async function apply(text, dialog, confirm) {
+        let left = 0;
+        try {
+            const response = await call('POST', 'api/rs/config/apply', {query: {base: d.version, ...confirm && {confirm: String(CONFIRM)}}, body: text, accept: [400, 409]});
+            if (response.status === 409) {
+                dialog.close();
+                return conflict(text);
+            }
+            const answer = await response.json().catch(() => ({problems: [{line: 1, column: 1, path: '', text: t('common.failed'), severity: 'error'}]}));
+            if (response.status === 400) {
+                dialog.close();
+                d.editor.mark(answer.problems);
+                return toast(t('config.refused', {text: answer.problems[0]?.text ?? ''}));
+            }
+            d.saved = text;
+            d.version = answer.version;
+            d.savedAt = Date.now();
+            left = answer.unconfirmed?.left_ms ?? 0;
+        } catch (err) {
+            return toast(explain(err));
+        }
+        dialog.close();
+        d.changed();
+        versions();
+        if (left) askToKeep(left);
+        else toast(t('config.applied'));
+    }
+
+    let asking = false;
+    /** The server goes back unless somebody says in time that all is well. @param {number} ms that are left */
+    function askToKeep(ms) {
+        if (asking) return;
+        asking = true;
+        const end = Date.now() + ms, mine = d.version, left = h('p', null, '');
+        const keep = button(t('config.keep'), () => answer('POST'), {class: 'primary'});
+        keep.autofocus = true;
+        let settled = false;
+        const done = () => {
+            clearInterval(tick);
+            settled = true;
+            asking = false;
+            dialog.close();
+        };
+        /** @param {'POST'|'DELETE'} method keep it, or go back at once */
+        const answer = async method => {
+            try {
+                const {status} = await call(method, 'api/rs/config/confirm', {query: {version: mine}, accept: [409]});
+                done();
+                toast(method === 'DELETE' ? t('config.rolledBack') : status === 409 ? t('config.tooLate') : t('config.applied'));
+            } catch (err) {
+                // Until the time is over it can be tried again.
+                return toast(explain(err));
+            }
+            d.load();
+        };
+        /** The server has gone back by itself, if it was not confirmed elsewhere. */
+        const over = () => {
+            done();
+            d.load().then(() => d.version !== mine && toast(t('config.rolledBack')));
+        };
+        const show = () => say(left, t('config.keepIn', {n: Math.max(0, Math.ceil((end - Date.now()) / 1000))}));
+        const tick = window.setInterval(() => Date.now() > end + 1000 ? over() : show(), 500);
+        show();
+        const dialog = openDialog(t('config.keepTitle'), [left, h('p', {class: 'muted small'}, t('config.keepAbout')), h('div', {class: 'row end'}, button(t('config.back'), () => answer('DELETE')), keep)],
+            {oncancel: (/** @type {Event} */ ev) => ev.preventDefault(), onclose: () => settled ? dialog.remove() : dialog.showModal()});
+    }
+
+    /** Somebody else has changed the file. @param {string} mine */
+    async function conflict(mine) {
+        const response = await call('GET', 'api/config').catch(() => null);
+        const theirs = await response?.text() ?? '', base = d.saved;
+        const dialog = openDialog(t('config.conflict'), [h('h3', null, t('config.theirs')), difference(base, theirs), h('h3', null, t('config.mine')), difference(base, mine),
+            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.takeTheirs'), () => take(theirs)), button(t('config.keepMine'), () => take(mine), {class: 'primary'}))], {class: 'box wide'});
+        function take(/** @type {string} */ text) {
+            d.saved = theirs;
+            d.version = response ? etag(response) : d.version;
+            d.editor.text = text;
+            dialog.close();
+            d.changed();
+        }
+    }
+
+    /** @param {string} number */
+    async function openVersion(number) {
+        try {
+            const text = await (await call('GET', `api/rs/config/versions/${encodeURIComponent(number)}`)).text();
+            const dialog = openDialog(`#${number}`, [difference(d.saved, text),
+                d.dirty && h('p', {class: 'state', data: {state: 'warn'}}, t('config.draftLost')),
+                h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.restore'), async () => {
+                    try {
+                        const answer = await (await call('POST', 'api/rs/config/rollback', {query: {number, base: d.version}})).json();
+                        dialog.close();
+                        d.saved = text;
+                        d.version = answer.version;
+                        d.savedAt = Date.now();
+                        d.editor.text = text;
+                        d.changed();
+                        versions();
+                        toast(t('config.applied'));
+                    } catch (err) {
+                        toast(explain(err));
+                    }
+                }, {class: 'primary'}))], {class: 'box wide'});
+        } catch (err) {
+            toast(explain(err));
+        }
+    }
+
+    return {versions, openReview, openVersion};
+}
