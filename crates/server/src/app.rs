@@ -153,6 +153,7 @@ impl App {
             readers: Arc::new(Semaphore::new(MAX_READERS)),
             trials: Arc::new(Semaphore::new(MAX_TRIALS)),
             served: OnceLock::new(),
+            facts: Default::default(),
         });
         let mut app = Self {
             config,
@@ -298,10 +299,11 @@ impl App {
                     self.context.network.serve(port);
                     let url = browser_url(&listen, port, &self.config.api.base_path);
                     tracing::info!(target: "api", "open {url}");
+                    self.api.facts.port("api", "tcp", &shown(&listen, port), None);
                     self.listeners.push(listener);
                     self.bound += 1;
                 }
-                Err(error) => listen_failed("api.listen", &listen, &error),
+                Err(error) => self.failed("api.listen", "tcp", &listen, &error),
             }
         }
         self.bind_tls();
@@ -314,10 +316,11 @@ impl App {
             match Listener::unix(&path) {
                 Ok(listener) => {
                     tracing::info!(target: "api", addr = path, "listen unix");
+                    self.api.facts.port("api", "unix", &path, None);
                     self.listeners.push(listener);
                     self.bound += 1;
                 }
-                Err(error) => listen_failed("api.unix_listen", &path, &error),
+                Err(error) => self.failed("api.unix_listen", "unix", &path, &error),
             }
         }
     }
@@ -339,11 +342,15 @@ impl App {
                 let port = listener.local_addr().map_or(0, |a| a.port());
                 tracing::info!(target: "api", addr = shown(&address, port), "listen tls");
                 self.context.network.serve(port);
+                self.api.facts.port("api", "tls", &shown(&address, port), None);
                 self.listeners.push(listener);
                 self.identity = Some(identity);
                 self.bound += 1;
             }
-            Err(error) => tracing::error!(target: "api", addr = address, %error, "listen tls"),
+            Err(error) => {
+                tracing::error!(target: "api", addr = address, %error, "listen tls");
+                self.api.facts.port("api", "tls", &address, Some(error.to_string()));
+            }
         }
     }
 
@@ -357,12 +364,26 @@ impl App {
             Ok(server) => {
                 let port = server.local_addr().map_or(0, |a| a.port());
                 tracing::info!(target: "rtsp", addr = shown(&settings.listen, port), "listen");
+                self.api.facts.port("rtsp", "tcp", &shown(&settings.listen, port), None);
                 self.api.live.set_rtsp(server.settings());
                 self.rtsp = Some(server);
                 self.bound += 1;
             }
-            Err(error) => listen_failed("rtsp.listen", &settings.listen, &error),
+            Err(error) => self.failed("rtsp.listen", "tcp", &settings.listen, &error),
         }
+    }
+
+    /// A port that cannot be bound costs what it is for, and nothing else.
+    fn failed(
+        &self,
+        key: &'static str,
+        network: &'static str,
+        address: &str,
+        error: &dyn std::fmt::Display,
+    ) {
+        listen_failed(key, address, error);
+        let module = key.split('.').next().unwrap_or_default();
+        self.api.facts.port(module, network, address, Some(error.to_string()));
     }
 
     fn start_webrtc(&mut self) {
@@ -390,7 +411,7 @@ impl App {
                 let _ = self.api.webrtc.set(Some(gateway));
             }
             Err(error) => {
-                listen_failed("webrtc.listen", &listen, &error);
+                self.failed("webrtc.listen", "udp", &listen, &error);
                 let _ = self.api.webrtc.set(None);
             }
         }

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use rs2rtc_base::ErrorKind;
 use rs2rtc_streams::events::{Event, Record};
 use rs2rtc_streams::{CancellationToken, Stream, Streams};
 use tokio::time::timeout;
@@ -16,6 +17,12 @@ use crate::metrics::Metrics;
 const ENDED: usize = 100;
 /// Viewers that are remembered; beyond that the oldest are forgotten.
 const MAX_VIEWERS: usize = 8192;
+/// Failures of a stream's sources that are remembered.
+const FAILURES: usize = 5;
+/// Streams whose failures are remembered.
+const MAX_STREAMS: usize = 1024;
+/// Why snapshots end: who asks for one does not watch.
+const SNAPSHOT: [&str; 2] = ["delivered", "failed"];
 
 /// A viewer.
 #[derive(Clone, Debug)]
@@ -34,6 +41,8 @@ pub struct Viewer {
     pub joined: SystemTime,
     /// When it left.
     pub left: Option<SystemTime>,
+    /// Its camera is let go, and it can come back.
+    pub is_parked: bool,
     /// Why it left, or its camera was let go.
     pub reason: String,
     /// Name of its liveness profile; may be empty.
@@ -42,6 +51,19 @@ pub struct Viewer {
     pub detect: Option<Duration>,
     /// From the decision to the camera being free; `None` if others still watch.
     pub release: Option<Duration>,
+}
+
+/// A source that could not be opened, or ended while somebody watched.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// When.
+    pub at: SystemTime,
+    /// The source's text, redacted.
+    pub source: String,
+    /// What failed; must be masked before it leaves the program.
+    pub error: String,
+    /// Its class.
+    pub kind: ErrorKind,
 }
 
 /// How long the end of a viewer took, in milliseconds.
@@ -67,6 +89,8 @@ struct State {
     viewers: HashMap<u64, Viewer>,
     /// Newest first.
     ended: VecDeque<Viewer>,
+    /// By stream, newest first.
+    failures: HashMap<String, VecDeque<Failure>>,
 }
 
 impl Ledger {
@@ -91,6 +115,18 @@ impl Ledger {
     pub fn ended(&self, streams: &Streams) -> Vec<Viewer> {
         self.catch_up(streams);
         self.lock().ended.iter().cloned().collect()
+    }
+
+    /// The viewers whose camera is let go and who can come back.
+    pub fn parked(&self, streams: &Streams) -> Vec<Viewer> {
+        self.catch_up(streams);
+        self.lock().viewers.values().filter(|viewer| viewer.is_parked).cloned().collect()
+    }
+
+    /// The last failures of a stream's sources, newest first, at most five.
+    pub fn failures(&self, streams: &Streams, stream: &str) -> Vec<Failure> {
+        self.catch_up(streams);
+        self.lock().failures.get(stream).into_iter().flatten().cloned().collect()
     }
 
     /// How long the end of a viewer took. Waits for it, at most `limit`; what is
@@ -155,6 +191,7 @@ impl State {
                     user_agent: user_agent(streams, stream, *viewer),
                     joined: record.at,
                     left: None,
+                    is_parked: false,
                     reason: String::new(),
                     profile: "",
                     detect: None,
@@ -164,6 +201,7 @@ impl State {
             }
             Event::ViewerParked { viewer, reason, detect, profile, .. } => {
                 if let Some(viewer) = self.viewers.get_mut(viewer) {
+                    viewer.is_parked = true;
                     viewer.reason = reason.to_string();
                     viewer.detect = *detect;
                     viewer.profile = profile;
@@ -171,6 +209,7 @@ impl State {
             }
             Event::ViewerResumed { viewer, .. } => {
                 if let Some(viewer) = self.viewers.get_mut(viewer) {
+                    viewer.is_parked = false;
                     viewer.reason.clear();
                     viewer.detect = None;
                     viewer.release = None;
@@ -185,17 +224,35 @@ impl State {
                     user_agent: String::new(),
                     joined: record.at,
                     left: None,
+                    is_parked: false,
                     reason: String::new(),
                     profile: "",
                     detect: None,
                     release: None,
                 });
                 viewer.left = Some(record.at);
+                viewer.is_parked = false;
                 viewer.reason = reason.to_string();
                 viewer.profile = profile;
                 viewer.detect = *detect;
-                self.ended.truncate(ENDED - 1);
-                self.ended.push_front(viewer);
+                self.keep(viewer);
+            }
+            Event::SourceFailed { stream, source, error, kind, .. } => {
+                let failure = Failure {
+                    at: record.at,
+                    source: source.clone(),
+                    error: error.clone(),
+                    kind: *kind,
+                };
+                if self.failures.len() >= MAX_STREAMS && !self.failures.contains_key(stream) {
+                    // Of streams that are gone.
+                    self.failures.retain(|name, _| streams.get(name).is_some());
+                }
+                if self.failures.len() < MAX_STREAMS || self.failures.contains_key(stream) {
+                    let all = self.failures.entry(stream.clone()).or_default();
+                    all.truncate(FAILURES - 1);
+                    all.push_front(failure);
+                }
             }
             Event::SourceReleased { viewer: id, release, .. } => {
                 let ended = self.ended.iter_mut().find(|v| v.id == *id);
@@ -206,6 +263,21 @@ impl State {
             }
             _ => {}
         }
+    }
+}
+
+impl State {
+    /// Remembers who has left. Snapshots, which a dashboard takes all day, push out no viewer.
+    fn keep(&mut self, viewer: Viewer) {
+        let is_snapshot = |viewer: &Viewer| SNAPSHOT.contains(&viewer.reason.as_str());
+        if self.ended.len() >= ENDED {
+            match self.ended.iter().rposition(is_snapshot) {
+                Some(oldest) => drop(self.ended.remove(oldest)),
+                None if is_snapshot(&viewer) => return,
+                None => drop(self.ended.pop_back()),
+            }
+        }
+        self.ended.push_front(viewer);
     }
 }
 
@@ -227,4 +299,46 @@ pub fn millis(duration: Duration) -> f64 {
     #[allow(clippy::cast_precision_loss)]
     let micros = u64::try_from(micros).unwrap_or(u64::MAX) as f64;
     micros / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(id: u64, reason: &str) -> Viewer {
+        Viewer {
+            id,
+            stream: "cam".into(),
+            format: "webrtc".into(),
+            remote: String::new(),
+            user_agent: String::new(),
+            joined: SystemTime::UNIX_EPOCH,
+            left: Some(SystemTime::UNIX_EPOCH),
+            is_parked: false,
+            reason: reason.into(),
+            profile: "",
+            detect: None,
+            release: None,
+        }
+    }
+
+    #[test]
+    fn snapshots_push_out_no_viewer() {
+        let mut state = State::default();
+        state.keep(left(1, "silence"));
+        for id in 2..300 {
+            state.keep(left(id, "delivered"));
+        }
+        assert_eq!(state.ended.len(), ENDED);
+        assert_eq!((state.ended[0].id, state.ended[ENDED - 1].id), (299, 1));
+        // Viewers take their places, and then that of the oldest viewer.
+        for id in 300..400 {
+            state.keep(left(id, "close_notify"));
+        }
+        assert!(state.ended.iter().all(|viewer| viewer.id >= 300));
+        state.keep(left(400, "failed"));
+        assert_eq!((state.ended.len(), state.ended[0].id), (ENDED, 399));
+        state.keep(left(401, "admin"));
+        assert_eq!((state.ended[0].id, state.ended[ENDED - 1].id), (401, 301));
+    }
 }

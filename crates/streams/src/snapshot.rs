@@ -7,7 +7,7 @@ use rs2rtc_media::Codec;
 
 use crate::connection::{Connection, Description};
 use crate::consumer::Consumer;
-use crate::live::Live;
+use crate::live::{Live, Quality};
 use crate::play::Playing;
 use crate::stream::{Source, Stream};
 use crate::track::{Sender, Track};
@@ -30,6 +30,8 @@ pub struct ProducerSnapshot {
     pub connection: Option<ConnectionSnapshot>,
     /// Why the last try to open it failed; `None` once one has worked.
     pub error: Option<Error>,
+    /// How good what it delivers is.
+    pub quality: Quality,
 }
 
 /// An open connection.
@@ -168,12 +170,14 @@ impl Stream {
                     connection: ConnectionSnapshot::of_live(&slot.live, &parked)
                         .filter(|_| !listens),
                     error: slot.last_error(),
+                    quality: slot.live.quality(),
                 })
             }
             Source::External(external) => Some(ProducerSnapshot {
                 source: String::new(),
                 connection: Some(ConnectionSnapshot::of_live(&external.live, &parked)?),
                 error: None,
+                quality: external.live.quality(),
             }),
         });
         let played = playing.iter().filter_map(|playing| {
@@ -181,6 +185,7 @@ impl Stream {
                 source: playing.source.clone(),
                 connection: Some(ConnectionSnapshot::of_live(&playing.live, &parked)?),
                 error: None,
+                quality: playing.live.quality(),
             })
         });
         let producers: Vec<_> = producers.chain(played).collect();

@@ -22,6 +22,9 @@ pub enum Error {
     /// No section carries a codec that we can send or receive.
     #[error("webrtc: offer has no usable medias{0}")]
     NoMedias(String),
+    /// It is not the offer of a data channel alone.
+    #[error("webrtc: the offer of one data channel and nothing else is needed")]
+    NoChannel,
     /// The transport refused the offer.
     #[error("webrtc: {0}")]
     Setup(String),

@@ -45,6 +45,9 @@ impl Receiver {
     pub fn refresh(&mut self, tracks: &mut Tracks) {
         for input in &mut self.inputs {
             input.writer = tracks.writer(input.media);
+            if let Some(writer) = &input.writer {
+                writer.count_lost(0);
+            }
         }
     }
 
@@ -53,7 +56,12 @@ impl Receiver {
         self.connection.received(packet.len());
         let Some(input) = self.inputs.get_mut(index) else { return };
         let Ok((header, payload)) = rtp::parse(packet) else { return };
+        let before = input.depacketiser.stats().lost;
         input.depacketiser.push(&header, payload, arrival);
+        let lost = input.depacketiser.stats().lost.saturating_sub(before);
+        if let (Some(writer), 1..) = (&input.writer, lost) {
+            writer.count_lost(lost);
+        }
         while let Some(unit) = input.depacketiser.poll() {
             if let Some(writer) = &input.writer {
                 let (pts, dts) = (unit.pts, unit.dts);
@@ -283,6 +291,12 @@ pub fn ntp(time: SystemTime) -> NtpTime {
 
 #[cfg(test)]
 mod tests {
+    use rs2rtc_base::{Error, ErrorKind};
+    use rs2rtc_media::{CodecId, Direction, Media};
+    use rs2rtc_streams::{
+        BoxFuture, Description, OpenRequest, Opener, Origin, Producer, Settings, Streams,
+    };
+
     use super::*;
 
     #[test]
@@ -302,6 +316,49 @@ mod tests {
         }
         assert_eq!(written, b"abcdefgh");
         assert!(pieces.is_empty());
+    }
+
+    /// Streams without sources.
+    struct NoSources;
+
+    impl Opener for NoSources {
+        fn check(&self, _: &str, _: Origin) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn open(&self, _: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
+            Box::pin(async { Err(Error::new(ErrorKind::Unreachable, "no source")) })
+        }
+    }
+
+    #[tokio::test]
+    async fn packets_that_are_missing_are_counted() {
+        let streams = Streams::new(Arc::new(NoSources), Settings::default());
+        let stream = streams.create("door", &[], Origin::Config).unwrap();
+        let codec = Codec::new(CodecId::Pcma).clock(8000);
+        let media = Media::new(Kind::Audio, Direction::RecvOnly, codec.clone());
+        let connection = Arc::new(Connection::new(Description::default()));
+        let publication = stream.publish(vec![media], Arc::clone(&connection));
+        let mut receiver = Receiver::new(connection);
+        let input = receiver.add(0, codec.clone());
+        let mut tracks = publication.tracks();
+        let _writer = tracks.open(0, &codec).unwrap();
+        let lost = || stream.snapshot().producers.unwrap()[0].quality.lost;
+        assert_eq!(lost(), None);
+        receiver.refresh(&mut tracks);
+        assert_eq!(lost(), Some(0));
+        let packet = |seq: u16| {
+            let mut bytes = BytesMut::from(&[0x80, 8][..]);
+            bytes.put_u16(seq);
+            bytes.put_u32(u32::from(seq) * 160);
+            bytes.put_u32(7);
+            bytes.put_slice(&[0xd5; 160]);
+            bytes.freeze()
+        };
+        for seq in [1, 2, 5, 6, 7, 9] {
+            receiver.rtp(input, &packet(seq), Instant::now());
+        }
+        assert_eq!(lost(), Some(3));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use rs2rtc_media::codec::ParameterSets;
 use rs2rtc_media::{Codec, Kind, filter};
 use rs2rtc_streams::events::Event;
 use rs2rtc_streams::{
-    Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Origin, Request,
-    Stream, Streams,
+    Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Origin, Quality,
+    Request, Stream, Streams,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -25,6 +25,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 const PICTURE_LIMIT: Duration = Duration::from_secs(15);
 /// How long the next keyframe is waited for.
 const KEYFRAME_LIMIT: Duration = Duration::from_secs(5);
+/// How long packets of a stream are counted, at least.
+const COUNTED: Duration = Duration::from_secs(2);
 /// How long the release is waited for; sources promise two seconds.
 const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,8 @@ pub enum Step {
     Picture,
     /// Measure the distance of keyframes.
     Keyframes,
+    /// Count what is lost; of a stream only.
+    Packets,
     /// Close it.
     Release,
 }
@@ -48,6 +52,7 @@ impl Step {
             Self::Connect => "connect",
             Self::Picture => "picture",
             Self::Keyframes => "keyframes",
+            Self::Packets => "packets",
             Self::Release => "release",
         }
     }
@@ -67,6 +72,8 @@ pub struct Found {
 pub enum Report {
     /// A step begins.
     Begun(Step),
+    /// The source is open; true: it was before.
+    Connected(Duration, bool),
     /// A step has worked.
     Done(Step, Duration),
     /// It is not possible, or of no use here.
@@ -77,6 +84,8 @@ pub enum Report {
     Tracks(Vec<Found>, bool),
     /// Time between two keyframes.
     Keyframes(Duration),
+    /// What came meanwhile, and how good it was.
+    Packets(Duration, Quality),
 }
 
 /// Tries a source. Ends after the release; `cancel` leads there at once.
@@ -91,12 +100,25 @@ pub fn start(
     cancel: CancellationToken,
 ) -> Result<impl Future<Output = ()> + Send + use<>, Error> {
     let stream = streams.trial(source, origin)?;
-    let trial = Trial { stream, description, reports };
+    let trial = Trial { stream, is_shared: false, description, reports };
     Ok(trial.run(cancel))
+}
+
+/// Checks a stream that there is, the way that viewers go: a source that runs is used as it
+/// is, and let go only if nobody else watches. Ends as [`start`] does.
+pub fn check(
+    stream: Arc<Stream>,
+    description: Description,
+    reports: mpsc::Sender<Report>,
+    cancel: CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    Trial { stream, is_shared: true, description, reports }.run(cancel)
 }
 
 struct Trial {
     stream: Arc<Stream>,
+    /// Others may watch it.
+    is_shared: bool,
     description: Description,
     reports: mpsc::Sender<Report>,
 }
@@ -110,7 +132,16 @@ impl Trial {
             // Nobody listens any more.
             () = self.reports.closed() => {}
         }
+        if self.is_kept() {
+            return self.say(Report::Skipped(Step::Release)).await;
+        }
         self.release(begin).await;
+    }
+
+    /// Whether the source stays open although we have left.
+    fn is_kept(&self) -> bool {
+        let lingers = self.stream.options().linger.is_some_and(|linger| !linger.is_zero());
+        self.is_shared && (lingers || self.stream.viewers() > 0)
     }
 
     async fn say(&self, report: Report) {
@@ -121,6 +152,7 @@ impl Trial {
     /// Everything but the release. Dropped in the middle it lets go as well.
     async fn look(&self) {
         self.say(Report::Begun(Step::Connect)).await;
+        let is_running = self.is_shared && self.stream.is_open();
         let from = Instant::now();
         let attached = match self.connect().await {
             Ok(attached) => attached,
@@ -128,10 +160,22 @@ impl Trial {
                 return self.say(Report::Failed(Step::Connect, from.elapsed(), error)).await;
             }
         };
-        self.say(Report::Done(Step::Connect, from.elapsed())).await;
+        self.say(Report::Connected(from.elapsed(), is_running)).await;
         let tracks = attached.tracks.iter().map(|track| found(&track.codec)).collect();
         self.say(Report::Tracks(tracks, self.has_speaker())).await;
+        let (from, before) = (Instant::now(), self.quality());
         self.picture(&attached).await;
+        if self.is_shared {
+            self.say(Report::Begun(Step::Packets)).await;
+            tokio::time::sleep_until(from + COUNTED).await;
+            let after = self.quality();
+            let came = Quality {
+                frames: after.frames.saturating_sub(before.frames),
+                jumps: after.jumps.saturating_sub(before.jumps),
+                lost: after.lost.map(|lost| lost.saturating_sub(before.lost.unwrap_or(0))),
+            };
+            self.say(Report::Packets(from.elapsed(), came)).await;
+        }
         attached.detach(Departure::now("left"));
     }
 
@@ -156,6 +200,17 @@ impl Trial {
             .flat_map(|c| &c.description.medias);
         // From the source's side: it is sent sound.
         medias.any(|m| m.kind == Kind::Audio && m.direction == rs2rtc_media::Direction::SendOnly)
+    }
+
+    /// Of all its sources that are open.
+    fn quality(&self) -> Quality {
+        let producers = self.stream.snapshot().producers.unwrap_or_default();
+        let open = producers.iter().filter(|producer| producer.connection.is_some());
+        open.map(|producer| producer.quality).fold(Quality::default(), |all, one| Quality {
+            frames: all.frames + one.frames,
+            jumps: all.jumps + one.jumps,
+            lost: one.lost.map(|lost| lost + all.lost.unwrap_or(0)).or(all.lost),
+        })
     }
 
     async fn picture(&self, attached: &Attached) {
@@ -190,6 +245,8 @@ impl Trial {
         let from = Instant::now();
         let last = match timeout(RELEASE_LIMIT, self.released(begin)).await {
             Ok(took) => Report::Done(Step::Release, took.unwrap_or_else(|| from.elapsed())),
+            // Somebody has come meanwhile.
+            Err(_) if self.is_kept() => Report::Skipped(Step::Release),
             Err(_) => {
                 let text = "the source has not ended within the time that it has for that";
                 let error = Error::new(ErrorKind::Protocol, text);

@@ -93,6 +93,17 @@ impl ParameterSets {
         }
     }
 
+    /// Whether the SPS says that pictures are shown in another order than they come (B-frames);
+    /// false where it says nothing.
+    pub fn reorders(&self) -> bool {
+        match self {
+            Self::H264(sets) => {
+                sets.parse_sps().and_then(|sps| sps.reorder_depth()).unwrap_or(0) > 0
+            }
+            Self::H265(sets) => sets.parse_sps().is_some_and(|sps| sps.max_reorder > 0),
+        }
+    }
+
     /// Width and height in pixels as shown; `None` if the SPS cannot be read.
     pub fn size(&self) -> Option<(u32, u32)> {
         match self {

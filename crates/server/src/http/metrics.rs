@@ -95,7 +95,7 @@ fn count_streams(api: &Api, reading: &mut Reading) {
 }
 
 /// Open file descriptors of this process; 0 where the system does not tell.
-fn open_fds() -> u64 {
+pub(crate) fn open_fds() -> u64 {
     let listed = std::fs::read_dir("/proc/self/fd").or_else(|_| std::fs::read_dir("/dev/fd"));
     // Without the one that reads the list.
     listed.map_or(0, |list| list.count().saturating_sub(1) as u64)

@@ -36,6 +36,7 @@ mod config_api;
 mod config_confirm;
 mod config_rs;
 mod containers;
+pub mod doctor;
 mod dot;
 mod events;
 mod ffmpeg_api;
@@ -55,6 +56,7 @@ mod release;
 mod rtsp_to_web;
 mod sessions;
 mod settings;
+mod source_api;
 mod stream_json;
 mod streamed;
 mod streams_api;
@@ -126,6 +128,8 @@ pub struct Api {
     pub trials: Arc<Semaphore>,
     /// Where the pages are served; set once the ports are bound.
     pub served: OnceLock<Vec<addresses::Served>>,
+    /// What was told at the start, for `api/rs/doctor`.
+    pub facts: doctor::Facts,
 }
 
 type Handling = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -219,6 +223,9 @@ pub static ROUTES: &[Route] = &[
     route!("api/rs/sessions", "api", sessions::class, sessions::handle),
     route!("api/rs/release", "api", |_, _| Class::View, release::handle),
     route!("api/rs/test", "api", |_, _| Class::Stream, test_api::handle),
+    route!("api/rs/sources" in "api/streams", "api", |_, _| Class::View, source_api::handle),
+    route!("api/rs/doctor", "api", |_, _| Class::View, doctor::handle),
+    route!("api/rs/doctor/path" in "api/rs/doctor", "webrtc", |_, _| Class::View, doctor::path),
     route!("api/rs/metrics", "api", |_, _| Class::View, metrics::handle),
     route!("metrics" in "api/rs/metrics", "api", |_, _| Class::View, metrics::handle),
     route!("/static", "api", |_, _| Class::View, system::ok_payload),

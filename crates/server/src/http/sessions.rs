@@ -85,6 +85,7 @@ async fn list(api: &Api, call: &Call) -> Reply {
                 user_agent: about.user_agent,
                 joined,
                 left: None,
+                is_parked: false,
                 reason: String::new(),
                 profile: "",
                 detect: None,
@@ -92,6 +93,13 @@ async fn list(api: &Api, call: &Call) -> Reply {
             };
             sessions
                 .push((consumer.id, session(None, Some(&viewer), consumer.id, stream.name(), now)));
+        }
+    }
+    // Who has let go for a while is no consumer meanwhile.
+    for viewer in api.ledger.parked(&api.streams) {
+        if is_wanted(&viewer.stream) && seen.insert(viewer.id) {
+            let value = session(None, Some(&viewer), viewer.id, &viewer.stream, now);
+            sessions.push((viewer.id, value));
         }
     }
     sessions.sort_by_key(|(id, _)| *id);
@@ -129,6 +137,7 @@ fn session(
     let state = match (left, report) {
         (Some(_), _) => "gone",
         (None, Some(report)) => report.state,
+        (None, None) if viewer.is_some_and(|v| v.is_parked) => "parked",
         (None, None) => "alive",
     };
     let text = |get: fn(&Viewer) -> &str| viewer.map(get).filter(|t| !t.is_empty());

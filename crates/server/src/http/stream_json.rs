@@ -146,7 +146,7 @@ fn profile(codec: &Codec) -> Option<(String, u8)> {
 mod tests {
     use rs2rtc_base::{Error, ErrorKind};
     use rs2rtc_media::{Direction, Media};
-    use rs2rtc_streams::{Description, ReceiverSnapshot, SenderSnapshot};
+    use rs2rtc_streams::{Description, Quality, ReceiverSnapshot, SenderSnapshot};
 
     use super::*;
 
@@ -186,12 +186,23 @@ mod tests {
         };
         let snapshot = StreamSnapshot {
             producers: Some(vec![
-                ProducerSnapshot { source: "exec:x".into(), connection: Some(open), error: None },
-                ProducerSnapshot { source: "rtsp://h/x".into(), connection: None, error: None },
+                ProducerSnapshot {
+                    source: "exec:x".into(),
+                    connection: Some(open),
+                    error: None,
+                    quality: Quality::default(),
+                },
+                ProducerSnapshot {
+                    source: "rtsp://h/x".into(),
+                    connection: None,
+                    error: None,
+                    quality: Quality::default(),
+                },
                 ProducerSnapshot {
                     source: "rtsp://h/y".into(),
                     connection: None,
                     error: Some(Error::new(ErrorKind::Auth, "wrong user/pass")),
+                    quality: Quality::default(),
                 },
             ]),
             consumers: None,

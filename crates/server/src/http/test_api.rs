@@ -1,18 +1,20 @@
-//! `api/rs/test`: tries a source before it is saved (`docs/api-rs.md`).
+//! `api/rs/test`: tries a source before it is saved, or a stream that there is
+//! (`docs/api-rs.md`).
 //!
 //! The answer is one line of JSON per step, as it happens; the last one is the
 //! release. A client that leaves ends the trial at once.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
-use rs2rtc_endpoints::outputs::trial::{self, Found, Report};
+use rs2rtc_endpoints::outputs::trial::{self, Found, Report, Step};
 use rs2rtc_streams::Description;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::call::{Call, Reply, error, not_allowed};
+use super::call::{Call, Reply, error, no_stream, not_allowed};
 use super::streamed::{streamed, too_many};
 use super::streams_api::{failed, may_name};
 use super::{Api, stream_json};
@@ -33,13 +35,25 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         Err(reply) => return *reply,
     };
     // In the body, not in the address: it may hold a password.
-    let source = serde_json::from_slice::<Value>(&body).ok();
-    let source = source.as_ref().and_then(|value| value.get("src")).and_then(Value::as_str);
-    let Some(source) = source.map(str::trim).filter(|source| source.contains(':')) else {
-        return error(StatusCode::BAD_REQUEST, "src: which source? Send {\"src\": \"rtsp://...\"}");
+    let wish = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    let text = |key: &str| wish.get(key).and_then(Value::as_str).map(str::trim);
+    let stream = match text("stream").map(|name| api.streams.get(name)) {
+        Some(None) => return no_stream(),
+        found => found.flatten(),
     };
-    if let Err(text) = may_name(&api, &call, &[source.to_owned()]).await {
-        return error(StatusCode::BAD_REQUEST, &text);
+    let source = text("src").filter(|source| source.contains(':') && stream.is_none());
+    match source {
+        Some(source) => {
+            if let Err(text) = may_name(&api, &call, &[source.to_owned()]).await {
+                return error(StatusCode::BAD_REQUEST, &text);
+            }
+        }
+        None if stream.is_none() => {
+            let text =
+                "src: which source? Send {\"src\": \"rtsp://...\"}, or {\"stream\": \"name\"}";
+            return error(StatusCode::BAD_REQUEST, text);
+        }
+        None => {}
     }
     let Ok(place) = Arc::clone(&api.trials).try_acquire_owned() else {
         return too_many("too many tests at the same time");
@@ -52,16 +66,16 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         ..Description::default()
     };
     let (give, take) = mpsc::channel(QUEUE);
-    let run = trial::start(
-        &api.streams,
-        (source, call.origin()),
-        description,
-        give,
-        api.cancel.child_token(),
-    );
-    let run = match run {
-        Ok(run) => run,
-        Err(problem) => return failed(&api, StatusCode::BAD_REQUEST, &problem),
+    let cancel = api.cancel.child_token();
+    let run: Pin<Box<dyn Future<Output = ()> + Send>> = match (stream, source) {
+        (Some(stream), _) => Box::pin(trial::check(stream, description, give, cancel)),
+        (None, source) => {
+            let named = (source.unwrap_or_default(), call.origin());
+            match trial::start(&api.streams, named, description, give, cancel) {
+                Ok(run) => Box::pin(run),
+                Err(problem) => return failed(&api, StatusCode::BAD_REQUEST, &problem),
+            }
+        }
     };
     api.tasks.spawn("test of a source", async move {
         run.await;
@@ -77,6 +91,10 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
 fn line(report: &Report) -> Value {
     match report {
         Report::Begun(step) => json!({ "step": step.name(), "state": "run" }),
+        Report::Connected(took, is_running) => {
+            let (step, ms) = (Step::Connect.name(), millis(*took));
+            json!({ "step": step, "state": "ok", "ms": ms, "running": is_running })
+        }
         Report::Done(step, took) => {
             json!({ "step": step.name(), "state": "ok", "ms": millis(*took) })
         }
@@ -97,7 +115,27 @@ fn line(report: &Report) -> Value {
         Report::Keyframes(every) => {
             json!({ "step": "keyframes", "state": "ok", "every_ms": millis(*every) })
         }
+        Report::Packets(took, came) => {
+            // Frames, not packets: none of them is empty.
+            let share = |lost: u64| share(lost, came.frames);
+            json!({
+                "step": Step::Packets.name(),
+                "state": "ok",
+                "ms": millis(*took),
+                "frames": came.frames,
+                "lost": came.lost,
+                "loss": came.lost.map(share),
+                "jumps": came.jumps,
+            })
+        }
     }
+}
+
+/// Lost packets in relation to frames that came, with four decimals.
+#[allow(clippy::cast_precision_loss)]
+fn share(lost: u64, frames: u64) -> f64 {
+    let all = (lost + frames).max(1);
+    (lost as f64 / all as f64 * 10_000.0).round() / 10_000.0
 }
 
 fn track(found: &Found) -> Value {

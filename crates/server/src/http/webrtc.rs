@@ -221,7 +221,7 @@ async fn publish(api: Arc<Api>, mut call: Call) -> Reply {
     }
 }
 
-fn not_started() -> Reply {
+pub(crate) fn not_started() -> Reply {
     error(StatusCode::SERVICE_UNAVAILABLE, "webrtc: not started, see the log")
 }
 

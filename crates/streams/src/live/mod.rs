@@ -10,7 +10,7 @@ mod state;
 mod viewers;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -29,6 +29,25 @@ use state::{State, goes_on};
 /// Told when a track has other parameter sets than before.
 pub(crate) type OnChange = Box<dyn Fn(&Track) + Send + Sync>;
 
+/// How good what a source delivers is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quality {
+    /// Frames and audio packets that it has delivered.
+    pub frames: u64,
+    /// Jumps and resets of its timestamps that were repaired.
+    pub jumps: u64,
+    /// Packets missing in its sequence numbers; `None` if it has none.
+    pub lost: Option<u64>,
+}
+
+/// What is counted for [`Quality`].
+#[derive(Debug, Default)]
+struct Counted {
+    jumps: AtomicU64,
+    tells_lost: AtomicBool,
+    lost: AtomicU64,
+}
+
 /// A source's medias and tracks.
 pub(crate) struct Live {
     epoch: Instant,
@@ -38,6 +57,7 @@ pub(crate) struct Live {
     wanted: watch::Sender<Arc<[Wanted]>>,
     /// Frames of the current generations so far.
     frames: AtomicU64,
+    quality: Counted,
     /// Counts connections that were lost.
     losses: watch::Sender<u64>,
     on_change: OnChange,
@@ -51,10 +71,10 @@ impl Live {
         on_change: OnChange,
     ) -> Arc<Self> {
         let wanted = watch::Sender::new(Arc::from(Vec::new()));
-        let frames = AtomicU64::new(0);
+        let (frames, quality) = (AtomicU64::new(0), Counted::default());
         let losses = watch::Sender::new(0);
         let state = Mutex::default();
-        Arc::new(Self { epoch, cache, reach, state, wanted, frames, losses, on_change })
+        Arc::new(Self { epoch, cache, reach, state, wanted, frames, quality, losses, on_change })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -186,6 +206,13 @@ impl Live {
     /// Frames written so far.
     pub(crate) fn frames(&self) -> u64 {
         self.frames.load(Ordering::Relaxed)
+    }
+
+    /// How good what it delivers is, since there is this source.
+    pub(crate) fn quality(&self) -> Quality {
+        let Counted { jumps, tells_lost, lost } = &self.quality;
+        let lost = tells_lost.load(Ordering::Relaxed).then(|| lost.load(Ordering::Relaxed));
+        Quality { frames: self.frames(), jumps: jumps.load(Ordering::Relaxed), lost }
     }
 
     /// Whether somebody wants frames of the running producer.

@@ -178,8 +178,13 @@ impl TrackWriter {
     /// run that is over change nothing.
     pub fn write(&self, mut frame: Frame) {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = clock.jumps();
         (frame.pts, frame.dts) = clock.map(self.index, frame.pts, frame.dts, frame.arrival);
+        let jumps = clock.jumps().saturating_sub(before);
         drop(clock);
+        if jumps > 0 {
+            self.live.quality.jumps.fetch_add(jumps, Ordering::Relaxed);
+        }
         let pushed = self.track.push_of(&Arc::new(frame), self.generation);
         if pushed != Pushed::Ignored {
             self.live.frames.fetch_add(1, Ordering::Relaxed);
@@ -195,6 +200,13 @@ impl TrackWriter {
     pub fn sender_report(&self, ntp: NtpTime, timestamp: i64) {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         clock.sender_report(self.index, ntp, timestamp);
+    }
+
+    /// Counts packets that are missing in the source's sequence numbers. Zero tells that it
+    /// has some and that none is missing so far.
+    pub fn count_lost(&self, packets: u64) {
+        self.live.quality.lost.fetch_add(packets, Ordering::Relaxed);
+        self.live.quality.tells_lost.store(true, Ordering::Relaxed);
     }
 
     /// The track it writes to.

@@ -9,16 +9,23 @@ use rs2rtc_webrtc::{Accept, Certificate, Config, Offer, Selected, Session};
 /// One run on arbitrary bytes.
 pub fn run(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
+    if let Ok(offer) = Offer::parse_channel(&text) {
+        answer(&offer, &[]);
+    }
     let Ok(offer) = Offer::parse(&text) else { return };
     assert!(!offer.medias().is_empty());
     let first = |(media, m): (usize, &rs2rtc_media::Media)| {
         Some(Selected { media, codec: m.codecs.first()?.clone() })
     };
     let selected: Vec<Selected> = offer.medias().iter().enumerate().filter_map(first).collect();
+    answer(&offer, &selected);
+}
+
+fn answer(offer: &Offer, selected: &[Selected]) {
     let now = Instant::now();
     let request = Accept {
-        offer: &offer,
-        selected: &selected,
+        offer,
+        selected,
         ufrag: "Afuzz",
         password: "0123456789012345678901",
         local: &[],

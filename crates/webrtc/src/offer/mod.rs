@@ -101,18 +101,40 @@ impl Offer {
     /// See [`Error`]: no description, no credentials, nothing usable in it.
     pub fn parse(sdp: &str) -> Result<Self, Error> {
         let description = Description::parse(sdp)?;
+        let offer = Self::read(&description)?;
+        if offer.medias.is_empty() {
+            return Err(Error::NoMedias(offered_names(&description)));
+        }
+        Ok(offer)
+    }
+
+    /// Reads the offer of a data channel and nothing else: of somebody who tries the way to
+    /// us. Candidates are left out: only what he reaches is to be found, not what we reach.
+    ///
+    /// # Errors
+    /// See [`Error`]: no description, no credentials, anything but one data channel.
+    pub fn parse_channel(sdp: &str) -> Result<Self, Error> {
+        let mut offer = Self::read(&Description::parse(sdp)?)?;
+        match offer.sections.as_slice() {
+            [only] if only.kind == SectionKind::Channels => {}
+            _ => return Err(Error::NoChannel),
+        }
+        // One section is a bundle of its own.
+        offer.bundled = true;
+        offer.candidates.clear();
+        Ok(offer)
+    }
+
+    fn read(description: &Description<'_>) -> Result<Self, Error> {
         let sections: Vec<_> =
             description.sections.iter().map(|s| section(s, &description.session)).collect();
-        let transport = transport(&description)?;
+        let transport = transport(description)?;
         let mut candidates = Vec::new();
         for s in std::iter::once(&description.session).chain(&description.sections) {
             candidates.extend(s.all("candidate").take(64).map(|c| format!("candidate:{c}")));
         }
         let bundled = description.session.all("group").any(|g| g.starts_with("BUNDLE"));
         let (medias, origins) = medias(&sections);
-        if medias.is_empty() {
-            return Err(Error::NoMedias(offered_names(&description)));
-        }
         Ok(Self { sections, transport, candidates, bundled, medias, origins })
     }
 

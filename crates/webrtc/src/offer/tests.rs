@@ -130,6 +130,26 @@ fn cut_and_damaged_offers_never_panic() {
 }
 
 #[test]
+fn the_offer_of_a_channel_alone_is_for_who_tries_the_way() {
+    let whole = Offer::parse(&offer(BROWSER)).unwrap();
+    let channel = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\na=sctp-port:5000\r\n\
+                   a=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host\r\n";
+    let sdp = offer(channel);
+    let parsed = Offer::parse_channel(&sdp).unwrap();
+    assert_eq!(parsed.transport.ufrag, whole.transport.ufrag);
+    assert!(parsed.bundled && parsed.medias().is_empty());
+    assert_eq!(parsed.candidates, [""; 0], "we look for nobody");
+    assert!(matches!(Offer::parse(&sdp), Err(Error::NoMedias(_))), "it is no viewer's");
+    for other in [BROWSER.to_owned(), format!("{BROWSER}{channel}"), channel.repeat(2)] {
+        let result = Offer::parse_channel(&offer(&other));
+        assert!(matches!(result, Err(Error::NoChannel)), "{result:?}");
+    }
+    for end in 0..sdp.len() {
+        let _ = Offer::parse_channel(&sdp[..end]);
+    }
+}
+
+#[test]
 fn chromiums_offer_is_understood() {
     let offer = Offer::parse(include_str!("../../tests/data/chromium.sdp")).unwrap();
     let lines: Vec<String> = offer.medias().iter().map(ToString::to_string).collect();

@@ -67,7 +67,8 @@ impl Session {
     pub fn accept(config: &Config, request: Accept<'_>, now: Instant) -> Result<Accepted, Error> {
         let Accept { offer, selected, .. } = request;
         let plan = Plan::new(offer, selected);
-        if plan.tracks.iter().all(Option::is_none) {
+        // An offer of a data channel alone carries no track.
+        if !offer.medias().is_empty() && plan.tracks.iter().all(Option::is_none) {
             return Err(Error::NoMedias(String::new()));
         }
         let mut rtc = plan.transport(config, &request, now)?;

@@ -45,6 +45,8 @@ use prober::Prober;
 use sender::MediaSender;
 use timeline::Wallclock;
 
+/// Longest message that goes back to who measures the way, in bytes.
+const MAX_ECHO: usize = 1024;
 /// After the end, output is drained for this long.
 const DRAIN: Duration = Duration::from_millis(50);
 /// Content type of a DTLS alert (RFC 6347 section 4.1); aborts travel as data.
@@ -124,6 +126,8 @@ pub struct Session {
     /// Packets were written that the transport has not looked at.
     dirty: bool,
     spins: u32,
+    /// What comes on a data channel goes back: it carries nothing else, and measures the way.
+    echoes: bool,
 }
 
 impl Session {
@@ -167,6 +171,7 @@ impl Session {
             last_kind: 0,
             dirty: false,
             spins: 0,
+            echoes: request.offer.medias().is_empty(),
         };
         session.liveness.mark("offer", "", now);
         for candidate in &request.offer.candidates {
@@ -563,6 +568,12 @@ impl Session {
                 }
             }
             str0m::Event::RtpPacket(packet) => self.received(packet),
+            str0m::Event::ChannelData(data) if self.echoes && data.data.len() <= MAX_ECHO => {
+                if let Some(mut channel) = self.rtc.channel(data.id) {
+                    // One whose buffer is full measures nothing.
+                    let _ = channel.write(data.binary, &data.data);
+                }
+            }
             other => trace!(?other, "event"),
         }
     }

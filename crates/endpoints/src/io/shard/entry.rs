@@ -196,6 +196,8 @@ impl Entry {
         let text = reason.to_string();
         if self.is_publisher {
             info!(stream = self.stream, reason = text, "publisher gone");
+        } else if self.stream.is_empty() {
+            debug!(reason = text, "gone, watched nothing");
         } else {
             info!(stream = self.stream, reason = text, "viewer gone");
         }

@@ -1,4 +1,4 @@
-//! The limit of open descriptors (getrlimit(2), `RLIMIT_NOFILE`).
+//! The limit of open descriptors (getrlimit(2), `RLIMIT_NOFILE`), and the space on a disk.
 //!
 //! Every viewer may have a socket of its own, and the soft limit that systems
 //! start programs with (1024) is made for programs that call select(2), which
@@ -6,6 +6,7 @@
 //! start get the old one back.
 
 use std::io;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -58,6 +59,14 @@ pub fn restore_descriptor_limit() {
 pub fn set_descriptor_limit(soft: u64) -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(soft), maximum })?)
+}
+
+/// Bytes that are free for us where a file is, and all of them; `None` if the system does
+/// not tell.
+pub fn disk_space(place: &Path) -> Option<(u64, u64)> {
+    let found = rustix::fs::statvfs(place).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Some((bytes(found.f_bavail), bytes(found.f_blocks)))
 }
 
 #[cfg(test)]

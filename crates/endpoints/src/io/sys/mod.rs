@@ -16,8 +16,8 @@ pub(crate) mod tcp;
 mod watched;
 
 pub use limits::{
-    descriptor_limit, original_descriptor_limit, raise_descriptor_limit, restore_descriptor_limit,
-    set_descriptor_limit,
+    descriptor_limit, disk_space, original_descriptor_limit, raise_descriptor_limit,
+    restore_descriptor_limit, set_descriptor_limit,
 };
 
 #[cfg(target_os = "linux")]

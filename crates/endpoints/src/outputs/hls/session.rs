@@ -131,6 +131,11 @@ impl Session {
         &self.id
     }
 
+    /// Its id among the viewers of the stream.
+    pub fn viewer(&self) -> u64 {
+        self.connection.id
+    }
+
     /// What its segments are.
     pub fn form(&self) -> Form {
         self.feed.form

@@ -152,6 +152,11 @@ impl Live {
         Ok(live)
     }
 
+    /// Its id among the viewers of the stream.
+    pub fn id(&self) -> u64 {
+        self.attached.connection().id
+    }
+
     /// The next picture in its form, in pieces that belong together. May be dropped
     /// and called again.
     ///

@@ -24,7 +24,7 @@ use rs2rtc_webrtc::{
     Accept, Accepted, Certificate, LocalCandidate, Protocol, Selected, Session,
     configured_candidates,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::io::ice_tcp::TcpPort;
@@ -35,6 +35,7 @@ use crate::io::udp::UdpPort;
 
 mod addresses;
 mod config;
+mod path;
 mod public_address;
 mod publish;
 mod session;
@@ -43,6 +44,7 @@ use addresses::Port;
 use public_address::PublicAddress;
 
 pub use config::{Config, Filters, Listen};
+pub use path::PathTest;
 pub use session::{Goodbye, SessionHandle, SignallingEnd};
 
 pub use crate::io::shard::{Counters, SessionReport};
@@ -96,6 +98,27 @@ pub struct Answer {
     pub session: SessionHandle,
 }
 
+/// How a session begins.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    /// The zero of its tracks' timelines.
+    epoch: Instant,
+    timers: Timers,
+    /// The camera is held already.
+    held: bool,
+    /// The offer came over the loopback interface.
+    loopback: bool,
+    /// The answer contains all candidates.
+    complete: bool,
+}
+
+impl Terms {
+    fn of(inner: &Inner, stream: &Stream, held: bool, loopback: bool, complete: bool) -> Self {
+        let (epoch, timers) = (stream.epoch().0, inner.timers(stream.name()));
+        Self { epoch, timers, held, loopback, complete }
+    }
+}
+
 struct Inner {
     /// Addresses and liveness; replaced while it runs.
     config: Arc<Current<Config>>,
@@ -111,6 +134,8 @@ struct Inner {
     sessions: Mutex<HashMap<Arc<str>, SessionHandle>>,
     /// The sessions that ended last, newest first.
     ended: Mutex<VecDeque<SessionReport>>,
+    /// Places for tests of the way to us.
+    path_tests: Arc<Semaphore>,
     problems: Vec<String>,
 }
 
@@ -180,6 +205,7 @@ impl Gateway {
             cancel: cancel.clone(),
             sessions: Mutex::default(),
             ended: Mutex::default(),
+            path_tests: Arc::new(Semaphore::new(path::MOST)),
             problems,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -214,7 +240,27 @@ impl Gateway {
 
     /// The state of all sessions, oldest first.
     pub async fn reports(&self) -> Vec<SessionReport> {
-        self.inner.shards.reports().await
+        let mut reports = self.inner.shards.reports().await;
+        // Who tries the way to us watches nothing.
+        reports.retain(|report| report.stream != path::NO_STREAM);
+        reports
+    }
+
+    /// The addresses that a viewer is told, `udp 192.168.1.5:8555`, configured ones first.
+    /// `loopback`: one on this machine.
+    pub fn addresses(&self, loopback: bool) -> Vec<String> {
+        let inner = &self.inner;
+        let configured = inner.configured_candidates();
+        let configured = configured.iter().filter_map(|line| path::place(line));
+        let local = inner.local_candidates(loopback);
+        let local = local.iter().map(|local| format!("{} {}", local.protocol, local.address));
+        let mut all: Vec<String> = Vec::new();
+        for address in configured.chain(local) {
+            if !all.contains(&address) {
+                all.push(address);
+            }
+        }
+        all
     }
 
     /// The sessions that ended last, newest first, at most 100.
@@ -281,8 +327,8 @@ impl Gateway {
         let selected = attached.tracks.iter().map(|t| selection(t, &origins)).collect();
         let held = !attached.is_parked();
         let (loopback, protocol) = (signalling.loopback, signalling.protocol);
-        let (shard, accepted) =
-            inner.accept(parsed, selected, stream, held, loopback, complete).await?;
+        let terms = Terms::of(inner, stream, held, loopback, complete);
+        let (shard, accepted) = inner.accept(parsed, selected, terms).await?;
         let session = inner.own(shard, accepted.session, protocol, attached)?;
         Ok(Answer { sdp: accepted.answer, candidates: accepted.candidates, session })
     }
@@ -316,6 +362,14 @@ impl Inner {
         addresses::candidates(&addresses, &config.filters, &self.ports)
     }
 
+    /// Candidate lines of addresses that are configured, such as a public one.
+    fn configured_candidates(&self) -> Vec<String> {
+        let tcp = self.port(Protocol::Tcp).is_some();
+        let config = self.config.get();
+        let listed = config.candidates.iter().map(String::as_str);
+        configured_candidates(listed, self.public.get(), tcp, self.udp)
+    }
+
     /// Times of the liveness for a stream's viewers.
     fn timers(&self, stream: &str) -> Timers {
         let config = self.config.get();
@@ -331,24 +385,16 @@ impl Inner {
         self: &Arc<Self>,
         offer: Offer,
         selected: Vec<Selected>,
-        stream: &Stream,
-        held: bool,
-        loopback: bool,
-        complete: bool,
+        terms: Terms,
     ) -> Result<(usize, Accepted), Error> {
         let shard = self.shards.least_loaded();
-        let epoch = stream.epoch().0;
-        let timers = self.timers(stream.name());
         let inner = Arc::clone(self);
         let work = move || {
             let ufrag = format!("{}{}", shard::letter(shard), random_text::<11>()?);
             let password = random_text::<32>()?;
             let seed = random_bytes::<32>()?;
-            let tcp = inner.port(Protocol::Tcp).is_some();
-            let config = inner.config.get();
-            let listed = config.candidates.iter().map(String::as_str);
-            let public = inner.public.get();
-            let configured = configured_candidates(listed, public, tcp, inner.udp);
+            let configured = inner.configured_candidates();
+            let Terms { epoch, timers, held, loopback, complete } = terms;
             let request = Accept {
                 offer: &offer,
                 selected: &selected,

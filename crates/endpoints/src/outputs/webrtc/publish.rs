@@ -15,7 +15,7 @@ use rs2rtc_webrtc::{Offer, Selected, Session};
 use tokio::sync::watch;
 use tracing::{Instrument as _, debug, info, info_span};
 
-use super::{Answer, Gateway, Inner, SessionHandle, Signalling, refused};
+use super::{Answer, Gateway, Inner, SessionHandle, Signalling, Terms, refused};
 use crate::io::shard::{Hold, Intake, NewSession};
 
 impl Gateway {
@@ -43,9 +43,8 @@ impl Gateway {
         let connection = signalling.connection(offered.cloned().collect());
         let medias = taken(&parsed, &selected);
         let inner = &self.inner;
-        let loopback = signalling.loopback;
-        let (shard, accepted) =
-            inner.accept(parsed, selected, stream, true, loopback, complete).await?;
+        let terms = Terms::of(inner, stream, true, signalling.loopback, complete);
+        let (shard, accepted) = inner.accept(parsed, selected, terms).await?;
         let push = Push { stream: Arc::clone(stream), medias, connection };
         let session = inner.take_in(shard, accepted.session, signalling.protocol, push)?;
         Ok(Answer { sdp: accepted.answer, candidates: accepted.candidates, session })

@@ -14,6 +14,7 @@ use rs2rtc_streams::{
 use rs2rtc_webrtc::framing::{Deframer, prefix};
 use rs2rtc_webrtc::liveness::Reason;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::channel::ChannelId;
 use str0m::media::{Direction as ClientDirection, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Receive, TcpType};
 use str0m::{Candidate, Input, Rtc, RtcConfig};
@@ -22,6 +23,7 @@ use super::*;
 
 mod changes;
 mod cost;
+mod path;
 mod public;
 mod shards;
 mod talk;
@@ -170,6 +172,9 @@ struct Client {
     audio_packets: usize,
     closed: bool,
     connected: Option<Instant>,
+    /// A data channel, and what came on it.
+    channel: Option<ChannelId>,
+    heard: Vec<Vec<u8>>,
 }
 
 impl Client {
@@ -210,6 +215,8 @@ impl Client {
             audio_packets: 0,
             closed: false,
             connected: None,
+            channel: None,
+            heard: Vec::new(),
         }
     }
 
@@ -305,6 +312,8 @@ impl Client {
                     self.audio_packets += 1;
                 }
             }
+            str0m::Event::ChannelOpen(id, _) => self.channel = Some(id),
+            str0m::Event::ChannelData(data) => self.heard.push(data.data),
             str0m::Event::Closed => self.closed = true,
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::templates::Templates;
-use super::{probe, run::run};
+use super::{probe, run::run, version};
 use crate::Context;
 
 /// A device answers within milliseconds, or is stuck.
@@ -35,6 +35,18 @@ pub async fn hardware(context: &Arc<Context>) -> Vec<Found> {
         url: format!("ffmpeg:...#video={codec}#hardware={}", engine.name()),
     });
     found.collect()
+}
+
+/// The program and its version, if it may be run and answers.
+pub async fn program(context: &Arc<Context>) -> Option<(String, String)> {
+    let bin = bin(context)?;
+    match version::name(&bin, &context.tasks).await {
+        Ok(version) => Some((bin, version)),
+        Err(error) => {
+            tracing::debug!(target: "ffmpeg", %error, "[ffmpeg] version");
+            None
+        }
+    }
 }
 
 /// Cameras and microphones of this machine: what Video4Linux devices offer, and

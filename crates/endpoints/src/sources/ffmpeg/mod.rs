@@ -33,7 +33,7 @@ use command::Environment;
 use hardware::Engine;
 use templates::Templates;
 
-pub use found::{Found, devices, hardware};
+pub use found::{Found, devices, hardware, program};
 pub use key::PARAMETERS;
 pub(crate) use picture::picture;
 

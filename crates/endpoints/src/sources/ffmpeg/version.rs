@@ -17,6 +17,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 type Known = HashMap<String, Option<(u32, u32)>>;
 
 static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+static NAMES: Mutex<Option<HashMap<String, String>>> = Mutex::new(None);
 
 /// The version of libavformat; `None` if the program does not tell. Failures
 /// are not remembered: the program may be installed meanwhile.
@@ -41,6 +42,22 @@ pub(super) async fn libavformat(bin: &str, tasks: &Tasks) -> Result<Option<(u32,
     Ok(version)
 }
 
+/// What the program calls its version, such as `7.1.1`; empty if it does not tell.
+/// Failures are not remembered either.
+pub(super) async fn name(bin: &str, tasks: &Tasks) -> Result<String, Error> {
+    let known = {
+        let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        names.as_ref().and_then(|names| names.get(bin).cloned())
+    };
+    if let Some(name) = known {
+        return Ok(name);
+    }
+    let name = name_in(&ask(bin, tasks).await?).to_owned();
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    names.get_or_insert_default().insert(bin.to_owned(), name.clone());
+    Ok(name)
+}
+
 async fn ask(bin: &str, tasks: &Tasks) -> Result<String, Error> {
     let (status, text) = run(bin, &["-version"], LIMIT, tasks).await?;
     if status.success() {
@@ -48,6 +65,12 @@ async fn ask(bin: &str, tasks: &Tasks) -> Result<String, Error> {
     }
     let text = format!("ffmpeg: {bin} -version: {status}\n{text}");
     Err(Error::new(ErrorKind::Config, text.trim_end()))
+}
+
+/// Reads `ffmpeg version 7.1.1-1 Copyright …`.
+fn name_in(text: &str) -> &str {
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("ffmpeg version "));
+    line.and_then(|line| line.split_ascii_whitespace().next()).unwrap_or_default()
 }
 
 /// Reads `libavformat    59. 27.100 / 59. 27.100`.
@@ -65,6 +88,9 @@ mod tests {
     fn versions() {
         let text = "ffmpeg version 5.1\nlibavutil  57. 28.100 / 57. 28.100\nlibavformat    59. 27.100 / 59. 27.100\n";
         assert_eq!(parse(text), Some((59, 27)));
+        assert_eq!(name_in(text), "5.1");
+        assert_eq!(name_in("ffmpeg version 7.1.1-1+deb13u1 Copyright (c)"), "7.1.1-1+deb13u1");
+        assert_eq!(name_in("something else"), "");
         assert_eq!(parse("libavformat    60. 16.100 / 60. 16.100"), Some((60, 16)));
         assert_eq!(parse("libavformat    58.  3.100"), Some((58, 3)));
         assert_eq!(parse("libavformat"), None);

@@ -14,6 +14,7 @@ mod access;
 mod bodies;
 mod clip;
 mod config;
+mod doctor;
 mod feed;
 mod ffmpeg;
 mod hls;

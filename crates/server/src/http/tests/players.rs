@@ -46,7 +46,7 @@ impl Player {
         let session = player.hear("session").await;
         let bye = session["bye"].as_str().unwrap();
         assert_eq!(bye.strip_prefix("api/rs/bye/").unwrap().len(), 32);
-        assert_eq!(session["caps"], json!(["park", "bye", "released", "stop", "talk"]));
+        assert_eq!(session["caps"], json!(["park", "bye", "released", "stop", "talk", "why"]));
         assert_eq!(session["boot"].as_str().unwrap().len(), 16);
         player.bye = format!("/{bye}");
         player
@@ -178,7 +178,8 @@ async fn the_same_player_supersedes_itself_from_another_socket() {
         if next.contains("mjpeg") {
             break;
         }
-        assert!(next.contains("webrtc/candidate"), "{next}");
+        let is_other = next.contains("webrtc/candidate") || next.contains("\"why\"");
+        assert!(is_other, "{next}");
     }
     server.call("DELETE", &second.bye).await.is(204, "");
     until(&server, "only the stranger", |all| all["sessions"].as_array().unwrap().len() == 1).await;
@@ -251,6 +252,76 @@ async fn media_over_the_socket_outlives_a_session() {
     };
     assert!(text.contains("webrtc/offer: "), "{text}");
     assert!(is_there(&sessions(&server).await));
+    server.stop().await;
+}
+
+/// What `why` says of a way of playing, once it says that of it.
+async fn told(player: &mut Player, way: &str, verdict: &str) -> Vec<Value> {
+    loop {
+        let why = player.hear("why").await;
+        let all = why["candidates"].as_array().unwrap().iter();
+        let of_way: Vec<Value> = all.filter(|one| one["mode"] == way).cloned().collect();
+        if of_way.iter().any(|one| one["verdict"] == verdict) {
+            return of_way;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_becomes_of_each_way_of_playing_is_told() {
+    let file = "streams:\n  demo: 'demo:'\n  dead: rtsp://user:geheim77@127.0.0.1:1/x\n";
+    let server = Server::start("why", file);
+    let mut player = Player::open(&server, "demo", CID).await;
+    assert_eq!(player.hear("why").await, json!({ "candidates": [] }));
+    player.say(&json!({ "type": "mse", "value": "avc1.640029" })).await;
+    let plays = told(&mut player, "mse", "chosen").await;
+    let video = json!({ "mode": "mse", "kind": "video", "codec": "h264", "verdict": "chosen" });
+    assert_eq!(plays[0], video);
+    assert!(plays[1..].iter().all(|one| one["verdict"] == "codec_unsupported"), "{plays:?}");
+    player.play().await;
+    let plays = told(&mut player, "webrtc", "chosen").await;
+    assert_eq!(plays[0]["codec"], "h264");
+    player.say(&json!({ "type": "stop", "value": "mse" })).await;
+    let stopped = told(&mut player, "mse", "slower").await;
+    assert_eq!(stopped, [json!({ "mode": "mse", "verdict": "slower" })]);
+    let hello = json!({ "type": "hello", "value": { "v": 1, "cid": CID, "pinned": "webrtc" } });
+    player.say(&hello).await;
+    told(&mut player, "hls", "pinned").await;
+
+    let mut player = Player::open(&server, "dead", "another-player-00").await;
+    let offer = json!({ "type": "webrtc/offer", "value": offer() });
+    player.say(&offer).await;
+    let failed = told(&mut player, "webrtc", "failed").await;
+    let text = failed[0]["text"].as_str().unwrap();
+    assert!(text.contains("127.0.0.1:1") && !text.contains("geheim77"), "{text}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_hidden_while_it_plays_over_the_socket_stays_in_the_list() {
+    let server = Server::start("parked", "streams:\n  demo: {url: 'demo:', hidden_linger: 0s}\n");
+    let mut player = Player::open(&server, "demo", CID).await;
+    player.say(&json!({ "type": "mse", "value": "avc1.640029,opus" })).await;
+    player.hear("mse").await;
+    let id = sessions(&server).await["sessions"][0]["id"].clone();
+    player.say(&json!({ "type": "park" })).await;
+    let is = |state: &'static str| {
+        let id = id.clone();
+        move |all: &Value| {
+            let one = &all["sessions"][0];
+            one["id"] == id && one["state"] == state && one["format"] == "mse/fmp4"
+        }
+    };
+    let all = until(&server, "it is parked", is("parked")).await;
+    assert_eq!(all["sessions"][0]["reason"], "hidden");
+    player.say(&json!({ "type": "resume" })).await;
+    let all = until(&server, "it is back", is("alive")).await;
+    assert_eq!(all["sessions"][0]["reason"], Value::Null);
+    player.say(&json!({ "type": "park" })).await;
+    until(&server, "it is parked again", is("parked")).await;
+    drop(player);
+    let all = until(&server, "it has left", |all| left(all, 1)).await;
+    assert_eq!(all["ended"][0]["state"], "gone");
     server.stop().await;
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Server;
+use super::players::Player;
 
 const NONE: &str = "streams: {}\n";
 
@@ -60,6 +61,68 @@ async fn a_source_that_fails_says_why_without_its_password() {
     assert_eq!(lines[1]["kind"], "unreachable");
     let text = serde_json::to_string(&lines).unwrap();
     assert!(!text.contains("geheim77"), "{text}");
+}
+
+/// A stream that is configured, as it is.
+async fn check(server: &Server, stream: &str) -> Vec<Value> {
+    let body = serde_json::json!({ "stream": stream }).to_string();
+    let answer = server.send("POST", "/api/rs/test", "", &body).await;
+    assert_eq!(answer.status, 200, "{} {}", answer.head, answer.body);
+    let lines = answer.body.lines().filter(|line| line.starts_with('{'));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_stream_is_checked_the_way_that_viewers_go() {
+    let file = "streams:\n  cam: demo:?width=320&height=180&gop=10\n  dead: rtsp://127.0.0.1:1/x\n";
+    let server = Server::start("trial-stream", file);
+    let lines = check(&server, "cam").await;
+    let all = steps(&lines);
+    assert_eq!(all[all.len() - 4..], ["packets run", "packets ok", "release run", "release ok"]);
+    assert_eq!(lines[1]["running"], false);
+    let packets = &lines[lines.len() - 3];
+    assert!(packets["frames"].as_u64().unwrap() > 0, "{packets}");
+    assert_eq!((&packets["lost"], &packets["jumps"]), (&Value::Null, &serde_json::json!(0)));
+    let streams = server.call("GET", "/api/streams?src=cam").await.body;
+    assert!(!streams.contains("receivers"), "it is let go: {streams}");
+
+    // Somebody watches: the source is not dialled again, and not let go.
+    let mut player = Player::open(&server, "cam", "000102030405060708090a0b0c0d0e0f").await;
+    player.say(&serde_json::json!({ "type": "mse", "value": "avc1.640029" })).await;
+    player.hear("mse").await;
+    let lines = check(&server, "cam").await;
+    assert_eq!(lines[1]["running"], true);
+    assert_eq!(steps(&lines).last().unwrap(), "release skip");
+    let metrics = server.call("GET", "/metrics").await.body;
+    assert!(metrics.contains("\nrs2rtc_producers 1\n"), "{metrics}");
+
+    let lines = check(&server, "dead").await;
+    assert_eq!(steps(&lines)[1], "connect fail");
+    let sources = server.call("GET", "/api/rs/sources?src=dead").await;
+    let sources: Value = serde_json::from_str(&sources.body).unwrap();
+    assert_eq!(sources["errors"][0]["kind"], "unreachable");
+    assert_eq!(sources["sources"][0]["open"], false);
+    let unknown = server.send("POST", "/api/rs/test", "", "{\"stream\": \"nosuch\"}").await;
+    assert_eq!(unknown.status, 404);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_failures_of_a_stream_are_told_without_secrets() {
+    let server =
+        Server::start("failures", "streams:\n  dead: rtsp://user:geheim77@127.0.0.1:1/x\n");
+    for _ in 0..7 {
+        assert_eq!(server.call("GET", "/api/streams?src=dead&video=all").await.status, 500);
+    }
+    let answer = server.call("GET", "/api/rs/sources?src=dead").await;
+    assert!(!answer.body.contains("geheim77"), "{}", answer.body);
+    let told: Value = serde_json::from_str(&answer.body).unwrap();
+    let errors = told["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 5);
+    let at = |one: &Value| one["at"].as_f64().unwrap();
+    assert!(errors.windows(2).all(|pair| at(&pair[0]) >= at(&pair[1])), "newest first: {told}");
+    assert_eq!(server.call("GET", "/api/rs/sources?src=nosuch").await.status, 404);
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -21,9 +21,9 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::find_stream;
 use super::message::{Kind, failure, message, state};
-use super::session::hidden_linger;
+use super::session::{Became, Told, hidden_linger};
+use super::{find_stream, why};
 use crate::http::players::Socket;
 use crate::http::{Api, Call, hls};
 
@@ -43,14 +43,23 @@ impl Play {
         call: Arc<Call>,
         kind: Kind,
         codecs: &str,
-        give: mpsc::Sender<Message>,
+        (give, tell): (mpsc::Sender<Message>, mpsc::Sender<Told>),
     ) -> Self {
         let (hidden, is_hidden) = watch::channel(None);
         let stopped = CancellationToken::new();
         let (gone, wish) = (socket.gone(), Wish::new(&call, kind, codecs));
         let linger = Duration::ZERO;
-        let task =
-            Task { gone, socket, kind, wish, give, is_hidden, linger, stopped: stopped.clone() };
+        let task = Task {
+            gone,
+            socket,
+            kind,
+            wish,
+            give,
+            tell,
+            is_hidden,
+            linger,
+            stopped: stopped.clone(),
+        };
         let tasks = api.tasks.clone();
         tasks.spawn("media viewer", async move { task.run(&api, &call).await });
         Self { kind, hidden, stopped }
@@ -79,7 +88,7 @@ pub(super) async fn open_hls(
     socket: &Socket,
     call: &Call,
     codecs: &str,
-    give: mpsc::Sender<Message>,
+    (give, tell): (mpsc::Sender<Message>, mpsc::Sender<Told>),
 ) {
     let gone = socket.gone();
     let opened = async {
@@ -87,7 +96,11 @@ pub(super) async fn open_hls(
         let medias = of_list(codecs, true);
         let session = hls::open(api, call, &stream, "ws", Form::Mp4, medias, gone.clone()).await;
         match session {
-            Ok(session) => Ok(session.master().await),
+            Ok(session) => {
+                let became = Became::Plays(why::of_viewer(&stream, session.viewer(), "hls"));
+                let _ = tell.send(Told::Way("hls", became)).await;
+                Ok(session.master().await)
+            }
             Err(problem) => Err(problem.to_string()),
         }
     };
@@ -98,7 +111,11 @@ pub(super) async fn open_hls(
     };
     let answer = match opened {
         Ok(playlist) => message("hls", &Value::String(playlist)),
-        Err(text) => failure(api, "hls", &text),
+        Err(text) => {
+            let answer = failure(api, "hls", &text);
+            let _ = tell.send(Told::Way("hls", Became::Failed(text))).await;
+            answer
+        }
     };
     tokio::select! {
         biased;
@@ -155,6 +172,14 @@ enum Viewer {
 }
 
 impl Viewer {
+    /// Its id among the viewers of the stream.
+    fn id(&self) -> u64 {
+        match self {
+            Self::Mse(viewer) | Self::Stills(viewer) => viewer.id(),
+            Self::Jpeg(live) => live.id(),
+        }
+    }
+
     /// What the answer says of it.
     fn content(&self) -> Value {
         match self {
@@ -237,6 +262,7 @@ struct Task {
     kind: Kind,
     wish: Wish,
     give: mpsc::Sender<Message>,
+    tell: mpsc::Sender<Told>,
     /// Since when the page is hidden.
     is_hidden: watch::Receiver<Option<Instant>>,
     /// How long the camera is kept while the page is hidden.
@@ -262,7 +288,9 @@ impl Task {
         let attached = async {
             let stream = find_stream(api, call).await?;
             let viewer = self.wish.attach(api, &stream).await;
-            Ok((viewer.map_err(|problem| problem.to_string())?, hidden_linger(api, &stream)))
+            let viewer = viewer.map_err(|problem| problem.to_string())?;
+            let candidates = why::of_viewer(&stream, viewer.id(), self.kind.name());
+            Ok((viewer, candidates, hidden_linger(api, &stream)))
         };
         let attached = tokio::select! {
             biased;
@@ -270,11 +298,13 @@ impl Task {
             attached = attached => attached,
         };
         let mut viewer = match attached {
-            Ok((viewer, linger)) => {
+            Ok((viewer, candidates, linger)) => {
                 self.linger = linger;
+                self.became(Became::Plays(candidates)).await;
                 viewer
             }
             Err::<_, String>(text) => {
+                self.became(Became::Failed(text.clone())).await;
                 return self.say(failure(api, self.kind.name(), &text)).await;
             }
         };
@@ -346,6 +376,14 @@ impl Task {
             departure = left(&self.socket, &self.gone, &self.stopped) => Turn::Left(departure),
             () = to_hide(&mut self.is_hidden, self.linger) => Turn::Hidden,
             end = sent => Turn::Ended(end),
+        }
+    }
+
+    async fn became(&self, became: Became) {
+        tokio::select! {
+            biased;
+            _ = left(&self.socket, &self.gone, &self.stopped) => {}
+            _ = self.tell.send(Told::Way(self.kind.name(), became)) => {}
         }
     }
 

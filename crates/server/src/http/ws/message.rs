@@ -15,8 +15,9 @@ pub(super) enum Heard {
     Offer(String, Option<String>),
     /// `webrtc/candidate`; an empty text ends the list.
     Candidate(String),
-    /// `hello`: the player's id of itself.
-    Hello(String),
+    /// `hello`: the player's id of itself, and the way of playing that a person has chosen;
+    /// empty: none.
+    Hello(String, String),
     /// The page is hidden (true) or visible again.
     Hidden(bool),
     /// `mse`, `mp4` or `mjpeg`: which of them, and the codecs that the browser plays.
@@ -90,7 +91,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<Heard> {
             Heard::Offer(kind.to_owned(), sdp.map(str::to_owned))
         }
         "webrtc/candidate" => Heard::Candidate(value.as_str().unwrap_or_default().to_owned()),
-        "hello" => Heard::Hello(player(value)),
+        "hello" => {
+            let pinned = value.get("pinned").and_then(Value::as_str).unwrap_or_default();
+            Heard::Hello(player(value), pinned.to_owned())
+        }
         "park" => Heard::Hidden(true),
         "resume" => Heard::Hidden(false),
         "mse" => Heard::Media(Kind::Mse, value.as_str().unwrap_or_default().to_owned()),
@@ -163,7 +167,7 @@ pub(super) fn session(api: &Api, id: u64, secret: &str) -> Message {
         "id": id.to_string(),
         "bye": format!("api/rs/bye/{secret}"),
         "boot": api.boot.to_string(),
-        "caps": ["park", "bye", "released", "stop", "talk"],
+        "caps": ["park", "bye", "released", "stop", "talk", "why"],
     });
     message("session", &value)
 }
@@ -214,8 +218,10 @@ mod tests {
         let cid = "000102030405060708090a0b0c0d0e0f";
         assert_eq!(
             text(&format!(r#"{{"type":"hello","value":{{"v":1,"cid":"{cid}"}}}}"#)),
-            Some(Heard::Hello(cid.into()))
+            Some(Heard::Hello(cid.into(), String::new()))
         );
+        let pinned = format!(r#"{{"type":"hello","value":{{"cid":"{cid}","pinned":"mse"}}}}"#);
+        assert_eq!(text(&pinned), Some(Heard::Hello(cid.into(), "mse".into())));
         for odd in [
             r#""x""#,
             "null",
@@ -224,7 +230,7 @@ mod tests {
             r#"{"cid":"<script>alert(1)"}"#,
         ] {
             let hello = text(&format!(r#"{{"type":"hello","value":{odd}}}"#));
-            assert_eq!(hello, Some(Heard::Hello(String::new())), "{odd}");
+            assert_eq!(hello, Some(Heard::Hello(String::new(), String::new())), "{odd}");
         }
         assert_eq!(text(r#"{"type":"park"}"#), Some(Heard::Hidden(true)));
         assert_eq!(text(r#"{"type":"resume","value":1}"#), Some(Heard::Hidden(false)));

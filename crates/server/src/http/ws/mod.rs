@@ -35,12 +35,14 @@ mod media;
 mod message;
 mod session;
 mod talk;
+mod why;
 
 use media::Play;
 use message::{Heard, failure};
-use session::{Offer, Told, View, follow};
+use session::{Became, Offer, Told, View, follow};
 pub(super) use session::{hidden_linger, is_exclusive};
 use talk::Talk;
+use why::Why;
 
 /// Longest frame from a client.
 const MAX_FRAME: usize = 256 * 1024;
@@ -143,6 +145,7 @@ struct Client {
     /// Since when the page is hidden.
     hidden: Option<Instant>,
     talk: Talk,
+    why: Why,
     /// The player has said who it is.
     has_greeted: bool,
     /// Fires with the first offer: a session of an earlier socket says no more here.
@@ -179,6 +182,7 @@ impl Client {
             running: 0,
             hidden: None,
             talk: Talk::default(),
+            why: Why::default(),
             has_greeted: false,
             offered: CancellationToken::new(),
             tell,
@@ -296,7 +300,10 @@ impl Client {
                 self.on_candidate(candidate);
                 return Some(Vec::new());
             }
-            Heard::Hello(player) => self.on_hello(&player),
+            Heard::Hello(player, pinned) => {
+                self.why.pin(why::way(&pinned));
+                return Some(vec![self.on_hello(&player), self.why.message(&self.api)]);
+            }
             Heard::Hidden(hidden) => {
                 self.on_hidden(hidden);
                 return Some(Vec::new());
@@ -313,8 +320,9 @@ impl Client {
                 self.has_hls = true;
                 let (api, socket) = (Arc::clone(&self.api), Arc::clone(&self.player));
                 let (call, give) = (Arc::clone(&self.call), self.give.clone());
+                let tell = self.tell.clone();
                 self.api.tasks.spawn("hls opening", async move {
-                    media::open_hls(&api, &socket, &call, &codecs, give).await;
+                    media::open_hls(&api, &socket, &call, &codecs, (give, tell)).await;
                     drop(place);
                 });
                 return Some(Vec::new());
@@ -335,11 +343,19 @@ impl Client {
             Heard::Stop(kind) => {
                 // By the type of the message, or of its answer.
                 self.plays.retain(|play| play.kind.answer() != kind && play.kind.name() != kind);
-                return Some(Vec::new());
+                if let Some(way) = why::way(&kind) {
+                    self.why.stopped(way);
+                }
+                return Some(self.explained());
             }
             Heard::Unknown => return Some(Vec::new()),
         };
         Some(vec![answer])
+    }
+
+    /// What is known of all ways of playing, for who has said hello.
+    fn explained(&self) -> Vec<Message> {
+        if self.has_greeted { vec![self.why.message(&self.api)] } else { Vec::new() }
     }
 
     fn on_candidate(&mut self, candidate: String) {
@@ -434,7 +450,8 @@ impl Client {
     fn play(&mut self, kind: message::Kind, codecs: &str) {
         let (api, socket) = (Arc::clone(&self.api), Arc::clone(&self.player));
         let call = Arc::clone(&self.call);
-        let play = Play::start(api, socket, call, kind, codecs, self.give.clone());
+        let to = (self.give.clone(), self.tell.clone());
+        let play = Play::start(api, socket, call, kind, codecs, to);
         play.hide(self.hidden);
         self.plays.push(play);
     }
@@ -478,6 +495,14 @@ impl Client {
             Told::News(viewer, message) => {
                 let is_current = self.views.last().is_some_and(|v| v.session.viewer() == viewer);
                 Some(if is_current { vec![message] } else { Vec::new() })
+            }
+            Told::Way(way, became) => {
+                match became {
+                    Became::Plays(candidates) => self.why.set(way, candidates),
+                    Became::Failed(text) => self.why.fail(way, &text),
+                    Became::NoNetwork => self.why.no_network(),
+                }
+                Some(self.explained())
             }
             Told::Ended(message, is_over) => {
                 self.views.retain(|v| v.session.close_reason().is_none());

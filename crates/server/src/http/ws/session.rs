@@ -11,14 +11,16 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::find_stream;
 use super::message::{failure, message, released, state};
+use super::{find_stream, why};
 use crate::http::call::Call;
 use crate::http::players::Socket;
 use crate::http::{Api, webrtc};
 
 /// How long a page whose session has ended waits for the time that its camera took.
 const RELEASE_LIMIT: Duration = Duration::from_secs(2);
+/// The way of playing of a session.
+const WEBRTC: &str = "webrtc";
 /// How long a hidden page keeps its camera if its source says nothing.
 const HIDDEN_LINGER: Duration = Duration::from_secs(5);
 
@@ -32,6 +34,18 @@ pub(super) enum Told {
     News(u64, Message),
     /// It has ended: the last words, and whether the socket is of no more use.
     Ended(Message, bool),
+    /// What has become of a way of playing.
+    Way(&'static str, Became),
+}
+
+/// What has become of a way of playing.
+pub(super) enum Became {
+    /// It plays, so.
+    Plays(Vec<why::Candidate>),
+    /// There will be nothing, and why.
+    Failed(String),
+    /// No path over the network was found.
+    NoNetwork,
 }
 
 /// A session as its socket sees it.
@@ -123,6 +137,7 @@ impl Offer {
             Ok(answered) => answered,
             Err(text) => {
                 let problem = failure(&self.api, &self.kind, &text);
+                let _ = self.tell.send(Told::Way(WEBRTC, Became::Failed(text))).await;
                 let _ = self.tell.send(Told::Failed(problem)).await;
                 return;
             }
@@ -130,6 +145,10 @@ impl Offer {
         let session = view.session.clone();
         self.socket.answered(&session);
         let _ = self.tell.send(Told::Answered(messages, view)).await;
+        if let Some(stream) = self.api.streams.get(session.stream()).filter(|_| !self.publishes) {
+            let became = Became::Plays(why::of_viewer(&stream, session.viewer(), WEBRTC));
+            let _ = self.tell.send(Told::Way(WEBRTC, became)).await;
+        }
         follow(&self.api, &self.socket, session, &self.kind, &self.tell).await;
     }
 
@@ -192,6 +211,7 @@ pub(super) async fn follow(
         // A page that waits for a picture learns why there will be none.
         Told::Ended(failure(api, kind, &text), false)
     } else if code == "connect_timeout" {
+        let _ = tell.send(Told::Way(WEBRTC, Became::NoNetwork)).await;
         // It never played: another way of playing may.
         Told::Ended(failure(api, kind, &text), false)
     } else {

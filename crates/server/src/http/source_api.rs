@@ -1,0 +1,44 @@
+//! `api/rs/sources`: how good what a stream's sources deliver is, and what failed
+//! last (`docs/api-rs.md`).
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use axum::http::Method;
+use rs2rtc_base::Redacted;
+use serde_json::{Value, json};
+
+use super::Api;
+use super::call::{Call, Reply, json as reply_json, no_stream, not_allowed};
+use crate::ledger::millis;
+use crate::metrics::kind_name;
+
+pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
+    if !matches!(*call.method(), Method::GET | Method::HEAD) {
+        return not_allowed("GET, HEAD");
+    }
+    let Some(stream) = api.streams.get(call.query.get("src")) else { return no_stream() };
+    let producers = stream.snapshot().producers.unwrap_or_default();
+    let sources = producers.iter().map(|producer| {
+        let quality = producer.quality;
+        json!({
+            "source": Redacted(&producer.source).to_string(),
+            "open": producer.connection.is_some(),
+            "frames": quality.frames,
+            "jumps": quality.jumps,
+            "lost": quality.lost,
+        })
+    });
+    let failures = api.ledger.failures(&api.streams, stream.name());
+    let errors = failures.iter().map(|failure| {
+        json!({
+            "at": failure.at.duration_since(UNIX_EPOCH).ok().map(millis),
+            "source": failure.source,
+            "kind": kind_name(failure.kind),
+            "error": failure.error,
+        })
+    });
+    let mut all = json!({ "sources": sources.collect::<Vec<Value>>(), "errors": errors.collect::<Vec<Value>>() });
+    api.secrets.mask_json(&mut all);
+    reply_json(&all)
+}
