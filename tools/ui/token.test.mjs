@@ -1,5 +1,5 @@
 /**
- * The admin token with the release binary: who may not administrate from where he is can give it, a wrong one is told, and only the tab keeps it.
+ * The admin token with the release binary: who may not administrate from where he is can give it, a wrong one is told, and no script of any page can read what stands for it.
  */
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
@@ -35,7 +35,7 @@ test('the admin token is asked for where it is wanted, and forgotten', {skip}, a
         await press('Clear log', 'dialog');
         await give('x'.repeat(64));
         await says('dialog:last-of-type', /This is not the token/);
-        assert.notEqual(await page.evaluate(() => sessionStorage.getItem('rs.token')), 'x'.repeat(64));
+        assert.equal((await browser.cookies()).length, 0);
         await give(token);
         await page.waitForFunction(() => !document.querySelector('dialog'));
         assert.doesNotMatch(await page.$eval('body', n => n.textContent ?? ''), /may view but not change/);
@@ -43,12 +43,15 @@ test('the admin token is asked for where it is wanted, and forgotten', {skip}, a
         await page.goto(`${server.url}config.html?lang=en`);
         await says('main', /in force/);
         assert.equal(await page.$eval('.tools .primary', n => /** @type {HTMLButtonElement} */ (n).disabled), false);
-        assert.deepEqual(await page.evaluate(() => [JSON.stringify(localStorage), document.cookie].filter(text => text.includes(/** @type {string} */ (sessionStorage.getItem('rs.token'))))), []);
+        const [cookie, ...more] = await browser.cookies();
+        assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.session, cookie.path, more.length], [true, 'Strict', true, '/', 0]);
+        const kept = () => page.evaluate(() => JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie);
+        for (const secret of [token, cookie.value]) assert.ok(!(await kept()).includes(secret));
         await page.keyboard.press('?');
         await page.$eval('body', n => n.querySelector('dialog') ?? /** @type {HTMLElement|null} */ (n.querySelector('.corner button'))?.click());
         await press('Forget the admin token', 'dialog');
         await says('.banner', /look but not change/);
-        assert.equal(await page.evaluate(() => sessionStorage.getItem('rs.token')), '');
+        assert.equal((await browser.cookies()).length, 0);
         // And where one looks first.
         await press('Admin token', '.banner');
         await press('Cancel', 'dialog');
@@ -56,11 +59,13 @@ test('the admin token is asked for where it is wanted, and forgotten', {skip}, a
         await give(token);
         await page.waitForFunction(() => document.querySelector('.tools .primary:enabled') && document.querySelector('.editor > div'));
         assert.deepEqual([...lines, ...urls, server.log()].filter(text => text.includes(token)), []);
-        // Another tab begins without.
-        const other = await browser.newPage();
-        await other.setExtraHTTPHeaders({'X-Forwarded-For': '192.168.77.9'});
-        await other.goto(`${server.url}config.html?lang=en`);
-        await other.waitForFunction(() => /look but not change/.test(document.querySelector('.banner')?.textContent ?? ''));
+        // Another tab is signed in, too; another profile is not.
+        for (const [where, signedIn] of /** @type {const} */ ([[browser, true], [await browser.createBrowserContext(), false]])) {
+            const other = await where.newPage();
+            await other.setExtraHTTPHeaders({'X-Forwarded-For': '192.168.77.9'});
+            await other.goto(`${server.url}config.html?lang=en`);
+            await other.waitForFunction(is => is ? document.querySelector('.tools .primary:enabled') : /look but not change/.test(document.querySelector('.banner')?.textContent ?? ''), {}, signedIn);
+        }
     } finally {
         await close();
         await server.stop();

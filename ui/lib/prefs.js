@@ -36,16 +36,10 @@ export function remember(name, value) {
     }
 }
 
-/** @type {string|null} */
-let held = null;
-/** The admin token. @param {string} [given] empty: forgets it */
-export function token(given) {
-    held = given ?? held;
-    try {
-        if (given !== undefined) sessionStorage.setItem('rs.token', given);
-        held ??= sessionStorage.getItem('rs.token');
-    } catch { /* until the page goes */ }
-    return held;
+/** Whether the admin token was given here; the cookie that stands for it can be read by no script. @param {boolean} [given] */
+export function admin(given) {
+    if (given !== undefined) remember('admin', given || null);
+    return recall('admin', false);
 }
 
 /** @param {'light'|'dark'|'system'} theme */

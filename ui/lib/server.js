@@ -3,7 +3,7 @@
  * everything works under any prefix.
  */
 import {t} from './i18n.js';
-import {token} from './prefs.js';
+import {admin} from './prefs.js';
 
 /** An answer that is no success, with the server's own words. */
 export class ApiError extends Error {
@@ -28,24 +28,24 @@ export function address(path, query = {}) {
 /**
  * @param {string} method
  * @param {string} path
- * @param {{query?: Record<string, any>, body?: any, signal?: AbortSignal, limit?: number, accept?: number[]}} [options]
+ * @param {{query?: Record<string, any>, body?: any, headers?: Record<string, string>, signal?: AbortSignal, limit?: number, accept?: number[]}} [options]
  *     `accept`: other status codes that are no error; `limit`: milliseconds, default 15 s
  * @returns {Promise<Response>}
  */
-export async function call(method, path, {query, body, signal, limit = 15_000, accept = []} = {}) {
+export async function call(method, path, {query, body, headers, signal, limit = 15_000, accept = []} = {}) {
     const signals = [AbortSignal.timeout(limit), ...(signal ? [signal] : [])];
-    const own = token(), plain = body === undefined || typeof body === 'string' || body instanceof Blob;
+    const plain = body === undefined || typeof body === 'string' || body instanceof Blob;
     let response;
     try {
-        response = await (method === 'GET' && !own && early(address(path, query)) || fetch(address(path, query), {method, cache: 'no-store', signal: AbortSignal.any(signals),
-            body: plain ? body : JSON.stringify(body), headers: {...!plain && {'Content-Type': 'application/json'}, ...own && {Authorization: `Bearer ${own}`}}}));
+        response = await (method === 'GET' && !admin() && early(address(path, query)) || fetch(address(path, query), {method, cache: 'no-store', signal: AbortSignal.any(signals),
+            body: plain ? body : JSON.stringify(body), headers: {...!plain && {'Content-Type': 'application/json'}, 'X-RS': '1', ...headers}}));
     } catch (err) {
         if (signal?.aborted) throw err;
         throw new ApiError(0, t('common.unreachable'));
     }
     if (response.ok || accept.includes(response.status)) return response;
     const text = (await response.text().catch(() => '')).trim();
-    if (method !== 'GET' && /\badmin token\b/.test(text) && await (await import('./token.js')).askToken()) return call(method, path, {query, body, signal, limit, accept});
+    if (method !== 'GET' && /\badmin token\b/.test(text) && await (await import('./token.js')).askToken()) return call(method, path, {query, body, headers, signal, limit, accept});
     throw new ApiError(response.status, text.slice(0, 2000) || t('common.status', {status: String(response.status)}), method === 'GET');
 }
 

@@ -1,9 +1,9 @@
 /**
- * The question for the admin token, where the server wants one. `lib/server.js` sends it.
+ * The question for the admin token, where the server wants one. It is exchanged for a cookie that no script can read, and kept nowhere.
  */
 import {button, h, openDialog, say} from './dom.js';
 import {t} from './i18n.js';
-import {token} from './prefs.js';
+import {admin} from './prefs.js';
 import {call, explain} from './server.js';
 
 /** @type {Promise<boolean>|null} */
@@ -15,13 +15,12 @@ export const askToken = () => asking ??= new Promise(resolve => {
     let right = false;
     const dialog = openDialog(t('token.title'), h('form', {class: 'stack', onsubmit: async (/** @type {Event} */ ev) => {
         ev.preventDefault();
-        token(input.value.trim());
         try {
-            await call('GET', 'api/rs/config/versions', {accept: [404, 410]});
+            await call('POST', 'api/rs/login', {headers: {Authorization: `Bearer ${input.value.trim()}`}});
+            admin(true);
             right = true;
             dialog.close();
         } catch (/** @type {any} */ err) {
-            token('');
             wrong.hidden = false;
             say(wrong, err.status === 401 ? t('token.wrong') : explain(err));
         }
@@ -32,3 +31,9 @@ export const askToken = () => asking ??= new Promise(resolve => {
             resolve(right);
         }});
 });
+
+/** Takes the cookie away. */
+export async function forget() {
+    await call('DELETE', 'api/rs/login');
+    admin(false);
+}

@@ -4,7 +4,7 @@
  */
 import {button, fill, h, icon, openDialog, say} from '../lib/dom.js';
 import {ago, language, LANGUAGES, setLanguage, t} from '../lib/i18n.js';
-import {recall, remember, setTheme, theme, token} from '../lib/prefs.js';
+import {admin, recall, remember, setTheme, theme} from '../lib/prefs.js';
 import {copyText, endSession, explain} from '../lib/server.js';
 
 /** [page, address, icon, in the bar of a phone]. @type {[string, string, string, boolean][]} */
@@ -293,5 +293,8 @@ function help() {
         h('dl', {class: 'pairs'}, [...rows].map(([keys, text]) => [h('dt', null, inShort(keys).split(' ').map(k => k === '–' ? '– ' : [h('kbd', null, k), ' '])), h('dd', null, text)])),
         h('label', {class: 'check'}, h('input', {type: 'checkbox', checked: lettersOn(),
             onchange: (/** @type {any} */ ev) => remember('letters', ev.target.checked)}), t('keys.letters')),
-        h('form', {method: 'dialog', class: 'row end'}, token() && button(t('token.forget'), () => token('') || location.reload()), h('button', {class: 'primary'}, t('common.close')))], {class: 'box keys'});
+        h('form', {method: 'dialog', class: 'row end'}, admin() && button(t('token.forget'), async () => {
+            await (await import('../lib/token.js')).forget();
+            location.reload();
+        }), h('button', {class: 'primary'}, t('common.close')))], {class: 'box keys'});
 }

@@ -45,6 +45,7 @@ mod ingest;
 mod latest;
 pub mod listener;
 mod log_levels;
+mod login;
 mod metrics;
 mod mp4;
 mod numbers;
@@ -223,6 +224,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/rs/sessions", "api", sessions::class, sessions::handle),
     route!("api/rs/release", "api", |_, _| Class::View, release::handle),
     route!("api/rs/test", "api", |_, _| Class::Stream, test_api::handle),
+    route!("api/rs/login" in "", "api", |_, _| Class::View, login::handle),
     route!("api/rs/sources" in "api/streams", "api", |_, _| Class::View, source_api::handle),
     route!("api/rs/doctor", "api", |_, _| Class::View, doctor::handle),
     route!("api/rs/doctor/path" in "api/rs/doctor", "webrtc", |_, _| Class::View, doctor::path),
@@ -374,6 +376,7 @@ fn judge(policy: &Policy, token: Option<&Secret>, call: &Call, class: Class) -> 
     let facts = access::Facts {
         authorization: call.header("authorization"),
         token: access::brings_token(call.header("authorization"), token),
+        cookie: access::cookie::is_brought(&call.parts.headers, token),
         origin: call.header("origin"),
         fetch_site: call.header("sec-fetch-site"),
         host: call.header("host"),

@@ -62,3 +62,59 @@ fn who_brings_the_token_may_administrate_from_another_machine() {
     // A token does not turn a wrong call into a good one.
     assert_eq!(status(to, "POST", "api/exit?code=x", &token, ""), 400);
 }
+
+/// The head of an answer.
+fn head(to: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let request = format!(
+        "{method} /{path} HTTP/1.1\r\nHost: {to}\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split("\r\n\r\n").next().unwrap().to_ascii_lowercase()
+}
+
+#[test]
+fn the_token_is_exchanged_for_a_cookie_that_only_our_pages_can_use() {
+    let Some(ip) = own_address() else {
+        has("an address that is not loopback", false);
+        return;
+    };
+    let ports = Ports::free();
+    let config = format!(
+        "api: {{listen: \":{}\"}}\nrtsp: {{listen: ''}}\nwebrtc: {{listen: ''}}\nstreams: {{a: 'demo:'}}\n",
+        ports.api
+    );
+    let server = Server::with_config(&config, ports);
+    server.wait_log("made a token for administration");
+    let token = std::fs::read_to_string(server.in_folder("rs2rtc.token")).unwrap();
+    let token = token.trim();
+    let to = SocketAddr::new(ip, ports.api);
+    let login = |token: &str| {
+        let headers = format!("Authorization: Bearer {token}\r\n");
+        head(to, "POST", "api/rs/login", &headers, "")
+    };
+    let refused = login(&"0".repeat(token.len()));
+    assert!(refused.contains(" 401 ") && !refused.contains("set-cookie"), "{refused}");
+    let given = login(token);
+    assert!(given.contains(" 204 "), "{given}");
+    let cookie = given.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    assert!(cookie.ends_with("; path=/; httponly; samesite=strict"), "{cookie}");
+    let pair = cookie.split(';').next().unwrap();
+    let post = |headers: &str| head(to, "POST", "api/config", headers, &config);
+    let own = format!("Cookie: {pair}\r\nX-RS: 1\r\n");
+    assert!(post(&own).contains(" 200 "));
+    // A form of any page brings the cookie, and a page of another site cannot send the header.
+    assert!(post(&format!("Cookie: {pair}\r\n")).contains(" 401 "));
+    assert!(post("X-RS: 1\r\n").contains(" 401 "));
+    let foreign = format!("{own}Origin: http://evil.example\r\nSec-Fetch-Site: cross-site\r\n");
+    assert!(post(&foreign).contains(" 403 "));
+    let asked = "Origin: http://evil.example\r\nAccess-Control-Request-Headers: x-rs\r\nAccess-Control-Request-Method: POST\r\n";
+    assert!(!head(to, "OPTIONS", "api/config", asked, "").contains("x-rs"));
+    let gone = head(to, "DELETE", "api/rs/login", &own, "");
+    assert!(gone.contains("max-age=0"), "{gone}");
+    assert!(!server.log().contains(token));
+}

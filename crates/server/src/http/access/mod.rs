@@ -21,6 +21,7 @@ use rs2rtc_base::Secret;
 use rs2rtc_base::http::auth;
 use rs2rtc_base::throttle::Source;
 
+pub mod cookie;
 pub mod forwarded;
 pub mod token;
 
@@ -105,6 +106,9 @@ pub struct Facts<'r> {
     pub authorization: &'r str,
     /// It brings the admin token, see [`brings_token`].
     pub token: bool,
+    /// It brings the cookie that the admin token was exchanged for, and is made by a script
+    /// of a page, see [`cookie::is_brought`].
+    pub cookie: bool,
     /// `Origin`.
     pub origin: &'r str,
     /// `Sec-Fetch-Site`.
@@ -176,13 +180,17 @@ pub enum Who {
     Login,
     /// Knows the admin token.
     Token,
+    /// A page whose user has given it.
+    Cookie,
 }
 
 impl Who {
     /// The highest class that is allowed; `None`: nothing is.
     const fn rights(self, policy: &Policy) -> Option<Class> {
         match self {
-            Self::Login | Self::Token | Self::Anonymous(Place::Here) => Some(Class::Admin),
+            Self::Login | Self::Token | Self::Cookie | Self::Anonymous(Place::Here) => {
+                Some(Class::Admin)
+            }
             Self::Anonymous(_) if policy.compat => Some(Class::Admin),
             Self::Anonymous(Place::Private) => Some(Class::Stream),
             Self::Anonymous(Place::Outside) => None,
@@ -191,7 +199,7 @@ impl Who {
 
     /// Has shown a secret that a page of another site does not know.
     const fn is_known(self) -> bool {
-        matches!(self, Self::Login | Self::Token)
+        matches!(self, Self::Login | Self::Token | Self::Cookie)
     }
 }
 
@@ -228,6 +236,9 @@ pub fn decide(
 fn identify(policy: &Policy, class: Class, peer: Peer, facts: &Facts<'_>) -> Result<Who, Denied> {
     if facts.token {
         return Ok(Who::Token);
+    }
+    if facts.cookie {
+        return Ok(Who::Cookie);
     }
     let place = place_of(peer, class, facts);
     if policy.username.is_empty() {
