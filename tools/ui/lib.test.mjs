@@ -4,7 +4,7 @@ import {test} from 'node:test';
 import './no-page.mjs';
 import {Budget, costOf, LEAST, START, UNKNOWN} from '../../ui/lib/decode.js';
 import {diff} from '../../ui/lib/diff.js';
-import {hostOf, layout} from '../../ui/lib/graph.js';
+import {hostOf, layout, rates} from '../../ui/lib/graph.js';
 import {parse} from '../../ui/lib/hls.js';
 import {lineOf, LogList} from '../../ui/lib/loglist.js';
 import {compose, hostOf as hostOfSource, isFileOnly, schemeOf, split, suggest} from '../../ui/lib/source.js';
@@ -133,9 +133,22 @@ test('the graph: five columns, lines between what belongs together', () => {
     assert.equal(layout(streams, ['other']).nodes.length, 0);
     assert.equal(hostOf({remote_addr: '127.0.0.1:1 forwarded 8.8.8.8'}), '8.8.8.8');
     const viewer = (id, user_agent) => ({id, format_name: 'rtsp', remote_addr: `10.0.0.9:${id}`, user_agent, senders: []});
+    const made = layout({cam: {producers: [{id: 1, receivers: [{id: 5, codec: {codec_name: 'aac'}}, {id: 6, codec: {codec_name: 'h264'}}]}], consumers: [7, 8].map(id => ({id, senders: [{parent: 5, codec: {codec_name: 'opus'}, bytes: 10}, {parent: 6, codec: {codec_name: 'h264'}, bytes: 90}]}))}});
+    assert.deepEqual(made.nodes.filter(n => n.column === 2).map(n => n.title).sort(), ['> Opus', 'AAC', 'H264']);
+    assert.deepEqual(made.edges.filter(e => /^[tm]/.test(e.from)).map(e => `${e.from}>${e.to}`).sort(), ['m5 opus>k7', 'm5 opus>k8', 't5>m5 opus', 't6>k7', 't6>k8'], 'made once for both');
     const two = layout({cam: {producers: null, consumers: [viewer(1, 'curl/8'), viewer(2, 'ffmpeg/7'), viewer(3, 'curl/8')]}});
     assert.deepEqual(two.nodes.filter(n => n.column === 4).map(n => `${n.title} ${n.sub}`), ['10.0.0.9 curl', '10.0.0.9 ffmpeg'], 'programs of one machine are apart');
     assert.deepEqual(two.edges.map(e => `${e.from} ${e.to}`), ['k1 v10.0.0.9 curl', 'k2 v10.0.0.9 ffmpeg', 'k3 v10.0.0.9 curl']);
+});
+
+test('the graph: how fast each line is', () => {
+    const edge = (/** @type {number} */ bytes, from = 'a') => ({from, to: 'b', bytes, drops: 0}), at = (/** @type {any[]} */ edges) => edges.map(e => e.rate);
+    const looks = [[edge(1000)], [edge(2000)], [edge(2500)], [edge(3250), edge(9, 'c')], [edge(10)]];
+    let seen = new Map();
+    for (const [i, now] of [0, 1000, 1500, 2000, 3000].entries()) seen = rates(looks[i], seen, now);
+    // What is looked at too soon keeps what was told, and one that counts anew is another one.
+    assert.deepEqual(looks.map(at), [[undefined], [8000], [8000], [10_000, undefined], [undefined]]);
+    assert.deepEqual([...seen.keys()], ['a b']);
 });
 
 test('playlists', () => {

@@ -139,6 +139,13 @@ test('rows by keyboard: arrows go through those that are seen, C copies, and wha
     await page.keyboard.press('c');
     await page.waitForSelector('.toast');
     assert.equal(await page.evaluate(() => /** @type {any} */ (window).copied), (await urls(page))[1]);
+    // What starts a player.
+    const starts = await page.$$eval('[data-url^="rtsp:"]', rows => rows.map(row => [...row.querySelectorAll('button')].map(n => n.textContent).filter(text => text === 'ffplay' || text === 'VLC').join()));
+    assert.deepEqual(starts, ['ffplay,VLC', 'ffplay,VLC', '']);
+    for (const [program, line] of [['ffplay', 'ffplay -rtsp_transport tcp'], ['VLC', 'vlc']]) {
+        await page.$$eval('[data-url^="rtsp:"] button', (nodes, program) => nodes.find(n => n.textContent === program)?.click(), program);
+        assert.equal(await page.evaluate(() => /** @type {any} */ (window).copied), `${line} 'rtsp://127.0.0.1:${server.rtsp}/cam2'`);
+    }
     await page.focus('form.card input');
     await page.keyboard.type('c');
     await page.keyboard.press('ArrowDown');
@@ -215,7 +222,7 @@ test('a stream that nobody watches: its codecs are asked for, and the camera is 
 test('a stream, a sound and words are played to the camera, and what is refused is told', {skip}, async () => {
     const page = await open('links.html?src=cam1');
     await page.waitForSelector('form.card select');
-    for (const [kind, what, path] of [['text', 'Somebody is here', 'api/ffmpeg'], ['file', 'https://127.0.0.1:1/bell.mp3', 'api/ffmpeg'], ['src', 'nobody', 'api/streams']]) {
+    for (const [kind, what, path] of [['text', 'Somebody is here', 'api/ffmpeg'], ['file', 'https://127.0.0.1:1/bell.mp3', 'api/ffmpeg'], ['live', 'https://127.0.0.1:1/radio.mp3', 'api/ffmpeg'], ['src', 'nobody', 'api/streams']]) {
         await page.select('form.card select', kind);
         await page.$eval('form.card input', n => n.value = '');
         await page.type('form.card input', what);

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {writeFileSync} from 'node:fs';
 import {CHROMIUM, launch, without} from './browser.mjs';
+import {fixture} from './pages-fixture.mjs';
 import {visit} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
@@ -56,4 +57,30 @@ test('the exported drawing has the colours of the page', {skip}, async () => {
     await says('.card dt', /^Client$/);
     assert.deepEqual(await page.$$eval('.card dt', nodes => nodes.map(n => n.textContent)), ['Client'], 'the address is the title');
     await done();
+});
+
+test('rates stand at producers and consumers and in the table, what is dropped is told and dashed, what is made of a track stands below it', {skip}, async () => {
+    const from = performance.now(), codec = (/** @type {string} */ codec_name) => ({codec_name, codec_type: 'audio'});
+    const own = await fixture({answers: {'GET api/streams': () => {
+        // 2 Mb/s.
+        const bytes = Math.round((performance.now() - from) * 250);
+        return {cam: {producers: [{id: 1, format_name: 'rtsp', remote_addr: '192.168.1.64:554', receivers: [{id: 5, codec: codec('aac'), bytes}], bytes_recv: bytes}],
+            consumers: [{id: 2, format_name: 'webrtc', remote_addr: '192.168.1.23:5000', senders: [{id: 9, codec: codec('opus'), parent: 5, bytes, drops: 4}], bytes_send: bytes}]}};
+    }}}), {page, press, done} = await visit(chromium.browser, 'net.html', {own});
+    await page.waitForSelector('.graph g');
+    const words = () => page.$$eval('.graph g', nodes => nodes.map(n => n.getAttribute('aria-label')));
+    assert.deepEqual(await words(), ['Cameras: 192.168.1.64 cam', 'Producers: rtsp cam', 'Tracks: AAC ', 'Tracks: > Opus ', 'Consumers: webrtc cam', 'Viewers: 192.168.1.23 ']);
+    await page.waitForFunction(() => /^Producers: rtsp [12](\.\d)? Mb\/s cam$/.test(document.querySelector('[data-id=p1]')?.getAttribute('aria-label') ?? '')
+        && /^Consumers: webrtc [12](\.\d)? Mb\/s cam$/.test(document.querySelector('[data-id=k2]')?.getAttribute('aria-label') ?? ''), {polling: 50});
+    assert.deepEqual(await page.$$eval('.graph path.drops', nodes => nodes.map(n => [/ · 4 dropped$/.test(n.textContent ?? ''), getComputedStyle(n).strokeDasharray])), [[true, '8px, 3px']]);
+    await page.$eval('[data-id=t5]', n => /** @type {any} */ (n).focus());
+    await page.keyboard.press('ArrowRight');
+    assert.equal(await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).dataset.id), 'm5 opus');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    assert.match(await page.$eval('section.card', n => n.textContent ?? ''), /Bit rate[12](\.\d)? Mb\/sDropped4/);
+    await press('Show as table', '.tools');
+    assert.match(await page.$eval('.table', n => n.textContent ?? ''), /From.*Bit rate.*> Opus.*webrtc cam[12](\.\d)? Mb\/s[\d.]+ MB4/);
+    await done();
+    own.close();
 });

@@ -377,6 +377,7 @@ export default {
     'links.kind': 'What',
     'links.playText': 'Somebody is at the door',
     'kind.src': 'Stream',
+    'kind.live': 'Live sound, converted',
     'kind.file': 'Sound',
     'kind.text': 'Words to say',
     'kind.dst': 'Address',

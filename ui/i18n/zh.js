@@ -377,6 +377,7 @@ export default {
     'links.kind': '内容',
     'links.playText': '门口有人',
     'kind.src': '视频流',
+    'kind.live': '实时声音（转码）',
     'kind.file': '声音',
     'kind.text': '朗读文字',
     'kind.dst': '地址',

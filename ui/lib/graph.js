@@ -10,7 +10,7 @@ export const BOX = {width: 168, height: 40, gapX: 44, gapY: 12, top: 32, left: 1
 
 /**
  * @typedef {{id: string, column: number, title: string, sub: string, y: number, about: any, stream: string, kick?: number}} GraphNode
- * @typedef {{from: string, to: string, bytes: number, drops: number}} Edge
+ * @typedef {{from: string, to: string, bytes: number, drops: number, rate?: number}} Edge `rate`: bits per second, once that is known
  */
 
 /** The host of a connection. @param {any} c */
@@ -25,6 +25,27 @@ export function hostOf(c) {
     } catch {
         return String(c.url ?? c.source ?? '').slice(0, 40) || '?';
     }
+}
+
+/** Milliseconds between two looks that tell a rate. */
+const APART = 900;
+
+/**
+ * Tells how fast each edge is, from what it had before.
+ * @param {Edge[]} edges @param {Map<string, {at: number, bytes: number, rate?: number}>} before by both ends @param {number} at now
+ * @returns the same for the next look
+ */
+export function rates(edges, before, at) {
+    return new Map(edges.map(edge => {
+        const key = `${edge.from} ${edge.to}`, was = before.get(key), {bytes = 0} = edge;
+        if (was && at - was.at < APART) {
+            edge.rate = was.rate;
+            return [key, was];
+        }
+        // One that counts from the beginning is another one.
+        edge.rate = was && bytes >= was.bytes ? (bytes - was.bytes) * 8000 / (at - was.at) : undefined;
+        return [key, {at, bytes, rate: edge.rate}];
+    }));
 }
 
 /**
@@ -43,6 +64,8 @@ export function layout(streams, only = []) {
     const join = (/** @type {string} */ from, /** @type {string} */ to, bytes = 0, drops = 0) => edges.push({from, to, bytes, drops});
     for (const [name, stream] of Object.entries(streams)) {
         if (only.length && !only.includes(name)) continue;
+        /** Of tracks, by their number. */
+        const codecOf = new Map();
         for (const p of stream.producers ?? []) {
             if (!p.id) continue;
             add(`c${hostOf(p)}`, 0, hostOf(p), name, {host: hostOf(p)}, name);
@@ -51,12 +74,23 @@ export function layout(streams, only = []) {
             for (const r of p.receivers ?? []) {
                 add(`t${r.id}`, 2, codecName(r.codec?.codec_name ?? '?'), [r.codec?.profile, r.codec?.sample_rate && `${r.codec.sample_rate / 1000} kHz`].filter(Boolean).join(' '), r, name);
                 join(`p${p.id}`, `t${r.id}`, r.bytes);
+                codecOf.set(r.id, r.codec?.codec_name);
             }
         }
         for (const c of stream.consumers ?? []) {
             if (!c.id) continue;
             add(`k${c.id}`, 3, c.format_name ?? '', name, c, name, c.id);
-            for (const s of c.senders ?? []) if (s.parent) join(`t${s.parent}`, `k${c.id}`, s.bytes, s.drops);
+            for (const s of c.senders ?? []) {
+                if (!s.parent) continue;
+                // What is made of a track stands below it, once for all who get it.
+                const codec = s.codec?.codec_name, made = codec && codecOf.has(s.parent) && codecOf.get(s.parent) !== codec ? `m${s.parent} ${codec}` : '';
+                if (made) {
+                    add(made, 2, `> ${codecName(codec)}`, '', s, name);
+                    // Many may get it, it is made once.
+                    if (!edges.some(e => e.to === made)) join(`t${s.parent}`, made, s.bytes);
+                }
+                join(made || `t${s.parent}`, `k${c.id}`, s.bytes, s.drops);
+            }
             if (c.format_name === 'preload') continue;
             // Two programs on one machine are two viewers.
             const agent = agentName(c.user_agent), viewer = `v${hostOf(c)} ${agent}`.trim();

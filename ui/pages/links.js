@@ -35,7 +35,7 @@ const carries = h('p', {class: 'muted', role: 'status', tabindex: '-1'}), look =
     show();
 });
 /** What can be played to a camera, with an example of each. @type {Record<string, string>} */
-const PLAYED = {src: 'https://…/live.mp3', file: 'https://…/bell.mp3', text: t('links.playText')};
+const PLAYED = {src: 'https://…/live.mp3', live: 'https://…/radio.mp3', file: 'https://…/bell.mp3', text: t('links.playText')};
 /** A sound that ends and words go through FFmpeg. @param {string} what @param {string} kind */
 const play = (what, kind) => call('POST', kind === 'src' ? 'api/streams' : 'api/ffmpeg', {query: {dst: name, [kind]: what}, limit: 30_000});
 /** The choice of another name than those that are known. */
@@ -138,7 +138,7 @@ function row(place) {
         }
     });
     const node = h('li', {class: place.misfit ? 'unfit' : '', tabindex: '-1'}, h('strong', null, t(`link.${place.key}`)), url,
-        h('span', {class: 'row'}, copier(() => place.url), test, open, button('QR', () => code(place), {icon: 'qr'}), share && button(t('links.share'), () => navigator.share({url: place.url, title: name}).catch(() => {}))), who, answer);
+        h('span', {class: 'row'}, copier(() => place.url), test, open, button('QR', () => code(place), {icon: 'qr'}), copies(place), share && button(t('links.share'), () => navigator.share({url: place.url, title: name}).catch(() => {}))), who, answer);
     return {node, update(/** @type {import('../lib/urls.js').Place} */ now) {
         // What was answered is about another one.
         if (place.url !== now.url) answer.hidden = true;
@@ -196,6 +196,13 @@ function act(title, about, run, examples, end) {
         ev.preventDefault();
         if (input.value.trim()) tell(() => run(input.value.trim(), kinds.value));
     }}, h('h2', null, t(title)), h('p', {class: 'muted small'}, t(about)), h('div', {class: 'row'}, kinds, input, h('button', null, t(title)), end && button(t('tile.stop'), () => tell(end))));
+}
+
+/** Programs that play RTSP, ready to be started. @param {import('../lib/urls.js').Place} place */
+function copies(place) {
+    if (place.into || !place.key.startsWith('rtsp')) return null;
+    const quoted = () => `'${place.url.replaceAll('\'', '%27')}'`;
+    return h('span', {class: 'row'}, [['ffplay', 'ffplay -rtsp_transport tcp'], ['VLC', 'vlc']].map(([program, line]) => button(program, () => copied(`${line} ${quoted()}`), {icon: 'copy'})));
 }
 
 /** The row that has the focus. */
