@@ -1,0 +1,95 @@
+/**
+ * A picture that stands still in a real Chromium, by WebRTC and by MSE: it is noticed by what the browser itself counts, and the other way is taken when it has happened twice.
+ */
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import {CHROMIUM, launch, without} from './browser.mjs';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
+
+const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
+/** @type {Awaited<ReturnType<typeof launch>>} */
+let chromium;
+/** @type {Awaited<ReturnType<typeof rs2rtc>>} */
+let server;
+before(async () => {
+    if (skip) return;
+    server = await rs2rtc('streams:\n  cam: demo:?width=320&height=180&fps=15\n');
+    chromium = await launch({mdns: 'show'});
+});
+after(async () => {
+    await chromium?.close();
+    await server?.stop();
+});
+
+for (const [way, other] of [['webrtc', 'mse'], ['mse', 'webrtc']]) {
+    test(`${way} that stands still twice is left for ${other}, and the page says so`, {skip}, async () => {
+        const page = await chromium.browser.newPage(), is = (/** @type {(...args: any[]) => any} */ fits, /** @type {any[]} */ ...args) => page.waitForFunction(fits, {polling: 50, timeout: 60_000}, ...args);
+        // The way that it begins with is one that was kept.
+        await page.evaluateOnNewDocument(way => {
+            if (!localStorage.getItem('rs.ways')) localStorage.setItem('rs.ways', JSON.stringify([[`${location.host}  cam`, way, Date.now() + 60_000]]));
+            // Sound and pictures that come are held back for a while.
+            const {createEncodedStreams} = /** @type {any} */ (RTCRtpReceiver.prototype);
+            if (!createEncodedStreams) return;
+            const Peer = RTCPeerConnection;
+            /** @type {any} */ (window).RTCPeerConnection = class extends Peer {
+                constructor(/** @type {any} */ config) {
+                    super(way === 'webrtc' ? {...config, encodedInsertableStreams: true} : config);
+                    if (way === 'webrtc') this.addEventListener('track', ({receiver}) => {
+                        const {readable, writable} = /** @type {any} */ (receiver).createEncodedStreams();
+                        readable.pipeThrough(new TransformStream({transform: (frame, to) => /** @type {any} */ (window).hold || to.enqueue(frame)})).pipeTo(writable).catch(() => {});
+                    });
+                }
+            };
+        }, way);
+        await page.goto(`${server.url}camera.html?src=cam&lang=en`);
+        const plays = (/** @type {string} */ way) => is(way => {
+            const player = /** @type {any} */ (document.querySelector('rs-player'));
+            return player?.phase === 'live' && (way === 'webrtc') === Boolean(player.pc) && player.video.getVideoPlaybackQuality().totalVideoFrames > 15;
+        }, way);
+        await plays(way);
+        await page.evaluate(() => {
+            const log = /** @type {string[]} */ ([]);
+            Object.assign(window, {log});
+            document.addEventListener('state', ev => log.push(/** @type {any} */ (ev).detail.reason));
+        });
+        for (const round of [1, 2]) {
+            await page.evaluate(() => {
+                const player = /** @type {any} */ (document.querySelector('rs-player')), take = player.ondata, held = () => {};
+                Object.assign(window, {hold: true, go: () => {
+                    Object.assign(window, {hold: false});
+                    // Another way has its own.
+                    if (player.ondata === held) player.ondata = take;
+                }});
+                if (take) player.ondata = held;
+            });
+            // Until the browser has shown none for longer than a stall, or it has begun anew.
+            await page.evaluate(() => Object.assign(window, {still: {frames: -1, at: 0}}));
+            await is(() => {
+                const {still, log} = /** @type {any} */ (window), video = document.querySelector('video'), frames = video?.getVideoPlaybackQuality().totalVideoFrames;
+                if (log.length) return true;
+                if (frames !== still.frames) Object.assign(still, {frames, at: performance.now()});
+                return performance.now() - still.at > 2700;
+            });
+            if (round === 2) break;
+            assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).log), [], 'once is nothing');
+            await page.evaluate(() => {
+                const {video} = /** @type {any} */ (document.querySelector('rs-player'));
+                /** @type {any} */ (window).go();
+                // What was thrown away is missing in between.
+                Object.assign(window, {before: video.getVideoPlaybackQuality().totalVideoFrames});
+            });
+            await is(() => {
+                const {video} = /** @type {any} */ (document.querySelector('rs-player'));
+                if (video.buffered.length && !video.srcObject && video.currentTime < video.buffered.end(video.buffered.length - 1) - 3) video.currentTime = video.buffered.end(video.buffered.length - 1) - 0.5;
+                return video.getVideoPlaybackQuality().totalVideoFrames > /** @type {any} */ (window).before + 15;
+            });
+        }
+        await is(() => /** @type {any} */ (window).log.some((/** @type {string} */ reason) => /another way is tried/.test(reason)));
+        await page.evaluate(() => /** @type {any} */ (window).go());
+        await plays(other);
+        const names = (/** @type {string} */ one) => one === 'mse' ? 'MSE' : 'WebRTC';
+        await is(text => document.querySelector('.why')?.textContent?.endsWith(text), `${names(way)} stood still here: ${names(other)} is taken first for a day.`);
+        await page.evaluate(() => localStorage.removeItem('rs.ways'));
+        await page.close();
+    });
+}
