@@ -36,7 +36,7 @@ const LANES_WANTED = Math.min(Math.max(Number(values.lanes ?? (values.long ? 1 :
 function plan() {
     const sources = Object.keys(SOURCES);
     const many = ({row, source}) => source === 'exec' && !row.slow;
-    const rows = [...ROWS, ...READERS].flatMap((row, index) => {
+    const rows = [...ROWS, ...READERS].filter(row => values.long || values.row || !row.longOnly).flatMap((row, index) => {
         const all = row.sources ?? sources;
         const some = values.long || values.source ? all : [all[index % all.length]];
         return some.map(source => ({row, source}));
