@@ -85,6 +85,32 @@ test('a camera that is not there is said in words', {skip}, async () => {
     await done();
 });
 
+test('a camera is added without a test, and its viewers are not offered to be stopped', {skip}, async () => {
+    const {page, done} = await open('add.html?lang=en');
+    await page.waitForSelector('body.plain');
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'src');
+    await page.keyboard.type('demo:?width=320&height=180');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'name');
+    assert.equal(await page.$eval('.checks', n => n.textContent), 'This server has no such call.');
+    await page.keyboard.type('fresh');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => /fresh is added/.test(document.querySelector('main')?.textContent ?? ''));
+    assert.ok(plain.missed.every(one => one === '/api/rs/events'), `${plain.missed}`);
+    await done(PROBES);
+    const table = await open('streams.html?lang=en&q=fresh');
+    await table.page.waitForSelector('body.plain');
+    await table.page.click('tbody [aria-label=Details]');
+    await table.page.waitForSelector('.detail');
+    assert.equal(await table.page.$$eval('.detail button', nodes => nodes.some(n => n.textContent === 'Stop viewers' && n.checkVisibility())), false);
+    await table.page.$$eval('.detail button', nodes => nodes.find(n => n.textContent === 'Delete stream')?.click());
+    await table.page.waitForSelector('dialog input');
+    await table.page.type('dialog input', 'fresh');
+    await table.page.keyboard.press('Enter');
+    await table.page.waitForFunction(() => !document.querySelector('tbody tr'));
+    await table.done(PROBES);
+});
+
 test('pages show what there is, hide what is not, and do not say that the server is away', {skip}, async () => {
     for (const [path, ready] of [['', '.tile .start'], ['streams.html', 'tbody tr'], ['camera.html?src=cam', 'rs-player .info[data-phase=live]'], ['links.html?src=cam', '.urls li'], ['net.html', '.empty, .graph g'], ['log.html', '.loglist li']]) {
         const {page, done} = await open(`${path}${path.includes('?') ? '&' : '?'}lang=en`);

@@ -261,6 +261,18 @@ async function touch(page, selector, hold) {
 test('on a phone a card has its actions in a sheet, and a finger that stays selects it', {skip}, async () => {
     const {server, page, until, press, done} = await table({a: from('demo:'), b: from('demo:')});
     await page.setViewport({width: 390, height: 800, hasTouch: true, isMobile: true});
+    // Half seconds that are waited for.
+    await page.evaluateOnNewDocument(() => {
+        const begin = window.setTimeout, end = window.clearTimeout, waiting = new Set();
+        Object.assign(window, {waiting, setTimeout: (/** @type {any} */ run, /** @type {number} */ ms, /** @type {any[]} */ ...args) => {
+            const id = begin(run, ms, ...args);
+            if (ms === 500) waiting.add(id);
+            return id;
+        }, clearTimeout: (/** @type {any} */ id) => {
+            waiting.delete(id);
+            end(id);
+        }});
+    });
     await page.reload();
     await page.waitForSelector('tbody tr');
     const seen = (/** @type {string} */ label) => page.$$eval(`tbody [aria-label="${label}"]`, nodes => nodes.filter(n => n.checkVisibility()).length);
@@ -280,9 +292,14 @@ test('on a phone a card has its actions in a sheet, and a finger that stays sele
     await press('Actions', 'tbody tr:first-child');
     await press('Details', 'dialog');
     await page.waitForSelector('.detail');
-    // One that moves scrolls: its half second is over before that of the next one.
+    // One that moves scrolls.
     const selected = () => page.$$eval('tbody tr[aria-selected=true]', rows => rows.map(row => row.dataset.name)), chosen = () => until(() => document.querySelector('tbody tr[aria-selected=true]'));
-    await touch(page, 'tr[data-name=a]', (x, y) => page.touchscreen.touchMove(x, y - 30));
+    const waiting = (/** @type {number} */ n) => until(n => /** @type {any} */ (window).waiting.size === n, n);
+    await touch(page, 'tr[data-name=a] .state', async (x, y) => {
+        await waiting(1);
+        await page.touchscreen.touchMove(x, y - 30);
+        await waiting(0);
+    });
     await touch(page, 'tr[data-name=b] .state', chosen);
     assert.deepEqual(await selected(), ['b']);
     assert.ok(page.url().includes('streams.html'));

@@ -2,6 +2,9 @@
  * Addresses of cameras as people give them: user name and password apart, so that nothing has to be escaped by hand. Pure.
  */
 
+/** What most cameras understand, by its scheme. */
+export const EXAMPLES = {rtsp: 'rtsp://192.168.1.64/stream1', http: 'http://192.168.1.64/video.mjpg', onvif: 'onvif://192.168.1.64', demo: 'demo:', ffmpeg: 'ffmpeg:rtsp://192.168.1.64/stream1#video=h264', dvrip: 'dvrip://192.168.1.64', rtmp: 'rtmp://192.168.1.64/bcs/channel0_main.bcs'};
+
 /** Sources that only the configuration file may name, because they start programs. */
 export const FILE_ONLY = ['exec', 'expr', 'echo'];
 

@@ -5,7 +5,7 @@
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
-import {compose, isFileOnly, schemeOf, split, suggest} from '../lib/source.js';
+import {compose, EXAMPLES, isFileOnly, schemeOf, split, suggest} from '../lib/source.js';
 import {announce, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
 import {discover} from './discover.js';
 import {adviceOf, adviceOfLesser, probe} from './find.js';
@@ -15,9 +15,6 @@ import {put} from './put.js';
 const {main} = shell({page: 'add', title: t('nav.add')});
 const feed = new Feed('streams');
 watch(feed);
-
-/** What most cameras understand, for the help beside the field. */
-const EXAMPLES = {rtsp: 'rtsp://192.168.1.64/stream1', http: 'http://192.168.1.64/video.mjpg', onvif: 'onvif://192.168.1.64', demo: 'demo:', ffmpeg: 'ffmpeg:rtsp://192.168.1.64/stream1#video=h264', dvrip: 'dvrip://192.168.1.64', rtmp: 'rtmp://192.168.1.64/bcs/channel0_main.bcs'};
 
 /** Steps of a test, in order. */
 const STEPS = ['connect', 'tracks', 'picture', 'keyframes', 'release'];
@@ -168,6 +165,14 @@ async function test() {
     fill(checks);
     // Where the form is not seen any more.
     if (!form.checkVisibility()) heading.focus();
+    // A go2rtc cannot test.
+    if (feed.state === 'absent') {
+        testing = null;
+        testButton.disabled = false;
+        cancel.hidden = progress.hidden = true;
+        fill(checks, h('li', null, h('span', {class: 'state', data: {state: 'skip'}}, t('doctor.plain'))));
+        return offer(true);
+    }
     try {
         let good = true;
         // One after the other: some cameras have a single place.
