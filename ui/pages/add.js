@@ -7,10 +7,8 @@ import {duration, t} from '../lib/i18n.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
 import {compose, EXAMPLES, isFileOnly, schemeOf, split, suggest} from '../lib/source.js';
 import {announce, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
-import {discover} from './discover.js';
-import {adviceOf, adviceOfLesser, probe} from './find.js';
-import {hardware} from './hardware.js';
-import {put} from './put.js';
+import {discover, hardware} from './discover.js';
+import {adviceOf, adviceOfLesser, probe, put} from './find.js';
 
 const {main} = shell({page: 'add', title: t('nav.add')});
 const feed = new Feed('streams');

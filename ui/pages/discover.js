@@ -1,11 +1,12 @@
 /**
  * The search for cameras, everywhere at the same time: what is found comes as it is found, below the host that it is on. Each way of searching tells
- * how long it takes, and all of them can be stopped.
+ * how long it takes, and all of them can be stopped. At the end: the encoders of the machine.
  */
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {call, explain, getJson} from '../lib/server.js';
 import {hostOf} from '../lib/source.js';
+import {copied} from '../shell/shell.js';
 
 /** Calls that look for cameras, by the scheme that they belong to. @type {Record<string, [string, string]>} */
 const SEARCHES = {onvif: ['api/onvif', 'ONVIF'], dvrip: ['api/dvrip', 'DVRIP'], homekit: ['api/homekit', 'HomeKit'], gopro: ['api/gopro', 'GoPro'], hass: ['api/hass', 'Home Assistant'],
@@ -85,4 +86,32 @@ async function nothing(place, own) {
     if (nets.length) place.append(h('p', {class: 'muted small'}, t('add.searchedOn', {networks: nets.map((/** @type {any} */ one) => `${one.name} (${one.addresses.join(', ')})`).join(', ')})));
     // Who does not tell may sit in one.
     if (about?.container ?? true) place.append(h('p', {class: 'muted small'}, t('add.bridge')));
+}
+
+// ---- encoders ----
+
+/** The encoders that the machine's hardware has for FFmpeg. To look takes seconds, so it is looked on a click only. */
+export function hardware() {
+    const list = h('ul', {class: 'urls'}), state = h('p', {class: 'muted small', role: 'status'}, t('add.hardwareAbout'));
+    const look = button(t('add.hardwareLook'), async () => {
+        look.disabled = true;
+        say(state, t('test.run'));
+        try {
+            const {sources} = await (await call('GET', 'api/ffmpeg/hardware', {query: {empty: '1'}, limit: 60_000})).json();
+            const works = (/** @type {any} */ one) => one.name === 'OK', all = [...sources.filter(works), ...sources.filter((/** @type {any} */ one) => !works(one))], n = sources.filter(works).length;
+            say(state, n ? t('doctor.hardware', {n}) : t('doctor.software'));
+            fill(list, all.map(one => row(one.url, works(one))));
+        } catch (err) {
+            say(state, explain(err));
+        }
+        look.disabled = false;
+    });
+    return h('section', {class: 'card'}, h('h2', null, t('add.hardware')), state, h('div', {class: 'row'}, look), list);
+}
+
+/** @param {string} url as a source has it @param {boolean} works */
+function row(url, works) {
+    const [, codec = '', engine = ''] = /#video=(\w+)#hardware=(\w+)/.exec(url) ?? [];
+    return h('li', null, h('span', {class: 'state', data: {state: works ? 'ok' : 'fail'}}, `${codec.toUpperCase()} ${engine}: ${t(works ? 'add.works' : 'add.worksNot')}`), h('code', null, url),
+        works && button(t('common.copy'), () => copied(url), {icon: 'copy'}));
 }

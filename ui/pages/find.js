@@ -1,9 +1,9 @@
 /**
- * The test of one source, step by step, and what it says about where that plays.
+ * The test of one source, step by step, and what it says about where that plays. At the end: how it is saved.
  */
 import {button, fill, h} from '../lib/dom.js';
 import {duration, number, t} from '../lib/i18n.js';
-import {call} from '../lib/server.js';
+import {call, explain, getJson} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
 import {failure, hint} from '../lib/streams.js';
 
@@ -88,4 +88,34 @@ export function adviceOf(line, lesser) {
 export function adviceOfLesser(line) {
     const {codec, here} = playable(line);
     return codec && !here.length ? h('p', {class: 'state', data: {state: 'warn'}}, `${t('add.lesser')}: ${t('add.playsNot', {codec: codec.toUpperCase()})}`) : null;
+}
+
+// ---- what is saved ----
+
+/**
+ * Saves a camera: in force, and written into the file.
+ * @param {string} one name
+ * @param {string} source
+ * @param {string|null} linger how long a new one is held; `null`: there is one of this name, which keeps its own
+ * @returns {Promise<string>} what did not work although it is there
+ */
+export async function put(one, source, linger) {
+    let warning = '';
+    if (linger) {
+        try {
+            await call('PATCH', 'api/config', {body: {streams: {[one]: {url: source, linger}}}});
+            return '';
+        } catch (err) {
+            warning = `${t('add.linger')}: ${explain(err)} `;
+        }
+    }
+    try {
+        await call('PUT', 'api/streams', {query: {name: one, src: source}});
+        return warning;
+    } catch (err) {
+        // A new one may be there although the file could not be written; one that was there is as it was.
+        const now = await getJson('api/streams').catch(() => ({}));
+        if (linger === null || !Object.hasOwn(now, one)) throw err;
+        return `${warning}${t('add.untilRestart')} ${explain(err)}`;
+    }
 }
