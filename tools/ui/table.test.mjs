@@ -183,7 +183,7 @@ test('a camera that stands still is not live, and is again with its next picture
 });
 
 test('an open row tells what the server counts and what failed last, asked for when it is opened and when something happens to its stream', {skip}, async () => {
-    const asked = /** @type {string[]} */ ([]), counted = {sources: [{source: 'rtsp://10.0.0.1/x', open: true, frames: 5120, jumps: 2, lost: /** @type {number|null} */ (1)}], errors: [{at: Date.now() - 180_000, source: 'rtsp://10.0.0.1/x', kind: 'unreachable', error: 'no route to host'}]};
+    const asked = /** @type {string[]} */ ([]), counted = {sources: [{source: 'rtsp://10.0.0.1/x', open: true, frames: 5120, jumps: 2, lost: /** @type {number|null} */ (1)}, {source: 'rtsp://10.0.0.1/never', open: false, frames: 0, jumps: 0, lost: null}], errors: [{at: Date.now() - 180_000, source: 'rtsp://10.0.0.1/x', kind: 'unreachable', error: 'no route to host'}]};
     const watched = {producers: [{id: 1, format_name: 'rtsp', url: 'rtsp://10.0.0.1/x'}], consumers: [{id: 2, format_name: 'mse', remote_addr: '10.0.0.9:5', senders: [{drops: 3}, {drops: 4}, {}]}]};
     const {server, page, until, press, done} = await table({a: watched, b: from('demo:')}, {answers: {'GET api/rs/sources': ({query}) => {
         asked.push(query.get('src') ?? '');
@@ -196,6 +196,7 @@ test('an open row tells what the server counts and what failed last, asked for w
     await press('Details', 'tbody tr:first-child');
     await says(/5,120 frames · 2 jumps of its clock repaired · 1 packet lost · 0 s ago/);
     await says(/no route to host · 3 min ago/);
+    assert.doesNotMatch(await page.$eval('.detail', n => n.textContent ?? ''), /never/);
     await says(/10\.0\.0\.9:5 · MSE.* · 7 dropped/);
     assert.deepEqual(asked, ['a']);
     Object.assign(counted.sources[0], {jumps: 1, lost: null});

@@ -24,8 +24,10 @@ export function aboutStream(kick) {
                 const session = sessions.find(one => one.id === viewer.id);
                 return {text: viewerText(viewer), session, end: list(session && session.state !== 'alive' && t(`session.${session.state}`), session && duration(now - session.since), bytes(viewer.bytes_send), dropped(viewer))};
             }));
-            quality.node.hidden = !counted?.sources.length;
-            quality.show((counted?.sources ?? []).map(({source, frames, jumps, lost}) => ({text: source,
+            // One that was never open has nothing to be judged.
+            const judged = (counted?.sources ?? []).filter(({open, frames}) => open || frames > 0);
+            quality.node.hidden = !judged.length;
+            quality.show(judged.map(({source, frames, jumps, lost}) => ({text: source,
                 end: list(t('streams.frames', {n: frames}), t('streams.jumps', {n: jumps}), lost !== null && t('streams.lost', {n: lost}), ago(now - (counted?.asked ?? now)))})));
             // Who comes later knows only what is wrong now, and the server what it has noted.
             const told = counted?.errors.length ? counted.errors : entry.errors.length || !entry.error ? entry.errors : [{at: 0, error: entry.error}];
