@@ -47,6 +47,10 @@ test('the admin token is asked for where it is wanted, and forgotten', {skip}, a
         assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.session, cookie.path, more.length], [true, 'Strict', true, '/', 0]);
         const kept = () => page.evaluate(() => JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie);
         for (const secret of [token, cookie.value]) assert.ok(!(await kept()).includes(secret));
+        // What is kept is of no use without the cookie.
+        const key = await page.evaluate(() => localStorage.getItem('rs.admin') ?? '');
+        const told = (await (await fetch(`${server.url}api/rs/login`, {headers: {'X-RS': key, 'X-Forwarded-For': '192.168.77.9'}})).json());
+        assert.deepEqual([key.length, told], [33, {admin: false, cookie: false}]);
         await page.keyboard.press('?');
         await page.$eval('body', n => n.querySelector('dialog') ?? /** @type {HTMLElement|null} */ (n.querySelector('.corner button'))?.click());
         await press('Forget the admin token', 'dialog');

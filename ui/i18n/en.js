@@ -46,6 +46,7 @@ export default {
     'token.title': 'Admin token',
     'token.about': 'The server wants it for this. It is in a file beside its configuration. This browser stays signed in until it is closed.',
     'token.wrong': 'This is not the token.',
+    'token.noCookie': 'This browser takes no cookie here. Open the page by itself, not in a frame of another one.',
     'token.forget': 'Forget the admin token',
     'keys.title': 'Keyboard shortcuts',
     'keys.help': 'This list',

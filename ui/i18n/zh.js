@@ -46,6 +46,7 @@ export default {
     'token.title': '管理员令牌',
     'token.about': '服务器要求提供。它在配置文件旁的文件中。此浏览器在关闭前保持登录状态。',
     'token.wrong': '令牌不正确。',
+    'token.noCookie': '浏览器在此处不接受 Cookie。请单独打开本页面，而不是在其他网站的框架中。',
     'token.forget': '忘记管理员令牌',
     'keys.title': '键盘快捷键',
     'keys.help': '显示此列表',

@@ -1,6 +1,6 @@
 /**
- * What a browser remembers for its user, a secret only for a tab: choices, and layouts of the grid. Without storage everything holds until the page goes. Below: which
- * of two qualities of a camera a tile plays. Nothing here needs a page.
+ * What a browser remembers for its user, no secret that opens anything alone: choices, and layouts of the grid. Without storage everything
+ * holds until the page goes. Below: which of two qualities of a camera a tile plays. Nothing here needs a page.
  */
 
 /** @type {Map<string, string>} */
@@ -36,10 +36,10 @@ export function remember(name, value) {
     }
 }
 
-/** Whether the admin token was given here; the cookie that stands for it can be read by no script. @param {boolean} [given] */
+/** One half of the login of who has given the admin token; the other one is a cookie that no script can read. Empty: none. @param {string} [given] */
 export function admin(given) {
     if (given !== undefined) remember('admin', given || null);
-    return recall('admin', false);
+    return recall('admin', '');
 }
 
 /** @param {'light'|'dark'|'system'} theme */

@@ -38,7 +38,7 @@ export async function call(method, path, {query, body, headers, signal, limit = 
     let response;
     try {
         response = await (method === 'GET' && !admin() && early(address(path, query)) || fetch(address(path, query), {method, cache: 'no-store', signal: AbortSignal.any(signals),
-            body: plain ? body : JSON.stringify(body), headers: {...!plain && {'Content-Type': 'application/json'}, 'X-RS': '1', ...headers}}));
+            body: plain ? body : JSON.stringify(body), headers: {...!plain && {'Content-Type': 'application/json'}, 'X-RS': admin() || '1', ...headers}}));
     } catch (err) {
         if (signal?.aborted) throw err;
         throw new ApiError(0, t('common.unreachable'));

@@ -1,10 +1,10 @@
 /**
- * The question for the admin token, where the server wants one. It is exchanged for a cookie that no script can read, and kept nowhere.
+ * The question for the admin token, where the server wants one. It is exchanged for a login, and kept nowhere.
  */
 import {button, h, openDialog, say} from './dom.js';
 import {t} from './i18n.js';
 import {admin} from './prefs.js';
-import {call, explain} from './server.js';
+import {call, explain, getJson} from './server.js';
 
 /** @type {Promise<boolean>|null} */
 let asking = null;
@@ -16,11 +16,13 @@ export const askToken = () => asking ??= new Promise(resolve => {
     const dialog = openDialog(t('token.title'), h('form', {class: 'stack', onsubmit: async (/** @type {Event} */ ev) => {
         ev.preventDefault();
         try {
-            await call('POST', 'api/rs/login', {headers: {Authorization: `Bearer ${input.value.trim()}`}});
-            admin(true);
+            admin((await (await call('POST', 'api/rs/login', {headers: {Authorization: `Bearer ${input.value.trim()}`}})).json()).key);
+            // In a frame of another site browsers take no cookie.
+            if (!(await getJson('api/rs/login')).cookie) throw new Error(t('token.noCookie'));
             right = true;
             dialog.close();
         } catch (/** @type {any} */ err) {
+            admin('');
             wrong.hidden = false;
             say(wrong, err.status === 401 ? t('token.wrong') : explain(err));
         }
@@ -35,5 +37,5 @@ export const askToken = () => asking ??= new Promise(resolve => {
 /** Takes the cookie away. */
 export async function forget() {
     await call('DELETE', 'api/rs/login');
-    admin(false);
+    admin('');
 }

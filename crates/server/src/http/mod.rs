@@ -289,24 +289,30 @@ impl Api {
     /// Answers who may not. A wrong login waits for that: who tries one password after another
     /// comes to few.
     async fn refuse(&self, denied: &access::Denied, call: &Call) -> Reply {
-        if denied.is_wrong_login(call.header("authorization")) {
-            let forwarded = match access::Forwarded::of(&call.parts.headers) {
-                Some(access::Forwarded::For(ip)) => Some(ip),
-                _ => None,
-            };
-            // The wait ends with the client.
-            let _watched = call.line.stream();
-            tokio::select! {
-                biased;
-                counted = self.context.logins.wrong(call.peer.source(), forwarded) => {
-                    if let Err(too_many) = counted {
-                        return too_many_logins(too_many);
-                    }
-                }
-                () = self.cancel.cancelled() => {}
-            }
+        if denied.is_wrong_login(call.header("authorization"))
+            && let Some(too_many) = self.wrong_login(call).await
+        {
+            return too_many;
         }
         refuse(denied)
+    }
+
+    /// Counts a wrong login and waits the longer the more there were, as long as the client
+    /// does. The answer to give to who has tried too often.
+    async fn wrong_login(&self, call: &Call) -> Option<Reply> {
+        let forwarded = match access::Forwarded::of(&call.parts.headers) {
+            Some(access::Forwarded::For(ip)) => Some(ip),
+            _ => None,
+        };
+        // The wait ends with the client.
+        let _watched = call.line.stream();
+        tokio::select! {
+            biased;
+            counted = self.context.logins.wrong(call.peer.source(), forwarded) => {
+                counted.err().map(too_many_logins)
+            }
+            () = self.cancel.cancelled() => None,
+        }
     }
 
     /// Folder that replaces the built-in web interface.

@@ -106,8 +106,7 @@ pub struct Facts<'r> {
     pub authorization: &'r str,
     /// It brings the admin token, see [`brings_token`].
     pub token: bool,
-    /// It brings the cookie that the admin token was exchanged for, and is made by a script
-    /// of a page, see [`cookie::is_brought`].
+    /// It brings what the admin token was exchanged for, see [`cookie::is_brought`].
     pub cookie: bool,
     /// `Origin`.
     pub origin: &'r str,
