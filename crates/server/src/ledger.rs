@@ -164,6 +164,8 @@ impl Ledger {
         let batch = streams.events().since(state.seq);
         if batch.missed {
             self.metrics.missed();
+            // Who has come back or left meanwhile is not known.
+            state.viewers.values_mut().for_each(|viewer| viewer.is_parked = false);
         }
         for record in batch.records {
             state.seq = record.seq;

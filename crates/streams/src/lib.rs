@@ -47,7 +47,7 @@ pub use cache::Limits as CacheLimits;
 pub use connection::{Connection, Description, next_id};
 pub use counters::Counters;
 pub use events::Events;
-pub use live::{Quality, TrackWriter, Tracks, Wanted};
+pub use live::{Packets, Quality, TrackWriter, Tracks, Wanted};
 pub use options::{Departure, Options, Wake};
 pub use preload::PreloadSnapshot;
 pub use producer::{BoxFuture, Ended, OpenRequest, Opener, Origin, Producer};

@@ -45,9 +45,6 @@ impl Receiver {
     pub fn refresh(&mut self, tracks: &mut Tracks) {
         for input in &mut self.inputs {
             input.writer = tracks.writer(input.media);
-            if let Some(writer) = &input.writer {
-                writer.count_lost(0);
-            }
         }
     }
 
@@ -59,8 +56,8 @@ impl Receiver {
         let before = input.depacketiser.stats().lost;
         input.depacketiser.push(&header, payload, arrival);
         let lost = input.depacketiser.stats().lost.saturating_sub(before);
-        if let (Some(writer), 1..) = (&input.writer, lost) {
-            writer.count_lost(lost);
+        if let Some(writer) = &input.writer {
+            writer.count_packet(lost);
         }
         while let Some(unit) = input.depacketiser.poll() {
             if let Some(writer) = &input.writer {
@@ -294,7 +291,7 @@ mod tests {
     use rs2rtc_base::{Error, ErrorKind};
     use rs2rtc_media::{CodecId, Direction, Media};
     use rs2rtc_streams::{
-        BoxFuture, Description, OpenRequest, Opener, Origin, Producer, Settings, Streams,
+        BoxFuture, Description, OpenRequest, Opener, Origin, Packets, Producer, Settings, Streams,
     };
 
     use super::*;
@@ -343,10 +340,9 @@ mod tests {
         let input = receiver.add(0, codec.clone());
         let mut tracks = publication.tracks();
         let _writer = tracks.open(0, &codec).unwrap();
-        let lost = || stream.snapshot().producers.unwrap()[0].quality.lost;
-        assert_eq!(lost(), None);
+        let packets = || stream.snapshot().producers.unwrap()[0].quality.packets;
         receiver.refresh(&mut tracks);
-        assert_eq!(lost(), Some(0));
+        assert_eq!(packets(), None);
         let packet = |seq: u16| {
             let mut bytes = BytesMut::from(&[0x80, 8][..]);
             bytes.put_u16(seq);
@@ -358,7 +354,7 @@ mod tests {
         for seq in [1, 2, 5, 6, 7, 9] {
             receiver.rtp(input, &packet(seq), Instant::now());
         }
-        assert_eq!(lost(), Some(3));
+        assert_eq!(packets(), Some(Packets { received: 6, lost: 3 }));
     }
 
     #[test]

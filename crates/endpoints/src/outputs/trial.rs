@@ -1,20 +1,21 @@
-//! A trial of a source that is not configured yet: open it, see which tracks it
-//! has, wait for a picture, let go, and tell each step with its time.
+//! A trial of a source that is not configured yet, or a check of a stream that is: open it, see
+//! which tracks it has, wait for a picture, let go, and tell each step with its time.
 //!
 //! Some cameras allow one session, so there is one dial and no second one beside
-//! it. Whatever happens, the source is released at the end, and how long that
-//! took is the last word.
+//! it. Whatever happens, the source of a trial is released at the end, and how long that
+//! took is the last word. That of a stream is used as it is, if it runs, and stays open for
+//! whoever else watches.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::codec::ParameterSets;
-use rs2rtc_media::{Codec, Kind, filter};
+use rs2rtc_media::{Codec, Kind, Media, filter};
 use rs2rtc_streams::events::Event;
 use rs2rtc_streams::{
-    Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Origin, Quality,
-    Request, Stream, Streams,
+    Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Origin, Packets,
+    Quality, Request, Stream, Streams,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -29,6 +30,8 @@ const KEYFRAME_LIMIT: Duration = Duration::from_secs(5);
 const COUNTED: Duration = Duration::from_secs(2);
 /// How long the release is waited for; sources promise two seconds.
 const RELEASE_LIMIT: Duration = Duration::from_secs(5);
+/// The same of a stream: others may have come for it meanwhile.
+const SHARED_RELEASE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a trial is doing, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +103,7 @@ pub fn start(
     cancel: CancellationToken,
 ) -> Result<impl Future<Output = ()> + Send + use<>, Error> {
     let stream = streams.trial(source, origin)?;
-    let trial = Trial { stream, is_shared: false, description, reports };
+    let trial = Trial::new(stream, false, description, reports);
     Ok(trial.run(cancel))
 }
 
@@ -112,18 +115,31 @@ pub fn check(
     reports: mpsc::Sender<Report>,
     cancel: CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<> {
-    Trial { stream, is_shared: true, description, reports }.run(cancel)
+    Trial::new(stream, true, description, reports).run(cancel)
 }
 
 struct Trial {
     stream: Arc<Stream>,
     /// Others may watch it.
     is_shared: bool,
-    description: Description,
+    medias: Vec<Media>,
+    connection: Arc<Connection>,
     reports: mpsc::Sender<Report>,
 }
 
 impl Trial {
+    fn new(
+        stream: Arc<Stream>,
+        is_shared: bool,
+        description: Description,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        let medias = filter::medias([("video", ""), ("audio", "")]);
+        let description = Description { medias: medias.clone(), ..description };
+        let connection = Arc::new(Connection::new(description));
+        Self { stream, is_shared, medias, connection, reports }
+    }
+
     async fn run(self, cancel: CancellationToken) {
         let begin = self.stream.events().last();
         tokio::select! {
@@ -141,7 +157,7 @@ impl Trial {
     /// Whether the source stays open although we have left.
     fn is_kept(&self) -> bool {
         let lingers = self.stream.options().linger.is_some_and(|linger| !linger.is_zero());
-        self.is_shared && (lingers || self.stream.viewers() > 0)
+        self.is_shared && (lingers || self.stream.viewers() > 0 || self.stream.is_held())
     }
 
     async fn say(&self, report: Report) {
@@ -169,20 +185,13 @@ impl Trial {
             self.say(Report::Begun(Step::Packets)).await;
             tokio::time::sleep_until(from + COUNTED).await;
             let after = self.quality();
-            let came = Quality {
-                frames: after.frames.saturating_sub(before.frames),
-                jumps: after.jumps.saturating_sub(before.jumps),
-                lost: after.lost.map(|lost| lost.saturating_sub(before.lost.unwrap_or(0))),
-            };
-            self.say(Report::Packets(from.elapsed(), came)).await;
+            self.say(Report::Packets(from.elapsed(), since(before, after))).await;
         }
         attached.detach(Departure::now("left"));
     }
 
     async fn connect(&self) -> Result<Attached, Error> {
-        let medias = filter::medias([("video", ""), ("audio", "")]);
-        let description = Description { medias: medias.clone(), ..self.description.clone() };
-        let connection = Arc::new(Connection::new(description));
+        let (medias, connection) = (self.medias.clone(), Arc::clone(&self.connection));
         let request = Request { medias, connection, source_tag: None, may_sleep: false };
         match timeout(CONNECT_LIMIT, self.stream.attach(request)).await {
             Ok(result) => result,
@@ -202,14 +211,17 @@ impl Trial {
         medias.any(|m| m.kind == Kind::Audio && m.direction == rs2rtc_media::Direction::SendOnly)
     }
 
-    /// Of all its sources that are open.
+    /// Of all its sources, also of one that is being opened again.
     fn quality(&self) -> Quality {
         let producers = self.stream.snapshot().producers.unwrap_or_default();
-        let open = producers.iter().filter(|producer| producer.connection.is_some());
-        open.map(|producer| producer.quality).fold(Quality::default(), |all, one| Quality {
-            frames: all.frames + one.frames,
-            jumps: all.jumps + one.jumps,
-            lost: one.lost.map(|lost| lost + all.lost.unwrap_or(0)).or(all.lost),
+        producers.iter().map(|producer| producer.quality).fold(Quality::default(), |all, one| {
+            let both = [all.packets, one.packets].into_iter().flatten();
+            let sum = |all: Packets, one: Packets| Packets {
+                received: all.received + one.received,
+                lost: all.lost + one.lost,
+            };
+            let (frames, jumps) = (all.frames + one.frames, all.jumps + one.jumps);
+            Quality { frames, jumps, packets: both.reduce(sum) }
         })
     }
 
@@ -243,7 +255,8 @@ impl Trial {
     async fn release(&self, begin: u64) {
         self.say(Report::Begun(Step::Release)).await;
         let from = Instant::now();
-        let last = match timeout(RELEASE_LIMIT, self.released(begin)).await {
+        let limit = if self.is_shared { SHARED_RELEASE_LIMIT } else { RELEASE_LIMIT };
+        let last = match timeout(limit, self.released(begin)).await {
             Ok(took) => Report::Done(Step::Release, took.unwrap_or_else(|| from.elapsed())),
             // Somebody has come meanwhile.
             Err(_) if self.is_kept() => Report::Skipped(Step::Release),
@@ -256,12 +269,13 @@ impl Trial {
         self.say(last).await;
     }
 
-    /// Waits until the source is closed, also one whose dial was given up and is
-    /// being undone. `None` if nothing was opened.
+    /// Waits until all sources are closed, also one whose dial was given up and is being
+    /// undone, and gives the longest time that took. `None` if nothing was opened.
     async fn released(&self, begin: u64) -> Option<Duration> {
         let mut seq = begin;
         // A dial has begun; only a release ends what it began, unless it failed.
         let (mut begun, mut was_open) = (false, false);
+        let mut longest = None;
         loop {
             let batch = self.stream.events().since(seq);
             for record in batch.records {
@@ -271,17 +285,35 @@ impl Trial {
                     Event::SourceOpening { .. } => begun = true,
                     Event::SourceOpened { .. } => was_open = true,
                     Event::SourceFailed { .. } => begun = was_open,
-                    Event::SourceReleased { release, .. } => return Some(*release),
+                    // That of an earlier viewer may still be under way.
+                    Event::SourceReleased { viewer, release, .. }
+                        if [0, self.connection.id].contains(viewer) =>
+                    {
+                        (begun, longest) = (false, longest.max(Some(*release)));
+                    }
                     _ => {}
                 }
             }
             let producers = self.stream.snapshot().producers.unwrap_or_default();
             let is_open = producers.iter().any(|producer| producer.connection.is_some());
             if !is_open && (!begun || batch.missed) {
-                return None;
+                return longest;
             }
             self.stream.events().changed(seq).await;
         }
+    }
+}
+
+/// What came between two looks.
+fn since(before: Quality, after: Quality) -> Quality {
+    let earlier = before.packets.unwrap_or_default();
+    Quality {
+        frames: after.frames.saturating_sub(before.frames),
+        jumps: after.jumps.saturating_sub(before.jumps),
+        packets: after.packets.map(|later| Packets {
+            received: later.received.saturating_sub(earlier.received),
+            lost: later.lost.saturating_sub(earlier.lost),
+        }),
     }
 }
 

@@ -139,8 +139,11 @@ fn all(api: &Api, kept: &Versions) -> Reply {
         .collect();
     let version = versions::id(&text);
     let left = api.live.left(api, &version);
+    let about = api.file.path().and_then(|path| std::fs::metadata(path).ok());
+    let saved = about.and_then(|about| about.modified().ok());
     reply_json(&json!({
         "version": version,
+        "saved": saved.map(millis),
         "unconfirmed": left.map(|left| json!({ "left_ms": whole_millis(left) })),
         "path": api.file.path().map(|path| path.display().to_string()),
         "versions": list,

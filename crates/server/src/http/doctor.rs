@@ -4,30 +4,25 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use rs2rtc_base::ErrorKind;
 use rs2rtc_endpoints::io::sys;
 use rs2rtc_endpoints::sources::ffmpeg;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::call::{Call, Reply, error, json as reply_json, not_allowed, typed};
 use super::streamed::too_many;
 use super::{Api, Peer, access, metrics, streams_api, webrtc};
 use crate::version;
 
-/// What proxies say of whom they forward for.
-const FORWARDED: [&str; 8] = [
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-prefix",
-    "x-forwarded-proto",
-    "x-ingress-path",
-    "x-real-ip",
-];
+/// One caller at a time has the disk looked at, and FFmpeg asked.
+static TURN: Semaphore = Semaphore::const_new(1);
+/// A file system of a network that is gone answers nobody.
+const DISK_LIMIT: Duration = Duration::from_secs(1);
 
 /// A port of ours.
 #[derive(Clone, Debug)]
@@ -80,22 +75,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     if !matches!(*call.method(), Method::GET | Method::HEAD) {
         return not_allowed("GET, HEAD");
     }
-    // The inner network does not concern others.
-    let is_near = access::is_near(call.peer, &call.parts.headers);
-    let config = api.file.path().map(|path| path.display().to_string());
-    let folder = api.file.path().and_then(Path::parent);
-    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let disk = sys::disk_space(folder).map(|(free, total)| {
-        json!({ "path": folder.display().to_string(), "free": free, "total": total })
-    });
-    let program = match api.settings().has_module("ffmpeg") {
-        true => ffmpeg::program(&api.context).await,
-        false => None,
-    };
-    let program = program.map(|(path, version)| json!({ "path": path, "version": version }));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let came = FORWARDED.iter().filter(|name| !call.header(name).is_empty());
     let mut facts = json!({
         "now_ms": u64::try_from(now.as_millis()).unwrap_or_default(),
         "uptime_s": api.facts.started.elapsed().as_secs(),
@@ -103,25 +83,54 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
         "platform": version::PLATFORM,
         "base_path": api.settings().api.base_path,
         "container": is_container(),
-        "ffmpeg": program,
         "open_files": { "used": metrics::open_fds(), "limit": sys::descriptor_limit() },
         "request": {
-            "peer": call.remote_addr(),
+            "peer": null,
             "host": call.header("host"),
-            "forwarded": came.collect::<Vec<_>>(),
+            "forwarded": access::forwarded::names(&call.parts.headers),
         },
-        "config": null, "disk": null, "ports": null, "interfaces": null, "candidates": null,
+        "config": null, "disk": null, "ffmpeg": null,
+        "ports": null, "interfaces": null, "candidates": null,
     });
-    if is_near && let Some(map) = facts.as_object_mut() {
+    // The machine and its network do not concern others.
+    if access::is_near(call.peer, &call.parts.headers)
+        && let Some(map) = facts.as_object_mut()
+    {
+        let config = api.file.path().map(|path| path.display().to_string());
         map.insert("config".into(), config.into());
-        map.insert("disk".into(), disk.into());
+        if let Ok(_turn) = TURN.try_acquire() {
+            map.insert("disk".into(), disk(&api).await);
+            map.insert("ffmpeg".into(), program(&api).await);
+        }
         map.insert("ports".into(), ports(&api).into());
         map.insert("interfaces".into(), interfaces().into());
         let gateway = api.webrtc.get().and_then(Option::as_ref);
         map.insert("candidates".into(), gateway.map(|g| g.addresses(is_here(&call))).into());
+        if let Some(request) = map.get_mut("request").and_then(Value::as_object_mut) {
+            request.insert("peer".into(), call.remote_addr().into());
+        }
     }
     api.secrets.mask_json(&mut facts);
     reply_json(&facts)
+}
+
+/// The disk with the configuration.
+async fn disk(api: &Api) -> Value {
+    let folder = api.file.path().and_then(Path::parent);
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).to_owned();
+    let name = folder.display().to_string();
+    let looked = tokio::task::spawn_blocking(move || sys::disk_space(&folder));
+    let found = timeout(DISK_LIMIT, looked).await.ok().and_then(Result::ok).flatten();
+    found.map_or(Value::Null, |(free, total)| json!({ "path": name, "free": free, "total": total }))
+}
+
+async fn program(api: &Api) -> Value {
+    if !api.settings().has_module("ffmpeg") {
+        return Value::Null;
+    }
+    let found = ffmpeg::program(&api.context).await;
+    found.map_or(Value::Null, |(path, version)| json!({ "path": path, "version": version }))
 }
 
 /// Those of WebRTC as its gateway tells them.

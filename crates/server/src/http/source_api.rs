@@ -26,11 +26,17 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
             "open": producer.connection.is_some(),
             "frames": quality.frames,
             "jumps": quality.jumps,
-            "lost": quality.lost,
+            "packets": quality.packets.map(|packets| packets.received),
+            "lost": quality.packets.map(|packets| packets.lost),
         })
     });
+    // Those of sources that it had before say nothing any more.
+    let present = |source: &str| {
+        producers.iter().any(|producer| Redacted(&producer.source).to_string() == source)
+    };
     let failures = api.ledger.failures(&api.streams, stream.name());
-    let errors = failures.iter().map(|failure| {
+    let failures = failures.iter().filter(|failure| present(&failure.source));
+    let errors = failures.map(|failure| {
         json!({
             "at": failure.at.duration_since(UNIX_EPOCH).ok().map(millis),
             "source": failure.source,

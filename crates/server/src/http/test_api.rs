@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
 use rs2rtc_endpoints::outputs::trial::{self, Found, Report, Step};
-use rs2rtc_streams::Description;
+use rs2rtc_streams::{Description, Packets};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -116,25 +116,25 @@ fn line(report: &Report) -> Value {
             json!({ "step": "keyframes", "state": "ok", "every_ms": millis(*every) })
         }
         Report::Packets(took, came) => {
-            // Frames, not packets: none of them is empty.
-            let share = |lost: u64| share(lost, came.frames);
+            let packets = came.packets;
             json!({
                 "step": Step::Packets.name(),
                 "state": "ok",
                 "ms": millis(*took),
                 "frames": came.frames,
-                "lost": came.lost,
-                "loss": came.lost.map(share),
+                "packets": packets.map(|packets| packets.received),
+                "lost": packets.map(|packets| packets.lost),
+                "loss": packets.map(loss),
                 "jumps": came.jumps,
             })
         }
     }
 }
 
-/// Lost packets in relation to frames that came, with four decimals.
+/// The share of packets that are missing, with four decimals.
 #[allow(clippy::cast_precision_loss)]
-fn share(lost: u64, frames: u64) -> f64 {
-    let all = (lost + frames).max(1);
+fn loss(Packets { received, lost }: Packets) -> f64 {
+    let all = (lost + received).max(1);
     (lost as f64 / all as f64 * 10_000.0).round() / 10_000.0
 }
 

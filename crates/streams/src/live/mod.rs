@@ -36,15 +36,25 @@ pub struct Quality {
     pub frames: u64,
     /// Jumps and resets of its timestamps that were repaired.
     pub jumps: u64,
-    /// Packets missing in its sequence numbers; `None` if it has none.
-    pub lost: Option<u64>,
+    /// Packets of a source that numbers them; `None` for others.
+    pub packets: Option<Packets>,
+}
+
+/// What became of numbered packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packets {
+    /// That came.
+    pub received: u64,
+    /// That are missing in the sequence numbers.
+    pub lost: u64,
 }
 
 /// What is counted for [`Quality`].
 #[derive(Debug, Default)]
 struct Counted {
     jumps: AtomicU64,
-    tells_lost: AtomicBool,
+    has_packets: AtomicBool,
+    received: AtomicU64,
     lost: AtomicU64,
 }
 
@@ -210,9 +220,11 @@ impl Live {
 
     /// How good what it delivers is, since there is this source.
     pub(crate) fn quality(&self) -> Quality {
-        let Counted { jumps, tells_lost, lost } = &self.quality;
-        let lost = tells_lost.load(Ordering::Relaxed).then(|| lost.load(Ordering::Relaxed));
-        Quality { frames: self.frames(), jumps: jumps.load(Ordering::Relaxed), lost }
+        let Counted { jumps, has_packets, received, lost } = &self.quality;
+        let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        let packets = || Packets { received: count(received), lost: count(lost) };
+        let packets = has_packets.load(Ordering::Relaxed).then(packets);
+        Quality { frames: self.frames(), jumps: count(jumps), packets }
     }
 
     /// Whether somebody wants frames of the running producer.

@@ -202,11 +202,13 @@ impl TrackWriter {
         clock.sender_report(self.index, ntp, timestamp);
     }
 
-    /// Counts packets that are missing in the source's sequence numbers. Zero tells that it
-    /// has some and that none is missing so far.
-    pub fn count_lost(&self, packets: u64) {
-        self.live.quality.lost.fetch_add(packets, Ordering::Relaxed);
-        self.live.quality.tells_lost.store(true, Ordering::Relaxed);
+    /// Counts a packet that came, and those before it that are missing in the source's
+    /// sequence numbers.
+    pub fn count_packet(&self, lost: u64) {
+        let quality = &self.live.quality;
+        quality.received.fetch_add(1, Ordering::Relaxed);
+        quality.lost.fetch_add(lost, Ordering::Relaxed);
+        quality.has_packets.store(true, Ordering::Relaxed);
     }
 
     /// The track it writes to.

@@ -359,6 +359,16 @@ impl Stream {
         keyframes.max_by_key(|(_, keyframe)| keyframe.arrival)
     }
 
+    /// Whether something else than viewers keeps a source: who publishes it, or a sound that is
+    /// played to it.
+    pub fn is_held(&self) -> bool {
+        let is_pushed = |source| match source {
+            Source::External(external) => external.live.connection().is_some(),
+            Source::Slot(_) => false,
+        };
+        self.playing().is_some() || self.lock_sources().into_iter().any(is_pushed)
+    }
+
     /// Whether one of its sources is open.
     pub fn is_open(&self) -> bool {
         self.lock_sources().into_iter().any(|source| match source {

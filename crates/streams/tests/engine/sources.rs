@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rs2rtc_base::ErrorKind;
 use rs2rtc_media::codec::h264::ParameterSets;
 use rs2rtc_media::{CodecId, Direction, Frame, Kind, Payload};
-use rs2rtc_streams::{Connection, Description, FrameQueue, Quality};
+use rs2rtc_streams::{Connection, Description, FrameQueue, Packets, Quality};
 
 use crate::lab::{Event, OPUS, VIDEO, bench, media, wants};
 
@@ -134,18 +134,20 @@ async fn how_good_a_source_is_is_counted() {
     let _attached = stream.attach(wants(&[VIDEO])).await.unwrap();
     let writer = publication.tracks().writer(0).unwrap();
     let quality = || stream.snapshot().producers.unwrap()[0].quality;
-    assert_eq!(quality(), Quality::default(), "nothing came, and nothing tells of losses");
+    assert_eq!(quality(), Quality::default(), "nothing came, and nothing is numbered");
     let hour = 3600 * 90_000;
     for pts in [0, 3000, 6000, hour, hour + 3000, 0] {
         let payload = Payload::Data(Bytes::from_static(b"x"));
         writer.write(Frame::new(CodecId::H264, true, pts, Instant::now(), payload));
     }
-    assert_eq!(quality(), Quality { frames: 6, jumps: 2, lost: None });
-    writer.count_lost(0);
-    assert_eq!(quality().lost, Some(0));
-    writer.count_lost(3);
-    writer.count_lost(2);
-    assert_eq!(quality().lost, Some(5));
+    assert_eq!(quality(), Quality { frames: 6, jumps: 2, packets: None });
+    for lost in [0, 3, 2] {
+        writer.count_packet(lost);
+    }
+    assert_eq!(quality().packets, Some(Packets { received: 3, lost: 5 }));
+    assert!(stream.is_held());
+    drop(publication);
+    assert!(!stream.is_held());
 }
 
 #[tokio::test]

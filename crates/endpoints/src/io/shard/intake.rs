@@ -108,8 +108,8 @@ impl Input {
         let before = self.depacketiser.stats();
         self.depacketiser.push(&header, Bytes::from_owner(packet.payload), arrival);
         let after = self.depacketiser.stats();
-        if let (Some(writer), lost @ 1..) = (&self.writer, after.lost.saturating_sub(before.lost)) {
-            writer.count_lost(lost);
+        if let Some(writer) = &self.writer {
+            writer.count_packet(after.lost.saturating_sub(before.lost));
         }
         if let Some(keyframes) = &mut self.keyframes {
             keyframes.broken |= (after.lost, after.damaged) != (before.lost, before.damaged);
@@ -135,9 +135,6 @@ impl Input {
                 let known = with_parameters(&self.codec, &unit.payload);
                 self.codec = known.unwrap_or_else(|| self.codec.clone());
                 self.writer = tracks.open(media, &self.codec);
-                if let Some(writer) = &self.writer {
-                    writer.count_lost(0);
-                }
             }
         }
         if let Some(writer) = &self.writer {

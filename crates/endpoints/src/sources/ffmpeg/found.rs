@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rs2rtc_base::Error;
+
 use super::templates::Templates;
 use super::{probe, run::run, version};
 use crate::Context;
@@ -39,7 +41,7 @@ pub async fn hardware(context: &Arc<Context>) -> Vec<Found> {
 
 /// The program and its version, if it may be run and answers.
 pub async fn program(context: &Arc<Context>) -> Option<(String, String)> {
-    let bin = bin(context)?;
+    let bin = allowed(context).ok()?;
     match version::name(&bin, &context.tasks).await {
         Ok(version) => Some((bin, version)),
         Err(error) => {
@@ -78,12 +80,20 @@ pub async fn devices(context: &Arc<Context>) -> Vec<Found> {
     found
 }
 
-/// The program, if it may be run.
-fn bin(context: &Context) -> Option<String> {
+/// The program.
+///
+/// # Errors
+/// It may not be run.
+fn allowed(context: &Context) -> Result<String, Error> {
     let config = context.ffmpeg.get();
     let bin = Templates(&config.templates).get("bin").unwrap_or_default();
-    match context.exec.get().allow(bin) {
-        Ok(()) => Some(bin.to_owned()),
+    context.exec.get().allow(bin).map(|()| bin.to_owned())
+}
+
+/// The program, if it may be run.
+fn bin(context: &Context) -> Option<String> {
+    match allowed(context) {
+        Ok(bin) => Some(bin),
         Err(error) => {
             tracing::warn!(target: "ffmpeg", %error, "[ffmpeg] devices and hardware are not looked for");
             None

@@ -14,48 +14,43 @@ const OLDEST: (u32, u32) = (59, 16);
 /// It takes some ten milliseconds; a cold disk takes longer.
 const LIMIT: Duration = Duration::from_secs(10);
 
-type Known = HashMap<String, Option<(u32, u32)>>;
-
-static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
-static NAMES: Mutex<Option<HashMap<String, String>>> = Mutex::new(None);
+/// What `-version` prints, by program.
+static KNOWN: Mutex<Option<HashMap<String, String>>> = Mutex::new(None);
 
 /// The version of libavformat; `None` if the program does not tell. Failures
 /// are not remembered: the program may be installed meanwhile.
 pub(super) async fn libavformat(bin: &str, tasks: &Tasks) -> Result<Option<(u32, u32)>, Error> {
-    let known = KNOWN
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .as_ref()
-        .and_then(|k| k.get(bin).copied());
-    if let Some(version) = known {
-        return Ok(version);
-    }
-    let version = parse(&ask(bin, tasks).await?);
+    let version = parse(&known(bin, tasks).await?);
     if let Some((major, minor)) = version.filter(|version| *version < OLDEST) {
         let text = format!(
             "ffmpeg: unsupported version: {major}. {minor}: libavformat 59. 16 (FFmpeg 5.0) is needed"
         );
         return Err(Error::new(ErrorKind::Config, text));
     }
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.get_or_insert_default().insert(bin.to_owned(), version);
     Ok(version)
 }
 
 /// What the program calls its version, such as `7.1.1`; empty if it does not tell.
-/// Failures are not remembered either.
 pub(super) async fn name(bin: &str, tasks: &Tasks) -> Result<String, Error> {
+    Ok(name_in(&known(bin, tasks).await?).to_owned())
+}
+
+async fn known(bin: &str, tasks: &Tasks) -> Result<String, Error> {
     let known = {
-        let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        names.as_ref().and_then(|names| names.get(bin).cloned())
+        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().and_then(|known| known.get(bin).cloned())
     };
-    if let Some(name) = known {
-        return Ok(name);
+    if let Some(text) = known {
+        return Ok(text);
     }
-    let name = name_in(&ask(bin, tasks).await?).to_owned();
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    names.get_or_insert_default().insert(bin.to_owned(), name.clone());
-    Ok(name)
+    let text = ask(bin, tasks).await?;
+    // One that is too old may be replaced while we run.
+    if parse(&text).is_some_and(|version| version < OLDEST) {
+        return Ok(text);
+    }
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.get_or_insert_default().insert(bin.to_owned(), text.clone());
+    Ok(text)
 }
 
 async fn ask(bin: &str, tasks: &Tasks) -> Result<String, Error> {

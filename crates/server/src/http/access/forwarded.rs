@@ -27,6 +27,16 @@ const SINGLE: [&str; 4] = ["x-real-ip", "x-client-ip", "true-client-ip", "cf-con
 /// Headers that only proxies write, and that tell no address.
 const SIGNS: [&str; 4] = ["via", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-server"];
 
+/// More that proxies add, which tells nothing of the client.
+const PLACES: [&str; 2] = ["x-forwarded-prefix", "x-ingress-path"];
+
+/// The headers of a request that a proxy has added, by their names.
+pub fn names(headers: &HeaderMap) -> Vec<&'static str> {
+    let lists = ["forwarded", "x-forwarded-for"];
+    let all = lists.into_iter().chain(SINGLE).chain(SIGNS).chain(PLACES);
+    all.filter(|name| headers.contains_key(*name)).collect()
+}
+
 impl Forwarded {
     /// What the headers of a request say; `None`: no proxy has said anything.
     pub fn of(headers: &HeaderMap) -> Option<Self> {

@@ -40,9 +40,12 @@ async fn what_concerns_only_those_inside_is_told_to_nobody_else() {
     let answer = server.send("GET", "/api/rs/doctor", outside, "").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let facts = json_of(&answer);
-    for key in ["ports", "interfaces", "candidates", "disk", "config"] {
+    for key in ["ports", "interfaces", "candidates", "disk", "config", "ffmpeg"] {
         assert_eq!(facts[key], json!(null), "{key}");
     }
+    let request =
+        json!({ "peer": null, "host": server.addr.to_string(), "forwarded": ["x-forwarded-for"] });
+    assert_eq!(facts["request"], request);
     server.stop().await;
 }
 

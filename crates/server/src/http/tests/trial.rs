@@ -1,6 +1,10 @@
 //! `api/rs/test` over a real connection.
 
-use serde_json::Value;
+use std::sync::Arc;
+
+use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
+use rs2rtc_streams::{Connection, Description};
+use serde_json::{Value, json};
 
 use super::Server;
 use super::players::Player;
@@ -82,7 +86,7 @@ async fn a_stream_is_checked_the_way_that_viewers_go() {
     assert_eq!(lines[1]["running"], false);
     let packets = &lines[lines.len() - 3];
     assert!(packets["frames"].as_u64().unwrap() > 0, "{packets}");
-    assert_eq!((&packets["lost"], &packets["jumps"]), (&Value::Null, &serde_json::json!(0)));
+    assert_eq!((&packets["loss"], &packets["jumps"]), (&Value::Null, &serde_json::json!(0)));
     let streams = server.call("GET", "/api/streams?src=cam").await.body;
     assert!(!streams.contains("receivers"), "it is let go: {streams}");
 
@@ -122,6 +126,30 @@ async fn the_last_failures_of_a_stream_are_told_without_secrets() {
     let at = |one: &Value| one["at"].as_f64().unwrap();
     assert!(errors.windows(2).all(|pair| at(&pair[0]) >= at(&pair[1])), "newest first: {told}");
     assert_eq!(server.call("GET", "/api/rs/sources?src=nosuch").await.status, 404);
+    // Those of a source that it does not have any more say nothing.
+    assert_eq!(server.call("PATCH", "/api/streams?name=dead&src=demo:").await.status, 200);
+    let answer = server.call("GET", "/api/rs/sources?src=dead").await;
+    let told: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((&told["errors"], &told["sources"][0]["source"]), (&json!([]), &json!("demo:")));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_pushed_is_checked_and_stays() {
+    let server = Server::start("trial-push", "streams:\n  push:\n");
+    let stream = server.streams.get("push").unwrap();
+    let codec = Codec::new(CodecId::Pcma).clock(8000);
+    let media = Media::new(Kind::Audio, Direction::RecvOnly, codec);
+    let about = Arc::new(Connection::new(Description::default()));
+    let publication = stream.publish(vec![media], about);
+    let lines = check(&server, "push").await;
+    assert_eq!(
+        (&lines[1]["running"], &lines[2]["tracks"][0]["codec_name"]),
+        (&json!(true), &json!("pcm_alaw"))
+    );
+    assert_eq!(steps(&lines)[steps(&lines).len() - 1], "release skip");
+    assert!(stream.is_open());
+    drop(publication);
     server.stop().await;
 }
 

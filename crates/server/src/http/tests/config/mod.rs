@@ -246,6 +246,8 @@ async fn checked_applied_and_rolled_back() {
     assert_eq!(server.send("POST", "/api/rs/config/apply", "", &first).await.status, 400);
 
     let list = json_of(&server.call("GET", "/api/rs/config/versions").await);
+    assert!(list["saved"].as_u64() >= list["versions"][0]["saved"].as_u64(), "{list}");
+    assert!(list["saved"].is_u64());
     assert_eq!(
         (&list["unavailable"], &list["versions"][0]["version"]),
         (&Value::Null, &json!(base))
