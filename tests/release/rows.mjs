@@ -116,13 +116,13 @@ const SOCKETS = [
     {name: 'MSE', mode: 'mse', silence: 16_000, stall: 7_000},
     {name: 'mode mp4', mode: 'mp4', sources: ['demo']},
     {name: 'mode mjpeg', mode: 'mjpeg', sources: ['pictures']},
-    // However its socket ends, the camera is held for 2 s after what was fetched last.
-    {name: 'mode hls', mode: 'hls', sources: ['demo'], leave: 2250, end: 2250},
-].flatMap(({name, mode, sources, leave = 100, end = 250, silence, stall}) => [
-    {name: `${name}, navigation`, player: 'own', mode, sources, bound: leave, fromPage: true, keepsBrowser: true,
+    // Without a goodbye the camera is held for 2 s after what was fetched last.
+    {name: 'mode hls', mode: 'hls', sources: ['demo'], killed: 2250},
+].flatMap(({name, mode, sources, killed = 250, silence, stall}) => [
+    {name: `${name}, navigation`, player: 'own', mode, sources, bound: 100, fromPage: true, keepsBrowser: true,
         act: async lab => { lab.moving = lab.page.goto(`${lab.server.base}api`).catch(() => {}); }},
-    {name: `${name}, tab closed`, player: 'own', mode, sources, bound: end, keepsBrowser: true, act: async lab => { lab.page.close().catch(() => {}); }},
-    {name: `${name}, kill -9 all`, player: 'own', mode, sources, bound: end, longOnly: mode === 'mp4' || mode === 'mjpeg', act: tree},
+    {name: `${name}, tab closed`, player: 'own', mode, sources, bound: 250, keepsBrowser: true, act: async lab => { lab.page.close().catch(() => {}); }},
+    {name: `${name}, kill -9 all`, player: 'own', mode, sources, bound: killed, longOnly: mode === 'mp4' || mode === 'mjpeg', act: tree},
     ...silence ? [{name: `${name}, cable pulled`, player: 'own', mode, bound: silence, limit: silence + 4000, slow: true, act: unplug, undo: plug}] : [],
     ...stall ? [{name: `${name}, frozen`, player: 'own', mode, bound: stall, limit: 60_000, slow: true, fills: true,
         prepare: async lab => smallBuffers(lab, true), act: stop, undo: async lab => { await goOn(lab); smallBuffers(lab, false); }}] : [],
@@ -136,14 +136,16 @@ const http = (path, more = '') => stream => `http://${SERVER}:${PORTS.api}/api/$
 /**
  * Addresses that programs read, with what `docs/release.md` says of a reader that ends, of one whose cable is pulled, and of
  * one that takes nothing any more, which counts from when the connection is full; without a bound that is not measured.
- * `sources` if only some cameras can be read so.
+ * `sources` if only some cameras can be read so; `slowOnly`: what lasts, which the short form leaves out.
  */
 const ADDRESSES = [
     {name: 'RTSP', reader: rtsp, silence: 12_000},
+    {name: 'RTSP', reader: rtsp, stall: 12_000, sources: ['demo'], slowOnly: true},
     {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 12_000},
     {name: 'stream.mjpeg', reader: http('stream.mjpeg'), silence: 12_000, stall: 12_000, sources: ['pictures']},
     {name: 'stream.mjpeg of H.264', reader: http('stream.mjpeg'), sources: ['demo']},
     {name: 'stream.ascii', reader: http('stream.ascii'), sources: ['pictures'], text: true},
+    {name: 'stream.ascii', reader: http('stream.ascii'), silence: 12_000, stall: 12_000, sources: ['pictures'], text: true, slowOnly: true},
     {name: 'stream.ts', reader: http('stream.ts'), silence: 12_000, stall: 13_000},
     {name: 'stream.flv', reader: http('stream.flv'), sources: ['demo']},
     {name: 'stream.h264', reader: http('stream.h264'), sources: ['demo']},
@@ -151,17 +153,18 @@ const ADDRESSES = [
     {name: 'stream.aac', reader: http('stream.aac'), sources: ['aac']},
     {name: 'stream.wav', reader: http('stream.wav'), sources: ['pcm']},
     {name: 'stream.y4m', reader: http('stream.y4m'), sources: ['raw']},
+    {name: 'stream.y4m', reader: http('stream.y4m'), silence: 12_000, stall: 12_000, sources: ['raw'], slowOnly: true},
     {name: 'clip.mp4', reader: http('rs/clip.mp4', '&before=5s&after=60s'), sources: ['kept']},
     // It polls: whoever fetches nothing for 5 s is gone, whatever became of him. ffmpeg fetches on for a moment after its signal.
     {name: 'HLS', reader: http('stream.m3u8'), end: 5500, polls: true},
 ];
 
 /** Programs that read in other ways than WebRTC. A signal from their side ends them at once. */
-export const READERS = ADDRESSES.flatMap(({name, reader, end = 250, polls, silence, stall, sources, text}) => [
-    {name: `${name}, reader says goodbye`, reader, sources, polls, text, bound: end, act: quitReader},
-    {name: `${name}, reader killed`, reader, sources, polls, text, bound: end, act: killReader},
-    ...silence ? [{name: `${name}, cable pulled`, reader, sources, bound: silence, limit: silence + 3000, slow: true, act: unplug, undo: plug}] : [],
-    ...stall ? [{name: `${name}, reader takes nothing`, reader, sources, bound: stall, limit: 60_000, slow: true, fills: true,
+export const READERS = ADDRESSES.flatMap(({name, reader, end = 250, polls, silence, stall, sources, text, slowOnly}) => [
+    ...slowOnly ? [] : [{name: `${name}, reader says goodbye`, reader, sources, polls, text, bound: end, act: quitReader},
+        {name: `${name}, reader killed`, reader, sources, polls, text, bound: end, act: killReader}],
+    ...silence ? [{name: `${name}, cable pulled`, reader, sources, text, longOnly: slowOnly, bound: silence, limit: silence + 3000, slow: true, act: unplug, undo: plug}] : [],
+    ...stall ? [{name: `${name}, reader takes nothing`, reader, sources, text, longOnly: slowOnly, bound: stall, limit: 60_000, slow: true, fills: true,
         prepare: async lab => smallBuffers(lab, true), act: stopReader, undo: async lab => smallBuffers(lab, false)}] : [],
 ]);
 

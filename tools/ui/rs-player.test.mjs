@@ -942,6 +942,8 @@ test('webrtc takes the place of mse within three seconds of its first picture; l
         assert.deepEqual(modes(element), late ? ['mse'] : ['mse', 'webrtc']);
         assert.equal(pc.connectionState, late ? 'closed' : 'connected');
         assert.deepEqual([element.pc, element.ws, element.phase], [late ? null : pc, ws, 'live']);
+        // The loser is told of.
+        assert.deepEqual(ws.sent.at(-1), {type: 'stop', value: late ? 'webrtc' : 'mse'});
         tick(60_000);
         assert.deepEqual([element.pc, element.phase, FakeSocket.all.length], [late ? null : pc, 'live', 1]);
         // The server finds no path for what is let go of, and that is no fault.

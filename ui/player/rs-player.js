@@ -398,6 +398,8 @@ export class RsPlayer extends VideoRTC {
         this.pcState = WebSocket.CLOSED;
         pc.close();
         run.open.delete('webrtc');
+        // One that was never connected cannot say goodbye itself.
+        if (run.session?.caps.has('stop')) this.send({type: 'stop', value: 'webrtc'});
         super.onpclost();
     }
 

@@ -433,10 +433,19 @@ async fn talk_reaches_a_program_and_ends_it() {
             heard.extend(more.unwrap_or_default());
         }
         assert!(heard.iter().all(|byte| *byte == round));
-        let snapshot = stream.snapshot().producers.unwrap();
-        let open = snapshot[0].connection.as_ref().unwrap();
-        assert_eq!((open.description.format_name.as_str(), open.senders.len()), ("pcm", 1));
-        assert!(open.bytes_send >= 800 && open.senders[0].bytes >= 800, "{open:?}");
+        // It is counted when it is written, a moment after it can be read.
+        let counted = async {
+            loop {
+                let snapshot = stream.snapshot().producers.unwrap();
+                let open = snapshot[0].connection.clone().unwrap();
+                assert_eq!((open.description.format_name.as_str(), open.senders.len()), ("pcm", 1));
+                if open.bytes_send >= 800 && open.senders[0].bytes >= 800 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), counted).await.expect("what was heard");
         let processes = marked(&path.display().to_string());
         drop(attached);
         ended(processes).await;

@@ -149,7 +149,7 @@ impl Sending {
             }
             next = match self.clip.next().await {
                 Ok(Some(pieces)) => pieces,
-                Ok(None) => return Some(Departure::now("left")),
+                Ok(None) => return Some(Departure::now("delivered")),
                 Err(End::Kicked(_)) => return None,
                 Err(End::Changed) => return Some(Departure::now("replaced")),
                 Err(End::Source | End::Slow) => return Some(Departure::now("source_failed")),

@@ -16,11 +16,11 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use rs2rtc_base::Error;
-use rs2rtc_endpoints::outputs::hls::{Refused, Reload, Session};
+use rs2rtc_endpoints::outputs::hls::{Refused, Reload, Session, Signalling};
 use rs2rtc_endpoints::outputs::mp4::of_query;
 use rs2rtc_media::Media;
 use rs2rtc_media::hls::Form;
-use rs2rtc_streams::{CancellationToken, Stream};
+use rs2rtc_streams::Stream;
 
 use super::call::{Call, Query, Reply, error, no_page, no_stream, typed};
 use super::containers::{attach, pictures_with_aac};
@@ -58,7 +58,7 @@ pub(crate) async fn master(api: Arc<Api>, call: Call) -> Reply {
         (Form::Ts, pictures_with_aac())
     };
     open_to_all(
-        match open(&api, &call, &stream, "http", form, medias, CancellationToken::new()).await {
+        match open(&api, &call, &stream, "http", form, medias, Signalling::default()).await {
             Ok(session) => no_store(typed(PLAYLIST, session.master().await)),
             Err(problem) => streams_api::failed(&api, StatusCode::INTERNAL_SERVER_ERROR, &problem),
         },
@@ -76,14 +76,14 @@ pub(crate) async fn open(
     protocol: &str,
     form: Form,
     medias: Vec<Media>,
-    gone: CancellationToken,
+    signalling: Signalling,
 ) -> Result<Arc<Session>, Error> {
     let format_name = match form {
         Form::Ts => "hls/mpegts",
         Form::Mp4 => "hls/fmp4",
     };
     let attached = attach(call, stream, format_name, protocol, medias).await?;
-    api.hls.open(attached, form, gone)
+    api.hls.open(attached, form, signalling)
 }
 
 /// The media playlist of a session.

@@ -130,7 +130,7 @@ pub(crate) async fn frame(api: Arc<Api>, call: Call) -> Reply {
     };
     let still = still(&mut viewer).await;
     let content_type = viewer.content_type();
-    viewer.leave(Departure::now("left"));
+    viewer.leave(Departure::now(if still.is_ok() { "delivered" } else { "failed" }));
     match still {
         Ok(still) => {
             let mut reply = typed("", Body::from(still.bytes));

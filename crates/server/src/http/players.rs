@@ -37,6 +37,8 @@ struct Entry {
     sessions: Vec<Owned>,
     /// Gives up dials; fires when the socket or the player is gone.
     gone: CancellationToken,
+    /// Fires when the player has said goodbye.
+    bye: CancellationToken,
     end: Option<End>,
     /// Since when the page is hidden, as it said over this socket or, before
     /// that, over the one that its sessions come from.
@@ -130,6 +132,7 @@ impl Players {
         let Some(entry) = all.get_mut(&secret) else { return false };
         entry.end = Some(End::Goodbye(goodbye));
         entry.gone.cancel();
+        entry.bye.cancel();
         // Also those that another socket of the player has taken over.
         let sessions: Vec<SessionHandle> = all
             .iter()
@@ -169,6 +172,12 @@ impl Socket {
     /// Fires when the socket has ended, or its secret was used.
     pub fn gone(&self) -> CancellationToken {
         self.players.lock().get(&self.secret).map(|e| e.gone.clone()).unwrap_or_default()
+    }
+
+    /// Fires when its secret was used. Whoever waits for that keeps the socket: the goodbye may
+    /// come after its end.
+    pub fn bye(&self) -> CancellationToken {
+        self.players.lock().get(&self.secret).map(|e| e.bye.clone()).unwrap_or_default()
     }
 
     /// How viewers end whose media went over it, if it has ended.

@@ -71,14 +71,14 @@ impl Ports {
 }
 
 /// A port that nobody else takes before the server does: not one of those that the
-/// system gives to connections (Linux: from 32768 on), and each process has some of
-/// its own.
+/// system gives to connections (Linux: from 32768 on), not one that browsers refuse (10080 is
+/// the highest), and each process has some of its own.
 fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     const OWN: u32 = 64;
     loop {
         let next = NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * OWN;
-        let Ok(port) = u16::try_from(10_000 + next % 22_000) else { continue };
+        let Ok(port) = u16::try_from(10_100 + next % 21_900) else { continue };
         let tcp = TcpListener::bind(("127.0.0.1", port));
         let udp = UdpSocket::bind(("127.0.0.1", port));
         if tcp.is_ok() && udp.is_ok() {

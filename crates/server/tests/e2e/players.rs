@@ -77,7 +77,7 @@ fn a_goodbye_frees_the_camera_and_everybody_is_told() {
     let session = page.hear();
     assert_eq!(field(&session, "boot"), field(&hello, "boot"));
     page.say(&offer());
-    assert!(page.hear().contains("webrtc/answer"));
+    while !page.hear().contains("webrtc/answer") {}
     feed.until("source_opened").unwrap();
     let joined = feed.until("viewer_joined").unwrap();
     let (status, _) = server.request("POST", &format!("{}/bye", field(&session, "bye")));

@@ -16,7 +16,9 @@ use rs2rtc_media::hls::Form;
 use rs2rtc_streams::{Attached, CancellationToken, Tasks};
 
 use feed::Feed;
-pub use session::{KEEP, KEEP_PARKED, KEEP_WITHOUT_SOCKET, Refused, Reload, Session, WAIT};
+pub use session::{
+    KEEP, KEEP_PARKED, KEEP_WITHOUT_SOCKET, Refused, Reload, Session, Signalling, WAIT,
+};
 
 /// Sessions at the same time.
 const MAX_SESSIONS: usize = 1024;
@@ -56,7 +58,7 @@ impl Hls {
         &self,
         mut attached: Attached,
         form: Form,
-        gone: CancellationToken,
+        signalling: Signalling,
     ) -> Result<Arc<Session>, Error> {
         let feed = self.feed(&attached, form)?;
         let mut sessions = self.shared.sessions();
@@ -69,7 +71,7 @@ impl Hls {
                 break id;
             }
         };
-        let session = Arc::new(Session::new(id.clone(), &attached, feed, gone));
+        let session = Arc::new(Session::new(id.clone(), &attached, feed, signalling));
         sessions.insert(id, Arc::clone(&session));
         drop(sessions);
         let (shared, cancel) = (Arc::clone(&self.shared), self.cancel.clone());

@@ -4,6 +4,7 @@
 //! starved of processor time and come back late: for a while its address is kept, what
 //! was cut too, and it goes on with its next request.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,17 @@ const WAIT_FIRST: Duration = Duration::from_secs(8);
 /// tracks: players do not take one that comes later.
 const WAIT_FOR_ALL: Duration = Duration::from_secs(1);
 
+/// The socket that a session is opened over. Without one it is the default, which never ends.
+#[derive(Clone, Debug, Default)]
+pub struct Signalling {
+    /// The socket has ended, or its page has said goodbye.
+    pub gone: CancellationToken,
+    /// The page has said goodbye: it will fetch nothing more.
+    pub bye: CancellationToken,
+    /// What the goodbye needs to be heard; kept as long as the session.
+    pub keeps: Option<Arc<dyn Any + Send + Sync>>,
+}
+
 /// A viewer that polls.
 #[derive(Debug)]
 pub struct Session {
@@ -47,8 +59,7 @@ pub struct Session {
     polls: Mutex<Polls>,
     /// Tells that a viewer which has let go of the camera asks for something.
     woken: Notify,
-    /// The socket that it was opened over has ended; never, if there was none.
-    gone: CancellationToken,
+    signalling: Signalling,
 }
 
 /// What a viewer has asked for.
@@ -112,7 +123,7 @@ impl Session {
         id: String,
         attached: &Attached,
         feed: Arc<Feed>,
-        gone: CancellationToken,
+        signalling: Signalling,
     ) -> Self {
         Self {
             id,
@@ -122,7 +133,7 @@ impl Session {
             entry: OnceLock::new(),
             polls: Mutex::new(Polls::new()),
             woken: Notify::new(),
-            gone,
+            signalling,
         }
     }
 
@@ -361,6 +372,7 @@ impl Session {
             () = kicked.cancelled() => None,
             () = cancel.cancelled() => Some(Departure::now("shutdown")),
             () = self.feed.ended().cancelled() => Some(Departure::now("source_failed")),
+            () = self.signalling.bye.cancelled() => Some(Departure::now("pagehide")),
             departure = self.hold(attached) => Some(departure),
         }
     }
@@ -370,7 +382,7 @@ impl Session {
     async fn hold(&self, attached: &mut Attached) -> Departure {
         loop {
             let (silent, fetched) = self.until_silent().await;
-            if self.gone.is_cancelled() {
+            if self.signalling.gone.is_cancelled() {
                 return silent;
             }
             if !self.is_parked_since(fetched) {
@@ -387,7 +399,7 @@ impl Session {
                         }
                         continue;
                     }
-                    () = self.gone.cancelled() => return Departure::now("ws_fin+silence"),
+                    () = self.signalling.gone.cancelled() => return Departure::now("ws_fin+silence"),
                 }
                 let resumed = tokio::select! {
                     biased;
@@ -413,7 +425,7 @@ impl Session {
     async fn until_silent(&self) -> (Departure, Instant) {
         loop {
             let fetched = self.polls().at;
-            let alone = self.gone.is_cancelled();
+            let alone = self.signalling.gone.is_cancelled();
             let (keep, reason) = if alone {
                 (KEEP_WITHOUT_SOCKET, "ws_fin+silence")
             } else {
@@ -426,7 +438,7 @@ impl Session {
                         return (Departure { heard, ..Departure::now(reason) }, fetched);
                     }
                 }
-                () = self.gone.cancelled(), if !alone => {}
+                () = self.signalling.gone.cancelled(), if !alone => {}
             }
         }
     }

@@ -287,6 +287,16 @@ async fn what_becomes_of_each_way_of_playing_is_told() {
     let hello = json!({ "type": "hello", "value": { "v": 1, "cid": CID, "pinned": "webrtc" } });
     player.say(&hello).await;
     told(&mut player, "hls", "pinned").await;
+    player.say(&json!({ "type": "mse", "value": "avc1.640029" })).await;
+    told(&mut player, "mse", "chosen").await;
+    player.say(&json!({ "type": "stop", "value": "webrtc" })).await;
+    told(&mut player, "webrtc", "slower").await;
+    let only_mse = |all: &Value| {
+        let there = all["sessions"].as_array().unwrap();
+        there.len() == 1 && there[0]["format"] == "mse/fmp4"
+    };
+    let all = until(&server, "WebRTC is let go", only_mse).await;
+    assert_eq!(all["ended"][0]["reason"], "http_delete");
 
     let mut player = Player::open(&server, "dead", "another-player-00").await;
     let offer = json!({ "type": "webrtc/offer", "value": offer() });

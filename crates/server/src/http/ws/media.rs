@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::extract::ws::Message;
 use bytes::Bytes;
 use rs2rtc_base::Error;
+use rs2rtc_endpoints::outputs::hls::Signalling;
 use rs2rtc_endpoints::outputs::mp4::{self, Begin, Piece, of_list};
 use rs2rtc_endpoints::outputs::picture;
 use rs2rtc_media::hls::Form;
@@ -85,7 +86,7 @@ impl Drop for Play {
 /// once the socket is gone; while the source is dialled it ends with the socket.
 pub(super) async fn open_hls(
     api: &Api,
-    socket: &Socket,
+    socket: &Arc<Socket>,
     call: &Call,
     codecs: &str,
     (give, tell): (mpsc::Sender<Message>, mpsc::Sender<Told>),
@@ -94,11 +95,13 @@ pub(super) async fn open_hls(
     let opened = async {
         let stream = find_stream(api, call).await?;
         let medias = of_list(codecs, true);
-        let session = hls::open(api, call, &stream, "ws", Form::Mp4, medias, gone.clone()).await;
+        let keeps: Arc<Socket> = Arc::clone(socket);
+        let signalling = Signalling { gone: gone.clone(), bye: socket.bye(), keeps: Some(keeps) };
+        let session = hls::open(api, call, &stream, "ws", Form::Mp4, medias, signalling).await;
         match session {
             Ok(session) => {
                 let became = Became::Plays(why::of_viewer(&stream, session.viewer(), "hls"));
-                let _ = tell.send(Told::Way("hls", became)).await;
+                let _ = tell.send(Told::Way("hls", None, became)).await;
                 Ok(session.master().await)
             }
             Err(problem) => Err(problem.to_string()),
@@ -113,7 +116,7 @@ pub(super) async fn open_hls(
         Ok(playlist) => message("hls", &Value::String(playlist)),
         Err(text) => {
             let answer = failure(api, "hls", &text);
-            let _ = tell.send(Told::Way("hls", Became::Failed(text))).await;
+            let _ = tell.send(Told::Way("hls", None, Became::Failed(text))).await;
             answer
         }
     };
@@ -339,7 +342,9 @@ impl Task {
                     } else {
                         viewer.leave(Departure::now("source_failed"));
                     }
-                    return self.say(failure(api, self.kind.name(), &problem.to_string())).await;
+                    let text = problem.to_string();
+                    self.became(Became::Failed(text.clone())).await;
+                    return self.say(failure(api, self.kind.name(), &text)).await;
                 }
                 Ok(Ok(())) if self.socket.is_introduced() => self.say(state(None)).await,
                 Ok(Ok(())) => {}
@@ -350,6 +355,7 @@ impl Task {
             // With the reason of the kick.
             None => drop(viewer),
         }
+        self.became(Became::Failed(end.words.clone())).await;
         self.say(failure(api, self.kind.name(), &end.words)).await;
     }
 
@@ -383,7 +389,7 @@ impl Task {
         tokio::select! {
             biased;
             _ = left(&self.socket, &self.gone, &self.stopped) => {}
-            _ = self.tell.send(Told::Way(self.kind.name(), became)) => {}
+            _ = self.tell.send(Told::Way(self.kind.name(), None, became)) => {}
         }
     }
 

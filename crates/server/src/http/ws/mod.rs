@@ -22,7 +22,7 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use rs2rtc_endpoints::outputs::webrtc::SignallingEnd;
+use rs2rtc_endpoints::outputs::webrtc::{Goodbye, SignallingEnd};
 use rs2rtc_streams::{CancellationToken, Stream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -342,15 +342,33 @@ impl Client {
             }
             Heard::Stop(kind) => {
                 // By the type of the message, or of its answer.
-                self.plays.retain(|play| play.kind.answer() != kind && play.kind.name() != kind);
-                if let Some(way) = why::way(&kind) {
-                    self.why.stopped(way);
+                let is_meant =
+                    |play: &mut Play| play.kind.answer() == kind || play.kind.name() == kind;
+                for stopped in self.plays.extract_if(.., is_meant) {
+                    self.why.stopped(stopped.kind.name());
+                }
+                if kind == "webrtc" {
+                    // One that has not connected would be waited for.
+                    for view in std::mem::take(&mut self.views) {
+                        view.session.goodbye(Goodbye::Delete);
+                    }
+                    self.why.stopped("webrtc");
                 }
                 return Some(self.explained());
             }
             Heard::Unknown => return Some(Vec::new()),
         };
         Some(vec![answer])
+    }
+
+    /// Whether what became of a way is still of interest: it is of the last session, or of media
+    /// that goes over this socket, and was not stopped meanwhile.
+    fn is_current(&self, way: &str, viewer: Option<u64>) -> bool {
+        match way {
+            "webrtc" => self.views.last().map(|view| view.session.viewer()) == viewer,
+            "hls" => true,
+            _ => self.plays.iter().any(|play| play.kind.name() == way),
+        }
     }
 
     /// What is known of all ways of playing, for who has said hello.
@@ -496,7 +514,10 @@ impl Client {
                 let is_current = self.views.last().is_some_and(|v| v.session.viewer() == viewer);
                 Some(if is_current { vec![message] } else { Vec::new() })
             }
-            Told::Way(way, became) => {
+            Told::Way(way, viewer, became) => {
+                if !self.is_current(way, viewer) {
+                    return Some(Vec::new());
+                }
                 match became {
                     Became::Plays(candidates) => self.why.set(way, candidates),
                     Became::Failed(text) => self.why.fail(way, &text),
@@ -506,6 +527,9 @@ impl Client {
             }
             Told::Ended(message, is_over) => {
                 self.views.retain(|v| v.session.close_reason().is_none());
+                if is_over && self.views.is_empty() {
+                    self.why.ended("webrtc");
+                }
                 let is_alone = self.views.is_empty() && self.running == 0 && !self.has_media();
                 Some(match (is_over, is_alone) {
                     (false, _) => vec![message],

@@ -34,8 +34,9 @@ pub(super) enum Told {
     News(u64, Message),
     /// It has ended: the last words, and whether the socket is of no more use.
     Ended(Message, bool),
-    /// What has become of a way of playing.
-    Way(&'static str, Became),
+    /// What has become of a way of playing; of WebRTC with the session's viewer, if it came to
+    /// one.
+    Way(&'static str, Option<u64>, Became),
 }
 
 /// What has become of a way of playing.
@@ -137,7 +138,7 @@ impl Offer {
             Ok(answered) => answered,
             Err(text) => {
                 let problem = failure(&self.api, &self.kind, &text);
-                let _ = self.tell.send(Told::Way(WEBRTC, Became::Failed(text))).await;
+                let _ = self.tell.send(Told::Way(WEBRTC, None, Became::Failed(text))).await;
                 let _ = self.tell.send(Told::Failed(problem)).await;
                 return;
             }
@@ -145,9 +146,8 @@ impl Offer {
         let session = view.session.clone();
         self.socket.answered(&session);
         let _ = self.tell.send(Told::Answered(messages, view)).await;
-        if let Some(stream) = self.api.streams.get(session.stream()).filter(|_| !self.publishes) {
-            let became = Became::Plays(why::of_viewer(&stream, session.viewer(), WEBRTC));
-            let _ = self.tell.send(Told::Way(WEBRTC, became)).await;
+        if !self.publishes {
+            tell_why(&self.api, &session, &self.tell).await;
         }
         follow(&self.api, &self.socket, session, &self.kind, &self.tell).await;
     }
@@ -173,6 +173,15 @@ impl Offer {
     }
 }
 
+/// Tells what a session is sent, and why.
+async fn tell_why(api: &Api, session: &SessionHandle, tell: &mpsc::Sender<Told>) {
+    let viewer = session.viewer();
+    if let Some(stream) = api.streams.get(session.stream()) {
+        let became = Became::Plays(why::of_viewer(&stream, viewer, WEBRTC));
+        let _ = tell.send(Told::Way(WEBRTC, Some(viewer), became)).await;
+    }
+}
+
 /// Tells the player of a session's changes and its end. Goes on after the
 /// socket: it keeps the socket's secret.
 pub(super) async fn follow(
@@ -192,6 +201,10 @@ pub(super) async fn follow(
             parked = now;
             if socket.is_introduced() {
                 let _ = tell.send(Told::News(session.viewer(), state(parked))).await;
+                if parked.is_none() {
+                    // It may see other tracks than before, or some for the first time.
+                    tell_why(api, &session, tell).await;
+                }
             }
         }
         tokio::select! {
@@ -211,7 +224,8 @@ pub(super) async fn follow(
         // A page that waits for a picture learns why there will be none.
         Told::Ended(failure(api, kind, &text), false)
     } else if code == "connect_timeout" {
-        let _ = tell.send(Told::Way(WEBRTC, Became::NoNetwork)).await;
+        let way = Told::Way(WEBRTC, Some(session.viewer()), Became::NoNetwork);
+        let _ = tell.send(way).await;
         // It never played: another way of playing may.
         Told::Ended(failure(api, kind, &text), false)
     } else {

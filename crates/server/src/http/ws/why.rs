@@ -73,10 +73,18 @@ impl Why {
         self.pinned = way;
     }
 
-    /// This has become of a way.
+    /// This has become of a way. An empty list says nothing: its viewer sleeps, or has left.
     pub(super) fn set(&mut self, way: &'static str, candidates: Vec<Candidate>) {
-        self.ways.retain(|(known, _)| *known != way);
-        self.ways.push((way, candidates));
+        if !candidates.is_empty() {
+            self.ways.retain(|(known, _)| *known != way);
+            self.ways.push((way, candidates));
+        }
+    }
+
+    /// What a way has played is over.
+    pub(super) fn ended(&mut self, way: &'static str) {
+        let plays = |all: &[Candidate]| all.iter().any(|one| one.verdict == "chosen");
+        self.ways.retain(|(known, all)| *known != way || !plays(all));
     }
 
     /// There will be nothing of a way, for a reason in words.
@@ -167,7 +175,13 @@ fn of_snapshot(snapshot: &StreamSnapshot, viewer: u64, way: &'static str) -> Vec
             continue;
         }
         let offered = viewer.description.medias.iter();
-        let mut offered = offered.filter(|media| media.direction == Direction::SendOnly);
+        let mut offered = offered
+            .filter(|m| m.direction == Direction::SendOnly && m.kind == codec.id.kind())
+            .peekable();
+        if offered.peek().is_none() {
+            // It has not asked for sound, or for pictures.
+            continue;
+        }
         let is_offered = offered.any(|media| media.codecs.iter().any(|c| codec.matches(c)));
         let verdict = if is_offered { "other_chosen" } else { "codec_unsupported" };
         all.push(Candidate::track(codec.id.kind(), Some(&codec.id), verdict));
@@ -274,6 +288,9 @@ mod tests {
         let both = [codec(H264), codec(H265), codec(Opus)];
         let all = snapshot(&camera, 1, &both, &[(0, codec(H264))]);
         assert_eq!(told(&of_snapshot(&all, 7, "mse"))[1], "hevc - other_chosen");
+        let all = snapshot(&camera, 1, &[codec(H264)], &[(0, codec(H264))]);
+        let pictures = ["h264 - chosen", "hevc - codec_unsupported"];
+        assert_eq!(told(&of_snapshot(&all, 7, "mse")), pictures, "it did not ask for sound");
         // G.711 as FLAC, and pictures that are made of H.264 by a track of their own.
         let camera = [codec(Pcma), codec(H264)];
         let offers = [codec(Flac), codec(Jpeg)];
@@ -325,6 +342,12 @@ mod tests {
         why.stopped("mse");
         why.stopped("hls");
         assert_eq!(verdicts(&why), ["webrtc failed", "mse slower", "mjpeg off"]);
+        why.ended("webrtc");
+        why.set("webrtc", Vec::new());
+        assert_eq!(verdicts(&why), ["webrtc failed", "mse slower", "mjpeg off"], "that holds");
+        why.set("webrtc", vec![Candidate::track(Kind::Video, Some(&CodecId::H264), "chosen")]);
+        why.ended("webrtc");
+        assert_eq!(verdicts(&why), ["mse slower", "mjpeg off"]);
         assert_eq!(way("nonsense"), None);
     }
 }

@@ -62,7 +62,7 @@ fn has(bytes: &[u8], sought: &[u8]) -> bool {
 async fn a_source_that_comes_back_changed_is_a_discontinuity() {
     for form in [Form::Ts, Form::Mp4] {
         let (mut scene, hls) = (scene(), hls());
-        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        let session = hls.open(attach(&scene).await, form, Signalling::default()).unwrap();
         begin(&mut scene, &session).await;
         two_seconds(&mut scene);
         let before = playlist(&session, 3).await;
@@ -110,7 +110,7 @@ async fn a_source_that_comes_back_changed_is_a_discontinuity() {
 async fn a_track_that_does_not_come_back_ends_the_session() {
     for form in [Form::Ts, Form::Mp4] {
         let (mut scene, hls) = (scene(), hls());
-        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        let session = hls.open(attach(&scene).await, form, Signalling::default()).unwrap();
         begin(&mut scene, &session).await;
         scene.comes_back_silent();
         two_seconds(&mut scene);
@@ -119,7 +119,7 @@ async fn a_track_that_does_not_come_back_ends_the_session() {
         // Who asks again gets what there is.
         let attached = attach(&scene).await;
         assert_eq!(attached.tracks.len(), 1);
-        let session = hls.open(attached, form, CancellationToken::new()).unwrap();
+        let session = hls.open(attached, form, Signalling::default()).unwrap();
         let playlist = async { timeout(LIMIT, session.playlist(Reload::default())).await };
         two_seconds(&mut scene);
         assert!(playlist.await.unwrap().is_ok());
@@ -132,7 +132,7 @@ async fn a_track_that_does_not_come_back_ends_the_session() {
 async fn a_part_that_moves_to_another_segment_is_given() {
     for form in [Form::Ts, Form::Mp4] {
         let (mut scene, hls) = (scene(), hls());
-        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        let session = hls.open(attach(&scene).await, form, Signalling::default()).unwrap();
         begin(&mut scene, &session).await;
         // 0.8 s of the third segment.
         (0..32).for_each(|_| scene.picture(false));
@@ -162,7 +162,7 @@ async fn a_part_that_moves_to_another_segment_is_given() {
 #[tokio::test]
 async fn who_waits_in_a_hole_is_answered_after_it() {
     let (mut scene, hls) = (scene(), hls());
-    let session = hls.open(attach(&scene).await, Form::Ts, CancellationToken::new()).unwrap();
+    let session = hls.open(attach(&scene).await, Form::Ts, Signalling::default()).unwrap();
     begin(&mut scene, &session).await;
     two_seconds(&mut scene);
     scene.skip(40);
@@ -181,7 +181,7 @@ async fn who_waits_in_a_hole_is_answered_after_it() {
 #[tokio::test]
 async fn what_is_late_begins_with_a_keyframe() {
     let (mut scene, hls) = (scene(), hls());
-    let session = hls.open(attach(&scene).await, Form::Ts, CancellationToken::new()).unwrap();
+    let session = hls.open(attach(&scene).await, Form::Ts, Signalling::default()).unwrap();
     begin(&mut scene, &session).await;
     (0..12).for_each(|_| scene.picture(false));
     for missing in [14, 39] {
@@ -215,7 +215,7 @@ async fn a_transport_stream_begins_with_its_sound() {
     for (form, ever) in [(Form::Ts, true), (Form::Ts, false), (Form::Mp4, false)] {
         let (mut scene, hls) = (scene(), hls());
         let began = Instant::now();
-        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        let session = hls.open(attach(&scene).await, form, Signalling::default()).unwrap();
         scene.is_mute = true;
         two_seconds(&mut scene);
         // The first segment is there; its playlist waits.
@@ -234,7 +234,7 @@ async fn a_transport_stream_begins_with_its_sound() {
         assert_eq!(waited >= Duration::from_secs(1), !ever, "{waited:?}");
         assert!(waited < Duration::from_secs(2), "{waited:?}");
         // A viewer that comes later does not wait.
-        let other = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        let other = hls.open(attach(&scene).await, form, Signalling::default()).unwrap();
         assert!(timeout(Duration::ZERO, other.playlist(Reload::default())).await.is_ok());
     }
 }
@@ -243,7 +243,8 @@ async fn a_transport_stream_begins_with_its_sound() {
 async fn a_viewer_without_its_socket_has_two_segments_time() {
     let (mut scene, hls) = (scene(), hls());
     let socket = CancellationToken::new();
-    let session = hls.open(attach(&scene).await, Form::Mp4, socket.clone()).unwrap();
+    let signalling = Signalling { gone: socket.clone(), ..Signalling::default() };
+    let session = hls.open(attach(&scene).await, Form::Mp4, signalling).unwrap();
     begin(&mut scene, &session).await;
     two_seconds(&mut scene);
     // It goes on fetching: its socket alone was lost.
@@ -257,4 +258,21 @@ async fn a_viewer_without_its_socket_has_two_segments_time() {
     let last = Instant::now();
     assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "ws_fin+silence");
     assert!(last.elapsed() < KEEP, "{:?}", last.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_lets_go_at_once() {
+    let (mut scene, hls) = (scene(), hls());
+    let signalling = Signalling::default();
+    let session = hls.open(attach(&scene).await, Form::Mp4, signalling.clone()).unwrap();
+    begin(&mut scene, &session).await;
+    two_seconds(&mut scene);
+    assert!(session.fetch(None, None).await.is_ok());
+    let said = Instant::now();
+    // The end of the socket may overtake it.
+    signalling.gone.cancel();
+    signalling.bye.cancel();
+    assert_eq!(timeout(LIMIT, scene.left()).await.unwrap(), "pagehide");
+    assert_eq!(said.elapsed(), Duration::ZERO);
+    assert!(hls.session(session.id()).is_none());
 }

@@ -24,7 +24,7 @@ async fn who_was_silent_goes_on() {
     for form in [Form::Ts, Form::Mp4] {
         for asks_for_list in [true, false] {
             let (mut scene, hls) = (scene(), hls());
-            let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+            let session = hls.open(attach(&scene).await, form, Signalling::default()).unwrap();
             begin(&mut scene, &session).await;
             two_seconds(&mut scene);
             let before = read(&playlist(&session, 4).await);
@@ -58,7 +58,7 @@ async fn who_was_silent_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn who_is_stopped_does_not_keep_the_camera() {
     let (mut scene, hls) = (scene(), hls());
-    let session = hls.open(attach(&scene).await, Form::Mp4, CancellationToken::new()).unwrap();
+    let session = hls.open(attach(&scene).await, Form::Mp4, Signalling::default()).unwrap();
     begin(&mut scene, &session).await;
     timeout(LIMIT, session.fetch(Some(0), None)).await.unwrap().unwrap();
     two_seconds(&mut scene);
@@ -87,7 +87,7 @@ async fn who_is_stopped_does_not_keep_the_camera() {
 async fn viewers_of_slow_cameras_stay() {
     for form in [Form::Ts, Form::Mp4] {
         let (mut scene, hls) = (scene(), hls());
-        let session = hls.open(attach(&scene).await, form, CancellationToken::new()).unwrap();
+        let session = hls.open(attach(&scene).await, form, Signalling::default()).unwrap();
         let slow = |scene: &mut Scene| {
             scene.picture_at(true, Instant::now().into_std());
             scene.skip(99);
@@ -127,7 +127,7 @@ async fn viewers_of_slow_cameras_stay() {
 #[tokio::test(start_paused = true)]
 async fn who_does_not_come_back_is_gone() {
     let (mut scene, hls) = (scene(), hls());
-    let session = hls.open(attach(&scene).await, Form::Ts, CancellationToken::new()).unwrap();
+    let session = hls.open(attach(&scene).await, Form::Ts, Signalling::default()).unwrap();
     begin(&mut scene, &session).await;
     let refused = |number| timeout(LIMIT, session.fetch(Some(number), None));
     assert_eq!(refused(1).await.unwrap().unwrap_err(), Refused::TooLate);
@@ -145,7 +145,7 @@ async fn who_does_not_come_back_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_the_first_picture_is_waited_for() {
     let (mut scene, hls) = (scene(), hls());
-    let session = hls.open(attach(&scene).await, Form::Mp4, CancellationToken::new()).unwrap();
+    let session = hls.open(attach(&scene).await, Form::Mp4, Signalling::default()).unwrap();
     for _ in 0..6 {
         let none = timeout(LIMIT, session.playlist(Reload::default())).await.unwrap();
         assert_eq!(none.unwrap_err(), Refused::TooLate);
