@@ -41,6 +41,21 @@ test('values are read as they are meant', () => {
     for (const text of ['api:\n  listen:\nlog:\n', 'api:\n  listen: ~ # none\n', 'api: {}\n', 'api:\n', '', '# api:\n#   listen: x\n']) assert.equal(readAt(outline(text), ['api', 'listen']), undefined, text);
 });
 
+test('braces and quoted texts over several lines have no keys in them, and what comes after has', () => {
+    for (const text of ['api: {\n  listen: x,\n  local_auth: true\n}\n', 'api: &a {more: [1,\n  listen: x # it\'s }\n  ]}\n', 'api:\n  {listen: x}\n', 'api:\n  {\n  listen: x\n  }\n', 'api: "a\n  listen: x\n  # \\" b"\n', 'api: \'it\'\'s\n  listen: x\'\n']) {
+        const whole = `${text}log:\n  level: info\n`, file = outline(whole);
+        assert.equal(readAt(file, ['api', 'listen']), null, text);
+        assert.equal(withValue(whole, ['api', 'listen'], 'y'), null, text);
+        assert.equal(readAt(file, ['log', 'level']), 'info', text);
+    }
+    for (const value of ['{a: it\'s, b: x#y} # {', '"}" # "', '\'{\'', 'x{"', '[{a: "]"}, \'[\']', 'it\'s {']) {
+        const text = `odd: ${value}\nlog:\n  level: info\n`;
+        assert.equal(readAt(outline(text), ['log', 'level']), 'info', text);
+    }
+    // Where that ends is not known.
+    for (const text of ['odd: "x\nlog:\n  level: info\n', 'odd: [\nlog:\n  level: info\n']) for (const path of [['log', 'level'], ['log', 'time'], ['fresh']]) assert.equal(readAt(outline(text), path), null, text);
+});
+
 /** What differs: lines that are gone, and lines that are new. @param {string|null} after @param {string} before */
 function lines(after, before = TEXT) {
     const [a, b] = [before.split('\n'), String(after).split('\n')];

@@ -4,23 +4,46 @@
  */
 import {keyOf, nameOf} from './yaml-path.js';
 
-/** @typedef {{lines: string[], at: Map<string, number>}} Outline lines, and which of them has a key, by its path */
+/** @typedef {{lines: string[], at: Map<string, number>, whole: boolean}} Outline lines, and which of them has a key, by its path; `whole`: all that is opened is closed */
 /** @typedef {{key: string, from: number, to: number, value: [number, number], raw: string|null}} Pair of braces; `raw`: what is written there, `null`: more braces */
 
 const id = (/** @type {string[]} */ path) => path.join('\0');
 const indentOf = (/** @type {string} */ line) => line.search(/\S/);
 const isComment = (/** @type {string} */ line) => /^\s*(#|$)/.test(line);
 
+/** What of a line is still open at its end: braces, and a quoted text. @param {string} body @param {{depth: number, quote: string}} was */
+function openAfter(body, {depth, quote}) {
+    if (!depth && !quote && !/^[{["']/.test(body)) return {depth, quote};
+    for (let i = 0, last = ''; i < body.length; i++) {
+        const c = body[i];
+        if (quote) {
+            if (quote === '"' ? c === '\\' : c === quote && body[i + 1] === c) i++;
+            else if (c === quote) quote = '';
+        } else if (c === '#' && /^\s?$/.test(body[i - 1] ?? '')) break;
+        else if ((c === '"' || c === '\'') && /^[{[,:]?$/.test(last)) quote = c;
+        else if (c === '{' || c === '[') depth++;
+        else if (c === '}' || c === ']') depth--;
+        if (!quote && depth <= 0) return {depth: 0, quote};
+        if (c.trim()) last = c;
+    }
+    return {depth, quote};
+}
+
 /** Where all keys of a text stand. @param {string} text @returns {Outline} */
 export function outline(text) {
     const lines = text.split('\n'), at = new Map(), open = /** @type {{indent: number, key: string}[]} */ ([]);
     /** Of a key whose value is a block of text. */
-    let block = -1;
+    let block = -1, now = {depth: 0, quote: ''};
     for (const [i, line] of lines.entries()) {
+        if (now.depth || now.quote) {
+            now = openAfter(line, now);
+            continue;
+        }
         if (isComment(line)) continue;
         if (block >= 0 && indentOf(line) > block) continue;
         block = -1;
-        const found = keyOf(line);
+        const bare = line.replace(/^\s*(- +)*/, ''), found = /^[{[]/.test(bare) ? null : keyOf(line);
+        now = openAfter((found ? line.slice(found.end) : bare).replace(/^\s*([&!]\S*\s+)*/, ''), now);
         if (!found) continue;
         while (open.length && open[open.length - 1].indent >= found.indent) open.pop();
         open.push(found);
@@ -28,7 +51,7 @@ export function outline(text) {
         if (!at.has(path)) at.set(path, i);
         if (/^\s*[|>][-+\d]*\s*(#.*)?$/.test(line.slice(found.end))) block = found.indent;
     }
-    return {lines, at};
+    return {lines, at, whole: !now.depth && !now.quote};
 }
 
 /** What stands behind a colon: space, the value as it is written, and the comment; `null`: no value on one line. @param {string} rest */
@@ -99,6 +122,7 @@ function above({at}, path) {
  */
 export function readAt(file, path) {
     const {lines, at} = file, own = at.get(id(path));
+    if (!file.whole) return null;
     if (own !== undefined) {
         const found = parts(lines[own].slice(keyOf(lines[own])?.end));
         return found && !goesOn(lines, own) ? meant(found.raw) : null;
@@ -106,7 +130,7 @@ export function readAt(file, path) {
     const {line, n} = above(file, path);
     if (line < 0) return lines.some(one => /^([{[]|\.\.\.|--- *[^\s#])/.test(one)) ? null : undefined;
     const rest = lines[line].slice(keyOf(lines[line])?.end).trim();
-    if (!rest || rest.startsWith('#')) return goesOn(lines, line) && listBelow(lines, line) ? null : undefined;
+    if (!rest || rest.startsWith('#')) return goesOn(lines, line) && noKeyBelow(lines, line) ? null : undefined;
     return rest.startsWith('{') ? readIn(rest, path.slice(n)) : null;
 }
 
@@ -120,7 +144,10 @@ function readIn(body, [key, ...path]) {
 }
 
 /** @param {string[]} lines @param {number} i */
-const listBelow = (lines, i) => /^\s*- /.test(lines.slice(i + 1).find(line => !isComment(line)) ?? '');
+function noKeyBelow(lines, i) {
+    const next = lines.slice(i + 1).find(line => !isComment(line)) ?? '';
+    return /^\s*(- |[{[])/.test(next) || !keyOf(next);
+}
 
 /**
  * The text with another value at a place; `null`: it is not known how.
