@@ -1099,30 +1099,109 @@ async function offeredH264() {
     FakeSocket.last.receive('mse', 'video/mp4; codecs="avc1.640029"');
 }
 
-test('after a change there is no other for ten minutes; a way that was kept and does not work is forgotten', async () => {
-    const element = make({mode: 'webrtc,mse'}), show = pictures(element);
+/** Stands still twice within a minute. @param {ReturnType<typeof pictures>} show */
+function twice(show) {
+    for (let i = 0; i < 2; i++) {
+        show.runs(3000);
+        show.stands(3100);
+    }
+}
+const MSE = 'video/mp4; codecs="avc1.640029"', ALL = 'webrtc,mse,mjpeg';
+
+test('a way that stands still as well is stayed with for the day, by new players too', async () => {
+    const element = make({mode: ALL}), show = pictures(element);
     MediaSource.prototype.addEventListener = (_type, go) => queueMicrotask(go);
-    const twice = () => {
-        for (let i = 0; i < 2; i++) {
-            show.runs(3000);
-            show.stands(3100);
-        }
-    };
     await plays(element, 'webrtc');
-    twice();
+    twice(show);
     assert.equal(await askedAgain(), 'mse');
-    FakeSocket.last.receive('mse', 'video/mp4; codecs="avc1.640029"');
+    FakeSocket.last.receive('mse', MSE);
     frame(element);
-    twice();
-    assert.equal(element.phase, 'live');
-    show.runs(600_000);
-    twice();
-    assert.equal(await askedAgain(), 'webrtc/offer');
-    FakeSocket.last.receive('error', 'webrtc/offer: streams: codecs not matched: video:H264 => video:VP8');
-    assert.equal(element.phase, 'retrying');
-    tick(lastState(element).nextTryMs);
-    assert.equal((await askedAgain()).split(',').length, 2, 'both again');
+    for (let i = 0; i < 3; i++) {
+        twice(show);
+        show.runs(601_000);
+    }
+    assert.deepEqual([element.phase, FakeSocket.all.length], ['live', 2]);
+    await remove(element);
+    const next = make({mode: ALL}), shows = pictures(next);
+    assert.equal(await opened(), 'mse');
+    FakeSocket.last.receive('mse', MSE);
+    frame(next);
+    twice(shows);
+    assert.deepEqual([next.phase, FakeSocket.all.length], ['live', 3]);
     delete MediaSource.prototype.addEventListener;
+});
+
+test('a way that was kept is tried alone; refused, or with sound alone, it is forgotten, and there is no other change for ten minutes', async () => {
+    const refused = () => FakeSocket.last.receive('error', 'mse: streams: codecs not matched: video:H265 => video:H264');
+    for (const fail of [refused, () => FakeSocket.last.receive('mse', 'video/mp4; codecs="mp4a.40.2"')]) {
+        const element = make({mode: ALL}), show = pictures(element);
+        MediaSource.prototype.addEventListener = (_type, go) => queueMicrotask(go);
+        await plays(element, 'webrtc');
+        twice(show);
+        assert.equal(await askedAgain(), 'mse');
+        fail();
+        assert.equal(element.phase, 'retrying');
+        tick(lastState(element).nextTryMs);
+        FakeSocket.all.splice(0, FakeSocket.all.length - 1);
+        await plays(element, 'webrtc');
+        assert.equal(FakeSocket.last.types().filter(type => type === 'webrtc/offer' || type === 'mse').length, 2, 'both again');
+        twice(show);
+        assert.deepEqual([element.phase, FakeSocket.all.length], ['live', 1]);
+        show.runs(600_000);
+        twice(show);
+        assert.equal(await askedAgain(), 'mse');
+        await remove(element);
+        FakeSocket.all.length = 0;
+        localStorage.items.clear();
+    }
+    const {keepWay, keptWay} = await import('../../ui/player/ways.js'), element = make({mode: ALL});
+    keepWay(element.wsURL, 'webrtc');
+    assert.equal(await opened(), 'webrtc/offer');
+    FakeSocket.last.receive('webrtc/answer', 'v=0 answer');
+    await settle();
+    FakePeer.last.transceivers[0].currentDirection = 'inactive';
+    FakePeer.last.become('connected');
+    element.video.dispatchEvent(new Event('loadeddata'));
+    assert.deepEqual([element.phase, keptWay(element.wsURL)], ['retrying', '']);
+    delete MediaSource.prototype.addEventListener;
+});
+
+test('no way is taken that cannot play', async () => {
+    const says = candidates => FakeSocket.last.receive('why', {candidates}), video = (codec, verdict) => ({mode: 'mse', kind: 'video', codec, verdict});
+    const sound = {mode: 'mse', kind: 'audio', codec: 'pcm_alaw', verdict: 'codec_unsupported'};
+    for (const [sockets, tell] of [
+        [1, () => says([video('hevc', 'codec_unsupported')])], [1, () => says([{mode: 'mse', verdict: 'off'}])], [1, () => FakeSocket.last.receive('error', 'mse: codecs not matched')],
+        [2, () => says([{mode: 'mse', verdict: 'slower'}])], [2, () => says([video('hevc', 'codec_unsupported'), video('h264', 'other_chosen'), sound])], [2, () => says([sound])],
+    ]) {
+        const element = make({mode: ALL}), show = pictures(element);
+        await plays(element, 'webrtc');
+        tell();
+        twice(show);
+        assert.equal(FakeSocket.all.length, sockets, String(tell));
+        await remove(element);
+        FakeSocket.all.length = 0;
+        localStorage.items.clear();
+    }
+    // It has shown a picture before it was let go of.
+    const element = make({mode: ALL}), show = pictures(element), {rtcPicture} = await races(element);
+    frame(element);
+    rtcPicture();
+    frame(element);
+    assert.deepEqual(modes(element), ['mse', 'webrtc']);
+    says([{mode: 'mse', verdict: 'failed'}]);
+    twice(show);
+    assert.equal(FakeSocket.all.length, 2);
+});
+
+test('nothing is kept of an address with a password, nor is a way left where nothing can be kept', async () => {
+    const element = make({mode: ALL}), show = pictures(element);
+    element.src = `api/ws?src=${encodeURIComponent('rtsp://user:secret@cam/1')}`;
+    await settle();
+    FakeSocket.all.splice(0, FakeSocket.all.length - 1);
+    await plays(element, 'webrtc');
+    twice(show);
+    assert.equal(element.phase, 'live');
+    assert.doesNotMatch([...localStorage.items.values()].join(), /secret/);
 });
 
 test('few choices are kept, and nothing of what others have written there is trusted', async () => {

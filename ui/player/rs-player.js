@@ -377,6 +377,7 @@ export class RsPlayer extends VideoRTC {
     onpclost() {
         const run = this.#run;
         run.open.delete('webrtc');
+        run.works.webrtc ??= false;
         if (run.won || run.sounds) this.#letGo();
         else if (!run.open.size) this.#lose('There is no network path to the server.', 'network');
         else super.onpclost();
@@ -416,6 +417,7 @@ export class RsPlayer extends VideoRTC {
     #playing(mode) {
         const run = this.#run;
         run.stop('answer');
+        if (this.#ways.soundAlone) return this.#lose('The picture did not come back.', 'ended', true);
         if (run.mode !== mode) {
             run.mode = mode;
             this.#status.tell('mode', {mode});
@@ -424,6 +426,7 @@ export class RsPlayer extends VideoRTC {
         const seen = () => {
             const first = !run.liveSince;
             run.liveSince ||= Date.now();
+            run.works[mode] = true;
             if (mode !== 'mjpeg') PLAYED.add(this.wsURL);
             this.#live();
             if (!first) return;

@@ -29,6 +29,10 @@ export class Run {
     steps = [];
     /** The way that was kept in mind, and is tried alone. @type {import('./ways.js').Way|''} */
     only = '';
+    /** Has a way shown a picture, or was it refused? @type {Record<string, boolean>} */
+    works = {};
+    /** The server's verdicts. @type {import('./socket.js').Candidate[]} */
+    candidates = [];
     /** `park` was sent and not yet `resume`. */
     parkSent = false;
     /** `resume` was due while the socket was lost. */

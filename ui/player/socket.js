@@ -56,7 +56,8 @@ export class Hearing {
                 this.player.ended();
                 break;
             case 'why':
-                status.tell('why', {candidates: Array.isArray(msg.value?.candidates) ? msg.value.candidates : []});
+                run.candidates = Array.isArray(msg.value?.candidates) ? msg.value.candidates : [];
+                status.tell('why', {candidates: run.candidates});
                 break;
             case 'talk':
                 status.tell('talk', msg.value ?? {});
@@ -86,8 +87,9 @@ export class Hearing {
     /** A mode does not play. @param {string} text @param {string} [first] */
     #refused(text, first) {
         const {element, lose} = this.player, run = this.player.run();
-        if (run.won) return;
         const mode = text.match(/^(webrtc|mse|hls|mp4|mjpeg)\b/)?.[1] ?? '';
+        run.works[mode] ??= false;
+        if (run.won) return;
         run.open.delete(mode);
         if (mode && mode === first && mode !== 'mjpeg' && element.onmessage.mjpeg) run.open.add('mjpeg');
         // That of WebRTC says most, the others often only repeat it.

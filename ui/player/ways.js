@@ -1,7 +1,7 @@
 /**
  * What an automatic player chooses between WebRTC and MSE. Both race and the first picture is shown; WebRTC may still take the place of MSE for a moment, then what
- * plays stays. Once it has stood still twice within a minute the other way is taken and kept in mind for a day, for the stream and the network. A player that may use
- * only one of the two is left alone.
+ * plays stays. Once it has stood still twice within a minute the other way is taken, if nothing says that it cannot play, and kept in mind for a day, for the stream and the
+ * network. There is no way back meanwhile: a camera that pauses by itself stands still either way. A player that may use only one of the two is left alone.
  */
 import {watchStalls} from './stalls.js';
 
@@ -11,17 +11,17 @@ import {watchStalls} from './stalls.js';
 const SWITCH_WITHIN = 3000;
 /** Stalls, and the milliseconds within which they count. */
 const STALLS = 2, WITHIN = 60_000;
-/** Milliseconds after a change in which there is no other: where both stand still it helps nobody. */
-const SETTLE = 600_000;
-/** Milliseconds that a choice is kept, and how many are. */
-const KEPT = 86_400_000, MOST = 50;
+/** Milliseconds that a choice is kept, and how many are; in those after one that came to nothing there is no other. */
+const KEPT = 86_400_000, MOST = 50, SETTLE = 600_000;
 const KEY = 'rs.ways';
+/** Verdicts of the server on a way that does not play. */
+const BAD = ['codec_unsupported', 'failed', 'network', 'off'];
 
-/** @returns {[string, Way, number][]} place, way, until when; the oldest first */
+/** @returns {[string, Way|'', number][]} place, way, until when; the oldest first */
 function kept() {
     try {
         const list = JSON.parse(localStorage.getItem(KEY) ?? '[]');
-        return list.filter((/** @type {any} */ one) => Array.isArray(one) && typeof one[0] === 'string' && (one[1] === 'webrtc' || one[1] === 'mse') && one[2] > Date.now());
+        return list.filter((/** @type {any} */ one) => Array.isArray(one) && typeof one[0] === 'string' && ['webrtc', 'mse', ''].includes(one[1]) && one[2] > Date.now());
     } catch {
         return [];
     }
@@ -33,16 +33,20 @@ function placeOf(wsURL) {
     return [host, /** @type {any} */ (navigator).connection?.type ?? '', searchParams.get('src') ?? ''].join(' ');
 }
 
-/** What was kept. @param {string} wsURL @returns {Way|''} */
-export function keptWay(wsURL) {
+/** @param {string} wsURL @returns {Way|''|undefined} empty: the one that was kept did not work */
+function settled(wsURL) {
     const place = placeOf(wsURL);
-    return kept().find(one => one[0] === place)?.[1] ?? '';
+    return kept().find(one => one[0] === place)?.[1];
 }
 
-/** @param {string} wsURL @param {Way|''} way empty: forgets it */
+/** What was kept. @param {string} wsURL @returns {Way|''} */
+export const keptWay = wsURL => settled(wsURL) ?? '';
+
+/** @param {string} wsURL @param {Way|''} way empty: it does not work */
 export function keepWay(wsURL, way) {
     const place = placeOf(wsURL), list = kept().filter(one => one[0] !== place);
-    if (way) list.push([place, way, Date.now() + KEPT]);
+    // The address of a camera may have its password in it.
+    if (!/:\/\/.*@/s.test(place)) list.push([place, way, Date.now() + (way ? KEPT : SETTLE)]);
     try {
         localStorage.setItem(KEY, JSON.stringify(list.slice(-MOST)));
     } catch {
@@ -51,12 +55,8 @@ export function keepWay(wsURL, way) {
 }
 
 const isWebrtc = (/** @type {string} */ mode) => mode.trim().startsWith('webrtc'), isMse = (/** @type {string} */ mode) => mode.trim() === 'mse';
-const isRival = (/** @type {string} */ mode) => ['mse', 'hls', 'mp4'].includes(mode.trim());
 
 export class Ways {
-    /** When the way was changed, as of `Date.now()`. */
-    #changed = -SETTLE;
-
     /**
      * @param {object} player
      * @param {import('./rs-player.js').RsPlayer} player.element
@@ -78,8 +78,20 @@ export class Ways {
     /** The modes of this attempt. */
     modes() {
         const {element} = this.player, run = this.player.run(), modes = element.mode.split(',');
-        run.only = this.#both ? keptWay(element.wsURL) : '';
-        return (run.only ? modes.filter(run.only === 'mse' ? mode => !isWebrtc(mode) : mode => !isRival(mode)) : modes).join();
+        run.only = this.#both && element.media.includes('video') ? keptWay(element.wsURL) : '';
+        return (run.only ? modes.filter(run.only === 'mse' ? isMse : isWebrtc) : modes).join();
+    }
+
+    /** What was kept brings sound alone: another way may have the picture. */
+    get soundAlone() {
+        const {mseCodecs, video} = this.player.element, {only} = this.player.run();
+        return only === 'mse' ? !/avc1|hvc1|av01/.test(mseCodecs) : only && !/** @type {MediaStream|null|undefined} */ (video?.srcObject)?.getVideoTracks().length;
+    }
+
+    /** It has shown a picture in this attempt, or nothing says that it cannot. @param {Way} way */
+    #can(way) {
+        const {works, candidates} = this.player.run(), said = candidates.filter(one => one.mode === way && one.kind !== 'audio');
+        return works[way] ?? !(said.length && said.every(one => BAD.includes(one.verdict)));
     }
 
     /** The first picture is shown. @param {import('./run.js').Mode} mode */
@@ -91,10 +103,10 @@ export class Ways {
         run.unwatch = watchStalls(element.video, () => element.phase === 'live', () => {
             const now = Date.now(), other = run.mode === 'webrtc' ? 'mse' : 'webrtc';
             stood = [...stood.filter(at => now - at < WITHIN), now];
-            if (stood.length < STALLS || now - this.#changed < SETTLE || run.mode !== 'webrtc' && run.mode !== 'mse' || !this.#both) return;
-            this.#changed = now;
+            if (stood.length < STALLS || run.mode !== 'webrtc' && run.mode !== 'mse' || !this.#both || ![undefined, other].includes(settled(element.wsURL)) || !this.#can(other)) return;
             keepWay(element.wsURL, other);
-            this.player.turn();
+            // Where nothing can be kept it would begin anew again and again.
+            if (keptWay(element.wsURL)) this.player.turn();
         });
     }
 
