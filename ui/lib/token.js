@@ -34,8 +34,11 @@ export const askToken = () => asking ??= new Promise(resolve => {
         }});
 });
 
-/** Takes the cookie away. */
+/** Takes the cookie away; what is known here goes in any case. */
 export async function forget() {
-    await call('DELETE', 'api/rs/login');
-    admin('');
+    try {
+        await call('DELETE', 'api/rs/login');
+    } finally {
+        admin('');
+    }
 }

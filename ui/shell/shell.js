@@ -294,7 +294,6 @@ function help() {
         h('label', {class: 'check'}, h('input', {type: 'checkbox', checked: lettersOn(),
             onchange: (/** @type {any} */ ev) => remember('letters', ev.target.checked)}), t('keys.letters')),
         h('form', {method: 'dialog', class: 'row end'}, admin() && button(t('token.forget'), async () => {
-            await (await import('../lib/token.js')).forget();
-            location.reload();
+            await (await import('../lib/token.js')).forget().then(() => location.reload(), err => toast(explain(err)));
         }), h('button', {class: 'primary'}, t('common.close')))], {class: 'box keys'});
 }
