@@ -76,9 +76,10 @@ test('the figures count from a reset on, with how often a camera was let go by m
     assert.equal((await page.$$('section:last-of-type tbody tr.lead')).length, 4, 'who left stays listed');
     wrong = 4;
     own.state.sessions.ended.unshift({...one, id: 70, release_ms: 25});
-    own.emit('viewer_resumed', {stream: 'demo', viewer: 2, parked_ms: 900});
+    for (let i = 0; i < 5; i++) own.emit('viewer_resumed', {stream: 'demo', viewer: 2, parked_ms: 900});
     await says('.card', /Half within 25 ms.*1 measured/);
     await says('.card', /Wrong pauses: 1/);
+    assert.equal(own.requests.filter(path => path.endsWith('/metrics')).length, 2, 'at first, and once for all that come back together');
     await done();
     own.close();
 });

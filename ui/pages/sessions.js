@@ -64,13 +64,13 @@ const loads = new Gatherer(async () => {
     }
     show();
 });
-const load = () => loads.now();
+const load = () => loads.now(), counts = new Gatherer(() => figures.count().catch(() => {}));
 feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_released'], () => loads.soon());
 feed.addEventListener('reset', load);
 feed.addEventListener('restarted', load);
 feed.addEventListener('restarted', () => figures.count(true).catch(() => {}));
 // Only a return can show that a pause was wrong.
-feed.on(['viewer_resumed'], () => figures.count().catch(() => {}));
+feed.on(['viewer_resumed'], () => counts.soon());
 // Round trips and the time since the last word are not events.
 setInterval(() => document.hidden || feed.state === 'lost' || !data.sessions.length || loads.look(), 5000);
 setInterval(() => document.hidden || show(), 1000);
