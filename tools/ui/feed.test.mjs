@@ -43,6 +43,16 @@ test('a tab that is opened behind others gives its connection back, and has one 
     assert.equal(Source.open, 1);
 });
 
+test('who listens until it goes hears nothing afterwards', () => {
+    const feed = new Feed('streams'), over = new AbortController(), heard = [];
+    feed.on(['talk_started', 'talk_ended'], (detail, name) => heard.push([name, detail]), over);
+    const say = name => feed.dispatchEvent(new CustomEvent(name, {detail: 1}));
+    say('talk_started');
+    over.abort();
+    say('talk_ended');
+    assert.deepEqual(heard, [['talk_started', 1]]);
+});
+
 test('the network comes back: a page that nobody sees stays without a connection', () => {
     new Feed('streams');
     see(false);

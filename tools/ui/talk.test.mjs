@@ -124,6 +124,19 @@ test('the floor first, then the microphone, then the offer; the end of the line 
     Socket.all[1].end();
 });
 
+test('a button that goes ends the talk, and hears nothing of the page any more', async () => {
+    const talk = new Talk('gate');
+    talk.start();
+    await settle();
+    talk.end();
+    assert.deepEqual([talk.state, Socket.all[0].readyState], ['off', 2]);
+    let stops = 0;
+    talk.stop = () => stops++;
+    for (const type of ['blur', 'pagehide']) events.dispatchEvent(new Event(type));
+    assert.equal(stops, 0);
+    Socket.all[0].end();
+});
+
 test('who is told that somebody else talks opens no microphone', async () => {
     const talk = new Talk('gate');
     talk.start();

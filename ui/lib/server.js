@@ -234,10 +234,10 @@ export class Feed extends EventTarget {
     }
 
     /**
-     * Hears some events. @param {string[]} names @param {(detail: any, name: string) => void} callback
+     * Hears some events. @param {string[]} names @param {(detail: any, name: string) => void} callback @param {{signal: AbortSignal}} [until]
      */
-    on(names, callback) {
-        for (const name of names) this.addEventListener(name, ev => callback(/** @type {CustomEvent} */ (ev).detail, name));
+    on(names, callback, until) {
+        for (const name of names) this.addEventListener(name, ev => callback(/** @type {CustomEvent} */ (ev).detail, name), until);
     }
 }
 

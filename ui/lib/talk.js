@@ -34,6 +34,8 @@ export class Talk extends EventTarget {
     /** Address of a session without a line. */
     #session = '';
     #turn = 0;
+    /** Nobody will talk any more: for whoever listens for that. */
+    over = new AbortController();
     /** @type {any} */
     #timer = 0;
 
@@ -45,8 +47,14 @@ export class Talk extends EventTarget {
         super();
         this.stream = stream;
         this.name = name;
-        window.addEventListener('pagehide', () => this.stop(true));
-        window.addEventListener('blur', () => this.stop());
+        window.addEventListener('pagehide', () => this.stop(true), this.over);
+        window.addEventListener('blur', () => this.stop(), this.over);
+    }
+
+    /** The button goes. */
+    end() {
+        this.stop();
+        this.over.abort();
     }
 
     /** Microphones need a page that nobody can change on the way. */

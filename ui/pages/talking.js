@@ -73,12 +73,13 @@ export function talking(name, feed, bare = false) {
     // The player's own socket tells too; this works without one.
     feed.on(['talk_started', 'talk_ended'], (detail, event) => {
         if (detail.stream === name) show(event === 'talk_started' ? detail : detail.id === speaker.id ? {} : speaker);
-    });
+    }, talk.over);
     return {
         node, floor, field, hold, lift, show,
         /** The key of the page. @param {KeyboardEvent} ev */
         press: ev => ev.repeat || node.hidden || node.disabled || hold(ev),
         stop: () => talk.stop(),
+        end: () => talk.end(),
     };
 }
 
