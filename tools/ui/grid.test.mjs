@@ -216,6 +216,10 @@ test('keys of a tile are for the one that has the focus: without one, Space scro
     await page.focus('.tile');
     await page.keyboard.press('Space');
     await page.waitForSelector('.tile.playing');
+    // The button that stops it goes, and the keys are still for this tile.
+    await page.click('.tile.playing [aria-label=Stop]');
+    await page.waitForFunction(() => !document.querySelector('.tile.playing'));
+    assert.equal(await page.evaluate(() => document.activeElement?.matches('.tile')), true);
     await done();
 });
 

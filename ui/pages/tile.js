@@ -158,6 +158,8 @@ export class Tile {
     stop() {
         this.wanted = false;
         this.stopped = true;
+        // The button that was pressed goes.
+        this.node.focus({preventScroll: true});
         this.grid.change();
     }
 
@@ -259,7 +261,7 @@ export class Tile {
         URL.revokeObjectURL(this.#stillUrl);
         this.#on = false;
         this.#ended = true;
-        this.talk?.stop();
+        this.talk?.end();
         this.playing?.end();
     }
 }
