@@ -321,7 +321,12 @@ test('why it plays that way is what the server says, a pin is told to it, and th
     await plays(page);
     assert.equal(await page.evaluate(() => /** @type {any} */ (window).__sockets.at(-1).hello.pinned), 'webrtc');
     await answer({mode: 'mse', verdict: 'pinned'}, {mode: 'hls', verdict: 'pinned'});
-    await says('.why', /WebRTC is pinned; not asked for: MSE, HLS\.$/);
+    await says('.why', /over WebRTC.*First picture after .*WebRTC is pinned; not asked for: MSE, HLS\.$/);
+    // Over is over: of what played nothing is told any more.
+    assert.match(await page.evaluate(() => {
+        /** @type {any} */ (window).__sockets.at(-1).answer('released', {reason: 'failed'});
+        return document.querySelector('.why')?.textContent ?? '';
+    }), /^Nothing plays; the reason is on the picture\. WebRTC is pinned/);
     await done();
     own.close();
 });

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {chooseQuality, fromQuery, moved, NARROW, pairs, query, valid} from '../../ui/lib/prefs.js';
+import {chooseQuality, fromQuery, keepPin, moved, NARROW, pairs, pinOf, query, recall, remember, valid} from '../../ui/lib/prefs.js';
 
 test('a layout survives as an address', () => {
     const layout = {name: '', src: ['a b', '<x>&', '门'], cols: 3, big: '<x>&'};
@@ -12,6 +12,28 @@ test('a layout survives as an address', () => {
     assert.equal(fromQuery(new URLSearchParams('cols=99')).cols, 6);
     assert.equal(fromQuery(new URLSearchParams('cols=-1')).cols, 0);
     assert.equal(fromQuery(new URLSearchParams('cols=x')).cols, 0);
+});
+
+test('words stay words, and nothing is no choice', () => {
+    for (const text of ['007', 'null', 'true', '{}']) {
+        remember('word', text);
+        assert.equal(recall('word', ''), text);
+    }
+    remember('word', 'null');
+    assert.deepEqual([recall('word', {}), recall('word', [1]), recall('other', 7)], [{}, [1], 7]);
+});
+
+test('few pins are kept, and none with a password', () => {
+    for (let i = 0; i < 120; i++) keepPin(`c${i}`, 'mse');
+    keepPin('rtsp://user:secret@cam/1', 'mse');
+    keepPin('c50', '');
+    const kept = recall('modes', []);
+    assert.deepEqual([kept.length, pinOf('c19', 'auto'), pinOf('c119', 'auto'), pinOf('c50', 'auto'), pinOf('rtsp://user:secret@cam/1', 'auto')], [99, 'auto', 'mse', 'auto', 'auto']);
+    assert.doesNotMatch(JSON.stringify(kept), /secret/);
+    for (const bad of ['7', '[7, null, [1]]', '{"a": 1}']) {
+        remember('modes', bad);
+        assert.equal(pinOf('a', 'auto'), 'auto');
+    }
 });
 
 test('what another version kept is not trusted', () => {

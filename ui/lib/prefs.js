@@ -14,12 +14,12 @@ export function recall(name, fallback) {
     } catch {
         // Only what this page knows.
     }
-    if (text === null) return fallback;
+    // Plain words are kept as they are, also those that look like something else.
+    if (text === null || typeof fallback === 'string') return /** @type {any} */ (text ?? fallback);
     try {
-        return JSON.parse(text);
+        return JSON.parse(text) ?? fallback;
     } catch {
-        // Plain words are kept as they are.
-        return /** @type {any} */ (typeof fallback === 'string' ? text : fallback);
+        return fallback;
     }
 }
 
@@ -72,6 +72,22 @@ export function toggleStarter(name) {
     if (!now.delete(name)) now.add(name);
     remember('always', now.size ? [...now].slice(-MOST_STARTERS) : null);
     return now;
+}
+
+// ---- ways of playing that are pinned on the camera page ----
+
+/** The last ones are kept. */
+const MOST_PINS = 100;
+/** @returns {[string, string][]} name and mode */
+const pins = () => [recall('modes', /** @type {any} */ ([]))].flat().filter(one => typeof one?.[0] === 'string' && typeof one[1] === 'string');
+
+/** @param {string} name of the stream @param {string} none */
+export const pinOf = (name, none) => pins().find(one => one[0] === name)?.[1] ?? none;
+
+/** An address that may have a password in it is not kept. @param {string} name @param {string} mode empty: none */
+export function keepPin(name, mode) {
+    const others = pins().filter(one => one[0] !== name);
+    remember('modes', [...others, ...mode && !/:\/\/.*@/s.test(name) ? [[name, mode]] : []].slice(-MOST_PINS));
 }
 
 // ---- layouts of the grid: which cameras in which order, how many columns, and which one is large; shared as the address of the page ----

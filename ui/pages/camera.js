@@ -4,7 +4,7 @@
 import '../player/rs-player.js';
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, number, rate, t} from '../lib/i18n.js';
-import {recall, remember} from '../lib/prefs.js';
+import {keepPin, pinOf, recall, remember} from '../lib/prefs.js';
 import {address, Feed} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, Streams, wayName} from '../lib/streams.js';
@@ -42,7 +42,7 @@ const feed = new Feed('streams,sessions');
 watch(feed);
 const streams = new Streams(feed, {look: 2000});
 const able = abilities();
-const asked = params.get('mode'), kept = asked && Object.hasOwn(MODES, asked) ? asked : recall(`mode.${name}`, 'auto');
+const asked = params.get('mode'), kept = asked && Object.hasOwn(MODES, asked) ? asked : pinOf(name, 'auto');
 /** @type {View} */
 const view = {player: null, mode: Object.hasOwn(MODES, kept) ? kept : 'auto', played: '', firstMs: 0, steps: [], candidates: null, refused: {}, figures: {}};
 /** The first stream waits for the list of all. */
@@ -81,12 +81,11 @@ function start() {
     });
     player.addEventListener('state', (/** @type {any} */ ev) => {
         const {state: phase, reason} = ev.detail;
-        if (phase === 'dialling') {
-            Object.assign(view, {steps: [], candidates: null});
-        } else if ((phase === 'retrying' || phase === 'failed') && view.mode !== 'auto') {
-            view.refused[view.mode] = translate(reason);
-        }
-        if (phase === 'failed' || phase === 'retrying') announce(translate(reason));
+        const over = phase === 'failed' || phase === 'retrying';
+        if (phase === 'dialling') Object.assign(view, {steps: [], candidates: null});
+        if (phase === 'dialling' || over) unmeasured();
+        if (over && view.mode !== 'auto') view.refused[view.mode] = translate(reason);
+        if (over) announce(translate(reason));
         explain();
     });
     player.addEventListener('talk', (/** @type {any} */ ev) => talk.show(ev.detail));
@@ -107,11 +106,16 @@ function still() {
 }
 feed.addEventListener('state', still);
 
+/** There is no picture, and what was measured is over. */
+function unmeasured() {
+    Object.assign(view, {played: '', firstMs: 0, figures: {}});
+    fill(figures);
+}
+
 function stop() {
     view.player?.remove();
-    // What was measured is over.
-    Object.assign(view, {player: null, played: '', firstMs: 0, steps: [], candidates: null, figures: {}});
-    fill(figures);
+    Object.assign(view, {player: null, steps: [], candidates: null});
+    unmeasured();
     say(stepLine, '');
     stage.replaceChildren(h('div', {class: 'rest'}, h('p', null, t('camera.stopped')), button(t('tile.start'), start, {icon: 'play', class: 'primary'})));
     controls.rest();
@@ -129,7 +133,7 @@ function choose() {
 /** @param {string} mode */
 function pin(mode) {
     view.mode = mode;
-    remember(`mode.${name}`, mode === 'auto' ? null : mode);
+    keepPin(name, mode === 'auto' ? '' : mode);
     for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (modes.querySelectorAll('input'))) input.checked = input.value === mode;
     start();
 }
