@@ -81,6 +81,10 @@ test('rates stand at producers and consumers and in the table, what is dropped i
     assert.match(await page.$eval('section.card', n => n.textContent ?? ''), /Bit rate[12](\.\d)? Mb\/sDropped4/);
     await press('Show as table', '.tools');
     assert.match(await page.$eval('.table', n => n.textContent ?? ''), /From.*Bit rate.*> Opus.*webrtc cam[12](\.\d)? Mb\/s[\d.]+ MB4/);
+    const row = await page.$('tbody tr:nth-child(2)');
+    await page.focus('tbody tr:nth-child(2) td:nth-child(2) button');
+    await page.waitForFunction(old => !old?.isConnected, {polling: 50, timeout: 60_000}, row);
+    assert.ok(await page.evaluate(() => document.activeElement === document.querySelector('tbody tr:nth-child(2) td:nth-child(2) button')));
     await done();
     own.close();
 });

@@ -94,8 +94,10 @@ function table() {
     const node = new Map(graph.nodes.map(n => [n.id, n]));
     return h('table', {class: 'table'}, h('thead', null, h('tr', null, ['net.from', 'net.to', 'streams.rate', 'net.bytes', 'net.drops'].map(text => h('th', {scope: 'col'}, t(text))))),
         h('tbody', null, graph.edges.map(e => h('tr', null, ['net.from', 'net.to'].map((label, i) => {
-            const one = node.get(i ? e.to : e.from);
-            return h('td', {'data-label': t(label)}, one ? button(`${one.title} ${one.sub}`.trim(), () => tell(one), {class: 'bare'}) : '');
+            const one = node.get(i ? e.to : e.from), kid = one && button(`${one.title} ${one.sub}`.trim(), () => tell(one), {class: 'bare'});
+            // The focus finds it again.
+            if (kid) kid.dataset.id = `${e.from} ${e.to} ${i}`;
+            return h('td', {'data-label': t(label)}, kid ?? '');
         }), h('td', {'data-label': t('streams.rate')}, fast(e.rate) || '–'), h('td', {'data-label': t('net.bytes')}, bytes(e.bytes) || '–'), h('td', {'data-label': t('net.drops'), 'data-empty': !e.drops}, String(e.drops || 0))))));
 }
 
