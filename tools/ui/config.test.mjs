@@ -48,6 +48,36 @@ test('the question whether to keep it stays until it is answered, and Enter keep
     own.close();
 });
 
+test('what is pressed twice is done once, and a file that cannot be read is no conflict', {skip}, async () => {
+    const ends = /** @type {((value: unknown) => void)[]} */ ([]), bases = /** @type {string[]} */ ([]);
+    let reads = true;
+    const own = await fixture({answers: {
+        'GET api/config': (/** @type {any} */ call) => {
+            call.response.setHeader('etag', '"v1"');
+            return reads ? own.state.config : 500;
+        },
+        'POST api/rs/config/apply': (/** @type {any} */ call) => {
+            bases.push(call.query.get('base'));
+            return new Promise(resolve => ends.push(resolve));
+        },
+    }}), {page, says, press, done} = await drafted(own);
+    await press('Review and apply', '.tools');
+    await page.waitForSelector('dialog .diff .add');
+    reads = false;
+    await page.$eval('dialog .primary', n => /** @type {HTMLElement} */ (n).click());
+    await own.until(() => ends.length === 1);
+    await page.$$eval('dialog .row button:not(:first-child)', nodes => nodes.forEach(n => n.click()));
+    // It would have gone out before this one.
+    await page.evaluate(() => fetch('api/streams').then(answer => answer.text()));
+    assert.deepEqual(bases, ['v1']);
+    ends[0](409);
+    await says('.toast', /status 500/);
+    assert.equal(await page.$('dialog'), null);
+    page.on('dialog', dialog => dialog.accept());
+    await done(/409 \(Conflict\)|500 \(Internal/);
+    own.close();
+});
+
 test('an earlier version says that it replaces what is not applied', {skip}, async () => {
     const own = await fixture(), {page, says, press, done} = await drafted(own);
     await page.select('.tools select', '3');
@@ -125,6 +155,23 @@ test('the form changes its own place in the text, and leaves the rest as it is',
     await look(page, 'form');
     await press('line 3', '.problems');
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-describedby')), 'field-api-listen');
+    await done();
+    own.close();
+});
+
+test('nothing is asked of an editor that is not there yet, and of text and form the one chosen last is shown', {skip}, async () => {
+    const ends = /** @type {((value: unknown) => void)[]} */ ([]), own = await fixture({answers: {'GET schema.json': () => new Promise(resolve => ends.push(resolve))}}), {page, done} = await visit(chromium.browser, 'config.html', {own});
+    await own.until(() => ends.length > 0);
+    const enabled = () => page.$$eval('.tools > button:enabled', nodes => nodes.length);
+    assert.equal(await enabled(), 0);
+    ends[0]({type: 'object', properties: {log: {type: 'object', properties: {level: {enum: ['info', 'debug']}}}}});
+    await page.waitForSelector('.modes:not([hidden])');
+    assert.equal(await enabled(), 3);
+    await page.evaluate(() => ['form', 'text', 'form', 'text'].forEach(one => /** @type {HTMLElement|null} */ (document.querySelector(`.modes [value=${one}]`))?.click()));
+    await page.waitForSelector('form.stack');
+    // What it does then, it does in the same turn.
+    await page.evaluate(() => new Promise(resolve => setTimeout(resolve)));
+    assert.deepEqual(await page.$$eval('.editor, form.stack', nodes => nodes.map(n => n.checkVisibility())), [true, false]);
     await done();
     own.close();
 });

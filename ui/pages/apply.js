@@ -44,6 +44,20 @@ export const inWords = ({path, text}) => path ? `${path}: ${text}` : text;
 
 /** @param {Draft} d */
 export function dialogs(d) {
+    let busy = false;
+    /** Runs what was pressed, and tells why it failed; what is pressed meanwhile does nothing. @param {() => Promise<any>} run */
+    async function once(run) {
+        if (busy) return;
+        busy = true;
+        try {
+            await run();
+        } catch (err) {
+            toast(explain(err));
+        } finally {
+            busy = false;
+        }
+    }
+
     /** Earlier texts to choose from. */
     async function versions() {
         const {history} = d;
@@ -76,58 +90,49 @@ export function dialogs(d) {
             errors.map((/** @type {any} */ p) => h('p', {class: 'state', data: {state: 'fail'}}, `${t('config.line', {line: String(p.line)})}: ${inWords(p)}`)),
             risky && h('p', {class: 'state', data: {state: 'warn'}}, t('config.risky')),
             h('p', {class: 'muted small'}, t('config.confirmAbout')),
-            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.applyConfirm'), () => apply(text, dialog, true), {class: risky ? 'primary' : '', disabled: same || d.checked?.valid === false}),
-                button(t('config.apply'), () => apply(text, dialog, false), {class: risky ? '' : 'primary', disabled: same || d.checked?.valid === false}))], {class: 'box wide'});
+            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.applyConfirm'), () => once(() => apply(text, dialog, true)), {class: risky ? 'primary' : '', disabled: same || d.checked?.valid === false}),
+                button(t('config.apply'), () => once(() => apply(text, dialog, false)), {class: risky ? '' : 'primary', disabled: same || d.checked?.valid === false}))], {class: 'box wide'});
     }
 
     /** A go2rtc checks nothing, and reads its file when it starts. */
     function reviewPlain() {
         const text = d.editor.text, same = text === d.saved, dialog = openDialog(t('config.review'), [
             same ? h('p', {class: 'muted'}, t('config.same')) : difference(d.saved, text), h('p', {class: 'muted small'}, t('config.plain')),
-            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.store'), () => store(text, dialog, false), {disabled: same}),
-                button(t('config.storeRestart'), () => store(text, dialog, true), {class: 'primary', disabled: same}))], {class: 'box wide'});
+            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.store'), () => once(() => store(text, dialog, false)), {disabled: same}),
+                button(t('config.storeRestart'), () => once(() => store(text, dialog, true)), {class: 'primary', disabled: same}))], {class: 'box wide'});
     }
 
     /** @param {string} text @param {any} dialog @param {boolean} restart */
     async function store(text, dialog, restart) {
-        try {
-            const now = await call('GET', 'api/config', {accept: [404]}), theirs = now.status === 404 ? '' : await now.text();
-            dialog.close();
-            if (theirs !== d.saved) return conflict(text);
-            await call('POST', 'api/config', {body: text});
-            d.saved = text;
-            d.savedAt = Date.now();
-            d.changed();
-            // It may be gone before it answers.
-            if (restart) await call('POST', 'api/restart').catch(err => err.status === 0 || Promise.reject(err));
-            toast(t(restart ? 'config.restarting' : 'config.stored'));
-        } catch (err) {
-            toast(explain(err));
-        }
+        const now = await call('GET', 'api/config', {accept: [404]}), theirs = now.status === 404 ? '' : await now.text();
+        dialog.close();
+        if (theirs !== d.saved) return conflict(text);
+        await call('POST', 'api/config', {body: text});
+        d.saved = text;
+        d.savedAt = Date.now();
+        d.changed();
+        // It may be gone before it answers.
+        if (restart) await call('POST', 'api/restart').catch(err => err.status === 0 || Promise.reject(err));
+        toast(t(restart ? 'config.restarting' : 'config.stored'));
     }
 
     /** @param {string} text @param {any} dialog @param {boolean} confirm undo it if nobody says that it is good */
     async function apply(text, dialog, confirm) {
-        let left = 0;
-        try {
-            const response = await call('POST', 'api/rs/config/apply', {query: {base: d.version, ...confirm && {confirm: String(CONFIRM)}}, body: text, accept: [400, 409]});
-            if (response.status === 409) {
-                dialog.close();
-                return conflict(text);
-            }
-            const answer = await response.json().catch(() => ({problems: [{line: 1, column: 1, path: '', text: t('common.failed'), severity: 'error'}]}));
-            if (response.status === 400) {
-                dialog.close();
-                d.editor.mark(answer.problems);
-                return toast(t('config.refused', {text: answer.problems[0]?.text ?? ''}));
-            }
-            d.saved = text;
-            d.version = answer.version;
-            d.savedAt = Date.now();
-            left = answer.unconfirmed?.left_ms ?? 0;
-        } catch (err) {
-            return toast(explain(err));
+        const response = await call('POST', 'api/rs/config/apply', {query: {base: d.version, ...confirm && {confirm: String(CONFIRM)}}, body: text, accept: [400, 409]});
+        if (response.status === 409) {
+            dialog.close();
+            return conflict(text);
         }
+        const answer = await response.json().catch(() => ({problems: [{line: 1, column: 1, path: '', text: t('common.failed'), severity: 'error'}]}));
+        if (response.status === 400) {
+            dialog.close();
+            d.editor.mark(answer.problems);
+            return toast(t('config.refused', {text: answer.problems[0]?.text ?? ''}));
+        }
+        d.saved = text;
+        d.version = answer.version;
+        d.savedAt = Date.now();
+        const left = answer.unconfirmed?.left_ms ?? 0;
         dialog.close();
         d.changed();
         versions();
@@ -151,17 +156,13 @@ export function dialogs(d) {
             dialog.close();
         };
         /** @param {'POST'|'DELETE'} method keep it, or go back at once */
-        const answer = async method => {
-            try {
-                const {status} = await call(method, 'api/rs/config/confirm', {query: {version: mine}, accept: [409]});
-                done();
-                toast(method === 'DELETE' ? t('config.rolledBack') : status === 409 ? t('config.tooLate') : t('config.applied'));
-            } catch (err) {
-                // Until the time is over it can be tried again.
-                return toast(explain(err));
-            }
+        const answer = method => once(async () => {
+            // If it fails, it can be tried again until the time is over.
+            const {status} = await call(method, 'api/rs/config/confirm', {query: {version: mine}, accept: [409]});
+            done();
+            toast(method === 'DELETE' ? t('config.rolledBack') : status === 409 ? t('config.tooLate') : t('config.applied'));
             d.load();
-        };
+        });
         /** The server has gone back by itself, if it was not confirmed elsewhere. */
         const over = () => {
             done();
@@ -176,13 +177,12 @@ export function dialogs(d) {
 
     /** Somebody else has changed the file. @param {string} mine */
     async function conflict(mine) {
-        const response = await call('GET', 'api/config').catch(() => null);
-        const theirs = await response?.text() ?? '', base = d.saved;
+        const response = await call('GET', 'api/config', {accept: [404]}), theirs = response.status === 404 ? '' : await response.text(), base = d.saved;
         const dialog = openDialog(t('config.conflict'), [h('h3', null, t('config.theirs')), difference(base, theirs), h('h3', null, t('config.mine')), difference(base, mine),
             h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.takeTheirs'), () => take(theirs)), button(t('config.keepMine'), () => take(mine), {class: 'primary'}))], {class: 'box wide'});
         function take(/** @type {string} */ text) {
             d.saved = theirs;
-            d.version = response ? etag(response) : d.version;
+            d.version = etag(response);
             d.editor.text = text;
             dialog.close();
             d.changed();
@@ -191,29 +191,21 @@ export function dialogs(d) {
 
     /** @param {string} number */
     async function openVersion(number) {
-        try {
-            const text = await (await call('GET', `api/rs/config/versions/${encodeURIComponent(number)}`)).text();
-            const dialog = openDialog(`#${number}`, [difference(d.saved, text),
-                d.dirty && h('p', {class: 'state', data: {state: 'warn'}}, t('config.draftLost')),
-                h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.restore'), async () => {
-                    try {
-                        const answer = await (await call('POST', 'api/rs/config/rollback', {query: {number, base: d.version}})).json();
-                        dialog.close();
-                        d.saved = text;
-                        d.version = answer.version;
-                        d.savedAt = Date.now();
-                        d.editor.text = text;
-                        d.changed();
-                        versions();
-                        toast(t('config.applied'));
-                    } catch (err) {
-                        toast(explain(err));
-                    }
-                }, {class: 'primary'}))], {class: 'box wide'});
-        } catch (err) {
-            toast(explain(err));
-        }
+        const text = await (await call('GET', `api/rs/config/versions/${encodeURIComponent(number)}`)).text();
+        const dialog = openDialog(`#${number}`, [difference(d.saved, text),
+            d.dirty && h('p', {class: 'state', data: {state: 'warn'}}, t('config.draftLost')),
+            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.restore'), () => once(async () => {
+                const answer = await (await call('POST', 'api/rs/config/rollback', {query: {number, base: d.version}})).json();
+                dialog.close();
+                d.saved = text;
+                d.version = answer.version;
+                d.savedAt = Date.now();
+                d.editor.text = text;
+                d.changed();
+                versions();
+                toast(t('config.applied'));
+            }), {class: 'primary'}))], {class: 'box wide'});
     }
 
-    return {versions, openReview, openVersion};
+    return {versions, openReview: () => once(openReview), openVersion: (/** @type {string} */ number) => once(() => openVersion(number))};
 }

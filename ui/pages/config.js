@@ -22,6 +22,9 @@ let path = '', timer = 0, turn = 0;
 let at = -1;
 /** @type {import('./config-form.js').Form|null} */
 let form = null;
+/** @type {Promise<void>|null} */
+let forming = null;
+let wanted = 'text';
 /** @type {any} */
 let schema = {};
 let readonly = false;
@@ -39,7 +42,10 @@ const views = h('fieldset', {class: 'modes', hidden: true}, h('legend', {class: 
     h('input', {type: 'radio', name: 'view', value: one, checked: one === 'text', onchange: () => setView(one)}), h('span', null, t(`view.${one}`)))));
 /** Says on a phone what is wrong, and opens to tell more. */
 const brief = h('span', {class: 'state'}), leaving = h('p', {class: 'muted small keyboard'}, t('config.leave'));
-tools.append(views, check, review, history, button(t('log.download'), () => download('rs2rtc.yaml', draft.editor.text)));
+const save = button(t('log.download'), () => download('rs2rtc.yaml', draft.editor.text));
+// Nothing is there yet.
+review.disabled = check.disabled = save.disabled = true;
+tools.append(views, check, review, history, save);
 main.append(h('div', {class: 'stack'}, status, frame, leaving, sheet([brief], [problems], frame)));
 
 async function load() {
@@ -76,6 +82,7 @@ async function load() {
     check.hidden = draft.plain;
     if (readonly) notice(t('config.readonly'), {text: t('token.title'), run: async () => await (await import('../lib/token.js')).askToken() && location.reload()});
     review.disabled = readonly;
+    check.disabled = save.disabled = false;
     changed();
     // Whoever may not write gets none.
     if (readonly || draft.plain) history.hidden = true;
@@ -118,18 +125,29 @@ async function makeEditor(text) {
 
 /** The form instead of the text, or back. @param {string} view */
 async function setView(view) {
-    if (view === 'form' && !form) {
-        const {Form} = await import('./config-form.js');
-        form = new Form(schema, {text: () => draft.editor.text, readonly, put(text) {
-            draft.editor.text = text;
-            changed();
-        }});
-        frame.after(form.node);
+    wanted = view;
+    if (view === 'form') {
+        forming ??= makeForm().catch(err => {
+            forming = null;
+            throw err;
+        });
+        await forming;
     }
+    // Another one was chosen meanwhile.
+    if (view !== wanted) return;
     for (const one of /** @type {NodeListOf<HTMLInputElement>} */ (views.querySelectorAll('input'))) one.checked = one.value === view;
     frame.hidden = leaving.hidden = view === 'form';
     if (form) form.node.hidden = view !== 'form';
     show();
+}
+
+async function makeForm() {
+    const {Form} = await import('./config-form.js');
+    form = new Form(schema, {text: () => draft.editor.text, readonly, put(text) {
+        draft.editor.text = text;
+        changed();
+    }});
+    frame.after(form.node);
 }
 
 function changed() {
