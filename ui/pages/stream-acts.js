@@ -47,7 +47,7 @@ export function actions(streams) {
             title: t('streams.deleteTitle', {name}), body: [!one && h('p', {class: 'mono'}, names.join(', ')), h('label', {class: 'field'}, t(one ? 'streams.typeName' : 'streams.typeCount'), word)],
             yes: t('streams.delete', {n: names.length}), danger: true,
             onyes: () => act(async () => {
-                const undo = await take(names), text = t('streams.deleted', {name, n: names.length});
+                const {gone, failed, undo} = await take(names), text = [gone.length && t('streams.deleted', {name: gone[0], n: gone.length}), failed && explain(failed)].filter(Boolean).join('\n');
                 if (undo) setTimeout(() => toast(text, {undo: () => act(undo)}));
                 return text;
             }),
@@ -57,24 +57,29 @@ export function actions(streams) {
         word.addEventListener('input', () => yes.disabled = word.value !== key);
     }
 
-    /** Deletes streams. @param {string[]} names @returns {Promise<(() => Promise<string>)|null>} how to take that back; `null` if there is no way */
+    /** Deletes streams; one that does not go is no reason to leave the others. @param {string[]} names @returns {Promise<{gone: string[], failed: unknown, undo: (() => Promise<string>)|null}>} `undo`: takes it back; `null` if there is no way */
     async function take(names) {
-        const what = {name: names[0], n: names.length}, file = () => call('GET', 'api/config').catch(() => null), before = await file(), text = await before?.text();
-        const all = names.map(name => ({name, src: (streams.all.get(name)?.json.producers ?? []).map(p => p.url ?? '').filter(Boolean)}));
-        for (const name of names) await call('DELETE', 'api/streams', {query: {src: name}});
-        // Who sees the file as it is can put it back as it was, unless it is changed from now on.
-        const after = before && etag(before) && text ? await file() : null, base = after ? etag(after) : '';
-        if (base) {
-            return async () => {
-                const {status} = await call('POST', 'api/rs/config/apply', {query: {base}, body: text, accept: [409]});
-                return t(status === 409 ? 'streams.backConflict' : 'streams.back', what);
-            };
+        const file = () => call('GET', 'api/config').catch(() => null), before = await file(), text = await before?.text(), gone = [];
+        let base = before && text ? etag(before) : '', /** @type {unknown} */ failed;
+        for (const name of names) {
+            const src = (streams.all.get(name)?.json.producers ?? []).map(p => p.url ?? '').filter(Boolean);
+            try {
+                await call('DELETE', 'api/streams', {query: {src: name}});
+            } catch (err) {
+                failed ??= err;
+                continue;
+            }
+            const after = base && await file(), now = after ? etag(after) : '';
+            gone.push({name, src, filed: now !== base});
+            base = now;
         }
-        if (all.some(({src}) => !src.length || src.some(s => s.includes('***')))) return null;
-        return async () => {
-            for (const query of all) await call('PUT', 'api/streams', {query});
-            return t('streams.back', what);
-        };
+        // Who sees the file as it is can put it back as it was, unless it is changed from now on. What it does not have is set again.
+        const filed = gone.filter(one => base && one.filed), loose = gone.filter(one => !filed.includes(one) && one.src.length && !one.src.some(s => s.includes('***'))), back = [...filed, ...loose];
+        return {gone: gone.map(one => one.name), failed, undo: back.length ? async () => {
+            const {status} = filed.length ? await call('POST', 'api/rs/config/apply', {query: {base}, body: text, accept: [409]}) : {status: 0};
+            for (const {name, src} of loose) await call('PUT', 'api/streams', {query: {name, src}});
+            return t(status === 409 ? 'streams.backConflict' : 'streams.back', {name: back[0].name, n: back.length});
+        } : null};
     }
 
     return {act, warm, retry, kick, remove};
