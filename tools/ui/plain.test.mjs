@@ -93,6 +93,7 @@ test('a camera is added without a test, and its viewers are not offered to be st
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'name');
     assert.equal(await page.$eval('.checks', n => n.textContent), 'This server has no such call.');
+    assert.equal(await page.$eval('[data-part=name] select', n => n.checkVisibility()), false, 'how long it is held is only written there');
     await page.keyboard.type('fresh');
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => /fresh is added/.test(document.querySelector('main')?.textContent ?? ''));

@@ -80,7 +80,7 @@ const naming = h('form', {class: 'form card', data: {part: 'name'}, hidden: true
         checkName();
     });
 }}, h('h2', {tabindex: '-1'}, t('add.name')), h('label', {class: 'field'}, t('streams.name'), name), nameHelp,
-h('label', {class: 'check'}, warm, t('add.warm')), h('label', {class: 'field'}, t('add.linger'), linger), h('div', {class: 'row sticky'}, saveButton, h('span', {class: 'muted'}, t('add.notSaved'))));
+h('label', {class: 'check'}, warm, t('add.warm')), h('label', {class: 'field own'}, t('add.linger'), linger), h('div', {class: 'row sticky'}, saveButton, h('span', {class: 'muted'}, t('add.notSaved'))));
 const done = h('section', {class: 'card', data: {part: 'done'}, hidden: true}), encoders = hardware();
 encoders.dataset.part = 'find';
 encoders.hidden = true;
