@@ -74,8 +74,8 @@ test('what is wrong with the machine of the server', {skip}, async () => {
 });
 
 test('what is told to nobody from outside is said so', {skip}, async () => {
-    const own = await ours({ports: null, interfaces: null, candidates: null, disk: null, config: null}), {page, done} = await visit(chromium.browser, 'doctor.html', {own}), all = await lines(page);
-    for (const title of ['Ports', 'Network', 'Disk', 'STUN / TURN']) assert.deepEqual(all[title], ['skip', 'Told only within the private network.', ''], title);
+    const own = await ours({ports: null, interfaces: null, candidates: null, disk: null, config: null, request: {peer: null, forwarded: [], host: 'cams'}}), {page, done} = await visit(chromium.browser, 'doctor.html', {own}), all = await lines(page);
+    for (const title of ['Ports', 'Network', 'Disk', 'Proxy', 'STUN / TURN']) assert.deepEqual(all[title], ['skip', 'Told only within the private network.', ''], title);
     await done();
     own.close();
 });
@@ -101,6 +101,13 @@ test('no address gets through: why, and the change that would help', {skip}, asy
     assert.equal(await page.$eval('[data-check=ways] a', n => n.getAttribute('href')), 'config.html?candidate=127.0.0.1%3A8555');
     assert.deepEqual([1, 2, 3].map(n => rows[`Address ${n} of the server`].slice(0, 2)), [['warn', 'UDP 172.17.0.2:8555 · No answer'], ['warn', 'TCP 172.17.0.2:8555 · No answer'], ['warn', 'UDP 172.17.0.3:8555 · No answer']]);
     await done(/503 \(Service Unavailable\)/);
+    own.close();
+});
+
+test('a server that has no address for the media: what to do', {skip}, async () => {
+    const own = await ours({candidates: []}, {'POST api/rs/doctor/path': () => 404}), {page, done} = await visit(chromium.browser, 'doctor.html', {own}), all = await lines(page);
+    assert.deepEqual([all.WebRTC, all['Address 1 of the server']], [['fail', 'No answer', 'The server offers no address: see webrtc.listen and webrtc.candidates.'], ['fail', 'The server offers no address.', '']]);
+    await done(/404 \(Not Found\)/);
     own.close();
 });
 

@@ -89,6 +89,39 @@ test('what works, an address that leads nowhere, and the download', {skip}, asyn
     }
 });
 
+test('a stream that is played here ends with another run, and when nobody sees the page: its camera is let go', {skip}, async () => {
+    const server = await rs2rtc(STREAMS, {webrtc: `candidates: ["${DEAD}"]`}), page = await chromium.browser.newPage();
+    const viewers = async () => (await (await fetch(`${server.url}api/rs/sessions`)).json()).sessions.length;
+    const until = (/** @type {() => unknown} */ fits) => page.waitForFunction(fits, {polling: 50, timeout: 60_000}), ended = async () => {
+        await until(() => !(/** @type {HTMLButtonElement} */ (document.querySelector('section button')).disabled));
+        assert.equal(await page.$('rs-player'), null);
+        while (await viewers()) await new Promise(resolve => setTimeout(resolve, 20));
+    };
+    try {
+        await page.goto(`${server.url}doctor.html?lang=en`);
+        await settled(page);
+        await page.select('section select', 'cam');
+        for (const end of [() => /** @type {HTMLElement} */ (document.querySelector('.tools button')).click(), () => {
+            Object.defineProperty(document, 'hidden', {get: () => true});
+            document.dispatchEvent(new Event('visibilitychange'));
+        }]) {
+            // While its ways are tried.
+            await page.click('section button');
+            await until(() => document.querySelectorAll('section .checks li').length > 1);
+            assert.ok(await viewers());
+            await page.evaluate(end);
+            await ended();
+        }
+        assert.deepEqual(await page.$$eval('section .checks > li', nodes => nodes.map(n => n.textContent).slice(1)), ['Address 1 of the serverCancelled, camera let go']);
+        await page.click('.tools button');
+        await settled(page);
+        assert.deepEqual(await page.$$('section .checks > li'), []);
+    } finally {
+        await page.close();
+        await server.stop();
+    }
+});
+
 /** What the file says of WebRTC, and what it is to say: in a section, in a list, and nothing so far. @type {[(port: number) => string, (port: number) => string][]} */
 const SECTIONS = [
     [port => `webrtc: # here\n  # and there\n  listen: "127.0.0.1:${port}"\n`, port => `webrtc: # here\n  candidates: ["127.0.0.1:${port}"]\n  # and there\n  listen: "127.0.0.1:${port}"\n`],

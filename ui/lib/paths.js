@@ -37,21 +37,29 @@ export const only = (sdp, one) => sdp.split(/\r?\n/).filter(line => !line.starts
 /**
  * A session (WHEP) for as long as something is done with its answer.
  * @template T @param {string} url @param {number} limit milliseconds until the answer @param {(pc: RTCPeerConnection, sdp: string) => Promise<T>} then
+ * @param {AbortSignal} [signal] ends it at once
  */
-async function exchange(url, limit, then) {
+async function exchange(url, limit, then, signal) {
+    signal?.throwIfAborted();
     if (!('RTCPeerConnection' in window)) throw new Error(t('why.noWebrtc'));
     const pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', iceServers: []});
-    let session = '';
+    let session = '', /** @type {Promise<void>|undefined} */ left;
+    const end = () => left ??= leave(pc, session, signal?.aborted);
+    const ended = new Promise((_, reject) => signal?.addEventListener('abort', () => {
+        end();
+        reject(signal.reason);
+    }));
+    ended.catch(() => {});
     try {
         for (const kind of ['video', 'audio']) pc.addTransceiver(kind, {direction: 'recvonly'});
         await pc.setLocalDescription();
         await gathered(pc);
-        const response = await call('POST', url, {body: new Blob([pc.localDescription?.sdp ?? ''], {type: 'application/sdp'}), limit});
+        const response = await call('POST', url, {body: new Blob([pc.localDescription?.sdp ?? ''], {type: 'application/sdp'}), limit, signal});
         const place = response.headers.get('Location');
         session = place ? new URL(place, response.url).href : '';
-        return await then(pc, await response.text());
+        return await Promise.race([then(pc, await response.text()), ended]);
     } finally {
-        await leave(pc, session);
+        await end();
     }
 }
 
@@ -59,21 +67,22 @@ async function exchange(url, limit, then) {
  * Asks for a stream and tries one of the server's addresses, the `index`-th.
  * @param {string} name of the stream
  * @param {number} index
+ * @param {AbortSignal} signal ends it
  * @returns {Promise<{all: Candidate[], one: Candidate|undefined, ms: number|null, rtt: number|undefined}>} `ms` from the answer to the connection; `null`: there is none
  */
-export const tryPath = (name, index) => exchange(`api/webrtc?src=${encodeURIComponent(name)}`, ANSWER, async (pc, sdp) => {
+export const tryPath = (name, index, signal) => exchange(`api/webrtc?src=${encodeURIComponent(name)}`, ANSWER, async (pc, sdp) => {
     const all = candidates(sdp), one = all[index];
     if (!one) return {all, one, ms: null, rtt: undefined};
     const from = performance.now(), ended = connected(pc);
     await pc.setRemoteDescription({type: 'answer', sdp: only(sdp, one)});
     const ms = await ended ? performance.now() - from : null;
     return {all, one, ms, rtt: ms === null ? undefined : await roundTrip(pc)};
-});
+}, signal);
 
 /**
  * Tries one of the server's addresses, the `index`-th, without any camera: by a data channel over which the server gives back what it gets.
  * @param {number} index @param {AbortSignal} signal ends it
- * @returns {Promise<{count: number, one: Candidate|undefined, ms: number|null, rtt: number|undefined}>} `count`: how many addresses there are; `ms` as of `tryPath`
+ * @returns {Promise<{count: number, one: Candidate|undefined, ms: number|null, rtt: number|undefined}>} `count`: how many addresses there are; `ms` as of `tryPath`. Not even a first one: no address at all
  */
 export async function tryChannel(index, signal) {
     if (!('RTCPeerConnection' in window)) throw new Error(t('why.noWebrtc'));
@@ -85,7 +94,7 @@ export async function tryChannel(index, signal) {
         });
         await pc.setLocalDescription();
         await gathered(pc);
-        const response = await ask(`api/rs/doctor/path?candidate=${index}`, pc.localDescription?.sdp ?? '', signal);
+        const response = await ask(`api/rs/doctor/path?candidate=${index}`, pc.localDescription?.sdp ?? '', signal, index ? [] : [404]);
         const sdp = await response.text(), [one] = candidates(sdp), count = Number(response.headers.get('X-Candidates'));
         if (!one) return {count, one, ms: null, rtt: undefined};
         const from = performance.now();
@@ -98,10 +107,10 @@ export async function tryChannel(index, signal) {
     }
 }
 
-/** Asks again while the server is busy with others. @param {string} url @param {string} sdp @param {AbortSignal} signal */
-async function ask(url, sdp, signal) {
+/** Asks again while the server is busy with others. @param {string} url @param {string} sdp @param {AbortSignal} signal @param {number[]} accept as of `call` */
+async function ask(url, sdp, signal, accept) {
     for (let tries = 1; ; tries++) {
-        const response = await call('POST', url, {body: new Blob([sdp], {type: 'application/sdp'}), limit: ANSWER, signal, accept: tries < TRIES ? [503] : []});
+        const response = await call('POST', url, {body: new Blob([sdp], {type: 'application/sdp'}), limit: ANSWER, signal, accept: tries < TRIES ? [...accept, 503] : accept});
         if (response.status !== 503) return response;
         await new Promise(resolve => setTimeout(resolve, Math.min(Number(response.headers.get('Retry-After')) || 1, 5) * 1000));
     }
@@ -178,11 +187,12 @@ async function roundTrip(pc) {
 
 /**
  * How fast this server's own files come, in bits per second: the largest one, again and again.
+ * @param {AbortSignal} signal ends it
  * @param {number} limit milliseconds
  * @returns {Promise<number>}
  */
-export async function throughput(limit = 2000) {
-    const from = performance.now(), stop = AbortSignal.timeout(limit);
+export async function throughput(signal, limit = 2000) {
+    const from = performance.now(), stop = AbortSignal.any([AbortSignal.timeout(limit), signal]);
     let bytes = 0;
     try {
         while (!stop.aborted) {
@@ -194,6 +204,7 @@ export async function throughput(limit = 2000) {
     } catch (err) {
         if (!stop.aborted) throw err;
     }
+    signal.throwIfAborted();
     performance.clearResourceTimings();
     return bytes * 8000 / (performance.now() - from);
 }

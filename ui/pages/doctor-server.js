@@ -95,7 +95,7 @@ export function factLines(facts) {
     const problems = (ports ?? []).filter((/** @type {any} */ p) => p.problem), portName = (/** @type {any} */ p) => `${p.module} ${p.network.toUpperCase()} ${p.address}`;
     const offered = (candidates ?? []).map((/** @type {string} */ c) => c.replace(/^\w+ /, '').replace(/:\d+$/, ''));
     const inner = container && offered.length > 0 && offered.every((/** @type {string} */ one) => INNER.test(one));
-    const peer = request.peer.replace(/:\d+$/, '');
+    const peer = (request.peer ?? '').replace(/:\d+$/, '');
     const size = (/** @type {number} */ count) => `${number(count / 1e9)} GB`;
     return [
         [t('doctor.clockTitle'), facts.drift > DRIFT ? 'warn' : 'ok', dateTime(facts.now_ms), facts.drift > DRIFT ? t('doctor.clock', {ms: duration(facts.drift)}) : ''],
@@ -105,7 +105,7 @@ export function factLines(facts) {
         disk ? [t('doctor.disk'), disk.free < LITTLE ? 'warn' : 'ok', `${disk.path} · ${t('doctor.free', {free: disk.free < 1e9 ? `${number(disk.free / 1e6, 0)} MB` : size(disk.free), total: size(disk.total)})}`, disk.free < LITTLE ? t('doctor.diskWhy') : '']
             : [t('doctor.disk'), ...ports ? /** @type {const} */ (['skip', t('test.skip')]) : hidden],
         files ? [t('doctor.files'), files.used > files.limit * MUCH ? 'warn' : 'ok', t('doctor.used', {used: files.used, limit: files.limit}), files.used > files.limit * MUCH ? t('doctor.filesWhy') : ''] : [t('doctor.files'), 'skip', t('test.skip')],
-        [t('doctor.proxy'), 'ok', request.forwarded.length ? `${request.forwarded.join(', ')} · ${peer}` : t('doctor.direct', {peer})],
+        peer ? [t('doctor.proxy'), 'ok', request.forwarded.length ? `${request.forwarded.join(', ')} · ${peer}` : t('doctor.direct', {peer})] : [t('doctor.proxy'), ...hidden],
         [t('doctor.base'), 'ok', facts.base_path || '/'],
     ];
 }

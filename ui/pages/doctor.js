@@ -2,7 +2,7 @@
  * What works between this browser and this server, and why not: page, socket, events, codecs, the way of the media, and the server's machine;
  * on request one camera, as the server sees it and as it plays here. Nobody else is asked, and nothing but a click starts a camera.
  */
-import {button, fill, h, say} from '../lib/dom.js';
+import {button, fill, h} from '../lib/dom.js';
 import {duration, number, orderOf, rate, t} from '../lib/i18n.js';
 import {throughput, tryPath} from '../lib/paths.js';
 import {explain, Feed, getJson} from '../lib/server.js';
@@ -28,7 +28,7 @@ main.append(h('div', {class: 'stack'}, list, h('h2', null, t('doctor.ways')), ne
     h('section', {class: 'card'}, h('h2', null, t('doctor.path')), h('p', {class: 'muted small'}, t('doctor.pathAbout')), h('div', {class: 'row'}, choice, go, probing), camera, path, stage),
     h('p', {class: 'row small'}, h('a', {href: 'api/openapi.yaml'}, t('doctor.api')), h('a', {href: 'vendor/LICENSES.txt'}, t('doctor.licences')))));
 /** Ends what runs. */
-let running = new AbortController();
+let running = new AbortController(), playing = false;
 window.addEventListener('pagehide', () => running.abort());
 window.addEventListener('pageshow', ev => ev.persisted && run());
 
@@ -62,7 +62,8 @@ async function names() {
     try {
         const all = Object.keys(await getJson('api/streams')), chosen = choice.value;
         fill(choice, all.sort(orderOf(all)).map(name => h('option', {value: name, selected: name === chosen}, name)));
-        go.disabled = probing.disabled = !all.length;
+        probing.disabled = !all.length;
+        go.disabled = playing || !all.length;
     } catch {
         go.disabled = probing.disabled = true;
     }
@@ -91,16 +92,41 @@ async function examine() {
     probing.disabled = false;
 }
 
-/** Plays one stream by WebRTC, out of sight, and tells how it got here, or why not. */
+/** Tells what went wrong, or that it was ended. @param {Tell} tell @param {unknown} err @param {AbortSignal} signal */
+const amiss = (tell, err, signal) => signal.aborted ? tell('skip', t('add.cancelled')) : tell('fail', explain(err));
+
+/** Plays one stream, out of sight, then tries each way to it. It ends with what runs, and when nobody sees the page: the camera is let go at once. */
 async function media() {
-    go.disabled = true;
+    const name = choice.value, unseen = new AbortController(), hide = () => document.hidden && unseen.abort(), signal = AbortSignal.any([running.signal, unseen.signal]);
+    go.disabled = playing = true;
     fill(path);
-    const tell = check(path, `WebRTC ${choice.value}`);
+    const tell = check(path, `WebRTC ${name}`);
+    /** @type {any} */
+    let player = null;
+    signal.addEventListener('abort', () => player?.remove());
+    document.addEventListener('visibilitychange', hide);
+    try {
+        await import('../player/rs-player.js');
+        signal.throwIfAborted();
+        player = document.createElement('rs-player');
+        if (await play(player, name, tell, signal)) await paths(name, signal);
+    } catch (err) {
+        amiss(tell, err, signal);
+    } finally {
+        player?.remove();
+    }
+    if (!signal.aborted) await speed(check(path, t('doctor.speed')), signal);
+    document.removeEventListener('visibilitychange', hide);
+    go.disabled = playing = false;
+}
+
+/** By WebRTC: how it got here, or why not. @param {any} player @param {string} name @param {Tell} tell @param {AbortSignal} signal @returns {Promise<boolean>} it plays */
+async function play(player, name, tell, signal) {
     const {explainPath, mediaPort, portIn} = await import('../reasons.js');
-    await import('../player/rs-player.js');
-    const player = /** @type {any} */ (document.createElement('rs-player'));
+    signal.throwIfAborted();
     Object.assign(player, {mode: 'webrtc', background: true, pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
     let last = '', port = 0;
+    const ended = new Promise(resolve => signal.addEventListener('abort', () => resolve(null)));
     const done = new Promise(resolve => {
         player.addEventListener('firstframe', (/** @type {any} */ ev) => resolve(ev.detail.ms));
         player.addEventListener('state', (/** @type {any} */ ev) => {
@@ -116,53 +142,51 @@ async function media() {
         failed?.(report);
     };
     stage.append(player);
-    player.src = new URL(`api/ws?src=${encodeURIComponent(choice.value)}`, location.href);
+    player.src = new URL(`api/ws?src=${encodeURIComponent(name)}`, location.href);
     player.video.muted = true;
-    const ms = await done;
+    const ms = await Promise.race([done, ended]);
+    signal.throwIfAborted();
     if (ms === null) {
         // Whoever gives up first knows it.
         port ||= portIn(last);
         const noPath = port && /none of its addresses|no network path/i.test(last);
         tell('fail', t('doctor.noPicture'), last || t('doctor.noAnswer'), noPath ? `${location.hostname}:${port}` : '');
-    } else {
-        const stats = new Stats();
-        await stats.read(player);
-        await new Promise(resolve => setTimeout(resolve, 2000));
-        const now = await stats.read(player);
-        tell(now.path === 'TCP' ? 'warn' : 'ok', [now.path, t('why.first', {ms: duration(ms)}).replace(/[.。]$/, ''), now.rtt !== undefined ? `RTT ${duration(now.rtt)}` : '', now.fps ? `${number(now.fps)} fps` : '', now.loss !== undefined ? `${t('sessions.loss')} ${number(now.loss * 100)} %` : ''].filter(Boolean).join(' · '),
-            now.path === 'TCP' ? t('doctor.tcp') : '');
+        return false;
     }
-    if (ms !== null) await paths(choice.value);
-    player.remove();
-    say(stage, '');
-    await speed(check(path, t('doctor.speed')));
-    go.disabled = false;
+    const stats = new Stats();
+    await stats.read(player);
+    await Promise.race([new Promise(resolve => setTimeout(resolve, 2000)), ended]);
+    signal.throwIfAborted();
+    const now = await stats.read(player);
+    tell(now.path === 'TCP' ? 'warn' : 'ok', [now.path, t('why.first', {ms: duration(ms)}).replace(/[.。]$/, ''), now.rtt !== undefined ? `RTT ${duration(now.rtt)}` : '', now.fps ? `${number(now.fps)} fps` : '', now.loss !== undefined ? `${t('sessions.loss')} ${number(now.loss * 100)} %` : ''].filter(Boolean).join(' · '),
+        now.path === 'TCP' ? t('doctor.tcp') : '');
+    return true;
 }
 
-/** Each of the server's addresses by itself, one after the other, while the camera runs. @param {string} name */
-async function paths(name) {
-    for (let index = 0, count = 1; index < count && index < MOST_PATHS; index++) {
+/** Each of the server's addresses by itself, one after the other, while the camera runs. @param {string} name @param {AbortSignal} signal */
+async function paths(name, signal) {
+    for (let index = 0, count = 1; index < count && index < MOST_PATHS && !signal.aborted; index++) {
         const tell = check(path, t('doctor.onePath', {n: index + 1}));
         try {
-            const {all, one, ms, rtt} = await tryPath(name, index);
+            const {all, one, ms, rtt} = await tryPath(name, index, signal);
             count = all.length;
             if (!one) return tell('fail', t('doctor.noAddress'));
             const where = nameOf(one);
             if (ms === null) tell('warn', `${where} · ${t('doctor.noAnswer')}`, t('doctor.pathWhy'));
             else tell('ok', [where, duration(ms), rtt === undefined ? '' : `RTT ${duration(rtt)}`].filter(Boolean).join(' · '));
         } catch (err) {
-            tell('fail', explain(err));
+            amiss(tell, err, signal);
         }
     }
 }
 
-/** @param {Tell} tell */
-async function speed(tell) {
+/** @param {Tell} tell @param {AbortSignal} signal */
+async function speed(tell, signal) {
     try {
-        const bits = await throughput();
+        const bits = await throughput(signal);
         tell(bits < SLOW ? 'warn' : 'ok', rate(bits), bits < SLOW ? t('doctor.slow') : '');
     } catch (err) {
-        tell('fail', explain(err));
+        amiss(tell, err, signal);
     }
 }
 run();
