@@ -66,7 +66,9 @@ test('what is pressed twice is done once, and a file that cannot be read is no c
     reads = false;
     await page.$eval('dialog .primary', n => /** @type {HTMLElement} */ (n).click());
     await own.until(() => ends.length === 1);
-    await page.$$eval('dialog .row button:not(:first-child)', nodes => nodes.forEach(n => n.click()));
+    await page.$$eval('dialog .row button:not(:first-child)', nodes => {
+        for (const node of nodes) node.click();
+    });
     // It would have gone out before this one.
     await page.evaluate(() => fetch('api/streams').then(answer => answer.text()));
     assert.deepEqual(bases, ['v1']);
@@ -167,7 +169,9 @@ test('nothing is asked of an editor that is not there yet, and of text and form 
     ends[0]({type: 'object', properties: {log: {type: 'object', properties: {level: {enum: ['info', 'debug']}}}}});
     await page.waitForSelector('.modes:not([hidden])');
     assert.equal(await enabled(), 3);
-    await page.evaluate(() => ['form', 'text', 'form', 'text'].forEach(one => /** @type {HTMLElement|null} */ (document.querySelector(`.modes [value=${one}]`))?.click()));
+    await page.evaluate(() => {
+        for (const one of ['form', 'text', 'form', 'text']) /** @type {HTMLElement|null} */ (document.querySelector(`.modes [value=${one}]`))?.click();
+    });
     await page.waitForSelector('form.stack');
     // What it does then, it does in the same turn.
     await page.evaluate(() => new Promise(resolve => setTimeout(resolve)));
