@@ -118,7 +118,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
 async fn disk(api: &Api) -> Value {
     let folder = api.file.path().and_then(Path::parent);
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).to_owned();
+    let folder = folder.unwrap_or_else(|| Path::new(".")).to_owned();
     let name = folder.display().to_string();
     let looked = tokio::task::spawn_blocking(move || sys::disk_space(&folder));
     let found = timeout(DISK_LIMIT, looked).await.ok().and_then(Result::ok).flatten();

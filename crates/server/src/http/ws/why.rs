@@ -264,9 +264,8 @@ mod tests {
 
     fn told(candidates: &[Candidate]) -> Vec<String> {
         let text = |c: &Candidate| {
-            let name = |id: &Option<CodecId>| {
-                id.as_ref().map_or("-".to_owned(), |id| id.ffmpeg_name().to_owned())
-            };
+            let name =
+                |id: &Option<CodecId>| id.as_ref().map_or("-", CodecId::ffmpeg_name).to_owned();
             format!("{} {} {}", name(&c.codec), name(&c.from), c.verdict)
         };
         candidates.iter().map(text).collect()
@@ -310,7 +309,8 @@ mod tests {
         let sps = "Z2QAH6zZQFAFuwFqAgICgAAAAwCAAAAeB4wYyw==";
         let high = codec(CodecId::H264).fmtp(format!("sprop-parameter-sets={sps},aOvjyyLA"));
         assert!(reorders(&high));
-        let all = snapshot(&[high.clone()], 1, &[high.clone()], &[(0, high)]);
+        let camera = std::slice::from_ref(&high);
+        let all = snapshot(camera, 1, camera, &[(0, high.clone())]);
         assert_eq!(told(&of_snapshot(&all, 7, "webrtc")), ["h264 - chosen", "h264 - bframes"]);
         assert_eq!(told(&of_snapshot(&all, 7, "mse")), ["h264 - chosen"]);
     }

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use sha2::{Digest as _, Sha256};
 
+#[path = "build/comments.rs"]
 mod comments;
 
 /// More of them save a thousandth and cost seconds.
