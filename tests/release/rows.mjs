@@ -140,7 +140,7 @@ const http = (path, more = '') => stream => `http://${SERVER}:${PORTS.api}/api/$
  */
 const ADDRESSES = [
     {name: 'RTSP', reader: rtsp, silence: 12_000},
-    {name: 'RTSP', reader: rtsp, stall: 12_000, sources: ['demo'], slowOnly: true},
+    {name: 'RTSP', reader: rtsp, stall: 13_000, sources: ['demo'], slowOnly: true},
     {name: 'stream.mp4', reader: http('stream.mp4', '&mp4=all'), silence: 12_000, stall: 12_000},
     {name: 'stream.mjpeg', reader: http('stream.mjpeg'), silence: 12_000, stall: 12_000, sources: ['pictures']},
     {name: 'stream.mjpeg of H.264', reader: http('stream.mjpeg'), sources: ['demo']},
