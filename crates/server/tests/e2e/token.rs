@@ -17,19 +17,11 @@ fn own_address() -> Option<IpAddr> {
 
 /// The status of a request, with a token if it is not empty.
 fn status(to: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> u16 {
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
     let authorization = match token {
         "" => String::new(),
         token => format!("Authorization: Bearer {token}\r\n"),
     };
-    let request = format!(
-        "{method} /{path} HTTP/1.1\r\nHost: {to}\r\n{authorization}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = ask(to, method, path, &authorization, body);
     assert!(token.is_empty() || !answer.contains(token), "{answer}");
     answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
