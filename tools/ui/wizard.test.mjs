@@ -69,6 +69,12 @@ async function begun(url) {
     return page;
 }
 
+/** What the camera sees is shown. @param {import('puppeteer-core').Page} page */
+const shows = page => page.waitForFunction(() => {
+    const seen = document.querySelector('[data-step=still] .seen');
+    return seen instanceof HTMLImageElement ? seen.naturalWidth === 320 && seen.naturalHeight === 180 : seen instanceof HTMLVideoElement && seen.videoWidth === 320;
+}, {polling: 50, timeout: 60_000});
+
 /** What the page says at the end of the test. @param {import('puppeteer-core').Page} page */
 async function ended(page) {
     await page.waitForFunction(() => /Camera let go/.test(document.querySelector('.checks')?.textContent ?? '')
@@ -80,21 +86,22 @@ async function ended(page) {
     return said;
 }
 
-/** @param {string} url */
-const tried = async url => ended(await begun(url));
-
 /** Nobody holds a camera of the server any more. @param {Awaited<ReturnType<typeof rs2rtc>>} one */
 const consumers = async one => Object.values(await (await fetch(`${one.url}api/streams`)).json()).flatMap(stream => stream.consumers ?? []).length;
 
 test('a camera that works, and one whose picture this browser does not play', {skip}, async () => {
-    const said = await tried(`rtsp://127.0.0.1:${good.rtsp}/cam`);
+    const page = await begun(`rtsp://127.0.0.1:${good.rtsp}/cam`);
+    await shows(page);
+    const said = await ended(page);
     assert.match(said.checks.join('\n'), /H264 320x180/);
     assert.equal(said.why, '');
     assert.match(said.all, /Plays in this browser by WebRTC/);
     assert.match(said.all, /Save camera/);
     await until(() => consumers(good), n => !n);
     if (h265) return;
-    const other = await tried(`rtsp://127.0.0.1:${good.rtsp}/hevc`);
+    const another = await begun(`rtsp://127.0.0.1:${good.rtsp}/hevc`);
+    await shows(another);
+    const other = await ended(another);
     assert.match(other.checks.join('\n'), /HEVC 320x180/);
     assert.match(other.all, /cannot play H265|Plays in this browser by MSE/);
     await until(() => consumers(good), n => !n);

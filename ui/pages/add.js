@@ -176,8 +176,8 @@ async function test() {
         // One after the other: some cameras have a single place.
         for (let i = 0; good && i < asked.length; i++) {
             if (asked.length > 1) checks.append(h('li', null, h('strong', {class: 'why'}, t(i ? 'add.lesser' : 'add.better'))));
-            good = await probe({src: asked[i]}, mine.signal, checks, (line, well) => {
-                say(progress, [i && t('add.lesser'), t('add.testing', {n: 1 + Math.max(0, STEPS.indexOf(line.step)), all: STEPS.length})].filter(Boolean).join(' · '));
+            good = await probe({src: asked[i], still: true}, mine.signal, checks, (line, well) => {
+                if (STEPS.includes(line.step)) say(progress, [i && t('add.lesser'), t('add.testing', {n: 1 + STEPS.indexOf(line.step), all: STEPS.length})].filter(Boolean).join(' · '));
                 if (line.step === 'tracks' && i) fill(advice, ...advice.childNodes, adviceOfLesser(line));
                 else if (line.step === 'tracks') fill(advice, ...adviceOf(line, asked.length > 1 ? null : askLesser));
                 const silent = line.step === 'tracks' && line.state === 'ok' && !line.tracks.some((/** @type {any} */ c) => c.codec_type === 'video');

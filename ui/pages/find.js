@@ -7,10 +7,10 @@ import {call, explain, getJson} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
 import {failure, hint} from '../lib/streams.js';
 
-const ORDER = ['connect', 'tracks', 'picture', 'keyframes', 'packets', 'release'];
+const ORDER = ['connect', 'tracks', 'picture', 'still', 'keyframes', 'packets', 'release'];
 
 /**
- * @param {{src: string}|{stream: string}} about a source, or a stream that is there
+ * @param {{src: string, still?: boolean}|{stream: string}} about a source and whether what it sees is wanted, or a stream that is there
  * @param {AbortSignal} signal ends it
  * @param {HTMLElement} checks the list that gets a line for each step
  * @param {(line: any, good: boolean) => void} on hears each step, and whether none has failed yet
@@ -56,9 +56,16 @@ function describe(line, shared) {
     if (line.frames !== undefined) words.push(t('test.frames', {n: line.frames}));
     if (typeof line.loss === 'number') words.push(`${t('sessions.loss')} ${number(line.loss * 100)} %`);
     if (line.jumps !== undefined) words.push(t('test.jumps', {n: line.jumps}));
+    if (line.data) return [h('span', {class: 'state', data: {state: 'ok'}}, t('test.still')), seen(line)];
     if (line.state === 'run') words.push(t('test.run'));
-    if (line.state === 'skip') words.push(shared && line.step === 'release' ? t('sessions.others') : t('test.skip'));
+    if (line.state === 'skip') words.push(shared && line.step === 'release' ? t('sessions.others') : t(line.step === 'still' ? 'test.stillNot' : 'test.skip'));
     return [state, h('span', null, words.join(' · ')), line.error && h('span', {class: 'why'}, [failure(line.kind), line.error, hint(line.kind)].filter(Boolean).join('\n'))];
+}
+
+/** What the camera sees; what the browser cannot show goes away. @param {any} line */
+function seen(line) {
+    const src = `data:${line.type};base64,${line.data}`, onerror = (/** @type {Event} */ ev) => /** @type {HTMLElement} */ (ev.target).closest('li')?.remove();
+    return line.type.startsWith('image/') ? h('img', {class: 'seen', src, alt: t('test.still'), onerror}) : h('video', {class: 'seen', src, muted: true, playsinline: true, preload: 'auto', 'aria-label': t('test.still'), onerror});
 }
 
 /** @param {any} codec */

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::codec::ParameterSets;
-use rs2rtc_media::{Codec, Kind, Media, filter};
+use rs2rtc_media::{Codec, Frame, Kind, Media, filter};
 use rs2rtc_streams::events::Event;
 use rs2rtc_streams::{
     Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Origin, Packets,
@@ -20,12 +20,21 @@ use rs2rtc_streams::{
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use super::picture::{self, Poster, Transform, Wish};
+use crate::Context;
+
 /// How long opening the source may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// How long the first picture may take.
 const PICTURE_LIMIT: Duration = Duration::from_secs(15);
 /// How long the next keyframe is waited for.
 const KEYFRAME_LIMIT: Duration = Duration::from_secs(5);
+/// How long a still of the first picture may take to be made.
+const STILL_LIMIT: Duration = Duration::from_secs(5);
+/// Its width in pixels, at most.
+const STILL_WIDTH: u32 = 640;
+/// Its bytes, at most: those of a keyframe that nothing here can decode.
+const MAX_STILL: usize = 2 << 20;
 /// How long packets of a stream are counted, at least.
 const COUNTED: Duration = Duration::from_secs(2);
 /// How long the release is waited for; sources promise two seconds.
@@ -40,6 +49,8 @@ pub enum Step {
     Connect,
     /// Wait for a picture that decoding can begin with.
     Picture,
+    /// Make a still of it.
+    Still,
     /// Measure the distance of keyframes.
     Keyframes,
     /// Count what is lost; of a stream only.
@@ -54,6 +65,7 @@ impl Step {
         match self {
             Self::Connect => "connect",
             Self::Picture => "picture",
+            Self::Still => "still",
             Self::Keyframes => "keyframes",
             Self::Packets => "packets",
             Self::Release => "release",
@@ -85,10 +97,21 @@ pub enum Report {
     Failed(Step, Duration, Error),
     /// The source is open: its tracks, and whether it has a loudspeaker.
     Tracks(Vec<Found>, bool),
+    /// The first picture, as it is to be looked at.
+    Still(Poster),
     /// Time between two keyframes.
     Keyframes(Duration),
     /// What came meanwhile, and how good it was.
     Packets(Duration, Quality),
+}
+
+/// Who asks, and for what.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// Of whom the stream's list of viewers tells.
+    pub description: Description,
+    /// Where a still of the first picture is made, if one is wanted.
+    pub still: Option<Arc<Context>>,
 }
 
 /// Tries a source. Ends after the release; `cancel` leads there at once.
@@ -98,12 +121,12 @@ pub enum Report {
 pub fn start(
     streams: &Streams,
     (source, origin): (&str, Origin),
-    description: Description,
+    asked: Asked,
     reports: mpsc::Sender<Report>,
     cancel: CancellationToken,
 ) -> Result<impl Future<Output = ()> + Send + use<>, Error> {
     let stream = streams.trial(source, origin)?;
-    let trial = Trial::new(stream, false, description, reports);
+    let trial = Trial::new(stream, false, asked, reports);
     Ok(trial.run(cancel))
 }
 
@@ -111,11 +134,11 @@ pub fn start(
 /// is, and let go only if nobody else watches. Ends as [`start`] does.
 pub fn check(
     stream: Arc<Stream>,
-    description: Description,
+    asked: Asked,
     reports: mpsc::Sender<Report>,
     cancel: CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<> {
-    Trial::new(stream, true, description, reports).run(cancel)
+    Trial::new(stream, true, asked, reports).run(cancel)
 }
 
 struct Trial {
@@ -124,6 +147,7 @@ struct Trial {
     is_shared: bool,
     medias: Vec<Media>,
     connection: Arc<Connection>,
+    still: Option<Arc<Context>>,
     reports: mpsc::Sender<Report>,
 }
 
@@ -131,13 +155,14 @@ impl Trial {
     fn new(
         stream: Arc<Stream>,
         is_shared: bool,
-        description: Description,
+        asked: Asked,
         reports: mpsc::Sender<Report>,
     ) -> Self {
         let medias = filter::medias([("video", ""), ("audio", "")]);
+        let Asked { description, still } = asked;
         let description = Description { medias: medias.clone(), ..description };
         let connection = Arc::new(Connection::new(description));
-        Self { stream, is_shared, medias, connection, reports }
+        Self { stream, is_shared, medias, connection, still, reports }
     }
 
     async fn run(self, cancel: CancellationToken) {
@@ -236,7 +261,7 @@ impl Trial {
         self.say(Report::Begun(Step::Picture)).await;
         let from = Instant::now();
         let first = match cached.first() {
-            Some(frame) => Some(frame.arrival),
+            Some(frame) => Some(Arc::clone(frame)),
             None => keyframe(&queue, PICTURE_LIMIT).await,
         };
         let Some(first) = first else {
@@ -245,11 +270,32 @@ impl Trial {
             return self.say(Report::Failed(Step::Picture, from.elapsed(), error)).await;
         };
         self.say(Report::Done(Step::Picture, from.elapsed())).await;
-        self.say(Report::Begun(Step::Keyframes)).await;
-        match keyframe(&queue, KEYFRAME_LIMIT).await {
-            Some(next) => self.say(Report::Keyframes(next.saturating_duration_since(first))).await,
-            None => self.say(Report::Skipped(Step::Keyframes)).await,
-        }
+        // The camera is held no longer for the still than for the next keyframe.
+        tokio::join!(self.still(&video.codec, &first), async {
+            self.say(Report::Begun(Step::Keyframes)).await;
+            let next = keyframe(&queue, KEYFRAME_LIMIT).await;
+            self.say(next.map_or(Report::Skipped(Step::Keyframes), |next| {
+                Report::Keyframes(next.arrival.saturating_duration_since(first.arrival))
+            }))
+            .await;
+        });
+    }
+
+    /// What the camera sees, if that is wanted. No fault of the source if it cannot be shown.
+    async fn still(&self, codec: &Codec, first: &Arc<Frame>) {
+        let Some(context) = &self.still else { return };
+        let width = found(codec).size.map_or(STILL_WIDTH, |(width, _)| width.min(STILL_WIDTH));
+        let transform = Transform { width: usize::try_from(width).ok(), ..Transform::default() };
+        let wish = Wish { transform, ..Wish::default() };
+        let made = timeout(STILL_LIMIT, picture::still(context, codec, first, &wish)).await;
+        self.say(match made {
+            Ok(Ok(Poster::Mp4 { file, .. })) if file.len() > MAX_STILL => {
+                Report::Skipped(Step::Still)
+            }
+            Ok(Ok(shown)) => Report::Still(shown),
+            Ok(Err(_)) | Err(_) => Report::Skipped(Step::Still),
+        })
+        .await;
     }
 
     async fn release(&self, begin: u64) {
@@ -317,12 +363,12 @@ fn since(before: Quality, after: Quality) -> Quality {
     }
 }
 
-/// When the next frame arrived that decoding can begin with.
-async fn keyframe(queue: &FrameQueue, limit: Duration) -> Option<std::time::Instant> {
+/// The next frame that decoding can begin with.
+async fn keyframe(queue: &FrameQueue, limit: Duration) -> Option<Arc<Frame>> {
     let next = async {
         while let Some((_, frame)) = queue.recv().await {
             if frame.keyframe {
-                return Some(frame.arrival);
+                return Some(frame);
             }
         }
         None
@@ -376,8 +422,8 @@ mod tests {
         let (give, mut take) = mpsc::channel(16);
         let cancel = CancellationToken::new();
         let source = ("slow:1", Origin::Api);
-        let about = Description::default();
-        let trial = start(&streams, source, about, give, cancel.clone()).unwrap();
+        let asked = Asked::default();
+        let trial = start(&streams, source, asked, give, cancel.clone()).unwrap();
         let listen = async {
             let mut events = streams.events().last();
             loop {

@@ -8,8 +8,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use rs2rtc_endpoints::outputs::trial::{self, Found, Report, Step};
+use rs2rtc_endpoints::outputs::picture::Poster;
+use rs2rtc_endpoints::outputs::trial::{self, Asked, Found, Report, Step};
 use rs2rtc_streams::{Description, Packets};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -65,13 +68,15 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
         user_agent: call.header("user-agent").to_owned(),
         ..Description::default()
     };
+    let wants_still = wish.get("still").and_then(Value::as_bool).unwrap_or_default();
+    let asked = Asked { description, still: wants_still.then(|| Arc::clone(&api.context)) };
     let (give, take) = mpsc::channel(QUEUE);
     let cancel = api.cancel.child_token();
     let run: Pin<Box<dyn Future<Output = ()> + Send>> = match (stream, source) {
-        (Some(stream), _) => Box::pin(trial::check(stream, description, give, cancel)),
+        (Some(stream), _) => Box::pin(trial::check(stream, asked, give, cancel)),
         (None, source) => {
             let named = (source.unwrap_or_default(), call.origin());
-            match trial::start(&api.streams, named, description, give, cancel) {
+            match trial::start(&api.streams, named, asked, give, cancel) {
                 Ok(run) => Box::pin(run),
                 Err(problem) => return failed(&api, StatusCode::BAD_REQUEST, &problem),
             }
@@ -83,7 +88,10 @@ pub(crate) async fn handle(api: Arc<Api>, mut call: Call) -> Reply {
     });
     streamed("application/x-ndjson", take, call.line.stream(), move |report| {
         let mut value = line(&report);
-        api.secrets.mask_json(&mut value);
+        // Bytes of a picture that look like a secret by chance are none.
+        if !matches!(report, Report::Still(_)) {
+            api.secrets.mask_json(&mut value);
+        }
         Some(Bytes::from(format!("{value}\n")))
     })
 }
@@ -112,6 +120,14 @@ fn line(report: &Report) -> Value {
             "tracks": tracks.iter().map(track).collect::<Vec<_>>(),
             "talk": talk,
         }),
+        Report::Still(shown) => {
+            let (mime, data) = match shown {
+                Poster::Jpeg(picture) => ("image/jpeg", &picture.jpeg),
+                Poster::Mp4 { file, mime, .. } => (mime.as_str(), file),
+            };
+            let data = STANDARD.encode(data);
+            json!({ "step": Step::Still.name(), "state": "ok", "type": mime, "data": data })
+        }
         Report::Keyframes(every) => {
             json!({ "step": "keyframes", "state": "ok", "every_ms": millis(*every) })
         }

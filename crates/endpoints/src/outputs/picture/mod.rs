@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rs2rtc_base::{Error, ErrorKind};
 use rs2rtc_media::container::fmp4;
-use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
+use rs2rtc_media::{Codec, CodecId, Direction, Frame, Kind, Media};
 use rs2rtc_streams::{Attached, Connection, Departure, Description, Request, Stream};
 
 pub use live::{End, Form, Live, Style};
@@ -234,18 +234,31 @@ pub async fn poster(
     if let Some(picture) = shelf.get(&key, |picture| picture.taken == keyframe.arrival) {
         return Ok(Some(Poster::Jpeg(picture)));
     }
-    let subject = Subject::Keyframe(Arc::clone(&keyframe));
-    let made =
-        tokio::time::timeout(LIMIT, make::picture(context, subject, codec.clone(), wish)).await;
-    match made {
-        Ok(Ok(picture)) => {
-            if picture.frames > 0 {
-                shelf.put(key, &picture);
-            }
-            Ok(Some(Poster::Jpeg(picture)))
-        }
-        Ok(Err(error)) => match fmp4::still(&codec, &keyframe) {
-            Some((file, mime)) => Ok(Some(Poster::Mp4 { file, mime, taken: keyframe.arrival })),
+    let shown = still(context, &codec, &keyframe, wish).await?;
+    if let Poster::Jpeg(picture) = &shown
+        && picture.frames > 0
+    {
+        shelf.put(key, picture);
+    }
+    Ok(Some(shown))
+}
+
+/// A keyframe as a still picture.
+///
+/// # Errors
+/// `Unsupported` if it cannot be decoded, `Unreachable` if that takes too long.
+pub(super) async fn still(
+    context: &Arc<Context>,
+    codec: &Codec,
+    keyframe: &Arc<Frame>,
+    wish: &Wish,
+) -> Result<Poster, Error> {
+    let subject = Subject::Keyframe(Arc::clone(keyframe));
+    let made = make::picture(context, subject, codec.clone(), wish);
+    match tokio::time::timeout(LIMIT, made).await {
+        Ok(Ok(picture)) => Ok(Poster::Jpeg(picture)),
+        Ok(Err(error)) => match fmp4::still(codec, keyframe) {
+            Some((file, mime)) => Ok(Poster::Mp4 { file, mime, taken: keyframe.arrival }),
             None => Err(error),
         },
         Err(_) => {

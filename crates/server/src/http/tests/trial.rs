@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
 use rs2rtc_streams::{Connection, Description};
 use serde_json::{Value, json};
@@ -55,6 +57,26 @@ async fn a_source_that_works_is_told_step_by_step_and_let_go() {
     assert_eq!(sessions.body.trim(), "{\"sessions\":[]}");
     let metrics = server.call("GET", "/metrics").await.body;
     assert!(metrics.contains("\nrs2rtc_leases{state=\"held\"} 0\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn who_asks_for_it_is_shown_what_the_camera_sees() {
+    let server = Server::start("trial-still", NONE);
+    for (size, shown) in [("width=320&height=180", (320, 180)), ("width=1280&height=720", (640, 360))]
+    {
+        let body = json!({ "src": format!("demo:?{size}&gop=10"), "still": true }).to_string();
+        let answer = server.send("POST", "/api/rs/test", "", &body).await;
+        let lines: Vec<Value> =
+            answer.body.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let order = steps(&lines);
+        let at = |step: &str| order.iter().position(|one| one == step).expect(step);
+        assert!((at("picture ok") + 1..at("release run")).contains(&at("still ok")), "{order:?}");
+        let still = &lines[at("still ok")];
+        assert_eq!(still["type"], "image/jpeg");
+        let jpeg = STANDARD.decode(still["data"].as_str().unwrap()).unwrap();
+        assert_eq!(super::pictures::size(&jpeg), shown);
+    }
+    server.stop().await;
 }
 
 #[tokio::test]
