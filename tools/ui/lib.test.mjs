@@ -9,7 +9,7 @@ import {parse} from '../../ui/lib/hls.js';
 import {lineOf, LogList} from '../../ui/lib/loglist.js';
 import {compose, hostOf as hostOfSource, isFileOnly, schemeOf, split, suggest} from '../../ui/lib/source.js';
 import {boundTo, isLocal, places, seenAs, snippets} from '../../ui/lib/urls.js';
-import {children, describe, lineOfKey, lookup, parents, pathOf, values, withCandidate} from '../../ui/lib/yaml-path.js';
+import {children, describe, docsOf, lineOfKey, lookup, parents, pathOf, programs, values, withCandidate} from '../../ui/lib/yaml-path.js';
 
 test('the budget: first ones play, exempt ones always, less when frames are dropped, more while none are', () => {
     const budget = new Budget(), tiles = Array.from({length: 8}, (_, i) => ({cost: UNKNOWN, exempt: i === 7}));
@@ -73,7 +73,31 @@ test('places in a configuration', () => {
     assert.deepEqual(children(lookup(schema, ['api'])).map(([name]) => name), ['on']);
     assert.equal(lookup(schema, ['streams', 'any'])?.type, 'string');
     assert.equal(lookup(schema, ['nothing']), null);
+    assert.deepEqual([docsOf({properties: {api: {'x-docs': 'docs#api'}}}, ['api', 'on']), docsOf(schema, ['api']), docsOf({}, ['nothing', 'at all'])], ['docs#api', '', '']);
     assert.match(describe(lookup(schema, ['api', 'on'])), /Is it on\nboolean\n= true/);
+});
+
+test('lines whose source starts a program, however they are written, and no others', () => {
+    const text = `log:
+  exec: debug
+publish:
+  a: exec:never
+streams:
+  plain: rtsp://192.168.1.64/exec:no
+  one: exec:ffmpeg -i x {output}
+  two:
+    - rtsp://192.168.1.64/x
+    - "echo:/usr/bin/url"
+    - ffmpeg:two#video=h264
+    - ffmpeg:two#raw=-y out.mp4
+  three: [rtsp://192.168.1.64/x, 'exec:cat /tmp/x']
+  four:
+    url: exec:v4l2
+    linger: 5s
+  # five: exec:commented
+`;
+    assert.deepEqual(programs(text), [7, 10, 12, 13, 15]);
+    assert.deepEqual(programs(''), []);
 });
 
 test('the line of a stream, whatever its name is', () => {

@@ -3,6 +3,8 @@
  * block style that configurations are written in, and silent where it is not sure.
  */
 
+import {isFileOnly} from './source.js';
+
 /** What a key is called. @param {string} raw as it is written */
 export function nameOf(raw) {
     if (raw.startsWith('\'')) return raw.slice(1, -1).replaceAll('\'\'', '\'');
@@ -55,6 +57,19 @@ export function lineOfKey(text, path) {
     const lines = text.split('\n'), whole = JSON.stringify(path);
     return 1 + lines.findIndex((line, i) => keyOf(line)?.key === path.at(-1) && JSON.stringify(pathOf(lines, i)) === whole);
 }
+
+/** The numbers of the lines whose source starts a program. @param {string} text */
+export function programs(text) {
+    const lines = text.split('\n');
+    return lines.flatMap((line, i) => {
+        const found = keyOf(line), value = found ? line.slice(found.end) : /^\s*- (.*)$/.exec(line)?.[1] ?? '';
+        const starts = value.replace(/^\s*\[|]\s*$/g, '').split(/,\s+/).some(one => isFileOnly(one.trim().replace(/^["']/, '')));
+        return starts && parents(lines, i, line.search(/\S/))[0] === 'streams' ? [i + 1] : [];
+    });
+}
+
+/** Where the documentation of a key is; empty: not told. @param {any} schema @param {string[]} path @returns {string} */
+export const docsOf = (schema, path) => schema?.properties?.[path[0]]?.['x-docs'] ?? '';
 
 /**
  * The text with one more address that WebRTC offers; `null`: what is there is not written in a way that is known for certain.

@@ -4,6 +4,7 @@
  */
 import {h, say} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
+import {docsOf} from '../lib/yaml-path.js';
 import {outline, readAt, withValue, written} from '../lib/yaml-edit.js';
 
 /** @typedef {{path: string[], about: string, fallback: string, options: string[]|null, plain: boolean}} Field `options`: what it takes; `plain`: no text, but a number, a time or a word */
@@ -43,7 +44,7 @@ export class Form {
             const fields = fieldsOf(inner, [name]);
             if (!fields.length) continue;
             const count = h('span', {class: 'muted small'}), node = h('details', {class: 'card'}, h('summary', null, h('strong', {class: 'mono'}, name), ' ', count),
-                inner.properties && inner.description && h('p', {class: 'muted small'}, inner.description), h('div', {class: 'fields'}, fields.map(field => this.#row(field))));
+                inner.properties && inner.description && h('p', {class: 'muted small'}, inner.description), docsOf(schema, [name]) && h('p', {class: 'small'}, h('a', {href: docsOf(schema, [name]), target: '_blank', rel: 'noreferrer'}, t('config.docs'))), h('div', {class: 'fields'}, fields.map(field => this.#row(field))));
             this.#sections.push({node, count, names: fields.map(field => field.path)});
         }
         this.node = h('form', {class: 'stack', hidden: true, autocomplete: 'off', onsubmit: (/** @type {Event} */ ev) => ev.preventDefault()}, h('p', {class: 'muted small'}, t('config.formAbout')), this.#sections.map(one => one.node));

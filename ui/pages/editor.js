@@ -4,7 +4,8 @@
  */
 import * as cm from '../vendor/codemirror.js';
 import {t} from '../lib/i18n.js';
-import {children, describe, lookup, parents, pathOf, values} from '../lib/yaml-path.js';
+import {h} from '../lib/dom.js';
+import {children, describe, docsOf, lookup, parents, pathOf, programs, values} from '../lib/yaml-path.js';
 
 /** @typedef {{line: number, column: number, path: string, text: string, severity: string}} Problem */
 
@@ -33,7 +34,7 @@ export class Editor {
                         {tag: [cm.tags.definition(cm.tags.propertyName), cm.tags.propertyName], color: 'var(--accent)'}, {tag: cm.tags.comment, color: 'var(--muted)'},
                         {tag: [cm.tags.string, cm.tags.content], color: 'var(--text)'}, {tag: [cm.tags.keyword, cm.tags.bool, cm.tags.number, cm.tags.atom], color: 'var(--info)'},
                     ])),
-                    theme(),
+                    theme(), cm.EditorView.decorations.compute(['doc'], marked),
                     cm.keymap.of([
                         {key: 'Mod-s', run: () => {
                             options.oncheck();
@@ -123,12 +124,16 @@ export class Editor {
         const text = describe(lookup(this.options.schema, path));
         if (!text) return null;
         return {pos: line.from, end: line.from + colon, create: () => {
-            const dom = document.createElement('div');
-            dom.textContent = `${path.join('.')}\n${text}`;
-            dom.className = 'cm-help';
-            return {dom};
+            const href = docsOf(this.options.schema, path);
+            return {dom: h('div', {class: 'cm-help'}, `${path.join('.')}\n${text}`, href && ['\n', h('a', {href, target: '_blank', rel: 'noreferrer'}, t('config.docs'))])};
         }};
     }
+}
+
+/** Lines whose source starts a program say that they can stand here only. @param {any} state */
+function marked(state) {
+    const mark = cm.Decoration.line({attributes: {class: 'cm-program', 'data-note': t('config.program')}});
+    return cm.Decoration.set(programs(state.doc.toString()).map(number => mark.range(state.doc.line(number).from)));
 }
 
 /** A line after a key without a value goes one step deeper. @param {any} view */
@@ -152,6 +157,8 @@ function theme() {
         '.cm-tooltip': {backgroundColor: 'var(--surface)', color: 'var(--text)', border: '1px solid var(--line)', borderRadius: '6px'},
         '.cm-tooltip-autocomplete ul li[aria-selected]': {backgroundColor: 'var(--accent)', color: 'var(--on-accent)'},
         '.cm-help': {padding: '6px 10px', whiteSpace: 'pre-line', maxWidth: '28rem'},
+        '.cm-help a': {color: 'var(--accent)'},
+        '.cm-program::after': {content: 'attr(data-note)', marginLeft: '1.5em', padding: '0 6px', borderRadius: '6px', fontFamily: 'system-ui, sans-serif', fontSize: '0.75rem', color: 'var(--warn)', border: '1px solid currentColor'},
         '.cm-panels': {backgroundColor: 'var(--raised)', color: 'var(--text)'},
         '.cm-textfield, .cm-button': {backgroundColor: 'var(--surface)', backgroundImage: 'none', color: 'var(--text)', border: '1px solid var(--line)'},
         '.cm-completionDetail': {color: 'inherit', opacity: '0.8'},

@@ -3,7 +3,7 @@ import {copyLineDown, copyLineUp, deleteLine, historyKeymap, indentLess, indentM
 import {closeSearchPanel, findNext, findPrevious, gotoLine, openSearchPanel} from '@codemirror/search';
 
 export {EditorState} from '@codemirror/state';
-export {EditorView, keymap, lineNumbers, highlightActiveLine, highlightActiveLineGutter, drawSelection, hoverTooltip} from '@codemirror/view';
+export {Decoration, EditorView, keymap, lineNumbers, highlightActiveLine, highlightActiveLineGutter, drawSelection, hoverTooltip} from '@codemirror/view';
 export {history, indentWithTab} from '@codemirror/commands';
 export {syntaxHighlighting, HighlightStyle, indentUnit, indentOnInput} from '@codemirror/language';
 export {yaml} from '@codemirror/lang-yaml';

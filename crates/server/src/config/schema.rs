@@ -10,6 +10,9 @@ use super::Config;
 use super::duration::show;
 use super::key::{Key, Kind};
 
+/// Where people read about the keys.
+const DOCS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/HEAD/docs/configuration.md");
+
 /// The schema of the whole configuration.
 pub fn schema() -> Json {
     let mut root = Branch::default();
@@ -23,7 +26,21 @@ pub fn schema() -> Json {
     if let Json::Object(rest) = root.schema() {
         schema.extend(rest);
     }
+    let sections = schema.get_mut("properties").and_then(Json::as_object_mut);
+    for (name, section) in sections.into_iter().flatten() {
+        insert(section, "x-docs", format!("{DOCS}#{}", heading(name)).into());
+    }
     Json::Object(schema)
+}
+
+/// The heading of a section in its documentation, as it is linked to.
+fn heading(section: &str) -> &str {
+    match section {
+        "streams" | "defaults" => "streams-and-defaults",
+        "publish" | "preload" => "publish-preload",
+        "exec" | "ffmpeg" => "exec-ffmpeg",
+        other => other,
+    }
 }
 
 /// A key and those below it.

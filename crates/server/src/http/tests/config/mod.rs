@@ -482,6 +482,16 @@ async fn the_schema_is_served() {
     assert_eq!((schema.status, schema.header("content-type")), (200, Some("application/json")));
     let schema = json_of(&schema);
     assert_eq!(schema["properties"]["api"]["properties"]["listen"]["default"], ":1984");
+    // Each section leads to its place in the documentation.
+    let docs = include_str!("../../../../../../docs/configuration.md");
+    let headings = docs.lines().filter_map(|line| line.strip_prefix("### "));
+    let anchors: Vec<String> =
+        headings.map(|text| text.replace(',', "").replace(' ', "-").to_lowercase()).collect();
+    for (name, section) in schema["properties"].as_object().unwrap() {
+        let (page, anchor) = section["x-docs"].as_str().unwrap().split_once('#').unwrap();
+        assert!(page.ends_with("/docs/configuration.md"), "{page}");
+        assert!(anchors.iter().any(|one| one == anchor), "{name}: {anchor} of {anchors:?}");
+    }
     server.stop().await;
 }
 
