@@ -47,6 +47,8 @@ test('addresses: user and password are put in and taken out again', () => {
     assert.equal(schemeOf('FFMPEG:rtsp://x'), 'ffmpeg');
     assert.deepEqual(['onvif://a:p%40b@192.168.1.9:80/x', 'ffmpeg:rtsp://Cam.local/x#video=h264', 'rtsp://[fd00::5]:554/', 'ffmpeg:device?video=0', 'demo:', 'v4l2:device?video=/dev/video0'].map(hostOfSource), ['192.168.1.9', 'cam.local', '[fd00::5]', '', '', '']);
     assert.deepEqual(['exec:ls', 'echo:x', 'ffmpeg:cam#raw=-i /etc/passwd', 'ffmpeg:cam#raw=-vf hflip,vflip', 'ffmpeg:cam#video=h264', 'rtsp://h/x#raw=x'].map(isFileOnly), [true, true, true, false, false, false]);
+    for (const text of ['ffmpeg:device?video=0', 'ffmpeg:file:///etc/passwd', ' ffmpeg:tcp://0.0.0.0:1?listen', 'ffmpeg:rtsp://h/x#video=h264#input=-i']) assert.equal(isFileOnly(text), true, text);
+    for (const text of ['ffmpeg:', 'ffmpeg:rtsp:', 'ffmpeg:rtmps://h/x#input=http', 'ffmpeg:virtual?video=testsrc', 'ffmpeg:device', 'ffmpeg:my:cam', 'ffmpeg:/media/x.mp4#input=file']) assert.equal(isFileOnly(text), false, text);
     assert.equal(suggest('rtsp://192.168.1.64/x', name => name === 'camera_64'), 'camera_64_2');
     assert.equal(suggest('rtsp://garden.local:554/x', () => false), 'garden');
     assert.equal(suggest('demo:', () => false), 'demo');

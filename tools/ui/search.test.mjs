@@ -45,10 +45,35 @@ async function searchAt(answers, schemes) {
 test('a server without devices, asked for an empty list, says nothing on the console', {skip: skip || without(BINARY, 'rs2rtc')}, async () => {
     const server = await rs2rtc('streams: {}\nffmpeg: {bin: /nowhere/ffmpeg}\n');
     try {
-        assert.deepEqual(await search(server.url), {text: ['Found 0 cameras (FFmpeg).'], said: []});
+        assert.deepEqual(await search(server.url), {text: ['Found 0 devices (FFmpeg).'], said: []});
     } finally {
         await server.stop();
     }
+});
+
+test('where only what is plugged in can be searched, the network is not promised, and what is found is shown as it stands in the file', {skip}, async () => {
+    const server = await fixture(), page = await chromium.browser.newPage();
+    await page.goto(`${server.url}add.html?lang=en`);
+    await page.waitForSelector('.examples button');
+    const card = '[data-step] > section.card:last-child';
+    assert.deepEqual(await page.$$eval(`${card} > :is(h2, p)`, nodes => nodes.map(n => n.textContent)), ['Plugged into the server', 'This build of the server cannot search the network: give the address above.']);
+    const press = (/** @type {string} */ words) => page.$$eval('main button', (nodes, words) => nodes.find(one => one.textContent === words)?.click(), words);
+    await press('Search');
+    await page.waitForFunction(() => /Found 1 device \(FFmpeg\)\./.test(document.querySelector('section.card:last-child')?.textContent ?? ''));
+    await press('Use');
+    assert.deepEqual(await page.$eval('form pre', n => [n.checkVisibility(), n.textContent]), [true, 'streams:\n  ffmpeg: "ffmpeg:device?video=0"']);
+    assert.equal(await page.$eval('form button.primary', n => /** @type {HTMLButtonElement} */ (n).disabled), true);
+    await page.close();
+    server.close();
+});
+
+test('a server that can search nothing: nothing is promised, and there is nothing to press', {skip}, async () => {
+    const server = await fixture({answers: {'GET api/schemes': () => ['rtsp']}}), page = await chromium.browser.newPage();
+    await page.goto(`${server.url}add.html?lang=en`);
+    await page.waitForFunction(() => /cannot search the network/.test(document.querySelector('[data-step] > section.card:last-child')?.textContent ?? ''));
+    assert.deepEqual(await page.$$eval('[data-step] > section.card:last-child button', nodes => nodes.filter(n => n.checkVisibility()).length), 0);
+    await page.close();
+    server.close();
 });
 
 test('a go2rtc that finds nothing answers 404: nothing is found, and nothing is wrong', {skip}, async () => {

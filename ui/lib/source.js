@@ -11,8 +11,24 @@ export const FILE_ONLY = ['exec', 'expr', 'echo'];
 /** What `raw` of an FFmpeg source may say over the network: to turn and mirror. */
 const TURNS = /^-vf "?(hflip|vflip|transpose(=[\w:=]+)?)(,(hflip|vflip|transpose(=[\w:=]+)?))*"?$/;
 
-/** Only the configuration file may name it: it starts a program, or gives one raw options. @param {string} text */
-export const isFileOnly = text => FILE_ONLY.includes(schemeOf(text)) || schemeOf(text) === 'ffmpeg' && [...text.matchAll(/#raw=([^#]*)/g)].some(([, raw]) => !TURNS.test(raw.trim()));
+/** What `input` of an FFmpeg source may say over the network. */
+const INPUTS = /^(file|http|rtsp|rtsp\/udp)$/;
+
+/** What FFmpeg opens that is neither a stream nor in the network: a device, or an address of another kind. */
+const LOCAL = /^ffmpeg:(device\?|(?!(https?|rtsps?|rtmps?):)[a-z][\w+.-]*:\/\/)/i;
+
+/**
+ * Only the configuration file may name it: it starts a program, opens a device, or gives FFmpeg options of its own. What else of FFmpeg's the server
+ * refuses it says itself.
+ * @param {string} text
+ */
+export function isFileOnly(text) {
+    const source = text.trim(), values = (/** @type {string} */ name) => [...source.matchAll(new RegExp(`#${name}=([^#]*)`, 'g'))].map(([, value]) => value.trim());
+    return FILE_ONLY.includes(schemeOf(source)) || schemeOf(source) === 'ffmpeg' && (LOCAL.test(source) || values('raw').some(one => !TURNS.test(one)) || values('input').some(one => !INPUTS.test(one)));
+}
+
+/** The server does not take a source from a page. @param {unknown} err */
+export const wantsFile = err => err instanceof Error && /insecure producer|configuration file only/.test(err.message);
 
 /** The host of a source; empty for what is plugged in. @param {string} url */
 export const hostOf = url => /^(?:[a-z][\w+.-]*:)+\/\/(?:[^/?#]*@)?(\[[^\]]+\]|[^/:?#]+)/i.exec(url.trim())?.[1].toLowerCase() ?? '';

@@ -5,9 +5,9 @@
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
-import {compose, EXAMPLES, isFileOnly, schemeOf, split, suggest} from '../lib/source.js';
+import {compose, EXAMPLES, isFileOnly, schemeOf, split, suggest, wantsFile} from '../lib/source.js';
 import {announce, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
-import {discover, hardware} from './discover.js';
+import {hardware, searching} from './discover.js';
 import {adviceOf, adviceOfLesser, probe, put} from './find.js';
 
 const {main} = shell({page: 'add', title: t('nav.add')});
@@ -22,13 +22,13 @@ let schemes = [];
 let streams = /** @type {Record<string, any>} */ ({});
 /** @type {AbortController|null} */
 let testing = null;
-/** @type {AbortController|null} */
-let searching = null;
 let worked = false, saving = false;
 /** The sources that the test shown is about, which are those to save; none: no test, or an address was changed. @type {string[]} */
 let tested = [];
 /** The address was changed after its test. */
 let changed = false;
+/** What the server has not taken from here. */
+let refused = '';
 
 const steps = h('ol', {class: 'steps'}, ['find', 'test', 'name', 'done'].map((one, i) => h('li', {data: {step: one}}, `${i + 1} ${t(`add.${one}`)}`)));
 const src = h('input', {type: 'text', name: 'src', placeholder: 'rtsp://192.168.1.64/stream1', spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', required: true, oninput: onSource, onpaste: () => setTimeout(takeApart)});
@@ -43,16 +43,6 @@ const name = h('input', {type: 'text', name: 'name', spellcheck: 'false', autoco
 const warm = h('input', {type: 'checkbox'}), linger = h('select', null, h('option', {value: ''}, t('add.lingerNot')), [5, 10, 30].map(s => h('option', {value: `${s}s`}, duration(s * 1000))));
 const saveButton = h('button', {class: 'primary'}, t('add.save'));
 const checks = h('ul', {class: 'checks', 'aria-live': 'polite'}), advice = h('div', {class: 'stack'});
-const found = h('div', {class: 'stack'}), stop = button(t('add.stop'), () => searching?.abort(), {icon: 'stop'}), search = button(t('add.search'), async () => {
-    searching = new AbortController();
-    search.disabled = true;
-    stop.hidden = false;
-    await discover(found, schemes, take, searching.signal, feed.state === 'live');
-    search.disabled = false;
-    if (document.activeElement === stop) search.focus();
-    stop.hidden = true;
-}, {icon: 'search'});
-stop.hidden = true;
 const both = h('input', {type: 'checkbox', checked: true, onchange: checkName}), useBoth = h('label', {class: 'check', hidden: true}, both, t('add.useLesser'));
 const more = h('details', null, h('summary', null, t('add.lesser')), h('label', {class: 'field'}, t('add.lesserAbout'), lesser));
 
@@ -82,10 +72,8 @@ const naming = h('form', {class: 'form card', data: {part: 'name'}, hidden: true
 }}, h('h2', {tabindex: '-1'}, t('add.name')), h('label', {class: 'field'}, t('streams.name'), name), nameHelp,
 h('label', {class: 'check'}, warm, t('add.warm')), h('label', {class: 'field own'}, t('add.linger'), linger), h('div', {class: 'row sticky'}, saveButton, h('span', {class: 'muted'}, t('add.notSaved'))));
 const done = h('section', {class: 'card', data: {part: 'done'}, hidden: true}), encoders = hardware();
-encoders.dataset.part = 'find';
-encoders.hidden = true;
-const searches = h('section', {class: 'card', data: {part: 'find'}}, h('h2', null, t('add.searchTitle')), h('p', {class: 'muted small'}, t('add.searchAbout')), h('div', {class: 'row'}, search, stop), found);
-const screen = h('div', {class: 'stack'}, steps, form, result, naming, done, searches);
+const searches = searching(take, () => feed.state === 'live');
+const screen = h('div', {class: 'stack'}, steps, form, result, naming, done, searches.node);
 main.append(h('div', {class: 'stack narrow'}, screen, encoders));
 step('find');
 
@@ -107,17 +95,18 @@ async function load() {
     }
     fill(examples, h('span', {class: 'muted'}, t('add.examples')), Object.entries(EXAMPLES).filter(([scheme]) => schemes.includes(scheme)).map(([, text]) => button(text, () => take(text))));
     encoders.hidden = !schemes.includes('ffmpeg');
+    searches.knows(schemes);
     onSource();
 }
 
 function onSource() {
     const scheme = schemeOf(src.value);
     if (tested.length && String(sources()) !== String(tested)) drop();
-    const forbidden = isFileOnly(src.value), text = forbidden ? t('add.fileOnly') : scheme && schemes.length && !schemes.includes(scheme) && /:\/\/|^[a-z]+:$/.test(src.value) ? t('add.unknownScheme', {scheme}) : changed ? t('add.changed') : '';
+    const forbidden = [src, lesser].map(one => one.value.trim()).find(one => one && (isFileOnly(one) || one === refused)), text = forbidden ? t('add.fileOnly') : scheme && schemes.length && !schemes.includes(scheme) && /:\/\/|^[a-z]+:$/.test(src.value) ? t('add.unknownScheme', {scheme}) : changed ? t('add.changed') : '';
     say(help, text);
     fileOnly.hidden = !forbidden;
-    say(inFile, forbidden ? `streams:\n  ${suggest(src.value, one => Object.hasOwn(streams, one))}: ${JSON.stringify(src.value.trim())}` : '');
-    testButton.disabled = forbidden || testing !== null;
+    say(inFile, forbidden ? `streams:\n  ${suggest(forbidden, one => Object.hasOwn(streams, one))}: ${JSON.stringify(forbidden)}` : '');
+    testButton.disabled = Boolean(forbidden) || testing !== null;
 }
 
 /** The camera, and its lesser stream if one was given. */
@@ -130,6 +119,16 @@ function drop() {
     tested = [];
     changed = cancel.hidden = result.hidden = naming.hidden = true;
     step('find');
+}
+
+/** It is not to be tested: how it stands in the file. @param {HTMLInputElement} field @param {unknown} err */
+function forFile(field, err) {
+    drop();
+    refused = field.value.trim();
+    onSource();
+    say(help, `${t('add.fileOnly')}\n${explain(err)}`);
+    announce(help.textContent ?? '');
+    field.focus();
 }
 
 /** A pasted address with a password in it: the parts go where they belong. */
@@ -188,12 +187,13 @@ async function test() {
     } catch (err) {
         // The next one shows its own.
         if (testing !== mine) return;
+        if (wantsFile(err)) return forFile(asked.length > 1 && checks.querySelector('[data-step]') ? lesser : src, err);
         if (mine.signal.aborted) checks.append(h('li', null, h('span', {class: 'state', data: {state: 'skip'}}, t('add.cancelled'))));
         else checks.append(h('li', null, h('span', {class: 'state', data: {state: 'fail'}}, t('add.test')), h('span', {class: 'why'}, explain(err))));
     }
     if (testing !== mine) return;
     testing = null;
-    testButton.disabled = isFileOnly(src.value);
+    testButton.disabled = false;
     progress.hidden = true;
     cancel.hidden = true;
     if (!worked && !mine.signal.aborted) offer(false);
@@ -293,6 +293,6 @@ function take(url) {
 
 window.addEventListener('pagehide', () => {
     testing?.abort();
-    searching?.abort();
+    searches.stop();
 });
 load().then(() => src.focus());

@@ -1,5 +1,5 @@
 /**
- * The search for cameras, everywhere at the same time: what is found comes as it is found, below the host that it is on. Each way of searching tells
+ * The search for cameras, in the network and of what is plugged in, everywhere at the same time: what is found comes as it is found, below the host that it is on. Each way of searching tells
  * how long it takes, and all of them can be stopped. At the end: the encoders of the machine.
  */
 import {button, fill, h, say} from '../lib/dom.js';
@@ -14,15 +14,55 @@ const SEARCHES = {onvif: ['api/onvif', 'ONVIF'], dvrip: ['api/dvrip', 'DVRIP'], 
 /** They look for what is plugged in. */
 const PLUGGED = ['v4l2', 'alsa', 'ffmpeg'];
 
+/** @typedef {[scheme: string, search: [path: string, title: string]]} Kind */
+
+/** @param {Kind[]} kinds */
+const inNetwork = kinds => kinds.some(([scheme]) => !PLUGGED.includes(scheme));
+
+/**
+ * The card that searches. What cannot be searched is not called so.
+ * @param {(url: string) => void} use one was chosen
+ * @param {() => boolean} own whether the server is one of ours, and can tell about its network
+ */
+export function searching(use, own) {
+    /** @type {AbortController|null} */
+    let running = null;
+    /** @type {Kind[]} */
+    let kinds = [];
+    const found = h('div', {class: 'stack'}), title = h('h2', null, t('add.searchTitle')), about = h('p', {class: 'muted small'}, t('add.searchAbout'));
+    const stop = button(t('add.stop'), () => running?.abort(), {icon: 'stop'}), search = button(t('add.search'), async () => {
+        running = new AbortController();
+        search.disabled = true;
+        stop.hidden = false;
+        await discover(found, kinds, use, running.signal, own());
+        search.disabled = false;
+        if (document.activeElement === stop) search.focus();
+        stop.hidden = true;
+    }, {icon: 'search'});
+    stop.hidden = true;
+    return {
+        node: h('section', {class: 'card', data: {part: 'find'}}, title, about, h('div', {class: 'row'}, search, stop), found),
+        stop: () => running?.abort(),
+        /** @param {string[]} schemes that the server knows */
+        knows(schemes) {
+            kinds = Object.entries(SEARCHES).filter(([scheme]) => schemes.includes(scheme));
+            const network = inNetwork(kinds);
+            say(title, t(network || !kinds.length ? 'add.searchTitle' : 'add.machine'));
+            say(about, t(network ? 'add.searchAbout' : 'add.noSearch'));
+            search.hidden = !kinds.length;
+        },
+    };
+}
+
 /**
  * @param {HTMLElement} place where what is found stands
- * @param {string[]} schemes that the server knows
- * @param {(url: string) => void} use one was chosen
+ * @param {Kind[]} kinds
+ * @param {(url: string) => void} use
  * @param {AbortSignal} signal stops it
- * @param {boolean} own the server is one of ours, and can tell about its network
+ * @param {boolean} own
  */
-export async function discover(place, schemes, use, signal, own) {
-    const kinds = Object.entries(SEARCHES).filter(([scheme]) => schemes.includes(scheme)), titles = kinds.map(([, [, title]]) => title).join(', ');
+async function discover(place, kinds, use, signal, own) {
+    const titles = kinds.map(([, [, title]]) => title).join(', ');
     const state = h('p', {class: 'muted', role: 'status'}, t('add.searching', {kinds: titles})), running = h('ul', {class: 'steps small'}), groups = h('div', {class: 'stack'});
     fill(place, state, running, groups);
     /** Those of a host. @type {Map<string, HTMLElement>} */
@@ -74,9 +114,9 @@ export async function discover(place, schemes, use, signal, own) {
     }));
     clearInterval(tick);
     running.remove();
-    say(state, kinds.length ? `${signal.aborted ? `${t('add.stopped')} ` : ''}${t('add.found', {n: count, kinds: titles})}` : t('add.noSearch'));
+    say(state, `${signal.aborted ? `${t('add.stopped')} ` : ''}${t(inNetwork(kinds) ? 'add.found' : 'add.foundHere', {n: count, kinds: titles})}`);
     if (problems.length) place.append(h('p', {class: 'muted small'}, problems.join(' · ')));
-    if (!count && !signal.aborted && kinds.some(([scheme]) => !PLUGGED.includes(scheme))) await nothing(place, own);
+    if (!count && !signal.aborted && inNetwork(kinds)) await nothing(place, own);
 }
 
 /** Where it was looked, and what may stand between. @param {HTMLElement} place @param {boolean} own */
@@ -106,7 +146,7 @@ export function hardware() {
         }
         look.disabled = false;
     });
-    return h('section', {class: 'card'}, h('h2', null, t('add.hardware')), state, h('div', {class: 'row'}, look), list);
+    return h('section', {class: 'card', data: {part: 'find'}, hidden: true}, h('h2', null, t('add.hardware')), state, h('div', {class: 'row'}, look), list);
 }
 
 /** @param {string} url as a source has it @param {boolean} works */
