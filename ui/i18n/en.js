@@ -246,7 +246,6 @@ export default {
     'streams.kick': 'Stop viewers',
     'streams.kicked': '{n} viewers stopped',
     'streams.kicked.one': '{n} viewer stopped',
-    'streams.kickedAll': 'Viewers stopped',
     'streams.delete': 'Delete streams',
     'streams.delete.one': 'Delete stream',
     'streams.deleteTitle': 'Delete {name}?',

@@ -246,7 +246,6 @@ export default {
     'streams.kick': '断开观看者',
     'streams.kicked': '已断开 {n} 位观看者',
     'streams.kicked.one': '已断开 {n} 位观看者',
-    'streams.kickedAll': '已断开观看者',
     'streams.delete': '删除视频流',
     'streams.delete.one': '删除视频流',
     'streams.deleteTitle': '删除 {name}？',

@@ -6,6 +6,9 @@ import {t} from '../lib/i18n.js';
 import {call, endSession, etag, explain, getJson} from '../lib/server.js';
 import {ask, toast} from '../shell/shell.js';
 
+/** Whether a session is that of a viewer: not of who brings the stream, and of nothing that the server does itself. @param {{publishes: boolean, format: string}} session */
+const watches = ({publishes, format}) => !publishes && !['preload', 'probe', 'test'].includes(format);
+
 /** @param {import('../lib/streams.js').Streams} streams */
 export function actions(streams) {
     /** @param {() => Promise<string>} run gives what to say */
@@ -32,11 +35,18 @@ export function actions(streams) {
         return t('streams.answers', {name});
     }
 
-    /** @param {string} name */
-    async function kick(name) {
-        const {sessions} = await getJson('api/rs/sessions', {stream: name, ended: '0'});
-        for (const {id} of sessions) await endSession(id);
-        return t('streams.kicked', {n: sessions.length});
+    /** Ends who watches, and nobody else; where that fails, the others are ended all the same. @param {string[]} names */
+    async function kick(names) {
+        let n = 0, /** @type {unknown} */ failed;
+        const fails = (/** @type {unknown} */ err) => void (failed ??= err);
+        for (const name of names) {
+            const {sessions} = await getJson('api/rs/sessions', {stream: name, ended: '0'}).catch(err => {
+                fails(err);
+                return {sessions: []};
+            });
+            for (const one of sessions.filter(watches)) await endSession(one.id).then(({ok}) => ok && n++, fails);
+        }
+        return [(n || !failed) && t('streams.kicked', {n}), failed && explain(failed)].filter(Boolean).join('\n');
     }
 
     /** Asks for the name, or how many they are; what is deleted can be taken back for ten seconds. @param {string[]} names */

@@ -67,10 +67,7 @@ const summary = h('p', {class: 'muted'});
 const count = h('span'), inGrid = h('a', {class: 'button'}, t('streams.openGrid'));
 /** What can be done with all that are selected. */
 const bulk = h('div', {class: 'row bulk', hidden: true}, count, inGrid,
-    button(t('streams.kick'), () => act(async () => {
-        for (const name of selected) await kick(name);
-        return t('streams.kickedAll');
-    }), {class: 'own'}),
+    button(t('streams.kick'), () => act(() => kick([...selected])), {class: 'own'}),
     button(t('streams.warm'), () => act(() => warm([...selected]))), button(t('streams.delete', {n: 2}), () => remove([...selected]), {icon: 'trash', class: 'danger'}),
     button(t('streams.clearSelection'), () => clear()));
 const filler = h('div', null, h('div', {class: 'skeleton'}));
@@ -128,7 +125,7 @@ function deeds(name) {
     return {update, all: [
         h('a', {class: 'button', href: address('camera.html', {src: name})}, t('keys.open')), h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')),
         h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), log,
-        again, button(t('streams.warm'), () => act(() => warm([name]))), button(t('streams.kick'), () => act(() => kick(name)), {class: 'own'}),
+        again, button(t('streams.warm'), () => act(() => warm([name]))), button(t('streams.kick'), () => act(() => kick([name])), {class: 'own'}),
         button(t('streams.delete', {n: 1}), () => remove([name]), {icon: 'trash', class: 'danger'})]};
 }
 
