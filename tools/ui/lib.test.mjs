@@ -177,6 +177,32 @@ test('the graph: how fast each line is', () => {
     assert.deepEqual([...seen.keys()], ['a b']);
 });
 
+test('the graph: what was dropped before somebody looked is not what drops now', () => {
+    const told = /** @type {unknown[]} */ ([]);
+    let seen = new Map();
+    for (const [at, drops] of [[0, 4], [1000, 4], [1500, 5], [2000, 5], [31_400, 5], [31_600, 5], [32_000, 6], [62_000, 6]]) {
+        const edge = {from: 'a', to: 'b', bytes: at, drops};
+        seen = rates([edge], seen, at);
+        told.push(/** @type {any} */ (edge).dropping);
+    }
+    assert.deepEqual(told, [false, false, true, true, true, false, true, false]);
+});
+
+test('the graph: who has several streams has each, with the viewer that can be ended', () => {
+    const viewer = (/** @type {number} */ id, format_name = 'rtsp') => ({id, format_name, remote_addr: `10.0.0.9:${id}`, user_agent: 'VLC/3', senders: []}), camera = {id: 1, remote_addr: '10.0.0.1:554', receivers: []};
+    const {nodes} = layout({a: {producers: [camera], consumers: [viewer(2), viewer(3)]}, b: {producers: [{...camera, id: 4}], consumers: [viewer(5), viewer(6, 'preload')]}});
+    const parts = (/** @type {string} */ id) => nodes.find(n => n.id === id)?.parts.map(p => [p.stream, p.kick, p.title]);
+    assert.deepEqual(parts('v10.0.0.9 VLC'), [['a', 2, 'rtsp'], ['a', 3, 'rtsp'], ['b', 5, 'rtsp']]);
+    assert.deepEqual(parts('c10.0.0.1'), [['a', 0, ''], ['b', 0, '']]);
+    assert.deepEqual([parts('p1'), parts('k5')], [[['a', 0, '']], [['b', 5, '']]]);
+});
+
+test('the graph: a stream with two names has its lines once', () => {
+    const stream = {producers: [{id: 1, remote_addr: '10.0.0.1:554', receivers: [{id: 2, bytes: 7, codec: {codec_name: 'h264'}}]}], consumers: null}, {edges, nodes} = layout({a: stream, b: stream});
+    assert.deepEqual(edges.map(e => [e.from, e.to, e.bytes]), [['c10.0.0.1', 'p1', 0], ['p1', 't2', 7]]);
+    assert.deepEqual(nodes.find(n => n.id === 't2')?.parts.map(p => p.stream), ['a', 'b']);
+});
+
 test('playlists', () => {
     const base = new URL('http://h/a/api/stream.m3u8?src=x');
     assert.deepEqual(parse('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1.640029,mp4a.40.2"\nhls/playlist.m3u8?id=1', base).streams, [{url: 'http://h/a/api/hls/playlist.m3u8?id=1', codecs: 'avc1.640029,mp4a.40.2'}]);

@@ -348,6 +348,7 @@ export default {
     'net.consumers': 'Consumers',
     'net.viewers': 'Viewers',
     'net.none': 'No active connections.',
+    'net.gone': 'No longer connected.',
     'net.table': 'Show as table',
     'net.export': 'Export SVG',
     'net.all': 'All streams',

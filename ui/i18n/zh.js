@@ -348,6 +348,7 @@ export default {
     'net.consumers': '消费者',
     'net.viewers': '观看端',
     'net.none': '当前没有连接。',
+    'net.gone': '已断开连接。',
     'net.table': '以表格显示',
     'net.export': '导出 SVG',
     'net.all': '所有视频流',

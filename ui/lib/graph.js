@@ -9,8 +9,11 @@ import {agentName, codecName} from './streams.js';
 export const BOX = {width: 168, height: 40, gapX: 44, gapY: 12, top: 32, left: 12};
 
 /**
- * @typedef {{id: string, column: number, title: string, sub: string, y: number, about: any, stream: string, kick?: number}} GraphNode
- * @typedef {{from: string, to: string, bytes: number, drops: number, rate?: number}} Edge `rate`: bits per second, once that is known
+ * @typedef {{stream: string, kick: number, title: string}} Part what a node has of a stream; `kick`: the number of the viewer, 0 if it is none
+ * @typedef {{id: string, column: number, title: string, sub: string, y: number, about: any, parts: Part[]}} GraphNode
+ * @typedef {{from: string, to: string, bytes: number, drops: number, rate?: number, dropping?: boolean}} Edge `rate`: bits per second, once that is
+ *     known; `dropping`: more were dropped of late
+ * @typedef {Map<string, {at: number, bytes: number, rate?: number, drops: number, dropped?: number}>} Seen by both ends; `dropped`: when there were more drops
  */
 
 /** The host of a connection. @param {any} c */
@@ -29,24 +32,30 @@ export function hostOf(c) {
 
 /** Milliseconds between two looks that tell a rate. */
 const APART = 900;
+/** Milliseconds for which a drop is told as one of now: counts begin with the connection, which may be weeks old. */
+const LATE = 30_000;
 
 /**
- * Tells how fast each edge is, from what it had before.
- * @param {Edge[]} edges @param {Map<string, {at: number, bytes: number, rate?: number}>} before by both ends @param {number} at now
- * @returns the same for the next look
+ * Tells how fast each edge is, and whether it drops, from what it had before.
+ * @param {Edge[]} edges @param {Seen} before @param {number} at now
+ * @returns {Seen} the same for the next look
  */
 export function rates(edges, before, at) {
     return new Map(edges.map(edge => {
-        const key = `${edge.from} ${edge.to}`, was = before.get(key), {bytes = 0} = edge;
+        const key = edgeKey(edge), was = before.get(key), {bytes = 0, drops} = edge, dropped = was && drops > was.drops ? at : was?.dropped;
+        edge.dropping = dropped !== undefined && at - dropped < LATE;
         if (was && at - was.at < APART) {
             edge.rate = was.rate;
-            return [key, was];
+            return [key, {...was, drops, dropped}];
         }
         // One that counts from the beginning is another one.
         edge.rate = was && bytes >= was.bytes ? (bytes - was.bytes) * 8000 / (at - was.at) : undefined;
-        return [key, {at, bytes, rate: edge.rate}];
+        return [key, {at, bytes, rate: edge.rate, drops, dropped}];
     }));
 }
+
+/** @param {Edge} edge */
+export const edgeKey = edge => `${edge.from} ${edge.to}`;
 
 /**
  * @param {Record<string, {producers: any[]|null, consumers: any[]|null}>} streams
@@ -56,12 +65,17 @@ export function rates(edges, before, at) {
 export function layout(streams, only = []) {
     /** @type {Map<string, GraphNode>} */
     const nodes = new Map();
-    /** @type {Edge[]} */
-    const edges = [];
-    const add = (/** @type {string} */ id, /** @type {number} */ column, /** @type {string} */ title, /** @type {string} */ sub, /** @type {any} */ about, /** @type {string} */ stream, /** @type {number} */ kick = 0) => {
-        if (!nodes.has(id)) nodes.set(id, {id, column, title, sub, y: 0, about, stream, kick});
+    /** By both ends: a stream with two names has its connections once. @type {Map<string, Edge>} */
+    const edges = new Map();
+    const add = (/** @type {string} */ id, /** @type {number} */ column, /** @type {string} */ title, /** @type {string} */ sub, /** @type {any} */ about, /** @type {string} */ stream, kick = 0, what = '') => {
+        const node = nodes.get(id) ?? {id, column, title, sub, y: 0, about, parts: []};
+        nodes.set(id, node);
+        if (!node.parts.some(part => part.stream === stream && part.kick === kick)) node.parts.push({stream, kick, title: what});
     };
-    const join = (/** @type {string} */ from, /** @type {string} */ to, bytes = 0, drops = 0) => edges.push({from, to, bytes, drops});
+    const join = (/** @type {string} */ from, /** @type {string} */ to, bytes = 0, drops = 0) => {
+        const edge = {from, to, bytes, drops}, key = edgeKey(edge);
+        if (!edges.has(key)) edges.set(key, edge);
+    };
     for (const [name, stream] of Object.entries(streams)) {
         if (only.length && !only.includes(name)) continue;
         /** Of tracks, by their number. */
@@ -87,18 +101,18 @@ export function layout(streams, only = []) {
                 if (made) {
                     add(made, 2, `> ${codecName(codec)}`, '', s, name);
                     // Many may get it, it is made once.
-                    if (!edges.some(e => e.to === made)) join(`t${s.parent}`, made, s.bytes);
+                    join(`t${s.parent}`, made, s.bytes);
                 }
                 join(made || `t${s.parent}`, `k${c.id}`, s.bytes, s.drops);
             }
             if (c.format_name === 'preload') continue;
             // Two programs on one machine are two viewers.
             const agent = agentName(c.user_agent), viewer = `v${hostOf(c)} ${agent}`.trim();
-            add(viewer, 4, hostOf(c), agent, {host: hostOf(c), user_agent: c.user_agent}, name);
+            add(viewer, 4, hostOf(c), agent, {host: hostOf(c), user_agent: c.user_agent}, name, c.id, c.format_name);
             join(`k${c.id}`, viewer, c.bytes_send);
         }
     }
-    const all = [...nodes.values()], known = edges.filter(e => nodes.has(e.from) && nodes.has(e.to));
+    const all = [...nodes.values()], known = [...edges.values()].filter(e => nodes.has(e.from) && nodes.has(e.to));
     const columns = [0, 1, 2, 3, 4].map(column => all.filter(node => node.column === column));
     // Each column in the order of the middles of what it hangs on: a few passes there and back.
     const place = () => {

@@ -1,12 +1,14 @@
 /**
  * Who is connected with what: five columns from the cameras to the viewers, as a drawing and as a table. `?src=NAME` shows one stream.
  */
-import {button, fill, h, say, svgTitle} from '../lib/dom.js';
-import {BOX, layout, rates} from '../lib/graph.js';
+import {button, fill, h, Keyed, refill, say, svgTitle} from '../lib/dom.js';
+import {BOX, edgeKey, layout, rates} from '../lib/graph.js';
 import {bytes, rate, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
 import {address, download, Feed, Gatherer, getJson, logOf} from '../lib/server.js';
-import {empty, failed, kick, notice, shell, watch} from '../shell/shell.js';
+import {announce, empty, failed, kick, notice, shell, watch} from '../shell/shell.js';
+
+/** @typedef {import('../lib/graph.js').GraphNode} GraphNode @typedef {import('../lib/graph.js').Edge} Edge @typedef {import('../lib/graph.js').Part} Part */
 
 const only = new URLSearchParams(location.search).getAll('src').filter(Boolean);
 const {main, tools} = shell({page: 'net', title: t('nav.net')});
@@ -17,21 +19,24 @@ const COLUMNS = ['net.cameras', 'net.producers', 'net.tracks', 'net.consumers', 
 let asTable = recall('netTable', matchMedia('(max-width: 599px)').matches);
 /** @type {ReturnType<typeof layout>} */
 let graph = {nodes: [], edges: [], height: 0};
-let shown = '';
-/** What the edges had at the last look. @type {Parameters<typeof rates>[1]} */
+/** What the edges had at the last look. @type {import('../lib/graph.js').Seen} */
 let seen = new Map();
+/** The node that the details are of, as it was seen last. @type {GraphNode|null} */
+let told = null;
 /** A stream of the address that does not exist. @type {string|null} */
 let missing = null;
-const area = h('div'), about = h('div', {role: 'status'});
+const area = h('div'), svg = h('svg', {role: 'group', 'aria-label': t('nav.net')}), graphic = h('div', {class: 'graph'}, svg), lines = h('tbody');
+const table = h('table', {class: 'table'}, h('thead', null, h('tr', null, ['net.from', 'net.to', 'streams.rate', 'net.bytes', 'net.drops'].map(text => h('th', {scope: 'col'}, t(text))))), lines);
+const title = h('h2', {tabindex: '-1'}), gone = h('p', {class: 'state', data: {state: 'warn'}, hidden: true}, t('net.gone')), facts = h('dl', {class: 'pairs small'}), acts = h('div', {class: 'stack'});
+const about = h('section', {class: 'card', hidden: true}, title, gone, facts, acts);
+const drawn = new Keyed(svg, one => one.key, one => one.make()), listed = new Keyed(lines, edgeKey, line), parts = new Keyed(acts, part => `${part.kick} ${part.stream}`, partRow);
 const toggle = button(t('net.table'), () => {
     asTable = !asTable;
     remember('netTable', asTable);
-    shown = '';
     show();
 });
 const exporting = button(t('net.export'), () => {
-    const svg = area.querySelector('svg');
-    if (svg) download('streams.svg', new Blob([new XMLSerializer().serializeToString(painted(svg))], {type: 'image/svg+xml'}));
+    if (svg.isConnected) download('streams.svg', new Blob([new XMLSerializer().serializeToString(painted(svg))], {type: 'image/svg+xml'}));
 });
 tools.append(toggle, exporting, h('a', {class: 'button', href: address('api/streams.dot', {src: only})}, 'streams.dot'));
 if (only.length) tools.append(h('a', {class: 'button', href: 'net.html'}, t('net.all')));
@@ -66,87 +71,145 @@ function painted(svg) {
     return copy;
 }
 
+/** Shows what has changed and leaves the rest: it may be scrolled, pointed at, or have the focus. */
 function show() {
     exporting.hidden = asTable;
     toggle.setAttribute('aria-pressed', String(asTable));
+    const held = /** @type {HTMLElement|null} */ (document.activeElement), view = asTable ? table : graphic;
     if (!graph.nodes.length) {
-        shown = '';
-        return fill(area, empty(missing === null ? t('net.none') : t('camera.unknown', {name: missing})));
+        fill(area, empty(missing === null ? t('net.none') : t('camera.unknown', {name: missing})));
+    } else {
+        if (view.parentNode !== area) fill(area, view);
+        if (asTable) listed.show(graph.edges);
+        else draw();
     }
-    const key = asTable + JSON.stringify([graph.nodes.map(n => n.id), graph.edges.map(e => [e.from, e.to, bytes(e.bytes), fast(e.rate), e.drops])]);
-    if (key === shown) return;
-    shown = key;
-    const focus = /** @type {HTMLElement|null} */ (document.activeElement)?.dataset?.id;
-    fill(area, asTable ? table() : drawing());
-    if (focus) /** @type {HTMLElement|null} */ (area.querySelector(`[data-id="${CSS.escape(focus)}"]`))?.focus();
+    tell();
+    // What is moved loses it.
+    if (held?.isConnected && document.activeElement === document.body) held.focus({preventScroll: true});
+}
+
+/** Sets what has another value. @param {Element} node @param {Record<string, string|number>} attributes */
+function put(node, attributes) {
+    for (const [name, value] of Object.entries(attributes)) if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
 }
 
 /** @param {number} [bits] per second */
 const fast = bits => bits === undefined ? '' : rate(bits);
+/** @param {string} id */
+const nodeOf = id => graph.nodes.find(n => n.id === id);
 
-/** What comes into a node, in all. @param {import('../lib/graph.js').GraphNode} node */
+/** What comes into a node, in all. @param {GraphNode} node */
 function into(node) {
     const known = graph.edges.filter(e => e.to === node.id && e.rate !== undefined);
     return known.length ? rate(known.reduce((sum, e) => sum + (e.rate ?? 0), 0)) : '';
 }
 
-function table() {
-    const node = new Map(graph.nodes.map(n => [n.id, n]));
-    return h('table', {class: 'table'}, h('thead', null, h('tr', null, ['net.from', 'net.to', 'streams.rate', 'net.bytes', 'net.drops'].map(text => h('th', {scope: 'col'}, t(text))))),
-        h('tbody', null, graph.edges.map(e => h('tr', null, ['net.from', 'net.to'].map((label, i) => {
-            const one = node.get(i ? e.to : e.from), kid = one && button(`${one.title} ${one.sub}`.trim(), () => tell(one), {class: 'bare'});
-            // The focus finds it again.
-            if (kid) kid.dataset.id = `${e.from} ${e.to} ${i}`;
-            return h('td', {'data-label': t(label)}, kid ?? '');
-        }), h('td', {'data-label': t('streams.rate')}, fast(e.rate) || '–'), h('td', {'data-label': t('net.bytes')}, bytes(e.bytes) || '–'), h('td', {'data-label': t('net.drops'), 'data-empty': !e.drops}, String(e.drops || 0))))));
+/** A line of the table. @param {Edge} edge */
+function line({from, to}) {
+    const ends = [from, to].map(id => button('', () => choose(id), {class: 'bare'})), [speed, all, drops] = ['streams.rate', 'net.bytes', 'net.drops'].map(text => h('td', {'data-label': t(text)}));
+    const node = h('tr', null, ['net.from', 'net.to'].map((label, i) => h('td', {'data-label': t(label)}, ends[i])), speed, all, drops);
+    return {node, update(/** @type {Edge} */ e) {
+        for (const [i, id] of [from, to].entries()) {
+            const one = nodeOf(id);
+            say(ends[i], `${one?.title} ${one?.sub}`.trim());
+        }
+        say(speed, fast(e.rate) || '–');
+        say(all, bytes(e.bytes) || '–');
+        say(drops, String(e.drops || 0));
+        drops.toggleAttribute('data-empty', !e.drops);
+    }};
 }
 
-function drawing() {
-    const width = BOX.left * 2 + 5 * BOX.width + 4 * BOX.gapX, x = (/** @type {number} */ column) => BOX.left + column * (BOX.width + BOX.gapX);
-    const svg = h('svg', {width, height: graph.height + 12, viewBox: `0 0 ${width} ${graph.height + 12}`, role: 'group', 'aria-label': t('nav.net')});
-    svg.append(...COLUMNS.map((text, column) => h('text', {class: 'head', x: x(column), y: 18}, t(text))));
-    const node = new Map(graph.nodes.map(n => [n.id, n])), known = graph.edges.some(e => e.rate), weight = (/** @type {import('../lib/graph.js').Edge} */ e) => (known ? e.rate : e.bytes) ?? 0, most = Math.max(1, ...graph.edges.map(weight));
-    for (const e of graph.edges) {
-        const from = node.get(e.from), to = node.get(e.to);
-        if (!from || !to) continue;
-        const x1 = x(from.column) + BOX.width, x2 = x(to.column), y1 = from.y + BOX.height / 2, y2 = to.y + BOX.height / 2, bend = (x2 - x1) / 2;
+/** @param {number} column */
+const left = column => BOX.left + column * (BOX.width + BOX.gapX);
+
+function draw() {
+    const width = left(5) - BOX.gapX + BOX.left, height = graph.height + 12;
+    put(svg, {width, height, viewBox: `0 0 ${width} ${height}`});
+    const known = graph.edges.some(e => e.rate), weight = (/** @type {Edge} */ e) => (known ? e.rate : e.bytes) ?? 0, most = Math.max(1, ...graph.edges.map(weight)), node = new Map(graph.nodes.map(n => [n.id, n]));
+    drawn.show([
+        ...COLUMNS.map((text, column) => ({key: text, make: () => ({node: h('text', {class: 'head', x: left(column), y: 18}, t(text)), update() {}})})),
+        ...graph.edges.map(e => ({key: `e ${edgeKey(e)}`, make: wire, edge: e, ends: [node.get(e.from), node.get(e.to)], width: (1 + 3 * Math.sqrt(weight(e) / most)).toFixed(1)})),
+        ...graph.nodes.map(n => ({key: `n ${n.id}`, make: box, of: n}))]);
+}
+
+function wire() {
+    const says = svgTitle(''), node = h('path', null, says);
+    return {node, update(/** @type {{edge: Edge, ends: GraphNode[], width: string}} */ {edge: e, ends: [from, to], width}) {
+        const x1 = left(from.column) + BOX.width, x2 = left(to.column), y1 = from.y + BOX.height / 2, y2 = to.y + BOX.height / 2, bend = (x2 - x1) / 2;
         // What is made of a track stands in the same column.
         const d = from.column === to.column ? `M${x2} ${y1}C${x2 - 24} ${y1} ${x2 - 24} ${y2} ${x2} ${y2}` : `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
-        svg.append(h('path', {d, class: e.drops ? 'drops' : e.bytes ? 'hot' : '', 'stroke-width': (1 + 3 * Math.sqrt(weight(e) / most)).toFixed(1)}, svgTitle([fast(e.rate), bytes(e.bytes), e.drops && t('streams.drops', {n: e.drops})].filter(Boolean).join(' · '))));
-    }
-    const clip = (/** @type {string} */ text, most = 20) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
-    for (const n of graph.nodes) {
-        const speed = n.column % 2 ? into(n) : '', title = speed ? `${clip(n.title, 19 - speed.length)} ${speed}` : clip(n.title);
-        svg.append(h('g', {tabindex: '0', role: 'button', 'aria-label': `${t(COLUMNS[n.column])}: ${title} ${clip(n.sub, 22)}`, data: {id: n.id}, onclick: () => tell(n), onkeydown: (/** @type {KeyboardEvent} */ ev) => walk(ev, n)},
-            svgTitle(`${n.title} ${n.sub}`.trim()), h('rect', {x: x(n.column), y: n.y, width: BOX.width, height: BOX.height, rx: 6}), h('text', {x: x(n.column) + 10, y: n.y + (n.sub ? 17 : 25)}, title), ' ',
-            n.sub && h('text', {class: 'head', x: x(n.column) + 10, y: n.y + 33}, clip(n.sub, 22))));
-    }
-    return h('div', {class: 'graph'}, svg);
+        put(node, {d, class: e.dropping ? 'drops' : e.bytes ? 'hot' : '', 'stroke-width': width});
+        say(says, [fast(e.rate), bytes(e.bytes), e.drops && t('streams.drops', {n: e.drops})].filter(Boolean).join(' · '));
+    }};
 }
 
-/** Arrows follow the lines. @param {KeyboardEvent} ev @param {import('../lib/graph.js').GraphNode} node */
-function walk(ev, node) {
+const clip = (/** @type {string} */ text, most = 20) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
+
+function box() {
+    let id = '';
+    const says = svgTitle(''), frame = h('rect', {width: BOX.width, height: BOX.height, rx: 6}), first = h('text'), second = h('text', {class: 'head'});
+    const node = h('g', {tabindex: '0', role: 'button', onclick: () => choose(id), onkeydown: (/** @type {KeyboardEvent} */ ev) => walk(ev, id)}, says, frame, first, ' ', second);
+    return {node, update(/** @type {{of: GraphNode}} */ {of: n}) {
+        const speed = n.column % 2 ? into(n) : '', text = speed ? `${clip(n.title, 19 - speed.length)} ${speed}` : clip(n.title), x = left(n.column);
+        id = n.id;
+        put(node, {'data-id': id, 'aria-label': `${t(COLUMNS[n.column])}: ${text} ${clip(n.sub, 22)}`});
+        say(says, `${n.title} ${n.sub}`.trim());
+        put(frame, {x, y: n.y});
+        put(first, {x: x + 10, y: n.y + (n.sub ? 17 : 25)});
+        say(first, text);
+        put(second, {x: x + 10, y: n.y + 33});
+        say(second, clip(n.sub, 22));
+    }};
+}
+
+/** Arrows follow the lines. @param {KeyboardEvent} ev @param {string} id */
+function walk(ev, id) {
     if (ev.key === 'Enter' || ev.key === ' ') {
         ev.preventDefault();
-        return tell(node);
+        return choose(id);
     }
-    const next = ev.key === 'ArrowRight' ? graph.edges.find(e => e.from === node.id)?.to : ev.key === 'ArrowLeft' ? graph.edges.find(e => e.to === node.id)?.from : undefined;
-    const column = graph.nodes.filter(n => n.column === node.column), at = column.indexOf(node);
+    const next = ev.key === 'ArrowRight' ? graph.edges.find(e => e.from === id)?.to : ev.key === 'ArrowLeft' ? graph.edges.find(e => e.to === id)?.from : undefined;
+    const column = graph.nodes.filter(n => n.column === nodeOf(id)?.column), at = column.findIndex(n => n.id === id);
     const target = next ?? (ev.key === 'ArrowDown' ? column[at + 1]?.id : ev.key === 'ArrowUp' ? column[at - 1]?.id : undefined);
     if (!target) return;
     ev.preventDefault();
     /** @type {HTMLElement|null} */ (area.querySelector(`[data-id="${CSS.escape(target)}"]`))?.focus();
 }
 
-/** @param {import('../lib/graph.js').GraphNode} node */
-function tell(node) {
-    const {medias, receivers, senders, sdp, host, ...rest} = node.about;
-    const drops = (senders ?? []).reduce((/** @type {number} */ sum, /** @type {any} */ s) => sum + (s.drops ?? 0), 0), speed = node.column % 2 ? into(node) : '';
-    const rows = Object.entries(rest).filter(([, value]) => value !== undefined && typeof value !== 'object');
-    fill(about, h('section', {class: 'card'}, h('h2', null, `${node.title} ${node.sub}`.trim()), h('dl', {class: 'pairs small'}, speed && [h('dt', null, t('streams.rate')), h('dd', {class: 'mono'}, speed)], drops > 0 && [h('dt', null, t('net.drops')), h('dd', {class: 'mono'}, String(drops))], rows.map(([key, value]) => [h('dt', null, key === 'user_agent' ? t('sessions.agent') : key), h('dd', {class: 'mono'}, String(value))]),
-        (medias ?? []).map((/** @type {string} */ media) => [h('dt', null, 'media'), h('dd', {class: 'mono'}, media)])),
-    h('div', {class: 'row'}, h('a', {class: 'button', href: address('camera.html', {src: node.stream})}, t('keys.open')), h('a', {class: 'button', href: logOf(node.stream, feed)}, t('nav.log')),
-        node.kick ? button(t('sessions.kick'), () => kick(node.kick ?? 0, node.stream, load), {class: 'danger'}) : null)));
-    say(about.querySelector('h2') ?? about, `${node.title} ${node.sub}`.trim());
+/** Tells more of a node. @param {string} id */
+function choose(id) {
+    told = nodeOf(id) ?? null;
+    tell();
+    announce(title.textContent);
+}
+
+/** The details as they are now; of what has left as they were. */
+function tell() {
+    if (!told) return;
+    const now = nodeOf(told.id), had = about.contains(document.activeElement);
+    told = now ?? told;
+    const name = `${told.title} ${told.sub}`.trim(), {medias, receivers, senders, sdp, host, ...rest} = told.about;
+    if (!now && gone.hidden) announce(`${name}: ${t('net.gone')}`);
+    about.hidden = false;
+    gone.hidden = Boolean(now);
+    say(title, name);
+    parts.show(now?.parts ?? []);
+    if (had && document.activeElement === document.body) title.focus({preventScroll: true});
+    const drops = (senders ?? []).reduce((/** @type {number} */ sum, /** @type {any} */ s) => sum + (s.drops ?? 0), 0);
+    const rows = [[t('streams.rate'), now && told.column % 2 ? into(told) : ''], [t('net.drops'), drops || ''], ...Object.entries(rest).filter(([, value]) => typeof value !== 'object').map(([key, value]) => [key === 'user_agent' ? t('sessions.agent') : key, value]),
+        ...(medias ?? []).map((/** @type {string} */ media) => ['media', media])].filter(([, value]) => value !== '' && value !== undefined);
+    refill(facts, JSON.stringify(rows), () => rows.map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, String(value))]));
+}
+
+/** What can be done with one stream of a node, or with one viewer. @param {Part} part */
+function partRow({stream, kick: id, title: what}) {
+    const name = h('span', {class: 'grow'}, `${stream} ${what}`.trim()), log = h('a', {class: 'button'}, t('nav.log'));
+    const node = h('div', {class: 'row', role: 'group', 'aria-label': name.textContent}, name, h('a', {class: 'button', href: address('camera.html', {src: stream})}, t('keys.open')), log,
+        id > 0 && button(t('sessions.kick'), () => kick(id, stream, load, title.textContent), {class: 'own danger'}));
+    return {node, update() {
+        name.hidden = (told?.parts.length ?? 0) < 2;
+        log.href = logOf(stream, feed);
+    }};
 }
 load();
