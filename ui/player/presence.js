@@ -7,20 +7,6 @@ import {classOfEnd, explainEnd, isEnd} from '../reasons.js';
 import {inPicture, PageWatch} from './leaving.js';
 import {onFrame} from './picture.js';
 
-/** @typedef {import('../reasons.js').ErrorClass} ErrorClass */
-/**
- * What it has of the player.
- * @typedef {object} Player
- * @property {import('./rs-player.js').RsPlayer} element
- * @property {import('./status.js').Status} status
- * @property {() => import('./run.js').Run} run
- * @property {() => void} grab takes the last frame
- * @property {() => void} live a frame is shown
- * @property {(reason: string, cls: ErrorClass, atOnce?: boolean) => void} lose
- * @property {(phase: 'idle'|'parked', beacon?: boolean) => void} leave
- * @property {() => void} online
- */
-
 /** Milliseconds from being seen again to a frame, or the connection is made anew. */
 const FRAME_AFTER_SHOW = 1000;
 /** The same if the camera was off: until the server answers `resume`, and after that. */
@@ -32,7 +18,7 @@ export class Presence {
     /** @type {PageWatch|null} */
     #page = null;
 
-    /** @param {Player} player */
+    /** @param {import('./parts.js').Parts} player */
     constructor(player) {
         this.player = player;
     }
@@ -46,13 +32,13 @@ export class Presence {
 
     /** The element is in the document. */
     begin() {
-        const {element, leave, online} = this.player;
+        const {element, ending} = this.player;
         this.#page ??= new PageWatch(element, element.visibilityThreshold, {
-            onleave: () => leave('idle', true),
+            onleave: () => ending.leave('idle', true),
             onreturn: () => element.onconnect(),
             onhide: () => this.hide(),
             onshow: () => this.show(),
-            ononline: online,
+            ononline: () => ending.online(),
         });
     }
 
@@ -65,7 +51,7 @@ export class Presence {
     hide() {
         if (!this.away) return;
         const {element, status} = this.player, run = this.player.run();
-        if (status.phase === 'retrying') this.player.leave('parked');
+        if (status.phase === 'retrying') this.player.ending.leave('parked');
         // What the server has paused for a reason of its own stays so.
         if (!element.ws && !element.pc || run.parkSent || run.parkedBy) return;
         run.stop('frame');
@@ -75,10 +61,10 @@ export class Presence {
             run.parkSent = true;
         } else if (!run.isTimed('away')) {
             run.after('away', element.DISCONNECT_TIMEOUT, () => {
-                if (this.away) this.player.leave('parked');
+                if (this.away) this.player.ending.leave('parked');
             });
         }
-        if (status.phase === 'live') this.player.grab();
+        if (status.phase === 'live') this.player.showing.grab();
         status.enter('parked', explainEnd('hidden'));
     }
 
@@ -120,13 +106,13 @@ export class Presence {
 
     /** The server has let the camera go. @param {string} reason a code, or why it cannot be had again */
     parked(reason) {
-        if (!isEnd(reason)) return this.player.lose(explainEnd(reason, this.player.element.wsURL), classOfEnd(reason));
+        if (!isEnd(reason)) return this.player.ending.lose(explainEnd(reason, this.player.element.wsURL), classOfEnd(reason));
         // It answers an older word of ours than the last.
         if (reason === 'hidden' && !this.away) return;
         const run = this.player.run(), {status} = this.player;
         run.stop('frame');
         run.unframe();
-        if (status.phase === 'live') this.player.grab();
+        if (status.phase === 'live') this.player.showing.grab();
         run.parkedBy = reason || 'hidden';
         status.enter('parked', explainEnd(run.parkedBy), {cameraOff: true});
     }
@@ -157,8 +143,8 @@ export class Presence {
     expectFrame(limit) {
         const run = this.player.run();
         // The pictures of these two do not pass through the video.
-        if (run.mode === 'mjpeg' || run.mode === 'mp4') return this.player.live();
-        run.after('frame', limit, () => this.player.lose('The picture did not come back.', 'ended', true));
-        this.onframe(this.player.live);
+        if (run.mode === 'mjpeg' || run.mode === 'mp4') return this.player.showing.live();
+        run.after('frame', limit, () => this.player.ending.lose('The picture did not come back.', 'ended', true));
+        this.onframe(() => this.player.showing.live());
     }
 }

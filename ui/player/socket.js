@@ -6,8 +6,6 @@ import {classOfError, explainEnd, explainError} from '../reasons.js';
 import {hello, isAboutOurs, Link, Session} from './signalling.js';
 
 /** @typedef {import('../video-rtc.js').Message} Message */
-/** @typedef {import('./run.js').Mode} Mode */
-/** @typedef {import('./presence.js').Player} Player */
 /**
  * The server's verdict on a way, or on a track that could go that way.
  * @typedef {object} Candidate
@@ -17,32 +15,22 @@ import {hello, isAboutOurs, Link, Session} from './signalling.js';
  * @property {'chosen'|'codec_unsupported'|'other_chosen'|'no_track'|'bframes'|'network'|'slower'|'pinned'|'failed'|'off'|string} verdict
  * @property {string} [text] the server's words
  */
-/**
- * What it has of the player.
- * @typedef {Player & {
- *     presence: import('./presence.js').Presence,
- *     playing: (mode: Mode) => void,
- *     step: (step: import('./run.js').Step) => void,
- *     ended: () => void,
- * }} Listener
- */
-
 /** The modes that race against WebRTC. */
 export const RIVALS = ['mse', 'hls', 'mp4'];
 
 export class Hearing {
-    /** @param {Listener} player */
+    /** @param {import('./parts.js').Parts} player */
     constructor(player) {
         this.player = player;
     }
 
     /** @param {Message} msg @param {string} [first] the mode that MJPEG stands in for */
     hear(msg, first) {
-        const {element, status, presence, playing, lose} = this.player, run = this.player.run();
+        const {element, status, presence, showing, ending} = this.player, run = this.player.run();
         switch (msg.type) {
             case 'session': {
                 run.session ??= new Session(element.wsURL);
-                if (!run.session.heard(msg.value)) lose(explainEnd('shutdown'), 'ended', true);
+                if (!run.session.heard(msg.value)) ending.lose(explainEnd('shutdown'), 'ended', true);
                 else presence.introduced();
                 break;
             }
@@ -53,7 +41,7 @@ export class Hearing {
             case 'released':
                 run.released = String(msg.value?.reason ?? '') || 'ended';
                 status.tell('released', msg.value ?? {});
-                this.player.ended();
+                ending.ended();
                 break;
             case 'why':
                 run.candidates = Array.isArray(msg.value?.candidates) ? msg.value.candidates : [];
@@ -63,20 +51,20 @@ export class Hearing {
                 status.tell('talk', msg.value ?? {});
                 break;
             case 'webrtc/answer':
-                this.player.step('answer');
+                showing.step('answer');
                 run.stop('answer');
                 if (status.phase === 'dialling') status.enter('connecting');
                 break;
             case 'mse':
-                this.player.step('answer');
+                showing.step('answer');
                 if (run.won) this.stopRival();
-                else playing(run.open.has('mp4') ? 'mp4' : 'mse');
+                else showing.playing(run.open.has('mp4') ? 'mp4' : 'mse');
                 break;
             case 'hls':
             case 'mp4':
             case 'mjpeg':
-                this.player.step('answer');
-                if (!run.won) playing(msg.type);
+                showing.step('answer');
+                if (!run.won) showing.playing(msg.type);
                 break;
             case 'error':
                 if (!isAboutOurs(msg.value)) this.#refused(String(msg.value), first);
@@ -86,7 +74,7 @@ export class Hearing {
 
     /** A mode does not play. @param {string} text @param {string} [first] */
     #refused(text, first) {
-        const {element, lose} = this.player, run = this.player.run();
+        const {element, ending} = this.player, run = this.player.run();
         const mode = text.match(/^(webrtc|mse|hls|mp4|mjpeg)\b/)?.[1] ?? '';
         run.works[mode] ??= false;
         if (run.won) return;
@@ -94,12 +82,12 @@ export class Hearing {
         if (mode && mode === first && mode !== 'mjpeg' && element.onmessage.mjpeg) run.open.add('mjpeg');
         // That of WebRTC says most, the others often only repeat it.
         if (!run.error || mode === 'webrtc') run.error = text;
-        if (!run.open.size || !mode) lose(explainError(run.error, element.wsURL), classOfError(run.error));
+        if (!run.open.size || !mode) ending.lose(explainError(run.error, element.wsURL), classOfError(run.error));
     }
 
     /** Brings the socket back beside the picture; a server of another kind has nothing to say over it. */
     relink() {
-        const {element, presence} = this.player, run = this.player.run();
+        const {element, presence, ending} = this.player, run = this.player.run();
         element.wsState = WebSocket.CLOSED;
         if (!run.session || run.link) return;
         run.link = new Link(element.wsURL, {
@@ -113,7 +101,7 @@ export class Hearing {
             onlost: () => {
                 element.ws = null;
                 element.wsState = WebSocket.CLOSED;
-                if (run.isTimed('reason')) this.player.ended();
+                if (run.isTimed('reason')) ending.ended();
             },
         });
     }

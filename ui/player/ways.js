@@ -13,7 +13,7 @@ const SWITCH_WITHIN = 3000;
 const STALLS = 2, WITHIN = 60_000;
 /** Milliseconds that a choice is kept, and how many are; in those after one that came to nothing there is no other. */
 const KEPT = 86_400_000, MOST = 50, SETTLE = 600_000;
-const KEY = 'rs.ways';
+const KEY = 'rs.ways', STOOD = 'The picture stood still again and again; another way is tried.';
 /** Verdicts of the server on a way that does not play. */
 const BAD = ['codec_unsupported', 'failed', 'network', 'off'];
 
@@ -57,13 +57,7 @@ export function keepWay(wsURL, way) {
 const isWebrtc = (/** @type {string} */ mode) => mode.trim().startsWith('webrtc'), isMse = (/** @type {string} */ mode) => mode.trim() === 'mse';
 
 export class Ways {
-    /**
-     * @param {object} player
-     * @param {import('./rs-player.js').RsPlayer} player.element
-     * @param {() => import('./run.js').Run} player.run
-     * @param {() => void} player.drop lets go of WebRTC
-     * @param {() => void} player.turn begins anew
-     */
+    /** @param {import('./parts.js').Parts} player */
     constructor(player) {
         this.player = player;
     }
@@ -98,7 +92,7 @@ export class Ways {
     begun(mode) {
         const {element} = this.player, run = this.player.run();
         if (!this.#both || mode !== 'mse' && mode !== 'webrtc' || !element.video) return;
-        if (mode === 'mse' && element.pc) run.after('race', SWITCH_WITHIN, this.player.drop);
+        if (mode === 'mse' && element.pc) run.after('race', SWITCH_WITHIN, () => this.player.rtc.drop());
         let stood = /** @type {number[]} */ ([]);
         run.unwatch = watchStalls(element.video, () => element.phase === 'live', () => {
             const now = Date.now(), other = run.mode === 'webrtc' ? 'mse' : 'webrtc';
@@ -106,7 +100,7 @@ export class Ways {
             if (stood.length < STALLS || run.mode !== 'webrtc' && run.mode !== 'mse' || !this.#both || ![undefined, other].includes(settled(element.wsURL)) || !this.#can(other)) return;
             keepWay(element.wsURL, other);
             // Where nothing can be kept it would begin anew again and again.
-            if (keptWay(element.wsURL)) this.player.turn();
+            if (keptWay(element.wsURL)) this.player.ending.lose(STOOD, 'ended', true);
         });
     }
 
