@@ -260,6 +260,7 @@ export default {
     'sessions.active': 'Active',
     'sessions.ended': 'Recently left',
     'sessions.nobody': 'Nobody is watching. Camera lights should be off.',
+    'sessions.nobodyWarm': 'Nobody is watching.',
     'sessions.none': 'Nobody has left yet.',
     'sessions.viewer': 'Viewer',
     'sessions.stream': 'Stream',

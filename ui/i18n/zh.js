@@ -260,6 +260,7 @@ export default {
     'sessions.active': '在线',
     'sessions.ended': '最近离开',
     'sessions.nobody': '当前无人观看，摄像头指示灯应已熄灭。',
+    'sessions.nobodyWarm': '当前无人观看。',
     'sessions.none': '还没有人离开。',
     'sessions.viewer': '观看者',
     'sessions.stream': '视频流',

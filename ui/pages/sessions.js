@@ -2,7 +2,7 @@
  * Who watches, how sure the server is of that, who has left, why, and how long it took until the camera was free: the list is
  * loaded again when something happens. `?reason=` filters.
  */
-import {button, fill, h, Keyed, moveFocus, openDialog, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, moveFocus, openDialog, refill, say} from '../lib/dom.js';
 import {duration, has, orderOf, t} from '../lib/i18n.js';
 import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
 import {agentName, wayName} from '../lib/streams.js';
@@ -42,16 +42,22 @@ const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.
 const figures = releases({ended: () => data.ended, because}), activeBody = h('tbody'), endedBody = h('tbody');
 /** Why snapshots end: whoever asks for them does not watch. */
 const SNAPSHOTS = ['delivered', 'failed'];
+/** What the server itself holds: nobody watches that. */
+const WARM = 'preload';
 const HEADS = ['sessions.viewer', 'sessions.stream', 'sessions.how', 'sessions.since', 'sessions.state', 'sessions.because', 'sessions.detect', 'sessions.release', 'sessions.total'];
 /** Who watches has no reason to have left yet, and who has left is in one state. @param {boolean} left @param {number} column */
 const idle = (left, column) => left ? column === 4 : column > 4;
 const table = (/** @type {HTMLElement} */ body, /** @type {boolean} */ left) => h('table', {class: 'table'}, h('thead', null, h('tr', null, HEADS.map((text, i) => h('th', {scope: 'col', hidden: idle(left, i)}, t(text))),
     h('th', {scope: 'col'}, h('span', {class: 'offscreen'}, t('streams.actions'))))), body);
 const active = table(activeBody, false), ended = table(endedBody, true), nobody = empty(t('sessions.nobody')), none = empty(t('sessions.none'));
+/** Cameras that run without a viewer. */
+const warm = h('p', {class: 'row', hidden: true}), waiting = [1, 2].map(() => h('div', {class: 'skeleton'}));
 const scroll = (/** @type {string} */ label, /** @type {any} */ kid) => h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label}, kid);
 main.append(h('div', {class: 'stack'}, figures.node,
-    h('section', {class: 'stack'}, h('h2', null, t('sessions.active')), scroll(t('sessions.active'), active), nobody),
-    h('section', {class: 'stack'}, h('h2', null, t('sessions.ended')), scroll(t('sessions.ended'), ended), none)));
+    h('section', {class: 'stack'}, h('h2', null, t('sessions.active')), scroll(t('sessions.active'), active), nobody, warm, waiting[0]),
+    h('section', {class: 'stack'}, h('h2', null, t('sessions.ended')), scroll(t('sessions.ended'), ended), none, waiting[1])));
+// Before it is known who watches, nothing is said of it.
+for (const one of [active.parentElement, ended.parentElement, nobody, none]) if (one) one.hidden = true;
 
 const loads = new Gatherer(async () => {
     try {
@@ -60,6 +66,7 @@ const loads = new Gatherer(async () => {
         loadedAt = Date.now();
         notice('');
     } catch (err) {
+        for (const one of waiting) one.hidden = true;
         if (feed.state !== 'lost') failed(err, load);
     }
     show();
@@ -166,11 +173,16 @@ function show() {
     // Of who has published and left it is not known when.
     const rows = (/** @type {Session[]} */ list, /** @type {boolean} */ left) => list.flatMap(session => [{key: `r${session.id}`, session, left},
         ...(opened.has(session.id) ? [{key: `d${session.id}`, session, left, detail: true}] : [])]);
-    views[0].show(rows(data.sessions, false));
+    const watching = data.sessions.filter(s => s.format !== WARM), kept = [...new Set(data.sessions.filter(s => s.format === WARM).map(s => s.stream))];
+    views[0].show(rows(watching, false));
     views[1].show(rows(gone, true));
     // The scrolled place around a table goes with it.
-    /** @type {HTMLElement} */ (active.parentElement).hidden = !data.sessions.length;
-    nobody.hidden = Boolean(data.sessions.length);
+    /** @type {HTMLElement} */ (active.parentElement).hidden = !watching.length;
+    nobody.hidden = Boolean(watching.length);
+    say(/** @type {Node} */ (nobody.firstChild), t(kept.length ? 'sessions.nobodyWarm' : 'sessions.nobody'));
+    warm.hidden = !kept.length;
+    refill(warm, JSON.stringify(kept), () => [h('span', {class: 'state', data: {state: 'warm'}}, t('state.warm')), kept.map(name => h('a', {href: address('camera.html', {src: name})}, name))]);
+    for (const one of waiting) one.hidden = true;
     /** @type {HTMLElement} */ (ended.parentElement).hidden = !gone.length;
     none.hidden = Boolean(gone.length);
     figures.show(gone);

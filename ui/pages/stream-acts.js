@@ -38,7 +38,9 @@ export function actions(streams) {
     /** Ends who watches, and nobody else; where that fails, the others are ended all the same. @param {string[]} names */
     async function kick(names) {
         let n = 0, /** @type {unknown} */ failed;
-        const fails = (/** @type {unknown} */ err) => void (failed ??= err);
+        const fails = (/** @type {unknown} */ err) => {
+            failed ??= err;
+        };
         for (const name of names) {
             const {sessions} = await getJson('api/rs/sessions', {stream: name, ended: '0'}).catch(err => {
                 fails(err);
