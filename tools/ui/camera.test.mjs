@@ -55,6 +55,58 @@ test('paused and stopped: the button says what it does, and nothing is told of w
     await done();
 });
 
+/** What Safari has on an iPhone: the whole screen and a window of its own for a video only; `neither`: nothing of both. @param {import('puppeteer-core').Page} page @param {boolean} neither */
+const likeSafari = (page, neither) => page.evaluateOnNewDocument(neither => {
+    for (const name of ['fullscreenEnabled', 'pictureInPictureEnabled']) Object.defineProperty(Document.prototype, name, {configurable: true, get: () => false});
+    const proto = /** @type {any} */ (HTMLVideoElement.prototype), calls = /** @type {string[]} */ ([]);
+    Object.assign(window, {calls});
+    if (neither) return;
+    Object.defineProperty(proto, 'webkitSupportsFullscreen', {configurable: true, get() {
+        return this.videoWidth > 0;
+    }});
+    proto.webkitEnterFullscreen = () => calls.push('full');
+    proto.webkitSetPresentationMode = function (/** @type {string} */ mode) {
+        calls.push(mode);
+        this.webkitPresentationMode = mode;
+        this.dispatchEvent(new Event('webkitpresentationmodechanged'));
+    };
+}, neither);
+
+test('where only a video can fill the screen it does, not before it has a picture; and where there is no such thing nothing is offered', {skip}, async () => {
+    const own = await fixture({errors: {gate: 'dial tcp: i/o timeout'}}), {page, done} = await visit(chromium.browser, 'camera.html?src=gate', {own});
+    const buttons = () => page.$$eval('.controls button', all => all.filter(one => /^(Full screen|Picture in picture)$/.test(one.getAttribute('aria-label') ?? '')).map(one => !one.checkVisibility() ? 'hidden' : one.disabled ? 'off' : 'on'));
+    await likeSafari(page, false);
+    await page.reload();
+    await page.waitForFunction(() => document.querySelector('rs-player [data-phase=failed], rs-player [data-phase=retrying]'));
+    assert.deepEqual(await buttons(), ['off', 'off']);
+    await page.keyboard.press('f');
+    await page.keyboard.press('p');
+    assert.deepEqual(await page.evaluate(() => [/** @type {any} */ (window).calls, document.querySelector('.toast')]), [[], null]);
+    await done();
+    const second = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true});
+    await likeSafari(second.page, false);
+    await second.page.reload();
+    await plays(second.page);
+    await second.page.waitForSelector('.controls [aria-label="Full screen"]:enabled');
+    await second.page.keyboard.press('f');
+    await second.page.waitForSelector('.controls [aria-label="Picture in picture"]:enabled');
+    await second.page.keyboard.press('p');
+    await second.page.keyboard.press('p');
+    assert.deepEqual(await second.page.evaluate(() => /** @type {any} */ (window).calls), ['full', 'picture-in-picture', 'inline']);
+    await likeSafari(second.page, true);
+    await second.page.evaluateOnNewDocument(() => {
+        for (const name of ['webkitEnterFullscreen', 'webkitSetPresentationMode', 'webkitSupportsFullscreen']) delete (/** @type {any} */ (HTMLVideoElement.prototype)[name]);
+    });
+    await second.page.reload();
+    await plays(second.page);
+    assert.equal(await second.page.$$eval('.controls button', all => all.some(one => /^(Full screen|Picture in picture)$/.test(one.getAttribute('aria-label') ?? '') && one.checkVisibility())), false);
+    await second.page.goto(`${own.url}?lang=en`);
+    await second.page.waitForSelector('.tile');
+    assert.equal(await second.page.$$eval('[aria-label="Full screen"]', all => all.some(one => one.checkVisibility())), false);
+    await second.done();
+    own.close();
+});
+
 test('a phone on its side: the picture over the whole width, the controls in reach; two taps fill the screen', {skip}, async () => {
     const {page, done} = await visit(chromium.browser, 'camera.html?src=demo', {camera: true, width: 844, height: 390, touch: true});
     await plays(page);

@@ -211,3 +211,21 @@ export function button(text, onclick, more = {}) {
     if (!more.bare) node.append(h('span', null, text));
     return node;
 }
+
+// ---- the whole screen: for any element, or where a browser has it for a video only (iPhone), for the video within ----
+
+/** @param {Element} node @returns {any} */
+const videoIn = node => node.querySelector('video');
+
+/** Is there such a thing here? */
+export const hasFullScreen = () => Boolean(document.fullscreenEnabled || 'webkitEnterFullscreen' in HTMLVideoElement.prototype);
+
+/** Can the element have it now? A video needs a picture. @param {Element} node */
+export const canFill = node => Boolean(document.fullscreenEnabled || videoIn(node)?.webkitSupportsFullscreen);
+
+/** Gives it to the element, or takes it back. @param {Element} node */
+export function fullScreen(node) {
+    if (document.fullscreenElement === node) document.exitFullscreen();
+    else if (document.fullscreenEnabled) node.requestFullscreen().catch(() => {});
+    else if (canFill(node)) videoIn(node).webkitEnterFullscreen();
+}

@@ -147,6 +147,7 @@ function explain() {
     if (video) video.controls = player.phase === 'live' && played !== '' && played !== 'mjpeg';
     const carrier = played && wayName(played) + (path && played === 'webrtc' ? `/${path}` : player?.overHTTP ? '/HTTP' : '');
     const tracks = (streams.all.get(quality.source)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
+    controls.show();
     say(reasons, why({...view, phase: player?.phase ?? '', way: carrier, able, tracks, kept: player ? keptWay(player.wsURL) : ''}));
     const done = view.steps.map(({step, ms}) => `${t(`step.${step}`)} ${duration(ms)}`), next = ['socket', 'answer', 'network', 'picture'].find(one => !view.steps.some(({step}) => step === one) && (one !== 'network' || player?.pc));
     say(stepLine, done.join(' → '));

@@ -1,10 +1,11 @@
 /**
  * What can be done with the picture of a camera; below, which of two streams plays.
  */
-import {button, h, setIcon} from '../lib/dom.js';
+import {button, canFill, fullScreen, h, hasFullScreen, setIcon} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {chooseQuality, NARROW, pairs, recall, remember} from '../lib/prefs.js';
 import {download, explain} from '../lib/server.js';
+import {inPicture} from '../player/leaving.js';
 import {bind, toast} from '../shell/shell.js';
 
 /** Milliseconds that a pause keeps the camera, and between two taps for the full screen. */
@@ -33,11 +34,16 @@ export function controlsOf(name, view, {stage, talk, start, stop}) {
         const now = video();
         if (now) now.muted = !now.muted;
     };
-    const full = () => document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen?.();
+    const full = () => fullScreen(stage);
+    /** Pictures of Motion JPEG do not pass through the video. */
+    const canLeave = () => view.played !== 'mjpeg' && view.player?.phase === 'live' && Boolean(video()?.videoWidth);
     const pip = async () => {
+        const now = /** @type {any} */ (video());
+        if (!now || !canLeave()) return;
         try {
-            if (document.pictureInPictureElement) await document.exitPictureInPicture();
-            else await video()?.requestPictureInPicture();
+            if (!document.pictureInPictureEnabled) now.webkitSetPresentationMode(inPicture(now) ? 'inline' : 'picture-in-picture');
+            else if (document.pictureInPictureElement) await document.exitPictureInPicture();
+            else await now.requestPictureInPicture();
         } catch (err) {
             toast(explain(err));
         }
@@ -55,6 +61,9 @@ export function controlsOf(name, view, {stage, talk, start, stop}) {
     });
 
     const sound = button(t('tile.sound'), mute, {icon: 'sound', bare: true, key: 'M'}), pauses = button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'});
+    const fulls = button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), pips = button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'});
+    fulls.hidden = !hasFullScreen();
+    pips.hidden = !document.pictureInPictureEnabled && !('webkitSetPresentationMode' in HTMLVideoElement.prototype);
     const volume = h('input', {type: 'range', min: '0', max: '1', step: '0.05', oninput: () => {
         const now = video();
         if (now) Object.assign(now, {volume: volume.valueAsNumber, muted: !volume.valueAsNumber});
@@ -75,14 +84,14 @@ export function controlsOf(name, view, {stage, talk, start, stop}) {
     };
     return {
         node: h('div', {class: 'controls'}, pauses, sound, talk.node, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
-            button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'}), button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), talk.floor),
+            pips, fulls, talk.floor),
         volume: h('label', {class: 'row'}, h('span', {class: 'muted small'}, t('camera.volume')), volume),
         /** Gives the page its keys. */
         bind() {
             bind(' ', t('camera.pause'), pause);
             bind('m', t('tile.sound'), mute);
-            bind('f', t('tile.full'), full);
-            bind('p', t('camera.pip'), pip);
+            if (!fulls.hidden) bind('f', t('tile.full'), full);
+            if (!pips.hidden) bind('p', t('camera.pip'), pip);
             bind('s', t('camera.snapshot'), snapshot);
             bind('t', t('camera.talk'), talk.press);
             document.addEventListener('keyup', ev => {
@@ -101,6 +110,11 @@ export function controlsOf(name, view, {stage, talk, start, stop}) {
             mine?.addEventListener('play', () => mine === video() && showPause());
             showSound();
             showPause();
+        },
+        /** What can be done now. */
+        show() {
+            fulls.disabled = !canFill(stage);
+            pips.disabled = !canLeave();
         },
         /** Nothing plays any more. */
         rest: () => showPause(t('tile.start')),

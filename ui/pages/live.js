@@ -4,7 +4,7 @@
  *
  * `?src=a&src=b&cols=3&big=a` shows some of them; layouts are such addresses with a name.
  */
-import {button, fill, h, Keyed, moveFocus, refill, rove, say} from '../lib/dom.js';
+import {button, fill, fullScreen, h, Keyed, moveFocus, refill, rove, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {forgetLayout, fromQuery, keepLayout, layouts, moved, named, pairs, query, recall, remember, starters, toggleStarter} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
@@ -79,7 +79,7 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
     let arrange;
     byNode.set(tile.node, tile);
     watcher.observe(tile.node);
-    tile.node.addEventListener('dblclick', (/** @type {MouseEvent} */ ev) => arranging || /** @type {Element} */ (ev.target).closest('button, a') || tile.node.requestFullscreen?.());
+    tile.node.addEventListener('dblclick', (/** @type {MouseEvent} */ ev) => arranging || /** @type {Element} */ (ev.target).closest('button, a') || fullScreen(tile.node));
     return {
         node: tile.node,
         update(entry) {
@@ -213,7 +213,7 @@ bind('t', t('camera.talk'), onTile((tile, ev) => tile.talk?.press(ev)));
 document.addEventListener('keyup', ev => {
     if (ev.key.toLowerCase() === 't') for (const tile of byNode.values()) tile.talk?.lift();
 });
-bind('f', t('tile.full'), onTile(tile => tile.node.requestFullscreen?.()));
+bind('f', t('tile.full'), onTile(tile => fullScreen(tile.node)));
 bind(['1', '2', '3', '4', '5', '6', '7', '8', '9'], t('keys.tile'), ev => /** @type {HTMLElement|undefined} */ (grid.children[Number(ev.key) - 1])?.focus());
 bind(']', t('live.columns'), () => choose(Math.min(6, columns() + 1)));
 bind('[', t('live.columns'), () => choose(Math.max(1, columns() - 1)));
@@ -307,5 +307,6 @@ arrangeButton.setAttribute('aria-pressed', 'false');
 arrangeButton.classList.add('compact');
 arrangeButton.title = t('live.arrange');
 new ResizeObserver(() => decide()).observe(grid);
-tools.append(saved, arrangeButton, choice, quiet, all, keepField,
-    button(t('tile.full'), () => document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.(), {icon: 'full', bare: true}));
+const whole = button(t('tile.full'), () => fullScreen(document.documentElement), {icon: 'full', bare: true});
+whole.hidden = !document.fullscreenEnabled;
+tools.append(saved, arrangeButton, choice, quiet, all, keepField, whole);

@@ -1,7 +1,7 @@
 /**
  * One tile of the grid: the last picture, the state in words, and the buttons. What plays is in `playing.js`, loaded when something is to play.
  */
-import {button, h, icon, say, setIcon} from '../lib/dom.js';
+import {button, canFill, fullScreen, h, hasFullScreen, icon, say, setIcon} from '../lib/dom.js';
 import {ago, rate, t} from '../lib/i18n.js';
 import {chooseQuality} from '../lib/prefs.js';
 import {chip, hasLoudspeaker, stateText, wayName} from '../lib/streams.js';
@@ -72,8 +72,9 @@ export class Tile {
         this.start = button(t('tile.start'), () => this.want(), {icon: 'play', class: 'start'});
         this.start.tabIndex = -1;
         this.over = h('div', {class: 'over'}, this.note, this.start);
-        this.full = button(t('tile.full'), () => this.node.requestFullscreen?.(), {icon: 'full', bare: true, key: 'F'});
+        this.full = button(t('tile.full'), () => fullScreen(this.node), {icon: 'full', bare: true, key: 'F'});
         this.full.tabIndex = -1;
+        this.full.hidden = !hasFullScreen();
         this.buttons = h('span', {class: 'row'}, this.full);
         /** Where the page puts what it needs to arrange tiles. */
         this.tools = h('span', {class: 'row arrange', hidden: true});
@@ -182,6 +183,7 @@ export class Tile {
         this.start.classList.toggle('again', failed);
         say(/** @type {Node} */ (this.start.lastChild), failed ? t('common.retryNow') : t('tile.start'));
         this.over.hidden = !text && this.start.hidden;
+        this.full.disabled = !canFill(this.node);
         this.#showQuality();
         if (playing && !this.soundButton) this.#makePlayButtons();
         if (playing && !this.#talks && this.speaks) {
