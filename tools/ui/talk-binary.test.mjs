@@ -96,6 +96,22 @@ test('two presses keep the microphone open until the next one', {skip}, async ()
     await page.waitForFunction(() => document.querySelector('.controls .talking')?.textContent === 'Talking – press to stop', {polling: 50, timeout: 60_000});
     await button?.click();
     await page.waitForFunction(() => document.querySelector('.controls button:nth-child(3)')?.textContent === 'Hold to talk', {polling: 50, timeout: 60_000});
+    // In full screen nothing is seen but the picture, and what is said there; it is pressed to stop.
+    const air = () => page.waitForFunction(() => {
+        const node = document.querySelector('.stage > .air'), box = node?.getBoundingClientRect();
+        return box && document.fullscreenElement?.contains(node) && node.textContent?.startsWith('Talking') && document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2)?.closest('button') === node;
+    }, {polling: 50, timeout: 60_000});
+    await page.keyboard.press('f');
+    await page.waitForFunction(() => document.fullscreenElement?.className === 'stage');
+    assert.equal(await page.$eval('.air', node => node.checkVisibility()), false);
+    await page.keyboard.down('t');
+    await air();
+    await page.keyboard.up('t');
+    await page.waitForFunction(() => !document.querySelector('.air')?.checkVisibility(), {polling: 50, timeout: 60_000});
+    await page.keyboard.down('t');
+    await air();
+    await page.click('.air');
+    await page.waitForFunction(() => !document.querySelector('.air')?.checkVisibility() && document.querySelector('.controls button:nth-child(3)')?.textContent === 'Hold to talk', {polling: 50, timeout: 60_000});
     await page.close();
 });
 

@@ -92,7 +92,7 @@ function start() {
     player.addEventListener('released', (/** @type {any} */ ev) => {
         if (ev.detail.releaseMs != null) toast(t('camera.released', {ms: duration(ev.detail.releaseMs)}));
     });
-    stage.replaceChildren(player);
+    stage.replaceChildren(player, talk.air);
     view.player.src = new URL(`api/ws?src=${encodeURIComponent(quality.source)}`, location.href);
     view.player.video.volume = recall('volume', 1);
     controls.follow();
@@ -117,7 +117,7 @@ function stop() {
     Object.assign(view, {player: null, steps: [], candidates: null});
     unmeasured();
     say(stepLine, '');
-    stage.replaceChildren(h('div', {class: 'rest'}, h('p', null, t('camera.stopped')), button(t('tile.start'), start, {icon: 'play', class: 'primary'})));
+    stage.replaceChildren(h('div', {class: 'rest'}, h('p', null, t('camera.stopped')), button(t('tile.start'), start, {icon: 'play', class: 'primary'})), talk.air);
     controls.rest();
     explain();
 }

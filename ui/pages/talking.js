@@ -26,6 +26,9 @@ export function talking(name, feed, bare = false) {
     /** @type {HTMLButtonElement} */
     const node = button(t('camera.talk'), () => {}, {icon: 'mic', key: 'T', bare});
     node.hidden = !bare;
+    /** Over the picture while the microphone is asked for or open, also where the picture has the whole screen; it ends that. */
+    const air = button('', () => talk.stop(), {icon: 'mic', class: 'air'});
+    air.hidden = true;
     let latched = false, pressed = 0;
     const hold = (/** @type {Event} */ ev) => {
         ev.preventDefault();
@@ -49,6 +52,8 @@ export function talking(name, feed, bare = false) {
         node.classList.toggle('talking', on);
         node.setAttribute('aria-pressed', String(on));
         const words = t(on ? latched ? 'camera.talkLatched' : 'camera.talking' : off ? 'camera.talk' : 'camera.talkAsking');
+        say(/** @type {Node} */ (air.lastChild), words);
+        air.hidden = off;
         if (bare) {
             node.setAttribute('aria-label', words);
             node.title = `${words} (T)`;
@@ -75,7 +80,7 @@ export function talking(name, feed, bare = false) {
         if (detail.stream === name) show(event === 'talk_started' ? detail : detail.id === speaker.id ? {} : speaker);
     }, talk.over);
     return {
-        node, floor, field, hold, lift, show,
+        node, floor, field, air, hold, lift, show,
         /** The key of the page. @param {KeyboardEvent} ev */
         press: ev => ev.repeat || node.hidden || node.disabled || hold(ev),
         stop: () => talk.stop(),
