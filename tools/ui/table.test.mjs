@@ -214,6 +214,40 @@ test('one that fails is tried again', {skip}, async () => {
     await done(/500 \(Internal/);
 });
 
+test('what takes its time is shown and told, and is not begun twice', {skip}, async () => {
+    const failing = {producers: [{url: 'rtsp://192.168.1.64/x', error: 'connection refused', error_kind: 'unreachable'}], consumers: null}, ends = /** @type {((value: any) => void)[]} */ ([]), wait = () => new Promise(resolve => ends.push(resolve));
+    const {server, page, press, choose, until, said, done} = await table({}, {answers: {
+        'GET api/streams': call => call.query.get('src') ? wait() : {a: failing, b: from('demo:')}, 'GET api/rs/sessions': wait,
+    }});
+    const busy = (/** @type {string} */ within) => page.$$eval(`${within} button`, nodes => nodes.filter(n => n.ariaBusy === 'true').map(n => `${n.textContent} ${n.ariaDisabled} ${n === document.activeElement}`));
+    await press('Details', 'tbody tr:nth-child(1)');
+    await page.waitForSelector('.detail');
+    for (let i = 0; i < 2; i++) await press('Retry now', '.detail');
+    await said(/^Retry now… a$/);
+    await until(() => [...document.querySelectorAll('[role=status]')].some(n => n.textContent === 'Retry now… a'));
+    assert.deepEqual([await busy('.detail'), ends.length], [['Retry now true true'], 1]);
+    // What is running goes on where the row is closed meanwhile.
+    await press('Details', 'tbody tr:nth-child(1)');
+    await until(() => !document.querySelector('.detail'));
+    await press('Details', 'tbody tr:nth-child(1)');
+    await page.waitForSelector('.detail');
+    assert.deepEqual(await busy('.detail'), ['Retry now true false']);
+    ends.pop()?.({});
+    await said(/^a answers/);
+    assert.deepEqual(await busy('.detail'), []);
+    await choose('a', 'b');
+    await press('Stop viewers', '.bulk');
+    await said(/^Stop viewers…$/);
+    assert.deepEqual(await busy('main'), ['Stop viewers true true']);
+    for (let n = 0; n < 2; n++) {
+        await server.until(() => ends.length > 0);
+        ends.pop()?.({sessions: []});
+    }
+    await said(/^0 viewers stopped$/);
+    assert.deepEqual(await busy('main'), []);
+    await done();
+});
+
 test('a camera that stands still is not live, and is again with its next pictures', {skip}, async () => {
     const runs = {producers: [{id: 1, format_name: 'rtsp', url: 'rtsp://10.0.0.1/x', medias: ['video, recvonly, H264']}], consumers: [{id: 2, format_name: 'webrtc'}]}, source = 'rtsp://10.0.0.1/x', stream = 'cam';
     const {server, until, done} = await table({cam: runs}), chip = (/** @type {RegExp} */ words) => until(pattern => new RegExp(pattern).test(document.querySelector('tbody .state')?.textContent ?? ''), words.source);

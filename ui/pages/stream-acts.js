@@ -1,24 +1,54 @@
 /**
  * What can be done with streams of the table: keep them warm, try them again, end their viewers, delete them with a way back.
  */
-import {h} from '../lib/dom.js';
+import {button, h} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {call, endSession, etag, explain, getJson} from '../lib/server.js';
 import {ask, toast} from '../shell/shell.js';
+
+/** Milliseconds after which it is told that something runs. */
+const SLOW = 400;
+
+/** A button that is busy keeps the focus. @param {Element} node @param {boolean} busy */
+function mark(node, busy) {
+    for (const name of ['aria-busy', 'aria-disabled']) node.setAttribute(name, String(busy));
+}
 
 /** Whether a session is that of a viewer: not of who brings the stream, and of nothing that the server does itself. @param {{publishes: boolean, format: string}} session */
 const watches = ({publishes, format}) => !publishes && !['preload', 'probe', 'test'].includes(format);
 
 /** @param {import('../lib/streams.js').Streams} streams */
 export function actions(streams) {
-    /** @param {() => Promise<string>} run gives what to say */
-    async function act(run) {
-        try {
-            toast(await run());
-        } catch (err) {
-            toast(explain(err));
-        }
+    /** What runs: its words, and for which stream. @type {Set<string>} */
+    const running = new Set();
+    const tell = () => streams.dispatchEvent(new Event('change'));
+
+    /**
+     * Runs something, once at a time. What was pressed shows it; what takes longer is told.
+     * @param {string} text what it is called @param {string} of the stream; empty: those that are selected @param {() => Promise<string>} run gives what to say
+     */
+    async function act(text, of, run) {
+        const key = `${text}\n${of}`, slow = setTimeout(() => toast(`${text}… ${of}`.trim(), {seconds: 60}), SLOW);
+        if (running.has(key)) return clearTimeout(slow);
+        running.add(key);
+        tell();
+        const said = await run().catch(explain);
+        clearTimeout(slow);
+        running.delete(key);
+        toast(said);
+        tell();
         streams.load();
+    }
+
+    /**
+     * A button for that, with its state while it runs: it keeps the focus. @param {string} text @param {() => Promise<string>} run @param {{of?: string, icon?: string, class?: string}} [more]
+     * @returns {{node: HTMLButtonElement, update: () => void}}
+     */
+    function deed(text, run, {of = '', ...more} = {}) {
+        const node = button(text, () => act(text, of, run), more);
+        return {node, update: () => {
+            mark(node, running.has(`${text}\n${of}`));
+        }};
     }
 
     /** Keeps them warm; if all of them are, not any more. @param {string[]} names */
@@ -58,9 +88,10 @@ export function actions(streams) {
         const dialog = ask({
             title: t('streams.deleteTitle', {name}), body: [!one && h('p', {class: 'mono'}, names.join(', ')), h('label', {class: 'field'}, t(one ? 'streams.typeName' : 'streams.typeCount'), word)],
             yes: t('streams.delete', {n: names.length}), danger: true,
-            onyes: () => act(async () => {
+            onyes: () => act(t('streams.delete', {n: names.length}), name, async () => {
+                mark(yes, true);
                 const {gone, failed, undo} = await take(names), text = [gone.length && t('streams.deleted', {name: gone[0], n: gone.length}), failed && explain(failed)].filter(Boolean).join('\n');
-                if (undo) setTimeout(() => toast(text, {undo: () => act(undo)}));
+                if (undo) setTimeout(() => toast(text, {undo: () => act(t('common.undo'), '', undo)}));
                 return text;
             }),
         });
@@ -94,5 +125,5 @@ export function actions(streams) {
         } : null};
     }
 
-    return {act, warm, retry, kick, remove};
+    return {deed, warm, retry, kick, remove};
 }

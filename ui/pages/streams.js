@@ -22,7 +22,7 @@ const LOOK = 3000, DRAWN = 20;
 const {main, tools} = shell({page: 'streams', title: t('nav.streams')});
 const feed = new Feed('streams,sessions');
 watch(feed);
-const streams = new Streams(feed, {look: LOOK}), {act, warm, retry, kick, remove} = actions(streams);
+const streams = new Streams(feed, {look: LOOK}), {deed, warm, retry, kick, remove} = actions(streams);
 const selected = new Set();
 const opened = new Set(), qualities = new Qualities(feed, opened, () => show());
 
@@ -65,10 +65,10 @@ let shown = [];
 const table = h('table', {class: 'table'}, h('thead', null, h('tr', null, h('th', {scope: 'col', class: 'pick'}, h('label', {class: 'check'}, every, h('span', {class: 'offscreen'}, t('streams.selectAll')))), heads, h('th', {scope: 'col'}, h('span', {class: 'offscreen'}, t('streams.actions'))))), body);
 const summary = h('p', {class: 'muted'});
 const count = h('span'), inGrid = h('a', {class: 'button'}, t('streams.openGrid'));
+const kickAll = deed(t('streams.kick'), () => kick([...selected]), {class: 'own'}), warmAll = deed(t('streams.warm'), () => warm([...selected]));
 /** What can be done with all that are selected. */
 const bulk = h('div', {class: 'row bulk', hidden: true}, count, inGrid,
-    button(t('streams.kick'), () => act(() => kick([...selected])), {class: 'own'}),
-    button(t('streams.warm'), () => act(() => warm([...selected]))), button(t('streams.delete', {n: 2}), () => remove([...selected]), {icon: 'trash', class: 'danger'}),
+    kickAll.node, warmAll.node, button(t('streams.delete', {n: 2}), () => remove([...selected]), {icon: 'trash', class: 'danger'}),
     button(t('streams.clearSelection'), () => clear()));
 const filler = h('div', null, h('div', {class: 'skeleton'}));
 main.append(h('div', {class: 'stack'}, summary, bulk, h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('nav.streams')}, table), filler));
@@ -117,15 +117,16 @@ function line(first) {
 
 /** What can be done with one. @param {string} name */
 function deeds(name) {
-    const again = button(t('common.retryNow'), () => act(() => retry(name)), {class: 'primary'}), log = h('a', {class: 'button'}, t('nav.log'));
+    const again = deed(t('common.retryNow'), () => retry(name), {of: name, class: 'primary'}), heat = deed(t('streams.warm'), () => warm([name]), {of: name}), stop = deed(t('streams.kick'), () => kick([name]), {of: name, class: 'own'}), log = h('a', {class: 'button'}, t('nav.log'));
     const update = (/** @type {Entry} */ entry) => {
-        again.hidden = !['failed', 'retrying'].includes(entry.state);
+        for (const one of [again, heat, stop]) one.update();
+        again.node.hidden = again.node.ariaBusy !== 'true' && !['failed', 'retrying'].includes(entry.state);
         log.href = logOf(name, feed);
     };
     return {update, all: [
         h('a', {class: 'button', href: address('camera.html', {src: name})}, t('keys.open')), h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')),
         h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), log,
-        again, button(t('streams.warm'), () => act(() => warm([name]))), button(t('streams.kick'), () => act(() => kick([name])), {class: 'own'}),
+        again.node, heat.node, stop.node,
         button(t('streams.delete', {n: 1}), () => remove([name]), {icon: 'trash', class: 'danger'})]};
 }
 
@@ -190,6 +191,7 @@ function show() {
         t('streams.in', {rate: rate(sum(e => e.bitsIn))}), t('streams.out', {rate: rate(sum(e => e.bitsOut))})].join(' · '));
     for (const kept of [selected, opened]) for (const name of kept) if (!streams.all.has(name)) kept.delete(name);
     bulk.hidden = !selected.size;
+    for (const one of [kickAll, warmAll]) one.update();
     const chosen = list.filter(({name}) => selected.has(name)).length;
     every.checked = chosen > 0 && chosen === list.length;
     every.indeterminate = chosen > 0 && chosen < list.length;
