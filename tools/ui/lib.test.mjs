@@ -8,7 +8,7 @@ import {hostOf, layout, rates} from '../../ui/lib/graph.js';
 import {parse} from '../../ui/lib/hls.js';
 import {lineOf, LogList} from '../../ui/lib/loglist.js';
 import {compose, hostOf as hostOfSource, isFileOnly, schemeOf, split, suggest} from '../../ui/lib/source.js';
-import {boundTo, isLocal, places, seenAs, snippets} from '../../ui/lib/urls.js';
+import {boundTo, isLocal, isSecret, keptOf, places, seenAs, snippets} from '../../ui/lib/urls.js';
 import {children, describe, docsOf, lineOfKey, lookup, parents, pathOf, programs, values, withCandidate} from '../../ui/lib/yaml-path.js';
 
 test('the budget: first ones play, exempt ones always, less when frames are dropped, more while none are', () => {
@@ -247,6 +247,27 @@ test('addresses of a stream carry its name, and say who cannot play it', () => {
     assert.deepEqual(places(about).filter(p => p.into).map(p => p.key), ['sendCamera', 'sendScreen', 'whip', 'rtsp', 'ts']);
     assert.doesNotMatch(snippets(about)[1][1].replace(/^ffmpeg .*? -i '/, '').replace(/' -c copy.*/, ''), /'/);
     for (const program of [2, 3]) assert.match(snippets(about)[program][1], /^(ffplay -rtsp_transport tcp|vlc) '[^']+'$/);
+    assert.equal(snippets({...about, name: 'a b'}).at(-1)?.[1], 'Settings > Devices & services > Add integration > Generic Camera\n\nStill Image URL: http://h/x/api/frame.jpeg?src=a%20b\nStream Source URL: rtsp://h:8554/a%20b\nRTSP transport protocol: TCP');
+});
+
+test('who can play it: only the codecs that do not fit, those that not every browser decodes, and sound that is left out', () => {
+    const of = (/** @type {string} */ key, /** @type {string[]} */ ...codecs) => {
+        const {misfit, hard, silent, who} = places({name: 'x', base: 'http://h/', host: 'h', rtspPort: '8554', codecs, own: true}).find(p => p.key === key) ?? assert.fail(key);
+        return misfit ? `not ${misfit}` : [hard && `if ${hard}`, ...who, silent && `no ${silent}`].filter(Boolean).join(' ');
+    };
+    const all = (/** @type {string} */ key, /** @type {string[]} */ ...streams) => streams.map(one => of(key, ...one.split('+').filter(Boolean)));
+    assert.deepEqual(all('camera', 'H264+AAC', 'H265', 'H265+AAC', 'AV1', 'H265+H264', 'VP8+Opus', 'AAC', ''), ['browsers', 'if H265 browsers stills', 'if H265 browsers stills', 'if AV1 browsers', 'browsers', 'not VP8', 'browsers', 'browsers']);
+    assert.deepEqual(all('webrtc', 'H264+AAC', 'H264+Opus', 'H265+AAC', 'AV1+PCMA', 'AAC'), ['browsers no AAC', 'browsers', 'not H265', 'if AV1 browsers', 'not AAC']);
+    assert.deepEqual(all('mp4', 'H264+Opus', 'H265', 'MJPEG+AAC'), ['progressive', 'if H265 rtsp', 'not MJPEG']);
+    assert.deepEqual(all('hls', 'H265+AAC', ''), ['apple', 'apple']);
+    assert.deepEqual(all('rtspMp4', 'H264+Opus', 'MJPEG+AAC'), ['recorders no Opus', 'not MJPEG']);
+    assert.deepEqual(all('aac', 'H264+Opus', 'H264', 'H264+AAC', ''), ['not Opus', 'not H264', 'sound', 'sound']);
+});
+
+test('the server by another name: what may be a secret is not kept', () => {
+    const kept = (/** @type {string} */ wish) => keptOf('http://h:1984/', wish);
+    assert.deepEqual(['user:word@host', 'http://user:word@host/', 'a@b'].map(one => [isSecret(one), kept(one)]), [[true, ''], [true, ''], [true, '']]);
+    assert.deepEqual(['cam.local:81', 'fd00::1', 'https://h/x/links.html?token=1#2', 'cam.local/x?token=1', ''].map(kept), ['cam.local:81', 'fd00::1', 'https://h/x/', 'cam.local', '']);
 });
 
 test('the server by another name', () => {

@@ -105,6 +105,37 @@ test('the server by another name: all addresses have it, and it is kept', {skip}
     await page.close();
 });
 
+test('a name with a password is refused with a word: neither kept nor in an address; what an earlier version kept goes', {skip}, async () => {
+    const page = await open('links.html?src=cam2'), kept = () => page.evaluate(() => JSON.stringify(Object.entries(localStorage)));
+    await page.waitForSelector('.urls li');
+    await page.select('main .field select', '+');
+    await page.type('main .field input', 'cams.example.com');
+    assert.match(await kept(), /cams\.example\.com/);
+    await page.$eval('main .field input', n => /** @type {HTMLInputElement} */ (n).select());
+    await page.keyboard.type('user:word@cams');
+    await says(page, /Without user name and password/);
+    assert.doesNotMatch(await kept(), /word@|rs\.host/);
+    assert.ok((await urls(page)).every(url => new URL(url).hostname === new URL(server.url).hostname));
+    assert.equal(await page.$eval('main .field input', n => n.getAttribute('aria-invalid')), 'true');
+    await page.evaluate(() => localStorage.setItem('rs.host', '"user:word@cams"'));
+    await page.reload();
+    await page.waitForSelector('.urls li');
+    assert.deepEqual([await page.evaluate(() => localStorage.getItem('rs.host')), await page.$eval('main', n => /word@/.test(n.innerHTML)), await page.$eval('main .field input', n => /** @type {HTMLInputElement} */ (n).value)], [null, false, '']);
+    await page.close();
+});
+
+test('each address says who plays it for what this stream carries', {skip}, async () => {
+    const own = await fixture({streams: {}});
+    own.state.streams = {cam: {producers: [{id: 1, receivers: [{id: 2, codec: {codec_name: 'hevc', codec_type: 'video'}}, {id: 3, codec: {codec_name: 'aac', codec_type: 'audio'}}]}], consumers: null}};
+    const page = await chromium.browser.newPage();
+    await page.goto(`${own.url}links.html?src=cam&lang=en`);
+    await page.waitForSelector('.urls li');
+    const who = (/** @type {string} */ path) => page.$eval(`.urls li[data-url*="${path}"] .who`, n => n.textContent);
+    assert.deepEqual([await who('camera.html'), await who('webrtc.html'), await who('stream.m3u8')], ['Browsers that decode H265, which not all do · still pictures in the others, made by FFmpeg on the server', 'Cannot carry H265', 'iPhone, Safari, television sets']);
+    await page.close();
+    own.close();
+});
+
 test('the server by its own addresses, those of the machine alone left out: offered, and chosen with their port and whatever stands above the pages', {skip}, async () => {
     const own = await fixture({streams: {}, answers: {'GET api': () => ({version: '1', host: 'inner:1984', rtsp: {listen: ':8554'}, rs2rtc: {version: '1', addresses: ['http://192.168.1.5:1984/cams/', 'https://[fd00::5]:1985/', 'http://127.0.0.1:1984/', 'http://[::1]:1984/', 'https://localhost:1985/']}})}});
     own.state.streams = {cam1: {producers: [{url: 'demo:'}], consumers: null}};

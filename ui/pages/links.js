@@ -7,7 +7,7 @@ import {duration, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
 import {codecsOf, Streams} from '../lib/streams.js';
-import {boundTo, isLocal, places, seenAs, shortOf, snippets} from '../lib/urls.js';
+import {boundTo, isLocal, isSecret, keptOf, places, seenAs, shortOf, snippets} from '../lib/urls.js';
 import {bind, copied, empty, failed, listed, notice, shell, toast, watch} from '../shell/shell.js';
 
 const name = new URLSearchParams(location.search).get('src') ?? '';
@@ -40,12 +40,15 @@ const PLAYED = {src: 'https://…/live.mp3', live: 'https://…/radio.mp3', file
 const play = (what, kind) => call('POST', kind === 'src' ? 'api/streams' : 'api/ffmpeg', {query: {dst: name, [kind]: what}, limit: 30_000});
 /** The choice of another name than those that are known. */
 const OTHER = '+';
+// Earlier versions kept whatever was typed.
+if (isSecret(recall('host', ''))) remember('host', null);
 /** By what others reach this server; empty: as this page does. */
-const seen = h('select', {onchange: keep}), other = h('input', {type: 'text', value: recall('host', ''), placeholder: location.host, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', oninput: keep});
-const named = h('label', {class: 'field', hidden: true}, t('links.host'), other), local = h('p', {class: 'state small', data: {state: 'warn'}}, t('links.local'));
-const wish = () => seen.value === OTHER ? other.value.trim() : seen.value;
+const seen = h('select', {onchange: keep}), secret = h('p', {id: 'secret', class: 'state small', data: {state: 'fail'}, role: 'alert', hidden: true}), other = h('input', {type: 'text', 'aria-describedby': 'secret', value: recall('host', ''), placeholder: location.host, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', oninput: keep});
+const named = h('div', {hidden: true}, h('label', {class: 'field'}, t('links.host'), other), secret), local = h('p', {class: 'state small', data: {state: 'warn'}}, t('links.local'));
+const here = new URL('./', location.href).href;
+const wish = () => seen.value !== OTHER ? seen.value : isSecret(other.value) ? '' : other.value.trim();
 function keep() {
-    remember('host', wish() || null);
+    remember('host', keptOf(here, wish()) || null);
     show();
 }
 const [fit, unfit, into] = Array.from({length: 3}, () => h('ul', {class: 'urls'})), count = h('summary'), more = h('details', null, count, unfit), others = h('section', {class: 'card'});
@@ -87,7 +90,7 @@ function list(stream) {
     if (now.length) codecs = now;
     const listen = String(info.rtsp?.listen ?? ''), bound = boundTo(listen);
     offer([...info.rs2rtc?.addresses ?? [], info.host, bound]);
-    const base = seenAs(new URL('./', location.href).href, wish()), {hostname} = new URL(base);
+    const base = seenAs(here, wish()), {hostname} = new URL(base);
     const about = {name, base, host: !wish() && bound || hostname, rtspPort: listen.split(':').pop() ?? '', codecs, own: Boolean(info.rs2rtc)};
     local.hidden = !isLocal(hostname);
     look.hidden = codecs.length > 0;
@@ -108,11 +111,13 @@ function list(stream) {
 
 /** By what the server may be reached; what was chosen stays. @param {string[]} known names, or addresses of its pages */
 function offer(known) {
-    const here = new URL('./', location.href).href;
     const all = [...new Set(known)].filter(one => one && ![location.host, location.hostname, here].includes(one) && !isLocal(new URL(seenAs(here, one)).hostname)), kept = recall('host', '');
     refill(seen, String(all), () => [h('option', {value: ''}, t('links.here', {host: location.host})), all.map(one => h('option', {value: one, selected: one === kept}, shortOf(one))),
         h('option', {value: OTHER, selected: kept !== '' && !all.includes(kept)}, t('links.other'))]);
     named.hidden = seen.value !== OTHER;
+    secret.hidden = !isSecret(other.value);
+    other.setAttribute('aria-invalid', String(!secret.hidden));
+    say(secret, t('links.secret'));
 }
 
 /** @param {() => string} text */
@@ -147,7 +152,7 @@ function row(place) {
         node.dataset.url = now.url;
         if (open) open.href = now.url;
         say(url, now.url);
-        say(who, now.misfit ? t('links.misfit', {codecs: now.misfit}) : t(`who.${now.who}`));
+        say(who, now.misfit ? t('links.misfit', {codecs: now.misfit}) : [now.hard && t('who.hard', {codec: now.hard}), ...now.who.filter(key => !now.hard || key !== 'browsers').map(key => t(`who.${key}`)), now.silent && t('links.silent', {codecs: now.silent})].filter(Boolean).join(' · '));
     }};
 }
 
