@@ -33,6 +33,8 @@ export class Tile {
     /** What plays in it, once that is loaded. @type {import('./playing.js').Playing|null} */
     playing = null;
     #failed = false;
+    /** Its camera has failed since it plays, and was not open again. */
+    #broken = false;
     #on = false;
     /** The stream that plays. */
     #source = '';
@@ -147,7 +149,13 @@ export class Tile {
 
     get would() {
         if (this.stopped) return false;
-        return this.wanted || RUNNING.includes((this.grid.entry(this.source) ?? this.entry).state) || this.grid.always(this.entry.name);
+        return this.wanted || this.#goesOn || RUNNING.includes((this.grid.entry(this.source) ?? this.entry).state) || this.grid.always(this.entry.name);
+    }
+
+    /** What plays goes on while its camera or the server fails. A camera that sleeps ends it, unless that is for want of just this viewer. */
+    get #goesOn() {
+        const {state, error} = this.grid.entry(this.#source) ?? this.entry;
+        return this.#on && (state !== 'idle' || error !== '' || this.playing?.trying);
     }
 
     want() {
@@ -164,6 +172,11 @@ export class Tile {
         this.grid.change();
     }
 
+    /** It is not to begin by itself any more: what plays ends if its camera would sleep. */
+    rest() {
+        if (this.playing) this.playing.pictured = false;
+    }
+
     /** @param {Entry} entry */
     update(entry) {
         this.entry = entry;
@@ -175,6 +188,12 @@ export class Tile {
         say(this.about, playing ? [mode, entry.bitsIn ? rate(entry.bitsIn) : ''].filter(Boolean).join(' ') : '');
         const failed = entry.state === 'failed' || entry.state === 'retrying';
         this.#failed = failed;
+        // What has given up until a person mends it: somebody has.
+        if (failed) this.#broken = playing;
+        else if (this.#broken && RUNNING.includes(entry.state)) {
+            this.#broken = false;
+            if (this.player?.phase === 'failed') this.player.retry();
+        }
         const old = this.#stillAge > 2000 && !this.saving ? t('tile.age', {age: ago(this.#stillAge + Date.now() - this.#stillAt)}) : '';
         const text = playing ? '' : failed ? entry.error : this.saving ? t('tile.saving') : old;
         say(this.note, text);
@@ -237,7 +256,8 @@ export class Tile {
         if (!this.saving && this.#stillOf === of) return;
         this.#stillOf = of;
         this.#asking = true;
-        const still = await poster(this.entry.name);
+        // The grid is there before it: nothing of it is needed for that.
+        const still = await import('../lib/poster.js').then(it => it.poster(this.entry.name), () => null);
         this.#asking = false;
         if (this.#on || this.#ended) return still && URL.revokeObjectURL(still.url);
         if (still) {
@@ -265,46 +285,5 @@ export class Tile {
         this.#ended = true;
         this.talk?.end();
         this.playing?.end();
-    }
-}
-
-// ---- still pictures from the cache of the server (`api/rs/poster`): asking for one never wakes a camera ----
-
-/** The server has no still pictures. */
-let absent = false;
-/** The first question: the others wait for what comes of it. @type {Promise<any>|null} */
-let first = null;
-
-/**
- * The last picture of a stream, or `null` if there is none.
- * @param {string} name
- * @param {AbortSignal} [signal]
- * @returns {Promise<{url: string, video: boolean, age: number|null}|null>} `url` has to be revoked; `age` in milliseconds
- */
-async function poster(name, signal) {
-    if (first) await first;
-    if (absent) return null;
-    const asked = ask(name, signal);
-    first ??= asked;
-    return asked;
-}
-
-/** @param {string} name @param {AbortSignal} [signal] */
-async function ask(name, signal) {
-    try {
-        const response = await fetch(`api/rs/poster?src=${encodeURIComponent(name)}`, {signal, cache: 'no-store', priority: 'low'});
-        if (!response.ok || response.status === 204) {
-            if (response.status === 404 && (await response.text()).startsWith('404 page')) absent = true;
-            return null;
-        }
-        const blob = await response.blob();
-        const taken = Date.parse(response.headers.get('Last-Modified') ?? '');
-        const age = Number(response.headers.get('Age') ?? NaN);
-        return {
-            url: URL.createObjectURL(blob), video: blob.type.startsWith('video/'),
-            age: Number.isFinite(age) ? age * 1000 : Number.isFinite(taken) ? Math.max(0, Date.now() - taken) : null,
-        };
-    } catch {
-        return null;
     }
 }
