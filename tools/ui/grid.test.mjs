@@ -17,14 +17,14 @@ before(async () => {
 });
 after(() => chromium?.close());
 
-/** @param {Record<string, object>} streams @param {{width?: number, height?: number, query?: string, options?: object}} [more] `options`: of the server */
-async function live(streams, {width = 1280, height = 800, query = '', options = {}} = {}) {
+/** @param {Record<string, object>} streams @param {{width?: number, height?: number, query?: string, options?: object, session?: object}} [more] `options`: of the server; `session`: what it answers to players */
+async function live(streams, {width = 1280, height = 800, query = '', options = {}, session} = {}) {
     const server = await fixture({streams: {}, ...options}), page = await chromium.browser.newPage(), faults = /** @type {string[]} */ ([]);
     server.state.streams = /** @type {any} */ (streams);
     await page.setViewport({width, height});
     page.on('console', msg => msg.type() === 'error' && faults.push(msg.text()));
     page.on('pageerror', err => faults.push(String(err)));
-    await page.evaluateOnNewDocument(`(${pageCamera})(${stripCells})`);
+    await page.evaluateOnNewDocument(`window.__session = ${JSON.stringify(session)}; (${pageCamera})(${stripCells})`);
     await page.goto(`${server.url}${query || '?lang=en'}`);
     if (Object.keys(streams).length) await page.waitForSelector('.tile');
     return {server, page, async done(/** @type {RegExp|undefined} */ expected = undefined) {
@@ -336,5 +336,54 @@ test('a camera that is always to start plays with the page, the others sleep', {
     await page.reload();
     await page.waitForSelector('[data-name=b] .start');
     assert.equal(await page.$('rs-player'), null);
+    await done();
+});
+
+/** There are tiles that play, and all of them do just that. @param {import('puppeteer-core').Page} page @param {string} phase of the player */
+const phases = (page, phase) => page.waitForFunction(phase => {
+    const all = /** @type {any[]} */ ([...document.querySelectorAll('.tile rs-player')]);
+    return all.length && all.every(one => one.phase === phase);
+}, {polling: 20, timeout: 60_000}, phase);
+const state = (/** @type {import('puppeteer-core').Page} */ page, /** @type {string} */ wanted) => page.waitForSelector(`.tile .state[data-state=${wanted}]`, {timeout: 60_000});
+/** The page has decided who plays since then. @param {import('puppeteer-core').Page} page */
+const decided = page => page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+
+test('what plays by itself goes on while its camera fails, and ends with a camera that sleeps', {skip}, async () => {
+    const running = {producers: [{id: 1, format_name: 'rtsp'}], consumers: [{id: 2, format_name: 'webrtc'}]}, of = {stream: 'a', source: 'rtsp://192.168.1.70/x'};
+    const {server, page, done} = await live({a: running}, {session: {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why']}});
+    await phases(page, 'live');
+    await server.until(() => server.readers() > 0);
+    const plays = async () => {
+        await decided(page);
+        assert.equal(await page.$$eval('.tile rs-player', all => all.length), 1);
+    };
+    server.emit('source_stalled', of);
+    await state(page, 'failed');
+    await plays();
+    server.state.streams = /** @type {any} */ ({a: {producers: [{url: 'rtsp://192.168.1.70/x', error: 'away', error_kind: 'unreachable'}], consumers: null}});
+    server.emit('source_failed', {...of, error: 'away', kind: 'unreachable', retry_ms: 60_000});
+    await page.waitForFunction(() => /Retry in \d+ s/.test(document.querySelector('.tile .state')?.textContent ?? ''));
+    await plays();
+    // It has given up: the camera opens for somebody else, and it tries again.
+    server.emit('source_failed', {...of, error: 'wrong password', kind: 'auth', retry_ms: null});
+    await state(page, 'failed');
+    const ended = (/** @type {string} */ reason) => page.evaluate(reason => {
+        const socket = /** @type {any} */ (window).__sockets.at(-1);
+        socket.answer('released', {reason, detectMs: 1, releaseMs: 1});
+        socket.close();
+        socket.pc.close();
+    }, reason);
+    await ended('admin');
+    await phases(page, 'failed');
+    await plays();
+    server.state.streams = /** @type {any} */ ({a: running});
+    server.emit('source_opened', of);
+    await phases(page, 'live');
+    // Its viewer was sent away, and nobody is left.
+    server.state.streams = /** @type {any} */ ({a: idle});
+    await ended('admin');
+    await phases(page, 'failed');
+    server.emit('source_released', {...of, release_ms: 10, viewer: 2});
+    await page.waitForFunction(() => !document.querySelector('rs-player'));
     await done();
 });

@@ -91,6 +91,7 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
                 leave: () => change({src: shown.filter(name => name !== tile.entry.name)}, tile),
                 start() {
                     starts = toggleStarter(tile.entry.name);
+                    tile.rest();
                     show();
                 },
             });
@@ -243,6 +244,7 @@ const all = button(t('live.playAll'), () => {
 const keep = h('input', {type: 'checkbox', checked: always, onchange: () => {
     always = keep.checked;
     remember('alwaysAll', always);
+    for (const tile of byNode.values()) tile.rest();
     decide();
 }});
 

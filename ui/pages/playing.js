@@ -57,6 +57,8 @@ export class Playing {
     /** The element that plays; `null`: none does. @type {import('../player/rs-player.js').RsPlayer|null} */
     player = null;
     mode = '';
+    /** It has shown something, and goes on for that. */
+    pictured = false;
     /** Milliseconds from the live edge to the eye, as far as the browser tells. @type {number|undefined} */
     delay;
     /** Pixels per second. */
@@ -84,6 +86,7 @@ export class Playing {
         this.delay = undefined;
         this.#known = 0;
         Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
+        player.addEventListener('firstframe', () => this.pictured = true, {once: true});
         player.addEventListener('mode', ev => {
             this.mode = /** @type {CustomEvent} */ (ev).detail.mode;
             this.changed();
@@ -106,6 +109,12 @@ export class Playing {
         this.player?.remove();
         this.player = null;
         this.mode = '';
+        this.pictured = false;
+    }
+
+    /** It has shown something, and does or will again by itself. */
+    get trying() {
+        return this.pictured && !['idle', 'failed'].includes(this.player?.phase ?? 'idle');
     }
 
     /** The other quality is seen. */
