@@ -129,6 +129,7 @@ test('lines of the log: module, fields, folding, filters', () => {
     log.sift();
     assert.equal(log.shown.length, 0);
     assert.equal(log.add({level: 'error', message: '[x] the GATE'}), true);
+    assert.equal(log.add({level: 'error', message: '[x] the GATE'}), false, 'it has no line of its own');
     assert.equal(log.add({level: 'info', message: '[x] the gate'}), false);
     assert.equal(log.add({level: 'error', message: '[y] the gate'}), false);
     for (let i = 0; i < 6000; i++) log.add({level: 'info', message: `[x] ${i}`});

@@ -176,3 +176,49 @@ test('several modules are chosen, stand in the address, and go one by one', {ski
         own.close();
     }
 });
+
+test('a log that could not be loaded while the server was away is there when it is back, and nothing is said of filters until then', {skip}, async () => {
+    let away = true, asked = 0, refuse = () => {};
+    const refused = new Promise(resolve => {
+        refuse = () => resolve(503);
+    });
+    const own = await fixture({base: '/', answers: {
+        'GET api': () => ({version: '1', rs2rtc: {version: '1'}}),
+        'GET api/rs/events': ({response}) => away ? 503 : new Promise(() => {
+            response.writeHead(200, {'content-type': 'text/event-stream'});
+            response.write('event: hello\ndata: {"boot": "a", "seq": 0}\n\n');
+        }),
+        'GET api/log': () => asked++ ? '{"level":"info","message":"[api] here I am"}\n' : refused,
+    }});
+    try {
+        const page = await open('log.html', {}, own.url);
+        await says(page, /Server not reachable/, 'body');
+        const answered = page.waitForResponse(response => response.url().endsWith('api/log'));
+        refuse();
+        assert.equal((await answered).status(), 503);
+        await page.type('.tools input', 'I am');
+        assert.equal(await page.$eval('main', n => /No line matches/.test(/** @type {HTMLElement} */ (n).innerText)), false);
+        away = false;
+        await says(page, /here I am/, '.loglist');
+        assert.equal(asked, 2);
+        await page.close();
+    } finally {
+        own.close();
+    }
+});
+
+test('what is new below is counted by the lines that it adds', {skip}, async () => {
+    const own = await fixture({base: '/'}), page = await open('log.html', {}, own.url);
+    await says(page, /400 of 400 lines/);
+    await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+    await page.keyboard.press('f');
+    for (const message of ['one', 'two', 'two', 'two']) own.emit('log', {level: 'info', message: `[rtsp] ${message}`});
+    await says(page, /402 of 402 lines/);
+    // A line that the last one repeats adds nothing, however long it goes on.
+    own.emit('log', {level: 'info', message: '[rtsp] two'});
+    own.emit('log', {level: 'info', message: '[rtsp] three'});
+    await says(page, /403 of 403 lines/);
+    assert.equal(await page.$$eval('main button', nodes => nodes.filter(n => n.checkVisibility()).map(n => n.textContent).find(text => / new/.test(text ?? ''))), '3 new lines');
+    await page.close();
+    own.close();
+});

@@ -61,11 +61,11 @@ export class LogList {
         this.sift();
     }
 
-    /** One more. @param {Record<string, any>} record @returns {boolean} it is shown */
+    /** One more. @param {Record<string, any>} record @returns {boolean} it is shown, on a line of its own */
     add(record) {
-        const line = lineOf(record), folded = this.#take(line);
-        if (!this.#fits(line)) return false;
-        if (!folded) this.shown.push(line);
+        const line = lineOf(record);
+        if (this.#take(line) || !this.#fits(line)) return false;
+        this.shown.push(line);
         return true;
     }
 

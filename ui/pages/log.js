@@ -18,6 +18,8 @@ const log = new LogList();
 const asked = (/** @type {string} */ name) => url.searchParams.get(name) ?? '';
 log.filter = {level: asked('level'), modules: asked('module').split(',').filter(Boolean), stream: asked('stream'), words: asked('q')};
 let following = true, paused = false, fresh = 0;
+/** The log is there, up to what the events tell. */
+let loaded = false;
 
 const levels = h('select', {'aria-label': t('log.level'), onchange: keep},
     [['', t('log.all')], ...LEVELS.map(level => [level, level])].map(([value, text]) => h('option', {value, selected: value === log.filter.level}, text)));
@@ -72,9 +74,11 @@ const loads = new Gatherer(async () => {
     meanwhile = [];
     try {
         log.set(await (await call('GET', 'api/log')).text(), meanwhile);
+        loaded = true;
         notice('');
         show();
     } catch (err) {
+        loaded = false;
         if (feed.state !== 'lost') failed(err, load);
     }
 });
@@ -94,6 +98,8 @@ feed.on(['log'], record => {
 });
 feed.addEventListener('reset', load);
 feed.addEventListener('restarted', load);
+// A server that was away when it was asked is asked again.
+feed.addEventListener('state', () => feed.state === 'live' && !loaded && loads.look());
 // A server that does not tell is asked.
 setInterval(() => document.hidden || paused || feed.state !== 'absent' || loads.look(), 5000);
 
@@ -115,7 +121,7 @@ function offer() {
 function show() {
     offer();
     say(count, t('log.lines', {shown: log.shown.length, n: log.all.length}));
-    none.hidden = log.shown.length > 0;
+    none.hidden = log.shown.length > 0 || !loaded;
     list.style.height = `${log.shown.length * rowHeight()}px`;
     if (following) box.scrollTop = box.scrollHeight;
     chip.hidden = following || !fresh;
