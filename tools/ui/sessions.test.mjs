@@ -55,6 +55,19 @@ test('a camera that is kept warm is no viewer, and its light is not said to be o
     own.close();
 });
 
+test('who may only look ends nobody', {skip}, async () => {
+    const own = await fixture({answers: {'GET api': () => ({rs2rtc: {version: '1', may: 'view'}})}}), {page, says, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await says('#view-only', /^You may view but not change this/);
+    await page.waitForSelector('tr[data-id="2"]');
+    assert.deepEqual(await page.$$eval('tr[data-id="2"] button', nodes => nodes.map(n => [n.textContent, n.disabled, n.title])), [['', false, 'Details'], ['Kick', true, 'You may view but not change this.']]);
+    await page.focus('tr[data-id="2"]');
+    await page.keyboard.press('k');
+    await says('.toast', /You may view but not change this/);
+    assert.equal(await page.$('dialog'), null);
+    await done();
+    own.close();
+});
+
 test('snapshots are counted only if somebody asks for them', {skip}, async () => {
     const own = await fixture(), [one] = own.state.sessions.ended;
     own.state.sessions.ended.unshift(...Array.from({length: 90}, (_, i) => ({...one, id: 100 + i, format: 'keyframe', reason: i % 9 ? 'delivered' : 'failed', detect_ms: 0, release_ms: 1})));

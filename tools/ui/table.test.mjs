@@ -103,6 +103,39 @@ test('viewers are stopped, publishers and what is kept warm are not; one that fa
     await done(/50[03]|404/);
 });
 
+test('who may only look is told so, and cannot press what would be refused', {skip}, async () => {
+    const {server, page, press, choose, said, until, done} = await table({a: from('demo:'), b: from('demo:')}, {answers: {'GET api': () => ({rs2rtc: {version: '1', may: 'view'}})}});
+    await page.waitForSelector('#view-only');
+    assert.equal(await page.$eval('#view-only', n => n.textContent), 'You may view but not change this.');
+    await choose('a');
+    await press('Details', 'tbody tr[data-name=a]');
+    await page.waitForSelector('.detail');
+    const locked = (/** @type {string} */ within) => page.$$eval(`${within} button`, nodes => nodes.map(n => [n.textContent, n.disabled && n.title === 'You may view but not change this.' && n.getAttribute('aria-describedby') === 'view-only']));
+    assert.deepEqual(await locked('.bulk'), [['Stop viewers', true], ['Warm start on or off', true], ['Delete streams', true], ['Clear selection', false]]);
+    assert.deepEqual(await locked('.detail .row'), [['Retry now', false], ['Warm start on or off', true], ['Stop viewers', true], ['Delete stream', true]]);
+    await page.keyboard.press('Delete');
+    await said(/^You may view but not change this/);
+    assert.equal(await page.$('dialog'), null);
+    await press('Admin token');
+    await page.waitForSelector('dialog input[type=password]');
+    await press('Cancel', 'dialog');
+    await until(() => !document.querySelector('dialog'));
+    assert.deepEqual(server.state.calls, []);
+    await done();
+});
+
+test('who may change streams sees nothing of that, whether the server tells or not', {skip}, async () => {
+    for (const rs2rtc of [{version: '1', may: 'stream'}, {version: '1', may: 'admin'}, {version: '1'}, undefined]) {
+        const {server, page, choose, done} = await table({a: from('demo:')}, {answers: {'GET api': () => ({rs2rtc})}});
+        await server.until(() => server.requests.includes('/api'));
+        // Asked later, answered later.
+        await page.evaluate(async () => { await (await fetch('api')).text(); await new Promise(requestAnimationFrame); });
+        await choose('a');
+        assert.deepEqual([await page.$('#view-only'), await page.$$eval('.bulk button', nodes => nodes.filter(n => n.disabled).length)], [null, 0]);
+        await done();
+    }
+});
+
 test('what is drawn each second leaves the focus and what is selected where they are', {skip}, async () => {
     const running = {producers: [{id: 1, format_name: 'rtsp', remote_addr: '192.168.1.64:554', bytes_recv: 1e6}], consumers: null};
     const {server, page, press, choose, until, done} = await table({a: structuredClone(running), b: from('demo:')});

@@ -400,6 +400,18 @@ test('what the server does not take from a page is shown as it stands in the fil
     await own.stop();
 });
 
+test('who may only look cannot save', {skip}, async () => {
+    const {own, page, done} = await opened('en', {answers: {'GET api': () => ({rs2rtc: {version: '1', may: 'view'}})}});
+    await page.waitForSelector('#view-only');
+    await page.keyboard.type('demo:');
+    await page.keyboard.press('Enter');
+    await focused(page, 'name');
+    assert.deepEqual(await page.$eval('[data-part=name] button', n => [n.textContent, /** @type {HTMLButtonElement} */ (n).disabled, n.title]), ['Save camera', true, 'You may view but not change this.']);
+    await page.keyboard.press('Enter');
+    assert.deepEqual(own.state.calls, ['test demo:']);
+    await done();
+});
+
 test('a phone has a screen for each step, with what goes on at its lower edge', {skip}, async () => {
     const {page, done} = await opened(), parts = () => page.$$eval('[data-part]', nodes => [...new Set(nodes.filter(n => n.checkVisibility()).map(n => /** @type {HTMLElement} */ (n).dataset.part))].join());
     await page.setViewport({width: 390, height: 480, isMobile: true, hasTouch: true});

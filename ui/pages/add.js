@@ -4,11 +4,12 @@
  */
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
-import {address, call, explain, Feed, getJson} from '../lib/server.js';
+import {askMay, guarded, viewOnly} from '../lib/may.js';
+import {call, explain, Feed, getJson} from '../lib/server.js';
 import {compose, EXAMPLES, isFileOnly, schemeOf, split, suggest, wantsFile} from '../lib/source.js';
 import {announce, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
 import {hardware, searching} from './discover.js';
-import {adviceOf, adviceOfLesser, probe, put} from './find.js';
+import {added, adviceOf, adviceOfLesser, probe, put} from './find.js';
 
 const {main} = shell({page: 'add', title: t('nav.add')});
 const feed = new Feed('streams');
@@ -41,7 +42,7 @@ const testButton = h('button', {class: 'primary'}, t('add.testButton')), cancel 
 cancel.hidden = true;
 const name = h('input', {type: 'text', name: 'name', spellcheck: 'false', autocomplete: 'off', maxlength: 500, oninput: checkName}), nameHelp = h('p', {class: 'small', role: 'status'});
 const warm = h('input', {type: 'checkbox'}), linger = h('select', null, h('option', {value: ''}, t('add.lingerNot')), [5, 10, 30].map(s => h('option', {value: `${s}s`}, duration(s * 1000))));
-const saveButton = h('button', {class: 'primary'}, t('add.save'));
+const saveButton = guarded(h('button', {class: 'primary'}, t('add.save')));
 const checks = h('ul', {class: 'checks', 'aria-live': 'polite'}), advice = h('div', {class: 'stack'});
 const both = h('input', {type: 'checkbox', checked: true, onchange: checkName}), useBoth = h('label', {class: 'check', hidden: true}, both, t('add.useLesser'));
 const more = h('details', null, h('summary', null, t('add.lesser')), h('label', {class: 'field'}, t('add.lesserAbout'), lesser));
@@ -237,7 +238,7 @@ function checkName() {
     saveButton.className = taken ? 'danger' : worked ? 'primary' : '';
     // What is there keeps its own.
     linger.disabled = taken !== '';
-    saveButton.disabled = !text || saving;
+    saveButton.disabled = !text || saving || viewOnly();
 }
 
 async function save() {
@@ -266,16 +267,13 @@ async function save() {
     form.hidden = result.hidden = naming.hidden = true;
     done.hidden = false;
     step('done');
-    const watch = h('a', {class: 'button primary', href: address('camera.html', {src: text})}, t('add.watch'));
-    fill(done, h('h2', {tabindex: '-1'}, t('add.added', {name: text})), warnings.filter(Boolean).map(one => h('p', {class: 'state', data: {state: 'warn'}}, one)),
-        h('div', {class: 'row'}, watch, h('a', {class: 'button', href: address('links.html', {src: text})}, t('nav.links')), button(t('add.another'), () => {
-            form.hidden = false;
-            done.hidden = true;
-            step('find');
-            src.focus();
-        })));
+    added(done, text, warnings, () => {
+        form.hidden = false;
+        done.hidden = true;
+        step('find');
+        src.focus();
+    });
     announce(t('add.added', {name: text}));
-    watch.focus();
 }
 
 /** @param {string} url */
@@ -296,3 +294,4 @@ window.addEventListener('pagehide', () => {
     searches.stop();
 });
 load().then(() => src.focus());
+askMay(main);

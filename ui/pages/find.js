@@ -3,7 +3,7 @@
  */
 import {button, fill, h} from '../lib/dom.js';
 import {duration, number, t} from '../lib/i18n.js';
-import {call, explain, getJson} from '../lib/server.js';
+import {address, call, explain, getJson} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
 import {failure, hint} from '../lib/streams.js';
 
@@ -125,4 +125,18 @@ export async function put(one, source, linger) {
         if (linger === null || !Object.hasOwn(now, one)) throw err;
         return `${warning}${t('add.untilRestart')} ${explain(err)}`;
     }
+}
+
+/**
+ * Says that it is there, and what did not work.
+ * @param {HTMLElement} place
+ * @param {string} name
+ * @param {string[]} warnings
+ * @param {() => void} another
+ */
+export function added(place, name, warnings, another) {
+    const watch = h('a', {class: 'button primary', href: address('camera.html', {src: name})}, t('add.watch'));
+    fill(place, h('h2', {tabindex: '-1'}, t('add.added', {name})), warnings.filter(Boolean).map(one => h('p', {class: 'state', data: {state: 'warn'}}, one)),
+        h('div', {class: 'row'}, watch, h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')), button(t('add.another'), another)));
+    watch.focus();
 }

@@ -4,6 +4,7 @@
  */
 import {button, fill, h, Keyed, moveFocus, openDialog, refill, say} from '../lib/dom.js';
 import {duration, has, orderOf, t} from '../lib/i18n.js';
+import {askMay, guarded, viewOnly} from '../lib/may.js';
 import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
 import {agentName, wayName} from '../lib/streams.js';
 import {kindOf, lanes, marksOf} from '../lib/svg.js';
@@ -91,7 +92,7 @@ function line(first, left) {
     const reason = h('span');
     cells[5].append(reason);
     const actions = h('td', {class: 'num wide'}, h('span', {class: 'row end nowrap'}, button(t('streams.details'), () => toggle(first.id), {icon: 'more', bare: true}),
-        !left && button(t('sessions.kick'), () => end(first), {key: 'K'})));
+        !left && guarded(button(t('sessions.kick'), () => end(first), {key: 'K'}))));
     // A source that is only tried is no stream that could be opened.
     cells[1].append(first.format === 'test' ? t('add.test') : h('a', {href: address('camera.html', {src: first.stream}), title: first.stream}, first.stream));
     const node = h('tr', {class: 'lead', tabindex: '-1', data: {id: first.id}}, cells, actions);
@@ -158,7 +159,7 @@ function toggle(id) {
 }
 
 /** @param {Session} s */
-const end = s => kick(s.id, s.stream, load, [agentName(s.user_agent), s.remote].filter(Boolean).join(' '));
+const end = s => viewOnly() ? toast(t('common.forbidden')) : kick(s.id, s.stream, load, [agentName(s.user_agent), s.remote].filter(Boolean).join(' '));
 
 function show() {
     if (!loaded) return;
@@ -244,3 +245,4 @@ bind('k', t('sessions.kick'), () => {
 bind('e', t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)));
 load();
 figures.count().catch(() => {});
+askMay(main);

@@ -3,6 +3,7 @@
  */
 import {button, h} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
+import {viewOnly} from '../lib/may.js';
 import {call, endSession, etag, explain, getJson} from '../lib/server.js';
 import {ask, toast} from '../shell/shell.js';
 
@@ -83,6 +84,7 @@ export function actions(streams) {
 
     /** Asks for the name, or how many they are; what is deleted can be taken back for ten seconds. @param {string[]} names */
     function remove(names) {
+        if (viewOnly()) return toast(t('common.forbidden'));
         const one = names.length === 1, name = one ? names[0] : t('streams.count', {n: names.length}), key = one ? name : String(names.length);
         const word = h('input', {type: 'text', autocomplete: 'off', spellcheck: 'false', 'aria-label': t(one ? 'streams.typeName' : 'streams.typeCount')});
         const dialog = ask({

@@ -4,6 +4,7 @@
  */
 import {button, fill, h, Keyed, moveFocus, openDialog, refill, say} from '../lib/dom.js';
 import {duration, rate, t} from '../lib/i18n.js';
+import {askMay, guarded} from '../lib/may.js';
 import {longPress} from '../lib/press.js';
 import {address, Feed, logOf} from '../lib/server.js';
 import {chip, codecsOf, orderOf, Streams} from '../lib/streams.js';
@@ -68,7 +69,7 @@ const count = h('span'), inGrid = h('a', {class: 'button'}, t('streams.openGrid'
 const kickAll = deed(t('streams.kick'), () => kick([...selected]), {class: 'own'}), warmAll = deed(t('streams.warm'), () => warm([...selected]));
 /** What can be done with all that are selected. */
 const bulk = h('div', {class: 'row bulk', hidden: true}, count, inGrid,
-    kickAll.node, warmAll.node, button(t('streams.delete', {n: 2}), () => remove([...selected]), {icon: 'trash', class: 'danger'}),
+    guarded(kickAll.node), guarded(warmAll.node), guarded(button(t('streams.delete', {n: 2}), () => remove([...selected]), {icon: 'trash', class: 'danger'})),
     button(t('streams.clearSelection'), () => clear()));
 const filler = h('div', null, h('div', {class: 'skeleton'}));
 main.append(h('div', {class: 'stack'}, summary, bulk, h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('nav.streams')}, table), filler));
@@ -126,8 +127,8 @@ function deeds(name) {
     return {update, all: [
         h('a', {class: 'button', href: address('camera.html', {src: name})}, t('keys.open')), h('a', {class: 'button', href: address('links.html', {src: name})}, t('nav.links')),
         h('a', {class: 'button', href: address('net.html', {src: name})}, t('nav.net')), log,
-        again.node, heat.node, stop.node,
-        button(t('streams.delete', {n: 1}), () => remove([name]), {icon: 'trash', class: 'danger'})]};
+        again.node, guarded(heat.node), guarded(stop.node),
+        guarded(button(t('streams.delete', {n: 1}), () => remove([name]), {icon: 'trash', class: 'danger'}))]};
 }
 
 /** @param {Entry} first */
@@ -221,3 +222,4 @@ bind('Delete', t('streams.delete', {n: 1}), () => {
 bind('Escape', t('streams.clearSelection'), clear);
 longPress(body, 'tr.lead', row => row.dataset.name && choose(row.dataset.name));
 setInterval(() => document.hidden || show(), 1000);
+askMay(main);
