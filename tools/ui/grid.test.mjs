@@ -352,6 +352,8 @@ test('what plays by itself goes on while its camera fails, and ends with a camer
     const running = {producers: [{id: 1, format_name: 'rtsp'}], consumers: [{id: 2, format_name: 'webrtc'}]}, of = {stream: 'a', source: 'rtsp://192.168.1.70/x'};
     const {server, page, done} = await live({a: running}, {session: {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why']}});
     await phases(page, 'live');
+    // What comes here, not what the server had counted when the page asked.
+    await page.waitForFunction(() => /^WebRTC [\d.,]+ [kM]b\/s$/.test(document.querySelector('.tile .about')?.textContent ?? ''), {timeout: 60_000});
     await server.until(() => server.readers() > 0);
     const plays = async () => {
         await decided(page);

@@ -81,7 +81,10 @@ export class Streams extends EventTarget {
             this.loaded = true;
             // The feed may wait for much longer until it tries again.
             if (this.feed.boot) this.feed.now();
-            for (const name of this.all.keys()) if (!Object.hasOwn(json, name)) this.all.delete(name);
+            for (const name of this.all.keys()) if (!Object.hasOwn(json, name)) {
+                this.all.delete(name);
+                this.#bytes.delete(name);
+            }
             for (const [name, stream] of Object.entries(json)) this.#take(name, stream);
         } catch (err) {
             this.problem = err;
@@ -173,7 +176,9 @@ export class Streams extends EventTarget {
         } else if (name === 'source_waiting') {
             this.#enter(entry, 'queued');
         } else if (name === 'source_opened') {
-            Object.assign(entry, {error: '', kind: '', retryAt: 0});
+            Object.assign(entry, {error: '', kind: '', retryAt: 0, bitsIn: 0, bitsOut: 0});
+            // Another connection counts anew.
+            this.#bytes.delete(entry.name);
             this.#enter(entry, entry.viewers ? 'live' : 'dialling');
         } else if (name === 'source_failed') {
             entry.error = ev.error;

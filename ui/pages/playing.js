@@ -61,6 +61,8 @@ export class Playing {
     pictured = false;
     /** Milliseconds from the live edge to the eye, as far as the browser tells. @type {number|undefined} */
     delay;
+    /** Bits per second of its picture, as far as the browser tells. @type {number|undefined} */
+    bits;
     /** Pixels per second. */
     cost = UNKNOWN;
     /** What it was measured to cost, 0 if it was not. */
@@ -68,7 +70,7 @@ export class Playing {
     /** Shows the other quality until this one has a picture. @type {import('../player/rs-player.js').RsPlayer|null} */
     #before = null;
     /** Of the video that plays, and when that was; 0: it has just begun. */
-    #frames = {all: 0, dropped: 0, at: 0, waited: 0, emitted: 0};
+    #frames = {all: 0, dropped: 0, at: 0, waited: 0, emitted: 0, bytes: 0};
 
     /** @param {HTMLElement} place where it plays @param {() => void} changed it plays in another way */
     constructor(place, changed) {
@@ -82,8 +84,8 @@ export class Playing {
         const before = this.player, player = /** @type {import('../player/rs-player.js').RsPlayer} */ (document.createElement('rs-player'));
         this.#before = before;
         this.player = player;
-        this.#frames = {all: 0, dropped: 0, at: 0, waited: 0, emitted: 0};
-        this.delay = undefined;
+        this.#frames = {all: 0, dropped: 0, at: 0, waited: 0, emitted: 0, bytes: 0};
+        this.delay = this.bits = undefined;
         this.#known = 0;
         Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
         player.addEventListener('firstframe', () => this.pictured = true, {once: true});
@@ -125,11 +127,12 @@ export class Playing {
 
     /** Frames since the last question; what it costs is measured by that. */
     async frames() {
-        const {player} = this, before = this.#frames, {all, dropped, waited, emitted, rtt} = await framesOf(player), at = performance.now(), video = player?.video;
+        const {player} = this, before = this.#frames, {all, dropped, waited, emitted, rtt, bytes} = await framesOf(player), at = performance.now(), video = player?.video;
         if (player !== this.player) return {shown: 0, dropped: 0};
-        this.#frames = {all, dropped, at, waited, emitted};
+        this.#frames = {all, dropped, at, waited, emitted, bytes};
         const end = video?.buffered.length && this.mode === 'mse' ? video.buffered.end(video.buffered.length - 1) : 0;
         this.delay = end && video ? Math.max(0, end - video.currentTime) * 1000 : this.mode === 'webrtc' && emitted > before.emitted ? (waited - before.waited) / (emitted - before.emitted) * 1000 + rtt / 2 : undefined;
+        this.bits = before.at && before.bytes && bytes > before.bytes ? (bytes - before.bytes) * 8000 / (at - before.at) : undefined;
         // Another connection counts anew, and a moment tells little.
         if (all < before.all || dropped < before.dropped) return {shown: 0, dropped: 0};
         const more = {all: all - before.all, dropped: dropped - before.dropped}, seconds = before.at ? (at - before.at) / 1000 : 0;
@@ -138,14 +141,14 @@ export class Playing {
     }
 }
 
-/** Frames that have come to a player, and how many of them nobody has seen; the seconds that all of them together have waited, and the round trip in milliseconds. @param {any} player */
+/** Frames that have come to a player, and how many of them nobody has seen; the seconds that all of them together have waited, the round trip in milliseconds, and the bytes. @param {any} player */
 async function framesOf(player) {
     const {totalVideoFrames: all = 0, droppedVideoFrames: dropped = 0} = player?.video?.getVideoPlaybackQuality?.() ?? {};
     // A browser that cannot follow drops what comes by WebRTC before it decodes it, and does not count it there.
-    const found = {all, dropped, waited: 0, emitted: 0, rtt: 0}, receiver = player?.pc?.getReceivers?.().find((/** @type {RTCRtpReceiver} */ one) => one.track.kind === 'video');
+    const found = {all, dropped, waited: 0, emitted: 0, rtt: 0, bytes: player?.pc ? 0 : player?.video?.webkitVideoDecodedByteCount ?? 0}, receiver = player?.pc?.getReceivers?.().find((/** @type {RTCRtpReceiver} */ one) => one.track.kind === 'video');
     for (const one of await receiver?.getStats().then((/** @type {any} */ report) => [...report.values()], () => []) ?? []) {
         if (one.type === 'inbound-rtp' && one.framesReceived) {
-            Object.assign(found, {all: one.framesReceived, dropped: dropped + one.framesReceived - (one.framesDecoded ?? 0), waited: one.jitterBufferDelay ?? 0, emitted: one.jitterBufferEmittedCount ?? 0});
+            Object.assign(found, {all: one.framesReceived, dropped: dropped + one.framesReceived - (one.framesDecoded ?? 0), waited: one.jitterBufferDelay ?? 0, emitted: one.jitterBufferEmittedCount ?? 0, bytes: one.bytesReceived ?? 0});
         } else if (one.type === 'candidate-pair' && one.nominated) {
             found.rtt = (one.currentRoundTripTime ?? 0) * 1000;
         }

@@ -185,7 +185,7 @@ export class Tile {
         const delay = playing && entry.state === 'live' && this.playing?.delay, s = delay ? Math.ceil(delay / 100) / 10 : 0;
         this.#chip.show(entry, s ? t('tile.live', {s}) : undefined);
         const mode = wayName(this.playing?.mode ?? '');
-        say(this.about, playing ? [mode, entry.bitsIn ? rate(entry.bitsIn) : ''].filter(Boolean).join(' ') : '');
+        say(this.about, playing ? [mode, this.playing?.bits ? rate(this.playing.bits) : ''].filter(Boolean).join(' ') : '');
         const failed = entry.state === 'failed' || entry.state === 'retrying';
         this.#failed = failed;
         // What has given up until a person mends it: somebody has.
