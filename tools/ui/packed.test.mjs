@@ -7,12 +7,15 @@ import {test} from 'node:test';
 import {transform} from 'esbuild';
 import {BINARY, rs2rtc} from './rs2rtc.mjs';
 import {without} from './browser.mjs';
+import {CSP} from './mock-server.mjs';
 
 const UI = new URL('../../ui/', import.meta.url);
 const files = readdirSync(UI, {recursive: true, withFileTypes: true}).filter(one => one.isFile())
     .map(one => `${one.parentPath}/${one.name}`.replace(/\/+/g, '/').slice(UI.pathname.length));
 
-test('packed files are those of the folder, without comments', {skip: without(BINARY, 'rs2rtc') || (process.env.UI ? 'UI is set: nothing packed is served' : false)}, async t => {
+const skip = without(BINARY, 'rs2rtc') || (process.env.UI ? 'UI is set: nothing packed is served' : false);
+
+test('packed files are those of the folder, without comments', {skip}, async t => {
     const server = await rs2rtc('');
     t.after(() => server.stop());
     for (const name of files) {
@@ -30,4 +33,14 @@ test('packed files are those of the folder, without comments', {skip: without(BI
         assert.ok(!text.includes('/**'), `${name} has comments`);
         assert.equal(text.split('\n').length, String(source).split('\n').length, `${name}: lines keep their numbers`);
     }
+});
+
+test('pages without the binary are tested under the policy that it sends', {skip}, async t => {
+    const server = await rs2rtc('');
+    t.after(() => server.stop());
+    const policy = async (/** @type {string} */ name) => (await fetch(`${server.url}${name}`)).headers.get('content-security-policy');
+    const bare = ['stream.html', 'webrtc.html', 'webrtc-sync.html', 'hls.html'];
+    for (const name of files.filter(one => one.endsWith('.html') && !bare.includes(one))) assert.equal(await policy(name === 'index.html' ? '' : name), CSP, name);
+    // They may stand in frames of others; all else is the same.
+    for (const name of bare) assert.equal((await policy(name))?.replace("frame-ancestors 'self' *;", "frame-ancestors 'self';"), CSP, name);
 });

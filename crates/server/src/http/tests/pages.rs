@@ -77,3 +77,53 @@ async fn nothing_found_is_an_empty_list_for_who_says_so() {
         _ => assert_eq!(asked.body, plain.body),
     }
 }
+
+/// What keeps a page from loading, running or telling anything that is not packed: word by word,
+/// so that no line of it goes unseen.
+#[tokio::test]
+async fn pages_say_what_they_may_do() {
+    let server = Server::start("page-headers", "");
+    for (path, ancestors) in [
+        ("/", "'self'"),
+        ("/config.html", "'self'"),
+        ("/camera.html?src=x", "'self'"),
+        ("/links.html", "'self'"),
+        ("/stream.html?src=x", "'self' *"),
+        ("/webrtc.html", "'self' *"),
+        ("/webrtc-sync.html", "'self' *"),
+        ("/hls.html", "'self' *"),
+    ] {
+        let page = server.call("GET", path).await;
+        assert_eq!(page.status, 200, "{path}");
+        let policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; \
+             img-src 'self' blob: data:; media-src 'self' blob: data:; connect-src 'self'; \
+             manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-src 'self'; \
+             frame-ancestors {ancestors}; require-trusted-types-for 'script'; trusted-types 'none'"
+        );
+        for (name, value) in [
+            ("content-security-policy", policy.as_str()),
+            ("permissions-policy", "camera=(self), microphone=(self), display-capture=(self)"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "same-origin"),
+            ("cache-control", "no-cache"),
+        ] {
+            assert_eq!(page.header(name), Some(value), "{path}: {name}");
+        }
+        assert_eq!(page.header("cross-origin-resource-policy"), None, "{path}");
+    }
+    // Two files are for pages of other origins too.
+    for (path, policy) in [
+        ("/video-rtc.js", Some("cross-origin")),
+        ("/video-stream.js", Some("cross-origin")),
+        ("/player/rs-player.js", None),
+        ("/app.css", None),
+    ] {
+        let file = server.call("GET", path).await;
+        assert_eq!(file.status, 200, "{path}");
+        assert_eq!(file.header("cross-origin-resource-policy"), policy, "{path}");
+        assert_eq!(file.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(file.header("referrer-policy"), Some("same-origin"), "{path}");
+    }
+    server.stop().await;
+}
