@@ -327,6 +327,23 @@ test('a camera that cannot be had again says why', async () => {
     assert.match(lastState(element).reason, /^The camera refuses the connection/);
 });
 
+test('put aside by somebody: the camera may go, the frame stays, and only he goes on', async () => {
+    const element = make();
+    const {ws} = await playing(element);
+    element.park(0);
+    assert.deepEqual([element.phase, element.cameraOff, ws.types().slice(2)], ['parked', false, ['park']]);
+    ws.receive('state', {state: 'parked', reason: 'hidden'});
+    assert.deepEqual([element.cameraOff, part(element, 'title').textContent, part(element, 'status').textContent, part(element, 'last').hidden], [true, 'Paused, camera is off', '', false]);
+    see(false);
+    see(true);
+    // The server does not wait for ever.
+    ws.receive('released', {reason: 'silence'});
+    tick(600_000);
+    assert.deepEqual([element.phase, element.cameraOff, FakeSocket.all.length, part(element, 'last').hidden], ['parked', true, 1, false]);
+    part(element, 'act').click();
+    assert.deepEqual([element.phase, FakeSocket.all.length], ['dialling', 2]);
+});
+
 test('hidden in a window of its own, or in the background: nothing happens', async () => {
     for (const how of ['background', 'window']) {
         const element = make({background: how === 'background'});

@@ -53,10 +53,15 @@ const figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'mute
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
 const modes = choices('mode', t('camera.mode'), Object.keys(MODES).map(one => [one, modeName(one)]), view.mode, pin, true);
-const quality = qualityOf(name, choose), known = panel(name, feed), talk = talking(name, feed), controls = controlsOf(name, view, {stage, talk, start, stop});
+const quality = qualityOf(name, choose), known = panel(name, feed), talk = talking(name, feed), controls = controlsOf(name, view, {stage, talk});
+
+/** Stream that plays, or is to go on when what is paused does. */
+let playing = '';
 
 function start() {
-    stop();
+    view.player?.remove();
+    Object.assign(view, {steps: [], candidates: null});
+    unmeasured();
     const player = document.createElement('rs-player');
     view.player = player;
     Object.assign(player, {mode: MODES[view.mode], pinned: view.mode === 'auto' ? '' : view.mode, pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
@@ -86,6 +91,8 @@ function start() {
         if (phase === 'dialling' || over) unmeasured();
         if (over && view.mode !== 'auto') view.refused[view.mode] = translate(reason);
         if (over) announce(translate(reason));
+        if (phase === 'parked') fill(figures);
+        if (phase === 'live') choose();
         explain();
     });
     player.addEventListener('talk', (/** @type {any} */ ev) => talk.show(ev.detail));
@@ -93,7 +100,8 @@ function start() {
         if (ev.detail.releaseMs != null) toast(t('camera.released', {ms: duration(ev.detail.releaseMs)}));
     });
     stage.replaceChildren(player, talk.air);
-    view.player.src = new URL(`api/ws?src=${encodeURIComponent(quality.source)}`, location.href);
+    playing = quality.source;
+    view.player.src = new URL(`api/ws?src=${encodeURIComponent(playing)}`, location.href);
     view.player.video.volume = recall('volume', 1);
     controls.follow();
     still();
@@ -102,7 +110,7 @@ function start() {
 
 /** The last picture, until there is one. A server of another kind has none. */
 function still() {
-    if (view.player && !view.firstMs && feed.state === 'live') view.player.video.poster = address('api/rs/poster', {src: quality.source});
+    if (view.player && !view.firstMs && feed.state === 'live') view.player.video.poster = address('api/rs/poster', {src: playing});
 }
 feed.addEventListener('state', still);
 
@@ -112,20 +120,10 @@ function unmeasured() {
     fill(figures);
 }
 
-function stop() {
-    view.player?.remove();
-    Object.assign(view, {player: null, steps: [], candidates: null});
-    unmeasured();
-    say(stepLine, '');
-    stage.replaceChildren(h('div', {class: 'rest'}, h('p', null, t('camera.stopped')), button(t('tile.start'), start, {icon: 'play', class: 'primary'})), talk.air);
-    controls.rest();
-    explain();
-}
-
-/** Plays the stream that it is to be now. What was stopped stays so. */
+/** Plays the stream that it is to be now. What is paused stays so until it goes on. */
 function choose() {
-    const other = quality.choose(streams.all.keys(), stage.clientWidth);
-    if (!waits && !(other && view.player)) return;
+    quality.choose(streams.all.keys(), stage.clientWidth);
+    if (!waits && (!view.player || controls.halted() || quality.source === playing)) return;
     waits = false;
     start();
 }
@@ -146,7 +144,7 @@ function explain() {
     // The browser's own controls have nothing to do before there is a picture, or with one that is no video.
     if (video) video.controls = player.phase === 'live' && played !== '' && played !== 'mjpeg';
     const carrier = played && wayName(played) + (path && played === 'webrtc' ? `/${path}` : player?.overHTTP ? '/HTTP' : '');
-    const tracks = (streams.all.get(quality.source)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
+    const tracks = (streams.all.get(playing)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
     controls.show();
     say(reasons, why({...view, phase: player?.phase ?? '', way: carrier, able, tracks, kept: player ? keptWay(player.wsURL) : ''}));
     const done = view.steps.map(({step, ms}) => `${t(`step.${step}`)} ${duration(ms)}`), next = ['socket', 'answer', 'network', 'picture'].find(one => !view.steps.some(({step}) => step === one) && (one !== 'network' || player?.pc));
@@ -161,7 +159,7 @@ function explain() {
 /** @param {import('../lib/stats.js').Figures} now */
 function measured(now) {
     view.figures = now;
-    if (statsBox.open) {
+    if (statsBox.open && view.player.phase !== 'parked') {
         const rows = [
             ['camera.fps', now.fps === undefined ? '–' : `${number(now.fps)} fps · ${t('camera.dropped', {n: now.dropped ?? 0})}`], ['camera.size', now.size ?? '–'], ['camera.codec', [now.codec, codecName(now.audio)].filter(Boolean).join(' + ') || '–'],
             ['streams.rate', rate(now.bits)], ['sessions.rtt', duration(now.rtt)], ['sessions.loss', now.loss === undefined ? '–' : `${number(now.loss * 100)} %`], ['camera.buffer', duration(now.buffer)], ['camera.delay', duration(now.delay)], ['camera.key', duration(now.key)],
@@ -199,7 +197,7 @@ function build() {
 
 streams.addEventListener('change', () => {
     if (name) choose();
-    const entry = streams.all.get(name), now = streams.all.get(quality.source) ?? entry;
+    const entry = streams.all.get(name), now = streams.all.get(playing) ?? entry;
     if (!listed(streams)) return;
     if (!entry || !now) return name && notice(t('camera.unknown', {name}));
     notice('');

@@ -14,20 +14,24 @@ const PAUSE_KEEPS = 5000, TAPS = 300;
 /**
  * @param {string} name of the stream
  * @param {import('./camera.js').View} view
- * @param {{stage: HTMLElement, talk: import('./talking.js').Talking, start: () => void, stop: () => void}} page
+ * @param {{stage: HTMLElement, talk: import('./talking.js').Talking}} page
  */
-export function controlsOf(name, view, {stage, talk, start, stop}) {
+export function controlsOf(name, view, {stage, talk}) {
     const video = () => /** @type {HTMLVideoElement|undefined} */ (view.player?.video);
     let pausing = 0;
+    /** It stands still: somebody has paused it, or the camera is let go meanwhile. */
+    const halted = () => view.player?.phase === 'parked' || !['', 'mjpeg'].includes(view.played) && Boolean(video()?.paused);
     const pause = () => {
         const now = video();
-        if (!now) return start();
+        if (!now) return;
+        if (view.player.phase === 'parked') view.player.retry();
         // Motion JPEG has no pause.
-        if (view.played === 'mjpeg') return stop();
-        if (now.paused) now.play().catch(() => {});
+        else if (view.played === 'mjpeg') view.player.park(0);
+        else if (now.paused) now.play().catch(() => {});
         else {
             now.pause();
-            pausing = window.setTimeout(stop, PAUSE_KEEPS);
+            clearTimeout(pausing);
+            pausing = window.setTimeout(() => halted() && view.player.park(0), PAUSE_KEEPS);
         }
     };
     const mute = () => {
@@ -74,13 +78,13 @@ export function controlsOf(name, view, {stage, talk, start, stop}) {
         setIcon(sound, muted ? 'mute' : 'sound');
         volume.value = String(muted ? 0 : now?.volume);
     };
-    /** What the button in the place of a pause does now. @param {string} [again] how it goes on; it plays without */
-    const showPause = again => {
-        if (!again) clearTimeout(pausing);
-        const text = again ?? t('camera.pause');
+    const showPause = () => {
+        const still = halted(), text = t(still ? 'camera.play' : 'camera.pause');
+        if (!still) clearTimeout(pausing);
+        if (pauses.getAttribute('aria-label') === text) return;
         pauses.setAttribute('aria-label', text);
         pauses.title = `${text} (Space)`;
-        setIcon(pauses, again ? 'play' : 'pause');
+        setIcon(pauses, still ? 'play' : 'pause');
     };
     return {
         node: h('div', {class: 'controls'}, pauses, sound, talk.node, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
@@ -106,8 +110,7 @@ export function controlsOf(name, view, {stage, talk, start, stop}) {
                 remember('volume', mine.volume);
                 showSound();
             });
-            mine?.addEventListener('pause', () => mine === video() && showPause(t('camera.play')));
-            mine?.addEventListener('play', () => mine === video() && showPause());
+            for (const type of ['pause', 'play']) mine?.addEventListener(type, showPause);
             showSound();
             showPause();
         },
@@ -115,9 +118,9 @@ export function controlsOf(name, view, {stage, talk, start, stop}) {
         show() {
             fulls.disabled = !canFill(stage);
             pips.disabled = !canLeave();
+            showPause();
         },
-        /** Nothing plays any more. */
-        rest: () => showPause(t('tile.start')),
+        halted,
     };
 }
 

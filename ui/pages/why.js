@@ -24,6 +24,7 @@ const list = names => [...new Set(names)].join(language === 'zh' ? '、' : ', ')
 
 /** @param {Known} known */
 export function why(known) {
+    if (known.phase === 'parked') return playing(known, '', [])[0];
     const parts = known.candidates ? judged(known, known.candidates) : guessed(known);
     if (known.mode === 'auto' && known.played && known.kept === known.played) parts.push(t('why.kept', {way: wayName(known.kept), other: wayName(known.kept === 'mse' ? 'webrtc' : 'mse')}));
     // Chinese full stops have their own space.
@@ -32,6 +33,7 @@ export function why(known) {
 
 /** What plays, or why nothing does. @param {Known} known @param {string|undefined} codec of the picture @param {string[]} sound sentences about it */
 function playing({played, way, figures, firstMs, phase}, codec, sound) {
+    if (phase === 'parked') return [t('camera.stopped')];
     if (!played) return [t(!phase ? 'camera.stopped' : phase === 'failed' || phase === 'retrying' ? 'why.nothing' : 'why.waiting')];
     const what = [codec, figures.size].filter(Boolean).join(' ');
     return [t('why.played', {what: what || t('why.picture'), way}), ...sound, ...firstMs ? [t('why.first', {ms: duration(firstMs)})] : []];

@@ -52,7 +52,7 @@ export class Ending {
         const {status, presence, showing, ways, decoding} = this.player, {liveSince} = this.player.run(), isOther = ways.failed();
         if (liveSince && Date.now() - liveSince >= STABLE) this.retry.reset();
         this.leave(null);
-        if (presence.away) return status.enter('parked', explainEnd('hidden'));
+        if (presence.away) return status.enter('parked', presence.why);
         if (isOther) [cls, atOnce] = ['ended', true];
         if (stops(cls)) {
             if (decoding.bad.length) reason = undecoded(reason);
@@ -70,7 +70,7 @@ export class Ending {
      * @param {boolean} [beacon] the page is going
      */
     leave(phase, beacon = false) {
-        const {element, status, showing} = this.player, run = this.player.run();
+        const {element, status, presence, showing} = this.player, run = this.player.run();
         sayGoodbye({pc: element.pc, ws: element.ws, byes: run.released ? [] : run.session?.byes ?? [], beacon});
         if (run.liveSince) showing.grab();
         run.end();
@@ -78,7 +78,7 @@ export class Ending {
         this.retry.cancel();
         showing.stop();
         this.player.close();
-        if (phase) status.enter(phase, phase === 'parked' ? explainEnd('hidden') : '');
+        if (phase) status.enter(phase, phase === 'parked' ? presence.why : '');
     }
 
     /** There is a network again. */

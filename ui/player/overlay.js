@@ -24,6 +24,8 @@ rs-player > .info {
     font: 13px/1.5 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; font-variant-numeric: tabular-nums;
 }
 rs-player > .info[data-phase=parked], rs-player > .info[data-phase=retrying], rs-player > .info[data-phase=failed] { background: rgb(0 0 0 / 40%); }
+/* The picture is looked at. */
+rs-player > .info.aside { align-items: end; background: none; }
 rs-player > .info > .mode { position: absolute; inset: 8px 12px auto auto; text-shadow: 0 0 3px #000, 0 0 1px #000; }
 /* What goes on until there is a picture stands in its middle, in the visitor's words. */
 rs-player > .info:not([data-phase=live]) > .mode { display: none; }
@@ -129,6 +131,7 @@ export class Overlay {
             return;
         }
         this.#info.setAttribute('data-phase', phase);
+        this.#info.className = phase === 'parked' && !view.reason ? 'info aside' : 'info';
         this.#mode.textContent = phase === 'live' ? view.mode : phase === 'dialling' || phase === 'connecting' ? 'loading'
             : phase === 'retrying' || phase === 'failed' ? 'error' : '';
         this.#title.textContent = translate(phase === 'parked' && view.cameraOff ? 'Paused, camera is off' : TITLES[phase] ?? '');

@@ -17,15 +17,23 @@ const FRAME_WITHOUT_SERVER = 2000;
 export class Presence {
     /** @type {PageWatch|null} */
     #page = null;
+    /** Somebody has put it aside: milliseconds that a server which knows no pause keeps the camera meanwhile. @type {number|null} */
+    aside = null;
 
     /** @param {import('./parts.js').Parts} player */
     constructor(player) {
         this.player = player;
     }
 
-    /** Nobody can see it. */
+    /** Why it is paused. */
+    get why() {
+        return this.aside === null ? explainEnd('hidden') : '';
+    }
+
+    /** Nobody can see it, or wants to. */
     get away() {
         const {element} = this.player;
+        if (this.aside !== null) return true;
         if (element.background || inPicture(element.video)) return false;
         return element.visibilityCheck && document.hidden || this.#page?.frozen || this.#page?.offscreen || false;
     }
@@ -60,12 +68,12 @@ export class Presence {
             element.send({type: 'park'});
             run.parkSent = true;
         } else if (!run.isTimed('away')) {
-            run.after('away', element.DISCONNECT_TIMEOUT, () => {
+            run.after('away', this.aside ?? element.DISCONNECT_TIMEOUT, () => {
                 if (this.away) this.player.ending.leave('parked');
             });
         }
         if (status.phase === 'live') this.player.showing.grab();
-        status.enter('parked', explainEnd('hidden'));
+        status.enter('parked', this.why);
     }
 
     /** The server knows us on this socket. On an earlier one it may not have heard our last word. */
@@ -114,7 +122,7 @@ export class Presence {
         run.unframe();
         if (status.phase === 'live') this.player.showing.grab();
         run.parkedBy = reason || 'hidden';
-        status.enter('parked', explainEnd(run.parkedBy), {cameraOff: true});
+        status.enter('parked', run.parkedBy === 'hidden' ? this.why : explainEnd(run.parkedBy), {cameraOff: true});
     }
 
     /** The server has the camera again, or is about to. */

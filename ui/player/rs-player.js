@@ -22,7 +22,7 @@
  * @fires released detail: {reason: string, detectMs: number, releaseMs: number}
  */
 import {VideoRTC} from '../video-rtc.js';
-import {explainEnd, explainPath} from '../reasons.js';
+import {explainPath} from '../reasons.js';
 import {returnIdentity, takeIdentity} from './identity.js';
 import {Overlay} from './overlay.js';
 import {partsOf} from './parts.js';
@@ -102,9 +102,21 @@ export class RsPlayer extends VideoRTC {
 
     /** Tries again now, or goes on after a pause; never a second attempt beside another. */
     retry() {
+        this.#parts.presence.aside = null;
         this.#run.link?.now();
         if (!this.ws && !this.pc) this.#parts.ending.retry.now();
         else if (this.phase === 'parked') this.#parts.presence.resume();
+    }
+
+    /** Nobody looks until `retry`, whatever the page does: the server lets the camera go as it is set, and the last frame stays. @param {number} [keep] milliseconds until everything is closed at a server that knows no pause */
+    park(keep = this.DISCONNECT_TIMEOUT) {
+        this.#parts.presence.aside = keep;
+        this.#parts.presence.hide();
+    }
+
+    /** It is paused, and does not hold the camera any more. */
+    get cameraOff() {
+        return this.#status.cameraOff || !this.ws && !this.pc;
     }
 
     connectedCallback() {
@@ -145,7 +157,7 @@ export class RsPlayer extends VideoRTC {
         if (!this.isConnected || !this.wsURL || this.ws || this.pc) return false;
         this.#parts.ending.retry.cancel();
         if (this.#parts.presence.away) {
-            this.#status.enter('parked', explainEnd('hidden'));
+            this.#status.enter('parked', this.#parts.presence.why);
             return false;
         }
         const begun = super.onconnect();

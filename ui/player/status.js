@@ -15,6 +15,8 @@ export class Status {
     reason = '';
     /** When the next attempt begins, as of `Date.now()`; 0: none is planned. */
     nextTry = 0;
+    /** The camera is let go meanwhile. */
+    cameraOff = false;
     /** What plays, as the player names it. */
     mode = '';
     /** @type {import('./overlay.js').Overlay|null} */
@@ -42,8 +44,8 @@ export class Status {
      */
     enter(phase, reason = '', {nextTry = 0, mode = '', cameraOff = false, kind = ''} = {}) {
         const told = this.phase === phase && this.reason === reason && this.nextTry === nextTry;
-        if (told && this.mode === mode) return;
-        this.mode = mode;
+        if (told && this.mode === mode && this.cameraOff === cameraOff) return;
+        Object.assign(this, {mode, cameraOff});
         this.phase = phase;
         this.reason = reason;
         this.nextTry = nextTry;
