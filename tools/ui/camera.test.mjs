@@ -347,6 +347,54 @@ test('of a camera with two streams a small picture is of the lesser one, unless 
     own.close();
 });
 
+test('another way or quality: what played stays in front until the other one shows, as loud as it was; and what changes nothing begins nothing', {skip}, async () => {
+    const own = await fixture({streams: {}}), idle = {producers: [{url: 'rtsp://192.168.1.70/x'}], consumers: null};
+    own.state.streams = /** @type {any} */ ({door: idle, door_sub: idle, gate: idle});
+    const {page, done} = await visit(chromium.browser, 'camera.html?src=door', {own, camera: true});
+    await page.evaluateOnNewDocument(() => {
+        const seen = /** @type {any[]} */ ([]);
+        Object.assign(window, {seen});
+        // Before the page hears of it: what is in the stage, the last one in front.
+        document.addEventListener('firstframe', () => seen.push([...document.querySelectorAll('rs-player')].map(one => {
+            const {phase, wsURL, video} = /** @type {any} */ (one);
+            return [phase, new URL(wsURL).searchParams.get('src'), video.muted].join(' ');
+        })), {capture: true});
+    });
+    await page.reload();
+    await plays(page);
+    const muted = () => page.$eval('rs-player video', node => /** @type {HTMLVideoElement} */ (node).muted), alone = () => page.waitForFunction(n => /** @type {any} */ (window).seen.length === n && document.querySelectorAll('rs-player').length === 1, {timeout: 60_000}, ++n);
+    let n = 0;
+    await alone();
+    assert.equal(await muted(), false);
+    // The other one is not heard behind it.
+    await page.keyboard.press('1');
+    await alone();
+    assert.equal(await muted(), false);
+    await page.keyboard.press('m');
+    await page.waitForSelector('.controls [aria-label=Sound][aria-pressed=false]');
+    await page.setViewport({width: 390, height: 844});
+    await alone();
+    await page.setViewport({width: 1280, height: 800});
+    await alone();
+    assert.equal(await muted(), true);
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).seen), [['live door false'], ['live door true', 'live door false'], ['live door_sub true', 'live door true'], ['live door true', 'live door_sub true']]);
+    const sockets = () => page.evaluate(() => /** @type {any} */ (window).__sockets.length), before = await sockets();
+    await page.keyboard.press('1');
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+    assert.deepEqual([await sockets(), await page.$$eval('rs-player', all => all.map(one => /** @type {any} */ (one).phase))], [before, ['live']]);
+    // Also of the next camera, where nothing asks to turn the sound on.
+    await page.goto(`${own.url}camera.html?src=gate&lang=en`);
+    await plays(page);
+    assert.deepEqual([await muted(), await page.$eval('rs-player button.unmute', node => node.checkVisibility())], [true, false]);
+    await page.keyboard.press('m');
+    await page.waitForSelector('.controls [aria-label=Sound][aria-pressed=true]');
+    await page.reload();
+    await plays(page);
+    assert.equal(await muted(), false);
+    await done();
+    own.close();
+});
+
 test('the last picture stands there until the camera has one', {skip}, async () => {
     const blank = await chromium.browser.newPage(), asked = /** @type {(string|null)[]} */ ([]);
     const jpeg = Buffer.from(await blank.evaluate(() => Object.assign(document.createElement('canvas'), {width: 8, height: 8}).toDataURL('image/jpeg').split(',')[1]), 'base64');

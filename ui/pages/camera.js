@@ -19,7 +19,8 @@ import {why} from './why.js';
 
 /**
  * @typedef {object} View
- * @property {any} player `null`: it is stopped
+ * @property {any} player `null`: it waits for the list of streams
+ * @property {any} before what played before stays in front until the player has a picture; `null`: there is nothing such
  * @property {string} mode that somebody has chosen, or `auto`
  * @property {string} played the mode that plays; empty: none
  * @property {number} firstMs milliseconds to the first picture; 0: there is none yet
@@ -44,7 +45,11 @@ const streams = new Streams(feed, {look: 2000});
 const able = abilities();
 const asked = params.get('mode'), kept = asked && Object.hasOwn(MODES, asked) ? asked : pinOf(name, 'auto');
 /** @type {View} */
-const view = {player: null, mode: Object.hasOwn(MODES, kept) ? kept : 'auto', played: '', firstMs: 0, steps: [], candidates: null, refused: {}, figures: {}};
+const view = {player: null, before: null, mode: Object.hasOwn(MODES, kept) ? kept : 'auto', played: '', firstMs: 0, steps: [], candidates: null, refused: {}, figures: {}};
+/** @param {any} player */
+const hasPicture = player => ['live', 'buffering'].includes(player?.phase);
+/** Milliseconds that what played before stays in front while the other one does not come. */
+const PATIENCE = 15_000;
 /** The first stream waits for the list of all. */
 let waits = false;
 
@@ -59,58 +64,75 @@ const quality = qualityOf(name, choose), known = panel(name, feed), talk = talki
 let playing = '';
 
 function start() {
-    view.player?.remove();
-    Object.assign(view, {steps: [], candidates: null});
+    const {before, player: last} = view, shown = before ?? last, stays = hasPicture(shown), player = document.createElement('rs-player');
+    if (before || !stays) last?.remove();
+    if (!stays) before?.remove();
+    Object.assign(view, {player, before: stays ? shown : null, steps: [], candidates: null});
     unmeasured();
-    const player = document.createElement('rs-player');
-    view.player = player;
+    const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ run) => player.addEventListener(type, ev => player === view.player && run(/** @type {CustomEvent} */ (ev).detail));
     Object.assign(player, {mode: MODES[view.mode], pinned: view.mode === 'auto' ? '' : view.mode, pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
-    player.addEventListener('mode', (/** @type {any} */ ev) => {
-        view.played = ev.detail.mode;
+    on('mode', ({mode}) => {
+        view.played = mode;
         explain();
     });
-    player.addEventListener('firstframe', (/** @type {any} */ ev) => {
-        view.firstMs = ev.detail.ms;
+    on('firstframe', ({ms}) => {
+        view.firstMs = ms;
+        settle();
         explain();
     });
-    player.addEventListener('step', (/** @type {any} */ ev) => {
-        view.steps.push(ev.detail);
+    on('step', step => {
+        view.steps.push(step);
         explain();
     });
-    player.addEventListener('why', (/** @type {any} */ ev) => {
-        view.candidates = ev.detail.candidates;
+    on('why', ({candidates}) => {
+        view.candidates = candidates;
         explain();
     });
-    player.addEventListener('stats', (/** @type {any} */ ev) => {
-        if (player === view.player) measured(ev.detail);
-    });
-    player.addEventListener('state', (/** @type {any} */ ev) => {
-        const {state: phase, reason} = ev.detail;
+    on('stats', measured);
+    on('state', ({state: phase, reason}) => {
         const over = phase === 'failed' || phase === 'retrying';
         if (phase === 'dialling') Object.assign(view, {steps: [], candidates: null});
         if (phase === 'dialling' || over) unmeasured();
         if (over && view.mode !== 'auto') view.refused[view.mode] = translate(reason);
         if (over) announce(translate(reason));
+        // Why it does not play is said on it.
+        if (over) settle();
         if (phase === 'parked') fill(figures);
         if (phase === 'live') choose();
         explain();
     });
-    player.addEventListener('talk', (/** @type {any} */ ev) => talk.show(ev.detail));
-    player.addEventListener('released', (/** @type {any} */ ev) => {
-        if (ev.detail.releaseMs != null) toast(t('camera.released', {ms: duration(ev.detail.releaseMs)}));
+    on('talk', talk.show);
+    on('released', ({releaseMs}) => {
+        if (releaseMs != null) toast(t('camera.released', {ms: duration(releaseMs)}));
     });
-    stage.replaceChildren(player, talk.air);
+    const old = view.before;
+    if (old) {
+        old.before(player);
+        old.addEventListener('state', () => old === view.before && !hasPicture(old) && settle());
+        setTimeout(() => old === view.before && settle(), PATIENCE);
+    } else {
+        stage.replaceChildren(player, talk.air);
+    }
     playing = quality.source;
     view.player.src = new URL(`api/ws?src=${encodeURIComponent(playing)}`, location.href);
-    view.player.video.volume = recall('volume', 1);
     controls.follow();
     still();
     explain();
 }
 
+/** What plays now is seen and heard. */
+function settle() {
+    const {before, player} = view;
+    if (!before) return;
+    view.before = null;
+    player.video.muted = before.video.muted;
+    before.remove();
+    controls.showSound();
+}
+
 /** The last picture, until there is one. A server of another kind has none. */
 function still() {
-    if (view.player && !view.firstMs && feed.state === 'live') view.player.video.poster = address('api/rs/poster', {src: playing});
+    if (view.player && !view.before && !view.firstMs && feed.state === 'live') view.player.video.poster = address('api/rs/poster', {src: playing});
 }
 feed.addEventListener('state', still);
 
@@ -130,8 +152,10 @@ function choose() {
 
 /** @param {string} mode */
 function pin(mode) {
+    const other = mode !== view.mode;
     view.mode = mode;
     keepPin(name, mode === 'auto' ? '' : mode);
+    if (!other) return explain();
     for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (modes.querySelectorAll('input'))) input.checked = input.value === mode;
     start();
 }
@@ -142,7 +166,7 @@ function pin(mode) {
 function explain() {
     const {mode, played, player, figures: {path}} = view, video = player?.video;
     // The browser's own controls have nothing to do before there is a picture, or with one that is no video.
-    if (video) video.controls = player.phase === 'live' && played !== '' && played !== 'mjpeg';
+    if (video) video.controls = hasPicture(player) && played !== '' && played !== 'mjpeg';
     const carrier = played && wayName(played) + (path && played === 'webrtc' ? `/${path}` : player?.overHTTP ? '/HTTP' : '');
     const tracks = (streams.all.get(playing)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
     controls.show();
@@ -195,6 +219,7 @@ function build() {
             h('section', {class: 'card'}, modes, pinned, quality.node, controls.volume), h('section', {class: 'card'}, known.facts, talk.field, known.links), known.info], stage)));
 }
 
+if (name) new ResizeObserver(() => streams.loaded && choose()).observe(stage);
 streams.addEventListener('change', () => {
     if (name) choose();
     const entry = streams.all.get(name), now = streams.all.get(playing) ?? entry;

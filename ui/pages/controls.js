@@ -18,12 +18,14 @@ const PAUSE_KEEPS = 5000, TAPS = 300;
  */
 export function controlsOf(name, view, {stage, talk}) {
     const video = () => /** @type {HTMLVideoElement|undefined} */ (view.player?.video);
+    /** What is seen and heard. */
+    const front = () => view.before ?? view.player, heard = () => /** @type {HTMLVideoElement|undefined} */ (front()?.video);
     let pausing = 0;
     /** It stands still: somebody has paused it, or the camera is let go meanwhile. */
     const halted = () => view.player?.phase === 'parked' || !['', 'mjpeg'].includes(view.played) && Boolean(video()?.paused);
     const pause = () => {
         const now = video();
-        if (!now) return;
+        if (!now || view.before) return;
         if (view.player.phase === 'parked') view.player.retry();
         // Motion JPEG has no pause.
         else if (view.played === 'mjpeg') view.player.park(0);
@@ -34,13 +36,16 @@ export function controlsOf(name, view, {stage, talk}) {
             pausing = window.setTimeout(() => halted() && view.player.park(0), PAUSE_KEEPS);
         }
     };
-    const mute = () => {
-        const now = video();
-        if (now) now.muted = !now.muted;
+    const mute = () => hush(!heard()?.muted);
+    /** Somebody wants it so, also of what plays next. @param {boolean} muted @param {number} [volume] */
+    const hush = (muted, volume) => {
+        remember('muted', muted || null);
+        const now = heard();
+        if (now) Object.assign(now, {muted, volume: volume ?? now.volume});
     };
     const full = () => fullScreen(stage);
     /** Pictures of Motion JPEG do not pass through the video. */
-    const canLeave = () => view.played !== 'mjpeg' && view.player?.phase === 'live' && Boolean(video()?.videoWidth);
+    const canLeave = () => view.played !== 'mjpeg' && ['live', 'buffering'].includes(view.player?.phase) && Boolean(video()?.videoWidth);
     const pip = async () => {
         const now = /** @type {any} */ (video());
         if (!now || !canLeave()) return;
@@ -52,7 +57,7 @@ export function controlsOf(name, view, {stage, talk}) {
             toast(explain(err));
         }
     };
-    const snapshot = () => save(view.player?.shown, name);
+    const snapshot = () => save(front()?.shown, name);
     let tapped = 0;
     stage.addEventListener('touchend', (/** @type {TouchEvent} */ ev) => {
         // Not the end of a scroll; and the browser's own controls would jump.
@@ -68,12 +73,9 @@ export function controlsOf(name, view, {stage, talk}) {
     const fulls = button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), pips = button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'});
     fulls.hidden = !hasFullScreen();
     pips.hidden = !document.pictureInPictureEnabled && !('webkitSetPresentationMode' in HTMLVideoElement.prototype);
-    const volume = h('input', {type: 'range', min: '0', max: '1', step: '0.05', oninput: () => {
-        const now = video();
-        if (now) Object.assign(now, {volume: volume.valueAsNumber, muted: !volume.valueAsNumber});
-    }});
+    const volume = h('input', {type: 'range', min: '0', max: '1', step: '0.05', oninput: () => hush(!volume.valueAsNumber, volume.valueAsNumber)});
     const showSound = () => {
-        const now = video(), muted = now?.muted ?? true;
+        const now = heard(), muted = now?.muted ?? true;
         sound.setAttribute('aria-pressed', String(!muted));
         setIcon(sound, muted ? 'mute' : 'sound');
         volume.value = String(muted ? 0 : now?.volume);
@@ -102,15 +104,21 @@ export function controlsOf(name, view, {stage, talk}) {
                 if (ev.key.toLowerCase() === 't') talk.lift();
             });
         },
-        /** Follows the video of a new player. */
+        /** Follows the video of a new player, which is not heard before it is seen. */
         follow() {
             const mine = video();
-            mine?.addEventListener('volumechange', () => {
-                if (mine !== video()) return;
+            if (!mine) return;
+            mine.volume = recall('volume', 1);
+            mine.defaultMuted = recall('muted', false);
+            mine.muted = mine.defaultMuted || Boolean(view.before);
+            mine.addEventListener('volumechange', () => {
+                if (mine !== heard()) return;
                 remember('volume', mine.volume);
+                // Its own buttons, or that for the sound; what nobody has touched the browser has muted.
+                if (navigator.userActivation?.isActive) remember('muted', mine.muted || null);
                 showSound();
             });
-            for (const type of ['pause', 'play']) mine?.addEventListener(type, showPause);
+            for (const type of ['pause', 'play']) mine.addEventListener(type, showPause);
             showSound();
             showPause();
         },
@@ -120,7 +128,7 @@ export function controlsOf(name, view, {stage, talk}) {
             pips.disabled = !canLeave();
             showPause();
         },
-        halted,
+        halted, showSound,
     };
 }
 

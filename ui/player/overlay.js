@@ -113,7 +113,7 @@ export class Overlay {
         });
         // Muted without a gesture is muted by the browser, or by the page to be allowed to play.
         video.addEventListener('volumechange', () => {
-            this.#unmute.hidden = !video.muted || navigator.userActivation?.isActive === true;
+            this.#unmute.hidden = !video.muted || video.defaultMuted || navigator.userActivation?.isActive === true;
         });
         host.append(this.#info, this.#unmute);
     }
