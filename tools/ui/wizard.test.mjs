@@ -400,6 +400,49 @@ test('what the server does not take from a page is shown as it stands in the fil
     await own.stop();
 });
 
+test('the focus goes with the steps: to the heading of the test, to what has failed, or back to the address', {skip}, async () => {
+    let go = () => {};
+    const {page, done} = await opened('en', {answers: {'POST api/rs/test': async call => {
+        const line = value => call.response.write(`${JSON.stringify(value)}\n`);
+        line({step: 'connect', state: 'run'});
+        await new Promise(resolve => {
+            go = () => resolve(undefined);
+            call.response.on('close', resolve);
+        });
+        if (call.response.writableEnded || call.response.destroyed) return call.response.end();
+        line({step: 'connect', state: 'ok', ms: 4});
+        line({step: 'picture', state: 'fail', ms: 4, kind: 'protocol', error: 'none'});
+        line({step: 'release', state: 'ok', ms: 5});
+        return call.response.end();
+    }}});
+    const focus = (/** @type {string} */ wanted) => page.waitForFunction(wanted => {
+        const now = /** @type {HTMLElement} */ (document.activeElement);
+        return (now.dataset.step ?? now.getAttribute('name') ?? `${now.tagName} ${now.textContent}`) === wanted;
+    }, {polling: 20}, wanted);
+    await page.keyboard.type('rtsp://192.168.1.64/a');
+    await page.keyboard.press('Enter');
+    await focus('H2 Test');
+    await page.waitForSelector('.checks li');
+    go();
+    await focus('picture');
+    await page.focus('form button.primary');
+    await page.keyboard.press('Enter');
+    await focus('H2 Test');
+    await page.waitForSelector('.checks li');
+    await page.click('form .sticky button:not(.primary)');
+    await focus('src');
+    // Who has gone elsewhere stays there.
+    await page.keyboard.press('Enter');
+    await focus('H2 Test');
+    await page.waitForSelector('.checks li');
+    await page.focus('[name=user]');
+    go();
+    await page.waitForSelector('[data-step=release] [data-state=ok]');
+    await offers(page, 'Test', 'Save anyway');
+    await focus('user');
+    await done();
+});
+
 test('who may only look cannot save', {skip}, async () => {
     const {own, page, done} = await opened('en', {answers: {'GET api': () => ({rs2rtc: {version: '1', may: 'view'}})}});
     await page.waitForSelector('#view-only');
@@ -427,7 +470,7 @@ test('a phone has a screen for each step, with what goes on at its lower edge', 
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => /Save anyway/.test(document.querySelector('[data-part=name]')?.textContent ?? ''));
     assert.equal(await parts(), 'test,name');
-    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Test', 'the heading of the step has the focus');
+    assert.equal(await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).dataset.step), 'connect', 'what has failed has the focus');
     await page.$$eval('[data-part=test] button', nodes => nodes.find(n => n.textContent === 'Change the address')?.click());
     await focused(page, 'src');
     assert.equal(await parts(), 'find');

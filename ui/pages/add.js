@@ -161,8 +161,7 @@ async function test() {
     cancel.hidden = progress.hidden = false;
     fill(advice);
     fill(checks);
-    // Where the form is not seen any more.
-    if (!form.checkVisibility()) heading.focus();
+    heading.focus();
     // A go2rtc cannot test.
     if (feed.state === 'absent') {
         testing = null;
@@ -198,6 +197,8 @@ async function test() {
     progress.hidden = true;
     cancel.hidden = true;
     if (!worked && !mine.signal.aborted) offer(false);
+    // Whoever waits here goes on with what has failed, or with the address.
+    if (!worked && [document.body, heading, cancel].includes(document.activeElement)) (checks.querySelector('li:has([data-state=fail])') ?? (src.checkVisibility() ? src : heading)).focus();
     // The steps have pushed it down meanwhile.
     if (document.activeElement === name) naming.scrollIntoView({block: 'nearest'});
 }

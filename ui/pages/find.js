@@ -22,7 +22,7 @@ export async function probe(about, signal, checks, on) {
     let good = true;
     const response = await call('POST', 'api/rs/test', {body: about, signal, limit: 60_000});
     for await (const line of linesOf(response)) {
-        rows[line.step] ??= checks.appendChild(h('li', {data: {step: line.step}}));
+        rows[line.step] ??= checks.appendChild(h('li', {tabindex: '-1', data: {step: line.step}}));
         fill(rows[line.step], ...describe(line, 'stream' in about));
         if (line.state === 'fail') good = false;
         on(line, good);
