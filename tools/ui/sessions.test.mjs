@@ -7,7 +7,7 @@ import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {fixture} from './pages-fixture.mjs';
 import {BINARY, rs2rtc} from './rs2rtc.mjs';
-import {visit} from './visit.mjs';
+import {UNREACHED, visit} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
 /** @type {Awaited<ReturnType<typeof launch>>} */
@@ -66,6 +66,26 @@ test('who may only look ends nobody', {skip}, async () => {
     assert.equal(await page.$('dialog'), null);
     await done();
     own.close();
+});
+
+test('each has its number, and over what it is carried; where the server is lost, what was known stands with its age', {skip}, async () => {
+    const own = await fixture(), [one] = own.state.sessions.sessions, at = {ms: 40, event: 'connected', detail: 'tcp'};
+    own.state.sessions.sessions = [one, {...one, id: 3, timeline: [at]}, {...one, id: 8, format: 'mse', timeline: []}, {...one, id: 12, user_agent: null, remote: null, publishes: true, timeline: [{...at, detail: ''}]}];
+    const {page, says, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await page.waitForSelector('tr[data-id="12"]');
+    assert.deepEqual(await page.$$eval('tr.lead', rows => rows.slice(0, 4).map(row => [...row.querySelectorAll('td')].filter((_, i) => i === 0 || i === 2).map(n => n.textContent))),
+        [['Chrome 192.168.1.23 #2', 'WebRTC/UDP'], ['Chrome 192.168.1.23 #3', 'WebRTC/TCP'], ['Chrome 192.168.1.23 #8', 'MSE'], ['#12', 'WebRTC, publishing']]);
+    await page.waitForSelector('.dot[data-state=live]');
+    await page.evaluate(() => {
+        const now = Date.now;
+        Object.assign(window, {skew: 0});
+        Date.now = () => now() + /** @type {any} */ (window).skew;
+    });
+    own.close();
+    await page.waitForSelector('.dot[data-state=lost]');
+    await page.evaluate(() => Object.assign(window, {skew: 180_000}));
+    await says('tr[data-id="2"] td:nth-child(4)', /^1\d s · 3 min ago$/);
+    await done(UNREACHED);
 });
 
 test('snapshots are counted only if somebody asks for them', {skip}, async () => {

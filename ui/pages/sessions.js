@@ -3,7 +3,7 @@
  * loaded again when something happens. `?reason=` filters.
  */
 import {button, fill, h, Keyed, moveFocus, openDialog, refill, say} from '../lib/dom.js';
-import {duration, has, orderOf, t} from '../lib/i18n.js';
+import {ago, duration, has, orderOf, t} from '../lib/i18n.js';
 import {askMay, guarded, viewOnly} from '../lib/may.js';
 import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
 import {agentName, wayName} from '../lib/streams.js';
@@ -40,6 +40,8 @@ tools.append(reasons, button(t('sessions.export'), () => download('sessions.json
 
 /** Words for why somebody left; the code itself stays visible. @param {string|null} reason */
 const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
+/** How it is carried, and over what where that is known. @param {Session} s */
+const wayOf = s => [wayName(s.format ?? 'webrtc'), s.timeline.findLast(mark => mark.event === 'connected')?.detail.toUpperCase()].filter(Boolean).join('/');
 const figures = releases({ended: () => data.ended, because}), activeBody = h('tbody'), endedBody = h('tbody');
 /** Why snapshots end: whoever asks for them does not watch. */
 const SNAPSHOTS = ['delivered', 'failed'];
@@ -85,12 +87,19 @@ setInterval(() => document.hidden || show(), 1000);
 
 const views = [activeBody, endedBody].map(body => new Keyed(body, row => row.key, row => row.detail ? detail(row.left) : line(row.session, row.left)));
 
+/** How long somebody watches; where the server is not reached, how long that was known to be. @param {number} age when it was loaded */
+function lasts(age) {
+    const lost = feed.state === 'lost', till = lost ? feed.heard : Date.now(), text = duration(age + Math.max(0, till - loadedAt));
+    return lost ? `${text} · ${ago(Date.now() - Math.max(till, loadedAt))}` : text;
+}
+
 /** @param {Session} first @param {boolean} left */
 function line(first, left) {
     const cells = HEADS.map((text, i) => h('td', {'data-label': t(text), class: i ? [1, 5].includes(i) ? '' : 'tight' : 'title', hidden: idle(left, i)})), state = h('span', {class: 'state'});
     cells[4].append(state);
-    const reason = h('span');
+    const reason = h('span'), who = h('span');
     cells[5].append(reason);
+    cells[0].append(who, h('span', {class: 'muted small'}, `#${first.id}`));
     const actions = h('td', {class: 'num wide'}, h('span', {class: 'row end nowrap'}, button(t('streams.details'), () => toggle(first.id), {icon: 'more', bare: true}),
         !left && guarded(button(t('sessions.kick'), () => end(first), {key: 'K'}))));
     // A source that is only tried is no stream that could be opened.
@@ -101,14 +110,15 @@ function line(first, left) {
         node,
         /** @param {{session: Session}} row */
         update({session: s}) {
-            const key = [s.user_agent, s.remote, s.publishes, s.format, s.age_ms === null, s.state, s.reason, s.detect_ms, s.release_ms, opened.has(s.id)].join();
-            if (!left || key !== shown) say(cells[3], s.age_ms === null ? '–' : duration(s.age_ms + (left ? 0 : Date.now() - loadedAt)));
+            const key = [s.user_agent, s.remote, s.publishes, s.format, s.age_ms === null, s.timeline.length, s.state, s.reason, s.detect_ms, s.release_ms, opened.has(s.id)].join();
+            if (!left || key !== shown) say(cells[3], s.age_ms === null ? '–' : left ? duration(s.age_ms) : lasts(s.age_ms));
             // Of hundreds most are as they were.
             if (key === shown) return;
             shown = key;
-            say(cells[0], [agentName(s.user_agent), s.remote?.replace(/ .*/, '').replace(/:\d+$/, '')].filter(Boolean).join(' ') || `#${s.id}`);
+            const name = [agentName(s.user_agent), s.remote?.replace(/ .*/, '').replace(/:\d+$/, '')].filter(Boolean).join(' ');
+            say(who, name && `${name} `);
             cells[0].title = [s.remote, s.user_agent].filter(Boolean).join('\n');
-            say(cells[2], s.publishes ? t('sessions.publishes', {format: wayName(s.format ?? 'webrtc')}) : wayName(s.format ?? '–'));
+            say(cells[2], s.publishes ? t('sessions.publishes', {format: wayOf(s)}) : wayOf(s));
             cells[2].title = s.format ?? '';
             state.dataset.state = s.state;
             // Why it is paused is no reason to have left.
@@ -175,6 +185,8 @@ function show() {
     const rows = (/** @type {Session[]} */ list, /** @type {boolean} */ left) => list.flatMap(session => [{key: `r${session.id}`, session, left},
         ...(opened.has(session.id) ? [{key: `d${session.id}`, session, left, detail: true}] : [])]);
     const watching = data.sessions.filter(s => s.format !== WARM), kept = [...new Set(data.sessions.filter(s => s.format === WARM).map(s => s.stream))];
+    const there = new Set([...watching, ...data.ended].map(s => s.id));
+    for (const id of opened) if (!there.has(id)) opened.delete(id);
     views[0].show(rows(watching, false));
     views[1].show(rows(gone, true));
     // The scrolled place around a table goes with it.
