@@ -62,6 +62,7 @@ export async function mockServer({streams, errors = {}, base = '/', answers = {}
         if (path === 'api/rs/poster') return response.writeHead(204).end();
         if (path === 'api') return json({config_path: '/config/rs2rtc.yaml', version: '0.0.0', host: request.headers.host});
         if (path === 'api/streams') return json(streams);
+        if (path === 'api/rs/streams') return json({streams: {}});
         if (path === 'api/rs/events') {
             response.writeHead(200, {'content-type': 'text/event-stream', 'cache-control': 'no-store'});
             response.write(`id: ${seq}\nevent: hello\ndata: ${JSON.stringify({boot, seq})}\n\n`);

@@ -84,3 +84,53 @@ test('a rate begins anew with each connection of a source, and with each stream 
     await look({a: running(9_000_000)});
     assert.equal(streams.all.get('a').bitsIn, 0, 'another stream of that name');
 });
+
+test('since when a stream is live is what the server knows, and its last release; asked once, and again when a source opens', async () => {
+    const {stateText} = await import('../../ui/lib/streams.js'), says = () => stateText(streams.all.get('a'));
+    const times = () => asked.filter(path => path === 'api/rs/streams').length;
+    await begin({a: running(0), b: {producers: null, consumers: null}});
+    await pass(600_000);
+    assert.equal(says(), 'Live', 'nothing is told that is not known');
+    assert.equal(times(), 0);
+    // The clock of the server is two hours behind.
+    answers.clock = -7_200_000;
+    answers['api/rs/streams'] = {streams: {a: {since: Date.now() - 7_200_000 - 727_000, released_at: null, release_ms: null}, b: {since: null, released_at: 5, release_ms: 38.2}, gone: {since: 1, released_at: null, release_ms: null}}};
+    feed.enter('live');
+    await settle();
+    await pass(1000);
+    assert.match(says(), /^Live 00:12:0[789]$/);
+    assert.deepEqual([streams.all.get('b').released, streams.all.get('a').released, streams.all.has('gone')], [38.2, null, false]);
+    await pass(60_000);
+    assert.equal(times(), 1, 'it is not polled');
+    feed.emit('source_failed', {stream: 'a', error: 'away', kind: 'unreachable', retry_ms: null, at: 1});
+    await look({a: running(0)});
+    assert.equal(says(), 'Live');
+    answers['api/rs/streams'] = {streams: {a: {since: Date.now() - 7_200_000, released_at: 1, release_ms: 5}}};
+    feed.emit('source_opened', {stream: 'a'});
+    assert.match(says(), /^Live 1 s$/);
+    await pass(2000);
+    assert.match(says(), /^Live [23] s$/);
+    assert.deepEqual([times(), streams.all.get('a').released], [2, 5]);
+    feed.emit('source_released', {stream: 'a', release_ms: 7});
+    assert.equal(streams.all.get('a').released, 7);
+});
+
+test('a server that knows no times is asked once for them', async () => {
+    await begin({a: running(0)});
+    feed.enter('live');
+    await settle();
+    await pass(1000);
+    feed.emit('source_opened', {stream: 'a'});
+    await pass(1000);
+    assert.equal(asked.filter(path => path === 'api/rs/streams').length, 1);
+    feed.emit('restarted');
+    await pass(1000);
+    assert.equal(asked.filter(path => path === 'api/rs/streams').length, 2, 'another one may know');
+});
+
+test('a go2rtc is not asked for times', async () => {
+    await begin({a: running(0)});
+    feed.enter('absent');
+    await pass(10_000);
+    assert.equal(asked.filter(path => path.startsWith('api/rs')).length, 0);
+});

@@ -132,8 +132,8 @@ test('a tile of Live talks while its button or T is held, if its camera has a lo
             await page.focus(`[data-name=${name}]`);
             await page.keyboard.press('Space');
         }
-        await sees('bell', new RegExp(`^bell, Live, ${way}, \\d(\\.\\d)? s delay$`), /^Live \d(\.\d)? s$/);
-        await sees('yard', /^yard, Live, (WebRTC|MSE), \d(\.\d)? s delay$/, /^Live \d(\.\d)? s$/);
+        await sees('bell', new RegExp(`^bell, Live, ${way}, \\d(\\.\\d)? s delay$`), /^Live · \d(\.\d)? s behind$/);
+        await sees('yard', /^yard, Live, (WebRTC|MSE), \d(\.\d)? s delay$/, /^Live · \d(\.\d)? s behind$/);
         const mic = '[data-name=bell] [aria-label="Hold to talk"]', is = (/** @type {string} */ words) => page.waitForFunction(words => document.querySelector('[data-name=bell] .floor')?.textContent === words, {polling: 50, timeout: 60_000}, words);
         await page.waitForSelector(mic);
         assert.equal(await page.$('[data-name=yard] [aria-label="Hold to talk"]'), null);

@@ -91,7 +91,7 @@ export default {
     'tile.qualityAbout': 'Auto: small tiles play {low}',
     'tile.saving': 'Still picture to save power',
     'tile.retryIn': 'Retry in {s} s',
-    'tile.live': 'Live {s} s',
+    'tile.live': 'Live · {s} s behind',
     'tile.delay': '{s} s delay',
     'tile.age': 'Last picture, {age}',
     'age.seconds': '{n} s ago',

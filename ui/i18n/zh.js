@@ -91,7 +91,7 @@ export default {
     'tile.qualityAbout': '自动：小画面播放 {low}',
     'tile.saving': '为省电显示静态画面',
     'tile.retryIn': '{s} 秒后重试',
-    'tile.live': '直播中 {s} 秒',
+    'tile.live': '直播延迟 {s} 秒',
     'tile.delay': '延迟 {s} 秒',
     'tile.age': '{age}的画面',
     'age.seconds': '{n} 秒前',

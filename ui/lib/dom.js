@@ -229,3 +229,32 @@ export function fullScreen(node) {
     else if (document.fullscreenEnabled) node.requestFullscreen().catch(() => {});
     else if (canFill(node)) videoIn(node).webkitEnterFullscreen();
 }
+
+// ---- texts that leave the page ----
+
+/** Also where the page came over plain HTTP. @param {string} text @returns {Promise<boolean>} */
+export async function copyText(text) {
+    try {
+        await navigator.clipboard.writeText(text);
+        return true;
+    } catch {
+        const area = document.createElement('textarea');
+        area.value = text;
+        area.className = 'offscreen';
+        (document.querySelector('dialog[open]') ?? document.body).append(area);
+        area.select();
+        const done = document.execCommand('copy');
+        area.remove();
+        return done;
+    }
+}
+
+/** Offers a text as a file. @param {string} name @param {Blob|string} content */
+export function download(name, content) {
+    const blob = typeof content === 'string' ? new Blob([content], {type: 'text/plain'}) : content;
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}

@@ -5,6 +5,8 @@
 import {t} from './i18n.js';
 import {admin} from './prefs.js';
 
+export {copyText, download} from './dom.js';
+
 /** An answer that is no success, with the server's own words. */
 export class ApiError extends Error {
     /** @param {number} status 0: the server was not reached @param {string} text @param {boolean} [reads] nothing was to be changed */
@@ -69,6 +71,12 @@ export async function getJson(path, query) {
 /** Which version of a file an answer is, as `base` of a change wants it. @param {Response} response */
 export const etag = response => (response.headers.get('ETag') ?? '').replace(/^(W\/)?"|"$/g, '');
 
+/** Milliseconds to be added to the times of an answer: small machines have no clock of their own, and may be far off. @param {Response} response */
+export function clockShift(response) {
+    const off = Date.now() - Date.parse(response.headers.get('Date') ?? '');
+    return Math.abs(off) > 5000 ? off : 0;
+}
+
 /** Ends a viewer; one that has left meanwhile is no error. @param {number} id */
 export const endSession = id => call('DELETE', 'api/rs/sessions', {query: {id: String(id)}, accept: [404]});
 
@@ -76,33 +84,6 @@ export const endSession = id => call('DELETE', 'api/rs/sessions', {query: {id: S
 export function explain(err) {
     if (err instanceof ApiError && (err.status === 401 || err.status === 403)) return `${t(err.reads ? 'common.unseen' : 'common.forbidden')}\n${err.message}`;
     return err instanceof Error ? err.message : String(err);
-}
-
-/** Also where the page came over plain HTTP. @param {string} text @returns {Promise<boolean>} */
-export async function copyText(text) {
-    try {
-        await navigator.clipboard.writeText(text);
-        return true;
-    } catch {
-        const area = document.createElement('textarea');
-        area.value = text;
-        area.className = 'offscreen';
-        (document.querySelector('dialog[open]') ?? document.body).append(area);
-        area.select();
-        const done = document.execCommand('copy');
-        area.remove();
-        return done;
-    }
-}
-
-/** Offers a text as a file. @param {string} name @param {Blob|string} content */
-export function download(name, content) {
-    const blob = typeof content === 'string' ? new Blob([content], {type: 'text/plain'}) : content;
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 // ---- what the server tells as it happens ----

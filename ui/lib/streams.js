@@ -4,7 +4,7 @@
  */
 import {h, say} from './dom.js';
 import {duration, has, orderOf, t} from './i18n.js';
-import {Gatherer, getJson} from './server.js';
+import {call, clockShift, Gatherer, getJson} from './server.js';
 
 export {orderOf};
 
@@ -17,7 +17,7 @@ const TELL_EVERY = 250;
  * @property {string} name
  * @property {Stream} json
  * @property {'idle'|'dialling'|'live'|'lingering'|'warm'|'retrying'|'failed'|'queued'} state
- * @property {number} since when the state began, as of `Date.now()`
+ * @property {number} since when the source that is open was opened, as of `Date.now()`; 0: not known
  * @property {number} viewers
  * @property {string} error why it failed
  * @property {string} kind class of the failure
@@ -36,6 +36,9 @@ export class Streams extends EventTarget {
     /** Why the last load failed; without a `status` the server was not reached. @type {any} */
     problem = null;
     #loads = new Gatherer(() => this.#load());
+    #times = new Gatherer(() => this.#loadTimes());
+    /** The server knows no times. */
+    #timeless = false;
     /** @type {Map<string, {at: number, in: number, out: number}>} */
     #bytes = new Map();
     /** @type {any} */
@@ -51,15 +54,19 @@ export class Streams extends EventTarget {
         this.feed = feed;
         feed.on(['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released'], (ev, name) => this.#hear(ev, name));
         feed.on(CHANGES, () => this.#loads.soon());
+        feed.on(['source_opened'], () => this.#times.soon());
         for (const name of ['reset', 'restarted']) feed.addEventListener(name, () => {
             for (const entry of this.all.values()) Object.assign(entry, {error: '', kind: '', retryAt: 0});
+            this.#timeless = false;
             this.load();
+            this.#times.soon();
         });
         let first = true;
         feed.addEventListener('state', () => {
             // The page is asking already: what happens meanwhile waits for the first paint.
             if (feed.state === 'live' && first) asked.then(() => this.#loads.soon());
             else if (feed.state === 'live') this.load();
+            if (feed.state === 'live') asked.then(() => this.#times.soon());
             first = false;
         });
         // A server without the feed is looked at now and then, and one that was not reached again.
@@ -92,6 +99,21 @@ export class Streams extends EventTarget {
         this.#tell();
     }
 
+    /** Since when each is open, and how long it took to let it go. */
+    async #loadTimes() {
+        if (this.#timeless || this.feed.state !== 'live') return;
+        const response = await call('GET', 'api/rs/streams', {accept: [404]}).catch(() => null), answer = response?.ok && await response.json().catch(() => null);
+        this.#timeless = response?.status === 404;
+        if (!answer) return;
+        for (const [name, {since, release_ms}] of Object.entries(answer.streams)) {
+            const entry = this.all.get(name);
+            if (!entry) continue;
+            entry.since = since ? since + clockShift(response) : 0;
+            entry.released = release_ms ?? entry.released;
+        }
+        this.#tell();
+    }
+
     /** In the order of their names. @returns {Entry[]} */
     sorted() {
         const order = orderOf([...this.all.keys()]);
@@ -113,7 +135,7 @@ export class Streams extends EventTarget {
     #entry(name) {
         let entry = this.all.get(name);
         if (!entry) {
-            entry = {name, json: {producers: null, consumers: null}, state: 'idle', since: Date.now(), viewers: 0, error: '', kind: '',
+            entry = {name, json: {producers: null, consumers: null}, state: 'idle', since: 0, viewers: 0, error: '', kind: '',
                 retryAt: 0, released: null, bitsIn: 0, bitsOut: 0, history: [], errors: []};
             this.all.set(name, entry);
         }
@@ -133,22 +155,16 @@ export class Streams extends EventTarget {
         if (now.state === 'live') {
             entry.error = '';
             // What stands still is about to be opened again.
-            if (entry.kind !== 'stalled') this.#enter(entry, now.viewers || pushing ? 'live' : warm ? 'warm' : 'lingering');
+            if (entry.kind !== 'stalled') entry.state = now.viewers || pushing ? 'live' : warm ? 'warm' : 'lingering';
         } else if (entry.error) {
-            this.#enter(entry, entry.retryAt && (now.viewers || warm) ? 'retrying' : 'failed');
+            entry.state = entry.retryAt && (now.viewers || warm) ? 'retrying' : 'failed';
         } else if (entry.state === 'queued' && now.viewers) {
             // It still waits.
         } else {
-            this.#enter(entry, now.viewers || warm ? 'dialling' : 'idle');
+            entry.state = now.viewers || warm ? 'dialling' : 'idle';
         }
+        if (now.state !== 'live') entry.since = 0;
         this.#measure(entry);
-    }
-
-    /** @param {Entry} entry @param {Entry['state']} state */
-    #enter(entry, state) {
-        if (entry.state === state) return;
-        entry.state = state;
-        entry.since = Date.now();
     }
 
     /** @param {Entry} entry */
@@ -172,27 +188,24 @@ export class Streams extends EventTarget {
         // One that is only tried, or not loaded yet.
         if (!entry) return;
         if (name === 'source_opening') {
-            if (entry.state !== 'live') this.#enter(entry, 'dialling');
+            if (entry.state !== 'live') entry.state = 'dialling';
         } else if (name === 'source_waiting') {
-            this.#enter(entry, 'queued');
+            entry.state = 'queued';
         } else if (name === 'source_opened') {
-            Object.assign(entry, {error: '', kind: '', retryAt: 0, bitsIn: 0, bitsOut: 0});
+            Object.assign(entry, {error: '', kind: '', retryAt: 0, bitsIn: 0, bitsOut: 0, since: entry.since || Date.now()});
             // Another connection counts anew.
             this.#bytes.delete(entry.name);
-            this.#enter(entry, entry.viewers ? 'live' : 'dialling');
+            entry.state = entry.viewers ? 'live' : 'dialling';
         } else if (name === 'source_failed') {
             entry.error = ev.error;
             // It ends what stands still to open it again.
             if (entry.kind !== 'stalled' || ev.kind !== 'ended') entry.kind = ev.kind;
-            entry.retryAt = ev.retry_ms === null ? 0 : Date.now() + ev.retry_ms;
-            entry.errors = [{at: ev.at, error: ev.error}, ...entry.errors].slice(0, 5);
-            this.#enter(entry, entry.retryAt ? 'retrying' : 'failed');
+            const retryAt = ev.retry_ms === null ? 0 : Date.now() + ev.retry_ms;
+            Object.assign(entry, {retryAt, state: retryAt ? 'retrying' : 'failed', since: 0, errors: [{at: ev.at, error: ev.error}, ...entry.errors].slice(0, 5)});
         } else if (name === 'source_stalled') {
-            entry.kind = 'stalled';
-            this.#enter(entry, 'failed');
+            Object.assign(entry, {state: 'failed', kind: 'stalled'});
         } else if (name === 'source_released') {
-            entry.released = ev.release_ms;
-            this.#enter(entry, 'idle');
+            Object.assign(entry, {state: 'idle', since: 0, released: ev.release_ms});
         }
         this.#tellSoon();
     }
@@ -221,7 +234,7 @@ export function stateText(entry) {
         return wait > 0 ? `${failure(entry.kind)} · ${t('tile.retryIn', {s: wait})}` : t('state.retrying');
     }
     if (entry.state === 'failed') return failure(entry.kind);
-    if (entry.state === 'live') return `${t('state.live')} ${duration(Math.max(1, Math.floor((Date.now() - entry.since) / 1000)) * 1000)}`;
+    if (entry.state === 'live') return `${t('state.live')}${entry.since ? ` ${duration(Math.max(1, Math.floor((Date.now() - entry.since) / 1000)) * 1000)}` : ''}`;
     return t(`state.${entry.state}`);
 }
 

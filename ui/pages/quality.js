@@ -2,7 +2,7 @@
  * How good what the sources of a stream deliver is, and what failed last, as the server counts it: asked for the rows that are open, and again when
  * something happens to their streams.
  */
-import {call, Gatherer} from '../lib/server.js';
+import {call, clockShift, Gatherer} from '../lib/server.js';
 
 /**
  * @typedef {object} Quality
@@ -48,9 +48,8 @@ export class Qualities {
         if (!this.wanted.has(name)) return;
         const response = await call('GET', 'api/rs/sources', {query: {src: name}}).catch(() => null), answer = await response?.json().catch(() => null), one = this.#all.get(name);
         if (!one || !answer) return;
-        // Small machines have no clock of their own: where it is far off, times are put to that of this browser.
-        const asked = Date.now(), off = asked - Date.parse(response?.headers.get('Date') ?? ''), shift = Math.abs(off) > 5000 ? off : 0;
-        one.told = {asked, sources: answer.sources, errors: answer.errors.map((/** @type {any} */ e) => ({...e, at: e.at + shift}))};
+        const shift = clockShift(/** @type {Response} */ (response));
+        one.told = {asked: Date.now(), sources: answer.sources, errors: answer.errors.map((/** @type {any} */ e) => ({...e, at: e.at + shift}))};
         this.told();
     }
 
