@@ -31,7 +31,10 @@ class FakeElement extends EventTarget {
 
 class FakeVideo extends FakeElement {
     seekable = {length: 0};
-    currentTime = 0;
+    #begun = Date.now();
+    /** What plays goes on. */
+    get currentTime() { return (Date.now() - this.#begun) / 1000; }
+    set currentTime(at) { this.#begun = Date.now() - at * 1000; }
     playbackRate = 1;
     readyState = 0;
     srcObject = null;
@@ -65,14 +68,25 @@ export class FakeSocket extends EventTarget {
         this.url = url;
         FakeSocket.all.push(this);
     }
-    send(text) { this.sent.push(JSON.parse(text)); }
+    /** Nothing comes back any more. */
+    deaf = false;
+    #session = null;
+    send(text) {
+        const msg = JSON.parse(text);
+        this.sent.push(msg);
+        // Who knows it answers each time.
+        if (msg.type === 'hello' && this.#session && !this.deaf) queueMicrotask(() => this.receive('session', this.#session));
+    }
     close() {
         if (this.readyState < FakeSocket.CLOSING) calls.push('socket.close');
         this.readyState = FakeSocket.CLOSING;
     }
     open() { this.readyState = FakeSocket.OPEN; this.dispatchEvent(new Event('open')); }
     closed() { this.readyState = FakeSocket.CLOSED; this.dispatchEvent(new Event('close')); }
-    receive(type, value) { this.dispatchEvent(new MessageEvent('message', {data: JSON.stringify({type, value})})); }
+    receive(type, value) {
+        if (type === 'session') this.#session = value;
+        this.dispatchEvent(new MessageEvent('message', {data: JSON.stringify({type, value})}));
+    }
     receiveBytes(data) { this.dispatchEvent(new MessageEvent('message', {data})); }
     types() { return this.sent.map(m => m.type); }
 }
@@ -153,7 +167,7 @@ export function install() {
         pictureInPictureElement: null,
         createElement: tag => tag === 'video' ? new FakeVideo() : Object.assign(new FakeElement(), {tag}),
     });
-    const defined = new Map(), fetched = {status: 204};
+    const defined = new Map(), fetched = {status: 204, ok: false};
     const globals = {
         createImageBitmap: async () => ({width: 640, height: 360, close() {}}), Blob: class {},
         HTMLElement: FakeElement, WebSocket: FakeSocket, RTCPeerConnection: FakePeer, MediaStream: FakeStream,
@@ -166,7 +180,7 @@ export function install() {
         sessionStorage: new FakeStorage(), localStorage: new FakeStorage(),
         fetch: async (url, {method = 'GET', keepalive = false} = {}) => {
             calls.push(`${method}${keepalive ? ' keepalive' : ''} ${url}`);
-            return {status: fetched.status};
+            return {...fetched};
         },
         Document: class {}, ShadowRoot: class {}, CSSStyleSheet: class {}, MediaSource: FakeMediaSource,
         URL: Object.assign(URL, {createObjectURL: () => 'blob:fake', revokeObjectURL() {}}),

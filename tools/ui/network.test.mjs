@@ -95,6 +95,36 @@ test('MSE after the network stood still: near the live edge again, never faster 
     }
 });
 
+test('a line that is dead without a word: the picture stands still, the server is asked, and it is dialled again', {skip}, async () => {
+    const line = await badLine(server.port), {browser, close} = await launch();
+    try {
+        const page = await browser.newPage();
+        await page.goto(`${line.url}camera.html?src=cam&mode=mse&lang=en`);
+        await plays(page, 'MSE');
+        await page.waitForFunction(() => document.querySelector('video')?.getVideoPlaybackQuality().totalVideoFrames > 75, {polling: 50});
+        const log = () => page.evaluate(() => /** @type {any} */ (window).log), told = (/** @type {string} */ text) => page.waitForFunction(text => /** @type {any} */ (window).log.some((/** @type {string} */ one) => one.includes(text)), {polling: 50, timeout: 60_000}, text)
+            .catch(async err => assert.fail(`${err.message} ${await log()}`));
+        await page.evaluate(() => {
+            const log = /** @type {string[]} */ ([]);
+            Object.assign(window, {log});
+            document.addEventListener('state', ev => log.push(`${/** @type {any} */ (ev).detail.state} ${/** @type {any} */ (ev).detail.reason}`));
+        });
+        line.stop();
+        await told('buffering The picture stands still');
+        assert.equal(await page.$eval('rs-player .status', node => node.checkVisibility() && node.textContent), 'The picture stands still, waiting for the next one…');
+        assert.equal(await page.$eval('rs-player video', video => /** @type {HTMLVideoElement} */ (video).controls), true, 'it can still be paused');
+        await told('retrying The server does not answer.');
+        line.go();
+        await plays(page, 'MSE');
+        assert.deepEqual((await log()).map((/** @type {string} */ one) => one.split(' ')[0]).filter((/** @type {string} */ one) => one !== 'dialling' && one !== 'connecting').slice(0, 3), ['buffering', 'retrying', 'live']);
+        await page.close();
+        await released();
+    } finally {
+        await close();
+        line.close();
+    }
+});
+
 for (const [name, absent, start] of /** @type {[string, string|false, () => Promise<{browser: import('puppeteer-core').Browser, close: () => Promise<void>}>][]} */ ([
     ['Chromium', skip, launch], ['Firefox', skip || without(FIREFOX, 'Firefox', isDebian()), launchFirefox]])) {
     test(`${name}: a proxy lets no WebSocket through: it plays without, and a page that is closed lets go`, {skip: absent}, async () => {

@@ -1090,6 +1090,7 @@ test('stalls that are more than a minute apart, or while it is hidden or paused,
         pass(5000);
     }
     assert.equal(FakeSocket.all.length, 1);
+    for (const one of [element, slow]) assert.equal(states(one).filter(state => state === 'buffering').length, one === slow ? 0 : 3);
 });
 
 test('a pin is never left', async () => {
@@ -1103,7 +1104,9 @@ test('a pin is never left', async () => {
             show.runs(3000);
             show.stands(4000);
         }
-        assert.deepEqual([FakeSocket.all.length, element.phase, localStorage.getItem('rs.ways')], [1, 'live', null]);
+        assert.deepEqual([FakeSocket.all.length, element.phase, localStorage.getItem('rs.ways')], [1, 'buffering', null]);
+        show.runs(1000);
+        assert.equal(element.phase, 'live');
         assert.deepEqual(FakeSocket.last.sent[0].value, {v: 1, cid: element.cid, pinned: mode}, 'the server is told');
         await remove(element);
         FakeSocket.all.length = 0;
@@ -1144,7 +1147,7 @@ test('a way that stands still as well is stayed with for the day, by new players
     FakeSocket.last.receive('mse', MSE);
     frame(next);
     twice(shows);
-    assert.deepEqual([next.phase, FakeSocket.all.length], ['live', 3]);
+    assert.deepEqual([next.phase, FakeSocket.all.length], ['buffering', 3]);
     delete MediaSource.prototype.addEventListener;
 });
 
@@ -1163,8 +1166,9 @@ test('a way that was kept is tried alone; refused, or with sound alone, it is fo
         await plays(element, 'webrtc');
         assert.equal(FakeSocket.last.types().filter(type => type === 'webrtc/offer' || type === 'mse').length, 2, 'both again');
         twice(show);
-        assert.deepEqual([element.phase, FakeSocket.all.length], ['live', 1]);
+        assert.deepEqual([element.phase, FakeSocket.all.length], ['buffering', 1]);
         show.runs(600_000);
+        assert.deepEqual([element.phase, FakeSocket.all.length], ['live', 1]);
         twice(show);
         assert.equal(await askedAgain(), 'mse');
         await remove(element);
@@ -1217,7 +1221,7 @@ test('nothing is kept of an address with a password, nor is a way left where not
     FakeSocket.all.splice(0, FakeSocket.all.length - 1);
     await plays(element, 'webrtc');
     twice(show);
-    assert.equal(element.phase, 'live');
+    assert.equal(element.phase, 'buffering');
     assert.doesNotMatch([...localStorage.items.values()].join(), /secret/);
 });
 
@@ -1246,6 +1250,192 @@ test('the verdicts of the server are told as they come, and at the socket that c
     FakeSocket.last.receive('session', SESSION);
     FakeSocket.last.receive('why', {candidates});
     assert.deepEqual(told, [{candidates}, {candidates: []}, {candidates}]);
+});
+
+/** Some way plays, and its picture is seen. @param {string} mode @returns {Promise<{element: any, ws: any, runs: (ms: number) => Promise<void>, stands: (ms: number) => Promise<void>}>} */
+async function shown(mode, {session = SESSION, src = `api/ws?src=still-${mode}`} = {}) {
+    const element = make({mode});
+    element.src = src;
+    const ws = FakeSocket.last;
+    if (mode === 'webrtc') await playing(element, session);
+    else {
+        ws.open();
+        await settle();
+        if (session) ws.receive('session', session);
+        ws.receive(mode, mode === 'mse' ? 'video/mp4; codecs="avc1.640029"' : undefined);
+    }
+    let frames = 1;
+    element.video.getVideoPlaybackQuality = () => ({totalVideoFrames: frames});
+    element.video.readyState = 4;
+    const picture = async () => {
+        if (mode === 'mjpeg' || mode === 'mp4') ws.receiveBytes(new Uint8Array([0xFF, 0xD8]).buffer);
+        else frames++;
+        await settle();
+    };
+    await picture();
+    if (mode === 'mse') frame(element);
+    assert.equal(element.phase, 'live', mode);
+    return {element, ws, async runs(ms) {
+        for (let i = 0; i < ms; i += 100) {
+            await picture();
+            tick(100);
+        }
+    }, async stands(ms) {
+        for (let i = 0; i < ms; i += 100) {
+            tick(100);
+            await settle();
+        }
+    }};
+}
+
+const hellos = ws => ws.types().filter(type => type === 'hello').length;
+
+test('a picture that stands still is said to, whatever carries it, and is live with the next one', async () => {
+    for (const mode of ['webrtc', 'mse', 'mjpeg', 'mp4']) {
+        const {element, ws, runs, stands} = await shown(mode);
+        await runs(3000);
+        await stands(1900);
+        assert.equal(element.phase, 'live', mode);
+        await stands(1200);
+        assert.equal(element.phase, 'buffering', mode);
+        assert.match(lastState(element).reason, /stands still/);
+        assert.deepEqual([part(element, 'status').textContent, part(element, 'panel').hidden], ['The picture stands still, waiting for the next one…', false]);
+        await runs(1000);
+        assert.deepEqual([element.phase, part(element, 'panel').hidden], ['live', true], mode);
+        await stands(60_000);
+        assert.deepEqual([element.phase, FakeSocket.last], ['buffering', ws], `${mode}: a server that answers is not dialled again`);
+        assert.equal(part(element, 'status').textContent, 'The server answers, but it has no new picture from the camera.');
+        const asked = hellos(ws);
+        assert.ok(asked > 2 && asked < 8, `${mode}: asked ${asked} times`);
+        await runs(1000);
+        assert.equal(element.phase, 'live', mode);
+        assert.deepEqual(states(element).slice(-4), ['live', 'buffering', 'buffering', 'live']);
+        await remove(element);
+    }
+});
+
+test('a server that does not answer while the picture stands still is dialled anew', async () => {
+    for (const mode of ['mse', 'mjpeg']) {
+        const {element, ws, runs, stands} = await shown(mode);
+        await runs(3000);
+        ws.deaf = true;
+        await stands(9900);
+        assert.deepEqual([element.phase, hellos(ws)], ['buffering', 1]);
+        await stands(1300);
+        assert.deepEqual([element.phase, hellos(ws)], ['buffering', 2]);
+        await stands(5000);
+        assert.ok(element.seen.some(([type, detail]) => type === 'state' && detail.state === 'retrying' && detail.reason === 'The server does not answer.'));
+        await stands(1000);
+        assert.notEqual(FakeSocket.last, ws);
+        await remove(element);
+    }
+});
+
+test('back in the network, or told that the server is there, it is asked at once', async () => {
+    for (const hurry of [element => element.retry(), () => dispatchEvent(new Event('online'))]) {
+        const {element, ws, runs, stands} = await shown('mse');
+        await runs(3000);
+        await stands(3100);
+        assert.deepEqual([element.phase, hellos(ws)], ['buffering', 1]);
+        hurry(element);
+        await settle();
+        assert.equal(hellos(ws), 2);
+        await remove(element);
+    }
+});
+
+test('a server without hello: its socket is only known by a new one, WebRTC by itself', async () => {
+    for (const [mode, ok] of [['mse', true], ['webrtc', true], ['mse', false], ['webrtc', false]]) {
+        fetched.ok = ok;
+        const {element, ws, runs, stands} = await shown(mode, {session: null});
+        await runs(3000);
+        await stands(12_000);
+        fetched.ok = false;
+        const reason = element.seen.findLast(([type, detail]) => type === 'state' && detail.state === 'retrying')?.[1].reason;
+        assert.equal(reason, ok && mode === 'webrtc' ? undefined : ok ? 'The picture did not come back.' : 'The server does not answer.', `${mode} ${ok}`);
+        assert.equal(FakeSocket.last === ws, !reason);
+        await remove(element);
+    }
+});
+
+test('media that is there and is not shown: it begins anew', async () => {
+    const {element, runs, stands} = await shown('mse');
+    await runs(3000);
+    element.video.buffered = {length: 1, end: () => element.video.currentTime + 3};
+    await stands(11_000);
+    assert.ok(element.seen.some(([, detail]) => detail.reason === 'The picture did not come back.'));
+});
+
+test('hidden, paused, or let go by the server: nothing is said of it and nobody is asked', async () => {
+    const {element, ws, runs, stands} = await shown('mse');
+    await runs(3000);
+    element.video.paused = true;
+    await stands(30_000);
+    assert.equal(element.phase, 'live');
+    element.video.paused = false;
+    await runs(1000);
+    ws.receive('state', {state: 'parked', reason: 'contended'});
+    await stands(60_000);
+    assert.deepEqual([element.phase, hellos(ws)], ['parked', 1]);
+    assert.equal(states(element).includes('buffering'), false);
+    const other = await shown('mjpeg');
+    await other.runs(3000);
+    await other.stands(3100);
+    assert.equal(other.element.phase, 'buffering');
+    see(false);
+    assert.equal(other.element.phase, 'parked');
+    await other.stands(60_000);
+    assert.equal(hellos(other.ws), 1);
+    see(true);
+});
+
+test('one picture every five seconds is no picture that stands still, from the first on', async () => {
+    for (const mode of ['mse', 'mjpeg']) {
+        const {element, runs, stands} = await shown(mode);
+        // What the server has kept comes at once.
+        await runs(300);
+        for (let i = 0; i < 20; i++) {
+            await stands(4900);
+            await runs(100);
+        }
+        assert.deepEqual(states(element).filter(state => state === 'buffering'), [], mode);
+        await stands(21_000);
+        assert.equal(element.phase, 'buffering', mode);
+        await remove(element);
+    }
+});
+
+test('no first picture: what was kept in mind is left, a pin is dialled again if the server is gone', async () => {
+    const {keepWay, keptWay} = await import('../../ui/player/ways.js'), element = make({mode: ALL});
+    keepWay(element.wsURL, 'mse');
+    MediaSource.prototype.addEventListener = (_type, go) => queueMicrotask(go);
+    assert.equal(await opened(), 'mse');
+    FakeSocket.last.receive('mse', MSE);
+    await seconds(19);
+    assert.equal(element.phase, 'connecting');
+    await seconds(2);
+    assert.equal(keptWay(element.wsURL), '');
+    assert.equal((await opened()).split(',').length, 2, 'both');
+    await remove(element);
+    for (const deaf of [false, true]) {
+        const pin = make({mode: 'mse', pinned: 'mse'});
+        assert.equal(await opened(), 'mse');
+        const ws = FakeSocket.last;
+        ws.receive('mse', MSE);
+        ws.deaf = deaf;
+        await seconds(60);
+        assert.equal(FakeSocket.last === ws, !deaf);
+        await remove(pin);
+    }
+    const blind = make({mode: 'mse', pinned: 'mse'});
+    blind.src = 'api/ws?src=still-mse';
+    assert.equal(await opened(), 'mse');
+    FakeSocket.last.receive('mse', MSE);
+    // It has played before, so it is not the codec.
+    blind.video.buffered = {length: 1, end: () => 3};
+    await seconds(21);
+    assert.ok(blind.seen.some(([, detail]) => detail.reason === 'The picture did not come.'));
+    delete MediaSource.prototype.addEventListener;
 });
 
 test('figures once a second while somebody listens', async () => {

@@ -27,6 +27,16 @@ export class Decoding {
         delete UNDECODED[this.player.element.wsURL];
     }
 
+    /** A buffer may refuse what the browser says that it plays. */
+    check() {
+        const {element} = this.player, take = element.onmessage.mse;
+        element.onmessage.mse = msg => {
+            take(msg);
+            // The sound may be what it does not take.
+            if (msg.type === 'mse' && !element.ondata) element.undecoded({mse: true}, /mp4a|opus|flac/);
+        };
+    }
+
     /** A picture was seen. */
     works() {
         PLAYED.add(this.player.element.wsURL);

@@ -85,6 +85,7 @@ export class Ending {
     online() {
         this.player.run().link?.now();
         if (this.retry.waiting) this.retry.now();
+        else this.player.standstill.now();
     }
 
     /** The server has a limit for its next word. @param {number} ms */

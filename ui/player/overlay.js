@@ -52,7 +52,7 @@ rs-player button.act { margin-top: 8px; }
 rs-player button.act:hover, rs-player button.unmute:hover { background: #2c3743; }
 rs-player button:focus-visible { outline: 2px solid #6db3ff; outline-offset: 2px; }
 /* What waits has nothing to control, and the browser's own wheel would turn behind the words. */
-rs-player:has(> .info:not([data-phase=live], [data-phase=parked])) > video::-webkit-media-controls { display: none !important; }
+rs-player:has(> .info:not([data-phase=live], [data-phase=buffering], [data-phase=parked])) > video::-webkit-media-controls { display: none !important; }
 /* In a tile the button stands beside the title, or it would be cut off. */
 rs-player > .info { container-type: size; }
 @container (max-height: 280px) {
@@ -132,7 +132,7 @@ export class Overlay {
         }
         this.#info.setAttribute('data-phase', phase);
         this.#info.className = phase === 'parked' && !view.reason ? 'info aside' : 'info';
-        this.#mode.textContent = phase === 'live' ? view.mode : phase === 'dialling' || phase === 'connecting' ? 'loading'
+        this.#mode.textContent = phase === 'live' ? view.mode : ['dialling', 'connecting', 'buffering'].includes(phase) ? 'loading'
             : phase === 'retrying' || phase === 'failed' ? 'error' : '';
         this.#title.textContent = translate(phase === 'parked' && view.cameraOff ? 'Paused, camera is off' : TITLES[phase] ?? '');
         this.say(view.reason);

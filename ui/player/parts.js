@@ -7,6 +7,7 @@ import {Presence} from './presence.js';
 import {Rtc} from './rtc.js';
 import {Showing} from './showing.js';
 import {Hearing} from './socket.js';
+import {Standstill} from './standstill.js';
 import {Ways} from './ways.js';
 
 /**
@@ -18,12 +19,13 @@ import {Ways} from './ways.js';
  * @property {() => void} close what `VideoRTC` does at an end
  * @property {() => void} lost what `VideoRTC` does without WebRTC
  */
-/** @typedef {Base & {presence: Presence, hearing: Hearing, showing: Showing, ending: Ending, decoding: Decoding, rtc: Rtc, ways: Ways}} Parts */
+/** @typedef {Base & {presence: Presence, hearing: Hearing, showing: Showing, ending: Ending, decoding: Decoding, rtc: Rtc, ways: Ways, standstill: Standstill}} Parts */
 
 /** @param {Base} base @returns {Parts} */
 export function partsOf(base) {
     const all = /** @type {Parts} */ (base);
     return Object.assign(all, {
         presence: new Presence(all), hearing: new Hearing(all), showing: new Showing(all), ending: new Ending(all), decoding: new Decoding(all), rtc: new Rtc(all), ways: new Ways(all),
+        standstill: new Standstill(all),
     });
 }

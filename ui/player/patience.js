@@ -60,7 +60,7 @@ export class Patience {
 }
 
 /** Where media arrives of which no picture comes. @param {RsPlayer} player */
-async function unseen({pc, video}) {
+export async function unseen({pc, video}) {
     // One that was not allowed to play has no reason to decode.
     if (!video || video.paused || video.readyState > 1) return {};
     const stats = [...await pc?.getStats().then(report => report.values(), () => []) ?? []];

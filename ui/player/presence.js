@@ -63,6 +63,7 @@ export class Presence {
         // What the server has paused for a reason of its own stays so.
         if (!element.ws && !element.pc || run.parkSent || run.parkedBy) return;
         run.stop('frame');
+        run.stop('still');
         if (run.session?.caps.has('park') && element.wsState === WebSocket.OPEN) {
             run.stop('away');
             element.send({type: 'park'});
@@ -72,7 +73,7 @@ export class Presence {
                 if (this.away) this.player.ending.leave('parked');
             });
         }
-        if (status.phase === 'live') this.player.showing.grab();
+        if (status.shows) this.player.showing.grab();
         status.enter('parked', this.why);
     }
 
@@ -110,6 +111,7 @@ export class Presence {
         status.enter(run.mode ? 'connecting' : 'dialling');
         // Without a picture before it is an attempt like any other.
         if (run.liveSince) this.expectFrame(wasOff ? ANSWER_AFTER_RESUME : FRAME_AFTER_SHOW);
+        else if (run.mode) this.player.standstill.expect();
     }
 
     /** The server has let the camera go. @param {string} reason a code, or why it cannot be had again */
@@ -119,8 +121,9 @@ export class Presence {
         if (reason === 'hidden' && !this.away) return;
         const run = this.player.run(), {status} = this.player;
         run.stop('frame');
+        run.stop('still');
         run.unframe();
-        if (status.phase === 'live') this.player.showing.grab();
+        if (status.shows) this.player.showing.grab();
         run.parkedBy = reason || 'hidden';
         status.enter('parked', run.parkedBy === 'hidden' ? this.why : explainEnd(run.parkedBy), {cameraOff: true});
     }
@@ -129,7 +132,7 @@ export class Presence {
     alive() {
         const run = this.player.run(), {status} = this.player;
         run.parkedBy = '';
-        if (this.away || !run.liveSince || status.phase === 'live') return;
+        if (this.away || !run.liveSince || status.shows) return;
         status.enter('connecting');
         this.expectFrame(FRAME_AFTER_RESUME);
     }
@@ -144,7 +147,7 @@ export class Presence {
     /** Is it still a picture? Asked when the server cannot be reached otherwise. */
     doubt() {
         const {status} = this.player, run = this.player.run();
-        if (status.phase === 'live' && !document.hidden && !run.isTimed('frame')) this.expectFrame(FRAME_WITHOUT_SERVER);
+        if (status.shows && !document.hidden && !run.isTimed('frame')) this.expectFrame(FRAME_WITHOUT_SERVER);
     }
 
     /** Without a frame until then the connection is made anew. @param {number} limit milliseconds */

@@ -34,7 +34,6 @@ import {Telling} from './telling.js';
 
 /** @typedef {import('./status.js').Phase} Phase */
 /** @typedef {import('./status.js').StateDetail} StateDetail */
-/** @typedef {import('./run.js').Mode} Mode */
 /** @typedef {import('./run.js').Step} Step */
 
 /** Milliseconds for the socket to open, and then for the server and its camera to answer. */
@@ -106,6 +105,7 @@ export class RsPlayer extends VideoRTC {
         this.#run.link?.now();
         if (!this.ws && !this.pc) this.#parts.ending.retry.now();
         else if (this.phase === 'parked') this.#parts.presence.resume();
+        else this.#parts.standstill.now();
     }
 
     /** Nobody looks until `retry`, whatever the page does: the server lets the camera go as it is set, and the last frame stays. @param {number} [keep] milliseconds until everything is closed at a server that knows no pause */
@@ -215,12 +215,7 @@ export class RsPlayer extends VideoRTC {
     /** A browser may say that it plays what its buffer then refuses. */
     onmse() {
         super.onmse();
-        const take = this.onmessage.mse;
-        this.onmessage.mse = msg => {
-            take(msg);
-            // The sound may be what it does not take.
-            if (msg.type === 'mse' && !this.ondata) this.undecoded({mse: true}, /mp4a|opus|flac/);
-        };
+        this.#parts.decoding.check();
     }
 
     /**
@@ -252,17 +247,21 @@ export class RsPlayer extends VideoRTC {
         return super.playsHLS(wanted) || wanted.every(mode => mode === 'hls') && 'MediaSource' in window;
     }
 
+    /** Each one is a picture. */
+    onmp4() {
+        super.onmp4();
+        const take = /** @type {any} */ (this).ondata;
+        this.ondata = (/** @type {ArrayBuffer} */ data) => {
+            this.#run.pictures++;
+            take(data);
+        };
+    }
+
     /** Browsers that do not play it themselves get the segments from here. */
     onhls() {
-        const video = /** @type {HTMLVideoElement} */ (this.video);
         // Beside other modes the base takes only who plays it for certain.
         if (super.playsHLS(['mse']) || !('MediaSource' in window)) return super.onhls();
-        this.onmessage.hls = msg => {
-            if (msg.type !== 'hls') return;
-            this.mseCodecs = String(msg.value);
-            this.#parts.showing.hls(video, this.mseCodecs);
-        };
-        this.send({type: 'hls', value: this.codecs(type => MediaSource.isTypeSupported(type))});
+        this.#parts.showing.hls();
     }
 
     /** The pictures of Motion JPEG are drawn over the video. */

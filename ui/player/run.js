@@ -47,12 +47,16 @@ export class Run {
     unwatch = () => {};
     /** Called for each picture of Motion JPEG that is shown. */
     onpicture = () => {};
+    /** Those of Motion JPEG and of MP4. */
+    pictures = 0;
+    /** Called for each word of the server. */
+    onheard = () => {};
     /** @type {Record<string, any>} */
     #timers = {};
 
     /**
      * Starts a timer instead of the one of the same name.
-     * @param {'answer'|'away'|'frame'|'race'|'reason'} name
+     * @param {'answer'|'away'|'frame'|'race'|'reason'|'still'} name
      * @param {number} ms
      * @param {() => void} callback
      */

@@ -53,7 +53,7 @@ export class Showing {
 
     /** A mode has begun; its picture comes. @param {Mode} mode */
     playing(mode) {
-        const {element, status, ways, presence, ending, decoding} = this.player, run = this.player.run();
+        const {element, status, ways, presence, ending, decoding, standstill} = this.player, run = this.player.run();
         run.stop('answer');
         if (ways.soundAlone) return ending.lose('The picture did not come back.', 'ended', true);
         if (run.mode !== mode) {
@@ -61,6 +61,7 @@ export class Showing {
             status.tell('mode', {mode});
         }
         if (status.phase === 'dialling') status.enter('connecting');
+        if (!run.liveSince) standstill.expect();
         const seen = () => {
             const first = !run.liveSince;
             run.liveSince ||= Date.now();
@@ -70,6 +71,7 @@ export class Showing {
             if (!first) return;
             this.step('picture');
             ways.begun(mode);
+            standstill.begin();
             status.tell('firstframe', {ms: Date.now() - element.connectTS, steps: run.steps});
         };
         if (mode === 'mjpeg') {
@@ -89,6 +91,7 @@ export class Showing {
     live() {
         const run = this.player.run();
         run.stop('frame');
+        run.stop('still');
         run.unframe();
         if (this.player.presence.away || run.parkedBy) return;
         this.player.status.enter('live', '', {mode: run.mode});
@@ -99,7 +102,11 @@ export class Showing {
     mjpeg() {
         const {element, rtc} = this.player;
         this.endPictures();
-        const pictures = showPictures(/** @type {HTMLVideoElement} */ (element.video), () => this.player.run().onpicture());
+        const pictures = showPictures(/** @type {HTMLVideoElement} */ (element.video), () => {
+            const run = this.player.run();
+            run.pictures++;
+            run.onpicture();
+        });
         this.#pictures = pictures;
         element.ondata = (/** @type {ArrayBuffer} */ data) => pictures.push(data);
         element.onmessage.pictures = msg => {
@@ -118,8 +125,19 @@ export class Showing {
         this.#pictures = null;
     }
 
-    /** Fetches the segments of HLS. @param {HTMLVideoElement} video @param {string} playlist */
-    async hls(video, playlist) {
+    /** The segments of HLS are fetched here. */
+    hls() {
+        const {element} = this.player, video = /** @type {HTMLVideoElement} */ (element.video);
+        element.onmessage.hls = msg => {
+            if (msg.type !== 'hls') return;
+            element.mseCodecs = String(msg.value);
+            this.#load(video, element.mseCodecs);
+        };
+        element.send({type: 'hls', value: element.codecs(type => MediaSource.isTypeSupported(type))});
+    }
+
+    /** @param {HTMLVideoElement} video @param {string} playlist */
+    async #load(video, playlist) {
         const {element, ending} = this.player, run = this.player.run(), lose = (/** @type {unknown} */ err) => {
             const why = err instanceof Error ? err.message : String(err);
             if (run === this.player.run()) ending.lose(why, why.startsWith('this browser') ? 'config' : 'network', true);

@@ -27,6 +27,7 @@ export class Hearing {
     /** @param {Message} msg @param {string} [first] the mode that MJPEG stands in for */
     hear(msg, first) {
         const {element, status, presence, showing, ending} = this.player, run = this.player.run();
+        run.onheard();
         switch (msg.type) {
             case 'session': {
                 run.session ??= new Session(element.wsURL);

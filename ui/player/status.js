@@ -3,7 +3,7 @@
  */
 import {Patience} from './patience.js';
 
-/** @typedef {'idle'|'dialling'|'connecting'|'live'|'parked'|'retrying'|'failed'} Phase */
+/** @typedef {'idle'|'dialling'|'connecting'|'live'|'buffering'|'parked'|'retrying'|'failed'} Phase */
 /** @typedef {{state: Phase, reason: string, nextTryMs: number, kind: import('../reasons.js').ErrorClass|''}} StateDetail `kind`: of what went wrong, if something did */
 
 /** @type {Record<string, string>} */
@@ -31,6 +31,11 @@ export class Status {
     /** The network pairs of the attempt, as long as the browser knew them. */
     get pairs() {
         return this.#patience.pairs;
+    }
+
+    /** There is a picture, which may stand still. */
+    get shows() {
+        return this.phase === 'live' || this.phase === 'buffering';
     }
 
     /**

@@ -3,8 +3,6 @@
  * plays stays. Once it has stood still twice within a minute the other way is taken, if nothing says that it cannot play, and kept in mind for a day, for the stream and the
  * network. There is no way back meanwhile: a camera that pauses by itself stands still either way. A player that may use only one of the two is left alone.
  */
-import {watchStalls} from './stalls.js';
-
 /** @typedef {'webrtc'|'mse'} Way */
 
 /** Milliseconds after the first picture of MSE in which that of WebRTC may come. */
@@ -57,6 +55,9 @@ export function keepWay(wsURL, way) {
 const isWebrtc = (/** @type {string} */ mode) => mode.trim().startsWith('webrtc'), isMse = (/** @type {string} */ mode) => mode.trim() === 'mse';
 
 export class Ways {
+    /** When it stood still. @type {number[]} */
+    #stood = [];
+
     /** @param {import('./parts.js').Parts} player */
     constructor(player) {
         this.player = player;
@@ -90,18 +91,21 @@ export class Ways {
 
     /** The first picture is shown. @param {import('./run.js').Mode} mode */
     begun(mode) {
-        const {element} = this.player, run = this.player.run();
-        if (!this.#both || mode !== 'mse' && mode !== 'webrtc' || !element.video) return;
-        if (mode === 'mse' && element.pc) run.after('race', SWITCH_WITHIN, () => this.player.rtc.drop());
-        let stood = /** @type {number[]} */ ([]);
-        run.unwatch = watchStalls(element.video, () => element.phase === 'live', () => {
-            const now = Date.now(), other = run.mode === 'webrtc' ? 'mse' : 'webrtc';
-            stood = [...stood.filter(at => now - at < WITHIN), now];
-            if (stood.length < STALLS || run.mode !== 'webrtc' && run.mode !== 'mse' || !this.#both || ![undefined, other].includes(settled(element.wsURL)) || !this.#can(other)) return;
-            keepWay(element.wsURL, other);
-            // Where nothing can be kept it would begin anew again and again.
-            if (keptWay(element.wsURL)) this.player.ending.lose(STOOD, 'ended', true);
-        });
+        const {element, rtc} = this.player;
+        this.#stood = [];
+        if (this.#both && mode === 'mse' && element.pc) this.player.run().after('race', SWITCH_WITHIN, () => rtc.drop());
+    }
+
+    /** The picture stands still. @returns {boolean} the other way is taken for that */
+    stood() {
+        const {element, ending} = this.player, {mode} = this.player.run(), now = Date.now(), other = mode === 'webrtc' ? 'mse' : 'webrtc';
+        this.#stood = [...this.#stood.filter(at => now - at < WITHIN), now];
+        if (this.#stood.length < STALLS || mode !== 'webrtc' && mode !== 'mse' || !this.#both || ![undefined, other].includes(settled(element.wsURL)) || !this.#can(other)) return false;
+        keepWay(element.wsURL, other);
+        // Where nothing can be kept it would begin anew again and again.
+        if (!keptWay(element.wsURL)) return false;
+        ending.lose(STOOD, 'ended', true);
+        return true;
     }
 
     /** The attempt has come to nothing: what was kept does not work any more. @returns {boolean} the other way is still to be tried */

@@ -190,7 +190,7 @@ export function watch(feed) {
 
 /** Who waits for the server need not any more. */
 function retryPlayers() {
-    for (const player of /** @type {NodeListOf<any>} */ (document.querySelectorAll('rs-player'))) if (['live', 'retrying'].includes(player.phase)) player.retry();
+    for (const player of /** @type {NodeListOf<any>} */ (document.querySelectorAll('rs-player'))) if (['live', 'buffering', 'retrying'].includes(player.phase)) player.retry();
 }
 
 /**
