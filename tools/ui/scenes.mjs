@@ -145,8 +145,79 @@ export async function returns({visits}) {
  * @property {number} ms from the navigation to the tiles on the screen
  * @property {string[]} requests what was asked for until then
  * @property {number} shift how much what was there has moved since (Layout Instability API), 0 to 1
- * @property {number} opened cameras
+ * @property {number} opened how often a camera was dialled, until every tile has been seen and everything that the page put off has been done
  */
+
+/**
+ * What a server tells on its feed. `after` does something that is told there, and gives what was heard until then.
+ * @param {string} url
+ */
+function listen(url) {
+    const ended = new AbortController();
+    let heard = '', wake = () => {};
+    const reads = fetch(`${url}api/rs/events?topics=streams`, {signal: ended.signal}).then(async answer => {
+        for await (const bytes of answer.body ?? []) {
+            heard += Buffer.from(bytes).toString();
+            wake();
+        }
+    }).catch(() => {});
+    return {
+        /** @param {RegExp} event @param {() => Promise<any>} cause */
+        async after(event, cause) {
+            const from = heard.length, signal = AbortSignal.timeout(PATIENCE);
+            await cause();
+            while (!event.test(heard.slice(from))) {
+                await new Promise(resolve => {
+                    wake = () => resolve(undefined);
+                    signal.addEventListener('abort', wake);
+                });
+                signal.throwIfAborted();
+            }
+            const all = heard;
+            heard = '';
+            return all;
+        },
+        async stop() {
+            ended.abort();
+            await reads;
+        },
+    };
+}
+
+/** In the page: `window.putOff` tells how much is to be done that the page put off for less than two seconds, or has not repeated since `window.again()`. */
+function countPutOff() {
+    const {setTimeout, clearTimeout, setInterval, clearInterval} = window, waiting = new Set(), repeated = /** @type {Map<number, number>} */ (new Map());
+    window.setTimeout = /** @type {any} */ ((/** @type {any} */ run, /** @type {number} */ ms = 0, /** @type {any[]} */ ...args) => {
+        const id = setTimeout(() => {
+            run(...args);
+            waiting.delete(id);
+        }, ms);
+        if (ms < 2000) waiting.add(id);
+        return id;
+    });
+    window.clearTimeout = id => {
+        waiting.delete(id);
+        clearTimeout(id);
+    };
+    window.setInterval = /** @type {any} */ ((/** @type {any} */ run, /** @type {number} */ ms = 0, /** @type {any[]} */ ...args) => {
+        const id = setInterval(() => {
+            run(...args);
+            repeated.set(id, (repeated.get(id) ?? 0) + 1);
+        }, ms);
+        if (ms <= 5000) repeated.set(id, 0);
+        return id;
+    });
+    window.clearInterval = /** @type {any} */ ((/** @type {number} */ id) => {
+        repeated.delete(id);
+        clearInterval(id);
+    });
+    Object.assign(window, {
+        putOff: () => waiting.size + [...repeated.values()].filter(times => times < 2).length,
+        again() {
+            for (const id of repeated.keys()) repeated.set(id, 0);
+        },
+    });
+}
 
 /**
  * Live with 16 cameras that sleep, with the connection and the browser's process warm and the cache empty.
@@ -155,10 +226,11 @@ export async function returns({visits}) {
  */
 export async function paints({visits}) {
     const server = await rs2rtc(`streams:\n${Array.from({length: 16}, (_, i) => `  cam${i + 1}: demo:?width=320&height=180\n`).join('')}`);
-    const {browser, close} = await launch({mdns: 'show'}), seen = /** @type {Paint[]} */ ([]);
+    const {browser, close} = await launch({mdns: 'show'}), seen = /** @type {Paint[]} */ ([]), feed = listen(server.url);
     try {
         const page = await browser.newPage();
         await page.setCacheEnabled(false);
+        await page.evaluateOnNewDocument(countPutOff);
         await page.evaluateOnNewDocument(() => {
             /** @type {any} */ (window).shift = 0;
             new PerformanceObserver(list => {
@@ -172,16 +244,26 @@ export async function paints({visits}) {
         while (seen.length < visits) {
             await page.goto(`${server.url}?lang=en`);
             await page.waitForFunction(() => /** @type {any} */ (window).painted, {timeout: PATIENCE});
-            // Each tile that is seen has been offered its still picture: what would play by itself plays by then.
-            await page.waitForFunction(() => performance.getEntriesByType('resource').some(one => one.name.includes('/api/rs/poster')), {polling: 50, timeout: PATIENCE});
             const shown = await page.evaluate(() => {
                 const {painted, shift} = /** @type {any} */ (window);
                 return {ms: painted, shift, requests: performance.getEntriesByType('resource').filter(one => one.startTime < painted).map(one => new URL(one.name).pathname)};
             });
+            // Every tile is seen, and gets its still picture; then whatever was put off is done, twice where it is done again and again. A player has not to be waited for.
+            const asked = () => new Set(performance.getEntriesByType('resource').filter(one => one.name.includes('/api/rs/poster') && one.responseEnd).map(one => new URL(one.name).searchParams.get('src'))).size;
+            for (let tile = 0; tile < 16; tile += 4) {
+                await page.evaluate(at => document.querySelectorAll('.tile')[at].scrollIntoView({block: 'start'}), tile);
+                await page.waitForFunction(`(${asked})() >= ${tile + 4} || document.querySelector('rs-player')`, {polling: 50, timeout: PATIENCE});
+            }
+            await page.evaluate(() => /** @type {any} */ (window).again());
+            await page.waitForFunction(() => /** @type {any} */ (window).putOff() === 0 || document.querySelector('rs-player'), {polling: 50, timeout: PATIENCE});
+            const cause = (/** @type {string} */ method) => () => fetch(`${server.url}api/streams?name=mark&src=${method === 'PUT' ? 'demo:' : 'mark'}`, {method});
+            const told = await feed.after(/^event: streams_changed$/m, cause('PUT'));
+            await feed.after(/^event: streams_changed$/m, cause('DELETE'));
             const streams = await (await fetch(`${server.url}api/streams`)).json();
-            seen.push({...shown, opened: Object.values(streams).filter(one => one.consumers).length});
+            seen.push({...shown, opened: (told.match(/^event: source_opening$/gm)?.length ?? 0) + Object.values(streams).filter(one => one.consumers).length});
         }
     } finally {
+        await feed.stop();
         await close();
         await server.stop();
     }
