@@ -14,7 +14,7 @@ use rs2rtc_media::filter;
 
 use super::Config;
 use super::paths;
-use super::problem::{Place, Problem, Severity};
+use super::problem::{Code, Place, Problem, Severity};
 use super::streams::wrong_name;
 use crate::http::tls::Identity;
 
@@ -41,12 +41,17 @@ pub(super) fn check(config: &mut Config) {
             let named = |name: &str| config.streams.get(name).is_some();
             let at = entry.places.get(index).copied().unwrap_or(place.at);
             let place = Place { at, ..place.clone() };
-            let found = match wrong(source, &config.modules, named) {
-                Some(text) => vec![text],
-                None if named(source) => Vec::new(),
-                None => odd_parameters(source, &config.ffmpeg),
-            };
-            problems.extend(found.into_iter().map(|text| place.problem(Severity::Warning, text)));
+            let warn = |text| place.problem(Severity::Warning, text);
+            match wrong(source, &config.modules, named) {
+                Some(text) => {
+                    problems.push(Problem { code: unknown_scheme(source), ..warn(text) });
+                }
+                None if named(source) => {}
+                None => {
+                    let odd = odd_parameters(source, &config.ffmpeg);
+                    problems.extend(odd.into_iter().map(warn));
+                }
+            }
         }
     }
     for (name, place) in &config.preload_places {
@@ -211,12 +216,21 @@ fn wrong(source: &str, modules: &Modules, is_stream: impl Fn(&str) -> bool) -> O
     match table::entry(source) {
         Some(entry) => (entry.check)(source).err().map(|e| Redacted(&e.to_string()).to_string()),
         None => {
-            let schemes = table::SOURCES.iter().flat_map(|e| e.schemes.iter().copied());
-            let hint = nearest(scheme, schemes).map(|near| format!(", did you mean {near:?}?"));
-            let hint = hint.unwrap_or_else(|| " in this version".to_owned());
+            let near = near_scheme(scheme).map(|near| format!(", did you mean {near:?}?"));
+            let hint = near.unwrap_or_else(|| " in this version".to_owned());
             Some(format!("no source accepts {scheme:?}{hint}"))
         }
     }
+}
+
+fn near_scheme(scheme: &str) -> Option<&'static str> {
+    nearest(scheme, table::SOURCES.iter().flat_map(|e| e.schemes.iter().copied()))
+}
+
+/// The kind of mistake that the scheme of a source is.
+fn unknown_scheme(source: &str) -> Option<Code> {
+    let (scheme, _) = source.split_once(':').filter(|_| table::entry(source).is_none())?;
+    Some(Code::UnknownScheme(scheme.to_owned(), near_scheme(scheme).map(str::to_owned)))
 }
 
 /// Whether a text looks like a file of pictures or sound.

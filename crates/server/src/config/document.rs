@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::node::{
     Entry, Node, ParseError, Position, Scalar, Value, first_document, second_document,
 };
-use super::problem::{Problem, Severity};
+use super::problem::{Code, Problem, Severity};
 use super::sources::Document;
 
 /// The document as a mapping; what could not be read is reported and left out.
@@ -40,7 +40,7 @@ fn report_repeated(document: &Document, node: &Node, path: &str, problems: &mut 
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         if let Some(line) = lines.insert(key, at.line) {
             let text = format!("is written in line {line} already, and only this one counts");
-            problems.push(problem(document, *at, &path, text));
+            problems.push(problem(document, *at, &path, text).coded(Code::Repeated(line)));
         }
         report_repeated(document, node, &path, problems);
     }
@@ -66,7 +66,7 @@ fn read(document: &Document, problems: &mut Vec<Problem>) -> Node {
             }
             // What is read in parts may mean something else than was written.
             if problems.len() == known {
-                problems.push(problem(document, error.at, "", error.text));
+                problems.push(at_part(document, 0, &error, ""));
             }
             Node { value: Value::Map(entries), at: Position::default() }
         }
@@ -218,12 +218,13 @@ fn shift(mut node: Node, lines: usize) -> Node {
 
 fn at_part(document: &Document, line: usize, error: &ParseError, path: &str) -> Problem {
     let at = Position { line: error.at.line + line, column: error.at.column };
-    problem(document, at, path, error.text.clone())
+    let code = Code::Syntax(error.text.clone());
+    problem(document, at, path, error.text.clone()).coded(code)
 }
 
 fn problem(document: &Document, at: Position, path: &str, text: String) -> Problem {
     let file = document.name.clone();
-    Problem { severity: Severity::Error, file, at, path: path.to_owned(), text }
+    Problem { severity: Severity::Error, file, at, path: path.to_owned(), text, code: None }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub use document::parse_text;
 pub use file::{ConfigFile, Trial, WriteError};
 pub use log::Log;
 pub use patch::Edit;
-pub use problem::{Place, Problem, Severity};
+pub use problem::{Code, Place, Problem, Severity};
 pub use ui::Ui;
 pub use webrtc::{Filters, IceServer, Webrtc};
 pub(crate) use webrtc::{NETWORKS, STUN_SERVERS};

@@ -26,6 +26,60 @@ pub struct Problem {
     pub path: String,
     /// What is wrong and what would be right; holds no secret.
     pub text: String,
+    /// The same for who says it in another language.
+    pub code: Option<Code>,
+}
+
+impl Problem {
+    /// With its code.
+    pub fn coded(self, code: Code) -> Self {
+        Self { code: Some(code), ..self }
+    }
+}
+
+/// The kinds of mistakes that are made most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// Nobody asks for this key; there may be one that is written nearly so.
+    UnknownKey(Option<String>),
+    /// What a value must be, and what it is.
+    WrongValue([String; 2]),
+    /// Least and most, and what it is.
+    OutOfRange([String; 3]),
+    /// No source is of this scheme; there may be one that is written nearly so.
+    UnknownScheme(String, Option<String>),
+    /// The line in which the key is written already.
+    Repeated(usize),
+    /// It is no YAML, as the reader says.
+    Syntax(String),
+}
+
+impl Code {
+    /// As the API names it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::UnknownKey(_) => "unknown_key",
+            Self::WrongValue(_) => "wrong_value",
+            Self::OutOfRange(_) => "out_of_range",
+            Self::UnknownScheme(..) => "unknown_scheme",
+            Self::Repeated(_) => "repeated",
+            Self::Syntax(_) => "syntax",
+        }
+    }
+
+    /// What goes into its words, in the order of the text.
+    pub fn values(&self) -> Vec<String> {
+        match self {
+            Self::UnknownKey(near) => near.iter().cloned().collect(),
+            Self::WrongValue(values) => values.to_vec(),
+            Self::OutOfRange(values) => values.to_vec(),
+            Self::UnknownScheme(scheme, near) => {
+                std::iter::once(scheme).chain(near).cloned().collect()
+            }
+            Self::Repeated(line) => vec![line.to_string()],
+            Self::Syntax(text) => vec![text.clone()],
+        }
+    }
 }
 
 /// Most problems that are told of one configuration.
@@ -48,7 +102,7 @@ pub(super) fn bound(problems: &mut Vec<Problem>) {
     });
     if let Some(last) = problems.last().cloned() {
         let text = format!("and {} more problems, which are not told", count - MOST);
-        problems.push(Problem { severity: Severity::Warning, text, ..last });
+        problems.push(Problem { severity: Severity::Warning, text, code: None, ..last });
     }
 }
 
@@ -67,7 +121,7 @@ impl Place {
     /// A problem at this place.
     pub fn problem(&self, severity: Severity, text: String) -> Problem {
         let Self { file, at, path } = self.clone();
-        Problem { severity, file, at, path, text }
+        Problem { severity, file, at, path, text, code: None }
     }
 }
 

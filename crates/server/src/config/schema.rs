@@ -27,7 +27,11 @@ pub fn schema() -> Json {
         schema.extend(rest);
     }
     let sections = schema.get_mut("properties").and_then(Json::as_object_mut);
-    for (name, section) in sections.into_iter().flatten() {
+    let is_used = |name: &str| {
+        let branch = root.children.iter().find(|(one, _)| one == name);
+        branch.is_none_or(|(_, branch)| branch.key.as_ref().is_none_or(|k| k.kind != Kind::NotYet))
+    };
+    for (name, section) in sections.into_iter().flatten().filter(|(name, _)| is_used(name)) {
         insert(section, "x-docs", format!("{DOCS}#{}", heading(name)).into());
     }
     Json::Object(schema)

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::duration;
 use super::key::{Key, Kind};
 use super::node::{Node, Position, Value};
-use super::problem::{Place, Problem, Severity};
+use super::problem::{Code, Place, Problem, Severity};
 
 /// A mapping while it is read.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl<'d> Section<'d> {
             restart: false,
         };
         if !matches!(node.value, Value::Map(_) | Value::Null) {
-            section.report(Severity::Error, node.at, "", wrong(node, "a mapping"));
+            section.report_wrong("", node, "a mapping");
         }
         section
     }
@@ -154,8 +154,8 @@ impl<'d> Section<'d> {
                         _ => node.kind().to_owned(),
                     };
                     let text = format!("must be a whole number from 0 to 65535, not {shown}");
-                    let path = self.child(key);
-                    self.report(Severity::Error, node.at, &path, text);
+                    let code = Code::WrongValue(["0 - 65535".to_owned(), shown]);
+                    self.report_as(Severity::Error, node.at, &self.child(key), text, code);
                 }
             }
         }
@@ -179,14 +179,10 @@ impl<'d> Section<'d> {
             return;
         }
         let show = duration::show;
-        let text = format!(
-            "must be between {} and {}, not {}; the default is used",
-            show(min),
-            show(max),
-            show(value)
-        );
-        let path = self.child(key);
-        self.report(Severity::Error, node.at, &path, text);
+        let values @ [min, max, found] = &[show(min), show(max), show(value)];
+        let text = format!("must be between {min} and {max}, not {found}; the default is used");
+        let code = Code::OutOfRange(values.clone());
+        self.report_as(Severity::Error, node.at, &self.child(key), text, code);
     }
 
     /// Asks for one of some words.
@@ -206,11 +202,12 @@ impl<'d> Section<'d> {
             Some((_, value)) => *into = Some(*value),
             None => {
                 let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-                let text = node.text().map_or_else(|| node.kind().to_owned(), |t| format!("{t:?}"));
+                let found =
+                    node.text().map_or_else(|| node.kind().to_owned(), |t| format!("{t:?}"));
                 let text =
-                    format!("must be {}, not {text}; the default is used", names.join(" or "));
-                let path = self.child(key);
-                self.report(Severity::Error, node.at, &path, text);
+                    format!("must be {}, not {found}; the default is used", names.join(" or "));
+                let code = Code::WrongValue([names.join(", "), found]);
+                self.report_as(Severity::Error, node.at, &self.child(key), text, code);
             }
         }
     }
@@ -300,7 +297,7 @@ impl<'d> Section<'d> {
                 for item in items {
                     match item.text().map(str::to_owned).or_else(|| unfinished(item)) {
                         Some(text) => texts.push(text),
-                        None => self.report(Severity::Error, item.at, path, wrong(item, "a text")),
+                        None => self.report_wrong(path, item, "a text"),
                     }
                 }
                 texts
@@ -308,7 +305,7 @@ impl<'d> Section<'d> {
             Value::Scalar(scalar) => vec![scalar.text.clone()],
             Value::Null => Vec::new(),
             Value::Map(_) => {
-                self.report(Severity::Error, node.at, path, wrong(node, "a list"));
+                self.report_wrong(path, node, "a list");
                 Vec::new()
             }
         }
@@ -335,7 +332,7 @@ impl<'d> Section<'d> {
             let wanted = if is_list { "a text" } else { wanted };
             match text {
                 Some(text) => texts.push((text, item.at)),
-                None => self.report(Severity::Error, item.at, path, wrong(item, wanted)),
+                None => self.report_wrong(path, item, wanted),
             }
         }
         texts
@@ -343,8 +340,14 @@ impl<'d> Section<'d> {
 
     /// Reports a value of the wrong type.
     pub fn wrong(&mut self, key: &str, node: &Node, wanted: &str) {
-        let path = self.child(key);
-        self.report(Severity::Error, node.at, &path, wrong(node, wanted));
+        self.report_wrong(&self.child(key), node, wanted);
+    }
+
+    fn report_wrong(&mut self, path: &str, node: &Node, wanted: &str) {
+        let found = node.kind();
+        let text = format!("must be {wanted}, not {found}");
+        let code = Code::WrongValue([wanted.to_owned(), found.to_owned()]);
+        self.report_as(Severity::Error, node.at, path, text, code);
     }
 
     /// The place of a key's value, for later.
@@ -365,7 +368,22 @@ impl<'d> Section<'d> {
     /// Reports a problem at a full path.
     pub fn report(&mut self, severity: Severity, at: Position, path: &str, text: String) {
         let path = if path.is_empty() { self.path.clone() } else { path.to_owned() };
-        self.found.problems.push(Problem { severity, file: self.file.to_owned(), at, path, text });
+        let file = self.file.to_owned();
+        self.found.problems.push(Problem { severity, file, at, path, text, code: None });
+    }
+
+    fn report_as(
+        &mut self,
+        severity: Severity,
+        at: Position,
+        path: &str,
+        text: String,
+        code: Code,
+    ) {
+        self.report(severity, at, path, text);
+        if let Some(last) = self.found.problems.last_mut() {
+            last.code = Some(code);
+        }
     }
 
     /// Ends reading: keys that nobody asked for are unknown.
@@ -373,12 +391,14 @@ impl<'d> Section<'d> {
         if let Value::Map(entries) = &self.node.value {
             for entry in entries {
                 if !self.asked.contains(&entry.key.as_str()) {
-                    let text = match nearest(&entry.key, self.asked.iter().copied()) {
+                    let near = nearest(&entry.key, self.asked.iter().copied());
+                    let text = match near {
                         Some(near) => format!("unknown key, did you mean {near:?}?"),
                         None => "unknown key, ignored".to_owned(),
                     };
-                    let path = self.child(&entry.key);
-                    self.report(Severity::Warning, entry.at, &path, text);
+                    let (path, code) =
+                        (self.child(&entry.key), Code::UnknownKey(near.map(str::to_owned)));
+                    self.report_as(Severity::Warning, entry.at, &path, text, code);
                 }
             }
         }
@@ -410,8 +430,4 @@ fn unfinished(node: &Node) -> Option<String> {
         },
         _ => None,
     }
-}
-
-fn wrong(node: &Node, wanted: &str) -> String {
-    format!("must be {wanted}, not {}", node.kind())
 }

@@ -260,6 +260,7 @@ fn not_text(file: &str, bytes: &[u8]) -> Option<Problem> {
             at: Position { line: 1, column: 1 },
             path: String::new(),
             text: text.to_owned(),
+            code: None,
         });
     }
     let good = bytes.get(..std::str::from_utf8(bytes).err()?.valid_up_to())?;
@@ -274,6 +275,7 @@ fn not_text(file: &str, bytes: &[u8]) -> Option<Problem> {
         path: String::new(),
         text: "is not UTF-8 here: save the file as that, the API does not change it before"
             .to_owned(),
+        code: None,
     })
 }
 

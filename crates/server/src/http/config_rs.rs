@@ -14,7 +14,7 @@ use super::call::{
 use super::config_api::text_of;
 use super::{Api, config_confirm};
 use crate::config::versions::{self, Versions};
-use crate::config::{Problem, Severity, WriteError, schema};
+use crate::config::{Code, Problem, Severity, WriteError, schema};
 use crate::live::{Applied, Refused};
 use crate::secrets::Secrets;
 
@@ -214,6 +214,7 @@ pub(super) fn with_status(code: StatusCode, value: &Value) -> Reply {
 fn problems(list: &[Problem], hide: &impl Fn(&str) -> String) -> Value {
     list.iter()
         .map(|problem| {
+            let code = problem.code.as_ref();
             json!({
                 "file": problem.file,
                 "line": problem.at.line,
@@ -224,6 +225,8 @@ fn problems(list: &[Problem], hide: &impl Fn(&str) -> String) -> Value {
                     Severity::Error => "error",
                     Severity::Warning => "warning",
                 },
+                "code": code.map(Code::name),
+                "values": code.map(|code| code.values().iter().map(|v| hide(v)).collect::<Vec<_>>()),
             })
         })
         .collect()
