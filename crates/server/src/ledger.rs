@@ -19,7 +19,7 @@ const ENDED: usize = 100;
 const MAX_VIEWERS: usize = 8192;
 /// Failures of a stream's sources that are remembered.
 const FAILURES: usize = 5;
-/// Streams whose failures are remembered.
+/// Streams of which something is remembered.
 const MAX_STREAMS: usize = 1024;
 /// Why snapshots end: who asks for one does not watch.
 const SNAPSHOT: [&str; 2] = ["delivered", "failed"];
@@ -89,8 +89,26 @@ struct State {
     viewers: HashMap<u64, Viewer>,
     /// Newest first.
     ended: VecDeque<Viewer>,
-    /// By stream, newest first.
-    failures: HashMap<String, VecDeque<Failure>>,
+    streams: HashMap<String, Memory>,
+}
+
+/// What is remembered of a stream.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Newest first.
+    failures: VecDeque<Failure>,
+    /// Sources that are open, by their texts, redacted, and since when.
+    open: HashMap<String, SystemTime>,
+    last: Option<Release>,
+}
+
+/// A camera that was let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// When.
+    pub at: SystemTime,
+    /// From the decision to the camera being free.
+    pub took: Duration,
 }
 
 impl Ledger {
@@ -126,7 +144,21 @@ impl Ledger {
     /// The last failures of a stream's sources, newest first, at most five.
     pub fn failures(&self, streams: &Streams, stream: &str) -> Vec<Failure> {
         self.catch_up(streams);
-        self.lock().failures.get(stream).into_iter().flatten().cloned().collect()
+        let state = self.lock();
+        state.streams.get(stream).into_iter().flat_map(|m| &m.failures).cloned().collect()
+    }
+
+    /// Since when a source of a stream is open, and its last release.
+    pub fn about(
+        &self,
+        streams: &Streams,
+        stream: &Stream,
+    ) -> (Option<SystemTime>, Option<Release>) {
+        self.catch_up(streams);
+        let state = self.lock();
+        let memory = state.streams.get(stream.name());
+        let since = memory.and_then(|memory| memory.open.values().min().copied());
+        (since.filter(|_| stream.is_open()), memory.and_then(|memory| memory.last))
     }
 
     /// How long the end of a viewer took. Waits for it, at most `limit`; what is
@@ -239,6 +271,11 @@ impl State {
                 viewer.detect = *detect;
                 self.keep(viewer);
             }
+            Event::SourceOpened { stream, source, .. } => {
+                if let Some(memory) = self.memory(stream, streams) {
+                    memory.open.insert(source.clone(), record.at);
+                }
+            }
             Event::SourceFailed { stream, source, error, kind, .. } => {
                 let failure = Failure {
                     at: record.at,
@@ -246,17 +283,17 @@ impl State {
                     error: error.clone(),
                     kind: *kind,
                 };
-                if self.failures.len() >= MAX_STREAMS && !self.failures.contains_key(stream) {
-                    // Of streams that are gone.
-                    self.failures.retain(|name, _| streams.get(name).is_some());
-                }
-                if self.failures.len() < MAX_STREAMS || self.failures.contains_key(stream) {
-                    let all = self.failures.entry(stream.clone()).or_default();
-                    all.truncate(FAILURES - 1);
-                    all.push_front(failure);
+                if let Some(memory) = self.memory(stream, streams) {
+                    memory.open.remove(source);
+                    memory.failures.truncate(FAILURES - 1);
+                    memory.failures.push_front(failure);
                 }
             }
-            Event::SourceReleased { viewer: id, release, .. } => {
+            Event::SourceReleased { stream, source, viewer: id, release, .. } => {
+                if let Some(memory) = self.memory(stream, streams) {
+                    memory.open.remove(source);
+                    memory.last = Some(Release { at: record.at, took: *release });
+                }
                 let ended = self.ended.iter_mut().find(|v| v.id == *id);
                 if let Some(viewer) = ended.or_else(|| self.viewers.get_mut(id)) {
                     // Of several sources the last one counts.
@@ -269,6 +306,18 @@ impl State {
 }
 
 impl State {
+    /// What is remembered of a stream; `None` where there are too many.
+    fn memory(&mut self, stream: &str, streams: &Streams) -> Option<&mut Memory> {
+        if self.streams.len() >= MAX_STREAMS && !self.streams.contains_key(stream) {
+            // Of streams that are gone.
+            self.streams.retain(|name, _| streams.get(name).is_some());
+            if self.streams.len() >= MAX_STREAMS {
+                return None;
+            }
+        }
+        Some(self.streams.entry(stream.to_owned()).or_default())
+    }
+
     /// Remembers who has left. Snapshots, which a dashboard takes all day, push out no viewer.
     fn keep(&mut self, viewer: Viewer) {
         let is_snapshot = |viewer: &Viewer| SNAPSHOT.contains(&viewer.reason.as_str());

@@ -25,8 +25,9 @@ use crate::metrics::kind_name;
 
 /// Readers at the same time.
 pub const MAX_READERS: usize = 64;
-/// Distance of comments, which keep proxies from cutting the connection.
-const COMMENT_EVERY: Duration = Duration::from_secs(15);
+/// Distance of pings: proxies do not cut the connection, and a page that hears none knows that
+/// it is cut.
+const PING_EVERY: Duration = Duration::from_secs(15);
 /// Pieces that wait for a slow reader.
 const QUEUE: usize = 8;
 /// Longest piece, but for a single longer record.
@@ -163,7 +164,8 @@ impl Reader {
         if self.was_reset {
             self.put("reset", &hello);
         }
-        let mut comment = Instant::now() + COMMENT_EVERY;
+        // With the first one a page knows that there will be others.
+        let mut ping = Instant::now();
         loop {
             if !self.news() || !self.flush().await {
                 // It comes back and gets what it missed.
@@ -174,9 +176,10 @@ impl Reader {
             tokio::select! {
                 () = api.streams.events().changed(self.seq) => {}
                 () = api.log.ring().changed(self.position), if self.topics.log => {}
-                () = sleep_until(comment) => {
-                    self.text.push_str(": \n\n");
-                    comment = Instant::now() + COMMENT_EVERY;
+                () = sleep_until(ping) => {
+                    // Pages cannot hear comments.
+                    self.text.push_str("event: ping\ndata: {}\n\n");
+                    ping = Instant::now() + PING_EVERY;
                 }
                 () = self.give.closed() => return,
                 () = api.cancel.cancelled() => return,

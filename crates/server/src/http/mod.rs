@@ -225,6 +225,7 @@ pub static ROUTES: &[Route] = &[
     route!("api/rs/release", "api", |_, _| Class::View, release::handle),
     route!("api/rs/test", "api", |_, _| Class::Stream, test_api::handle),
     route!("api/rs/login" in "", "api", |_, _| Class::View, login::handle),
+    route!("api/rs/streams" in "api/streams", "api", |_, _| Class::View, source_api::streams),
     route!("api/rs/sources" in "api/streams", "api", |_, _| Class::View, source_api::handle),
     route!("api/rs/doctor", "api", |_, _| Class::View, doctor::handle),
     route!("api/rs/doctor/path" in "api/rs/doctor", "webrtc", |_, _| Class::View, doctor::path),
@@ -378,8 +379,19 @@ struct Verdict {
     program: bool,
 }
 
-fn judge(policy: &Policy, token: Option<&Secret>, call: &Call, class: Class) -> Verdict {
-    let facts = access::Facts {
+/// The highest class of what the caller's page may do, or the caller if he is no page.
+fn highest(policy: &Policy, token: Option<&Secret>, call: &Call) -> Class {
+    let said = facts(token, call);
+    // What changes something says where its page is from, which what is read may not.
+    let is_silent = said.browser && said.fetch_site.is_empty() && said.origin.is_empty();
+    let fetch_site = if is_silent { "same-origin" } else { said.fetch_site };
+    let facts = access::Facts { reads: false, fetch_site, ..said };
+    let may = |class: &Class| access::decide(policy, *class, call.peer, &facts).is_ok();
+    [Class::Admin, Class::Stream].into_iter().find(may).unwrap_or(Class::View)
+}
+
+fn facts<'c>(token: Option<&Secret>, call: &'c Call) -> access::Facts<'c> {
+    access::Facts {
         authorization: call.header("authorization"),
         token: access::brings_token(call.header("authorization"), token),
         cookie: access::cookie::is_brought(&call.parts.headers, token),
@@ -391,7 +403,11 @@ fn judge(policy: &Policy, token: Option<&Secret>, call: &Call, class: Class) -> 
         browser: access::is_browser(call.parts.headers.get(header::USER_AGENT)),
         talks: false,
         forwarded: access::Forwarded::of(&call.parts.headers),
-    };
+    }
+}
+
+fn judge(policy: &Policy, token: Option<&Secret>, call: &Call, class: Class) -> Verdict {
+    let facts = facts(token, call);
     let decision = access::decide(policy, class, call.peer, &facts);
     let also = |class, facts: &access::Facts<'_>| {
         decision.is_ok() && access::decide(policy, class, call.peer, facts).is_ok()

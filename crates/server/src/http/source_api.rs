@@ -1,17 +1,39 @@
 //! `api/rs/sources`: how good what a stream's sources deliver is, and what failed
-//! last (`docs/api-rs.md`).
+//! last. `api/rs/streams`: since when streams are open, and how their cameras were let go
+//! (`docs/api-rs.md`).
 
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::Method;
 use rs2rtc_base::Redacted;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::call::{Call, Reply, json as reply_json, no_stream, not_allowed};
 use crate::ledger::millis;
 use crate::metrics::kind_name;
+
+/// All streams, by name.
+pub(crate) async fn streams(api: Arc<Api>, call: Call) -> Reply {
+    if !matches!(*call.method(), Method::GET | Method::HEAD) {
+        return not_allowed("GET, HEAD");
+    }
+    let about = api.streams.list().into_iter().map(|(name, stream)| {
+        let (since, release) = api.ledger.about(&api.streams, &stream);
+        let about = json!({
+            "since": since.and_then(unix_millis),
+            "released_at": release.and_then(|release| unix_millis(release.at)),
+            "release_ms": release.map(|release| millis(release.took)),
+        });
+        (name, about)
+    });
+    reply_json(&json!({ "streams": about.collect::<Map<String, Value>>() }))
+}
+
+fn unix_millis(at: SystemTime) -> Option<f64> {
+    at.duration_since(UNIX_EPOCH).ok().map(millis)
+}
 
 pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     if !matches!(*call.method(), Method::GET | Method::HEAD) {
@@ -38,7 +60,7 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
     let failures = failures.iter().filter(|failure| present(&failure.source));
     let errors = failures.map(|failure| {
         json!({
-            "at": failure.at.duration_since(UNIX_EPOCH).ok().map(millis),
+            "at": unix_millis(failure.at),
             "source": failure.source,
             "kind": kind_name(failure.kind),
             "error": failure.error,

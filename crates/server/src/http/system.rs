@@ -8,7 +8,7 @@ use rs2rtc_endpoints::table::SOURCES;
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, Reply, empty, error, json as reply_json, not_allowed, typed};
-use super::{Api, Class, Control, addresses};
+use super::{Api, Class, Control, addresses, highest};
 use crate::version;
 
 /// The description of the API.
@@ -23,7 +23,11 @@ pub(crate) async fn info(api: Arc<Api>, call: Call) -> Reply {
     map.insert("revision".into(), version::REVISION.into());
     map.insert(
         "rs2rtc".into(),
-        json!({ "version": version::OWN, "addresses": addresses::of_pages(&api, &call) }),
+        json!({
+            "version": version::OWN,
+            "addresses": addresses::of_pages(&api, &call),
+            "may": highest(&api.settings().policy, api.token.as_ref(), &call).name(),
+        }),
     );
     if let Some(rtsp) = &api.settings().rtsp {
         let mut about = Map::new();

@@ -40,6 +40,18 @@ pub enum Class {
     Admin,
 }
 
+impl Class {
+    /// As the API names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Own => "own",
+            Self::Stream => "stream",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {

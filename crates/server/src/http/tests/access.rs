@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::{App, Options};
 use crate::http::access::{Class, Peer, Policy};
-use crate::http::{Call, ROUTES, Route, Verdict, judge};
+use crate::http::{Call, ROUTES, Route, Verdict, highest, judge};
 
 /// What every route is, by method and query. A route without a line fails.
 pub(super) const CLASSES: &[(&str, &str, Class)] = &[
@@ -98,6 +98,7 @@ pub(super) const CLASSES: &[(&str, &str, Class)] = &[
     ("GET", "api/rs/login", Class::View),
     ("POST", "api/rs/login", Class::View),
     ("DELETE", "api/rs/login", Class::View),
+    ("GET", "api/rs/streams", Class::View),
     ("GET", "api/rs/sources?src=cam", Class::View),
     ("GET", "api/rs/doctor", Class::View),
     ("POST", "api/rs/doctor/path", Class::View),
@@ -353,6 +354,20 @@ async fn every_caller_gets_what_the_table_says_from_every_route() {
                     "{who}, login {login}: {method} {path}: {decision:?}"
                 );
                 assert!(!admin || highest == ALL, "{who}, login {login}: {method} {path}");
+            }
+            // What its pages are told that they may.
+            let told = highest(&policy, Some(&token), &call("GET", "api", caller));
+            let allowed = if login { caller.login } else { caller.open };
+            let strange = caller.headers.iter().any(|(_, value)| value.contains("evil.example"));
+            if !(strange && matches!(caller.name, STRANGE | SILENT)) {
+                let expected = allowed.map_or(Class::View, |class| class.max(Class::View));
+                let is_look = expected < Class::Stream;
+                let who = caller.name;
+                assert_eq!(
+                    told,
+                    if is_look { Class::View } else { expected },
+                    "{who}, login {login}"
+                );
             }
         }
     }

@@ -13,6 +13,7 @@ const STREAMS: &str = "streams:\n  demo: 'demo:'\n  broken: rtsp://user:secret@1
 struct Feed {
     lines: BufReader<TcpStream>,
     last: String,
+    pings: usize,
 }
 
 impl Feed {
@@ -21,7 +22,7 @@ impl Feed {
         let request =
             format!("GET /api/rs/events{query} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", server.addr);
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut feed = Self { lines: BufReader::new(stream), last: String::new() };
+        let mut feed = Self { lines: BufReader::new(stream), last: String::new(), pings: 0 };
         let mut head = String::new();
         while feed.lines.read_line(&mut head).await.unwrap() > 2 {}
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
@@ -45,10 +46,13 @@ impl Feed {
                 event.clone_into(&mut name);
             } else if let Some(json) = line.strip_prefix("data: ") {
                 data = serde_json::from_str(json).unwrap();
+            } else if line.is_empty() && name == "ping" {
+                self.pings += 1;
+                return Box::pin(self.next()).await;
             } else if line.is_empty() && !name.is_empty() {
                 return Some((name, data));
             }
-            // Lengths of chunks, comments.
+            // Lengths of chunks.
         }
     }
 
@@ -70,6 +74,21 @@ async fn readers(server: &Server) -> f64 {
     let text = server.call("GET", "/metrics").await.body;
     let line = text.lines().find_map(|l| l.strip_prefix("rs2rtc_event_readers ")).unwrap();
     line.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_page_hears_that_the_feed_lives() {
+    let server = Server::start("feed-ping", STREAMS);
+    let mut feed = Feed::open(&server, "?topics=streams", "").await;
+    feed.until("hello").await;
+    // Whatever comes then comes after it.
+    while feed.pings == 0 {
+        let name = if server.streams.get("x").is_some() { "y" } else { "x" };
+        let put = format!("/api/streams?name={name}&src=demo:");
+        assert_eq!(server.call("PUT", &put).await.status, 200);
+        feed.until("streams_changed").await;
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

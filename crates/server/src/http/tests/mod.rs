@@ -146,6 +146,7 @@ async fn the_program_itself() {
     assert_eq!(json["rtsp"]["listen"], "");
     assert!(api.body.contains("video\\u0026audio"), "{}", api.body);
     assert!(json["rs2rtc"]["version"].is_string());
+    assert_eq!(json["rs2rtc"]["may"], "admin");
     assert!(json["config_path"].as_str().unwrap().ends_with("go2rtc.yaml"));
     let schemes = server.call("GET", "/api/schemes").await;
     assert!(schemes.body.contains("\"rtsp\"") && schemes.body.contains("\"demo\""));

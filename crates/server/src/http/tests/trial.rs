@@ -62,7 +62,8 @@ async fn a_source_that_works_is_told_step_by_step_and_let_go() {
 #[tokio::test]
 async fn who_asks_for_it_is_shown_what_the_camera_sees() {
     let server = Server::start("trial-still", NONE);
-    for (size, shown) in [("width=320&height=180", (320, 180)), ("width=1280&height=720", (640, 360))]
+    for (size, shown) in
+        [("width=320&height=180", (320, 180)), ("width=1280&height=720", (640, 360))]
     {
         let body = json!({ "src": format!("demo:?{size}&gop=10"), "still": true }).to_string();
         let answer = server.send("POST", "/api/rs/test", "", &body).await;
@@ -153,6 +154,38 @@ async fn the_last_failures_of_a_stream_are_told_without_secrets() {
     let answer = server.call("GET", "/api/rs/sources?src=dead").await;
     let told: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!((&told["errors"], &told["sources"][0]["source"]), (&json!([]), &json!("demo:")));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn since_when_a_stream_is_open_and_how_it_was_let_go() {
+    let server =
+        Server::start("streams-about", "streams:\n  cam: demo:\n  dead: rtsp://127.0.0.1:1/x\n");
+    let about = async |name: &str| {
+        let all: Value =
+            serde_json::from_str(&server.call("GET", "/api/rs/streams").await.body).unwrap();
+        all["streams"][name].clone()
+    };
+    let nothing = json!({ "since": null, "released_at": null, "release_ms": null });
+    assert_eq!((about("cam").await, about("dead").await), (nothing.clone(), nothing.clone()));
+    let mut player = Player::open(&server, "cam", "000102030405060708090a0b0c0d0e0f").await;
+    player.say(&json!({ "type": "mse", "value": "avc1.640029" })).await;
+    player.hear("mse").await;
+    let now = about("cam").await;
+    assert!(now["since"].as_f64().unwrap() > 1.7e12, "{now}");
+    assert_eq!(now["released_at"], json!(null));
+    // Whatever a check finds, it lets go.
+    drop(player);
+    let mut last = server.streams.events().last();
+    while about("cam").await["released_at"].is_null() {
+        server.streams.events().changed(last).await;
+        last = server.streams.events().last();
+    }
+    let then = about("cam").await;
+    assert_eq!(then["since"], json!(null));
+    assert!(then["released_at"].as_f64() >= now["since"].as_f64() && then["release_ms"].is_f64());
+    check(&server, "dead").await;
+    assert_eq!(about("dead").await["since"], json!(null));
     server.stop().await;
 }
 
