@@ -180,6 +180,34 @@ test('nothing is asked of an editor that is not there yet, and of text and form 
     own.close();
 });
 
+test('a configuration that is not there yet is written from the page, and its mistakes are told in the language of the page', {skip: noServer}, async () => {
+    const server = await rs2rtc(null), page = await chromium.browser.newPage(), says = (/** @type {RegExp} */ text) => page.waitForFunction(text => new RegExp(text).test(document.body.textContent ?? ''), {polling: 50}, text.source);
+    const control = async (/** @type {import('puppeteer-core').KeyInput} */ key) => {
+        await page.keyboard.down('Control');
+        await page.keyboard.press(key);
+        await page.keyboard.up('Control');
+    };
+    await page.goto(`${server.url}config.html?lang=zh`);
+    await page.waitForFunction(() => /# front_door: rtsp:/.test(document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content')?.textContent ?? ''));
+    await page.evaluate(() => /** @type {HTMLElement|null|undefined} */ (document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content'))?.focus());
+    await control('End');
+    await page.keyboard.type('  new: exec:true');
+    // The mark of what only the file can set.
+    await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelectorAll('.cm-program').length === 1);
+    await control('Home');
+    await page.keyboard.type('lgo: {level: debug}\n');
+    await says(/lgo: 未知配置项，是否想写“log”？/);
+    await control('Enter');
+    await page.waitForSelector('dialog .diff .add');
+    await page.$$eval('dialog button.primary', nodes => /** @type {HTMLElement} */ (nodes.at(-1)).click());
+    await page.waitForFunction(() => !document.querySelector('dialog'));
+    await says(/ · 已生效/);
+    assert.match(readFileSync(server.file, 'utf8'), /\n {2}new: exec:true/);
+    assert.ok('new' in await (await fetch(`${server.url}api/streams`)).json());
+    await page.close();
+    await server.stop();
+});
+
 test('the form of the release binary: every section, in braces too, put in force', {skip: noServer}, async () => {
     const server = await rs2rtc('log: {level: info} # as it was\nstreams:\n  cam: demo:\n'), page = await chromium.browser.newPage();
     await page.goto(`${server.url}config.html?lang=en`);

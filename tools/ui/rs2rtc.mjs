@@ -55,7 +55,7 @@ export async function until(look, fits) {
 
 /**
  * Starts it and waits until it listens.
- * @param {string} config YAML behind what says where to listen; `api` is a line of its own there
+ * @param {string|null} config YAML behind what says where to listen; `api` is a line of its own there; `null`: the file does not exist
  * @param {{api?: string, webrtc?: string, args?: string[]}} [options] `api`, `webrtc`: more keys of the sections, in flow style
  */
 export async function rs2rtc(config, {api = '', webrtc = '', args = []} = {}) {
@@ -63,7 +63,9 @@ export async function rs2rtc(config, {api = '', webrtc = '', args = []} = {}) {
     const folder = mkdtempSync(join(tmpdir(), 'rs2rtc-'));
     const [port, rtsp, media] = [await freePort(), await freePort(), await freePort()];
     const file = join(folder, 'rs2rtc.yaml');
-    writeFileSync(file, `api: {listen: "127.0.0.1:${port}"${api && `, ${api}`}}\nrtsp: {listen: "127.0.0.1:${rtsp}"}\nwebrtc: {listen: "127.0.0.1:${media}"${webrtc && `, ${webrtc}`}}\n${config}`);
+    const listen = [`api: {listen: "127.0.0.1:${port}"${api && `, ${api}`}}`, `rtsp: {listen: "127.0.0.1:${rtsp}"}`, `webrtc: {listen: "127.0.0.1:${media}"${webrtc && `, ${webrtc}`}}`];
+    if (config === null) args = ['-config', `{${listen.join(', ')}}`, ...args];
+    else writeFileSync(file, `${listen.join('\n')}\n${config}`);
     /** @type {import('node:child_process').ChildProcess} */
     let child;
     let log = '', ended = /** @type {Promise<any>} */ (Promise.resolve());

@@ -35,6 +35,12 @@ test('every word that a page asks for is there, and every one that is there is a
     assert.deepEqual(unused, []);
 });
 
+test('every kind of mistake in a configuration has words', () => {
+    const kinds = [...readFileSync(join(CRATES, 'server/src/config/problem.rs'), 'utf8').matchAll(/Self::\w+(?:\(.*?\))? => "(\w+)"/g)].map(m => m[1]);
+    assert.ok(kinds.length > 5);
+    assert.deepEqual(kinds.filter(kind => !(`problem.${kind}` in zh)), []);
+});
+
 test('every reason that the server can give has words', () => {
     // The floor has codes of its own.
     const rust = readdirSync(CRATES, {recursive: true}).map(String).filter(name => /\/src\/.*\.rs$/.test(name) && !/\/(tests|floor)[/.]/.test(name)).map(name => readFileSync(join(CRATES, name), 'utf8').replace(/^#\[cfg\(test\)\]\nmod [\s\S]*/m, ''));

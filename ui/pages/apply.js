@@ -4,8 +4,8 @@
  */
 import {diff} from '../lib/diff.js';
 import {button, fill, h, openDialog, say} from '../lib/dom.js';
-import {dateTime, t} from '../lib/i18n.js';
-import {call, etag, explain, getJson} from '../lib/server.js';
+import {dateTime, has, t} from '../lib/i18n.js';
+import {call, download, etag, explain, getJson} from '../lib/server.js';
 import {toast} from '../shell/shell.js';
 
 /** Seconds that a change waits to be confirmed. */
@@ -24,7 +24,7 @@ const CONFIRM = 60;
  * @property {HTMLSelectElement} history
  * @property {() => void} changed the text, or what is in force, is another one
  * @property {() => void} show
- * @property {(aloud: boolean) => Promise<void>} runCheck
+ * @property {(aloud: boolean) => Promise<any>} runCheck what the server says of the text; `null`: it says nothing
  * @property {() => Promise<void>} load
  */
 
@@ -41,6 +41,17 @@ function concerns({path, change}, sessions) {
 
 /** @param {any} problem */
 export const inWords = ({path, text}) => path ? `${path}: ${text}` : text;
+
+/** Problems in the language of the page, where they are of a kind that has words. @param {any[]} problems @returns {any[]} */
+export const translated = problems => problems.map(problem => {
+    const {code, values: [a, b, c] = []} = problem, near = code === 'unknown_key' ? a : code === 'unknown_scheme' && b, kind = `${code}${near ? '_near' : ''}`;
+    return code && has(`problem.${kind}`) ? {...problem, text: t(`problem.${kind}`, {a, b, c})} : problem;
+});
+
+/** The version of the file that was read; of one that is not there yet the server tells it too. @param {Response} response @returns {Promise<string>} empty: the caller may not write */
+export async function versionOf(response) {
+    return response.status === 404 ? (await getJson('api/rs/config/versions').catch(() => ({}))).version ?? '' : etag(response);
+}
 
 /** @param {Draft} d */
 export function dialogs(d) {
@@ -79,19 +90,24 @@ export function dialogs(d) {
     /** What would change, and the ways to put it in force. */
     async function openReview() {
         if (d.plain) return reviewPlain();
-        const [sessions] = await Promise.all([getJson('api/rs/sessions', {ended: '0'}).catch(() => null), d.runCheck(false)]);
-        const text = d.editor.text, same = text === d.saved, errors = (d.checked?.problems ?? []).filter((/** @type {any} */ p) => p.severity === 'error');
+        const text = d.editor.text, same = text === d.saved, [sessions, checked] = await Promise.all([getJson('api/rs/sessions', {ended: '0'}).then(all => all.sessions, () => null), d.runCheck(false)]);
+        // What is not known must not look harmless.
+        if (!checked) return toast(t('config.unchecked'));
+        const errors = checked.problems.filter((/** @type {any} */ p) => p.severity === 'error'), changes = checked.changes ?? [], later = checked.restart_required ?? [];
         // What may lock one out is to be confirmed; what needs another start is not undone by itself.
-        const risky = (d.checked?.changes ?? []).some((/** @type {any} */ c) => /^(api|ui|users|compat)\b/.test(c.path) && !d.checked?.restart_required?.includes(c.path));
+        const risky = changes.some((/** @type {any} */ c) => /^(api|ui|users|compat)\b/.test(c.path) && !later.includes(c.path));
+        const others = sessions?.filter((/** @type {any} */ s) => !s.publishes && !changes.some((/** @type {any} */ c) => c.path === `streams.${s.stream}`)).length;
         const dialog = openDialog(t('config.review'), [
             same ? h('p', {class: 'muted'}, t('config.same')) : difference(d.saved, text),
-            Boolean(d.checked?.changes?.length) && h('ul', null, (d.checked?.changes ?? []).map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}${concerns(c, sessions?.sessions ?? [])}`))),
-            d.checked?.restart_required?.length ? h('p', {class: 'state', data: {state: 'warn'}}, t('config.restart', {keys: d.checked.restart_required.join(', ')})) : null,
+            changes.length > 0 && h('ul', null, changes.map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}${concerns(c, sessions ?? [])}`))),
+            !same && others !== undefined && h('p', {class: 'muted small'}, t('config.others', {n: others})),
+            later.length > 0 && h('p', {class: 'state', data: {state: 'warn'}}, t('config.restart', {keys: later.join(', ')})),
             errors.map((/** @type {any} */ p) => h('p', {class: 'state', data: {state: 'fail'}}, `${t('config.line', {line: String(p.line)})}: ${inWords(p)}`)),
             risky && h('p', {class: 'state', data: {state: 'warn'}}, t('config.risky')),
             h('p', {class: 'muted small'}, t('config.confirmAbout')),
-            h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.applyConfirm'), () => once(() => apply(text, dialog, true)), {class: risky ? 'primary' : '', disabled: same || d.checked?.valid === false}),
-                button(t('config.apply'), () => once(() => apply(text, dialog, false)), {class: risky ? '' : 'primary', disabled: same || d.checked?.valid === false}))], {class: 'box wide'});
+            h('div', {class: 'row end'}, button(t('log.download'), () => download('rs2rtc.yaml', text)), button(t('common.cancel'), () => dialog.close()),
+                button(t('config.applyConfirm'), () => once(() => apply(text, dialog, true)), {class: risky ? 'primary' : '', disabled: same || !checked.valid}),
+                button(t('config.apply'), () => once(() => apply(text, dialog, false)), {class: risky ? '' : 'primary', disabled: same || !checked.valid}))], {class: 'box wide'});
     }
 
     /** A go2rtc checks nothing, and reads its file when it starts. */
@@ -123,12 +139,18 @@ export function dialogs(d) {
             dialog.close();
             return conflict(text);
         }
-        const answer = await response.json().catch(() => ({problems: [{line: 1, column: 1, path: '', text: t('common.failed'), severity: 'error'}]}));
         if (response.status === 400) {
+            // A list, or what is wrong with the call itself.
+            const said = await response.text();
+            let first = said;
+            try {
+                first = inWords(translated(JSON.parse(said).problems)[0]);
+            } catch {}
             dialog.close();
-            d.editor.mark(answer.problems);
-            return toast(t('config.refused', {text: answer.problems[0]?.text ?? ''}));
+            toast(t('config.refused', {text: first.trim()}));
+            return d.runCheck(false);
         }
+        const answer = await response.json();
         d.saved = text;
         d.version = answer.version;
         d.savedAt = Date.now();
@@ -177,12 +199,12 @@ export function dialogs(d) {
 
     /** Somebody else has changed the file. @param {string} mine */
     async function conflict(mine) {
-        const response = await call('GET', 'api/config', {accept: [404]}), theirs = response.status === 404 ? '' : await response.text(), base = d.saved;
+        const response = await call('GET', 'api/config', {accept: [404]}), theirs = response.status === 404 ? '' : await response.text(), base = d.saved, version = d.plain ? '' : await versionOf(response);
         const dialog = openDialog(t('config.conflict'), [h('h3', null, t('config.theirs')), difference(base, theirs), h('h3', null, t('config.mine')), difference(base, mine),
             h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.takeTheirs'), () => take(theirs)), button(t('config.keepMine'), () => take(mine), {class: 'primary'}))], {class: 'box wide'});
         function take(/** @type {string} */ text) {
             d.saved = theirs;
-            d.version = etag(response);
+            d.version = version;
             d.editor.text = text;
             dialog.close();
             d.changed();

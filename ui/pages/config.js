@@ -5,14 +5,16 @@
  */
 import {button, fill, h, say} from '../lib/dom.js';
 import {clock, dateTime, t} from '../lib/i18n.js';
-import {call, download, etag, explain, Feed, getJson} from '../lib/server.js';
+import {call, download, explain, Feed, getJson} from '../lib/server.js';
 import {lineOfKey, withCandidate} from '../lib/yaml-path.js';
 import {announce, bind, empty, failed, notice, shell, watch} from '../shell/shell.js';
-import {dialogs, inWords} from './apply.js';
+import {dialogs, inWords, translated, versionOf} from './apply.js';
 import {sheet} from './sheet.js';
 
 /** Milliseconds without a key until the text is checked. */
 const PAUSE = 400;
+/** What stands in a file that does not exist yet. */
+const TEMPLATE = 'streams:\n  # front_door: rtsp://user:password@192.168.1.64/stream1\n';
 
 const {main, tools} = shell({page: 'config', title: t('nav.config')});
 watch(new Feed('streams'));
@@ -57,19 +59,21 @@ async function load() {
         return fill(main, empty(t('config.none')));
     }
     draft.saved = response.status === 404 ? '' : await response.text();
-    draft.version = etag(response);
+    draft.version = await versionOf(response);
     const [found, info] = await Promise.all([getJson('schema.json').catch(() => ({})), getJson('api').catch(() => ({}))]);
     schema = found;
     path = info.config_path ?? '';
     draft.plain = !draft.version && !info.rs2rtc && response.status !== 410;
-    readonly = !draft.plain && !draft.version && response.status !== 404;
+    readonly = !draft.plain && !draft.version;
     let changes = false;
     if (!draft.editor) {
         draft.editor = await makeEditor(draft.saved);
         const asked = new URLSearchParams(location.search), candidate = asked.get('candidate'), add = asked.get('add'), line = lineOfKey(draft.saved, ['streams', asked.get('stream') ?? '']);
-        if (add) draft.editor.text = `${draft.saved.trimEnd()}\n${add}\n`;
+        // There is none yet: where to begin.
+        if (response.status === 404 && !readonly) draft.editor.text = TEMPLATE;
+        if (add) draft.editor.text = `${draft.editor.text.trimEnd()}\n${add}\n`.trimStart();
         if (candidate && !readonly) {
-            const text = withCandidate(draft.saved, candidate);
+            const text = withCandidate(draft.editor.text, candidate);
             if (text) draft.editor.text = text;
             else notice(t('config.byHand', {candidate}));
             changes = text !== null;
@@ -168,15 +172,18 @@ async function goTo(problem) {
     draft.editor.goTo(problem.line, problem.column);
 }
 
-/** @param {boolean} aloud */
+/** @param {boolean} aloud @returns {Promise<any>} what the server says of the text as it is now; `null`: nothing */
 async function runCheck(aloud) {
     clearTimeout(timer);
     const mine = ++turn, {editor} = draft;
     // A go2rtc checks nothing.
-    if (draft.plain) return;
+    if (draft.plain) return null;
+    let answer = null;
     try {
-        const answer = await (await call('POST', 'api/rs/config/check', {body: editor.text})).json();
-        if (mine !== turn) return;
+        answer = await (await call('POST', 'api/rs/config/check', {body: editor.text})).json();
+        answer.problems = translated(answer.problems);
+        // Of a later text another one tells.
+        if (mine !== turn) return answer;
         draft.checked = answer;
         at = -1;
         editor.mark(answer.problems);
@@ -187,6 +194,7 @@ async function runCheck(aloud) {
         if (mine === turn) fill(problems, h('li', {class: 'state', data: {state: 'fail'}}, explain(err)));
     }
     show();
+    return answer;
 }
 
 /** When it was saved: today the time says enough. */
