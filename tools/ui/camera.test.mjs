@@ -63,7 +63,8 @@ test('paused and stopped: the button says what it does, and nothing is told of w
 });
 
 test('a pause is told to the server, which lets go as it is set; the page goes on where it was when somebody resumes, not before', {skip}, async () => {
-    const {page, says, press, done} = await visit(chromium.browser, 'camera.html?src=demo', {camera: true});
+    const own = await fixture();
+    const {page, says, press, done} = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true});
     await page.evaluateOnNewDocument(() => {
         /** @type {any} */ (window).__session = {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why']};
     });
@@ -74,6 +75,13 @@ test('a pause is told to the server, which lets go as it is set; the page goes o
     await page.keyboard.press('Space');
     await parked(page);
     await says('rs-player .title', /^Paused, camera is off$/);
+    // How it was let go is told as soon as it is known.
+    own.state.streams.demo = /** @type {any} */ ({producers: [{id: 1, format_name: 'demo', url: 'demo:'}], consumers: [{id: 2, format_name: 'webrtc', senders: [{}]}]});
+    own.emit('viewer_joined', {stream: 'demo', viewer: 2});
+    await says('.why', /^Stopped\. Others still watch, so the camera stays on\.$/);
+    own.emit('source_released', {stream: 'gate', viewer: 9, release_ms: 11});
+    own.emit('source_released', {stream: 'demo', viewer: 2, release_ms: 38.2});
+    await says('.why', /^Stopped\. The camera was let go in 38 ms\.$/);
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
     assert.match(await said(), /^;*park$/);
     await press('Resume', '.stage');
@@ -82,6 +90,7 @@ test('a pause is told to the server, which lets go as it is set; the page goes o
     assert.equal(await sockets(), before);
     await page.waitForFunction(() => !/** @type {HTMLVideoElement} */ (document.querySelector('video')).paused);
     await done();
+    own.close();
 });
 
 /** What Safari has on an iPhone: the whole screen and a window of its own for a video only; `neither`: nothing of both. @param {import('puppeteer-core').Page} page @param {boolean} neither */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import './no-page.mjs';
 
-const {why} = await import('../../ui/pages/why.js');
+const {left, why} = await import('../../ui/pages/why.js');
 
 const able = {webrtc: true, h265: {webrtc: false, mse: true}}, video = {mode: 'webrtc', kind: 'video', codec: 'h264', verdict: 'chosen'}, audio = {mode: 'webrtc', kind: 'audio', codec: 'opus', verdict: 'chosen'};
 /** @param {object} known */
@@ -46,6 +46,20 @@ test('while it waits, and where it does not play', () => {
     assert.equal(said({phase: 'connecting', played: '', candidates: [{mode: 'mse', verdict: 'slower'}]}), 'Waiting for the first picture.');
     assert.equal(said({phase: 'failed', played: '', candidates: [{mode: 'webrtc', kind: 'video', codec: 'hevc', verdict: 'codec_unsupported'}]}), 'Nothing plays; the reason is on the picture. H265 not used: this browser has no H265 for WebRTC.');
     assert.equal(said({phase: '', played: ''}), 'Stopped. The camera is let go.');
+});
+
+test('what has become of the camera of what is paused', () => {
+    const told = (/** @type {object} */ known, /** @type {object} */ entry = {}) => left(/** @type {any} */ ({off: true, released: null, policy: {linger_ms: 0, hidden_linger_ms: 5000}, entry: {viewers: 0, state: 'live', ...entry}, ...known}));
+    assert.equal(told({released: 38}), 'Stopped. The camera was let go in 38 ms.');
+    assert.equal(told({}, {viewers: 1}), 'Stopped. Others still watch, so the camera stays on.');
+    // This page is one of them as long as it holds the camera.
+    assert.equal(told({off: false}, {viewers: 1}), 'Paused. The camera is held for 5 s.');
+    assert.equal(told({off: false}, {viewers: 2}), 'Stopped. Others still watch, so the camera stays on.');
+    assert.equal(told({policy: {linger_ms: 2000, hidden_linger_ms: 2000}}, {state: 'lingering'}), 'Paused. The camera is held for 2 s.');
+    assert.equal(told({policy: {warm: true, linger_ms: 0, hidden_linger_ms: 0}}), 'Stopped. The camera is kept warm.');
+    assert.equal(told({policy: null, entry: undefined}), 'Stopped. The camera is let go.');
+    assert.equal(told({off: false, policy: null}), 'Paused.');
+    assert.equal(said({phase: 'parked', left: 'Paused.'}), 'Paused.');
 });
 
 test('a server that gives no verdicts: from what is known here', () => {

@@ -15,7 +15,7 @@ import {choices, controlsOf, qualityOf} from './controls.js';
 import {panel} from './panel.js';
 import {sheet} from './sheet.js';
 import {talking} from './talking.js';
-import {why} from './why.js';
+import {left, why} from './why.js';
 
 /**
  * @typedef {object} View
@@ -60,13 +60,24 @@ const statsBox = h('details', {class: 'card', open: recall('stats', false), onto
 const modes = choices('mode', t('camera.mode'), Object.keys(MODES).map(one => [one, modeName(one)]), view.mode, pin, true);
 const quality = qualityOf(name, choose), known = panel(name, feed), talk = talking(name, feed), controls = controlsOf(name, view, {stage, talk});
 
-/** Stream that plays, or is to go on when what is paused does. */
-let playing = '';
+/** Stream that plays, or is to go on when what is paused does; the one before. */
+let playing = '', before = '';
+/** Milliseconds that the server took to let the camera go since it was paused. @type {number|null} */
+let released = null;
+feed.on(['source_released'], ({stream, release_ms: ms}) => {
+    if (stream === playing) {
+        released = ms;
+        explain();
+    } else if (stream === before) {
+        before = '';
+        toast(`${stream}: ${t('camera.released', {ms: duration(ms)})}`);
+    }
+});
 
 function start() {
-    const {before, player: last} = view, shown = before ?? last, stays = hasPicture(shown), player = document.createElement('rs-player');
-    if (before || !stays) last?.remove();
-    if (!stays) before?.remove();
+    const {before: old, player: last} = view, shown = old ?? last, stays = hasPicture(shown), player = document.createElement('rs-player');
+    if (old || !stays) last?.remove();
+    if (!stays) old?.remove();
     Object.assign(view, {player, before: stays ? shown : null, steps: [], candidates: null});
     unmeasured();
     const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ run) => player.addEventListener(type, ev => player === view.player && run(/** @type {CustomEvent} */ (ev).detail));
@@ -97,7 +108,10 @@ function start() {
         if (over) announce(translate(reason));
         // Why it does not play is said on it.
         if (over) settle();
-        if (phase === 'parked') fill(figures);
+        if (phase === 'parked') {
+            fill(figures);
+            released = null;
+        }
         if (phase === 'live') choose();
         explain();
     });
@@ -105,15 +119,14 @@ function start() {
     on('released', ({releaseMs}) => {
         if (releaseMs != null) toast(t('camera.released', {ms: duration(releaseMs)}));
     });
-    const old = view.before;
-    if (old) {
-        old.before(player);
-        old.addEventListener('state', () => old === view.before && !hasPicture(old) && settle());
-        setTimeout(() => old === view.before && settle(), PATIENCE);
+    if (stays) {
+        shown.before(player);
+        shown.addEventListener('state', () => shown === view.before && !hasPicture(shown) && settle());
+        setTimeout(() => shown === view.before && settle(), PATIENCE);
     } else {
         stage.replaceChildren(player, talk.air);
     }
-    playing = quality.source;
+    if (playing !== quality.source) [before, playing] = [playing, quality.source];
     view.player.src = new URL(`api/ws?src=${encodeURIComponent(playing)}`, location.href);
     controls.follow();
     still();
@@ -170,7 +183,8 @@ function explain() {
     const carrier = played && wayName(played) + (path && played === 'webrtc' ? `/${path}` : player?.overHTTP ? '/HTTP' : '');
     const tracks = (streams.all.get(playing)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
     controls.show();
-    say(reasons, why({...view, phase: player?.phase ?? '', way: carrier, able, tracks, kept: player ? keptWay(player.wsURL) : ''}));
+    say(reasons, why({...view, phase: player?.phase ?? '', way: carrier, able, tracks, kept: player ? keptWay(player.wsURL) : '',
+        left: player?.phase === 'parked' ? left({off: player.cameraOff, released, entry: streams.all.get(playing), policy: known.policy}) : ''}));
     const done = view.steps.map(({step, ms}) => `${t(`step.${step}`)} ${duration(ms)}`), next = ['socket', 'answer', 'network', 'picture'].find(one => !view.steps.some(({step}) => step === one) && (one !== 'network' || player?.pc));
     say(stepLine, done.join(' → '));
     progress.hidden = player?.phase !== 'dialling' && player?.phase !== 'connecting' || !next;

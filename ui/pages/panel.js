@@ -49,11 +49,12 @@ export function panel(name, feed) {
     });
     feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed'], ({stream}) => stream === entry?.name && sessions.soon());
 
-    /** The stream that was asked about. */
-    let asked = '';
+    /** The stream that was asked about, and when it is let go. */
+    let asked = '', settled = /** @type {any} */ (null);
     for (const event of ['state', 'reset', 'restarted', 'streams_changed']) feed.addEventListener(event, () => asked = '');
     async function showRelease() {
         const now = await getJson('api/rs/release', {src: entry?.name}).catch(() => null);
+        settled = now;
         if (!now) return;
         const more = [t('release.hidden', {when: after(now.hidden_linger_ms)}), now.silence_ms && t('release.silence', {time: duration(now.silence_ms)})];
         if (now.warm) fill(release, t('state.warm'));
@@ -71,6 +72,9 @@ export function panel(name, feed) {
 
     return {
         facts, info,
+        get policy() {
+            return settled;
+        },
         links: h('div', {class: 'row'}, link('links', t('nav.links')), opener, link('net', t('nav.net')), log, edit),
         /** @param {import('../lib/streams.js').Entry} now what plays @param {string} [seen] size of its picture */
         show(now, seen = '') {

@@ -16,6 +16,7 @@ import {explainError} from '../reasons.js';
  * @property {Candidate[]|null} candidates the server's verdicts; `null`: it has given none
  * @property {import('../lib/stats.js').Figures} figures @property {Record<string, string>} refused why a mode did not work
  * @property {ReturnType<typeof import('../lib/stats.js').abilities>} able
+ * @property {string} [left] what has become of the camera of what is paused
  * @property {import('../lib/streams.js').Codec[]} tracks of the source @property {import('../player/ways.js').Way|''} kept the way that is taken first since the other one stood still
  */
 
@@ -24,16 +25,29 @@ const list = names => [...new Set(names)].join(language === 'zh' ? '、' : ', ')
 
 /** @param {Known} known */
 export function why(known) {
-    if (known.phase === 'parked') return playing(known, '', [])[0];
+    if (known.phase === 'parked') return known.left ?? '';
     const parts = known.candidates ? judged(known, known.candidates) : guessed(known);
     if (known.mode === 'auto' && known.played && known.kept === known.played) parts.push(t('why.kept', {way: wayName(known.kept), other: wayName(known.kept === 'mse' ? 'webrtc' : 'mse')}));
     // Chinese full stops have their own space.
     return parts.join(language === 'zh' ? '' : ' ');
 }
 
+/**
+ * What has become of the camera since somebody has paused its picture.
+ * @param {{off: boolean, released: number|null, entry?: import('../lib/streams.js').Entry, policy: {warm?: boolean, linger_ms: number, hidden_linger_ms: number}|null}} known
+ *     `off`: this page does not hold it any more; `released`: milliseconds that its release took, as the server tells
+ */
+export function left({off, released, entry, policy}) {
+    if (released !== null) return t('camera.letGo', {ms: duration(released)});
+    if (entry && entry.viewers > (off ? 0 : 1)) return t('camera.others');
+    if (policy?.warm) return t('camera.warm');
+    const ms = policy?.[off ? 'linger_ms' : 'hidden_linger_ms'];
+    if (ms && entry && !['idle', 'failed'].includes(entry.state)) return t('camera.held', {time: duration(ms)});
+    return t(off ? 'camera.stopped' : 'camera.paused');
+}
+
 /** What plays, or why nothing does. @param {Known} known @param {string|undefined} codec of the picture @param {string[]} sound sentences about it */
 function playing({played, way, figures, firstMs, phase}, codec, sound) {
-    if (phase === 'parked') return [t('camera.stopped')];
     if (!played) return [t(!phase ? 'camera.stopped' : phase === 'failed' || phase === 'retrying' ? 'why.nothing' : 'why.waiting')];
     const what = [codec, figures.size].filter(Boolean).join(' ');
     return [t('why.played', {what: what || t('why.picture'), way}), ...sound, ...firstMs ? [t('why.first', {ms: duration(firstMs)})] : []];
