@@ -24,6 +24,9 @@ const NO_H265 = 'The camera sends H.265, which this browser does not take this w
 /** What was tried and could not be decoded. */
 export const NO_DECODER = 'This browser cannot decode what the camera sends.';
 
+/** Why somebody has to press a button. */
+export const REFUSED = 'This browser plays nothing by itself, perhaps to save power.';
+
 /** The first that fits explains the error. @type {[RegExp, ErrorClass, string][]} */
 const CAUSES = [
     [/\bis in use\b/i, 'busy', 'Another viewer has the camera.'],

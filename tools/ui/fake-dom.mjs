@@ -43,13 +43,14 @@ class FakeVideo extends FakeElement {
     videoHeight = 360;
     plays = 0;
     refuse = '';
+    refusesMuted = false;
     get src() { return this.attributes.get('src') ?? ''; }
     set src(value) { this.attributes.set('src', value); }
     load() {}
     canPlayType() { return ''; }
     play() {
         this.plays++;
-        return this.refuse && !this.muted ? Promise.reject(Object.assign(new Error(), {name: this.refuse})) : Promise.resolve();
+        return this.refuse && (!this.muted || this.refusesMuted) ? Promise.reject(Object.assign(new Error(), {name: this.refuse})) : Promise.resolve();
     }
 }
 

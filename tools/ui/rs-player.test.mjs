@@ -1438,6 +1438,56 @@ test('no first picture: what was kept in mind is left, a pin is dialled again if
     delete MediaSource.prototype.addEventListener;
 });
 
+test('a browser that refuses to play even muted: a button says so, nothing is tried in a loop, and pressing it plays', async () => {
+    for (const [mode, muted] of [['mse', false], ['mse', true], ['webrtc', false]]) {
+        const element = make({mode});
+        Object.assign(element.video, {refuse: 'NotAllowedError', refusesMuted: true, muted});
+        const ws = FakeSocket.last;
+        if (mode === 'webrtc') await playing(element);
+        else {
+            await opened();
+            ws.receive('mse', MSE);
+        }
+        await settle();
+        assert.equal(element.phase, 'parked', mode);
+        assert.equal(part(element, 'status').textContent, 'This browser plays nothing by itself, perhaps to save power.');
+        assert.deepEqual([part(element, 'act').textContent, part(element, 'act').hidden], ['Play', false]);
+        assert.equal(element.video.muted, muted, 'the press may bring the sound');
+        assert.equal(ws.types().at(-1), 'park', 'the camera is not held for nobody');
+        ws.receive('state', {state: 'parked', reason: 'hidden'});
+        const {plays} = element.video;
+        await seconds(120);
+        see(false);
+        see(true);
+        await settle();
+        assert.deepEqual([element.video.plays, FakeSocket.last, element.phase, part(element, 'act').textContent], [plays, ws, 'parked', 'Play']);
+        element.video.refuse = '';
+        part(element, 'act').click();
+        assert.ok(element.video.plays > plays, 'within the press');
+        assert.equal(ws.types().at(-1), 'resume');
+        ws.receive('state', {state: 'alive'});
+        element.video.readyState = 4;
+        frame(element);
+        await settle();
+        assert.deepEqual([element.phase, part(element, 'panel').hidden, element.video.muted], ['live', true, muted]);
+        await remove(element);
+    }
+});
+
+test('hidden before the first picture, and let go: seen again, that picture is waited for', async () => {
+    const element = make({mode: 'mse'});
+    await opened();
+    const ws = FakeSocket.last;
+    ws.receive('mse', MSE);
+    see(false);
+    ws.receive('state', {state: 'parked', reason: 'hidden'});
+    see(true);
+    ws.receive('state', {state: 'alive'});
+    element.video.readyState = 4;
+    frame(element);
+    assert.equal(element.phase, 'live');
+});
+
 test('figures once a second while somebody listens', async () => {
     const element = make(), told = [], listen = ev => told.push(ev.detail);
     await playing(element);

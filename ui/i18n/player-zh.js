@@ -8,6 +8,8 @@ export default {
     'Cannot play': '无法播放',
     'Resume': '继续',
     'Retry now': '立即重试',
+    'Play': '播放',
+    'This browser plays nothing by itself, perhaps to save power.': '此浏览器不会自动播放，可能是为了省电。',
     'Tap for sound': '点按开启声音',
     'Trying…': '正在尝试…',
     'Next try in {s} s.': '{s} 秒后重试。',

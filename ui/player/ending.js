@@ -81,6 +81,15 @@ export class Ending {
         if (phase) status.enter(phase, phase === 'parked' ? presence.why : '');
     }
 
+    /** Somebody has pressed the button. */
+    again() {
+        const {element, decoding, presence} = this.player;
+        decoding.forget();
+        // Some browsers allow it for good to what is played now, even with nothing in it yet.
+        if (presence.aside !== null) element.video?.play()?.catch(() => {});
+        element.retry();
+    }
+
     /** There is a network again. */
     online() {
         this.player.run().link?.now();

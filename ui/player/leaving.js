@@ -50,6 +50,8 @@ export class PageWatch {
     frozen = false;
     /** The element is scrolled away. */
     offscreen = false;
+    /** The page has said so with the event `cover` (detail: boolean): something is before the element, or it is scrolled away. */
+    covered = false;
     #abort = new AbortController();
     /** @type {IntersectionObserver|null} */
     #observer = null;
@@ -75,6 +77,13 @@ export class PageWatch {
         document.addEventListener('resume', () => {
             this.frozen = false;
             to.onshow();
+        }, {signal});
+        element.addEventListener('cover', ev => {
+            const {detail} = /** @type {CustomEvent} */ (ev);
+            if (this.covered === detail) return;
+            this.covered = detail;
+            if (detail) to.onhide();
+            else to.onshow();
         }, {signal});
         if (threshold && 'IntersectionObserver' in window) {
             this.#observer = new IntersectionObserver(entries => {

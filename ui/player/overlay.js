@@ -3,6 +3,7 @@
  * attempt begins, and the buttons for it. Always light on a dark scrim, over any picture.
  */
 import {adopt} from '../adopt.js';
+import {REFUSED} from '../reasons.js';
 import {translate} from './words.js';
 
 /** @typedef {import('./status.js').Phase} Phase */
@@ -136,7 +137,7 @@ export class Overlay {
             : phase === 'retrying' || phase === 'failed' ? 'error' : '';
         this.#title.textContent = translate(phase === 'parked' && view.cameraOff ? 'Paused, camera is off' : TITLES[phase] ?? '');
         this.say(view.reason);
-        const act = {parked: 'Resume', retrying: 'Retry now', failed: 'Retry now'}[/** @type {string} */ (phase)] ?? '';
+        const act = view.reason === REFUSED ? 'Play' : {parked: 'Resume', retrying: 'Retry now', failed: 'Retry now'}[/** @type {string} */ (phase)] ?? '';
         this.#act.textContent = translate(act);
         this.#act.hidden = !act;
         this.#tick();

@@ -3,7 +3,7 @@
  * becomes of the camera; peer connection and socket stay. Seen again: the server is told,
  * and if no frame comes soon the connection is made anew.
  */
-import {classOfEnd, explainEnd, isEnd} from '../reasons.js';
+import {classOfEnd, explainEnd, isEnd, REFUSED} from '../reasons.js';
 import {inPicture, PageWatch} from './leaving.js';
 import {onFrame} from './picture.js';
 
@@ -19,6 +19,8 @@ export class Presence {
     #page = null;
     /** Somebody has put it aside: milliseconds that a server which knows no pause keeps the camera meanwhile. @type {number|null} */
     aside = null;
+    /** Why, if it was not by choice. */
+    #words = '';
 
     /** @param {import('./parts.js').Parts} player */
     constructor(player) {
@@ -27,7 +29,7 @@ export class Presence {
 
     /** Why it is paused. */
     get why() {
-        return this.aside === null ? explainEnd('hidden') : '';
+        return this.aside === null ? explainEnd('hidden') : this.#words;
     }
 
     /** Nobody can see it, or wants to. */
@@ -35,7 +37,7 @@ export class Presence {
         const {element} = this.player;
         if (this.aside !== null) return true;
         if (element.background || inPicture(element.video)) return false;
-        return element.visibilityCheck && document.hidden || this.#page?.frozen || this.#page?.offscreen || false;
+        return element.visibilityCheck && document.hidden || this.#page?.frozen || this.#page?.offscreen || this.#page?.covered || false;
     }
 
     /** The element is in the document. */
@@ -53,6 +55,26 @@ export class Presence {
     end() {
         this.#page?.stop();
         this.#page = null;
+    }
+
+    /** @param {number} keep as `aside` @param {string} [words] */
+    putAside(keep, words = '') {
+        this.#words = words;
+        this.aside = keep;
+        this.hide();
+    }
+
+    /** With sound, else without; where the browser refuses both, by a button. */
+    async play() {
+        const {element} = this.player, {video} = element;
+        if (!video) return;
+        const refused = async () => (await video.play()?.then(() => '', err => err.name)) === 'NotAllowedError', {muted} = video;
+        if (!await refused()) return;
+        video.muted = true;
+        if (!muted && !await refused()) return;
+        // The press may bring the sound as well.
+        video.muted = muted;
+        this.putAside(element.DISCONNECT_TIMEOUT, REFUSED);
     }
 
     /** Nobody looks any more, unless it is not so. */
@@ -111,7 +133,7 @@ export class Presence {
         status.enter(run.mode ? 'connecting' : 'dialling');
         // Without a picture before it is an attempt like any other.
         if (run.liveSince) this.expectFrame(wasOff ? ANSWER_AFTER_RESUME : FRAME_AFTER_SHOW);
-        else if (run.mode) this.player.standstill.expect();
+        else if (run.mode) this.player.showing.playing(run.mode);
     }
 
     /** The server has let the camera go. @param {string} reason a code, or why it cannot be had again */

@@ -11,7 +11,7 @@
  *
  * A server that does not answer `hello` is used like go2rtc's.
  *
- * @fires state detail: StateDetail, whenever the phase or its reason changes
+ * @fires state detail: `StateDetail` of status.js, whenever the phase or its reason changes
  * @fires mode detail: {mode: 'webrtc'|'mse'|'hls'|'mp4'|'mjpeg'}
  * @fires step detail: {step: Step, ms: number} done on the way to the first picture, and the milliseconds that it took
  * @fires firstframe detail: {ms: number, steps: {step: Step, ms: number}[]} since the attempt began
@@ -33,7 +33,6 @@ import {Status} from './status.js';
 import {Telling} from './telling.js';
 
 /** @typedef {import('./status.js').Phase} Phase */
-/** @typedef {import('./status.js').StateDetail} StateDetail */
 /** @typedef {import('./run.js').Step} Step */
 
 /** Milliseconds for the socket to open, and then for the server and its camera to answer. */
@@ -99,6 +98,11 @@ export class RsPlayer extends VideoRTC {
         if (type === 'stats') this.#telling.remove(listener);
     }
 
+    /** Where the browser lets nothing play, muted or not, somebody has to press a button. */
+    play() {
+        this.#parts.presence.play();
+    }
+
     /** Tries again now, or goes on after a pause; never a second attempt beside another. */
     retry() {
         this.#parts.presence.aside = null;
@@ -110,8 +114,7 @@ export class RsPlayer extends VideoRTC {
 
     /** Nobody looks until `retry`, whatever the page does: the server lets the camera go as it is set, and the last frame stays. @param {number} [keep] milliseconds until everything is closed at a server that knows no pause */
     park(keep = this.DISCONNECT_TIMEOUT) {
-        this.#parts.presence.aside = keep;
-        this.#parts.presence.hide();
+        this.#parts.presence.putAside(keep);
     }
 
     /** It is paused, and does not hold the camera any more. */
@@ -143,10 +146,7 @@ export class RsPlayer extends VideoRTC {
         super.oninit();
         const video = /** @type {HTMLVideoElement} */ (this.video);
         this.#parts.showing.begin(video);
-        this.#status.overlay = new Overlay(this, video, () => {
-            this.#parts.decoding.forget();
-            this.retry();
-        });
+        this.#status.overlay = new Overlay(this, video, () => this.#parts.ending.again());
         video.addEventListener('error', () => {
             if (this.ws && !this.pictured && !this.#run.liveSince && (video.error?.code ?? 0) > 2) this.undecoded({mse: true});
         });
