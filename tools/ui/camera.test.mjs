@@ -427,6 +427,26 @@ test('the last picture stands there until the camera has one', {skip}, async () 
     own.close();
 });
 
+test('how old the last picture is, also of one that is no JPEG, and without waiting for the feed; until there is one of now', {skip}, async () => {
+    const own = await fixture({errors: {gate: 'dial tcp: i/o timeout'}, answers: {'GET api/rs/events': () => new Promise(() => {}), 'GET api/rs/poster': call => {
+        call.response.setHeader('content-type', 'video/mp4');
+        call.response.setHeader('age', '240');
+        return call.response.end('a film');
+    }}});
+    const {page, says, done} = await visit(chromium.browser, 'camera.html?src=gate', {own});
+    await says('.stage .age', /^Last picture, 4 min ago$/);
+    await page.waitForFunction(() => {
+        const {right, bottom} = /** @type {Element} */ (document.querySelector('.stage')).getBoundingClientRect(), film = document.querySelector('rs-player > video.still'), box = film?.getBoundingClientRect();
+        return /^blob:/.test(film?.getAttribute('src') ?? '') && box?.right === right && box.bottom === bottom && document.querySelector('.age')?.checkVisibility();
+    });
+    await done();
+    const {page: other, done: end} = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true});
+    await plays(other);
+    await other.waitForFunction(() => !document.querySelector('.still') && !document.querySelector('.age')?.checkVisibility());
+    await end();
+    own.close();
+});
+
 test('why it plays that way is what the server says, a pin is told to it, and the way to the first picture is told step by step', {skip}, async () => {
     const own = await fixture();
     const {page, says, press, done} = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true});

@@ -3,8 +3,9 @@
  */
 import '../player/rs-player.js';
 import {button, fill, h, say} from '../lib/dom.js';
-import {duration, number, rate, t} from '../lib/i18n.js';
+import {ago, duration, number, rate, t} from '../lib/i18n.js';
 import {keepPin, pinOf, recall, remember} from '../lib/prefs.js';
+import {poster} from '../lib/poster.js';
 import {address, Feed} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, Streams, wayName} from '../lib/streams.js';
@@ -50,10 +51,12 @@ const view = {player: null, before: null, mode: Object.hasOwn(MODES, kept) ? kep
 const hasPicture = player => ['live', 'buffering'].includes(player?.phase);
 /** Milliseconds that what played before stays in front while the other one does not come. */
 const PATIENCE = 15_000;
+/** Milliseconds that a picture counts as one of now. */
+const FRESH = 2000;
 /** The first stream waits for the list of all. */
 let waits = false;
 
-const stage = h('div', {class: 'stage'}), states = [chip(), chip()], reasons = h('p', {class: 'why'}), progress = h('p', {class: 'muted small', hidden: true}), pinned = h('p', {class: 'muted small'}), way = h('span');
+const stage = h('div', {class: 'stage'}), age = h('p', {class: 'age', hidden: true}), states = [chip(), chip()], reasons = h('p', {class: 'why'}), progress = h('p', {class: 'muted small', hidden: true}), pinned = h('p', {class: 'muted small'}), way = h('span');
 const figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'muted small'});
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
@@ -88,6 +91,7 @@ function start() {
     });
     on('firstframe', ({ms}) => {
         view.firstMs = ms;
+        forget();
         settle();
         explain();
     });
@@ -124,7 +128,7 @@ function start() {
         shown.addEventListener('state', () => shown === view.before && !hasPicture(shown) && settle());
         setTimeout(() => shown === view.before && settle(), PATIENCE);
     } else {
-        stage.replaceChildren(player, talk.air);
+        stage.replaceChildren(player, age, talk.air);
     }
     if (playing !== quality.source) [before, playing] = [playing, quality.source];
     view.player.src = new URL(`api/ws?src=${encodeURIComponent(playing)}`, location.href);
@@ -143,11 +147,36 @@ function settle() {
     controls.showSound();
 }
 
-/** The last picture, until there is one. A server of another kind has none. */
-function still() {
-    if (view.player && !view.before && !view.firstMs && feed.state === 'live') view.player.video.poster = address('api/rs/poster', {src: playing});
+/** Forgets the last picture. */
+let forget = () => {};
+/** When the last picture was taken, as of `Date.now()`; 0: none is shown. */
+let taken = 0;
+/** The last picture, until there is one; it is asked for beside the player. */
+async function still() {
+    forget();
+    if (view.before) return;
+    const {player} = view, last = await poster(playing);
+    if (!last) return;
+    if (player !== view.player || view.firstMs) return URL.revokeObjectURL(last.url);
+    const moving = last.video && h('video', {class: 'still', src: last.url, muted: true, playsinline: true, autoplay: true, 'aria-hidden': 'true'});
+    if (moving) player.append(moving);
+    else player.video.poster = last.url;
+    taken = Date.now() - (last.age ?? 0);
+    tellAge();
+    forget = () => {
+        forget = () => {};
+        taken = 0;
+        tellAge();
+        moving?.remove();
+        player.video.removeAttribute('poster');
+        URL.revokeObjectURL(last.url);
+    };
 }
-feed.addEventListener('state', still);
+function tellAge() {
+    const old = taken ? Date.now() - taken : 0;
+    age.hidden = old <= FRESH;
+    say(age, t('tile.age', {age: ago(old)}));
+}
 
 /** There is no picture, and what was measured is over. */
 function unmeasured() {
