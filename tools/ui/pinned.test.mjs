@@ -35,11 +35,19 @@ async function pins(browser, ways) {
         await page.reload();
         await plays();
         assert.equal(await page.$eval('input[name=mode]:checked', node => /** @type {HTMLInputElement} */ (node).value), mode);
+        // What the page says is what the server sends, and how. The viewer before the reload may be on its way out.
+        const viewers = async () => (await (await fetch(`${server.url}api/streams?src=${src}`)).json()).consumers ?? [], [viewer] = await until(viewers, all => all.length === 1);
+        const sent = (/** @type {string} */ kind) => viewer.senders.map((/** @type {any} */ one) => one.codec).find((/** @type {any} */ one) => one.codec_type === kind)?.codec_name;
+        assert.equal(viewer.format_name.split('/')[0], mode);
+        assert.equal(viewer.protocol, mode === 'webrtc' ? 'ws+udp' : 'ws');
+        const told = `^${sent('video')}( 320x180)? over ${title}${mode === 'webrtc' ? '/UDP' : ''}\\. ${sent('audio') ? `Sound: ${sent('audio')}\\.` : '(?!Sound)'}`;
+        await page.waitForFunction(told => new RegExp(told, 'i').test(document.querySelector('.why')?.textContent ?? ''), {polling: 50, timeout: 60_000}, told)
+            .catch(async err => assert.fail(`${mode}: ${err.message}: ${told}: ${await page.$eval('.why', n => n.textContent)}`));
         await page.close();
         assert.deepEqual(faults, [], mode);
     }
-    const viewers = async () => Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
-    await until(viewers, all => !all.length);
+    const all = async () => Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
+    await until(all, all => !all.length);
 }
 
 test('Chromium plays each way that is pinned', {skip}, async () => {
