@@ -339,6 +339,8 @@ test('a camera that is always to start plays with the page, the others sleep', {
     await done();
 });
 
+/** What our server answers to a player. */
+const SESSION = {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why']};
 /** There are tiles that play, and all of them do just that. @param {import('puppeteer-core').Page} page @param {string} phase of the player */
 const phases = (page, phase) => page.waitForFunction(phase => {
     const all = /** @type {any[]} */ ([...document.querySelectorAll('.tile rs-player')]);
@@ -350,7 +352,7 @@ const decided = page => page.evaluate(() => new Promise(resolve => requestAnimat
 
 test('what plays by itself goes on while its camera fails, and ends with a camera that sleeps', {skip}, async () => {
     const running = {producers: [{id: 1, format_name: 'rtsp'}], consumers: [{id: 2, format_name: 'webrtc'}]}, of = {stream: 'a', source: 'rtsp://192.168.1.70/x'};
-    const {server, page, done} = await live({a: running}, {session: {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why']}});
+    const {server, page, done} = await live({a: running}, {session: SESSION});
     await phases(page, 'live');
     // What comes here, not what the server had counted when the page asked.
     await page.waitForFunction(() => /^WebRTC [\d.,]+ [kM]b\/s$/.test(document.querySelector('.tile .about')?.textContent ?? ''), {timeout: 60_000});
@@ -387,5 +389,53 @@ test('what plays by itself goes on while its camera fails, and ends with a camer
     await phases(page, 'failed');
     server.emit('source_released', {...of, release_ms: 10, viewer: 2});
     await page.waitForFunction(() => !document.querySelector('rs-player'));
+    await done();
+});
+
+/** What the server was told of tiles that are seen or not, on each socket. @param {import('puppeteer-core').Page} page */
+const told = page => page.evaluate(() => /** @type {any[]} */ (/** @type {any} */ (window).__sockets).map(one => one.sent.filter(type => type === 'park' || type === 'resume').join(' ')));
+
+test('a dialog before the tiles pauses them at once, and what plays is the same after it', {skip}, async () => {
+    const {page, done} = await live({a: idle, b: idle}, {session: SESSION});
+    await page.focus('[data-name=a]');
+    await page.keyboard.press('Space');
+    await phases(page, 'live');
+    await page.evaluate(() => {
+        // The server hears of it before the next frame is drawn.
+        document.addEventListener('dialog', () => /** @type {any} */ (window).heard = [.../** @type {any} */ (window).__sockets[0].sent].at(-1));
+    });
+    await page.keyboard.press('?');
+    await phases(page, 'parked');
+    assert.deepEqual([await told(page), await page.evaluate(() => /** @type {any} */ (window).heard)], [['park'], 'park']);
+    // Nothing begins behind it.
+    await page.evaluate(() => /** @type {any} */ (document.querySelector('[data-name=b] .start')).click());
+    await decided(page);
+    assert.equal(await page.$('[data-name=b] rs-player'), null);
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => document.querySelectorAll('.tile rs-player').length === 2, {polling: 20});
+    await phases(page, 'live');
+    assert.deepEqual(await told(page), ['park resume', '']);
+    await done();
+});
+
+test('a tile that is scrolled away is paused, and is let go when it stays away', {skip}, async () => {
+    const {page, done} = await live(many(20), {session: SESSION});
+    await page.waitForFunction(() => document.querySelectorAll('.tile').length === 20);
+    await page.focus('.tile');
+    await page.keyboard.press('Space');
+    await phases(page, 'live');
+    const scroll = (/** @type {number} */ to) => page.evaluate(to => scrollTo({top: to, behavior: 'instant'}), to);
+    await scroll(100_000);
+    await phases(page, 'parked');
+    await scroll(0);
+    await phases(page, 'live');
+    assert.deepEqual(await told(page), ['park resume']);
+    await scroll(100_000);
+    await phases(page, 'parked');
+    await page.waitForFunction(() => !document.querySelector('rs-player'), {polling: 50, timeout: 60_000});
+    // Somebody has asked for it: it begins again when it is seen.
+    await scroll(0);
+    await phases(page, 'live');
+    assert.deepEqual(await told(page), ['park resume park', '']);
     await done();
 });

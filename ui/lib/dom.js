@@ -111,13 +111,16 @@ export class Keyed {
 }
 
 /**
- * Shows a dialog, which goes when it is closed.
+ * Shows a dialog, which goes when it is closed. The document hears of both (`dialog`).
  * @param {string} title @param {Kid[]} kids @param {Record<string, any>} [props] as of `h`
  */
 export function openDialog(title, kids, props) {
     const dialog = h('dialog', {class: 'box', 'aria-label': title, onclose: () => dialog.remove(), ...props}, h('h2', null, title), kids);
     document.body.append(dialog);
+    const tell = () => document.dispatchEvent(new Event('dialog'));
+    dialog.addEventListener('close', tell);
     dialog.showModal();
+    tell();
     return dialog;
 }
 

@@ -50,7 +50,7 @@ const watcher = new IntersectionObserver(changes => {
         const tile = byNode.get(change.target);
         if (!tile) continue;
         clearTimeout(timers.get(tile));
-        if (change.isIntersecting) timers.set(tile, setTimeout(() => see(tile, true), LOOK));
+        if (change.isIntersecting) timers.set(tile, setTimeout(() => see(tile, true), tile.on ? 0 : LOOK));
         else see(tile, false);
     }
 }, {threshold: 0.1});
@@ -110,9 +110,16 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
 
 /** @param {Tile} tile @param {boolean} seen */
 function see(tile, seen) {
-    tile.seen = seen;
+    tile.see(seen);
     decide();
 }
+
+/** Dialogs are before all tiles. */
+const covered = () => document.querySelector('dialog[open]') !== null;
+document.addEventListener('dialog', () => {
+    for (const tile of byNode.values()) tile.cover(covered() || !tile.seen);
+    decide();
+});
 
 let deciding = false;
 /** Who plays now; once for all that changes at the same time. */
@@ -121,8 +128,10 @@ function decide() {
     deciding = true;
     requestAnimationFrame(() => {
         deciding = false;
+        // Nobody would see what begins.
+        if (covered()) return;
         const all = [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)));
-        const wish = document.querySelector('dialog[open]') ? [] : all.filter(tile => tile.wishes).sort((a, b) => b.asked - a.asked);
+        const wish = all.filter(tile => tile.wishes).sort((a, b) => b.asked - a.asked);
         if (wish.length) loadPlaying();
         // The others begin with the next frames.
         if (playing?.share(all, wish)) decide();

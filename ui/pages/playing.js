@@ -29,7 +29,7 @@ export function share(all, wish) {
     const fit = budget.choose(wish);
     let starts = 0;
     for (const tile of all) {
-        const on = fit.has(tile);
+        const on = fit.has(tile) || tile.stays;
         if (on && !tile.on && ++starts > STARTS) continue;
         tile.play(on, wish.includes(tile) && !on);
     }
@@ -38,7 +38,7 @@ export function share(all, wish) {
 
 /** Tells the budget what has come to the tiles since the last time. @param {Tile[]} all */
 export async function measure(all) {
-    const on = all.filter(tile => tile.player), frames = await Promise.all(on.map(tile => tile.playing?.frames()));
+    const on = all.filter(tile => tile.player && tile.seen), frames = await Promise.all(on.map(tile => tile.playing?.frames()));
     const sum = (/** @type {(number|undefined)[]} */ ...numbers) => numbers.reduce((/** @type {number} */ all, one) => all + (one ?? 0), 0);
     budget.count(performance.now(), sum(...frames.map(one => one?.shown)), sum(...frames.map(one => one?.dropped)), sum(...on.map(tile => tile.cost)));
 }
@@ -117,6 +117,11 @@ export class Playing {
     /** It has shown something, and does or will again by itself. */
     get trying() {
         return this.pictured && !['idle', 'failed'].includes(this.player?.phase ?? 'idle');
+    }
+
+    /** @param {boolean} covered nobody can see it */
+    cover(covered) {
+        for (const one of [this.player, this.#before]) one?.dispatchEvent(new CustomEvent('cover', {detail: covered}));
     }
 
     /** The other quality is seen. */

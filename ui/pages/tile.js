@@ -10,6 +10,8 @@ import {chip, hasLoudspeaker, stateText, wayName} from '../lib/streams.js';
 
 /** Milliseconds between still pictures of a tile that has to save power. */
 const STILL_EVERY = 1000;
+/** Milliseconds until a tile that is scrolled away lets go; until then it is only paused. */
+const LET_GO = 5000;
 /** States of a camera that runs anyway. */
 const RUNNING = ['live', 'lingering', 'warm'];
 
@@ -21,6 +23,10 @@ export class Tile {
     /** Somebody has stopped it. */
     stopped = false;
     seen = false;
+    /** It was scrolled away too long ago to come back as it was. */
+    #left = false;
+    /** @type {any} */
+    #leaving = 0;
     sound = false;
     /** It would play if the budget allowed it. */
     saving = false;
@@ -140,6 +146,29 @@ export class Tile {
         // How wide it is costs a layout.
         if (!this.low) return this.entry.name;
         return chooseQuality(this.entry.name, this.low, this.quality, this.node.clientWidth || Infinity);
+    }
+
+    /** It came onto the screen, or was scrolled away. @param {boolean} seen */
+    see(seen) {
+        clearTimeout(this.#leaving);
+        this.seen = seen;
+        this.#left = false;
+        if (!seen) this.#leaving = setTimeout(() => {
+            this.#left = true;
+            this.grid.change();
+        }, LET_GO);
+        this.cover(!seen);
+    }
+
+    /** @param {boolean} covered nobody can see it: the server decides what becomes of its camera */
+    cover(covered) {
+        if (covered) this.talk?.stop();
+        this.playing?.cover(covered);
+    }
+
+    /** It cannot be seen, and may soon be again. */
+    get stays() {
+        return this.#on && !this.seen && !this.#left && this.would;
     }
 
     /** It plays by itself only if its camera runs anyway, or somebody has said so. */
@@ -280,6 +309,7 @@ export class Tile {
 
     end() {
         clearTimeout(this.#still);
+        clearTimeout(this.#leaving);
         URL.revokeObjectURL(this.#stillUrl);
         this.#on = false;
         this.#ended = true;
