@@ -427,6 +427,36 @@ test('the last picture stands there until the camera has one', {skip}, async () 
     own.close();
 });
 
+test('what went wrong has advice, and a way to where something can be done about it', {skip}, async () => {
+    const own = await fixture({errors: {gate: 'rtsp: timed out', demo: 'rtsp: wrong user/pass'}}), {page, says, done} = await visit(chromium.browser, 'camera.html?src=gate', {own});
+    const fails = (/** @type {string} */ kind, stream = 'gate') => own.emit('source_failed', {stream, source: 'rtsp://x', error: kind, kind, retry_ms: 60_000});
+    const way = (/** @type {string} */ words, /** @type {RegExp} */ href) => page.waitForFunction((words, href) => {
+        const row = document.querySelector('.why ~ .row'), link = row?.querySelector('a');
+        return row?.textContent === words && new RegExp(href).test(link?.getAttribute('href') ?? '');
+    }, {timeout: 60_000}, words, href.source);
+    // Nothing is known of the camera yet.
+    await page.waitForFunction(() => document.querySelector('rs-player [data-phase=retrying]'));
+    await way('Doctor', /^doctor\.html$/);
+    fails('unreachable');
+    await way('Is it switched on, is the address right, does a firewall stand between?Doctor', /^doctor\.html$/);
+    fails('busy');
+    await way('Close other programs that watch it, then try again.Sessions', /^sessions\.html$/);
+    // Not in the file, or not for this visitor.
+    fails('auth');
+    await way('Check both; many cameras have an account of their own for video.', /^$/);
+    await page.goto(`${own.url}camera.html?src=demo&lang=en`);
+    await page.waitForFunction(() => document.querySelector('rs-player [data-phase=failed]'));
+    fails('auth', 'demo');
+    await says('.why ~ .row', /video\.Edit$/);
+    await way('Check both; many cameras have an account of their own for video.Edit', /config\.html\?stream=demo$/);
+    await done();
+    const second = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true});
+    await plays(second.page);
+    assert.equal(await second.page.$eval('.why ~ .row', node => node.textContent), '');
+    await second.done();
+    own.close();
+});
+
 test('how old the last picture is, also of one that is no JPEG, and without waiting for the feed; until there is one of now', {skip}, async () => {
     const own = await fixture({errors: {gate: 'dial tcp: i/o timeout'}, answers: {'GET api/rs/events': () => new Promise(() => {}), 'GET api/rs/poster': call => {
         call.response.setHeader('content-type', 'video/mp4');

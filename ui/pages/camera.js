@@ -2,13 +2,13 @@
  * One camera: the picture, how it is carried and why, figures, and what can be done with it. `?src=NAME`, `?mode=` pins a way for this visit.
  */
 import '../player/rs-player.js';
-import {button, fill, h, say} from '../lib/dom.js';
+import {button, fill, h, refill, say} from '../lib/dom.js';
 import {ago, duration, number, rate, t} from '../lib/i18n.js';
 import {keepPin, pinOf, recall, remember} from '../lib/prefs.js';
 import {poster} from '../lib/poster.js';
 import {address, Feed} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
-import {chip, codecName, hasLoudspeaker, Streams, wayName} from '../lib/streams.js';
+import {chip, codecName, hasLoudspeaker, hint, Streams, wayName} from '../lib/streams.js';
 import {keptWay} from '../player/ways.js';
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, listed, notice, shell, toast, watch} from '../shell/shell.js';
@@ -56,7 +56,7 @@ const FRESH = 2000;
 /** The first stream waits for the list of all. */
 let waits = false;
 
-const stage = h('div', {class: 'stage'}), age = h('p', {class: 'age', hidden: true}), states = [chip(), chip()], reasons = h('p', {class: 'why'}), progress = h('p', {class: 'muted small', hidden: true}), pinned = h('p', {class: 'muted small'}), way = h('span');
+const stage = h('div', {class: 'stage'}), age = h('p', {class: 'age', hidden: true}), states = [chip(), chip()], reasons = h('p', {class: 'why'}), progress = h('p', {class: 'muted small', hidden: true}), advice = h('div', {class: 'row'}), pinned = h('p', {class: 'muted small'}), way = h('span');
 const figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'muted small'});
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
@@ -104,7 +104,8 @@ function start() {
         explain();
     });
     on('stats', measured);
-    on('state', ({state: phase, reason}) => {
+    on('state', ({state: phase, reason, kind}) => {
+        fault = kind;
         const over = phase === 'failed' || phase === 'retrying';
         if (phase === 'dialling') Object.assign(view, {steps: [], candidates: null});
         if (phase === 'dialling' || over) unmeasured();
@@ -204,6 +205,16 @@ function pin(mode) {
 
 // ---- what plays, in sentences and in figures ----
 
+/** Class of what went wrong, as the player knows it. */
+let fault = '';
+/** What a person can do about it, and where. */
+function advise() {
+    const over = ['failed', 'retrying'].includes(view.player?.phase), {kind = '', error = ''} = streams.all.get(playing) ?? {}, cause = !over ? '' : error && kind || (fault === 'network' ? 'network' : '');
+    const [href, text] = {auth: [known.edit, 'camera.edit'], not_found: [known.edit, 'camera.edit'], busy: ['sessions.html', 'nav.sessions'], unreachable: ['doctor.html', 'nav.doctor'], network: ['doctor.html', 'nav.doctor']}[cause] ?? [''];
+    refill(advice, `${cause} ${href}`, () => [hint(cause) && h('span', {class: 'small'}, hint(cause)), href && h('a', {class: cause === 'busy' ? 'button own' : 'button', href}, t(text))]);
+    advice.hidden = !advice.textContent;
+}
+
 /** Says what is known now. */
 function explain() {
     const {mode, played, player, figures: {path}} = view, video = player?.video;
@@ -212,6 +223,7 @@ function explain() {
     const carrier = played && wayName(played) + (path && played === 'webrtc' ? `/${path}` : player?.overHTTP ? '/HTTP' : '');
     const tracks = (streams.all.get(playing)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
     controls.show();
+    advise();
     say(reasons, why({...view, phase: player?.phase ?? '', way: carrier, able, tracks, kept: player ? keptWay(player.wsURL) : '',
         left: player?.phase === 'parked' ? left({off: player.cameraOff, released, entry: streams.all.get(playing), policy: known.policy}) : ''}));
     const done = view.steps.map(({step, ms}) => `${t(`step.${step}`)} ${duration(ms)}`), next = ['socket', 'answer', 'network', 'picture'].find(one => !view.steps.some(({step}) => step === one) && (one !== 'network' || player?.pc));
@@ -257,7 +269,7 @@ function build() {
     bind('i', t('camera.stats'), () => statsBox.open = !statsBox.open);
     for (const [i, one] of Object.keys(MODES).entries()) bind(String(i), t('camera.mode'), () => pin(one));
     main.append(h('div', {class: 'camera'},
-        h('div', {class: 'stack'}, h('div', null, stage, controls.node), h('section', {class: 'card'}, h('h2', null, t('camera.why')), reasons, progress), statsBox),
+        h('div', {class: 'stack'}, h('div', null, stage, controls.node), h('section', {class: 'card'}, h('h2', null, t('camera.why')), reasons, progress, advice), statsBox),
         sheet([h('span', {class: 'muted'}, t('camera.mode')), way, states[1].node], [
             h('section', {class: 'card'}, modes, pinned, quality.node, controls.volume), h('section', {class: 'card'}, known.facts, talk.field, known.links), known.info], stage)));
 }

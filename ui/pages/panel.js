@@ -72,6 +72,10 @@ export function panel(name, feed) {
 
     return {
         facts, info,
+        /** Address of the place in the configuration, for who may change it. */
+        get edit() {
+            return edit.hidden ? '' : edit.href;
+        },
         get policy() {
             return settled;
         },
