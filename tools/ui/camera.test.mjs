@@ -427,6 +427,30 @@ test('the last picture stands there until the camera has one', {skip}, async () 
     own.close();
 });
 
+test('the next camera is that of the layout that Live shows, and none that is only the lesser stream of another one', {skip}, async () => {
+    const own = await fixture({streams: {}}), idle = {producers: [{url: 'rtsp://192.168.1.70/x'}], consumers: null};
+    own.state.streams = /** @type {any} */ ({attic: idle, door: idle, door_sub: idle, gate: idle});
+    const {page, done} = await visit(chromium.browser, 'camera.html?src=attic', {own, camera: true});
+    const goes = async (/** @type {import('puppeteer-core').KeyInput} */ key, /** @type {string} */ to) => {
+        await page.waitForSelector('.state:not([hidden])');
+        await Promise.all([page.waitForNavigation(), page.keyboard.press(key)]);
+        assert.equal(new URL(page.url()).searchParams.get('src'), to);
+    };
+    await goes('ArrowRight', 'door');
+    await goes('ArrowRight', 'gate');
+    await goes('ArrowLeft', 'door');
+    await page.evaluate(() => {
+        localStorage.setItem('rs.layouts', JSON.stringify([{name: 'mine', src: ['gate', 'gone', 'attic', 'door'], cols: 0, big: ''}]));
+        localStorage.setItem('rs.layout', 'mine');
+    });
+    await goes('ArrowRight', 'gate');
+    await goes('ArrowRight', 'attic');
+    await page.goto(`${own.url}camera.html?src=door_sub&lang=en`);
+    await goes('ArrowRight', 'gate');
+    await done();
+    own.close();
+});
+
 test('what went wrong has advice, and a way to where something can be done about it', {skip}, async () => {
     const own = await fixture({errors: {gate: 'rtsp: timed out', demo: 'rtsp: wrong user/pass'}}), {page, says, done} = await visit(chromium.browser, 'camera.html?src=gate', {own});
     const fails = (/** @type {string} */ kind, stream = 'gate') => own.emit('source_failed', {stream, source: 'rtsp://x', error: kind, kind, retry_ms: 60_000});

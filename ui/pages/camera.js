@@ -4,7 +4,7 @@
 import '../player/rs-player.js';
 import {button, fill, h, refill, say} from '../lib/dom.js';
 import {ago, duration, number, rate, t} from '../lib/i18n.js';
-import {keepPin, pinOf, recall, remember} from '../lib/prefs.js';
+import {keepPin, layouts, pairs, pinOf, recall, remember} from '../lib/prefs.js';
 import {poster} from '../lib/poster.js';
 import {address, Feed} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
@@ -256,9 +256,15 @@ function report() {
 
 // ---- the page ----
 
+/** The cameras in the order of Live, without the lesser streams of others. */
+function order() {
+    const all = streams.sorted().map(one => one.name), lesser = new Set(pairs(all).values()), shown = layouts().find(one => one.name === recall('layout', ''))?.src.filter(one => streams.all.has(one)) ?? [];
+    return shown.length > 1 && shown.includes(name) ? shown : all.filter(one => one === name || !lesser.has(one));
+}
+
 function build() {
     const go = (/** @type {number} */ by) => {
-        const names = streams.sorted().map(e => e.name), at = names.indexOf(name);
+        const names = order(), at = names.indexOf(name);
         if (names.length > 1) location.href = address('camera.html', {src: names[(at + by + names.length) % names.length]});
     };
     tools.append(states[0].node, button(t('camera.prev'), () => go(-1), {icon: 'left', bare: true, key: '←'}), button(t('camera.next'), () => go(1), {icon: 'right', bare: true, key: '→'}));
