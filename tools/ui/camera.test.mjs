@@ -451,6 +451,33 @@ test('the next camera is that of the layout that Live shows, and none that is on
     own.close();
 });
 
+test('a stream that is made, or whose password is corrected, while its page is open plays', {skip}, async () => {
+    const own = await fixture({errors: {demo: 'rtsp: wrong user/pass'}}), {page, says, done} = await visit(chromium.browser, 'camera.html?src=new&mode=webrtc', {own});
+    // Each attempt is a socket.
+    await page.evaluateOnNewDocument(() => {
+        const opened = /** @type {string[]} */ ([]), {WebSocket} = window;
+        Object.assign(window, {opened, WebSocket: class extends WebSocket {
+            /** @param {string} url */
+            constructor(url) {
+                super(url);
+                opened.push(url);
+            }
+        }});
+    });
+    for (const name of ['new', 'demo']) {
+        await page.goto(`${own.url}camera.html?src=${encodeURIComponent(name)}&lang=en`);
+        await page.waitForFunction(() => document.querySelector('rs-player [data-phase=failed]'));
+        if (name === 'new') await says('.banner', /There is no stream named new/);
+        own.emit('streams_changed', {stream: 'gate'});
+        own.state.streams[name] = {producers: [{url: 'demo:'}], consumers: null};
+        own.emit('streams_changed', {stream: name});
+        await page.waitForFunction(() => /** @type {any} */ (window).opened.length === 2);
+        await page.waitForFunction(() => document.querySelector('.banner')?.checkVisibility() === false);
+    }
+    await done();
+    own.close();
+});
+
 test('what went wrong has advice, and a way to where something can be done about it', {skip}, async () => {
     const own = await fixture({errors: {gate: 'rtsp: timed out', demo: 'rtsp: wrong user/pass'}}), {page, says, done} = await visit(chromium.browser, 'camera.html?src=gate', {own});
     const fails = (/** @type {string} */ kind, stream = 'gate') => own.emit('source_failed', {stream, source: 'rtsp://x', error: kind, kind, retry_ms: 60_000});

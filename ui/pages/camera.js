@@ -254,6 +254,11 @@ function report() {
     copied(JSON.stringify({stream: name, playing: played, phase: player?.phase, ...known, able, state: entry?.state, error: entry?.error, agent: navigator.userAgent}, null, 2));
 }
 
+/** What waits for a person plays again when somebody has mended it. */
+const mended = () => view.player?.phase === 'failed' && view.player.retry();
+feed.on(['streams_changed'], ({stream}) => [name, playing].includes(stream) && mended());
+feed.addEventListener('restarted', mended);
+
 // ---- the page ----
 
 /** The cameras in the order of Live, without the lesser streams of others. */
