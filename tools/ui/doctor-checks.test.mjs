@@ -99,8 +99,29 @@ test('no address gets through: why, and the change that would help', {skip}, asy
     assert.deepEqual(rows.WebRTC.slice(0, 2), ['fail', 'No answer']);
     assert.match(rows.WebRTC[2], /sits in a container and offers only 172\.17\.0\.2, 172\.17\.0\.3,.*port 8555/);
     assert.equal(await page.$eval('[data-check=ways] a', n => n.getAttribute('href')), 'config.html?candidate=127.0.0.1%3A8555');
+    assert.deepEqual(await page.$eval('[data-check=ways] details', n => [n.open, n.querySelector('summary')?.textContent, n.querySelector('strong')?.textContent]), [true, 'Why · Fix', 'Fix']);
+    // The speed is measured without a camera, when nothing else is.
+    assert.match(rows['Download from this server'].join(), /^(ok|warn),[\d.,]+ [kMG]b\/s/);
+    assert.ok(own.requests.lastIndexOf('/api/rs/doctor/path') < own.requests.indexOf('/vendor/codemirror.js'));
+    assert.equal(own.requests.some(path => /api\/(webrtc|rs\/test)$/.test(path)), false);
     assert.deepEqual([1, 2, 3].map(n => rows[`Address ${n} of the server`].slice(0, 2)), [['warn', 'UDP 172.17.0.2:8555 · No answer'], ['warn', 'TCP 172.17.0.2:8555 · No answer'], ['warn', 'UDP 172.17.0.3:8555 · No answer']]);
     await done(/503 \(Service Unavailable\)/);
+    own.close();
+});
+
+test('on a phone the lines stand alone, and each opens with why; the report has all of it', {skip}, async () => {
+    const own = await ours({disk: {path: '/config', free: 5e7, total: 2e10}}), {page, done} = await visit(chromium.browser, 'doctor.html', {own, width: 390, touch: true}), all = await lines(page);
+    assert.match(all.Disk[2], /^Little room is left/);
+    const disk = await page.waitForSelector('::-p-xpath(//li[span="Disk"])'), open = () => disk?.$eval('.why', n => n.checkVisibility());
+    assert.equal(await open(), false);
+    assert.equal(await page.$$eval('.checks details[open]', nodes => nodes.length), 0);
+    await (await disk?.$('summary'))?.click();
+    assert.deepEqual([await open(), await disk?.$eval('summary', n => [n.textContent, n.getBoundingClientRect().height >= 44])], [true, ['Why', true]]);
+    await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (/** @type {string} */ text) => Object.assign(window, {copied: text})}}));
+    await page.keyboard.press('c');
+    await page.waitForFunction(() => /** @type {any} */ (window).copied);
+    assert.ok((await page.evaluate(() => /** @type {any} */ (window).copied)).includes(`warn: Disk | ${all.Disk[1]} | Why | ${all.Disk[2]}`));
+    await done();
     own.close();
 });
 

@@ -10,6 +10,9 @@ const CONNECT = 3000, ANSWER = 10_000, WAKE = 30_000, SEND = 10_000;
 /** How often a busy server is asked, how often a way is measured, and the milliseconds that a measure may take. */
 const TRIES = 5, ECHOES = 5, ECHO = 1000;
 
+/** Bytes of a download by which its rate is known. */
+const ENOUGH = 30e6;
+
 /**
  * @typedef {object} Candidate
  * @property {string} line of the description
@@ -186,7 +189,7 @@ async function roundTrip(pc) {
 }
 
 /**
- * How fast this server's own files come, in bits per second: the largest one, again and again.
+ * How fast this server's own files come, in bits per second: the largest one, again and again; of a fast network no more than it takes to know it.
  * @param {AbortSignal} signal ends it
  * @param {number} limit milliseconds
  * @returns {Promise<number>}
@@ -195,7 +198,7 @@ export async function throughput(signal, limit = 2000) {
     const from = performance.now(), stop = AbortSignal.any([AbortSignal.timeout(limit), signal]);
     let bytes = 0;
     try {
-        while (!stop.aborted) {
+        while (!stop.aborted && bytes < ENOUGH) {
             const name = `vendor/codemirror.js?${Math.random()}`;
             await (await fetch(name, {cache: 'no-store', signal: stop})).arrayBuffer();
             const entries = /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByName(new URL(name, location.href).href));

@@ -10,6 +10,9 @@ const LITTLE = 100e6, MUCH = 0.8, DRIFT = 5000;
 /** Addresses that containers give each other. */
 const INNER = /^(172\.(1[6-9]|2\d|3[01])|10\.88)\./;
 
+/** There reasons are folded. */
+const phone = matchMedia('(max-width: 599px)');
+
 /** @typedef {(state: 'ok'|'warn'|'fail'|'skip'|'run', text: string, why?: string, candidate?: string) => void} Tell tells what came of it; `candidate`: an address that the configuration lacks */
 
 /**
@@ -27,7 +30,8 @@ export function check(parent, title, name) {
         if (now === 'run') row.setAttribute('aria-live', 'off');
         else row.removeAttribute('aria-live');
         state.dataset.state = now;
-        fill(row, state, h('span', null, text), why && h('span', {class: 'why'}, why), candidate && h('span', {class: 'row why'}, h('code', null, `webrtc:\n  candidates: ["${candidate}"]`), h('a', {class: 'button', href: address('config.html', {candidate})}, t('doctor.show'))));
+        fill(row, state, h('span', null, text), (why || candidate) && h('details', {open: !phone.matches}, h('summary', null, [why && t('doctor.why'), candidate && t('doctor.fix')].filter(Boolean).join(' · ')), why && h('span', {class: 'why'}, why),
+            candidate && [h('strong', {class: 'small'}, t('doctor.fix')), h('span', {class: 'row why'}, h('code', null, `webrtc:\n  candidates: ["${candidate}"]`), h('a', {class: 'button', href: address('config.html', {candidate})}, t('doctor.show')))]));
     };
 }
 

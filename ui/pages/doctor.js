@@ -32,7 +32,7 @@ let running = new AbortController(), playing = false;
 window.addEventListener('pagehide', () => running.abort());
 window.addEventListener('pageshow', ev => ev.persisted && run());
 
-const report = () => [...main.querySelectorAll('.checks > li')].map(row => `${row.querySelector('.state')?.getAttribute('data-state')}: ${[...row.children].map(c => c.textContent).join(' | ')}`).concat(navigator.userAgent, '').join('\n');
+const report = () => [...main.querySelectorAll('.checks > li')].map(row => `${row.querySelector('.state')?.getAttribute('data-state')}: ${[...row.children].flatMap(c => c.matches('details') ? [...c.children] : c).map(c => c.textContent).join(' | ')}`).concat(navigator.userAgent, '').join('\n');
 
 async function run() {
     running.abort();
@@ -47,7 +47,7 @@ async function run() {
     const facts = about.then(info => !info || info.rs2rtc ? askFacts() : null);
     // Whoever waits for it hears of it.
     facts.catch(() => {});
-    const titles = ['WebSocket', t('doctor.events'), 'FFmpeg', t('doctor.figures')], [ws, feed, ffmpeg, load] = titles.map(title => check(list, title)), quiet = check(list, t('doctor.quietTitle'), 'quiet');
+    const titles = ['WebSocket', t('doctor.events'), 'FFmpeg', t('doctor.figures'), t('doctor.speed')], [ws, feed, ffmpeg, load, fast] = titles.map(title => check(list, title)), quiet = check(list, t('doctor.quietTitle'), 'quiet');
     own(quiet, () => signal.aborted || quietSocket(quiet, signal));
     await Promise.all([names(), socket(ws), own(feed, () => events(feed)), engine(ffmpeg, facts), own(load, () => figures(load)), machine(host, facts),
         about.then(info => {
@@ -56,6 +56,8 @@ async function run() {
             if (plain) for (const [where, title] of [[net, 'WebRTC'], [camera, t('doctor.probe')]]) check(where, title)('skip', t('doctor.plain'));
             return plain || ways(net, facts, signal);
         })]);
+    // It would slow down the others.
+    await speed(fast, signal);
 }
 
 async function names() {
@@ -115,7 +117,6 @@ async function media() {
     } finally {
         player?.remove();
     }
-    if (!signal.aborted) await speed(check(path, t('doctor.speed')), signal);
     document.removeEventListener('visibilitychange', hide);
     go.disabled = playing = false;
 }
@@ -180,13 +181,14 @@ async function paths(name, signal) {
     }
 }
 
-/** @param {Tell} tell @param {AbortSignal} signal */
+/** How fast this server's own files come: no camera. @param {Tell} tell @param {AbortSignal} signal */
 async function speed(tell, signal) {
+    if (signal.aborted) return;
     try {
         const bits = await throughput(signal);
         tell(bits < SLOW ? 'warn' : 'ok', rate(bits), bits < SLOW ? t('doctor.slow') : '');
     } catch (err) {
-        amiss(tell, err, signal);
+        if (!signal.aborted) tell('fail', err instanceof TypeError ? t('common.unreachable') : explain(err));
     }
 }
 run();
