@@ -19,11 +19,12 @@ class Source extends EventTarget {
     }
 }
 globalThis.EventSource = Source;
-mock.timers.enable({apis: ['setTimeout']});
-const {Feed} = await import('../../ui/lib/server.js');
+const {call, Feed} = await import('../../ui/lib/server.js');
 
 let window;
 beforeEach(() => {
+    mock.timers.reset();
+    mock.timers.enable({apis: ['setTimeout', 'Date'], now: 1_000_000});
     window = new EventTarget();
     globalThis.addEventListener = window.addEventListener.bind(window);
     globalThis.document = Object.assign(new EventTarget(), {hidden: false});
@@ -78,4 +79,83 @@ test('a page out of the cache of the browser connects if it is seen', () => {
     assert.equal(Source.open, 0);
     see(true);
     assert.equal(Source.open, 1);
+});
+
+/** @param {Source} source @param {string} name @param {object} [data] */
+const say = (source, name, data = {}) => source.dispatchEvent(Object.assign(new Event(name), {data: JSON.stringify(data), lastEventId: '7'}));
+const age = feed => Date.now() - feed.heard;
+/** How it was over time. @param {InstanceType<typeof Feed>} feed */
+function states(feed) {
+    const seen = [];
+    feed.addEventListener('state', () => seen.push(feed.state));
+    return seen;
+}
+
+test('a server that has pinged and is silent is not there any more: told, and connected anew', () => {
+    const feed = new Feed('streams'), seen = states(feed);
+    say(Source.all[0], 'hello', {boot: 'a'});
+    mock.timers.tick(600_000);
+    assert.deepEqual([seen, Source.all.length], [['live'], 1], 'one that does not ping may be silent');
+    say(Source.all[0], 'ping');
+    for (let i = 0; i < 4; i++) {
+        mock.timers.tick(30_000);
+        say(Source.all[0], i % 2 ? 'ping' : 'viewer_left');
+    }
+    mock.timers.tick(34_999);
+    assert.deepEqual(seen, ['live']);
+    mock.timers.tick(1);
+    assert.deepEqual([seen, Source.all[0].closed, age(feed)], [['live', 'lost'], true, 35_000]);
+    mock.timers.tick(1200);
+    assert.equal(Source.all.length, 2);
+    // This one does not get through at all.
+    mock.timers.tick(35_000);
+    assert.equal(Source.all[1].closed, true);
+    mock.timers.tick(2400);
+    assert.equal(Source.all.length, 3);
+    say(Source.all[2], 'hello', {boot: 'a'});
+    assert.equal(feed.state, 'live');
+    mock.timers.tick(35_000);
+    assert.equal(feed.state, 'lost', 'it pings, as is known from before');
+    mock.timers.tick(1200);
+    // Another program in its place may not ping.
+    say(Source.all[3], 'hello', {boot: 'b'});
+    mock.timers.tick(600_000);
+    assert.deepEqual([feed.state, Source.all.length], ['live', 4]);
+});
+
+test('a page that has given its connection back hears no silence', () => {
+    const feed = new Feed('streams');
+    say(Source.all[0], 'hello', {boot: 'a'});
+    say(Source.all[0], 'ping');
+    see(false);
+    mock.timers.tick(600_000);
+    assert.deepEqual([feed.state, Source.all.length], ['live', 1]);
+    see(true);
+    Source.all[1].dispatchEvent(new Event('error'));
+    assert.deepEqual([feed.state, age(feed)], ['lost', 600_000], 'it knew nothing meanwhile');
+});
+
+test('how old the data is: as of the end of a connection, a ping, or the last load', async () => {
+    const feed = new Feed('streams');
+    say(Source.all[0], 'hello', {boot: 'a'});
+    mock.timers.tick(3_600_000);
+    assert.equal(age(feed), 3_600_000);
+    Source.all[0].dispatchEvent(new Event('error'));
+    assert.deepEqual([feed.state, age(feed)], ['lost', 0], 'nothing has happened in the hour before it');
+    mock.timers.tick(1200);
+    Source.all[1].dispatchEvent(new Event('error'));
+    assert.equal(age(feed), 1200, 'one that is not made tells nothing');
+    globalThis.fetch = async () => new Response('{}');
+    await call('GET', 'api/streams');
+    assert.equal(age(feed), 0);
+    mock.timers.tick(1000);
+    await call('POST', 'api/restart');
+    globalThis.fetch = async () => new Response('away', {status: 500});
+    await call('GET', 'api/streams').catch(() => {});
+    assert.equal(age(feed), 1000);
+    mock.timers.tick(2400);
+    say(Source.all[2], 'hello', {boot: 'a'});
+    mock.timers.tick(9000);
+    say(Source.all[2], 'ping');
+    assert.equal(age(feed), 0);
 });

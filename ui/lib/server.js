@@ -17,6 +17,9 @@ export class ApiError extends Error {
     }
 }
 
+/** When data was loaded last, as of `Date.now()`. */
+let answered = 0;
+
 /** @param {string} path @param {Record<string, string|string[]|undefined>} [query] */
 export function address(path, query = {}) {
     const params = new URLSearchParams();
@@ -45,6 +48,7 @@ export async function call(method, path, {query, body, headers, signal, limit = 
         if (signal?.aborted) throw err;
         throw new ApiError(0, t('common.unreachable'));
     }
+    if (response.ok && method === 'GET') answered = Date.now();
     if (response.ok || accept.includes(response.status)) return response;
     const text = (await response.text().catch(() => '')).trim();
     if (method !== 'GET' && /\badmin token\b/.test(text) && await (await import('./token.js')).askToken()) return call(method, path, {query, body, headers, signal, limit, accept});
@@ -89,15 +93,15 @@ export function explain(err) {
 // ---- what the server tells as it happens ----
 
 const NAMES = ['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released', 'streams_changed',
-    'viewer_joined', 'viewer_parked', 'viewer_resumed', 'viewer_left', 'talk_started', 'talk_ended', 'log'];
+    'viewer_joined', 'viewer_parked', 'viewer_resumed', 'viewer_left', 'talk_started', 'talk_ended', 'log', 'reset', 'ping'];
 const WAITS = [1000, 2000, 5000, 10_000];
-/** Milliseconds that a hidden page keeps its connection. */
-const HIDDEN_KEEPS = 5000;
+/** Milliseconds that a hidden page keeps its connection, and after which a server that pings every 15 s is not behind it any more. */
+const HIDDEN_KEEPS = 5000, SILENCE = 35_000;
 
 /**
  * Events (`api/rs/events`), one connection per page. A lost one is made again after 1, 2, 5 and then every 10 seconds, at once when the network or the
  * visitor comes back; the browser gets what it missed. A page that nobody sees gives its connection back: browsers have six for a server, and a
- * seventh page would wait for ever. A go2rtc has no such call: `absent`, and pages look now and then.
+ * seventh page would wait for ever. The server pings: where it does not any more there is no connection, whatever the browser thinks. A go2rtc has no such call: `absent`, and pages look now and then.
  *
  * @fires Feed#EVENT every event of the server, detail: its data
  * @fires Feed#state when the connection comes or goes
@@ -107,15 +111,13 @@ const HIDDEN_KEEPS = 5000;
 export class Feed extends EventTarget {
     /** @type {'connecting'|'live'|'lost'|'absent'} */
     state = 'connecting';
-    /** When the last word came, as of `Date.now()`. */
-    heard = Date.now();
+    #heard = Date.now();
     boot = '';
     #last = '';
     #tries = 0;
-    /** @type {any} */
-    #timer = 0;
-    /** @type {any} */
-    #hiding = 0;
+    /** @type {Record<'again'|'hiding'|'silence', any>} */
+    #timers = {again: 0, hiding: 0, silence: 0};
+    #pings = false;
     /** It has given its connection back. */
     #away = false;
     /** @type {EventSource|null} */
@@ -135,15 +137,20 @@ export class Feed extends EventTarget {
         if (document.hidden) this.#seen(false);
     }
 
+    /** As of when the page knows how things are, as of `Date.now()`. */
+    get heard() {
+        return Math.max(this.#heard, answered);
+    }
+
     now() {
         if (this.state === 'lost' && !this.#away) this.#open();
     }
 
     /** @param {boolean} seen */
     #seen(seen) {
-        clearTimeout(this.#hiding);
+        clearTimeout(this.#timers.hiding);
         if (!seen) {
-            this.#hiding = setTimeout(() => {
+            this.#timers.hiding = setTimeout(() => {
                 this.#away = true;
                 this.#close();
             }, HIDDEN_KEEPS);
@@ -154,7 +161,8 @@ export class Feed extends EventTarget {
     }
 
     #close() {
-        clearTimeout(this.#timer);
+        clearTimeout(this.#timers.again);
+        clearTimeout(this.#timers.silence);
         this.#source?.close();
         this.#source = null;
     }
@@ -165,29 +173,40 @@ export class Feed extends EventTarget {
         if (this.#last) query.set('last', this.#last);
         const source = new EventSource(`api/rs/events?${query}`);
         this.#source = source;
+        let told = false;
         for (const name of NAMES) source.addEventListener(name, ev => this.#hear(name, ev));
         source.addEventListener('hello', ev => {
             const {boot} = JSON.parse(ev.data);
             const again = this.boot && this.boot !== boot;
+            if (again) this.#pings = false;
             this.boot = boot;
             this.#tries = 0;
+            told = true;
             this.#hear('', ev);
             this.#enter('live');
             if (again) this.dispatchEvent(new Event('restarted'));
         });
-        source.addEventListener('reset', ev => {
-            this.#hear('', ev);
-            this.dispatchEvent(new Event('reset'));
-        });
         source.addEventListener('error', () => {
             if (this.#source !== source) return;
-            this.#close();
-            const wait = WAITS[Math.min(this.#tries++, WAITS.length - 1)] * (0.8 + Math.random() * 0.4);
-            this.#timer = setTimeout(() => this.#open(), wait);
-            // Before its first word it may be that there is none.
-            if (this.boot) this.#enter('lost');
-            else this.#doubt();
+            // What it knew until now was true.
+            if (told) this.#heard = Date.now();
+            this.#lose();
         });
+        this.#watch();
+    }
+
+    #watch() {
+        clearTimeout(this.#timers.silence);
+        if (this.#pings) this.#timers.silence = setTimeout(() => this.#lose(), SILENCE);
+    }
+
+    #lose() {
+        this.#close();
+        const wait = WAITS[Math.min(this.#tries++, WAITS.length - 1)] * (0.8 + Math.random() * 0.4);
+        this.#timers.again = setTimeout(() => this.#open(), wait);
+        // Before its first word it may be that there is none.
+        if (this.boot) this.#enter('lost');
+        else this.#doubt();
     }
 
     /** Lost, or never there? */
@@ -203,7 +222,9 @@ export class Feed extends EventTarget {
 
     /** @param {string} name @param {MessageEvent} ev */
     #hear(name, ev) {
-        this.heard = Date.now();
+        this.#heard = Date.now();
+        this.#pings ||= name === 'ping';
+        this.#watch();
         this.#last = ev.lastEventId || this.#last;
         if (name) this.dispatchEvent(new CustomEvent(name, {detail: JSON.parse(ev.data)}));
     }
@@ -214,9 +235,7 @@ export class Feed extends EventTarget {
         this.dispatchEvent(new Event('state'));
     }
 
-    /**
-     * Hears some events. @param {string[]} names @param {(detail: any, name: string) => void} callback @param {{signal: AbortSignal}} [until]
-     */
+    /** Hears some events. @param {string[]} names @param {(detail: any, name: string) => void} callback @param {{signal: AbortSignal}} [until] */
     on(names, callback, until) {
         for (const name of names) this.addEventListener(name, ev => callback(/** @type {CustomEvent} */ (ev).detail, name), until);
     }
