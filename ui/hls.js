@@ -5,7 +5,7 @@
  */
 import './player/rs-player.js';
 import {Loader, native, Refused} from './lib/hls.js';
-import {speak, speaksChinese} from './player/words.js';
+import {speak, speaksChinese, translate} from './player/words.js';
 import {classOfError} from './reasons.js';
 
 const params = new URLSearchParams(location.search), main = /** @type {HTMLElement} */ (document.getElementById('streams'));
@@ -50,7 +50,7 @@ function lost(err, played = false) {
     const why = err instanceof Error ? err.message : String(err);
     // What the camera or the network is to blame for no other way would mend: the player says it, and tries again.
     if (err instanceof Refused && (played || err.status === 0 || err.status >= 500) && classOfError(why) !== 'config') return play('hls');
-    say(`${chinese ? '此处无法以 HLS 播放，改用其他方式：' : 'HLS does not play here, another way is used: '}${why}`);
+    say(`${chinese ? '此处无法以 HLS 播放，改用其他方式：' : 'HLS does not play here, another way is used: '}${translate(why)}`);
     return play('webrtc,mse,mjpeg');
 }
 

@@ -165,22 +165,22 @@ export const portIn = text => Number(/our candidates: [^;]*?:(\d+)[,;]/.exec(tex
  * @param {PathReport} report
  */
 export function pathText(report) {
-    const lines = [
-        `Server: ${list(report.remote)}`,
-        `Browser: ${list(report.local)}`,
+    const {local, remote, pairs} = report, lines = [
+        remote.length ? `Server: ${list(remote)}` : 'Server: none',
+        local.length ? `Browser: ${list(local)}` : 'Browser: none',
     ];
-    for (const pair of report.pairs.slice(0, 8)) {
-        const answer = pair.answered ? `${pair.answered} answered` : 'no answer';
-        lines.push(`${address(pair.local)} → ${address(pair.remote)} ${pair.remote.protocol}: ${pair.sent} sent, ${answer}`);
+    for (const pair of pairs.slice(0, 8)) {
+        const way = `${address(pair.local)} → ${address(pair.remote)} ${pair.remote.protocol}`;
+        lines.push(pair.answered ? `${way}: ${pair.sent} sent, ${pair.answered} answered` : `${way}: ${pair.sent} sent, no answer`);
     }
-    if (report.pairs.length > 8) lines.push(`and ${report.pairs.length - 8} more`);
+    if (pairs.length > 8) lines.push(`and ${pairs.length - 8} more`);
     return lines.join('\n');
 }
 
 /** @param {Candidate[]} candidates */
 function list(candidates) {
     const texts = candidates.map(c => `${address(c)} ${c.protocol}`);
-    return [...new Set(texts)].join(', ') || 'none';
+    return [...new Set(texts)].join(', ');
 }
 
 /** @param {Candidate} candidate */

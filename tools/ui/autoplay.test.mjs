@@ -53,7 +53,7 @@ test('nothing plays without a gesture, not even muted, as on a phone that saves 
         });
         for (const mode of ['webrtc', 'mse']) {
             await page.goto(`${server.url}camera.html?src=cam&mode=${mode}&lang=en`);
-            const state = () => ask('(() => { const player = document.querySelector("rs-player"), act = player?.querySelector("button.act"); return act && `${player.phase} ${act.checkVisibility() ? act.textContent : "-"} ${player.querySelector(".status").textContent}`; })()');
+            const state = () => ask('(() => { const player = document.querySelector("rs-player"), act = player?.querySelector("button.act"); return act && [player.phase, act.checkVisibility() ? act.textContent : "-", player.querySelector(".status").textContent].join(" "); })()');
             await until(state, now => now === 'parked Play This browser plays nothing by itself, perhaps to save power.');
             // The camera is let go as of a hidden page, and nothing is tried meanwhile.
             const plays = await ask('plays');

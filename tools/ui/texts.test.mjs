@@ -59,14 +59,43 @@ test('every reason that the server counts has words', () => {
 });
 
 test('every sentence that is translated for the player is one that it says', () => {
-    const source = ours.map(read).join('\n');
-    assert.deepEqual(Object.keys(player).filter(text => !source.includes(`'${text}'`)), []);
+    const source = ours.map(bare).join('\n');
+    assert.deepEqual(Object.keys(player).filter(text => !source.includes(`'${text}'`) && !source.includes(`\`${text}\``)), []);
     const waits = [...read('player/patience.js').matchAll(/'([A-Z][^']+…)'/g)].map(m => m[1]);
     assert.ok(waits.length >= 4);
     assert.deepEqual(waits.filter(text => !(text in player)), []);
     const sentences = [...read('reasons.js').matchAll(/'(?:network|busy|auth|config|ended)', '([^']+)'/g)].map(m => m[1]);
     assert.ok(sentences.length > 20);
     assert.deepEqual(sentences.filter(text => !(text in player)), []);
+});
+
+/** Without comments, and with `{}` for what a text is about. @param {string} name */
+const bare = name => read(name).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '').replace(/\$\{[^{}]*\}/g, '{}');
+/** The texts of a script that look so. @param {string} name @param {RegExp} like */
+const said = (name, like) => [...bare(name).matchAll(/'([^'\n]+)'|`([^`\n]+)`/g)].map(m => m[1] ?? m[2]).filter(text => like.test(text));
+
+test('every sentence that the player says has its translation', () => {
+    const all = [...ours.filter(name => name.startsWith('player/')), 'reasons.js'].flatMap(name => said(name, /^[A-Z][^<>]* [^<>]*[.…]$/));
+    for (const known of ['The connection was lost.', 'This browser can play none of: {}.', 'Waiting for the camera…', 'The server gives no reason.']) assert.ok(all.includes(known), known);
+    all.push(...said('player/overlay.js', /^[A-Z][a-z]/), ...said('player/mjpeg.js', /^live/), ...said('player/http-socket.js', /^a /));
+    all.push(...[...bare('lib/hls.js').matchAll(/new Error\(['`]([^'`]+)/g)].map(m => m[1]));
+    assert.ok(['Retry now', 'live picture', 'no segment comes'].every(text => all.includes(text)), String(all));
+    assert.deepEqual(all.filter(text => !(text in player)), []);
+});
+
+test('what is told of a network path that was not found is translated to the last word', async () => {
+    const {explainPath, pathText} = await import('../../ui/reasons.js'), {translate, useWords} = await import('../../ui/player/words.js');
+    const at = (address, protocol) => ({address, port: 8555, protocol, type: 'host'}), pair = (answered, n) => ({local: at('x.local', 'udp'), remote: at('10.0.0.5', 'udp'), state: 'failed', sent: n, answered});
+    useWords(player);
+    for (const [local, remote, pairs] of [[[at('x.local', 'udp'), at('fe80::1', 'tcp')], [at('10.0.0.5', 'udp')], [pair(0, 1), pair(2, 3), ...Array(8).fill(pair(0, 7))]], [[], [], []]]) {
+        for (const found of [true, false]) {
+            const report = {local, remote, pairs, found, lost: false}, text = [explainPath(report), pathText(report)].map(translate).join('\n');
+            assert.doesNotMatch(text.replace(/fe80|udp|tcp|UDP|TCP|"candidates"|WebRTC/g, ''), /[a-z]/i, text);
+        }
+    }
+    assert.equal(translate('hidden address → 10.0.0.5:8555 udp: 3 sent, 2 answered'), '隐藏地址 → 10.0.0.5:8555 udp：已发送 3 次，应答 2 次');
+    assert.equal(translate('There is no stream named "a: 3 sent, {} answered".'), '没有名为“a: 3 sent, {} answered”的视频流。');
+    useWords({});
 });
 
 test('no markup from text, no inline script or style, no address of anybody else', () => {

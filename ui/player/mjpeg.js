@@ -3,6 +3,7 @@
  * the video. A picture that comes while another one is decoded waits; the next one takes
  * its place, so that what is shown is never late.
  */
+import {translate} from './words.js';
 
 /**
  * Shows pictures over a video until it is closed.
@@ -13,7 +14,7 @@ export function showPictures(video, onshown = () => {}) {
     const canvas = document.createElement('canvas');
     canvas.className = 'pictures';
     canvas.setAttribute('role', 'img');
-    canvas.setAttribute('aria-label', 'live picture');
+    canvas.setAttribute('aria-label', translate('live picture'));
     video.after(canvas);
 
     let open = true, busy = false;

@@ -3,6 +3,8 @@
  * like the server's own words.
  */
 
+/** May stand anywhere among addresses. */
+const HIDDEN = 'hidden address';
 /** @type {Record<string, string>} */
 let words = {};
 /** Sentences with something in them. @type {[RegExp, string][]} */
@@ -20,7 +22,7 @@ function translateLine(line) {
     if (Object.hasOwn(words, line)) return words[line];
     for (const [pattern, text] of patterns) {
         const found = pattern.exec(line);
-        if (found) return text.replace('{}', () => found[1]);
+        if (found) return text.replace(/\{\}/g, () => found.splice(1, 1)[0].replaceAll(HIDDEN, words[HIDDEN] ?? HIDDEN));
     }
     return line;
 }
