@@ -534,6 +534,7 @@ test('why it plays that way is what the server says, a pin is told to it, and th
     await plays(page);
     // As at a server that gives no verdicts.
     await says('.why', /over WebRTC\/UDP\..*First picture after/);
+    await says('.controls > span', /^\d(\.\d\d?)? s delay$/);
     const answer = (/** @type {object[]} */ ...candidates) => page.evaluate(candidates => /** @type {any} */ (window).__sockets.at(-1).answer('why', {candidates}), candidates);
     // The socket that carries it stays beside the picture only at a server of ours.
     await page.evaluateOnNewDocument(() => {

@@ -32,3 +32,15 @@ test('the time between keyframes: once two are behind, better with each, none wh
         assert.equal((await stats.read(player)).key, undefined, 'another connection begins anew');
     }
 });
+
+test('how far behind it is: by WebRTC what waits in the browser and half of the round trip, by MSE what is buffered', async () => {
+    const video = {type: 'inbound-rtp', kind: 'video', bytesReceived: 1, jitterBufferDelay: 0, jitterBufferEmittedCount: 0}, stats = new Stats();
+    const pair = {currentRoundTripTime: 0.02}, report = new Map([['v', video], ['t', {type: 'transport', selectedCandidatePairId: 'p'}], ['p', pair]]);
+    const player = {video: {buffered: {length: 0}}, pc: {connectionState: 'connected', getStats: async () => report}};
+    assert.equal((await stats.read(player)).delay, undefined, 'nothing has come');
+    Object.assign(video, {jitterBufferDelay: 2, jitterBufferEmittedCount: 20});
+    const {buffer, delay} = await stats.read(player);
+    assert.deepEqual([buffer, delay], [100, 110]);
+    const played = await new Stats().read({video: {buffered: {length: 1, end: () => 10}, currentTime: 9.75}});
+    assert.equal(played.delay, 250);
+});

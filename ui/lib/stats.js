@@ -5,7 +5,7 @@
 /**
  * @typedef {object} Figures
  * @property {number} [fps] @property {number} [dropped] @property {number} [bits] per second @property {number} [rtt] ms
- * @property {number} [loss] 0 to 1 @property {number} [buffer] ms in the jitter buffer @property {number} [delay] ms behind the live edge
+ * @property {number} [loss] 0 to 1 @property {number} [buffer] ms in the jitter buffer @property {number} [delay] ms behind the live edge: what waits here, by WebRTC with half of the round trip
  * @property {number} [key] ms from one keyframe to the next
  * @property {string} [size] @property {string} [codec] @property {string} [audio] @property {string} [path] how it is carried
  */
@@ -72,7 +72,10 @@ export class Stats {
             const packets = next.packets - before.packets, lost = next.lost - before.lost;
             out.loss = packets + lost > 0 ? Math.max(0, lost) / (packets + lost) : 0;
             const frames = next.emitted - before.emitted;
-            if (frames > 0) out.buffer = (next.jitter - before.jitter) / frames * 1000;
+            if (frames > 0) {
+                out.buffer = (next.jitter - before.jitter) / frames * 1000;
+                out.delay = out.buffer + (out.rtt ?? 0) / 2;
+            }
         }
         return out;
     }

@@ -1,8 +1,8 @@
 /**
  * What can be done with the picture of a camera; below, which of two streams plays.
  */
-import {button, canFill, fullScreen, h, hasFullScreen, setIcon} from '../lib/dom.js';
-import {t} from '../lib/i18n.js';
+import {button, canFill, fullScreen, h, hasFullScreen, say, setIcon} from '../lib/dom.js';
+import {number, t} from '../lib/i18n.js';
 import {chooseQuality, NARROW, pairs, recall, remember} from '../lib/prefs.js';
 import {download, explain} from '../lib/server.js';
 import {inPicture} from '../player/leaving.js';
@@ -70,6 +70,7 @@ export function controlsOf(name, view, {stage, talk}) {
     });
 
     const sound = button(t('tile.sound'), mute, {icon: 'sound', bare: true, key: 'M'}), pauses = button(t('camera.pause'), pause, {icon: 'pause', bare: true, key: 'Space'});
+    const behind = h('span', {class: 'muted small'});
     const fulls = button(t('tile.full'), full, {icon: 'full', bare: true, key: 'F'}), pips = button(t('camera.pip'), pip, {icon: 'pip', bare: true, key: 'P'});
     fulls.hidden = !hasFullScreen();
     pips.hidden = !document.pictureInPictureEnabled && !('webkitSetPresentationMode' in HTMLVideoElement.prototype);
@@ -90,7 +91,7 @@ export function controlsOf(name, view, {stage, talk}) {
     };
     return {
         node: h('div', {class: 'controls'}, pauses, sound, talk.node, button(t('camera.snapshot'), snapshot, {icon: 'photo', bare: true, key: 'S'}),
-            pips, fulls, talk.floor),
+            pips, fulls, behind, talk.floor),
         volume: h('label', {class: 'row'}, h('span', {class: 'muted small'}, t('camera.volume')), volume),
         /** Gives the page its keys. */
         bind() {
@@ -126,6 +127,8 @@ export function controlsOf(name, view, {stage, talk}) {
         show() {
             fulls.disabled = !canFill(stage);
             pips.disabled = !canLeave();
+            const {delay} = view.figures;
+            say(behind, delay === undefined || halted() ? '' : t('tile.delay', {s: number(delay / 1000, 2)}));
             showPause();
         },
         halted, showSound,
