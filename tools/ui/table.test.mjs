@@ -2,9 +2,11 @@
  * The table of streams in a real Chromium: nothing is drawn anew that stays, what can be done with several streams at once, and the order of its columns.
  */
 import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {fixture} from './pages-fixture.mjs';
+import {BINARY, rs2rtc} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
 /** @type {Awaited<ReturnType<typeof launch>>} */
@@ -124,6 +126,26 @@ test('who may only look is told so, and cannot press what would be refused', {sk
     await done();
 });
 
+test('who may only look and gives the admin token may more', {skip: skip || without(BINARY, 'rs2rtc')}, async () => {
+    // Other machines reach it, or there would be no token; a proxy tells of one that is far away.
+    const server = await rs2rtc('streams:\n  cam: demo:\n', {api: 'tls_listen: ":0"'}), token = readFileSync(server.file.replace(/yaml$/, 'token'), 'utf8').trim(), page = await (await chromium.browser.createBrowserContext()).newPage();
+    try {
+        await page.setExtraHTTPHeaders({'X-Forwarded-For': '203.0.113.7'});
+        await page.goto(`${server.url}streams.html?lang=en`);
+        await (await page.waitForSelector('.noted button'))?.click();
+        await page.type('dialog input', token);
+        await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+        await page.click('[aria-label="Select: cam"]');
+        await page.waitForSelector('.bulk .danger:enabled');
+        // Asked later, answered later.
+        assert.equal(await page.evaluate(async () => (await (await fetch('api', {headers: {'X-RS': localStorage.getItem('rs.admin') ?? ''}})).json()).rs2rtc.may), 'admin');
+        assert.equal(await page.$('#view-only'), null);
+    } finally {
+        await page.close();
+        await server.stop();
+    }
+});
+
 test('who may change streams sees nothing of that, whether the server tells or not', {skip}, async () => {
     for (const rs2rtc of [{version: '1', may: 'stream'}, {version: '1', may: 'admin'}, {version: '1'}, undefined]) {
         const {server, page, choose, done} = await table({a: from('demo:')}, {answers: {'GET api': () => ({rs2rtc})}});
@@ -161,6 +183,21 @@ test('what is drawn each second leaves the focus and what is selected where they
     const looks = () => server.requests.filter(path => path === '/api/streams').length, before = looks();
     await server.until(() => looks() > before + 1);
     assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Clear filter');
+    await done();
+});
+
+test('the last release is there with the page, and is sorted by', {skip}, async () => {
+    const {server, page, press, names, until, done} = await table({a: from('demo:'), b: from('demo:'), c: from('demo:')}, {answers: {'GET api/rs/streams': () => ({streams: {
+        a: {since: null, released_at: 1_700_000_000_000, release_ms: 95}, b: {since: null, released_at: null, release_ms: null}, c: {since: null, released_at: 1_700_000_000_000, release_ms: 38.4}}})}});
+    const cells = () => page.$$eval('tbody [data-label="Last release"]', nodes => nodes.map(n => n.textContent));
+    await until(() => /38 ms/.test(document.querySelector('tbody')?.textContent ?? ''));
+    assert.deepEqual(await cells(), ['95 ms', '–', '38 ms']);
+    await press('Last release');
+    assert.deepEqual(await names(), ['c', 'a', 'b']);
+    await server.until(() => server.readers() > 0);
+    server.emit('source_released', {stream: 'b', release_ms: 7, reason: 'silence', detect_ms: 1});
+    await until(() => /7 ms/.test(document.querySelector('tbody tr')?.textContent ?? ''));
+    assert.deepEqual(await names(), ['b', 'c', 'a']);
     await done();
 });
 
