@@ -478,6 +478,37 @@ test('a stream that is made, or whose password is corrected, while its page is o
     own.close();
 });
 
+test('nothing is asked again and again but what Info shows, and a countdown goes on without', {skip}, async () => {
+    const own = await fixture({errors: {gate: 'rtsp: timed out'}}), {page, says, press, done} = await visit(chromium.browser, 'camera.html?src=gate', {own});
+    await page.evaluateOnNewDocument(() => {
+        // Every clock of the page, twenty times as fast.
+        const {setInterval} = window, clocks = /** @type {Record<number, number>} */ ({});
+        Object.assign(window, {clocks});
+        window.setInterval = /** @type {any} */ ((/** @type {() => void} */ run, /** @type {number} */ ms) => setInterval(() => {
+            clocks[ms] = (clocks[ms] ?? 0) + 1;
+            run();
+        }, ms / 20));
+    });
+    await page.reload();
+    const looks = () => own.requests.filter(path => path === '/api/streams').length;
+    // Somebody waits for it.
+    own.state.streams.gate = /** @type {any} */ ({producers: [{url: 'rtsp://x'}], consumers: [{id: 2, format_name: 'webrtc', senders: [{}]}]});
+    await page.waitForSelector('.dot[data-state=live]');
+    own.emit('source_failed', {stream: 'gate', source: 'rtsp://x', error: 'timed out', kind: 'unreachable', retry_ms: 60_000});
+    await says('.tools .state', /Retry in \d+ s/);
+    const text = await page.$eval('.tools .state', node => node.textContent ?? '');
+    await page.waitForFunction(text => document.querySelector('.tools .state')?.textContent !== text, {}, text);
+    await page.evaluate(() => { /** @type {any} */ (window).clocks[2000] = 0; });
+    const before = looks();
+    await page.waitForFunction(() => /** @type {any} */ (window).clocks[2000] > 20);
+    assert.equal(looks(), before);
+    await press('Info', '.drawer');
+    await own.until(() => looks() > before + 3);
+    await press('Info', '.drawer');
+    await done();
+    own.close();
+});
+
 test('what went wrong has advice, and a way to where something can be done about it', {skip}, async () => {
     const own = await fixture({errors: {gate: 'rtsp: timed out', demo: 'rtsp: wrong user/pass'}}), {page, says, done} = await visit(chromium.browser, 'camera.html?src=gate', {own});
     const fails = (/** @type {string} */ kind, stream = 'gate') => own.emit('source_failed', {stream, source: 'rtsp://x', error: kind, kind, retry_ms: 60_000});

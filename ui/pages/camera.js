@@ -42,7 +42,7 @@ const modeName = mode => mode === 'auto' ? t('camera.auto') : wayName(mode);
 const {main, tools} = shell({page: 'live', title: t('camera.title'), of: name || t('camera.title'), back: {href: './', text: t('camera.back')}});
 const feed = new Feed('streams,sessions');
 watch(feed);
-const streams = new Streams(feed, {look: 2000});
+const streams = new Streams(feed);
 const able = abilities();
 const asked = params.get('mode'), kept = asked && Object.hasOwn(MODES, asked) ? asked : pinOf(name, 'auto');
 /** @type {View} */
@@ -61,7 +61,7 @@ const figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'mute
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
 const modes = choices('mode', t('camera.mode'), Object.keys(MODES).map(one => [one, modeName(one)]), view.mode, pin, true);
-const quality = qualityOf(name, choose), known = panel(name, feed), talk = talking(name, feed), controls = controlsOf(name, view, {stage, talk});
+const quality = qualityOf(name, choose), known = panel(name, feed, () => streams.load()), talk = talking(name, feed), controls = controlsOf(name, view, {stage, talk});
 
 /** Stream that plays, or is to go on when what is paused does; the one before. */
 let playing = '', before = '';
@@ -297,6 +297,13 @@ streams.addEventListener('change', () => {
     talk.field.hidden = talk.node.hidden = !hasLoudspeaker(entry.json);
     explain();
 });
+// What goes on by itself; all else is told.
+setInterval(() => {
+    const now = streams.all.get(playing) ?? streams.all.get(name);
+    if (document.hidden || !now) return;
+    for (const state of states) state.show(now);
+    tellAge();
+}, 1000);
 if (name) {
     build();
     waits = quality.needsNames(stage.clientWidth);

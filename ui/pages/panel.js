@@ -11,8 +11,11 @@ import {aboutStream} from './about.js';
 /** @param {number} ms */
 const after = ms => ms ? t('release.after', {time: duration(ms)}) : t('release.now');
 
-/** @param {string} name of the page's stream @param {import('../lib/server.js').Feed} feed */
-export function panel(name, feed) {
+/** Milliseconds between looks at what nothing tells of: how many bytes have come. */
+const LOOK = 2000;
+
+/** @param {string} name of the page's stream @param {import('../lib/server.js').Feed} feed @param {() => void} look loads the streams anew */
+export function panel(name, feed, look) {
     const viewers = h('span'), policy = h('dt', null, t('release.policy')), release = h('dd'), facts = h('dl', {class: 'pairs', hidden: true}, h('dt', null, t('streams.viewers')), h('dd', null, viewers));
     // The row may be gone before its dialog gives the focus back.
     const about = aboutStream((session, who) => kick(session.id, session.stream, () => sessions.now().then(() => document.activeElement === document.body && opener.focus()), who)), info = h('section', {class: 'card', id: 'info', hidden: true}, about.node);
@@ -22,7 +25,9 @@ export function panel(name, feed) {
         tell();
         info.scrollIntoView({block: 'nearest'});
         sessions.now();
+        if (!info.hidden) look();
     });
+    setInterval(() => info.hidden || document.hidden || look(), LOOK);
     opener.setAttribute('aria-expanded', 'false');
     opener.setAttribute('aria-controls', 'info');
     const link = (/** @type {string} */ page, /** @type {string} */ text, key = 'src') => h('a', {class: 'button', href: address(`${page}.html`, {[key]: name})}, text);
