@@ -57,6 +57,40 @@ test('hidden and seen again: the same session; a camera for one is let go meanwh
     }
 });
 
+test('frozen by the browser: the server is told; woken up, the same session shows a new picture', {skip}, async () => {
+    for (const [stream, mode] of [['shared', 'webrtc'], ['own', 'webrtc'], ['shared', 'mse']]) {
+        const page = await watch(stream, `&mode=${mode}`), devtools = await page.createCDPSession(), alive = () => until(() => sessions(stream), list => list.length === 1 && list[0].state === 'alive');
+        const [before] = await alive();
+        await page.evaluate(() => Object.assign(window, {states: [], frames: 0}) && document.querySelector('rs-player')?.addEventListener('state', ev => /** @type {any} */ (window).states.push(/** @type {CustomEvent} */ (ev).detail.state)));
+        await devtools.send('Page.setWebLifecycleState', {state: 'frozen'});
+        // Nothing runs in the page any more: the server knows it.
+        await until(() => sessions(stream), list => list.length === 1 && list[0].state === 'parked');
+        if (stream === 'own') await until(() => running(stream), on => !on);
+        const states = () => page.evaluate(() => /** @type {any} */ (window).states);
+        assert.deepEqual(await states(), ['parked'], `${stream} ${mode}`);
+        await page.evaluate(() => {
+            const video = /** @type {HTMLVideoElement} */ (document.querySelector('rs-player video')), seen = () => {
+                /** @type {any} */ (window).frames++;
+                video.requestVideoFrameCallback(seen);
+            };
+            video.requestVideoFrameCallback(seen);
+        });
+        await devtools.send('Page.setWebLifecycleState', {state: 'active'});
+        // What is frozen has been hidden before, and is woken up before it is seen.
+        const other = await chromium.browser.newPage();
+        await other.bringToFront();
+        await page.bringToFront();
+        await phase(page, 'live');
+        await page.waitForFunction(() => /** @type {any} */ (window).frames > 3, {polling: 50, timeout: 60_000});
+        const [now] = await alive();
+        // What a WebSocket carries begins anew once it is parked.
+        if (mode === 'webrtc') assert.equal(now.id, before.id, `${stream}: the same session`);
+        await other.close();
+        await page.close();
+        await until(() => sessions(stream), list => !list.length);
+    }
+});
+
 test('each way of leaving is told, with the milliseconds of the server', {skip}, async () => {
     const list = await chromium.browser.newPage();
     await list.goto(`${server.url}sessions.html?lang=en`);
