@@ -232,7 +232,7 @@ function explain() {
     say(progress, [...done, next && `${t(`step.${next}`)}…`].join(' → '));
     say(way, mode === 'auto' ? [t('camera.auto'), carrier].filter(Boolean).join(' · ') : carrier || wayName(mode));
     const unknown = mode === 'auto' && asked && !Object.hasOwn(MODES, asked);
-    say(pinned, unknown ? t('camera.noMode', {mode: asked}) : mode === 'auto' ? t('camera.autoAbout') : t('camera.pinned', {way: wayName(mode)}));
+    say(pinned, unknown ? t('camera.noMode', {mode: asked}) : mode === 'auto' ? t('camera.autoAbout') : t(pinOf(name, '') === mode ? 'camera.pinned' : 'camera.visit', {way: wayName(mode)}));
 }
 
 /** @param {import('../lib/stats.js').Figures} now */
@@ -251,7 +251,8 @@ function measured(now) {
 /** Everything as text, for a report; no address has a password in it. */
 function report() {
     const {player, played, ...known} = view, entry = streams.all.get(name);
-    copied(JSON.stringify({stream: name, playing: played, phase: player?.phase, ...known, able, state: entry?.state, error: entry?.error, agent: navigator.userAgent}, null, 2));
+    copied(JSON.stringify({stream: name, playing: played, phase: player?.phase, ...known, able, state: entry?.state, error: entry?.error, agent: navigator.userAgent},
+        (_, value) => typeof value === 'string' ? value.replace(/:\/\/.*@/s, '://***@') : value, 2));
 }
 
 /** What waits for a person plays again when somebody has mended it. */
@@ -280,7 +281,7 @@ function build() {
     bind('i', t('camera.stats'), () => statsBox.open = !statsBox.open);
     for (const [i, one] of Object.keys(MODES).entries()) bind(String(i), t('camera.mode'), () => pin(one));
     main.append(h('div', {class: 'camera'},
-        h('div', {class: 'stack'}, h('div', null, stage, controls.node), h('section', {class: 'card'}, h('h2', null, t('camera.why')), reasons, progress, advice), statsBox),
+        h('div', {class: 'stack'}, h('div', null, stage, controls.node), h('section', {class: 'card'}, h('h2', null, t('camera.why')), reasons, progress, advice, h('details', {class: 'small muted'}, h('summary', null, t('why.what')), h('p', null, t('why.explained')))), statsBox),
         sheet([h('span', {class: 'muted'}, t('camera.mode')), way, states[1].node], [
             h('section', {class: 'card'}, modes, pinned, quality.node, controls.volume), h('section', {class: 'card'}, known.facts, talk.field, known.links), known.info], stage)));
 }

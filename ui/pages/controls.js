@@ -57,7 +57,8 @@ export function controlsOf(name, view, {stage, talk}) {
             toast(explain(err));
         }
     };
-    const snapshot = () => save(front()?.shown, name);
+    // What stands over the video is what is seen.
+    const snapshot = () => save(front()?.querySelector('img.stills:not([hidden]), canvas.last:not([hidden])') ?? front()?.shown, name);
     let tapped = 0;
     stage.addEventListener('touchend', (/** @type {TouchEvent} */ ev) => {
         // Not the end of a scroll; and the browser's own controls would jump.
@@ -135,15 +136,17 @@ export function controlsOf(name, view, {stage, talk}) {
     };
 }
 
-/** Offers what is seen as a picture. @param {HTMLVideoElement|HTMLCanvasElement|undefined} shown @param {string} name */
+/** Offers what is seen as a picture. @param {HTMLVideoElement|HTMLImageElement|HTMLCanvasElement|undefined} shown @param {string} name */
 function save(shown, name) {
-    const {width = 0, height = 0} = shown instanceof HTMLVideoElement ? {width: shown.videoWidth, height: shown.videoHeight} : shown ?? {};
+    const {width = 0, height = 0} = shown instanceof HTMLVideoElement ? {width: shown.videoWidth, height: shown.videoHeight} : shown instanceof HTMLImageElement ? {width: shown.naturalWidth, height: shown.naturalHeight} : shown ?? {};
     if (!shown || !width) return toast(t('camera.noPicture'));
-    const canvas = Object.assign(document.createElement('canvas'), {width, height});
+    const canvas = Object.assign(document.createElement('canvas'), {width, height}), now = Date.now();
     canvas.getContext('2d')?.drawImage(shown, 0, 0);
     canvas.toBlob(blob => {
         if (!blob) return;
-        const file = `${name.replace(/[^\p{L}\p{N}_.-]+/gu, '_').slice(0, 80) || 'camera'}_${new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-')}.png`;
+        // By the clock of the visitor.
+        const at = new Date(now - new Date(now).getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace(/[:T]/g, '-');
+        const file = `${name.replace(/[^\p{L}\p{N}_.-]+/gu, '_').slice(0, 80) || 'camera'}_${at}.png`;
         download(file, blob);
         toast(t('camera.saved', {file}));
     });
