@@ -127,6 +127,14 @@ test('sizes stay in their bounds', () => {
     assert.ok(gzip('video-rtc.js') <= 9 * 1024);
 });
 
+// What Live may take, and 145 KB more for the editor.
+test('the page of the configuration, with its editor and its form, stays in its bounds', () => {
+    const asked = new Set(['config.html', 'app.css', 'early.js', 'i18n/zh.js', ...['config', 'editor', 'config-form'].flatMap(name => closure(`pages/${name}.js`))]), sum = [...asked].reduce((all, name) => all + gzip(name), 0);
+    console.log(`Configuration ${sum} bytes, gzip`);
+    assert.ok(asked.has('vendor/codemirror.js'), 'with the editor');
+    assert.ok(sum <= (60 + 145) * 1024, `${sum}`);
+});
+
 test('third-party code is what its packages give', {skip: without(new URL('node_modules/esbuild', import.meta.url), 'esbuild')}, async () => {
     const {vendor} = await import('./vendor.mjs');
     for (const [name, text] of Object.entries(await vendor())) assert.ok(read(`../${name}`) === text, `${name}: run node tools/ui/vendor.mjs`);
