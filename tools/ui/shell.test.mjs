@@ -1,6 +1,6 @@
 /**
  * What pages say around themselves, in a real Chromium: that the server is away and was started again, whatever the page loads
- * meanwhile; what came of a question, after its dialog has closed.
+ * meanwhile; what came of a question, after its dialog has closed; and which keys they take.
  */
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
@@ -99,4 +99,91 @@ test('who may not see something is told so, and an answer of somebody else is no
         await done(/401 \(Unauthorized\)/);
         own.close();
     }
+});
+
+test('what could not be loaded is copied with all that is known of it, but for passwords', {skip}, async () => {
+    const own = await fixture({answers: {'GET api/rs/sessions': ({response}) => {
+        response.statusCode = 500;
+        return 'no answer of rtsp://admin:secret@192.168.1.64/x\n';
+    }}});
+    const {page, says, press, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await says('.banner', /^Could not load\. no answer/);
+    await page.evaluate(() => {
+        navigator.clipboard.writeText = async text => {
+            document.body.dataset.copied = text;
+        };
+    });
+    await press('Copy details', '.banner');
+    await says('.toast', /Copied/);
+    const [time, ...lines] = String(await page.$eval('body', body => /** @type {HTMLElement} */ (body).dataset.copied)).split('\n');
+    assert.ok(Math.abs(Date.now() - Date.parse(time)) < 600_000, time);
+    assert.deepEqual(lines, ['GET api/rs/sessions', '500', 'no answer of rtsp://***@192.168.1.64/x']);
+    await done(/500 \(Internal/);
+    own.close();
+});
+
+test('a question whose answer fails says so, and may be answered again', {skip}, async () => {
+    const {page, says, press, done} = await visit(chromium.browser, 'sessions.html');
+    await page.evaluate(async () => {
+        const {ask} = await import(String(new URL('shell/ask.js', location.href)));
+        let tries = 0;
+        ask({title: 'Sure?', yes: 'Do it', async onyes() {
+            document.body.dataset.tries = String(++tries);
+            if (tries < 2) throw new Error('not now');
+        }});
+    });
+    await press('Do it', 'dialog');
+    await says('dialog .error', /^not now$/);
+    await press('Do it', 'dialog');
+    await page.waitForFunction(() => !document.querySelector('dialog'));
+    assert.equal(await page.$eval('body', body => /** @type {HTMLElement} */ (body).dataset.tries), '2');
+    await done();
+});
+
+test('a tile that fills the screen shows what is said, and is not grey while its picture comes', {skip}, async () => {
+    const own = await fixture();
+    own.state.streams = /** @type {any} */ ({a: {producers: [{id: 1, format_name: 'rtsp'}], consumers: null}, b: {producers: [{url: 'rtsp://192.168.1.70/x'}], consumers: null}});
+    const {page, says, done} = await visit(chromium.browser, '', {own, camera: true});
+    await page.waitForFunction(() => /** @type {any} */ (document.querySelector('[data-name=a] rs-player'))?.phase === 'live', {timeout: 60_000});
+    await own.until(() => own.readers() > 0);
+    await page.focus('[data-name=a]');
+    await page.keyboard.press('f');
+    await page.waitForFunction(() => document.fullscreenElement?.matches('[data-name=a]'));
+    own.close();
+    await says('[data-name=a] > .toast', /Server not reachable/);
+    await page.evaluate(() => document.exitFullscreen());
+    await says('body > .toast', /Server not reachable/);
+    await page.waitForSelector('.stale');
+    const filters = () => page.evaluate(() => ['main', '[data-name=a]', '[data-name=a] .picture', '[data-name=a] .bar', '[data-name=b]', '.summary'].map(one => getComputedStyle(/** @type {Element} */ (document.querySelector(one))).filter !== 'none'));
+    assert.deepEqual(await filters(), [false, false, false, true, true, true]);
+    await done(UNREACHED);
+});
+
+test('a choice keeps the keys that mean something to it, a field those that are written; without letters the other keys are there', {skip}, async () => {
+    const {page, done} = await visit(chromium.browser, 'camera.html?src=demo', {camera: true});
+    await page.waitForFunction(() => /** @type {any} */ (document.querySelector('video'))?.videoWidth > 0, {timeout: 60_000});
+    await page.click('.modes label:nth-of-type(1)');
+    assert.equal(await page.evaluate(() => /** @type {any} */ (document.activeElement).type), 'radio');
+    await page.keyboard.press('i');
+    await page.waitForSelector('.camera > .stack > details[open]');
+    await page.keyboard.press('ArrowRight');
+    assert.deepEqual(await page.evaluate(() => [new URLSearchParams(location.search).get('src'), /** @type {any} */ (document.activeElement).value]), ['demo', 'webrtc'], 'the next choice, not the next camera');
+    await page.goto(`${new URL(page.url()).origin}/?lang=en`);
+    await page.waitForSelector('.tile');
+    await page.evaluate(() => localStorage.setItem('rs.letters', 'false'));
+    const columns = (/** @type {string} */ n) => page.waitForFunction(n => /** @type {any} */ (document.querySelector('.grid')).dataset.cols === n, {polling: 50}, n);
+    await page.keyboard.press('[');
+    await columns('2');
+    await page.keyboard.press('2');
+    await page.waitForFunction(() => document.activeElement?.matches('.tile:nth-child(2)'));
+    await page.keyboard.press('g');
+    await page.keyboard.press('s');
+    await page.keyboard.press('Space');
+    await page.waitForSelector('.tile:nth-child(2).playing');
+    await page.keyboard.press('m');
+    assert.equal(await page.$eval('.tile:nth-child(2) [aria-label=Sound]', node => node.getAttribute('aria-pressed')), null);
+    await page.evaluate(() => localStorage.removeItem('rs.letters'));
+    await page.keyboard.press('m');
+    await page.waitForSelector('.tile:nth-child(2) [aria-label=Sound][aria-pressed=true]');
+    await done();
 });

@@ -39,6 +39,7 @@ export default {
     'common.copy': 'Copy',
     'common.copied': 'Copied',
     'common.copyFailed': 'The browser does not allow copying.',
+    'common.copyDetails': 'Copy details',
     'common.copyJson': 'Copy as JSON',
     'common.save': 'Save',
     'common.done': 'Done',

@@ -39,6 +39,7 @@ export default {
     'common.copy': '复制',
     'common.copied': '已复制',
     'common.copyFailed': '浏览器不允许复制。',
+    'common.copyDetails': '复制详情',
     'common.copyJson': '复制为 JSON',
     'common.save': '保存',
     'common.done': '完成',

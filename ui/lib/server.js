@@ -9,11 +9,11 @@ export {copyText, download} from './dom.js';
 
 /** An answer that is no success, with the server's own words. */
 export class ApiError extends Error {
-    /** @param {number} status 0: the server was not reached @param {string} text @param {boolean} [reads] nothing was to be changed */
-    constructor(status, text, reads = false) {
+    /** @param {number} status 0: the server was not reached @param {string} text @param {string} [call] method and path; what stands behind the path may be a secret */
+    constructor(status, text, call = '') {
         super(text);
         this.status = status;
-        this.reads = reads;
+        this.call = call;
     }
 }
 
@@ -46,13 +46,13 @@ export async function call(method, path, {query, body, headers, signal, limit = 
             body: plain ? body : JSON.stringify(body), headers: {...!plain && {'Content-Type': 'application/json'}, 'X-RS': admin() || '1', ...headers}}));
     } catch (err) {
         if (signal?.aborted) throw err;
-        throw new ApiError(0, t('common.unreachable'));
+        throw new ApiError(0, t('common.unreachable'), `${method} ${path}`);
     }
     if (response.ok && method === 'GET') answered = Date.now();
     if (response.ok || accept.includes(response.status)) return response;
     const text = (await response.text().catch(() => '')).trim();
     if (method !== 'GET' && /\badmin token\b/.test(text) && await (await import('./token.js')).askToken()) return call(method, path, {query, body, headers, signal, limit, accept});
-    throw new ApiError(response.status, text.slice(0, 2000) || t('common.status', {status: String(response.status)}), method === 'GET');
+    throw new ApiError(response.status, text.slice(0, 2000) || t('common.status', {status: String(response.status)}), `${method} ${path}`);
 }
 
 /** The answer to what `early.js` has asked for, once. @param {string} path @returns {Promise<Response>|undefined} */
@@ -68,7 +68,7 @@ export async function getJson(path, query) {
     const response = await call('GET', path, {query});
     return response.json().catch(err => {
         // What is no JSON does not come from the server; what ends too early is lost on the way.
-        throw err instanceof SyntaxError ? new ApiError(response.status, t('common.foreign')) : new ApiError(0, t('common.unreachable'));
+        throw err instanceof SyntaxError ? new ApiError(response.status, t('common.foreign'), `GET ${path}`) : new ApiError(0, t('common.unreachable'), `GET ${path}`);
     });
 }
 
@@ -86,7 +86,7 @@ export const endSession = id => call('DELETE', 'api/rs/sessions', {query: {id: S
 
 /** @param {unknown} err */
 export function explain(err) {
-    if (err instanceof ApiError && (err.status === 401 || err.status === 403)) return `${t(err.reads ? 'common.unseen' : 'common.forbidden')}\n${err.message}`;
+    if (err instanceof ApiError && (err.status === 401 || err.status === 403)) return `${t(err.call.startsWith('GET') ? 'common.unseen' : 'common.forbidden')}\n${err.message}`;
     return err instanceof Error ? err.message : String(err);
 }
 

@@ -7,7 +7,8 @@ import {clock, t} from '../lib/i18n.js';
 import {LEVELS, LogList} from '../lib/loglist.js';
 import {call, download, explain, Feed, Gatherer} from '../lib/server.js';
 import {orderOf} from '../lib/streams.js';
-import {ask, bind, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
+import {ask} from '../shell/ask.js';
+import {bind, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
 import {serverLevels} from './log-levels.js';
 
 const url = new URL(location.href);

@@ -6,7 +6,8 @@ import {BOX, edgeKey, layout, rates} from '../lib/graph.js';
 import {bytes, rate, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
 import {address, download, Feed, Gatherer, getJson, logOf} from '../lib/server.js';
-import {announce, empty, failed, kick, notice, shell, watch} from '../shell/shell.js';
+import {kick} from '../shell/ask.js';
+import {announce, empty, failed, notice, shell, watch} from '../shell/shell.js';
 
 /** @typedef {import('../lib/graph.js').GraphNode} GraphNode @typedef {import('../lib/graph.js').Edge} Edge @typedef {import('../lib/graph.js').Part} Part */
 

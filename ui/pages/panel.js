@@ -5,7 +5,7 @@ import {button, fill, h, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {address, call, etag, Gatherer, getJson, logOf} from '../lib/server.js';
 import {lineOfKey} from '../lib/yaml-path.js';
-import {kick} from '../shell/shell.js';
+import {kick} from '../shell/ask.js';
 import {aboutStream} from './about.js';
 
 /** @param {number} ms */

@@ -8,7 +8,8 @@ import {askMay, guarded, viewOnly} from '../lib/may.js';
 import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
 import {agentName, wayName} from '../lib/streams.js';
 import {kindOf, lanes, marksOf} from '../lib/svg.js';
-import {bind, copied, empty, failed, kick, notice, shell, toast, watch} from '../shell/shell.js';
+import {kick} from '../shell/ask.js';
+import {bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 import {releases, total} from './releases.js';
 
 /**

@@ -1,11 +1,11 @@
 /**
  * What is around every page: the ways to the others, the title, language and theme, the state of the connection, and the
- * one place where something is said. Below 900 px the ways are a bar at the bottom. At the end: the keys of the pages, and their list.
+ * one place where something is said. Below 900 px the ways are a bar at the bottom. At the end: the keys of the pages; their list is in `help.js`.
  */
-import {button, fill, h, icon, openDialog, say} from '../lib/dom.js';
+import {button, fill, h, icon, say} from '../lib/dom.js';
 import {ago, language, LANGUAGES, setLanguage, t} from '../lib/i18n.js';
-import {admin, recall, remember, setTheme, theme} from '../lib/prefs.js';
-import {copyText, endSession, explain} from '../lib/server.js';
+import {recall, setTheme, theme} from '../lib/prefs.js';
+import {copyText, explain} from '../lib/server.js';
 
 /** [page, address, icon, in the bar of a phone]. @type {[string, string, string, boolean][]} */
 const PAGES = [
@@ -16,8 +16,9 @@ const PAGES = [
 
 /** @type {HTMLElement} */
 let banner;
-/** What the page itself has to say, and whether the connection has the word instead of it. @type {[string, {text: string, run: () => void}|undefined]} */
-let own = ['', undefined];
+/** @typedef {{text: string, run: () => void}} Action */
+/** What the page itself has to say, and whether the connection has the word instead of it. @type {[string, ...Action[]]} */
+let own = [''];
 let apart = false;
 /** @type {HTMLElement} */
 let live;
@@ -58,7 +59,7 @@ export function shell({page, title, of, back}) {
         ['system', 'light', 'dark'].map(name => h('option', {value: name, selected: theme() === name}, t(`theme.${name}`))));
     const settings = h('div', {class: 'settings'}, h('label', null, h('span', {class: 'globe'}, icon('globe')), languages), h('label', null, icon('theme'), themes));
     const header = h('header', {class: 'top'}, back && h('a', {class: 'button bare', href: back.href, title: back.text, 'aria-label': back.text}, icon('back')), heading, tools,
-        h('div', {class: 'row nowrap corner'}, dot, button(t('keys.title'), help, {icon: 'keys', bare: true, key: '?'})));
+        h('div', {class: 'row nowrap corner'}, dot, button(t('keys.title'), showKeys, {icon: 'keys', bare: true, key: '?'})));
     const sheet = /** @type {HTMLElement} */ (more.lastElementChild), phone = matchMedia('(max-width: 599px)');
     // The title needs the room of a phone: what is seldom changed is behind "More" there.
     const settle = () => phone.matches ? sheet.append(settings) : header.lastElementChild?.prepend(settings);
@@ -79,21 +80,33 @@ export function shell({page, title, of, back}) {
     return {main, tools, heading};
 }
 
+/** What is said at the moment. @type {HTMLElement|null} */
+let said = null;
+
+/** It stands before what is before the page, and does not go with it. */
+function place() {
+    const full = document.fullscreenElement, host = document.querySelector('dialog[open]') ?? (full?.matches('body :not(video)') ? full : document.body);
+    if (said && said.parentNode !== host) host.append(said);
+}
+for (const event of ['dialog', 'fullscreenchange']) document.addEventListener(event, place);
+
+function hush() {
+    said?.remove();
+    said = null;
+}
+
 /** Says something once to everybody, with an action if there is one to take back.
  * @param {string} text @param {{undo?: () => void, seconds?: number}} [more] */
 export function toast(text, {undo, seconds = 6} = {}) {
-    document.querySelector('.toast')?.remove();
-    const node = h('div', {class: 'toast'}, h('span', null, text));
-    if (undo) node.append(button(t('common.undo'), () => {
-        node.remove();
+    hush();
+    const node = h('div', {class: 'toast'}, h('span', null, text), undo && button(t('common.undo'), () => {
+        hush();
         undo();
     }));
-    const dialog = document.querySelector('dialog[open]');
-    (dialog ?? document.body).append(node);
-    // A dialog that closes takes with it nothing that was just said.
-    dialog?.addEventListener('close', () => node.parentNode === dialog && document.body.append(node));
+    said = node;
+    place();
     announce(text);
-    setTimeout(() => node.remove(), (undo ? 10 : seconds) * 1000);
+    setTimeout(() => said === node && hush(), (undo ? 10 : seconds) * 1000);
 }
 
 /** @param {string} text for screen readers */
@@ -102,25 +115,32 @@ export function announce(text) {
     setTimeout(() => say(live, text), 50);
 }
 
+/** The same as the banner, which is behind what fills the screen. @param {string} text */
+const tell = text => document.fullscreenElement ? toast(text) : announce(text);
+
 /**
  * Says what is wrong with the page. What is said of the connection meanwhile stays, and goes before it.
- * @param {string} text empty: nothing is wrong @param {{text: string, run: () => void}} [action]
+ * @param {string} text empty: nothing is wrong @param {...Action} actions
  */
-export function notice(text, action) {
-    own = [text, action];
+export function notice(text, ...actions) {
+    own = [text, ...actions];
     if (!apart) put(...own);
 }
 
-/** @param {string} text @param {{text: string, run: () => void}} [action] */
-function put(text, action) {
+/** @param {string} text @param {...Action} actions */
+function put(text, ...actions) {
     banner.hidden = !text;
     if (banner.dataset.text === text) return;
     banner.dataset.text = text;
-    fill(banner, h('span', null, text), action && button(action.text, action.run));
+    fill(banner, h('span', null, text), actions.map(action => button(action.text, action.run)));
 }
 
-/** @param {unknown} err @param {() => void} retry */
-export const failed = (err, retry) => notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: retry});
+/** @param {any} err @param {() => void} retry */
+export function failed(err, retry) {
+    // For who is to mend it; an address in it may have a password.
+    const details = [new Date().toISOString(), err.call ?? location.pathname, err.status ?? '', err.message ?? err].join('\n').replace(/\/\/[^/\s]*@/g, '//***@');
+    notice(`${t('common.failed')} ${explain(err)}`, {text: t('common.retry'), run: retry}, {text: t('common.copyDetails'), run: () => copied(details)});
+}
 
 /** The page says that the list of streams could not be loaded. */
 let faulty = false;
@@ -158,7 +178,7 @@ export function watch(feed) {
             dot.dataset.state = feed.state;
             dot.setAttribute('aria-label', t(`shell.${feed.state}`));
             dot.title = t(`shell.${feed.state}`);
-            if (lost && was) announce(t('common.unreachable'));
+            if (lost && was) tell(t('common.unreachable'));
             was = feed.state;
         }
         document.body.classList.toggle('stale', lost);
@@ -182,7 +202,7 @@ export function watch(feed) {
         restarted = Date.now();
         apart = true;
         put(t('shell.restarted'));
-        announce(t('shell.restarted'));
+        tell(t('shell.restarted'));
     });
     setInterval(show, 1000);
     show();
@@ -192,31 +212,6 @@ export function watch(feed) {
 function retryPlayers() {
     for (const player of /** @type {NodeListOf<any>} */ (document.querySelectorAll('rs-player'))) if (['live', 'buffering', 'retrying'].includes(player.phase)) player.retry();
 }
-
-/**
- * A question in a dialog.
- * @param {{title: string, body?: any, yes: string, danger?: boolean, onyes: () => void|Promise<void>}} about
- */
-export function ask({title, body, yes, danger, onyes}) {
-    let answered = false;
-    const answer = async (/** @type {Event} */ ev) => {
-        ev.preventDefault();
-        if (answered) return;
-        answered = true;
-        await onyes();
-        dialog.close();
-    };
-    const dialog = openDialog(title, [h('form', {class: 'stack', method: 'dialog', onsubmit: answer}, body,
-        h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), h('button', {class: danger ? 'danger' : 'primary'}, h('span', null, yes))))]);
-    return dialog;
-}
-
-/** Ends a viewer, if the visitor is sure. @param {number} id @param {string} stream @param {() => void} then @param {string} [who] */
-export const kick = (id, stream, then, who) => ask({title: t('sessions.kickTitle', {name: stream}), body: who && h('p', {class: 'muted'}, who), yes: t('sessions.kick'), danger: true,
-    async onyes() {
-        await endSession(id).catch(err => toast(explain(err)));
-        then();
-    }});
 
 /** @param {string} text @param {...any} kids */
 export const empty = (text, ...kids) => h('div', {class: 'empty'}, h('p', null, text), kids);
@@ -233,12 +228,12 @@ const GO = {l: './', s: 'streams.html', a: 'add.html', e: 'sessions.html', d: 'd
 const bound = [];
 let pending = 0;
 
-/** May single letters do something? */
-const lettersOn = () => recall('letters', true);
+/** What keys mean to fields that take no text; others keep all of them. @type {Record<string, RegExp>} */
+const MEANT = {radio: /^( |Arrow)/, checkbox: /^ $/, range: /^(Arrow|Home|End|Page)/};
 
-/** Is somebody writing? @param {EventTarget|null} target */
-const writing = target => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)
-    || Boolean(target.shadowRoot));
+/** Does a field keep the key for itself? @param {EventTarget|null} target @param {string} key */
+const keeps = (target, key) => target instanceof HTMLElement && (target.isContentEditable || Boolean(target.shadowRoot)
+    || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && (MEANT[/** @type {HTMLInputElement} */ (target).type] ?? /^/).test(key));
 
 /**
  * Binds a key, as `KeyboardEvent.key` names it.
@@ -252,9 +247,9 @@ export function bind(keys, text, run) {
 
 /** @param {KeyboardEvent} ev */
 function onkeydown(ev) {
-    if (ev.defaultPrevented || ev.ctrlKey || ev.metaKey || ev.altKey || writing(ev.target)) return;
+    if (ev.defaultPrevented || ev.ctrlKey || ev.metaKey || ev.altKey || keeps(ev.target, ev.key)) return;
     if (document.querySelector('dialog[open]') && ev.key !== '?') return;
-    if (ev.key.length === 1 && !lettersOn()) return;
+    if (/^\p{L}$/u.test(ev.key) && !recall('letters', true)) return;
     // A button that has the focus keeps its own keys.
     if ((ev.key === ' ' || ev.key === 'Enter') && ev.target instanceof HTMLElement && ev.target.closest('button, a, summary')) return;
     if (pending && Date.now() - pending < 1500 && ev.key in GO) {
@@ -268,32 +263,14 @@ function onkeydown(ev) {
         pending = Date.now();
         return;
     }
-    if (ev.key === '?') return help();
+    if (ev.key === '?') return showKeys();
     const found = bound.find(one => one.keys === ev.key || one.keys.toLowerCase() === ev.key.toLowerCase() && ev.key.length === 1);
     if (!found) return;
     if (found.run(ev) !== false) ev.preventDefault();
 }
 document.addEventListener('keydown', onkeydown);
 
-const shown = {' ': 'Space', Enter: 'Enter', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc'};
-
-/** @param {string} keys */
-const inShort = keys => keys.replace(/^(\d)(?: \d){2,} (\d)$/, '$1 – $2');
-
-function help() {
-    document.querySelector('dialog.keys')?.remove();
-    const rows = new Map([['?', t('keys.help')], ['g l s a e d c o n', t('keys.go')]]);
-    for (const {keys, text} of bound) {
-        const name = shown[/** @type {keyof typeof shown} */ (keys)] ?? keys.toUpperCase();
-        const before = [...rows].find(([, words]) => words === text)?.[0];
-        if (before) rows.delete(before);
-        rows.set(before ? `${before} ${name}` : name, text);
-    }
-    openDialog(t('keys.title'), [
-        h('dl', {class: 'pairs'}, [...rows].map(([keys, text]) => [h('dt', null, inShort(keys).split(' ').map(k => k === '–' ? '– ' : [h('kbd', null, k), ' '])), h('dd', null, text)])),
-        h('label', {class: 'check'}, h('input', {type: 'checkbox', checked: lettersOn(),
-            onchange: (/** @type {any} */ ev) => remember('letters', ev.target.checked)}), t('keys.letters')),
-        h('form', {method: 'dialog', class: 'row end'}, admin() && button(t('token.forget'), async () => {
-            await (await import('../lib/token.js')).forget().then(() => location.reload(), err => toast(explain(err)));
-        }), h('button', {class: 'primary'}, t('common.close')))], {class: 'box keys'});
+/** Few look at them, and each only now and then. */
+function showKeys() {
+    import('./help.js').then(it => it.help(bound), () => toast(t('common.unreachable')));
 }
