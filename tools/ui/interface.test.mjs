@@ -174,6 +174,63 @@ test('the bare players: both languages, both themes, desk and phone, with an err
     await done(/404 \(Not Found\)/);
 });
 
+test('the colours of the person: states have their signs, what is pressed and what has the focus is seen, drawings are readable in any theme', {skip: isFirefox ? 'Firefox cannot be told by tests' : skip}, async () => {
+    const {page, done} = await open(), devtools = await page.createCDPSession();
+    /** What system colours are now. */
+    const system = () => page.evaluate(() => Object.fromEntries(['Canvas', 'CanvasText', 'Highlight', 'HighlightText'].map(name => {
+        const node = document.body.appendChild(document.createElement('i'));
+        node.style.setProperty('forced-color-adjust', 'none');
+        node.style.setProperty('color', name);
+        const {color} = getComputedStyle(node);
+        node.remove();
+        return [name, color];
+    })));
+    /** How the element that has the focus shows it. */
+    const focus = () => page.evaluate(() => {
+        const node = /** @type {Element} */ (document.activeElement), drawn = node.querySelector('rect'), style = getComputedStyle(drawn ?? node);
+        return drawn ? [style.stroke, style.strokeWidth] : [style.outlineColor, style.outlineStyle === 'solid' ? style.outlineWidth : style.outlineStyle];
+    });
+    for (const [scheme, theme] of [['light', 'dark'], ['dark', 'light']]) {
+        await devtools.send('Emulation.setEmulatedMedia', {features: [{name: 'forced-colors', value: 'active'}, {name: 'prefers-color-scheme', value: scheme}]});
+        for (const [path, ready] of Object.entries(PAGES)) {
+            await page.goto(`${server.url}${path}${path.includes('?') ? '&' : '?'}lang=en`);
+            await page.evaluate(theme => { document.documentElement.dataset.theme = theme; }, theme);
+            await page.waitForSelector(ready, {timeout: 60_000});
+            const what = `${path} ${scheme}`, colours = await system();
+            assert.ok(await page.evaluate(() => matchMedia('(forced-colors: active)').matches));
+            assert.notEqual(colours.Canvas, colours.CanvasText);
+            await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+            for (let i = 0; i < 8; i++) {
+                await page.keyboard.press('Tab');
+                const [colour, width] = await focus();
+                assert.ok(parseFloat(width) >= 2 && ![colours.Canvas, 'rgba(0, 0, 0, 0)'].includes(colour), `${what}: the focus on ${await page.evaluate(() => document.activeElement?.outerHTML.slice(0, 80))}: ${width} ${colour}`);
+            }
+            assert.deepEqual(await page.$eval('.rail [aria-current]', n => [getComputedStyle(n).backgroundColor, getComputedStyle(n).color]), [colours.Highlight, colours.HighlightText], what);
+            const signs = await page.$$eval('.state[data-state]', nodes => nodes.filter(n => n.checkVisibility()).map(n => [n.getAttribute('data-state'), getComputedStyle(n, '::before').content, n.textContent?.trim()]));
+            for (const [state, sign, words] of signs) assert.ok(sign !== 'none' && words, `${what}: ${state} ${sign} ${words}`);
+        }
+        // The connection: whole or hollow, not only green or grey.
+        await page.goto(`${server.url}streams.html?lang=en`);
+        await page.evaluate(theme => { document.documentElement.dataset.theme = theme; }, theme);
+        await page.waitForSelector('.dot[data-state=live]');
+        const dot = () => page.$eval('.dot', n => getComputedStyle(n).borderTopWidth);
+        const whole = await dot();
+        await page.$eval('.dot', n => { /** @type {HTMLElement} */ (n).dataset.state = 'connecting'; });
+        assert.deepEqual([whole, await dot()], ['5px', '2px']);
+        await page.goto(`${server.url}net.html?lang=en`);
+        await page.evaluate(theme => { document.documentElement.dataset.theme = theme; }, theme);
+        await page.waitForSelector('.graph g');
+        const colours = await system();
+        await page.$eval('.graph g', n => /** @type {any} */ (n).focus());
+        await page.keyboard.press('ArrowRight');
+        assert.deepEqual(await focus(), [colours.Highlight, '2px']);
+        assert.deepEqual(await page.evaluate(() => ['.graph .head', '.graph g text'].map(one => getComputedStyle(/** @type {Element} */ (document.querySelector(one))).fill)), [colours.CanvasText, colours.CanvasText]);
+        assert.deepEqual(await page.$eval('.graph g:last-of-type rect', n => [getComputedStyle(n).fill, getComputedStyle(n).stroke]), [colours.Canvas, colours.CanvasText]);
+        if (process.env.SCREENSHOTS) await page.screenshot({path: /** @type {any} */ (`${process.env.SCREENSHOTS}/forced-${scheme}.png`)});
+    }
+    await done();
+});
+
 test('every page in a frame of the same origin', {skip}, async () => {
     const {page, done} = await open();
     await page.goto(`${server.url}log.html`);
