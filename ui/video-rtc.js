@@ -9,37 +9,36 @@
 /** @typedef {{type: string, value?: any}} Message */
 /** @typedef {import('./reasons.js').PathReport} PathReport */
 
-/** Bytes that may wait for the source buffer, and seconds kept behind the player. */
+/** Bytes that may wait, and seconds kept behind the player. */
 const STAGING_LIMIT = 8 << 20, LIVE_WINDOW = 5;
 /** Seconds behind after which the player jumps, with sound that is heard, and of a stall. */
 const MOST_BEHIND = 3, STALL = 2;
-/** Scores of the decision between WebRTC and MSE; the higher one is shown, WebRTC wins ties. */
+/** The higher sum is shown, WebRTC wins ties. */
 const SCORE = {rtcH265: 0x240, rtcVideo: 0x220, rtcAudio: 0x102, hvc1: 0x230, avc1: 0x210, av01: 0x210, mp4a: 0x101};
 /** A type, or a playlist, of sound alone. */
 const SOUND_ALONE = /codecs="(flac|opus|mp4a)[^,"]*"/i;
 
 export class VideoRTC extends HTMLElement {
-    /** Modes that run and have not failed. @type {Set<string>} */
+    /** Have not failed. @type {Set<string>} */
     #running = new Set();
-    /** Undoes `#watch`. @type {(() => void)|null} */
+    /** @type {(() => void)|null} */
     #unwatch = null;
-    /** Candidates that were seen. @type {{local: string[], remote: string[]}} */
+    /** Candidates. @type {{local: string[], remote: string[]}} */
     #seen = {local: [], remote: []};
-    /** The peer connection that has been connected. @type {RTCPeerConnection|null} */
+    /** It has been connected. @type {RTCPeerConnection|null} */
     #connected = null;
-    /** A mode of pictures has taken the controls away. */
     #controlsHidden = false;
-    /** Gets the pictures that come beside the sound. @type {((data: ArrayBuffer) => void)|null} */
+    /** Gets pictures beside sound. @type {((data: ArrayBuffer) => void)|null} */
     #onpicture = null;
 
     constructor() {
         super();
 
-        /** Milliseconds from hiding or removing the element until everything is closed. */
+        /** Milliseconds from hidden or removed to closed. */
         this.DISCONNECT_TIMEOUT = 5000;
-        /** Least milliseconds between two attempts to open the socket. */
+        /** Least milliseconds between two attempts. */
         this.RECONNECT_TIMEOUT = 15000;
-        /** Codecs to offer when the browser can play them. */
+        /** Codecs to offer. */
         this.CODECS = [
             'avc1.640029', 'avc1.64002A', 'avc1.640033', // H.264 High 4.1, 4.2, 5.1
             'hvc1.1.6.L153.B0', // H.265 Main 5.1
@@ -52,9 +51,9 @@ export class VideoRTC extends HTMLElement {
         this.mode = 'webrtc,mse,hls,mjpeg';
         /** Wanted media: `video`, `audio`, `microphone`. */
         this.media = 'video,audio';
-        /** Go on playing while hidden, scrolled away or removed. */
+        /** Go on while hidden, scrolled away or removed. */
         this.background = false;
-        /** Part of the element (0 to 1) that must be on the screen; 0 does not watch. */
+        /** Part (0 to 1) that must be on the screen; 0 does not watch. */
         this.visibilityThreshold = 0;
         /** Stop when the page is hidden. */
         this.visibilityCheck = true;
@@ -64,9 +63,9 @@ export class VideoRTC extends HTMLElement {
             iceServers: [{urls: ['stun:stun.cloudflare.com:3478', 'stun:stun.l.google.com:19302']}],
         };
 
-        /** State of the socket, one of the constants of `WebSocket`. @type {number} */
+        /** State of the socket, as of `WebSocket`. @type {number} */
         this.wsState = WebSocket.CLOSED;
-        /** State of the peer connection, in the same constants. @type {number} */
+        /** The same of the peer connection. @type {number} */
         this.pcState = WebSocket.CLOSED;
         /** @type {HTMLVideoElement|null} */
         this.video = null;
@@ -76,15 +75,15 @@ export class VideoRTC extends HTMLElement {
         this.wsURL = '';
         /** @type {RTCPeerConnection|null} */
         this.pc = null;
-        /** When the last attempt to connect began, as of `Date.now()`. */
+        /** When the last attempt began, as of `Date.now()`. */
         this.connectTS = 0;
         /** When the next attempt begins, 0 if none is waiting. */
         this.reconnectTS = 0;
-        /** Type of the MSE stream, empty until the server has told it. */
+        /** Type of the MSE stream, if it is known. */
         this.mseCodecs = '';
-        /** @type {any} Timer to disconnect, 0 if not running. */
+        /** @type {any} Timer, or 0. */
         this.disconnectTID = 0;
-        /** @type {any} Timer to reconnect, 0 if not running. */
+        /** @type {any} Timer, or 0. */
         this.reconnectTID = 0;
         /** @type {((data: ArrayBuffer) => void)|null} Gets the binary messages. */
         this.ondata = null;
@@ -92,18 +91,14 @@ export class VideoRTC extends HTMLElement {
         this.onmessage = {};
     }
 
-    /**
-     * Address of the stream: `http(s)` or `ws(s)`, a path of this server, or a path
-     * relative to the page. Connects if the element is in the document.
-     * @param {string|URL} value
-     */
+    /** Address of the stream, also `http(s)` or relative to the page. Connects if it is in the document. @param {string|URL} value */
     set src(value) {
         const url = new URL(String(value), document.baseURI || location.href);
         this.wsURL = url.href.replace(/^http/, 'ws');
         this.onconnect();
     }
 
-    /** Plays; if the browser refuses sound without a gesture, plays muted. */
+    /** Plays; muted, if the browser refuses sound. */
     play() {
         const video = this.video;
         if (!video) return;
@@ -114,15 +109,12 @@ export class VideoRTC extends HTMLElement {
         });
     }
 
-    /** Sends a message to the server. @param {Message} value */
+    /** @param {Message} value */
     send(value) {
         if (this.ws && this.ws.readyState === WebSocket.OPEN) this.ws.send(JSON.stringify(value));
     }
 
-    /**
-     * The offered codecs as a list for the server.
-     * @param {(type: string) => any} isSupported tells if the browser plays a type
-     */
+    /** The offered codecs as a list. @param {(type: string) => any} isSupported tells if the browser plays a type */
     codecs(isSupported) {
         return this.CODECS
             .filter(codec => this.media.includes(/^(av|hvc)/.test(codec) ? 'video' : 'audio'))
@@ -159,7 +151,7 @@ export class VideoRTC extends HTMLElement {
         }, this.DISCONNECT_TIMEOUT);
     }
 
-    /** Creates the video element; called once, when first in the document. */
+    /** Creates the video element, once. */
     oninit() {
         const video = document.createElement('video');
         video.controls = video.playsInline = true;
@@ -184,10 +176,7 @@ export class VideoRTC extends HTMLElement {
         }
     }
 
-    /**
-     * Opens the socket.
-     * @returns {boolean} false if there is nothing to do
-     */
+    /** Opens the socket. @returns {boolean} false if there is nothing to do */
     onconnect() {
         if (!this.isConnected || !this.wsURL || this.ws || this.pc) return false;
         this.#cancelReconnect();
@@ -216,7 +205,7 @@ export class VideoRTC extends HTMLElement {
         return new WebSocket(this.wsURL);
     }
 
-    /** Closes everything; the next `onconnect` starts afresh. */
+    /** Closes everything. */
     ondisconnect() {
         this.#cancelReconnect();
         this.#closePC();
@@ -228,10 +217,7 @@ export class VideoRTC extends HTMLElement {
         this.#emptyVideo();
     }
 
-    /**
-     * The socket is open: starts the modes.
-     * @returns {string[]} the modes that were started
-     */
+    /** The socket is open. @returns {string[]} the modes that were started */
     onopen() {
         this.wsState = WebSocket.OPEN;
         this.ondata = null;
@@ -270,11 +256,7 @@ export class VideoRTC extends HTMLElement {
         return modes;
     }
 
-    /**
-     * The socket is closed: plans the next attempt.
-     * @param {Event} [_ev]
-     * @returns {boolean} false if it was closed on purpose
-     */
+    /** The socket is closed: plans the next attempt. @param {Event} [_ev] @returns {boolean} false if it was on purpose */
     // @ts-expect-error
     onclose(_ev) {
         if (this.wsState === WebSocket.CLOSED) return false;
@@ -286,7 +268,7 @@ export class VideoRTC extends HTMLElement {
         return true;
     }
 
-    /** Starts MSE: one endless fragmented MP4 in binary messages. */
+    /** Starts MSE: one endless fragmented MP4. */
     onmse() {
         const video = /** @type {HTMLVideoElement} */ (this.video);
         const {ManagedMediaSource: Managed} = /** @type {any} */ (window);
@@ -312,7 +294,7 @@ export class VideoRTC extends HTMLElement {
             try {
                 const buffer = source.addSourceBuffer(msg.value);
                 buffer.mode = 'segments';
-                this.ondata = feed(video, buffer, /mp4a|opus|flac/i.test(msg.value), () => this.pictured || this.ws?.close());
+                this.ondata = feed(video, source, buffer, /mp4a|opus|flac/i.test(msg.value), () => this.pictured || this.ws?.close());
             } catch (err) {
                 console.warn(err);
                 this.#failed('mse');
@@ -320,7 +302,7 @@ export class VideoRTC extends HTMLElement {
         };
     }
 
-    /** Starts WebRTC; the socket carries the signalling. */
+    /** Starts WebRTC. */
     onwebrtc() {
         const tcpOnly = this.mode.includes('webrtc/tcp');
         const pc = new RTCPeerConnection(this.pcConfig);
@@ -379,7 +361,6 @@ export class VideoRTC extends HTMLElement {
     }
 
     /**
-     * Adds what is wanted and makes it the local description.
      * @param {RTCPeerConnection} pc
      * @returns {Promise<RTCSessionDescriptionInit>}
      */
@@ -400,10 +381,7 @@ export class VideoRTC extends HTMLElement {
         return offer;
     }
 
-    /**
-     * WebRTC has a picture: decides if it is shown.
-     * @param {HTMLVideoElement} video2 plays the stream; may be `video` itself
-     */
+    /** WebRTC has a picture: decides if it is shown. @param {HTMLVideoElement} video2 plays the stream; may be `video` */
     onpcvideo(video2) {
         const stream = /** @type {MediaStream|null} */ (video2.srcObject);
         if (this.pc && this.video && stream) {
@@ -441,15 +419,10 @@ export class VideoRTC extends HTMLElement {
         if (video2 !== this.video) video2.srcObject = null;
     }
 
-    /**
-     * No network path to the server, or it was lost; the next attempt is already planned.
-     * @param {PathReport} _report
-     */
+    /** No network path, or it was lost; the next attempt is planned. @param {PathReport} _report */
     onpcfailed(_report) {}
 
-    /**
-     * The peer connection is gone: goes on with what is left, or plans the next attempt.
-     */
+    /** The peer connection is gone: goes on with what is left, or plans the next attempt. */
     onpclost() {
         this.#failed('webrtc');
         // With the socket another mode runs, or its end leads to the next attempt.
@@ -458,7 +431,7 @@ export class VideoRTC extends HTMLElement {
         else this.#reconnect(1000);
     }
 
-    /** Starts HLS, played by the browser itself. */
+    /** Starts HLS. */
     onhls() {
         const video = /** @type {HTMLVideoElement} */ (this.video);
         this.onmessage.hls = msg => {
@@ -496,7 +469,7 @@ export class VideoRTC extends HTMLElement {
         this.send({type: 'mjpeg'});
     }
 
-    /** MJPEG shows the picture, or is about to. */
+    /** MJPEG shows the picture. */
     get pictured() {
         return this.#running.has('mjpeg');
     }
@@ -511,7 +484,7 @@ export class VideoRTC extends HTMLElement {
         if (sound) this.ondata = sound;
     }
 
-    /** Base64 of bytes. @param {ArrayBuffer} buffer */
+    /** @param {ArrayBuffer} buffer */
     static btoa(buffer) {
         const bytes = new Uint8Array(buffer);
         let text = '';
@@ -521,11 +494,7 @@ export class VideoRTC extends HTMLElement {
         return btoa(text);
     }
 
-    /**
-     * What is known about the network path of a peer connection.
-     * @param {RTCPeerConnection} pc
-     * @returns {Promise<PathReport>}
-     */
+    /** @param {RTCPeerConnection} pc @returns {Promise<PathReport>} */
     async pathReport(pc) {
         /** @type {PathReport} */
         const report = {
@@ -553,7 +522,7 @@ export class VideoRTC extends HTMLElement {
         return report;
     }
 
-    /** Gives a message to the handlers. @param {string|ArrayBuffer} data */
+    /** @param {string|ArrayBuffer} data */
     #receive(data) {
         if (typeof data !== 'string') {
             // Only a JPEG begins with FF.
@@ -570,11 +539,7 @@ export class VideoRTC extends HTMLElement {
         }
     }
 
-    /**
-     * A mode came to nothing. When it was the last one, the socket is of no use: closing
-     * it leads to the next attempt.
-     * @param {string} mode
-     */
+    /** A mode came to nothing. The last one closes the socket, which leads to the next attempt. @param {string} mode */
     #failed(mode) {
         if (!this.#running.delete(mode) || this.#running.size) return;
         // Without a picture (HAVE_CURRENT_DATA) the browser would show that it loads for ever.
@@ -592,7 +557,7 @@ export class VideoRTC extends HTMLElement {
         }
     }
 
-    /** Plans the next attempt. @param {number} apart least milliseconds since the last one */
+    /** @param {number} apart least milliseconds since the last attempt */
     #reconnect(apart) {
         this.#cancelReconnect();
         this.wsState = WebSocket.CONNECTING;
@@ -645,7 +610,7 @@ export class VideoRTC extends HTMLElement {
         this.onpclost();
     }
 
-    /** Shows a picture. @param {string} url */
+    /** @param {string} url */
     #show(url) {
         const {video} = this;
         if (!video) return;
@@ -685,7 +650,6 @@ export class VideoRTC extends HTMLElement {
         return reliable || wanted.every(mode => mode === 'hls');
     }
 
-    /** Watches whether the element can be seen, until it is removed. */
     #watch() {
         if (this.#unwatch) return;
         const abort = new AbortController(), {signal} = abort;
@@ -720,10 +684,7 @@ export class VideoRTC extends HTMLElement {
     }
 }
 
-/**
- * Closes a peer connection and lets go of the microphone.
- * @param {RTCPeerConnection} pc
- */
+/** Lets go of the microphone too. @param {RTCPeerConnection} pc */
 function release(pc) {
     for (const sender of pc.getSenders()) sender.track?.stop();
     pc.close();
@@ -734,24 +695,25 @@ function isUDP(candidate) {
     return parseCandidate(candidate).protocol === 'udp';
 }
 
-/** Reads a line of RFC 8839. @param {string} text @returns {PathReport['local'][0]} */
+/** RFC 8839. @param {string} text @returns {PathReport['local'][0]} */
 function parseCandidate(text) {
     const [, , protocol = '', , address = '', port = '0', , type = ''] = text.split(' ');
     return {address, port: Number(port), protocol: protocol.toLowerCase(), type};
 }
 
 /**
- * Feeds a source buffer, keeps its last seconds, and holds the player near the live end.
+ * Keeps the last seconds, and the player near the live end.
  * @param {HTMLVideoElement} video
+ * @param {EventTarget} source may not want any for a while
  * @param {SourceBuffer} buffer
  * @param {boolean} sound
  * @param {() => void} restart it has fallen behind for good
  * @returns {(data: ArrayBuffer) => void}
  */
-function feed(video, buffer, sound, restart) {
+function feed(video, source, buffer, sound, restart) {
     /** @type {ArrayBuffer[]} */
-    const staged = [];
-    let bytes = 0, lastData = 0, lastGap = 0, target = 0.25;
+    let staged = [];
+    let bytes = 0, lastData = 0, lastGap = 0, target = 0.25, picture = 0, late = false, held = false;
 
     /** Removes what was played; true if the buffer has become busy by that. */
     const trim = (/** @type {number} */ keep) => {
@@ -773,7 +735,7 @@ function feed(video, buffer, sound, restart) {
     };
     const next = () => {
         try {
-            if (buffer.updating || !buffer.buffered) return;
+            if (held || buffer.updating || !buffer.buffered) return;
         } catch {
             return; // Taken from the video.
         }
@@ -795,17 +757,45 @@ function feed(video, buffer, sound, restart) {
     };
 
     buffer.addEventListener('updateend', next);
+    for (const type of ['startstreaming', 'endstreaming']) {
+        source.addEventListener(type, () => {
+            held = type[0] === 'e';
+            next();
+        });
+    }
     return data => {
         const now = Date.now(), gap = lastData && (now - lastData) / 1000;
         // Only a second stall in a row is the camera's.
         target = Math.min(2, Math.max(0.25, target * 0.99, 1.5 * (gap > STALL ? lastGap : gap)));
         lastData = now;
         lastGap = gap;
-        staged.push(data);
+        const start = startOf(data);
+        if (start < 0) picture = -start;
         bytes += data.byteLength;
+        if (bytes > STAGING_LIMIT) {
+            staged = staged.filter(one => !startOf(one));
+            bytes = staged.reduce((sum, one) => sum + one.byteLength, data.byteLength);
+            late = true;
+        }
+        // Fragments are left out up to the next keyframe.
+        if (start) late &&= start !== (picture || start);
+        if (start && late) bytes -= data.byteLength;
+        else staged.push(data);
         if (bytes > STAGING_LIMIT) restart();
         else next();
     };
+}
+
+/** The track of a fragment, negative if its first sample needs others (ISO/IEC 14496-12 8.8.3.1); 0: none. @param {ArrayBuffer} data */
+function startOf(data) {
+    const view = new DataView(data);
+    if (data.byteLength < 100 || view.getUint32(4) !== 0x6D6F6F66) return 0;
+    for (let i = 48; i < 100; i += 4) {
+        const flags = view.getUint32(i), track = view.getInt32(44);
+        if (flags === 0x2000000) return track;
+        if (flags === 0x1010000) return -track;
+    }
+    return 0;
 }
 
 /** Speed that brings the gap to the target, in seconds, unheard. @param {number} gap @param {number} target @param {number} rate so far */

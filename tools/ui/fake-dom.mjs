@@ -142,7 +142,13 @@ class FakeStream {
 export class FakeMediaSource extends EventTarget {
     /** The last one that was added. @type {any} */
     static buffer = null;
+    /** The newest. @type {any} */
+    static last = null;
     static isTypeSupported(type) { return /avc1|mp4a/.test(type); }
+    constructor() {
+        super();
+        FakeMediaSource.last = this;
+    }
     addSourceBuffer() {
         const buffer = new EventTarget();
         const appended = [];

@@ -185,6 +185,94 @@ test('a source buffer that was taken away is left alone', async () => {
     FakeSocket.last.receiveBytes(new ArrayBuffer(8));
 });
 
+/** Fragments as our server sends them, up to their media; then as many bytes as are wanted. */
+const HEADS = {
+    key: '000000646d6f6f66000000106d66686400000000000000010000004c747261660000001c74666864000200380000000100000e1000001e21020000000000001474666474010000000000000000000000000000147472756e01000001000000010000006c00001e296d646174',
+    sound: '000000646d6f6f66000000106d66686400000000000000020000004c747261660000001c746668640002003800000002000003c000000144020000000000001474666474010000000000000000000000000000147472756e01000001000000010000006c0000014c6d646174',
+    picture: '000000646d6f6f66000000106d66686400000000000000030000004c747261660000001c74666864000200380000000100000e100000066a010100000000001474666474010000000000000000000e10000000147472756e01000001000000010000006c000006726d646174',
+    init: '0000001c66747970', unknown: '0000000000000000',
+};
+function fragment(kind, bytes = 1 << 20) {
+    const data = new Uint8Array(bytes);
+    data.set(Buffer.from(HEADS[kind], 'hex'));
+    return Object.assign(data.buffer, {kind});
+}
+/** Plays by MSE. @param {string} kinds of what comes while the buffer takes nothing @returns {{taken: () => string, come: (kinds: string) => void, busy: (is: boolean) => void, ws: FakeSocket}} */
+async function fed() {
+    make(VideoRTC, {mode: 'mse'});
+    const ws = FakeSocket.last;
+    ws.open();
+    await settle();
+    ws.receive('mse', 'video/mp4; codecs="avc1.640029,mp4a.40.2"');
+    const {buffer} = FakeMediaSource;
+    const drain = () => {
+        for (let n = -1; n !== buffer.appended.length;) {
+            n = buffer.appended.length;
+            buffer.dispatchEvent(new Event('updateend'));
+        }
+    };
+    return {
+        ws, drain,
+        come: kinds => { for (const kind of kinds.split(' ')) ws.receiveBytes(fragment(kind)); },
+        busy(is) {
+            buffer.updating = is;
+            if (!is) drain();
+        },
+        taken: () => buffer.appended.splice(0).map(data => data.kind).join(' '),
+    };
+}
+
+test('what waits for the source buffer is bounded: fragments are left out up to the next keyframe, and the connection stays', async () => {
+    const {ws, come, busy, taken} = await fed();
+    busy(true);
+    come('init key picture sound picture picture picture picture picture picture picture sound picture sound');
+    assert.equal(ws.readyState, WebSocket.OPEN);
+    busy(false);
+    assert.equal(taken(), 'init', 'the browser has to know what it is, whatever is left out');
+    come('picture sound key sound picture');
+    assert.equal(taken(), 'key sound picture');
+    // A keyframe itself may be the one that is too much.
+    busy(true);
+    come('picture picture picture picture picture picture picture picture key sound');
+    busy(false);
+    assert.equal(taken(), 'key sound');
+    // Sound alone has no such pictures.
+    const sound = await fed();
+    sound.busy(true);
+    sound.come('init sound sound sound sound sound sound sound sound sound');
+    sound.busy(false);
+    assert.equal(sound.taken(), 'init sound sound');
+    assert.equal(sound.ws.readyState, WebSocket.OPEN);
+});
+
+test('what is no fragment and is too much is begun anew', async () => {
+    const {ws, come, busy} = await fed();
+    busy(true);
+    come('unknown unknown unknown unknown unknown unknown unknown unknown');
+    assert.equal(ws.readyState, WebSocket.OPEN);
+    come('unknown');
+    assert.equal(ws.readyState, WebSocket.CLOSING);
+});
+
+test('a source that wants nothing for a while gets nothing, and goes on with the next keyframe if that was long', async () => {
+    const {come, taken, drain} = await fed(), tell = type => FakeMediaSource.last.dispatchEvent(new Event(type));
+    come('init key picture');
+    drain();
+    assert.equal(taken(), 'init key picture');
+    tell('endstreaming');
+    come('picture picture');
+    drain();
+    assert.equal(taken(), '');
+    tell('startstreaming');
+    drain();
+    assert.equal(taken(), 'picture picture');
+    tell('endstreaming');
+    come('picture picture picture picture picture picture picture picture picture sound key picture');
+    tell('startstreaming');
+    drain();
+    assert.equal(taken(), 'key picture');
+});
+
 test('who wants pictures alone is offered codecs of pictures', () => {
     const element = make(VideoRTC, {mode: 'mse'});
     const all = element.CODECS.join();
