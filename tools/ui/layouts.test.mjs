@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {chooseQuality, fromQuery, keepPin, moved, NARROW, pairs, pinOf, query, recall, remember, valid} from '../../ui/lib/prefs.js';
+import {chooseQuality, forgetLayout, fromQuery, keepLayout, keepPin, keepWish, layouts, moved, NARROW, pairs, pinOf, query, recall, remember, valid, wishOf} from '../../ui/lib/prefs.js';
 
 test('a layout survives as an address', () => {
     const layout = {name: '', src: ['a b', '<x>&', '门'], cols: 3, big: '<x>&'};
@@ -34,6 +34,54 @@ test('few pins are kept, and none with a password', () => {
         remember('modes', bad);
         assert.equal(pinOf('a', 'auto'), 'auto');
     }
+});
+
+test('what another tab has kept is there, and stays', t => {
+    const kept = new Map(), storage = {full: false, getItem: name => kept.get(name) ?? null, removeItem: name => kept.delete(name), setItem(name, text) {
+        if (storage.full) throw new Error('full');
+        kept.set(name, text);
+    }};
+    Object.defineProperty(globalThis, 'localStorage', {value: storage, configurable: true});
+    t.after(() => {
+        delete globalThis.localStorage;
+    });
+    // From before.
+    for (const name of ['modes', 'layouts', 'quality']) remember(name, null);
+    const layout = name => ({name, src: [name], cols: 0, big: ''}), names = () => layouts().map(one => one.name).join();
+    keepLayout(layout('mine'));
+    kept.set('rs.layouts', JSON.stringify([layout('mine'), layout('yours')]));
+    keepLayout(layout('next'));
+    assert.equal(names(), 'mine,next,yours');
+    kept.set('rs.modes', '[["a", "mse"]]');
+    keepPin('b', 'webrtc');
+    assert.deepEqual([pinOf('a', ''), pinOf('b', '')], ['mse', 'webrtc']);
+    keepWish('door', 'low');
+    kept.set('rs.quality', '{"door": "low", "yard": "high"}');
+    keepWish('door', 'high');
+    assert.deepEqual([wishOf('door'), wishOf('yard')], ['high', 'high']);
+    // Where there is no place any more, it holds for this page.
+    storage.full = true;
+    keepLayout(layout('unkept'));
+    assert.equal(names(), 'mine,next,unkept,yours');
+    storage.full = false;
+    forgetLayout('unkept');
+    assert.deepEqual([names(), JSON.parse(kept.get('rs.layouts')).length], ['mine,next,yours', 3]);
+});
+
+test('few qualities are kept, those that were chosen last, and none with a password', () => {
+    for (let i = 0; i < 250; i++) keepWish(`c${i}`, i % 2 ? 'high' : 'low');
+    keepWish('rtsp://user:secret@cam/1', 'low');
+    keepWish('c60', 'auto');
+    keepWish('__proto__', 'low');
+    assert.deepEqual(['c49', 'c51', 'c60', 'c249', '__proto__', 'toString', 'rtsp://user:secret@cam/1'].map(wishOf), ['auto', 'high', 'auto', 'high', 'low', 'auto', 'auto']);
+    assert.equal(Object.keys(recall('quality', {})).length, 200);
+    for (const bad of ['7', '["low"]', '{"c1": "best"}', 'x']) {
+        remember('quality', bad);
+        assert.equal(wishOf('c1'), 'auto');
+    }
+    for (const name of ['a', 'b']) keepWish(name, 'low');
+    for (const name of ['a', 'b']) keepWish(name, 'auto');
+    assert.equal(recall('quality', null), null);
 });
 
 test('what another version kept is not trusted', () => {

@@ -3,7 +3,7 @@
  * holds until the page goes. Below: which of two qualities of a camera a tile plays. Nothing here needs a page.
  */
 
-/** @type {Map<string, string>} */
+/** What storage does not take; other pages may have changed what it has. @type {Map<string, string>} */
 const memory = new Map();
 
 /** @template T @param {string} name @param {T} fallback @returns {T} */
@@ -26,13 +26,13 @@ export function recall(name, fallback) {
 /** @param {string} name @param {any} value `null` forgets it */
 export function remember(name, value) {
     const text = value === null ? null : typeof value === 'string' ? value : JSON.stringify(value);
-    if (text === null) memory.delete(name);
-    else memory.set(name, text);
+    memory.delete(name);
     try {
         if (text === null) localStorage.removeItem(`rs.${name}`);
         else localStorage.setItem(`rs.${name}`, text);
     } catch {
         // Full, or not allowed.
+        if (text !== null) memory.set(name, text);
     }
 }
 
@@ -84,10 +84,13 @@ const pins = () => [recall('modes', /** @type {any} */ ([]))].flat().filter(one 
 /** @param {string} name of the stream @param {string} none */
 export const pinOf = (name, none) => pins().find(one => one[0] === name)?.[1] ?? none;
 
-/** An address that may have a password in it is not kept. @param {string} name @param {string} mode empty: none */
+/** An address that may have a password in it is not kept. @param {string} name */
+const isSecret = name => /:\/\/.*@/s.test(name);
+
+/** @param {string} name @param {string} mode empty: none */
 export function keepPin(name, mode) {
     const others = pins().filter(one => one[0] !== name);
-    remember('modes', [...others, ...mode && !/:\/\/.*@/s.test(name) ? [[name, mode]] : []].slice(-MOST_PINS));
+    remember('modes', [...others, ...mode && !isSecret(name) ? [[name, mode]] : []].slice(-MOST_PINS));
 }
 
 // ---- layouts of the grid: which cameras in which order, how many columns, and which one is large; shared as the address of the page ----
@@ -175,6 +178,21 @@ export function pairs(names) {
     return found;
 }
 
+/** @typedef {'auto'|'high'|'low'} Wish */
+/** The last ones are kept. */
+const MOST_WISHES = 200;
+/** @returns {[string, Wish][]} by the name of the better stream */
+const wishes = () => Object.entries(recall('quality', /** @type {Record<string, any>} */ ({}))).filter(([, wish]) => wish === 'high' || wish === 'low');
+
+/** @param {string} name of the better stream @returns {Wish} */
+export const wishOf = name => wishes().find(([one]) => one === name)?.[1] ?? 'auto';
+
+/** @param {string} name of the better stream @param {Wish} wish */
+export function keepWish(name, wish) {
+    const all = [...wishes().filter(([one]) => one !== name), ...wish === 'auto' || isSecret(name) ? [] : [[name, wish]]];
+    remember('quality', all.length ? Object.fromEntries(all.slice(-MOST_WISHES)) : null);
+}
+
 /** CSS pixels below which a tile shows the lesser one by itself. */
 export const NARROW = 480;
 
@@ -182,7 +200,7 @@ export const NARROW = 480;
  * What a tile plays.
  * @param {string} name
  * @param {string|undefined} low its lesser stream
- * @param {'auto'|'high'|'low'} wish
+ * @param {Wish} wish
  * @param {number} width of the tile in CSS pixels
  */
 export const chooseQuality = (name, low, wish, width) => low && (wish === 'low' || wish === 'auto' && width < NARROW) ? low : name;

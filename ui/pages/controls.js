@@ -3,7 +3,7 @@
  */
 import {button, canFill, fullScreen, h, hasFullScreen, say, setIcon} from '../lib/dom.js';
 import {number, t} from '../lib/i18n.js';
-import {chooseQuality, NARROW, pairs, recall, remember} from '../lib/prefs.js';
+import {chooseQuality, keepWish, NARROW, pairs, recall, remember, wishOf} from '../lib/prefs.js';
 import {download, explain} from '../lib/server.js';
 import {inPicture} from '../player/leaving.js';
 import {bind, toast} from '../shell/shell.js';
@@ -161,12 +161,10 @@ export const choices = (name, legend, all, now, pick, keys) => h('fieldset', {cl
 
 /** Which of the two streams of a camera plays; Live keeps the choice too. @param {string} name the better one @param {() => void} changed somebody has chosen */
 export function qualityOf(name, changed) {
-    /** @type {Record<string, 'auto'|'high'|'low'>} */
-    const kept = recall('quality', {});
-    let wish = Object.hasOwn(kept, name) ? kept[name] : 'auto';
+    let wish = wishOf(name);
     const node = choices('quality', t('camera.quality'), ['auto', 'high', 'low'].map(one => [one, t(`quality.${one}`)]), wish, value => {
-        wish = kept[name] = value;
-        remember('quality', kept);
+        wish = value;
+        keepWish(name, wish);
         changed();
     });
     node.hidden = true;

@@ -6,7 +6,7 @@
  */
 import {button, fill, fullScreen, h, Keyed, moveFocus, refill, rove, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
-import {forgetLayout, fromQuery, keepLayout, layouts, moved, named, pairs, query, recall, remember, starters, toggleStarter} from '../lib/prefs.js';
+import {forgetLayout, fromQuery, keepLayout, keepWish, layouts, moved, named, pairs, query, recall, remember, starters, toggleStarter, wishOf} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
 import {Streams} from '../lib/streams.js';
 import {bind, empty, listed, noCameras, notice, shell, toast, watch} from '../shell/shell.js';
@@ -32,8 +32,6 @@ let layout = ['src', 'cols', 'big'].some(name => params.has(name)) ? named(fromQ
     : layouts().find(one => one.name === recall('layout', '')) ?? everything();
 /** What arranges tiles, while somebody does. @type {typeof import('./arrange.js')|null} */
 let arranging = null;
-/** @type {Record<string, 'auto'|'high'|'low'>} */
-const qualities = recall('quality', {});
 
 const grid = h('ul', {class: 'grid', 'aria-label': t('nav.live')});
 const summary = h('p', {class: 'summary muted'});
@@ -68,13 +66,13 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
         entry: name => streams.all.get(name),
         prefer: one => {
             const next = /** @type {const} */ ({auto: 'high', high: 'low', low: 'auto'})[one.quality];
-            one.quality = qualities[one.entry.name] = next;
-            remember('quality', qualities);
+            one.quality = next;
+            keepWish(one.entry.name, next);
             decide();
         },
     });
     tile.wanted = asked.delete(entry.name);
-    tile.quality = Object.hasOwn(qualities, entry.name) ? qualities[entry.name] : 'auto';
+    tile.quality = wishOf(entry.name);
     /** @type {((arranging: boolean, big: boolean, starts: boolean) => void)|undefined} */
     let arrange;
     byNode.set(tile.node, tile);

@@ -29,9 +29,10 @@ export class Qualities {
         });
     }
 
-    /** Asks for one that is wanted, forgets one that is not. @param {string} name */
+    /** Asks for one that is wanted, forgets those that are not: closed, or deleted. @param {string} name */
     look(name) {
-        if (!this.wanted.has(name)) return this.#all.delete(name);
+        for (const one of this.#all.keys()) if (!this.wanted.has(one)) this.#all.delete(one);
+        if (!this.wanted.has(name)) return false;
         // A go2rtc does not count.
         if (this.feed.state !== 'live') return false;
         let one = this.#all.get(name);
