@@ -187,3 +187,15 @@ test('a choice keeps the keys that mean something to it, a field those that are 
     await page.waitForSelector('.tile:nth-child(2) [aria-label=Sound][aria-pressed=true]');
     await done();
 });
+
+test('what is touched is large enough for a finger, also on a screen as wide as a table', {skip}, async () => {
+    for (const [path, ready] of [['', '.tile .start'], ['streams.html', 'tbody tr'], ['sessions.html', 'tbody tr'], ['camera.html?src=demo', '.controls button'], ['log.html', '.loglist li']]) {
+        const {page, done} = await visit(chromium.browser, path, {width: 1180, height: 820, touch: true});
+        await page.waitForSelector(ready);
+        assert.ok(await page.evaluate(() => matchMedia('(pointer: coarse)').matches));
+        assert.deepEqual(await page.$$eval('button, .button, select, .check, summary, .rail a, input:not([type=checkbox], [type=radio])', nodes => nodes.filter(one => one.checkVisibility()).map(one => [one.textContent || one.outerHTML, one.getBoundingClientRect().height])
+            .filter(([, height]) => Number(height) < 44)), [], path);
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), path);
+        await done();
+    }
+});
