@@ -551,6 +551,25 @@ test('a snapshot has the time of the visitor and is of what is seen; a report ha
     await done();
 });
 
+test('why nobody can talk is said in the words of the page', {skip}, async () => {
+    const {page, server, says, done} = await visit(chromium.browser, `camera.html?src=${encodeURIComponent(HOSTILE)}`, {camera: true});
+    await page.evaluateOnNewDocument(() => {
+        /** @type {any} */ (window).__session = {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why', ...location.hash === '#floor' ? ['talk'] : []]};
+        // A blank page has none.
+        if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('Permission denied', 'NotAllowedError'));
+    });
+    for (const [lang, hash, words] of /** @type {[string, string, RegExp][]} */ ([['en', '', /^Talking is not possible: this page may not use the microphone/], ['zh', '', /^无法讲话： 此页面无权使用麦克风/], ['en', '#floor', /^Talking is not possible: you may watch here, but not talk/]])) {
+        await page.goto('about:blank');
+        await page.goto(`${server.url}camera.html?src=${encodeURIComponent(HOSTILE)}&lang=${lang}${hash}`);
+        await plays(page);
+        await page.waitForSelector('.controls button:nth-child(3):not([hidden])');
+        await page.keyboard.down('t');
+        await says('.toast', words);
+        await page.keyboard.up('t');
+    }
+    await done();
+});
+
 test('what went wrong has advice, and a way to where something can be done about it', {skip}, async () => {
     const own = await fixture({errors: {gate: 'rtsp: timed out', demo: 'rtsp: wrong user/pass'}}), {page, says, done} = await visit(chromium.browser, 'camera.html?src=gate', {own});
     const fails = (/** @type {string} */ kind, stream = 'gate') => own.emit('source_failed', {stream, source: 'rtsp://x', error: kind, kind, retry_ms: 60_000});
@@ -583,7 +602,7 @@ test('what went wrong has advice, and a way to where something can be done about
 
 test('how old the last picture is, also of one that is no JPEG, and without waiting for the feed; until there is one of now', {skip}, async () => {
     const own = await fixture({errors: {gate: 'dial tcp: i/o timeout'}, answers: {'GET api/rs/events': () => new Promise(() => {}), 'GET api/rs/poster': call => {
-        call.response.setHeader('content-type', 'video/mp4');
+        call.response.setHeader('content-type', call.query.get('src') === 'gate' ? 'video/mp4' : 'image/jpeg');
         call.response.setHeader('age', '240');
         return call.response.end('a film');
     }}});
@@ -594,10 +613,22 @@ test('how old the last picture is, also of one that is no JPEG, and without wait
         return /^blob:/.test(film?.getAttribute('src') ?? '') && box?.right === right && box.bottom === bottom && document.querySelector('.age')?.checkVisibility();
     });
     await done();
-    const {page: other, done: end} = await visit(chromium.browser, 'camera.html?src=demo', {own, camera: true});
-    await plays(other);
-    await other.waitForFunction(() => !document.querySelector('.still') && !document.querySelector('.age')?.checkVisibility());
-    await end();
+    for (const src of ['demo', 'gate']) {
+        const {page: other, done: end} = await visit(chromium.browser, `camera.html?src=${src}`, {own, camera: true});
+        // It takes its time.
+        await other.evaluateOnNewDocument(() => { /** @type {any} */ (window).__down = true; });
+        await other.reload();
+        await other.waitForFunction(() => document.querySelector('.age')?.checkVisibility());
+        assert.deepEqual(await other.$eval('rs-player', node => [Boolean(node.querySelector('.still')), Boolean(node.querySelector('video')?.poster)]), src === 'gate' ? [true, false] : [false, true]);
+        await other.evaluate(() => {
+            /** @type {any} */ (window).__down = false;
+            /** @type {any} */ (document.querySelector('rs-player')).retry();
+        });
+        await plays(other);
+        await other.waitForFunction(() => !document.querySelector('.still') && !document.querySelector('.age')?.checkVisibility());
+        assert.equal(await other.$eval('rs-player video', node => /** @type {HTMLVideoElement} */ (node).poster), '');
+        await end();
+    }
     own.close();
 });
 

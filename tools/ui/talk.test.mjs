@@ -148,6 +148,42 @@ test('who is told that somebody else talks opens no microphone', async () => {
     Socket.all[0].end();
 });
 
+test('who may not talk hears why, and opens no microphone and no other way', async () => {
+    const talk = new Talk('gate');
+    talk.start();
+    await settle();
+    Socket.all[0].welcome();
+    Socket.all[0].hear('error', 'talk/request: who may not change streams may not talk');
+    await settle();
+    assert.deepEqual([talk.state, talk.cause, talk.problem, talk.other, tracks.length, offers.length, Socket.all[0].readyState], ['off', 'forbidden', 'who may not change streams may not talk', null, 0, 0, 2]);
+    Socket.all[0].end();
+});
+
+test('what is wrong with the microphone or the network has a name', async () => {
+    const talk = new Talk('gate'), {mediaDevices} = navigator, {getUserMedia} = mediaDevices;
+    const granted = async () => {
+        talk.start();
+        await settle();
+        Socket.all.at(-1).welcome();
+        Socket.all.at(-1).hear('talk/granted', {id: 7, ttl: 120_000});
+        await settle();
+    };
+    for (const [name, cause] of [['NotAllowedError', 'denied'], ['NotFoundError', 'missing'], ['NotReadableError', 'taken'], ['OddError', '']]) {
+        mediaDevices.getUserMedia = async () => {
+            throw new DOMException('in the words of the browser', name);
+        };
+        await granted();
+        assert.deepEqual([talk.state, talk.cause, talk.problem], ['off', cause, 'in the words of the browser']);
+        Socket.all.at(-1).end();
+        await settle();
+    }
+    mediaDevices.getUserMedia = getUserMedia;
+    await granted();
+    Object.assign(Peer.all.at(-1), {connectionState: 'failed'}).dispatchEvent(new Event('connectionstatechange'));
+    assert.deepEqual([talk.state, talk.cause, tracks.at(-1).live], ['off', 'path', false]);
+    Socket.all.at(-1).end();
+});
+
 test('what the server takes away is over, and says why', async () => {
     const talk = new Talk('gate');
     for (const [reason, end] of [['silence', line => line.hear('talk/ended', {reason: 'silence'})], ['left', line => line.end()]]) {

@@ -52,7 +52,7 @@ export class Line extends EventTarget {
     /**
      * Asks for the floor.
      * @param {string} name for others; empty: they see the address
-     * @returns {Promise<{granted: true, id: number, ttl: number}|{granted: false, other: Other|null}>} `other` is `null` where there is no floor to ask for
+     * @returns {Promise<{granted: true, id: number, ttl: number}|{granted: false, other: Other|null, refused?: string}>} `refused`: why this one may not talk at all; `other` is `null` where there is no floor to ask for
      */
     ask(name) {
         return new Promise(done => {
@@ -70,7 +70,9 @@ export class Line extends EventTarget {
                     resolve({granted: true, id: Number(value?.id), ttl: Number(value?.ttl) || 0});
                 } else if (type === 'talk/busy') {
                     resolve({granted: false, other: {by: String(value?.by ?? ''), since: Number(value?.since) || null}});
-                } else if (type === 'error' && /^(hello|talk)\b/.test(String(value))) {
+                } else if (type === 'error' && /^talk\b/.test(String(value))) {
+                    resolve({granted: false, other: null, refused: String(value).replace(/^[^:]*: */, '')});
+                } else if (type === 'error' && /^hello\b/.test(String(value))) {
                     none();
                 }
             });

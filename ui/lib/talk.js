@@ -8,6 +8,8 @@ import {bye, gathered, leave} from './whep.js';
 
 /** Milliseconds that somebody may talk. */
 const LONGEST = 120_000;
+/** Why there is no sound of a microphone, as browsers name it. */
+const MICROPHONE = {NotAllowedError: 'denied', SecurityError: 'denied', NotFoundError: 'missing', NotReadableError: 'taken', AbortError: 'taken'};
 
 /**
  * @fires Talk#change
@@ -17,6 +19,8 @@ export class Talk extends EventTarget {
     state = 'off';
     /** Why it did not work, in the words of who says so. */
     problem = '';
+    /** The same as one of those that have words of our own: the microphone, the way to the server, or that this visitor may not. @type {'denied'|'missing'|'taken'|'path'|'forbidden'|''} */
+    cause = '';
     /** Who has the floor instead. @type {import('./floor.js').Other|null} */
     other = null;
     /** Why the server took the floor away: `silence`, `limit`, ... */
@@ -65,7 +69,7 @@ export class Talk extends EventTarget {
     async start() {
         if (this.state !== 'off') return;
         const turn = ++this.#turn, isOver = () => turn !== this.#turn;
-        Object.assign(this, {problem: '', other: null, taken: '', id: 0});
+        Object.assign(this, {problem: '', cause: '', other: null, taken: '', id: 0});
         this.#enter('asking');
         try {
             // Else the server might find that somebody else has the floor: we, a moment ago.
@@ -79,6 +83,7 @@ export class Talk extends EventTarget {
                 this.other = answer.other;
                 return this.#end();
             }
+            if (!answer.granted && answer.refused) return this.#fail(answer.refused, 'forbidden');
             if (answer.granted) {
                 this.id = answer.id;
                 line.addEventListener('lost', (/** @type {any} */ {detail}) => {
@@ -98,12 +103,13 @@ export class Talk extends EventTarget {
             pc.addEventListener('connectionstatechange', () => {
                 if (this.#pc !== pc) return;
                 if (pc.connectionState === 'connected') this.#enter('on');
-                else if (pc.connectionState === 'failed') this.#fail('');
+                else if (pc.connectionState === 'failed') this.#fail('no network path', 'path');
             });
             if (answer.granted) await this.#offer(pc, line);
             else await this.#post(pc, isOver);
         } catch (err) {
-            if (!isOver()) this.#fail(err instanceof Error ? err.message : String(err));
+            const {name = '', message = String(err)} = /** @type {any} */ (err);
+            if (!isOver()) this.#fail(message, /** @type {any} */ (MICROPHONE)[name]);
         }
     }
 
@@ -142,9 +148,9 @@ export class Talk extends EventTarget {
         await pc.setRemoteDescription({type: 'answer', sdp: text});
     }
 
-    /** @param {string} text */
-    #fail(text) {
-        this.problem = text || 'failed';
+    /** @param {string} text @param {Talk['cause']} [cause] */
+    #fail(text, cause = '') {
+        Object.assign(this, {problem: text, cause});
         this.#end();
     }
 

@@ -159,7 +159,7 @@ async function still() {
     const {player} = view, last = await poster(playing);
     if (!last) return;
     if (player !== view.player || view.firstMs) return URL.revokeObjectURL(last.url);
-    const moving = last.video && h('video', {class: 'still', src: last.url, muted: true, playsinline: true, autoplay: true, 'aria-hidden': 'true'});
+    const moving = last.video ? h('video', {class: 'still', src: last.url, muted: true, playsinline: true, autoplay: true, 'aria-hidden': 'true'}) : null;
     if (moving) player.append(moving);
     else player.video.poster = last.url;
     taken = Date.now() - (last.age ?? 0);

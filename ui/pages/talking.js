@@ -6,6 +6,8 @@ import {button, h, say} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
 import {Talk} from '../lib/talk.js';
+import {translate} from '../player/words.js';
+import {explainError} from '../reasons.js';
 import {toast} from '../shell/shell.js';
 
 /** Milliseconds between two presses that keep the microphone open. */
@@ -62,7 +64,7 @@ export function talking(name, feed, bare = false) {
         }
         if (talk.other) toast(t('camera.floor', {who: talk.other.by}));
         else if (talk.taken) toast(t(talk.taken === 'silence' ? 'camera.talkSilence' : talk.taken === 'limit' ? 'camera.talkLimit' : 'camera.talkLost'));
-        else if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.problem}`);
+        else if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.cause ? t(`talk.${talk.cause}`) : translate(explainError(talk.problem, ''))}`);
         show(speaker);
     });
 
