@@ -894,6 +894,37 @@ test('media without a first picture for some seconds: the codec is not offered a
     FakePeer.prototype.createOffer = async () => ({type: 'offer', sdp: 'v=0 offer'});
 });
 
+test('what any browser decodes is given more time than H.265, counted from the first media', async () => {
+    for (const [codec, before, after] of [['hvc1.1.6.L93.B0', 3, 4], ['avc1.640029', 7, 9]]) {
+        const element = make({mode: 'mse'});
+        element.src = `api/ws?src=blind-${codec}`;
+        const ws = FakeSocket.last;
+        ws.open();
+        await settle();
+        ws.receive('session', SESSION);
+        ws.receive('mse', `video/mp4; codecs="${codec}"`);
+        element.video.buffered = {length: 1, end: () => 1};
+        await seconds(before);
+        assert.equal(element.phase, 'connecting', codec);
+        await seconds(after - before);
+        assert.equal(ws.readyState, WebSocket.CLOSING, codec);
+        assert.ok(element.seen.some(([, detail]) => /cannot decode/.test(detail.reason)), codec);
+        await remove(element);
+    }
+});
+
+test('a browser that has no decoder for H.265, as it says when it is asked, is not sent any', async () => {
+    for (const supported of [true, false]) {
+        navigator.mediaCapabilities = {decodingInfo: async ({video}) => ({supported: supported || !/hvc1/.test(video.contentType)})};
+        const element = make({mode: 'mse'});
+        delete navigator.mediaCapabilities;
+        await settle();
+        const codecs = element.codecs(() => true);
+        assert.deepEqual([codecs.includes('hvc1'), codecs.includes('avc1')], [supported, true]);
+        await remove(element);
+    }
+});
+
 test('who was not allowed to play, or decodes, is given time', async () => {
     for (const fields of [{paused: true}, {readyState: 2}]) {
         const element = make({mode: 'mse'});

@@ -9,10 +9,26 @@ const UNDECODED = {};
 /** The addresses that have shown a picture: whatever fails there later, it can be decoded. @type {Set<string>} */
 const PLAYED = new Set();
 
+/** What is asked of H.265 beside whether a buffer takes it; as `VideoRTC` offers it. @type {MediaDecodingConfiguration} */
+const H265 = {type: 'media-source', video: {contentType: 'video/mp4; codecs="hvc1.1.6.L153.B0"', width: 1920, height: 1080, bitrate: 4e6, framerate: 25}};
+
 export class Decoding {
+    #h265 = true;
+
     /** @param {import('./parts.js').Parts} player */
     constructor(player) {
         this.player = player;
+    }
+
+    /** Asks the browser. */
+    begin() {
+        // Without it H.265 is for the browser's own players, of which this tells nothing.
+        if ('MediaSource' in window) navigator.mediaCapabilities?.decodingInfo(H265).then(({supported}) => { this.#h265 = supported; }, () => {});
+    }
+
+    /** @param {string} type */
+    takes(type) {
+        return (this.#h265 || !type.includes('hvc1')) && !this.bad.some(codec => type.includes(codec));
     }
 
     /** Codecs that are not asked for. */

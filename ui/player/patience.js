@@ -6,14 +6,15 @@ import {pathText} from '../reasons.js';
 /** @typedef {import('./rs-player.js').RsPlayer} RsPlayer */
 /** @typedef {import('../reasons.js').PathReport} PathReport */
 
-/** Milliseconds until it is told, and looks in a row with media and without a picture after which there is no decoder for it. */
-const PATIENCE = 3000, BLIND = 5;
+/** Milliseconds until it is told, between two looks, and of media without a picture after which there is no decoder for it: of H.265, which often is not there, and of what any browser has. */
+const PATIENCE = 3000, LOOK = 500, BLIND_H265 = 3000, BLIND = 7000;
 
 export class Patience {
     /** The pairs that were tried; the browser forgets them when it gives up. @type {PathReport['pairs']} */
     pairs = [];
     /** @type {any} */
     #timer = 0;
+    /** Since when there is media without a picture; 0: there is none. */
     #blind = 0;
 
     /** @param {(text: string) => void} say */
@@ -26,7 +27,7 @@ export class Patience {
         if (this.#timer) return;
         this.pairs = [];
         this.#blind = 0;
-        this.#wait(player, Math.max(0, PATIENCE - (Date.now() - player.connectTS)));
+        this.#wait(player);
     }
 
     stop() {
@@ -34,17 +35,18 @@ export class Patience {
         this.#timer = 0;
     }
 
-    /** @param {RsPlayer} player @param {number} ms */
-    #wait(player, ms) {
+    /** @param {RsPlayer} player */
+    #wait(player) {
         const timer = setTimeout(async () => {
-            const text = await this.#text(player);
+            const text = Date.now() - player.connectTS >= PATIENCE && await this.#text(player);
             if (this.#timer !== timer) return;
-            this.say(text);
+            if (text) this.say(text);
             const seen = await unseen(player);
             if (this.#timer !== timer) return;
-            this.#blind = seen.mse || seen.rtc ? this.#blind + 1 : 0;
-            if (this.#blind < BLIND || !player.undecoded(seen)) this.#wait(player, 1000);
-        }, ms);
+            this.#blind = seen.mse || seen.rtc ? this.#blind || Date.now() : 0;
+            const limit = /hvc1|H265/.test(`${seen.mse && player.mseCodecs} ${seen.rtc && player.pc?.remoteDescription?.sdp}`) ? BLIND_H265 : BLIND;
+            if (!this.#blind || Date.now() - this.#blind < limit || !player.undecoded(seen)) this.#wait(player);
+        }, LOOK);
         this.#timer = timer;
     }
 

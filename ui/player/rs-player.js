@@ -209,7 +209,7 @@ export class RsPlayer extends VideoRTC {
 
     /** @param {(type: string) => any} isSupported */
     codecs(isSupported) {
-        return super.codecs(type => !this.#parts.decoding.bad.some(codec => type.includes(codec)) && isSupported(type));
+        return super.codecs(type => this.#parts.decoding.takes(type) && isSupported(type));
     }
 
     /** A browser may say that it plays what its buffer then refuses. */

@@ -28,6 +28,7 @@ export class Showing {
 
     /** @param {HTMLVideoElement} video is in the element */
     begin(video) {
+        this.player.decoding.begin();
         this.#last = new LastPicture(video);
         this.player.element.append(this.#last.canvas);
     }
