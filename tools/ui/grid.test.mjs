@@ -287,6 +287,27 @@ test('a narrow tile has room for its name, its state in words and all of its but
     }
 });
 
+test('a tile that begins shows the last picture and how old it is until there is one of now', {skip}, async () => {
+    const {page, done} = await live({cam: idle}, {options: {answers: {'GET api/rs/poster': (/** @type {any} */ {response}) => {
+        response.setHeader('content-type', 'image/svg+xml').setHeader('age', '240');
+        return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 9" width="160" height="90"><rect width="16" height="9" fill="red"/></svg>';
+    }}}});
+    const note = () => page.$eval('.note', node => node.checkVisibility() && node.textContent);
+    await page.waitForSelector('.note:not([hidden])');
+    // No answer for now.
+    await page.evaluate(() => { /** @type {any} */ (window).__down = true; });
+    await page.click('.start');
+    await page.waitForSelector('.tile.playing rs-player [data-phase=retrying]');
+    assert.equal(await note(), 'Last picture, 4 min ago');
+    assert.deepEqual(await page.evaluate(() => [getComputedStyle(/** @type {Element} */ (document.querySelector('.tile rs-player'))).backgroundColor, document.querySelector('.tile .still')?.checkVisibility()]), ['rgba(0, 0, 0, 0)', true]);
+    await page.evaluate(() => {
+        /** @type {any} */ (window).__down = false;
+        /** @type {any} */ (document.querySelector('rs-player')).retry();
+    });
+    await page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player')).phase === 'live' && !document.querySelector('.note')?.checkVisibility(), {polling: 50, timeout: 60_000});
+    await done();
+});
+
 test('which tile is heard is told above them, where it is silenced too', {skip}, async () => {
     const {page, done} = await live({a: idle, b: idle});
     const says = (/** @type {string} */ words, /** @type {boolean} */ off) => page.waitForFunction((words, off) => {

@@ -59,6 +59,8 @@ export class Playing {
     mode = '';
     /** It has shown something, and goes on for that. */
     pictured = false;
+    /** There is a picture of its own, not only the last one behind it. */
+    shows = false;
     /** Milliseconds from the live edge to the eye, as far as the browser tells. @type {number|undefined} */
     delay;
     /** Bits per second of its picture, as far as the browser tells. @type {number|undefined} */
@@ -88,7 +90,10 @@ export class Playing {
         this.delay = this.bits = undefined;
         this.#known = 0;
         Object.assign(player, {mode: 'webrtc,mse,mjpeg', pcConfig: {bundlePolicy: 'max-bundle', iceServers: []}});
-        player.addEventListener('firstframe', () => this.pictured = true, {once: true});
+        player.addEventListener('firstframe', () => {
+            this.pictured = this.shows = true;
+            this.changed();
+        }, {once: true});
         player.addEventListener('mode', ev => {
             this.mode = /** @type {CustomEvent} */ (ev).detail.mode;
             this.changed();
@@ -111,7 +116,7 @@ export class Playing {
         this.player?.remove();
         this.player = null;
         this.mode = '';
-        this.pictured = false;
+        this.pictured = this.shows = false;
     }
 
     /** It has shown something, and does or will again by itself. */

@@ -224,7 +224,7 @@ export class Tile {
             if (this.player?.phase === 'failed') this.player.retry();
         }
         const old = this.#stillAge > 2000 && !this.saving ? t('tile.age', {age: ago(this.#stillAge + Date.now() - this.#stillAt)}) : '';
-        const text = playing ? '' : failed ? entry.error : this.saving ? t('tile.saving') : old;
+        const text = playing ? this.playing?.shows ? '' : old : failed ? entry.error : this.saving ? t('tile.saving') : old;
         say(this.note, text);
         this.note.hidden = !text;
         this.start.hidden = playing || this.saving && !failed && !this.picture.querySelector('.none');
