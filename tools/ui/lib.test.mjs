@@ -195,7 +195,7 @@ test('the graph: who has several streams has each, with the viewer that can be e
     const parts = (/** @type {string} */ id) => nodes.find(n => n.id === id)?.parts.map(p => [p.stream, p.kick, p.title]);
     assert.deepEqual(parts('v10.0.0.9 VLC'), [['a', 2, 'rtsp'], ['a', 3, 'rtsp'], ['b', 5, 'rtsp']]);
     assert.deepEqual(parts('c10.0.0.1'), [['a', 0, ''], ['b', 0, '']]);
-    assert.deepEqual([parts('p1'), parts('k5')], [[['a', 0, '']], [['b', 5, '']]]);
+    assert.deepEqual([parts('p1'), parts('k5'), parts('k6')], [[['a', 0, '']], [['b', 5, '']], [['b', 0, '']]], 'a warm start is no viewer');
 });
 
 test('the graph: a stream with two names has its lines once', () => {

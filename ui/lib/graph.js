@@ -93,7 +93,8 @@ export function layout(streams, only = []) {
         }
         for (const c of stream.consumers ?? []) {
             if (!c.id) continue;
-            add(`k${c.id}`, 3, c.format_name ?? '', name, c, name, c.id);
+            // What is kept warm begins anew when it is ended.
+            add(`k${c.id}`, 3, c.format_name ?? '', name, c, name, c.format_name === 'preload' ? 0 : c.id);
             for (const s of c.senders ?? []) {
                 if (!s.parent) continue;
                 // What is made of a track stands below it, once for all who get it.
