@@ -1218,6 +1218,43 @@ test('a way that was kept is tried alone; refused, or with sound alone, it is fo
     delete MediaSource.prototype.addEventListener;
 });
 
+test('a phone that plays one element at a time: MSE alone, WebRTC after it, and never both', async () => {
+    const Source = MediaSource;
+    delete globalThis.MediaSource;
+    globalThis.ManagedMediaSource = class extends Source {
+        addEventListener(type, listener) { if (type === 'sourceopen') queueMicrotask(listener); }
+    };
+    try {
+        const element = make({mode: ALL});
+        assert.equal(await opened(), 'mse');
+        assert.equal(FakePeer.all.length, 0);
+        FakeSocket.last.receive('mse', MSE);
+        frame(element);
+        tick(6000);
+        FakeSocket.last.closed();
+        tick(0);
+        assert.equal(await opened(), 'mse', 'it has played');
+        FakeSocket.last.receive('error', 'mse: no');
+        FakeSocket.last.receive('error', 'mjpeg: no');
+        assert.equal(element.phase, 'retrying');
+        tick(lastState(element).nextTryMs);
+        assert.equal(await opened(), 'webrtc/offer');
+        assert.equal(element.mode, ALL);
+        FakeSocket.last.receive('error', 'webrtc/offer: codecs not matched');
+        FakeSocket.last.receive('error', 'mjpeg: codecs not matched');
+        assert.equal(element.phase, 'failed');
+        part(element, 'act').click();
+        assert.equal(await opened(), 'mse');
+        // No picture comes.
+        FakeSocket.last.receive('mse', MSE);
+        await seconds(21);
+        assert.equal(await opened(), 'webrtc/offer');
+    } finally {
+        globalThis.MediaSource = Source;
+        delete globalThis.ManagedMediaSource;
+    }
+});
+
 test('no way is taken that cannot play', async () => {
     const says = candidates => FakeSocket.last.receive('why', {candidates}), video = (codec, verdict) => ({mode: 'mse', kind: 'video', codec, verdict});
     const sound = {mode: 'mse', kind: 'audio', codec: 'pcm_alaw', verdict: 'codec_unsupported'};

@@ -29,6 +29,8 @@ export class Run {
     steps = [];
     /** The way that was kept in mind, and is tried alone. @type {import('./ways.js').Way|''} */
     only = '';
+    /** The one that is tried where both do not race. @type {import('./ways.js').Way|''} */
+    alone = '';
     /** Has a way shown a picture, or was it refused? @type {Record<string, boolean>} */
     works = {};
     /** The server's verdicts. @type {import('./socket.js').Candidate[]} */

@@ -50,7 +50,7 @@ export class Standstill {
         // Somebody has to let it play first.
         if (!this.#drawn && element.video?.paused) return this.expect();
         // The way that was kept in mind: others may show one.
-        if (!liveSince && run.only) return ending.lose(NEVER, 'ended', true);
+        if (!liveSince && (run.only || run.alone === 'mse')) return ending.lose(NEVER, 'ended', true);
         const {mse, rtc} = liveSince ? {} : await unseen(element);
         if (!waits()) return;
         // It has what it needs, and stands still.

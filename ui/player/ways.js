@@ -57,6 +57,8 @@ const isWebrtc = (/** @type {string} */ mode) => mode.trim().startsWith('webrtc'
 export class Ways {
     /** When it stood still. @type {number[]} */
     #stood = [];
+    /** Where both do not race: the first one has shown nothing. */
+    #second = false;
 
     /** @param {import('./parts.js').Parts} player */
     constructor(player) {
@@ -74,6 +76,9 @@ export class Ways {
     modes() {
         const {element} = this.player, run = this.player.run(), modes = element.mode.split(',');
         run.only = this.#both && element.media.includes('video') ? keptWay(element.wsURL) : '';
+        // A phone that has nothing but this one plays one element at a time, and two would race.
+        if (!run.only && this.#both && !('MediaSource' in window)) run.alone = this.#second ? 'webrtc' : 'mse';
+        if (run.alone) return modes.filter(mode => !(run.alone === 'mse' ? isWebrtc : isMse)(mode)).join();
         return (run.only ? modes.filter(run.only === 'mse' ? isMse : isWebrtc) : modes).join();
     }
 
@@ -110,8 +115,10 @@ export class Ways {
 
     /** The attempt has come to nothing: what was kept does not work any more. @returns {boolean} the other way is still to be tried */
     failed() {
-        const {only, liveSince} = this.player.run();
-        if (!only || liveSince) return false;
+        const {only, alone, liveSince} = this.player.run();
+        if (liveSince) return false;
+        if (alone) this.#second = alone === 'mse';
+        if (!only) return alone === 'mse';
         keepWay(this.player.element.wsURL, '');
         return true;
     }
