@@ -1,5 +1,5 @@
 /**
- * What the binary has packed is what is in `ui/`: comments are left out of scripts and stylesheets, and nothing else.
+ * What the binary has packed is what is in `ui/`: comments, and spaces that part nothing, are left out of scripts and stylesheets, and nothing else.
  */
 import assert from 'node:assert/strict';
 import {readdirSync, readFileSync} from 'node:fs';
@@ -15,7 +15,7 @@ const files = readdirSync(UI, {recursive: true, withFileTypes: true}).filter(one
 
 const skip = without(BINARY, 'rs2rtc') || (process.env.UI ? 'UI is set: nothing packed is served' : false);
 
-test('packed files are those of the folder, without comments', {skip}, async t => {
+test('packed files are those of the folder, without what only people read', {skip}, async t => {
     const server = await rs2rtc('');
     t.after(() => server.stop());
     for (const name of files) {
@@ -29,8 +29,9 @@ test('packed files are those of the folder, without comments', {skip}, async t =
         }
         const read = async (/** @type {string} */ text) => (await transform(text, {loader, minify: true, legalComments: 'none'})).code;
         const text = String(served);
-        assert.ok(await read(text) === await read(String(source)), `${name} is another one than the file: build again, or it has what looks like a comment`);
+        assert.ok(await read(text) === await read(String(source)), `${name} is another one than the file: build again, or tell what it was taken for (crates/server/build/unread.rs)`);
         assert.ok(!text.includes('/**'), `${name} has comments`);
+        assert.ok(!/^ +[\w.}]/m.test(text.replace(/`(?:[^`\\]|\\.)*`/g, '')), `${name} has indentation`);
         assert.equal(text.split('\n').length, String(source).split('\n').length, `${name}: lines keep their numbers`);
     }
 });
