@@ -1247,7 +1247,9 @@ test('a phone that plays one element at a time: MSE alone, WebRTC after it, and 
         assert.equal(await opened(), 'mse');
         // No picture comes.
         FakeSocket.last.receive('mse', MSE);
-        await seconds(21);
+        await seconds(20);
+        assert.equal(element.phase, 'retrying');
+        tick(lastState(element).nextTryMs);
         assert.equal(await opened(), 'webrtc/offer');
     } finally {
         globalThis.MediaSource = Source;
