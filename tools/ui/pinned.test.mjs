@@ -59,6 +59,29 @@ test('Chromium plays each way that is pinned', {skip}, async () => {
     }
 });
 
+test('paused by each way the camera is let go, and why is told; it plays again on a press', {skip}, async () => {
+    const {browser, close} = await launch({mdns: 'show'}), consumers = async () => Object.values(await (await fetch(`${server.url}api/streams`)).json()).flatMap(one => one.consumers ?? []);
+    try {
+        for (const [src, mode] of [['cam', 'webrtc'], ['cam', 'mse'], ['cam', 'hls'], ['pictures', 'mjpeg']]) {
+            const page = await browser.newPage(), phase = (/** @type {string} */ wanted) => page.waitForFunction(wanted => /** @type {any} */ (document.querySelector('rs-player'))?.phase === wanted, {polling: 50, timeout: 60_000}, wanted)
+                .catch(async err => assert.fail(`${mode}, ${wanted}: ${err.message} ${await page.$eval('main', n => n.textContent)}`));
+            await page.goto(`${server.url}camera.html?src=${src}&mode=${mode}&lang=en`);
+            await phase('live');
+            await page.keyboard.press('Space');
+            await phase('parked');
+            await until(consumers, all => !all.length);
+            await page.waitForFunction(() => /^Stopped\. The camera was let go in [\d.]+ m?s\.$/.test(document.querySelector('.why')?.textContent ?? ''), {polling: 50, timeout: 60_000});
+            assert.equal(await page.$eval('rs-player canvas.last', node => node.checkVisibility()), true, mode);
+            await page.keyboard.press('Space');
+            await phase('live');
+            await page.close();
+            await until(consumers, all => !all.length);
+        }
+    } finally {
+        await close();
+    }
+});
+
 /** H.264 with AAC, which WebRTC does not carry: what most cameras send. */
 const SOUND = 'exec:ffmpeg -v error -re -f lavfi -i testsrc2=size=320x180:rate=15 -f lavfi -i sine=sample_rate=48000 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -tune zerolatency -g 15 -c:a aac -f mpegts -';
 

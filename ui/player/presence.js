@@ -86,7 +86,8 @@ export class Presence {
         if (!element.ws && !element.pc || run.parkSent || run.parkedBy) return;
         run.stop('frame');
         run.stop('still');
-        if (run.session?.caps.has('park') && element.wsState === WebSocket.OPEN) {
+        // What is fetched piece by piece the server knows nothing of here.
+        if (run.session?.caps.has('park') && element.wsState === WebSocket.OPEN && run.mode !== 'hls') {
             run.stop('away');
             element.send({type: 'park'});
             run.parkSent = true;
