@@ -3,9 +3,8 @@
  */
 import '../player/rs-player.js';
 import {button, fill, h, refill, say} from '../lib/dom.js';
-import {ago, duration, number, rate, t} from '../lib/i18n.js';
+import {duration, number, rate, t} from '../lib/i18n.js';
 import {keepPin, layouts, pairs, pinOf, recall, remember} from '../lib/prefs.js';
-import {poster} from '../lib/poster.js';
 import {address, Feed} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
 import {chip, codecName, hasLoudspeaker, hint, Streams, wayName} from '../lib/streams.js';
@@ -13,6 +12,7 @@ import {keptWay} from '../player/ways.js';
 import {speak, translate} from '../player/words.js';
 import {announce, bind, copied, empty, listed, notice, shell, toast, watch} from '../shell/shell.js';
 import {choices, controlsOf, qualityOf} from './controls.js';
+import {lastPicture} from './last.js';
 import {panel} from './panel.js';
 import {sheet} from './sheet.js';
 import {talking} from './talking.js';
@@ -51,12 +51,10 @@ const view = {player: null, before: null, mode: Object.hasOwn(MODES, kept) ? kep
 const hasPicture = player => ['live', 'buffering'].includes(player?.phase);
 /** Milliseconds that what played before stays in front while the other one does not come. */
 const PATIENCE = 15_000;
-/** Milliseconds that a picture counts as one of now. */
-const FRESH = 2000;
 /** The first stream waits for the list of all. */
 let waits = false;
 
-const stage = h('div', {class: 'stage'}), age = h('p', {class: 'age', hidden: true}), states = [chip(), chip()], reasons = h('p', {class: 'why'}), progress = h('p', {class: 'muted small', hidden: true}), advice = h('div', {class: 'row'}), pinned = h('p', {class: 'muted small'}), way = h('span');
+const stage = h('div', {class: 'stage'}), last = lastPicture(view), states = [chip(), chip()], reasons = h('p', {class: 'why'}), progress = h('p', {class: 'muted small', hidden: true}), advice = h('div', {class: 'row'}), pinned = h('p', {class: 'muted small'}), way = h('span');
 const figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'muted small'});
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
@@ -78,8 +76,8 @@ feed.on(['source_released'], ({stream, release_ms: ms}) => {
 });
 
 function start() {
-    const {before: old, player: last} = view, shown = old ?? last, stays = hasPicture(shown), player = document.createElement('rs-player');
-    if (old || !stays) last?.remove();
+    const {before: old, player: now} = view, shown = old ?? now, stays = hasPicture(shown), player = document.createElement('rs-player');
+    if (old || !stays) now?.remove();
     if (!stays) old?.remove();
     Object.assign(view, {player, before: stays ? shown : null, steps: [], candidates: null});
     unmeasured();
@@ -91,7 +89,7 @@ function start() {
     });
     on('firstframe', ({ms}) => {
         view.firstMs = ms;
-        forget();
+        last.forget();
         settle();
         explain();
     });
@@ -129,12 +127,12 @@ function start() {
         shown.addEventListener('state', () => shown === view.before && !hasPicture(shown) && settle());
         setTimeout(() => shown === view.before && settle(), PATIENCE);
     } else {
-        stage.replaceChildren(player, age, talk.air);
+        stage.replaceChildren(player, last.age, talk.air);
     }
     if (playing !== quality.source) [before, playing] = [playing, quality.source];
     view.player.src = new URL(`api/ws?src=${encodeURIComponent(playing)}`, location.href);
     controls.follow();
-    still();
+    last.ask(playing);
     explain();
 }
 
@@ -146,37 +144,6 @@ function settle() {
     player.video.muted = before.video.muted;
     before.remove();
     controls.showSound();
-}
-
-/** Forgets the last picture. */
-let forget = () => {};
-/** When the last picture was taken, as of `Date.now()`; 0: none is shown. */
-let taken = 0;
-/** The last picture, until there is one; it is asked for beside the player. */
-async function still() {
-    forget();
-    if (view.before) return;
-    const {player} = view, last = await poster(playing);
-    if (!last) return;
-    if (player !== view.player || view.firstMs) return URL.revokeObjectURL(last.url);
-    const moving = last.video ? h('video', {class: 'still', src: last.url, muted: true, playsinline: true, autoplay: true, 'aria-hidden': 'true'}) : null;
-    if (moving) player.append(moving);
-    else player.video.poster = last.url;
-    taken = Date.now() - (last.age ?? 0);
-    tellAge();
-    forget = () => {
-        forget = () => {};
-        taken = 0;
-        tellAge();
-        moving?.remove();
-        player.video.removeAttribute('poster');
-        URL.revokeObjectURL(last.url);
-    };
-}
-function tellAge() {
-    const old = taken ? Date.now() - taken : 0;
-    age.hidden = old <= FRESH;
-    say(age, t('tile.age', {age: ago(old)}));
 }
 
 /** There is no picture, and what was measured is over. */
@@ -303,7 +270,7 @@ setInterval(() => {
     const now = streams.all.get(playing) ?? streams.all.get(name);
     if (document.hidden || !now) return;
     for (const state of states) state.show(now);
-    tellAge();
+    last.tell();
 }, 1000);
 if (name) {
     build();
