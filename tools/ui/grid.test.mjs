@@ -168,7 +168,8 @@ test('all cameras play that were there when it was pressed, also those whose til
     server.state.streams = many(20);
     await page.setViewport({width: 1280, height: 4000});
     await page.goto(`${server.url}?lang=en`);
-    await page.waitForFunction(() => [...document.querySelectorAll('.tile')].filter(one => one.querySelector('rs-player') || /to save power/.test(one.querySelector('.note')?.textContent ?? '')).length === 20, {polling: 50, timeout: 60_000});
+    await page.waitForFunction(() => [...document.querySelectorAll('.tile')].filter(one => one.querySelector('rs-player') || /to save power/.test(one.querySelector('.note')?.textContent ?? '')).length === 20, {polling: 50, timeout: 60_000})
+        .catch(async err => assert.fail(`${err.message} ${await page.evaluate(() => [document.visibilityState, /** @type {any} */ (window).built, ...document.querySelectorAll('.tile')].map(one => one?.outerHTML ?? one).join('\n'))}`));
     assert.equal(await page.evaluate(() => /** @type {any} */ (window).built), 8);
     await done();
 });

@@ -6,10 +6,10 @@
  */
 import {button, fill, fullScreen, h, Keyed, moveFocus, refill, rove, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
-import {forgetLayout, fromQuery, keepLayout, keepWish, layouts, moved, named, pairs, query, recall, remember, starters, toggleStarter, wishOf} from '../lib/prefs.js';
+import {fromQuery, layouts, named, pairs, query, recall, remember, starters} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
 import {Streams} from '../lib/streams.js';
-import {bind, empty, listed, noCameras, notice, shell, toast, watch} from '../shell/shell.js';
+import {bind, empty, listed, noCameras, notice, shell, watch} from '../shell/shell.js';
 import {Tile} from './tile.js';
 
 const params = new URLSearchParams(location.search);
@@ -30,8 +30,9 @@ const everything = () => ({name: '', src: [], cols: recall('cols', 0), big: ''})
 /** What is shown: the address, or the layout that was shown last. */
 let layout = ['src', 'cols', 'big'].some(name => params.has(name)) ? named(fromQuery(params))
     : layouts().find(one => one.name === recall('layout', '')) ?? everything();
-/** What arranges tiles, while somebody does. @type {typeof import('./arrange.js')|null} */
-let arranging = null;
+/** What arranges tiles, once somebody has done it. @type {typeof import('./arrange.js')|undefined} */
+let arranger;
+let arranging = false;
 
 const grid = h('ul', {class: 'grid', 'aria-label': t('nav.live')});
 const summary = h('p', {class: 'summary muted'});
@@ -48,31 +49,20 @@ const watcher = new IntersectionObserver(changes => {
         const tile = byNode.get(change.target);
         if (!tile) continue;
         clearTimeout(timers.get(tile));
-        if (change.isIntersecting) timers.set(tile, setTimeout(() => see(tile, true), tile.on ? 0 : LOOK));
-        else see(tile, false);
+        if (change.isIntersecting) timers.set(tile, setTimeout(() => tile.see(true), tile.on ? 0 : LOOK));
+        else tile.see(false);
     }
 }, {threshold: 0.1});
 
 const tiles = new Keyed(grid, entry => entry.name, entry => {
     const tile = new Tile(entry, {
         change: decide,
-        listen: one => {
-            for (const other of byNode.values()) if (other !== one && other.sound) other.listen(false);
-            one.listen(!one.sound);
-            tellSound();
-        },
+        listen: one => tellSound(one),
         always: name => always || starts.has(name),
         feed,
         entry: name => streams.all.get(name),
-        prefer: one => {
-            const next = /** @type {const} */ ({auto: 'high', high: 'low', low: 'auto'})[one.quality];
-            one.quality = next;
-            keepWish(one.entry.name, next);
-            decide();
-        },
     });
     tile.wanted = asked.delete(entry.name);
-    tile.quality = wishOf(entry.name);
     /** @type {((arranging: boolean, big: boolean, starts: boolean) => void)|undefined} */
     let arrange;
     byNode.set(tile.node, tile);
@@ -83,17 +73,8 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
         update(entry) {
             tile.low = two.get(entry.name);
             tile.node.classList.toggle('big', layout.big === entry.name);
-            arrange ??= arranging?.arranger(tile.tools, {
-                move: by => change({src: moved(shown, tile.entry.name, by)}, tile),
-                big: () => change({big: layout.big === tile.entry.name ? '' : tile.entry.name}, tile),
-                leave: () => change({src: shown.filter(name => name !== tile.entry.name)}, tile),
-                start() {
-                    starts = toggleStarter(tile.entry.name);
-                    tile.rest();
-                    show();
-                },
-            });
-            arrange?.(arranging !== null, layout.big === entry.name, starts.has(entry.name));
+            arrange ??= arranger?.arranger(tile, page);
+            arrange?.(arranging, layout.big === entry.name, starts.has(entry.name));
             tile.update(entry);
         },
         end() {
@@ -105,12 +86,6 @@ const tiles = new Keyed(grid, entry => entry.name, entry => {
         },
     };
 });
-
-/** @param {Tile} tile @param {boolean} seen */
-function see(tile, seen) {
-    tile.see(seen);
-    decide();
-}
 
 /** Dialogs are before all tiles. */
 const covered = () => document.querySelector('dialog[open]') !== null;
@@ -159,7 +134,6 @@ feed.on(['source_released'], ev => {
 /** The names of all tiles, in their order. @type {string[]} */
 let shown = [];
 let room = AT_ONCE;
-let coming = false;
 
 function show() {
     const only = layout.src;
@@ -185,11 +159,10 @@ function show() {
 }
 
 function more() {
-    if (coming) return;
-    coming = true;
+    const next = room + AT_ONCE;
     requestAnimationFrame(() => setTimeout(() => {
-        coming = false;
-        room += AT_ONCE;
+        if (room >= next) return;
+        room = next;
         show();
     }));
 }
@@ -210,10 +183,8 @@ const onTile = run => (/** @type {KeyboardEvent} */ ev) => {
     if (!tile) return false;
     run(tile, ev);
 };
-bind('ArrowRight', t('keys.move'), () => moveFocus(grid.children, 1));
-bind('ArrowLeft', t('keys.move'), () => moveFocus(grid.children, -1));
-bind('ArrowDown', t('keys.move'), () => moveFocus(grid.children, columns()));
-bind('ArrowUp', t('keys.move'), () => moveFocus(grid.children, -columns()));
+const ways = {ArrowRight: () => 1, ArrowLeft: () => -1, ArrowDown: columns, ArrowUp: () => -columns()};
+for (const [key, by] of Object.entries(ways)) bind(key, t('keys.move'), () => moveFocus(grid.children, by()));
 bind('Enter', t('keys.open'), onTile(tile => tile.link.click()));
 bind(' ', t('keys.startStop'), onTile(tile => tile.player ? tile.stop() : tile.want()));
 bind('m', t('tile.sound'), onTile(tile => tile.player && tile.grid.listen(tile)));
@@ -248,22 +219,24 @@ const all = button(t('live.playAll'), () => {
     for (const tile of byNode.values()) if (asked.delete(tile.entry.name)) Object.assign(tile, {wanted: true, stopped: false});
     decide();
 }, {icon: 'play'});
-const keep = h('input', {type: 'checkbox', checked: always, onchange: () => {
-    always = keep.checked;
-    remember('alwaysAll', always);
-    for (const tile of byNode.values()) tile.rest();
-    decide();
-}});
-
-const keepField = h('label', {class: 'check', hidden: true}, keep, t('live.alwaysAll'));
 
 /** Which tile is heard, and the way to silence. */
 const quiet = button(t('live.soundOff'), () => {
     for (const tile of byNode.values()) if (tile.sound) tile.listen(false);
     tellSound();
 }, {icon: 'mute', class: 'quiet', disabled: true});
-const tellSound = () => playing?.tellSound(quiet, byNode.values(), choice);
+/** @param {Tile} [one] is to be heard, or not any more */
+const tellSound = one => playing?.tellSound(quiet, byNode.values(), choice, one);
 
+/** What those who arrange it need of the page. */
+const page = {
+    change, shown: () => shown, big: () => layout.big,
+    /** @param {Set<string>} now */
+    start(now) {
+        starts = now;
+        show();
+    },
+};
 /** Another arrangement. @param {Partial<import('../lib/prefs.js').Layout>} what @param {Tile} tile */
 function change(what, tile) {
     settle({...layout, name: '', src: layout.src.length ? layout.src : shown, ...what});
@@ -286,12 +259,8 @@ function use(next) {
 const saved = h('select', {'aria-label': t('live.layouts'), onchange: () => {
     const value = saved.value;
     if (value === '+') loadArranging(it => it.nameLayout(layout.name, name => ({...layout, name, src: layout.src.length ? layout.src : shown}), use));
-    else if (value === '-') {
-        const gone = layout;
-        forgetLayout(gone.name);
-        use(everything());
-        toast(t('streams.deleted', {name: gone.name, n: 1}), {undo: () => keepLayout(gone) && use(gone)});
-    } else use(layouts().find(one => `=${one.name}` === value) ?? everything());
+    else if (value === '-') loadArranging(it => it.deleteLayout(layout, gone => use(gone ?? everything())));
+    else use(layouts().find(one => `=${one.name}` === value) ?? everything());
     choices();
 }});
 function choices() {
@@ -302,20 +271,27 @@ function choices() {
     if (!unnamed && !layout.name) saved.value = '';
 }
 choices();
-/** @param {(it: typeof import('./arrange.js')) => void} then */
-const loadArranging = then => import('./arrange.js').then(then, () => notice(t('common.unreachable')));
-/** @param {typeof import('./arrange.js')|null} how */
-function arrange(how) {
-    arranging = how;
-    arrangeButton.setAttribute('aria-pressed', String(how !== null));
-    keepField.hidden = !how;
+/** @param {(it: typeof import('./arrange.js')) => void} then at once if it is there */
+async function loadArranging(then) {
+    arranger ??= await import('./arrange.js').catch(() => undefined);
+    if (arranger) then(arranger);
+    else notice(t('common.unreachable'));
+}
+/** @param {typeof import('./arrange.js')} it */
+function arrange(it) {
+    arranging = !arranging;
+    arrangeButton.setAttribute('aria-pressed', String(arranging));
+    it.alwaysAll(all, arranging, always, on => {
+        always = on;
+        for (const tile of byNode.values()) tile.rest();
+        decide();
+    });
     show();
 }
-const arrangeButton = button(t('live.arrange'), () => arranging ? arrange(null) : loadArranging(arrange), {icon: 'config'});
+const arrangeButton = button(t('live.arrange'), () => loadArranging(arrange), {icon: 'config', class: 'compact'});
 arrangeButton.setAttribute('aria-pressed', 'false');
-arrangeButton.classList.add('compact');
 arrangeButton.title = t('live.arrange');
 new ResizeObserver(() => decide()).observe(grid);
 const whole = button(t('tile.full'), () => fullScreen(document.documentElement), {icon: 'full', bare: true});
 whole.hidden = !document.fullscreenEnabled;
-tools.append(saved, arrangeButton, choice, quiet, all, keepField, whole);
+tools.append(saved, arrangeButton, choice, quiet, all, whole);

@@ -43,9 +43,15 @@ export async function measure(all) {
     budget.count(performance.now(), sum(...frames.map(one => one?.shown)), sum(...frames.map(one => one?.dropped)), sum(...on.map(tile => tile.cost)));
 }
 
-/** Tells on the button that ends it which tile is heard. @param {HTMLButtonElement} quiet @param {Iterable<Tile>} all @param {HTMLElement} next gets the focus when there is nothing to end any more */
-export function tellSound(quiet, all, next) {
-    const name = [...all].find(tile => tile.sound && tile.on)?.entry.name, text = name === undefined ? t('live.soundOff') : t('live.mute', {name});
+/**
+ * Tells on the button that ends it which tile is heard.
+ * @param {HTMLButtonElement} quiet @param {Iterable<Tile>} tiles @param {HTMLElement} next gets the focus when there is nothing to end any more
+ * @param {Tile} [one] is to be heard, or not any more
+ */
+export function tellSound(quiet, tiles, next, one) {
+    const all = [...tiles];
+    if (one) for (const tile of all) if (tile === one || tile.sound) tile.listen(tile === one && !tile.sound);
+    const name = all.find(tile => tile.sound && tile.on)?.entry.name, text = name === undefined ? t('live.soundOff') : t('live.mute', {name});
     if (quiet.textContent === text) return;
     if (name === undefined && document.activeElement === quiet) next.focus();
     quiet.disabled = name === undefined;

@@ -1,15 +1,13 @@
 /**
  * One tile of the grid: the last picture, the state in words, and the buttons. What plays is in `playing.js`, loaded when something is to play.
  */
-import {button, canFill, fullScreen, h, hasFullScreen, icon, say, setIcon} from '../lib/dom.js';
+import {button, canFill, fullScreen, h, hasFullScreen, say, setIcon} from '../lib/dom.js';
 import {ago, rate, t} from '../lib/i18n.js';
-import {chooseQuality} from '../lib/prefs.js';
+import {chooseQuality, keepWish, wishOf} from '../lib/prefs.js';
 import {chip, hasLoudspeaker, stateText, wayName} from '../lib/streams.js';
 
 /** @typedef {import('../lib/streams.js').Entry} Entry */
 
-/** Milliseconds between still pictures of a tile that has to save power. */
-const STILL_EVERY = 1000;
 /** Milliseconds until a tile that is scrolled away lets go; until then it is only paused. */
 const LET_GO = 5000;
 /** States of a camera that runs anyway. */
@@ -34,8 +32,8 @@ export class Tile {
     asked = 0;
     /** The lesser stream of the same camera, if there is one. @type {string|undefined} */
     low;
-    /** @type {'auto'|'high'|'low'} */
-    quality = 'auto';
+    /** @type {import('../lib/prefs.js').Wish} */
+    quality;
     /** What plays in it, once that is loaded. @type {import('./playing.js').Playing|null} */
     playing = null;
     #failed = false;
@@ -44,15 +42,8 @@ export class Tile {
     #on = false;
     /** The stream that plays. */
     #source = '';
-    /** @type {any} */
-    #still = 0;
-    #stillOf = '';
-    /** Where the picture that is shown lies; it has to be revoked. */
-    #stillUrl = '';
-    /** Milliseconds that it was old when it came, and when that was. */
-    #stillAge = 0;
-    #stillAt = 0;
-    #asking = false;
+    /** @type {import('./still.js').Still|null} */
+    #still = null;
     #ended = false;
     #chip = chip();
     /** @type {HTMLButtonElement|null} */
@@ -67,11 +58,12 @@ export class Tile {
 
     /**
      * @param {Entry} entry
-     * @param {{change: () => void, listen: (tile: Tile) => void, always: (name: string) => boolean, feed: import('../lib/server.js').Feed, entry: (name: string) => Entry|undefined, prefer: (tile: Tile) => void}} grid
+     * @param {{change: () => void, listen: (tile: Tile) => void, always: (name: string) => boolean, feed: import('../lib/server.js').Feed, entry: (name: string) => Entry|undefined}} grid
      */
     constructor(entry, grid) {
         this.entry = entry;
         this.grid = grid;
+        this.quality = wishOf(entry.name);
         const name = entry.name;
         this.link = h('a', {class: 'name', href: `camera.html?src=${encodeURIComponent(name)}`, tabindex: '-1'}, name);
         this.about = h('span', {class: 'about'});
@@ -106,7 +98,7 @@ export class Tile {
 
     #showQuality() {
         if (!this.qualityButton && this.low) {
-            const one = button('', () => this.grid.prefer(this), {class: 'bare quality'});
+            const one = button('', () => this.#prefer(), {class: 'bare quality'});
             one.tabIndex = this.tabIndex;
             this.buttons.prepend(one);
             this.qualityButton = one;
@@ -117,6 +109,12 @@ export class Tile {
         say(/** @type {Node} */ (this.qualityButton.lastChild), quality);
         this.qualityButton.setAttribute('aria-label', t('tile.quality', {quality}));
         this.qualityButton.title = this.low ? t('tile.qualityAbout', {low: this.low}) : '';
+    }
+
+    #prefer() {
+        this.quality = /** @type {const} */ ({auto: 'high', high: 'low', low: 'auto'})[this.quality];
+        keepWish(this.entry.name, this.quality);
+        this.grid.change();
     }
 
     get player() {
@@ -158,6 +156,7 @@ export class Tile {
             this.grid.change();
         }, LET_GO);
         this.cover(!seen);
+        this.grid.change();
     }
 
     /** @param {boolean} covered nobody can see it: the server decides what becomes of its camera */
@@ -223,7 +222,7 @@ export class Tile {
             this.#broken = false;
             if (this.player?.phase === 'failed') this.player.retry();
         }
-        const old = this.#stillAge > 2000 && !this.saving ? t('tile.age', {age: ago(this.#stillAge + Date.now() - this.#stillAt)}) : '';
+        const old = !this.saving && this.#still?.old ? t('tile.age', {age: ago(this.#still.age)}) : '';
         const text = playing ? this.playing?.shows ? '' : old : failed ? entry.error : this.saving ? t('tile.saving') : old;
         say(this.note, text);
         this.note.hidden = !text;
@@ -266,7 +265,7 @@ export class Tile {
             this.#stills();
             return this.update(this.entry);
         }
-        clearTimeout(this.#still);
+        this.#still?.stop();
         this.#begin();
     }
 
@@ -276,41 +275,17 @@ export class Tile {
         this.playing?.begin(this.#source, this.sound);
     }
 
-    /** The last picture; again and again while the tile only must not play and somebody may see it. */
+    /** The last picture, once what shows it is there: the grid needs nothing of it before. */
     async #stills() {
-        clearTimeout(this.#still);
-        if (!this.seen || document.hidden || this.#asking) return;
-        // One picture per state, unless it saves power.
-        const of = `${this.entry.state}`;
-        if (!this.saving && this.#stillOf === of) return;
-        this.#stillOf = of;
-        this.#asking = true;
-        // The grid is there before it: nothing of it is needed for that.
-        const still = await import('../lib/poster.js').then(it => it.poster(this.entry.name), () => null);
-        this.#asking = false;
-        if (this.#on || this.#ended) return still && URL.revokeObjectURL(still.url);
-        if (still) {
-            const old = this.picture.querySelector('.still');
-            const node = still.video ? h('video', {class: 'still', src: still.url, muted: true, playsinline: true, 'aria-hidden': 'true', preload: 'auto'})
-                : h('img', {class: 'still', src: still.url, alt: ''});
-            this.picture.prepend(node);
-            old?.remove();
-            URL.revokeObjectURL(this.#stillUrl);
-            this.#stillUrl = still.url;
-            this.#stillAge = still.age ?? 0;
-            this.#stillAt = Date.now();
-            this.update(this.entry);
-        } else if (!this.picture.querySelector('.still')) {
-            this.picture.replaceChildren(h('div', {class: 'still none'}, icon('camera')));
-            this.update(this.entry);
-        }
-        if (this.saving) this.#still = setTimeout(() => this.#stills(), STILL_EVERY);
+        const it = this.seen && await import('./still.js').catch(() => null);
+        if (!it || this.#on || this.#ended) return;
+        this.#still ??= new it.Still(this);
+        this.#still.show();
     }
 
     end() {
-        clearTimeout(this.#still);
+        this.#still?.end();
         clearTimeout(this.#leaving);
-        URL.revokeObjectURL(this.#stillUrl);
         this.#on = false;
         this.#ended = true;
         this.talk?.end();
