@@ -168,6 +168,7 @@ test('a browser that says that it plays H.265 and does not: it is tried once, an
             await page.evaluateOnNewDocument(refused => {
                 const {isTypeSupported} = MediaSource, add = MediaSource.prototype.addSourceBuffer, starts = /** @type {string[]} */ ([]);
                 MediaSource.isTypeSupported = type => /hvc1/.test(type) || isTypeSupported(type);
+                MediaCapabilities.prototype.decodingInfo = async () => /** @type {any} */ ({supported: true});
                 MediaSource.prototype.addSourceBuffer = function (type) {
                     starts.push(type);
                     return add.call(this, refused ? type : type.replace(/hvc1[^",]*/, 'avc1.640029'));
