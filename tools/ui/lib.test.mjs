@@ -231,7 +231,8 @@ test('one more candidate of WebRTC goes where it belongs, or nowhere', () => {
 test('addresses of a stream carry its name, and say who cannot play it', () => {
     const name = 'a/b <"\'&?#/空', about = {name, base: 'http://h/x/', host: 'h', rtspPort: '8554', codecs: ['H265'], own: true};
     for (const {url, into} of places(about).filter(p => p.url.startsWith('http'))) assert.equal(new URL(url).searchParams.get(into ? 'dst' : 'src'), name, url);
-    assert.ok(places(about).find(p => p.key === 'webrtc')?.misfit);
+    assert.ok(places({...about, codecs: ['VP8']}).find(p => p.key === 'webrtc')?.misfit);
+    assert.deepEqual([true, false, undefined].map(clip => places({...about, codecs: ['H264'], clip}).find(p => p.key === 'clip')?.misfit), ['', 'clip', '']);
     assert.equal(places({...about, codecs: []}).filter(p => p.misfit).length, 0);
     const fits = (/** @type {string[]} */ ...codecs) => places({...about, codecs}).filter(p => !p.misfit && !p.into).map(p => p.key);
     // Its sound alone could be had in other ways, but not its picture.
@@ -239,7 +240,7 @@ test('addresses of a stream carry its name, and say who cannot play it', () => {
     // The server makes pictures of H264 too, and of what is in a picture's own form nothing else.
     assert.deepEqual(['mjpeg', 'ascii', 'y4m', 'frame', 'annexb'].map(key => [['H264'], ['H265'], ['RAWVIDEO']].map(codecs => fits(...codecs).includes(key))), [[true, false, true], [true, false, true], [false, false, true], [true, true, false], [true, true, false]]);
     assert.deepEqual(['mjpeg', 'aac', 'wav'].filter(key => fits('H265', 'AAC').includes(key)), ['aac']);
-    assert.ok(fits('Opus').includes('whep') && !fits('H265', 'Opus').includes('whep') && fits('AV1').includes('webrtc'));
+    assert.ok(fits('Opus').includes('whep') && fits('H265', 'Opus').includes('whep') && !fits('VP8', 'Opus').includes('whep') && fits('AV1').includes('webrtc'));
     const url = (/** @type {string} */ key, /** @type {string[]} */ ...codecs) => places({...about, name: 'x', codecs}).find(p => p.key === key)?.url;
     assert.deepEqual([url('hls', 'H264', 'AAC'), url('hls', 'H264', 'Opus'), url('mp4', 'H264'), url('mp4', 'H264', 'PCMA')].map(one => one?.split('src=x')[1]), ['&mp4', '&mp4=all', '', '&mp4=all']);
     assert.deepEqual([url('annexb', 'H264'), url('annexb', 'H265', 'AAC')], ['http://h/x/api/stream.h264?src=x', 'http://h/x/api/stream.hevc?src=x']);
@@ -258,7 +259,7 @@ test('who can play it: only the codecs that do not fit, those that not every bro
     };
     const all = (/** @type {string} */ key, /** @type {string[]} */ ...streams) => streams.map(one => of(key, ...one.split('+').filter(Boolean)));
     assert.deepEqual(all('camera', 'H264+AAC', 'H265', 'H265+AAC', 'AV1', 'H265+H264', 'VP8+Opus', 'AAC', ''), ['browsers', 'if H265 browsers stills', 'if H265 browsers stills', 'if AV1 browsers', 'browsers', 'not VP8', 'browsers', 'browsers']);
-    assert.deepEqual(all('webrtc', 'H264+AAC', 'H264+Opus', 'H265+AAC', 'AV1+PCMA', 'AAC'), ['browsers no AAC', 'browsers', 'not H265', 'if AV1 browsers', 'not AAC']);
+    assert.deepEqual(all('webrtc', 'H264+AAC', 'H264+Opus', 'H265+AAC', 'AV1+PCMA', 'AAC'), ['browsers no AAC', 'browsers', 'if H265 browsers no AAC', 'if AV1 browsers', 'not AAC']);
     assert.deepEqual(all('mp4', 'H264+Opus', 'H265', 'MJPEG+AAC'), ['progressive', 'if H265 rtsp', 'not MJPEG']);
     assert.deepEqual(all('hls', 'H265+AAC', ''), ['apple', 'apple']);
     assert.deepEqual(all('rtspMp4', 'H264+Opus', 'MJPEG+AAC'), ['recorders no Opus', 'not MJPEG']);

@@ -131,7 +131,7 @@ test('each address says who plays it for what this stream carries', {skip}, asyn
     await page.goto(`${own.url}links.html?src=cam&lang=en`);
     await page.waitForSelector('.urls li');
     const who = (/** @type {string} */ path) => page.$eval(`.urls li[data-url*="${path}"] .who`, n => n.textContent);
-    assert.deepEqual([await who('camera.html'), await who('webrtc.html'), await who('stream.m3u8')], ['Browsers that decode H265, which not all do · still pictures in the others, made by FFmpeg on the server', 'Cannot carry H265', 'iPhone, Safari, television sets']);
+    assert.deepEqual([await who('camera.html'), await who('webrtc.html'), await who('stream.m3u8')], ['Browsers that decode H265, which not all do · still pictures in the others, made by FFmpeg on the server', 'Browsers that decode H265, which not all do · without the sound (AAC)', 'iPhone, Safari, television sets']);
     await page.close();
     own.close();
 });

@@ -386,6 +386,7 @@ export default {
     'links.answers': 'Answers: {type}, {ms}',
     'links.noPath': 'Nothing arrives: the Doctor page shows why.',
     'links.unfit': '{n} more that do not fit this stream',
+    'links.noClip': 'Only with the setting clip of the stream, which is not set',
     'links.misfit': 'Cannot carry {codecs}',
     'links.silent': 'without the sound ({codecs})',
     'links.into': 'Send to this stream',

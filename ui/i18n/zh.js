@@ -386,6 +386,7 @@ export default {
     'links.answers': '有应答：{type}，{ms}',
     'links.noPath': '没有收到数据，请查看“连接诊断”。',
     'links.unfit': '另有 {n} 个不适用于此视频流',
+    'links.noClip': '需要为该视频流设置 clip，目前未设置',
     'links.misfit': '此方式无法播放 {codecs}',
     'links.silent': '无声音（{codecs}）',
     'links.into': '向此视频流发送',

@@ -9,7 +9,7 @@
  * @property {string[]} who words of who plays it
  * @property {string} hard the codec of the picture that not every browser decodes; empty if all do, or no browser is meant
  * @property {string} silent the codecs of the sound that it leaves out; empty if it has sound, or there is none
- * @property {string} misfit the codecs that keep it from this stream; empty if it fits
+ * @property {string} misfit the codecs that keep it from this stream, or `clip`: the setting that it lacks; empty if it fits
  * @property {boolean} [page] it opens in a browser
  * @property {boolean} [into] who sends uses it, instead of who plays
  */
@@ -23,16 +23,16 @@ const MORE = ['Opus', 'MP3', 'FLAC', ...PCM], IN_MP4 = [...AVC, 'AV1', 'AAC', ..
 const HARD = ['H265', 'AV1'];
 
 /**
- * @param {{name: string, base: string, host: string, rtspPort: string, codecs: string[], own: boolean}} about `base`: address of the pages with a
- *     slash at its end; `codecs`: names for people, empty if they are not known; `own`: the server has what go2rtc has not
+ * @param {{name: string, base: string, host: string, rtspPort: string, codecs: string[], own: boolean, clip?: boolean}} about `base`: address of the pages with a
+ *     slash at its end; `codecs`: names for people, empty if they are not known; `own`: the server has what go2rtc has not; `clip`: what has passed is kept
  * @returns {Place[]}
  */
-export function places({name, base, host, rtspPort, codecs, own}) {
+export function places({name, base, host, rtspPort, codecs, own, clip}) {
     const q = encodeURIComponent(name), at = (/** @type {string} */ path) => `${base}${path}`, rtsp = rtspOf(name, host, rtspPort);
     const pictures = codecs.filter(c => VIDEO.includes(c)), sounds = codecs.filter(c => !VIDEO.includes(c));
     // Sound alone is not what is meant, where there is a picture.
     const main = pictures.length ? pictures : sounds, only = (/** @type {string[]} */ fit) => main.some(c => fit.includes(c)) ? '' : main.join(', ');
-    const rtc = ['H264', 'AV1', ...RTC_SOUND], ts = [...AVC, 'AAC'], more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
+    const rtc = [...AVC, 'AV1', ...RTC_SOUND], ts = [...AVC, 'AAC'], more = !codecs.includes('AAC') && codecs.some(c => MORE.includes(c)) ? '=all' : '';
     const sound = (/** @type {string[]} */ fit) => codecs.some(c => fit.includes(c)) ? '' : (sounds.length ? sounds : pictures).join(', ');
     // What is to have sound leaves it out where it carries none of this kind.
     const silent = (/** @type {string[]} */ fit) => pictures.length && !sounds.some(c => fit.includes(c)) ? sounds.join(', ') : '';
@@ -53,7 +53,7 @@ export function places({name, base, host, rtspPort, codecs, own}) {
         {key: 'hls', url: at(`api/stream.m3u8?src=${q}&mp4${more}`), who: ['apple'], ...carries(IN_MP4)},
         {key: 'hlsTs', url: at(`api/stream.m3u8?src=${q}`), who: ['vlc'], ...carries(ts)},
         {key: 'mp4', url: at(`api/stream.mp4?src=${q}${more && `&mp4${more}`}`), who: [hard ? 'rtsp' : 'progressive'], hard, ...carries(IN_MP4)},
-        {key: 'clip', url: at(`api/rs/clip.mp4?src=${q}&before=10s&after=20s`), who: ['clip'], ...carries(IN_MP4)},
+        {key: 'clip', url: at(`api/rs/clip.mp4?src=${q}&before=10s&after=20s`), who: ['clip'], ...carries(IN_MP4), ...clip === false && {misfit: 'clip'}},
         {key: 'ts', url: at(`api/stream.ts?src=${q}`), who: ['vlc'], ...carries(ts)},
         {key: 'flv', url: at(`api/stream.flv?src=${q}`), who: ['flv'], ...carries(ts)},
         {key: 'mjpeg', url: at(`api/stream.mjpeg?src=${q}`), who: ['anything'], misfit: only(['H264', ...PICTURES]), page: true},

@@ -17,6 +17,8 @@ watch(feed);
 
 /** What `api` tells, once it has. @type {any} */
 let info = null;
+/** What has passed is kept, as far as the server tells. @type {boolean|undefined} */
+let clip;
 /** What the stream carries, or carried when it ran last. @type {string[]} */
 let codecs = [];
 /** What stands there instead of addresses. */
@@ -63,6 +65,7 @@ async function show() {
     if (!info) {
         try {
             info = await getJson('api');
+            clip = info.rs2rtc && streams.all.has(name) ? await getJson('api/rs/release', {src: name}).then(told => told.clip_ms === undefined ? undefined : told.clip_ms > 0, () => undefined) : undefined;
         } catch (err) {
             return failed(err, show);
         }
@@ -91,7 +94,7 @@ function list(stream) {
     const listen = String(info.rtsp?.listen ?? ''), bound = boundTo(listen);
     offer([...info.rs2rtc?.addresses ?? [], info.host, bound]);
     const base = seenAs(here, wish()), {hostname} = new URL(base);
-    const about = {name, base, host: !wish() && bound || hostname, rtspPort: listen.split(':').pop() ?? '', codecs, own: Boolean(info.rs2rtc)};
+    const about = {name, base, host: !wish() && bound || hostname, rtspPort: listen.split(':').pop() ?? '', codecs, own: Boolean(info.rs2rtc), clip};
     local.hidden = !isLocal(hostname);
     look.hidden = codecs.length > 0;
     const all = places(about), misfits = all.filter(p => p.misfit), texts = snippets(about);
@@ -152,7 +155,7 @@ function row(place) {
         node.dataset.url = now.url;
         if (open) open.href = now.url;
         say(url, now.url);
-        say(who, now.misfit ? t('links.misfit', {codecs: now.misfit}) : [now.hard && t('who.hard', {codec: now.hard}), ...now.who.filter(key => !now.hard || key !== 'browsers').map(key => t(`who.${key}`)), now.silent && t('links.silent', {codecs: now.silent})].filter(Boolean).join(' · '));
+        say(who, now.misfit === 'clip' ? t('links.noClip') : now.misfit ? t('links.misfit', {codecs: now.misfit}) : [now.hard && t('who.hard', {codec: now.hard}), ...now.who.filter(key => !now.hard || key !== 'browsers').map(key => t(`who.${key}`)), now.silent && t('links.silent', {codecs: now.silent})].filter(Boolean).join(' · '));
     }};
 }
 

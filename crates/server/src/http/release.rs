@@ -25,6 +25,8 @@ pub(crate) async fn handle(api: Arc<Api>, call: Call) -> Reply {
         "warm": api.streams.has_preload(name),
         "linger_ms": millis(after_goodbye),
         "hidden_linger_ms": millis(ws::hidden_linger(&api, &stream) + own),
+        // How far back a clip may begin.
+        "clip_ms": millis(stream.options().clip),
         "exclusive": ws::is_exclusive(&api, &stream),
         "profile": timers.map(|timers| timers.profile.name()),
         "silence_ms": timers.map(|timers| millis(timers.silence_min + own)),

@@ -46,7 +46,7 @@ async fn log_levels_for_a_while() {
 async fn when_a_camera_is_let_go() {
     let server = Server::start(
         "release_policy",
-        "webrtc: {liveness: fast}\nstreams: {a: 'demo:', b: {url: 'demo:', linger: 5s, hidden_linger: 1s, liveness: tolerant, exclusive: hub}}\n",
+        "webrtc: {liveness: fast}\nstreams: {a: 'demo:', b: {url: 'demo:', linger: 5s, hidden_linger: 1s, liveness: tolerant, exclusive: hub, clip: 30s}}\n",
     );
     let of = async |name: &str| {
         json_of(&server.call("GET", &format!("/api/rs/release?src={name}")).await)
@@ -58,9 +58,9 @@ async fn when_a_camera_is_let_go() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), started).await.expect("WebRTC starts");
-    let expected = json!({"linger_ms": 0.0, "hidden_linger_ms": 5000.0, "exclusive": false, "profile": "fast", "silence_ms": 1000.0, "warm": false});
+    let expected = json!({"linger_ms": 0.0, "hidden_linger_ms": 5000.0, "clip_ms": 0.0, "exclusive": false, "profile": "fast", "silence_ms": 1000.0, "warm": false});
     assert_eq!(of("a").await, expected);
-    let expected = json!({"linger_ms": 5000.0, "hidden_linger_ms": 6000.0, "exclusive": true, "profile": "tolerant", "silence_ms": 20000.0, "warm": false});
+    let expected = json!({"linger_ms": 5000.0, "hidden_linger_ms": 6000.0, "clip_ms": 30000.0, "exclusive": true, "profile": "tolerant", "silence_ms": 20000.0, "warm": false});
     assert_eq!(of("b").await, expected);
     server.call("GET", "/api/rs/release?src=x").await.is(404, "stream not found\n");
 }
