@@ -27,6 +27,8 @@ rs-player > .info {
 rs-player > .info[data-phase=parked], rs-player > .info[data-phase=retrying], rs-player > .info[data-phase=failed] { background: rgb(0 0 0 / 40%); }
 /* The picture is looked at. */
 rs-player > .info.aside { align-items: end; background: none; }
+/* The browser's own wheel turns in the middle. */
+rs-player > .info[data-phase=buffering] { align-items: start; }
 rs-player > .info > .mode { position: absolute; inset: 8px 12px auto auto; text-shadow: 0 0 3px #000, 0 0 1px #000; }
 /* What goes on until there is a picture stands in its middle, in the visitor's words. */
 rs-player > .info:not([data-phase=live]) > .mode { display: none; }
