@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * What the heads of the pages repeat: the `modulepreload` lines, every module that a page's script imports, so that the browser asks for all of them at
- * once, and the icon, which is `icon.svg` in the page itself, so that nobody asks for it. Run without arguments it writes them; the tests check that they are right.
+ * once; the same for what it imports later (`data-later` of the script), for which it asks when it sets `rel`; and the icon, which is `icon.svg` in the page itself, so that nobody asks for it. Run without arguments it writes them; the tests check that they are right.
  */
 import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, join, normalize, relative} from 'node:path';
@@ -24,10 +24,12 @@ const icon = () => `data:image/svg+xml,${readFileSync(join(UI, 'icon.svg'), 'utf
 /** The page with the lines that it should have. @param {string} html */
 export function preloaded(html) {
     html = html.replace(/<link rel="icon" href="[^"]*">/, () => `<link rel="icon" href="${icon()}">`);
-    const script = /<script type="module" src="([^"]+)">/.exec(html)?.[1];
+    const script = /<script type="module" src="([^"]+)"/.exec(html)?.[1];
     if (!script) return html;
-    const lines = closure(script).filter(path => path !== script).sort().map(path => `    <link rel="modulepreload" href="${relative('', path)}">\n`);
-    return html.replace(/ *<link rel="modulepreload"[^\n]*\n/g, '').replace(/( *)<script type="module"/, `${lines.join('')}$1<script type="module"`);
+    const first = closure(script), later = /<script type="module"[^>]* data-later="([^"]+)"/.exec(html)?.[1];
+    const links = (/** @type {string} */ rel, /** @type {string[]} */ paths) => paths.sort().map(path => `    <link rel="${rel}" href="${relative('', path)}">\n`);
+    const lines = [...links('modulepreload', first.filter(path => path !== script)), ...links('later', later ? closure(later).filter(path => !first.includes(path)) : [])];
+    return html.replace(/ *<link rel="(?:modulepreload|later)"[^\n]*\n/g, '').replace(/( *)<script type="module"/, `${lines.join('')}$1<script type="module"`);
 }
 
 export const pages = () => readdirSync(UI).filter(name => name.endsWith('.html'));

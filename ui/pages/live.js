@@ -13,8 +13,10 @@ import {bind, empty, listed, noCameras, notice, shell, watch} from '../shell/she
 import {Tile} from './tile.js';
 
 const params = new URLSearchParams(location.search);
-/** Milliseconds that a tile must be seen before it plays: scrolling past starts nothing. */
+/** Milliseconds that a tile must be seen before it plays while somebody scrolls, which starts nothing, or before it asks for a still picture. */
 const LOOK = 250;
+let scrolled = -LOOK;
+addEventListener('scroll', () => scrolled = performance.now(), {passive: true, capture: true});
 /** Tiles that are built between two frames. */
 const AT_ONCE = 8;
 
@@ -24,7 +26,7 @@ watch(feed);
 const streams = new Streams(feed);
 /** What plays tiles, once something is to play. @type {typeof import('./playing.js')|null} */
 let playing = null;
-let always = recall('alwaysAll', false), starts = starters();
+let loading = false, always = recall('alwaysAll', false), starts = starters();
 /** All cameras, as the visitor last wanted them. */
 const everything = () => ({name: '', src: [], cols: recall('cols', 0), big: ''});
 /** What is shown: the address, or the layout that was shown last. */
@@ -49,7 +51,7 @@ const watcher = new IntersectionObserver(changes => {
         const tile = byNode.get(change.target);
         if (!tile) continue;
         clearTimeout(timers.get(tile));
-        if (change.isIntersecting) timers.set(tile, setTimeout(() => tile.see(true), tile.on ? 0 : LOOK));
+        if (change.isIntersecting) timers.set(tile, setTimeout(() => tile.see(true), tile.on || tile.would && performance.now() - scrolled > LOOK ? 0 : LOOK));
         else tile.see(false);
     }
 }, {threshold: 0.1});
@@ -114,14 +116,15 @@ function decide() {
     });
 }
 
-let loading = false;
 async function loadPlaying() {
     if (loading) return;
     loading = true;
+    // All of it at once, and not each when another one asks for it.
+    for (const link of document.querySelectorAll('link[rel=later]')) link.setAttribute('rel', 'modulepreload');
     // Not there, the next look tries again.
     playing = await import('./playing.js').catch(() => null);
     loading = playing !== null;
-    if (playing) decide();
+    if (loading) decide();
 }
 
 /** The lesser streams of the same cameras. @type {Map<string, string>} */
