@@ -19,6 +19,8 @@ const ENDED: usize = 100;
 const MAX_VIEWERS: usize = 8192;
 /// Failures of a stream's sources that are remembered.
 const FAILURES: usize = 5;
+/// Sources of a stream that are remembered as open.
+const MAX_OPEN: usize = 16;
 /// Streams of which something is remembered.
 const MAX_STREAMS: usize = 1024;
 /// Why snapshots end: who asks for one does not watch.
@@ -100,6 +102,17 @@ struct Memory {
     /// Sources that are open, by their texts, redacted, and since when.
     open: HashMap<String, SystemTime>,
     last: Option<Release>,
+}
+
+impl Memory {
+    /// A source is not open any more. It may have got another text meanwhile, so that nothing is left
+    /// where none is open.
+    fn closed(&mut self, source: &str, stream: Option<&Stream>) {
+        self.open.remove(source);
+        if !stream.is_some_and(Stream::is_open) {
+            self.open.clear();
+        }
+    }
 }
 
 /// A camera that was let go.
@@ -273,6 +286,9 @@ impl State {
             }
             Event::SourceOpened { stream, source, .. } => {
                 if let Some(memory) = self.memory(stream, streams) {
+                    if memory.open.len() >= MAX_OPEN {
+                        memory.open.clear();
+                    }
                     memory.open.insert(source.clone(), record.at);
                 }
             }
@@ -284,14 +300,14 @@ impl State {
                     kind: *kind,
                 };
                 if let Some(memory) = self.memory(stream, streams) {
-                    memory.open.remove(source);
+                    memory.closed(source, streams.get(stream).as_deref());
                     memory.failures.truncate(FAILURES - 1);
                     memory.failures.push_front(failure);
                 }
             }
             Event::SourceReleased { stream, source, viewer: id, release, .. } => {
                 if let Some(memory) = self.memory(stream, streams) {
-                    memory.open.remove(source);
+                    memory.closed(source, streams.get(stream).as_deref());
                     memory.last = Some(Release { at: record.at, took: *release });
                 }
                 let ended = self.ended.iter_mut().find(|v| v.id == *id);

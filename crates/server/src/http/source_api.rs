@@ -28,7 +28,10 @@ pub(crate) async fn streams(api: Arc<Api>, call: Call) -> Reply {
         });
         (name, about)
     });
-    reply_json(&json!({ "streams": about.collect::<Map<String, Value>>() }))
+    let mut all = json!({ "streams": about.collect::<Map<String, Value>>() });
+    // Who names no stream has its address as its name.
+    api.secrets.mask_json(&mut all);
+    reply_json(&all)
 }
 
 fn unix_millis(at: SystemTime) -> Option<f64> {

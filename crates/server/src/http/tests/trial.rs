@@ -186,6 +186,11 @@ async fn since_when_a_stream_is_open_and_how_it_was_let_go() {
     assert!(then["released_at"].as_f64() >= now["since"].as_f64() && then["release_ms"].is_f64());
     check(&server, "dead").await;
     assert_eq!(about("dead").await["since"], json!(null));
+    // One without a name has its address as such.
+    let put = "/api/streams?src=rtsp://user:geheim77@127.0.0.1:1/x";
+    assert_eq!(server.call("PUT", put).await.status, 200);
+    let all = server.call("GET", "/api/rs/streams").await.body;
+    assert!(all.contains("127.0.0.1:1/x") && !all.contains("geheim77"), "{all}");
     server.stop().await;
 }
 
