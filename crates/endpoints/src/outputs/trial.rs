@@ -6,6 +6,7 @@
 //! took is the last word. That of a stream is used as it is, if it runs, and stays open for
 //! whoever else watches.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,16 +168,25 @@ impl Trial {
 
     async fn run(self, cancel: CancellationToken) {
         let begin = self.stream.events().last();
-        tokio::select! {
-            () = self.look() => {}
-            () = cancel.cancelled() => {}
+        let still = tokio::select! {
+            still = self.look() => still,
+            () = cancel.cancelled() => None,
             // Nobody listens any more.
-            () = self.reports.closed() => {}
+            () = self.reports.closed() => None,
+        };
+        let last = match self.is_kept() {
+            true => Report::Skipped(Step::Release),
+            false => self.release(begin).await,
+        };
+        // The camera is not held for it any more.
+        if let Some(still) = still {
+            tokio::select! {
+                report = still => self.say(report).await,
+                () = cancel.cancelled() => {}
+                () = self.reports.closed() => {}
+            }
         }
-        if self.is_kept() {
-            return self.say(Report::Skipped(Step::Release)).await;
-        }
-        self.release(begin).await;
+        self.say(last).await;
     }
 
     /// Whether the source stays open although we have left.
@@ -190,22 +200,24 @@ impl Trial {
         let _ = self.reports.send(report).await;
     }
 
-    /// Everything but the release. Dropped in the middle it lets go as well.
-    async fn look(&self) {
+    /// Everything but the release. Dropped in the middle it lets go as well. Gives the still that
+    /// is not made yet.
+    async fn look(&self) -> Option<Still> {
         self.say(Report::Begun(Step::Connect)).await;
         let is_running = self.is_shared && self.stream.is_open();
         let from = Instant::now();
         let attached = match self.connect().await {
             Ok(attached) => attached,
             Err(error) => {
-                return self.say(Report::Failed(Step::Connect, from.elapsed(), error)).await;
+                self.say(Report::Failed(Step::Connect, from.elapsed(), error)).await;
+                return None;
             }
         };
         self.say(Report::Connected(from.elapsed(), is_running)).await;
         let tracks = attached.tracks.iter().map(|track| found(&track.codec)).collect();
         self.say(Report::Tracks(tracks, self.has_speaker())).await;
         let (from, before) = (Instant::now(), self.quality());
-        self.picture(&attached).await;
+        let still = self.picture(&attached).await;
         if self.is_shared {
             self.say(Report::Begun(Step::Packets)).await;
             tokio::time::sleep_until(from + COUNTED).await;
@@ -213,6 +225,7 @@ impl Trial {
             self.say(Report::Packets(from.elapsed(), since(before, after))).await;
         }
         attached.detach(Departure::now("left"));
+        still
     }
 
     async fn connect(&self) -> Result<Attached, Error> {
@@ -250,10 +263,11 @@ impl Trial {
         })
     }
 
-    async fn picture(&self, attached: &Attached) {
+    async fn picture(&self, attached: &Attached) -> Option<Still> {
         let Some(video) = attached.tracks.iter().find(|t| t.codec.id.kind() == Kind::Video) else {
             self.say(Report::Skipped(Step::Picture)).await;
-            return self.say(Report::Skipped(Step::Keyframes)).await;
+            self.say(Report::Skipped(Step::Keyframes)).await;
+            return None;
         };
         let queue = FrameQueue::new();
         let (_, sink) = queue.input(Kind::Video, Arc::clone(&video.sender));
@@ -267,42 +281,37 @@ impl Trial {
         let Some(first) = first else {
             let text = "the source sends no picture that decoding could begin with";
             let error = Error::new(ErrorKind::Protocol, text);
-            return self.say(Report::Failed(Step::Picture, from.elapsed(), error)).await;
+            self.say(Report::Failed(Step::Picture, from.elapsed(), error)).await;
+            return None;
         };
         self.say(Report::Done(Step::Picture, from.elapsed())).await;
-        // The camera is held no longer for the still than for the next keyframe.
-        tokio::join!(self.still(&video.codec, &first), async {
-            self.say(Report::Begun(Step::Keyframes)).await;
-            let next = keyframe(&queue, KEYFRAME_LIMIT).await;
-            self.say(next.map_or(Report::Skipped(Step::Keyframes), |next| {
-                Report::Keyframes(next.arrival.saturating_duration_since(first.arrival))
-            }))
-            .await;
+        self.say(Report::Begun(Step::Keyframes)).await;
+        let wanted = self.still.clone();
+        let mut made: Option<Still> = wanted.map(|context| -> Still {
+            Box::pin(still(context, video.codec.clone(), Arc::clone(&first)))
         });
-    }
-
-    /// What the camera sees, if that is wanted. No fault of the source if it cannot be shown.
-    async fn still(&self, codec: &Codec, first: &Arc<Frame>) {
-        let Some(context) = &self.still else { return };
-        let width = found(codec).size.map_or(STILL_WIDTH, |(width, _)| width.min(STILL_WIDTH));
-        let transform = Transform { width: usize::try_from(width).ok(), ..Transform::default() };
-        let wish = Wish { transform, ..Wish::default() };
-        let made = timeout(STILL_LIMIT, picture::still(context, codec, first, &wish)).await;
-        self.say(match made {
-            Ok(Ok(Poster::Mp4 { file, .. })) if file.len() > MAX_STILL => {
-                Report::Skipped(Step::Still)
+        let next = keyframe(&queue, KEYFRAME_LIMIT);
+        tokio::pin!(next);
+        let next = loop {
+            tokio::select! {
+                next = &mut next => break next,
+                report = finished(&mut made) => {
+                    made = None;
+                    self.say(report).await;
+                }
             }
-            Ok(Ok(shown)) => Report::Still(shown),
-            Ok(Err(_)) | Err(_) => Report::Skipped(Step::Still),
-        })
-        .await;
+        };
+        let every = |next: Arc<Frame>| next.arrival.saturating_duration_since(first.arrival);
+        let report = next.map(|next| Report::Keyframes(every(next)));
+        self.say(report.unwrap_or(Report::Skipped(Step::Keyframes))).await;
+        made
     }
 
-    async fn release(&self, begin: u64) {
+    async fn release(&self, begin: u64) -> Report {
         self.say(Report::Begun(Step::Release)).await;
         let from = Instant::now();
         let limit = if self.is_shared { SHARED_RELEASE_LIMIT } else { RELEASE_LIMIT };
-        let last = match timeout(limit, self.released(begin)).await {
+        match timeout(limit, self.released(begin)).await {
             Ok(took) => Report::Done(Step::Release, took.unwrap_or_else(|| from.elapsed())),
             // Somebody has come meanwhile.
             Err(_) if self.is_kept() => Report::Skipped(Step::Release),
@@ -311,8 +320,7 @@ impl Trial {
                 let error = Error::new(ErrorKind::Protocol, text);
                 Report::Failed(Step::Release, from.elapsed(), error)
             }
-        };
-        self.say(last).await;
+        }
     }
 
     /// Waits until all sources are closed, also one whose dial was given up and is being
@@ -347,6 +355,29 @@ impl Trial {
             }
             self.stream.events().changed(seq).await;
         }
+    }
+}
+
+/// A still that is being made.
+type Still = Pin<Box<dyn Future<Output = Report> + Send>>;
+
+/// Waits for ever if there is none.
+async fn finished(still: &mut Option<Still>) -> Report {
+    match still {
+        Some(still) => still.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the camera sees. No fault of the source if it cannot be shown.
+async fn still(context: Arc<Context>, codec: Codec, first: Arc<Frame>) -> Report {
+    let width = found(&codec).size.map_or(STILL_WIDTH, |(width, _)| width.min(STILL_WIDTH));
+    let transform = Transform { width: usize::try_from(width).ok(), ..Transform::default() };
+    let wish = Wish { transform, ..Wish::default() };
+    match timeout(STILL_LIMIT, picture::still(&context, &codec, &first, &wish)).await {
+        Ok(Ok(Poster::Mp4 { file, .. })) if file.len() > MAX_STILL => Report::Skipped(Step::Still),
+        Ok(Ok(shown)) => Report::Still(shown),
+        Ok(Err(_)) | Err(_) => Report::Skipped(Step::Still),
     }
 }
 
