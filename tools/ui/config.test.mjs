@@ -189,6 +189,8 @@ test('a configuration that is not there yet is written from the page, and its mi
     };
     await page.goto(`${server.url}config.html?lang=zh`);
     await page.waitForFunction(() => /# front_door: rtsp:/.test(document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content')?.textContent ?? ''));
+    // Nobody has written that.
+    await says(/ · 已生效/);
     await page.evaluate(() => /** @type {HTMLElement|null|undefined} */ (document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-content'))?.focus());
     await control('End');
     await page.keyboard.type('  new: exec:true');
@@ -196,6 +198,10 @@ test('a configuration that is not there yet is written from the page, and its mi
     await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelectorAll('.cm-program').length === 1);
     await control('Home');
     await page.keyboard.type('lgo: {level: debug}\n');
+    await says(/lgo: 未知配置项，是否想写“log”？/);
+    // One of no kind that has words is told as the server says it.
+    await page.keyboard.type('preload: {nobody: }\n');
+    await says(/preload.nobody: no stream of this name/);
     await says(/lgo: 未知配置项，是否想写“log”？/);
     await control('Enter');
     await page.waitForSelector('dialog .diff .add');

@@ -81,6 +81,9 @@ export function clockShift(response) {
     return Math.abs(off) > 5000 ? off : 0;
 }
 
+/** Somebody watches, and it is not the server itself that holds the stream, nor one who publishes. @param {{publishes: boolean, format: string}} session */
+export const watches = ({publishes, format}) => !publishes && !['preload', 'probe', 'test'].includes(format);
+
 /** Ends a viewer; one that has left meanwhile is no error. @param {number} id */
 export const endSession = id => call('DELETE', 'api/rs/sessions', {query: {id: String(id)}, accept: [404]});
 

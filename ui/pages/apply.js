@@ -4,8 +4,8 @@
  */
 import {diff} from '../lib/diff.js';
 import {button, fill, h, openDialog, say} from '../lib/dom.js';
-import {dateTime, has, t} from '../lib/i18n.js';
-import {call, download, etag, explain, getJson} from '../lib/server.js';
+import {dateTime, has, language, t} from '../lib/i18n.js';
+import {call, download, etag, explain, getJson, watches} from '../lib/server.js';
 import {toast} from '../shell/shell.js';
 
 /** Seconds that a change waits to be confirmed. */
@@ -33,9 +33,9 @@ const CHANGES = {added: '+', removed: '−', changed: '~'};
 const difference = (before, after) => h('pre', {class: 'diff', tabindex: '0', 'aria-label': t('config.diff')}, diff(before, after).map(line =>
     h('div', {class: line.kind}, `${line.kind === 'add' ? '+' : line.kind === 'del' ? '-' : ' '} ${line.text}`)));
 
-/** What a change means for those who watch its stream. @param {{path: string, change: string}} change @param {{stream: string, publishes: boolean}[]} sessions */
+/** What a change means for those who watch its stream. @param {{path: string, change: string}} change @param {{stream: string}[]} sessions of viewers */
 function concerns({path, change}, sessions) {
-    const n = sessions.filter(s => !s.publishes && path === `streams.${s.stream}`).length;
+    const n = sessions.filter(s => path === `streams.${s.stream}`).length;
     return n ? ` · ${t(change === 'removed' ? 'config.viewersEnd' : 'config.viewersStay', {n})}` : '';
 }
 
@@ -44,7 +44,9 @@ export const inWords = ({path, text}) => path ? `${path}: ${text}` : text;
 
 /** Problems in the language of the page, where they are of a kind that has words. @param {any[]} problems @returns {any[]} */
 export const translated = problems => problems.map(problem => {
-    const {code, values: [a, b, c] = []} = problem, near = code === 'unknown_key' ? a : code === 'unknown_scheme' && b, kind = `${code}${near ? '_near' : ''}`;
+    // The server's own words say more.
+    if (language === 'en') return problem;
+    const {code} = problem, [a, b, c] = (problem.values ?? []).map((/** @type {string} */ value) => has(`kind.${value}`) ? t(`kind.${value}`) : value), near = code === 'unknown_key' ? a : code === 'unknown_scheme' && b, kind = `${code}${near ? '_near' : ''}`;
     return code && has(`problem.${kind}`) ? {...problem, text: t(`problem.${kind}`, {a, b, c})} : problem;
 });
 
@@ -90,13 +92,13 @@ export function dialogs(d) {
     /** What would change, and the ways to put it in force. */
     async function openReview() {
         if (d.plain) return reviewPlain();
-        const text = d.editor.text, same = text === d.saved, [sessions, checked] = await Promise.all([getJson('api/rs/sessions', {ended: '0'}).then(all => all.sessions, () => null), d.runCheck(false)]);
+        const text = d.editor.text, same = text === d.saved, [sessions, checked] = await Promise.all([getJson('api/rs/sessions', {ended: '0'}).then(all => all.sessions.filter(watches), () => null), d.runCheck(false)]);
         // What is not known must not look harmless.
         if (!checked) return toast(t('config.unchecked'));
         const errors = checked.problems.filter((/** @type {any} */ p) => p.severity === 'error'), changes = checked.changes ?? [], later = checked.restart_required ?? [];
         // What may lock one out is to be confirmed; what needs another start is not undone by itself.
         const risky = changes.some((/** @type {any} */ c) => /^(api|ui|users|compat)\b/.test(c.path) && !later.includes(c.path));
-        const others = sessions?.filter((/** @type {any} */ s) => !s.publishes && !changes.some((/** @type {any} */ c) => c.path === `streams.${s.stream}`)).length;
+        const others = sessions?.filter((/** @type {any} */ s) => !changes.some((/** @type {any} */ c) => c.path === `streams.${s.stream}`)).length;
         const dialog = openDialog(t('config.review'), [
             same ? h('p', {class: 'muted'}, t('config.same')) : difference(d.saved, text),
             changes.length > 0 && h('ul', null, changes.map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}${concerns(c, sessions ?? [])}`))),

@@ -20,6 +20,8 @@ const {main, tools} = shell({page: 'config', title: t('nav.config')});
 watch(new Feed('streams'));
 
 let path = '', timer = 0, turn = 0;
+/** What stands there although nobody has written it. @type {string|null} */
+let begun = null;
 /** The problem that was gone to last. */
 let at = -1;
 /** @type {import('./config-form.js').Form|null} */
@@ -70,7 +72,7 @@ async function load() {
         draft.editor = await makeEditor(draft.saved);
         const asked = new URLSearchParams(location.search), candidate = asked.get('candidate'), add = asked.get('add'), line = lineOfKey(draft.saved, ['streams', asked.get('stream') ?? '']);
         // There is none yet: where to begin.
-        if (response.status === 404 && !readonly) draft.editor.text = TEMPLATE;
+        if (response.status === 404 && !readonly) draft.editor.text = begun = TEMPLATE;
         if (add) draft.editor.text = `${draft.editor.text.trimEnd()}\n${add}\n`.trimStart();
         if (candidate && !readonly) {
             const text = withCandidate(draft.editor.text, candidate);
@@ -155,7 +157,7 @@ async function makeForm() {
 }
 
 function changed() {
-    draft.dirty = Boolean(draft.editor) && draft.editor.text !== draft.saved;
+    draft.dirty = Boolean(draft.editor) && ![draft.saved, begun].includes(draft.editor.text);
     // What was said about another text holds no more.
     draft.checked = null;
     show();

@@ -4,7 +4,7 @@
 import {button, h} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {viewOnly} from '../lib/may.js';
-import {call, endSession, etag, explain, getJson} from '../lib/server.js';
+import {call, endSession, etag, explain, getJson, watches} from '../lib/server.js';
 import {ask} from '../shell/ask.js';
 import {toast} from '../shell/shell.js';
 
@@ -15,9 +15,6 @@ const SLOW = 400;
 function mark(node, busy) {
     for (const name of ['aria-busy', 'aria-disabled']) node.setAttribute(name, String(busy));
 }
-
-/** Whether a session is that of a viewer: not of who brings the stream, and of nothing that the server does itself. @param {{publishes: boolean, format: string}} session */
-const watches = ({publishes, format}) => !publishes && !['preload', 'probe', 'test'].includes(format);
 
 /** @param {import('../lib/streams.js').Streams} streams */
 export function actions(streams) {
