@@ -189,7 +189,7 @@ async function test() {
         if (testing !== mine) return;
         if (wantsFile(err)) return forFile(asked.length > 1 && checks.querySelector('[data-step]') ? lesser : src, err);
         if (mine.signal.aborted) checks.append(h('li', null, h('span', {class: 'state', data: {state: 'skip'}}, t('add.cancelled'))));
-        else checks.append(h('li', null, h('span', {class: 'state', data: {state: 'fail'}}, t('add.test')), h('span', {class: 'why'}, explain(err))));
+        else checks.append(h('li', {tabindex: '-1'}, h('span', {class: 'state', data: {state: 'fail'}}, t('add.test')), h('span', {class: 'why'}, explain(err))));
     }
     if (testing !== mine) return;
     testing = null;

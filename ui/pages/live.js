@@ -260,9 +260,9 @@ function use(next) {
     show();
 }
 const saved = h('select', {'aria-label': t('live.layouts'), onchange: () => {
-    const value = saved.value;
+    const value = saved.value, now = layout;
     if (value === '+') loadArranging(it => it.nameLayout(layout.name, name => ({...layout, name, src: layout.src.length ? layout.src : shown}), use));
-    else if (value === '-') loadArranging(it => it.deleteLayout(layout, gone => use(gone ?? everything())));
+    else if (value === '-') loadArranging(it => it.deleteLayout(now, gone => use(gone ?? everything())));
     else use(layouts().find(one => `=${one.name}` === value) ?? everything());
     choices();
 }});

@@ -4,6 +4,7 @@
 import {button, fill, h, Keyed, refill, say, svgTitle} from '../lib/dom.js';
 import {BOX, edgeKey, layout, rates} from '../lib/graph.js';
 import {bytes, rate, t} from '../lib/i18n.js';
+import {askMay, guarded} from '../lib/may.js';
 import {recall, remember} from '../lib/prefs.js';
 import {address, download, Feed, Gatherer, getJson, logOf} from '../lib/server.js';
 import {kick} from '../shell/ask.js';
@@ -207,10 +208,11 @@ function tell() {
 function partRow({stream, kick: id, title: what}) {
     const name = h('span', {class: 'grow'}, `${stream} ${what}`.trim()), log = h('a', {class: 'button'}, t('nav.log'));
     const node = h('div', {class: 'row', role: 'group', 'aria-label': name.textContent}, name, h('a', {class: 'button', href: address('camera.html', {src: stream})}, t('keys.open')), log,
-        id > 0 && button(t('sessions.kick'), () => kick(id, stream, load, title.textContent), {class: 'own danger'}));
+        id > 0 && guarded(button(t('sessions.kick'), () => kick(id, stream, load, title.textContent), {class: 'own danger'})));
     return {node, update() {
         name.hidden = (told?.parts.length ?? 0) < 2;
         log.href = logOf(stream, feed);
     }};
 }
 load();
+askMay(main);

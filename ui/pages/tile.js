@@ -155,7 +155,7 @@ export class Tile {
             this.#left = true;
             this.grid.change();
         }, LET_GO);
-        this.cover(!seen);
+        this.cover(!seen || document.querySelector('dialog[open]') !== null);
         this.grid.change();
     }
 
@@ -256,7 +256,7 @@ export class Tile {
         this.saving = saving;
         if (on === this.#on) {
             if (!on) this.#stills();
-            else if (this.source !== this.#source) this.#begin();
+            else if (this.seen && this.source !== this.#source) this.#begin();
             return this.update(this.entry);
         }
         this.#on = on;

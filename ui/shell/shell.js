@@ -249,7 +249,7 @@ export function bind(keys, text, run) {
 function onkeydown(ev) {
     if (ev.defaultPrevented || ev.ctrlKey || ev.metaKey || ev.altKey || keeps(ev.target, ev.key)) return;
     if (document.querySelector('dialog[open]') && ev.key !== '?') return;
-    if (/^\p{L}$/u.test(ev.key) && !recall('letters', true)) return;
+    if (/^\S$/u.test(ev.key) && !recall('letters', true)) return;
     // A button that has the focus keeps its own keys.
     if ((ev.key === ' ' || ev.key === 'Enter') && ev.target instanceof HTMLElement && ev.target.closest('button, a, summary')) return;
     if (pending && Date.now() - pending < 1500 && ev.key in GO) {
