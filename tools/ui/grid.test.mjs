@@ -440,6 +440,33 @@ test('a dialog before the tiles pauses them at once, and what plays is the same 
     await done();
 });
 
+test('another quality begins when its tile is seen, not while it is scrolled away, and nothing behind a dialog', {skip}, async () => {
+    const {page, done} = await live({...many(20), 'cam 0_sub': idle}, {session: SESSION}), sockets = () => page.evaluate(() => /** @type {any} */ (window).__sockets.map((/** @type {any} */ one) => new URL(one.url).searchParams.get('src')));
+    const scroll = (/** @type {number} */ to) => page.evaluate(to => scrollTo({top: to, behavior: 'instant'}), to), choose = (/** @type {string} */ n) => page.select('select[aria-label=Columns]', n);
+    await choose('4');
+    await page.waitForFunction(() => document.querySelectorAll('.tile').length === 20);
+    await page.focus('[data-name="cam 0"]');
+    await page.keyboard.press('Space');
+    await phases(page, 'live');
+    assert.deepEqual(await sockets(), ['cam 0_sub']);
+    await scroll(100_000);
+    await phases(page, 'parked');
+    await choose('1');
+    await decided(page);
+    assert.deepEqual(await sockets(), ['cam 0_sub'], 'nobody sees it');
+    // Behind a dialog it may be scrolled back.
+    await page.keyboard.press('?');
+    await page.waitForSelector('dialog[open]');
+    await scroll(0);
+    await page.waitForFunction(() => document.querySelector('.tile')?.checkVisibility() && scrollY === 0);
+    await decided(page);
+    assert.deepEqual([await sockets(), await told(page)], [['cam 0_sub'], ['park']]);
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => /** @type {any} */ (window).__sockets.length === 2, {polling: 20});
+    assert.deepEqual(await sockets(), ['cam 0_sub', 'cam 0']);
+    await done();
+});
+
 test('a tile that is scrolled away is paused, and is let go when it stays away', {skip}, async () => {
     const {page, done} = await live(many(20), {session: SESSION});
     await page.waitForFunction(() => document.querySelectorAll('.tile').length === 20);
