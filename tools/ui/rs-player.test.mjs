@@ -1497,6 +1497,30 @@ test('no first picture: what was kept in mind is left, a pin is dialled again if
         assert.equal(FakeSocket.last === ws, !deaf);
         await remove(pin);
     }
+    // WebRTC has answered, and nothing comes of it, also if nobody looked meanwhile.
+    const aside = element => {
+        element.park();
+        element.retry();
+    };
+    for (const [deaf, looks] of [[false, () => {}], [true, () => {}], [true, aside]]) {
+        const pin = make({pinned: 'webrtc'}), ws = await answered();
+        FakePeer.last.become('connected');
+        looks(pin);
+        ws.deaf = deaf;
+        await seconds(19);
+        assert.deepEqual([pin.phase, hellos(ws)], ['connecting', 1]);
+        await seconds(8);
+        assert.equal(FakeSocket.last === ws, !deaf);
+        assert.equal(hellos(ws), 2);
+        await remove(pin);
+    }
+    const kept = make({mode: ALL});
+    keepWay(kept.wsURL, 'webrtc');
+    await answered();
+    FakePeer.last.become('connected');
+    await seconds(21);
+    assert.equal(keptWay(kept.wsURL), '');
+    await remove(kept);
     const blind = make({mode: 'mse', pinned: 'mse'});
     blind.src = 'api/ws?src=still-mse';
     assert.equal(await opened(), 'mse');

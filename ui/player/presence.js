@@ -131,10 +131,12 @@ export class Presence {
         run.parkedBy = '';
         if (video?.seekable.length && run.mode !== 'webrtc') video.currentTime = video.seekable.end(video.seekable.length - 1);
         element.play();
-        status.enter(run.mode ? 'connecting' : 'dialling');
+        const answered = !run.isTimed('answer');
+        status.enter(answered ? 'connecting' : 'dialling');
         // Without a picture before it is an attempt like any other.
         if (run.liveSince) this.expectFrame(wasOff ? ANSWER_AFTER_RESUME : FRAME_AFTER_SHOW);
         else if (run.mode) this.player.showing.playing(run.mode);
+        else if (answered) this.player.standstill.expect();
     }
 
     /** The server has let the camera go. @param {string} reason a code, or why it cannot be had again */

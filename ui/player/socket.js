@@ -55,6 +55,8 @@ export class Hearing {
                 showing.step('answer');
                 run.stop('answer');
                 if (status.phase === 'dialling') status.enter('connecting');
+                // Nothing else has a limit until its picture is there.
+                if (!run.liveSince) this.player.standstill.expect();
                 break;
             case 'mse':
                 showing.step('answer');
