@@ -1582,6 +1582,23 @@ test('hidden before the first picture, and let go: seen again, that picture is w
     assert.equal(element.phase, 'live');
 });
 
+test('hidden or put aside before the playlist of HLS has come: the server cannot pause it, so it is closed after the time', async () => {
+    for (const leave of [() => see(false), element => element.park()]) {
+        const element = make({mode: 'hls'});
+        assert.equal(await opened(), 'hls');
+        const ws = FakeSocket.last;
+        leave(element);
+        assert.deepEqual([element.phase, ws.types().at(-1)], ['parked', 'hls']);
+        ws.receive('hls', '#EXTM3U');
+        tick(4999);
+        assert.equal(element.ws, ws);
+        tick(1);
+        assert.deepEqual([element.ws, element.phase, ws.readyState], [null, 'parked', WebSocket.CLOSING]);
+        await remove(element);
+        see(true);
+    }
+});
+
 test('figures once a second while somebody listens', async () => {
     const element = make(), told = [], listen = ev => told.push(ev.detail);
     await playing(element);

@@ -86,8 +86,8 @@ export class Presence {
         if (!element.ws && !element.pc || run.parkSent || run.parkedBy) return;
         run.stop('frame');
         run.stop('still');
-        // What is fetched piece by piece the server knows nothing of here.
-        if (run.session?.caps.has('park') && element.wsState === WebSocket.OPEN && run.mode !== 'hls') {
+        // What is fetched piece by piece the server knows nothing of here, also before it has begun.
+        if (run.session?.caps.has('park') && element.wsState === WebSocket.OPEN && !run.open.has('hls')) {
             run.stop('away');
             element.send({type: 'park'});
             run.parkSent = true;
