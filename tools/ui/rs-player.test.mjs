@@ -1428,6 +1428,26 @@ test('a server without hello: its socket is only known by a new one, WebRTC by i
     }
 });
 
+test('a request that a cut line never answers is given up, and the server dialled anew', async () => {
+    const {fetch} = globalThis, {timeout} = AbortSignal, limits = [];
+    globalThis.fetch = (_url, {signal}) => new Promise((_, fail) => signal?.addEventListener('abort', () => fail(signal.reason)));
+    AbortSignal.timeout = ms => {
+        const stop = new AbortController();
+        limits.push(ms);
+        setTimeout(() => stop.abort(), ms);
+        return stop.signal;
+    };
+    const {element, runs, stands} = await shown('webrtc', {session: null});
+    await runs(3000);
+    await stands(11_000);
+    assert.deepEqual([element.phase, limits], ['buffering', [5000]]);
+    await stands(5000);
+    assert.ok(element.seen.some(([type, detail]) => type === 'state' && detail.state === 'retrying' && detail.reason === 'The server does not answer.'));
+    await remove(element);
+    Object.assign(globalThis, {fetch});
+    Object.assign(AbortSignal, {timeout});
+});
+
 test('media that is there and is not shown: it begins anew', async () => {
     const {element, runs, stands} = await shown('mse');
     await runs(3000);

@@ -29,6 +29,9 @@ export function baseOf(wsURL) {
     return new URL('../', wsURL.replace(/^ws/, 'http').replace(/[?#].*/, ''));
 }
 
+/** Milliseconds for its answer to a plain request: on a line that was cut there is none, and no error for minutes. */
+const REACH = 5000;
+
 /** What the server knows us by. */
 export class Session {
     /** Addresses that end it; a socket that was opened again has another one. @type {string[]} */
@@ -132,7 +135,7 @@ export class Link {
  */
 export async function reach(wsURL) {
     try {
-        const response = await fetch(new URL('api', baseOf(wsURL)), {cache: 'no-store', credentials: 'include'});
+        const response = await fetch(new URL('api', baseOf(wsURL)), {cache: 'no-store', credentials: 'include', signal: AbortSignal.timeout(REACH)});
         return response.status === 401 || response.status === 403 ? 'password' : response.ok ? 'there' : 'gone';
     } catch {
         return 'gone';
