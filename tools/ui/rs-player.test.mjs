@@ -1619,6 +1619,29 @@ test('hidden or put aside before the playlist of HLS has come: the server cannot
     }
 });
 
+test('still pictures are not asked for while something is before them', async () => {
+    // The player asks for it when it needs it.
+    await import('../../ui/player/stills.js');
+    const element = make({mode: 'mse'}), images = [];
+    element.prepend = image => images.push(image);
+    await opened();
+    FakeSocket.last.receive('error', 'mse: codecs not matched: video:H265 => H264');
+    await new Promise(resolve => setImmediate(resolve));
+    assert.equal(element.phase, 'failed');
+    const [image] = images, asked = () => Number(/still=(\d+)/.exec(image.src)[1]), cover = detail => element.dispatchEvent(new CustomEvent('cover', {detail}));
+    image.dispatchEvent(new Event('load'));
+    tick(5000);
+    assert.equal(asked(), 1);
+    image.dispatchEvent(new Event('load'));
+    cover(true);
+    tick(60_000);
+    assert.equal(asked(), 1);
+    cover(false);
+    tick(5000);
+    assert.equal(asked(), 2);
+    assert.equal(element.phase, 'failed');
+});
+
 test('figures once a second while somebody listens', async () => {
     const element = make(), told = [], listen = ev => told.push(ev.detail);
     await playing(element);

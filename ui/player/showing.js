@@ -157,9 +157,9 @@ export class Showing {
 
     /** No decoder here, but perhaps one at the server. @param {string} reason */
     async stills(reason) {
-        const {element, status} = this.player, run = this.player.run(), {Stills} = await import('./stills.js');
+        const {element, status, presence} = this.player, run = this.player.run(), {Stills} = await import('./stills.js');
         if (run !== this.player.run() || !element.isConnected) return;
-        this.#stills = new Stills(element, () => status.overlay?.say(`${reason}\n${INSTEAD}`));
+        this.#stills = new Stills(element, () => status.overlay?.say(`${reason}\n${INSTEAD}`), () => presence.away);
         this.#stills.start(element.wsURL);
     }
 

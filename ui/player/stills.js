@@ -16,10 +16,12 @@ export class Stills {
     /**
      * @param {HTMLElement} host
      * @param {() => void} onpicture the first one is shown
+     * @param {() => boolean} away nobody can see them, or wants to
      */
-    constructor(host, onpicture) {
+    constructor(host, onpicture, away) {
         this.host = host;
         this.onpicture = onpicture;
+        this.away = away;
     }
 
     /** @param {string} wsURL address of the socket, for the name of the stream */
@@ -39,7 +41,7 @@ export class Stills {
         image.addEventListener('error', () => image === this.#image && this.stop());
         let count = 0;
         const ask = () => {
-            if (document.hidden) this.#timer = setTimeout(ask, EVERY);
+            if (document.hidden || this.away()) this.#timer = setTimeout(ask, EVERY);
             else image.src = new URL(`api/frame.jpeg?src=${encodeURIComponent(name)}&still=${count++}`, baseOf(wsURL)).href;
         };
         this.#image = image;
