@@ -344,6 +344,24 @@ test('put aside by somebody: the camera may go, the frame stays, and only he goe
     assert.deepEqual([element.phase, FakeSocket.all.length], ['dialling', 2]);
 });
 
+test('put aside while it is hidden: back on the page it does not say that it cannot be seen', async () => {
+    for (const reason of ['', 'hidden', 'contended', 'closed']) {
+        const element = make(), words = () => [element.phase, part(element, 'status').textContent];
+        const {ws} = await playing(element, reason === 'closed' ? null : SESSION);
+        if (reason === 'contended') ws.receive('state', {state: 'parked', reason});
+        see(false);
+        if (reason === 'hidden') ws.receive('state', {state: 'parked', reason});
+        if (reason === 'closed') tick(5000);
+        else assert.equal(ws.types().includes('park'), reason !== 'contended');
+        const {cameraOff} = element, [, before] = words();
+        assert.match(before, reason === 'contended' ? /^Somebody else/ : /cannot be seen/);
+        element.park(0);
+        see(true);
+        assert.deepEqual([...words(), element.cameraOff], ['parked', reason === 'contended' ? before : '', cameraOff], reason);
+        await remove(element);
+    }
+});
+
 test('hidden in a window of its own, or in the background: nothing happens', async () => {
     for (const how of ['background', 'window']) {
         const element = make({background: how === 'background'});

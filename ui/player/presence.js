@@ -83,7 +83,11 @@ export class Presence {
         const {element, status} = this.player, run = this.player.run();
         if (status.phase === 'retrying') this.player.ending.leave('parked');
         // What the server has paused for a reason of its own stays so.
-        if (!element.ws && !element.pc || run.parkSent || run.parkedBy) return;
+        if (!element.ws && !element.pc || run.parkSent || run.parkedBy) {
+            // Put aside while it was hidden: that it cannot be seen is no longer why.
+            if (this.aside !== null && status.phase === 'parked' && ['', 'hidden'].includes(run.parkedBy)) status.enter('parked', this.why, {cameraOff: status.cameraOff});
+            return;
+        }
         run.stop('frame');
         run.stop('still');
         // What is fetched piece by piece the server knows nothing of here, also before it has begun.
