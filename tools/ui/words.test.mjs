@@ -3,6 +3,8 @@ import {test} from 'node:test';
 import './no-page.mjs';
 import {explainError, explainPath, mediaPort, pathText, portIn} from '../../ui/reasons.js';
 import {codecsOf, describe, hasLoudspeaker, orderOf} from '../../ui/lib/streams.js';
+import player from '../../ui/i18n/player-zh.js';
+import {translate, useWords} from '../../ui/player/words.js';
 import {summary} from './play.mjs';
 
 const URL_OF = name => `ws://host/api/ws?src=${encodeURIComponent(name)}`;
@@ -33,6 +35,20 @@ test('errors in words, with the server\'s own behind them', () => {
 const CANDIDATE = {address: '172.17.0.2', port: 8555, protocol: 'udp', type: 'host'};
 const HIDDEN = {address: 'abc.local', port: 5000, protocol: 'udp', type: 'host'};
 const REPORT = {local: [HIDDEN], remote: [CANDIDATE], pairs: [], found: false, lost: false};
+
+test('a line is searched for something in it up to a length that takes no time', () => {
+    useWords(player);
+    const told = 'There is no stream named "a".';
+    assert.equal(translate(`Server: ${'x'.repeat(992)}\n${told}`), `服务器：${'x'.repeat(992)}\n没有名为“a”的视频流。`);
+    // What a camera says comes in any length; the second one begins like a pattern in as many ways as it can.
+    for (const length of [993, 100_000]) {
+        for (const start of ['Server: ', ': '.repeat(length / 4) + ' sent, '.repeat(length / 14)]) {
+            const line = start.padEnd(length + 8, ' sent, ');
+            assert.equal(translate(`${line}\n${told}`), `${line}\n没有名为“a”的视频流。`);
+        }
+    }
+    useWords({});
+});
 
 test('names in the order of people', () => {
     for (const names of [['Cam 1', 'cam 2', 'cam 10', 'door'], ['cam', 'cam2', 'cam2b', 'cam10'], ['1', '2', '10'], ['cam 2', 'cam 10', 'Küche', '大门'], ['x1'.repeat(250), 'x2'.repeat(250)]]) {

@@ -5,6 +5,8 @@
 
 /** May stand anywhere among addresses. */
 const HIDDEN = 'hidden address';
+/** Characters of a line that may have something in it: of more, which only a camera or a server says, the search would take seconds. */
+const LONGEST = 1000;
 /** @type {Record<string, string>} */
 let words = {};
 /** Sentences with something in them. @type {[RegExp, string][]} */
@@ -20,6 +22,7 @@ export function useWords(translations) {
 /** @param {string} line */
 function translateLine(line) {
     if (Object.hasOwn(words, line)) return words[line];
+    if (line.length > LONGEST) return line;
     for (const [pattern, text] of patterns) {
         const found = pattern.exec(line);
         if (found) return text.replace(/\{\}/g, () => found.splice(1, 1)[0].replaceAll(HIDDEN, words[HIDDEN] ?? HIDDEN));
