@@ -93,6 +93,48 @@ test('a pause is told to the server, which lets go as it is set; the page goes o
     own.close();
 });
 
+test('every pause lets the camera go: of the browser itself, before there is a picture, while another way is tried; and none is undone by hiding', {skip}, async () => {
+    const {page, done} = await visit(chromium.browser, 'camera.html?src=demo', {camera: true});
+    await page.evaluateOnNewDocument(() => {
+        /** @type {any} */ (window).__session = {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why']};
+    });
+    await page.reload();
+    await plays(page);
+    // The browser's own button, a media key, the window of its own.
+    await page.$eval('rs-player video', node => /** @type {HTMLVideoElement} */ (node).pause());
+    await parked(page);
+    await page.keyboard.press('Space');
+    await plays(page);
+    // Hidden before the pause has let it go, and seen again.
+    const said = () => page.evaluate(() => /** @type {any} */ (window).__sockets.at(-1).sent.filter((/** @type {string} */ type) => /^(park|resume)$/.test(type)).join());
+    const before = await said();
+    await page.waitForSelector('.controls button[aria-label=Pause]');
+    await page.evaluate(() => {
+        /** @type {HTMLElement} */ (document.querySelector('.controls button')).click();
+        for (const hidden of [true, false]) {
+            Object.defineProperty(document, 'hidden', {configurable: true, value: hidden});
+            document.dispatchEvent(new Event('visibilitychange'));
+        }
+    });
+    await parked(page);
+    assert.deepEqual([await said(), await page.$eval('rs-player .status', node => node.textContent)], [`${before},park`, '']);
+    await page.keyboard.press('Space');
+    await plays(page);
+    // At once, where there is no picture to keep: of another way that is tried, and of what is dialled.
+    const phases = () => page.$$eval('rs-player', all => all.map(one => /** @type {any} */ (one).phase));
+    await page.evaluate(() => {
+        for (const what of ['.modes input[value=webrtc]', '.controls button']) /** @type {HTMLElement} */ (document.querySelector(what)).click();
+    });
+    await page.waitForFunction(() => [...document.querySelectorAll('rs-player')].map(one => /** @type {any} */ (one).phase).join() === 'parked');
+    await page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player')).cameraOff);
+    await page.evaluate(() => {
+        for (const what of ['rs-player .act', '.controls button']) /** @type {HTMLElement} */ (document.querySelector(what)).click();
+    });
+    assert.deepEqual(await phases(), ['parked']);
+    await page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player')).cameraOff);
+    await done();
+});
+
 /** What Safari has on an iPhone: the whole screen and a window of its own for a video only; `neither`: nothing of both. @param {import('puppeteer-core').Page} page @param {boolean} neither */
 const likeSafari = (page, neither) => page.evaluateOnNewDocument(neither => {
     for (const name of ['fullscreenEnabled', 'pictureInPictureEnabled']) Object.defineProperty(Document.prototype, name, {configurable: true, get: () => false});

@@ -59,7 +59,7 @@ const figures = h('dl', {class: 'pairs small'}), stepLine = h('p', {class: 'mute
 const statsBox = h('details', {class: 'card', open: recall('stats', false), ontoggle: () => remember('stats', statsBox.open)}, h('summary', null, t('camera.stats')), figures, stepLine,
     h('div', {class: 'row'}, button(t('camera.report'), report, {icon: 'copy'})));
 const modes = choices('mode', t('camera.mode'), Object.keys(MODES).map(one => [one, modeName(one)]), view.mode, pin, true);
-const quality = qualityOf(name, choose), known = panel(name, feed, () => streams.load()), talk = talking(name, feed), controls = controlsOf(name, view, {stage, talk});
+const quality = qualityOf(name, choose), known = panel(name, feed, () => streams.load()), talk = talking(name, feed), controls = controlsOf(name, view, {stage, talk, settle});
 
 /** Stream that plays, or is to go on when what is paused does; the one before. */
 let playing = '', before = '';

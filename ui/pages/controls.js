@@ -14,26 +14,27 @@ const PAUSE_KEEPS = 5000, TAPS = 300;
 /**
  * @param {string} name of the stream
  * @param {import('./camera.js').View} view
- * @param {{stage: HTMLElement, talk: import('./talking.js').Talking}} page
+ * @param {{stage: HTMLElement, talk: import('./talking.js').Talking, settle: () => void}} page `settle`: what plays now is what is seen
  */
-export function controlsOf(name, view, {stage, talk}) {
+export function controlsOf(name, view, {stage, talk, settle}) {
     const video = () => /** @type {HTMLVideoElement|undefined} */ (view.player?.video);
     /** What is seen and heard. */
     const front = () => view.before ?? view.player, heard = () => /** @type {HTMLVideoElement|undefined} */ (front()?.video);
-    let pausing = 0;
+    let pausing = 0, wanted = false;
+    const hasPicture = () => ['live', 'buffering'].includes(view.player?.phase);
     /** It stands still: somebody has paused it, or the camera is let go meanwhile. */
     const halted = () => view.player?.phase === 'parked' || !['', 'mjpeg'].includes(view.played) && Boolean(video()?.paused);
     const pause = () => {
+        settle();
         const now = video();
-        if (!now || view.before) return;
+        if (!now) return;
         if (view.player.phase === 'parked') view.player.retry();
-        // Motion JPEG has no pause.
-        else if (view.played === 'mjpeg') view.player.park(0);
+        // Without a picture there is nothing to keep, and Motion JPEG has no pause.
+        else if (!hasPicture() || view.played === 'mjpeg') view.player.phase === 'failed' || view.player.park(0);
         else if (now.paused) now.play().catch(() => {});
         else {
             now.pause();
-            clearTimeout(pausing);
-            pausing = window.setTimeout(() => halted() && view.player.park(0), PAUSE_KEEPS);
+            wanted = true;
         }
     };
     const mute = () => hush(!heard()?.muted);
@@ -45,7 +46,7 @@ export function controlsOf(name, view, {stage, talk}) {
     };
     const full = () => fullScreen(stage);
     /** Pictures of Motion JPEG do not pass through the video. */
-    const canLeave = () => view.played !== 'mjpeg' && ['live', 'buffering'].includes(view.player?.phase) && Boolean(video()?.videoWidth);
+    const canLeave = () => view.played !== 'mjpeg' && hasPicture() && Boolean(video()?.videoWidth);
     const pip = async () => {
         const now = /** @type {any} */ (video());
         if (!now || !canLeave()) return;
@@ -84,7 +85,17 @@ export function controlsOf(name, view, {stage, talk}) {
     };
     const showPause = () => {
         const still = halted(), text = t(still ? 'camera.play' : 'camera.pause');
-        if (!still) clearTimeout(pausing);
+        // Whoever has paused it: the browser's own button, a media key, the system. What is still dialled is not paused yet.
+        if (still && hasPicture()) {
+            pausing ||= window.setTimeout(() => halted() && view.player.park(0), PAUSE_KEEPS);
+        } else {
+            clearTimeout(pausing);
+            pausing = 0;
+            const hidden = wanted && view.player?.phase === 'parked';
+            wanted = false;
+            // Seen again it stays paused.
+            if (hidden) view.player.park(0);
+        }
         if (pauses.getAttribute('aria-label') === text) return;
         pauses.setAttribute('aria-label', text);
         pauses.title = `${text} (Space)`;
