@@ -555,8 +555,12 @@ test('a snapshot has the time of the visitor and is of what is seen; a report ha
     const {page, says, press, done} = await visit(chromium.browser, 'camera.html?src=demo&mode=webrtc', {camera: true});
     await page.emulateTimezone('Asia/Shanghai');
     await page.evaluateOnNewDocument(() => {
-        const files = /** @type {string[]} */ ([]);
-        Object.assign(window, {files, copied: ''});
+        const files = /** @type {string[]} */ ([]), sizes = /** @type {number[]} */ ([]), {toBlob} = HTMLCanvasElement.prototype;
+        Object.assign(window, {files, sizes, copied: ''});
+        HTMLCanvasElement.prototype.toBlob = function (...all) {
+            sizes.push(this.width);
+            toBlob.apply(this, all);
+        };
         HTMLAnchorElement.prototype.click = function () {
             files.push(this.download);
         };
@@ -582,6 +586,7 @@ test('a snapshot has the time of the visitor and is of what is seen; a report ha
         return image.decode();
     });
     await saved(3);
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).sizes), [640, 640, 300]);
     await press('What is this?');
     await says('details p', /^The server tells of each way/);
     await page.goto(`${page.url().split('?')[0]}?src=${encodeURIComponent('rtsp://me:geheim@10.0.0.5/x')}&mode=webrtc&lang=en`);
@@ -589,7 +594,16 @@ test('a snapshot has the time of the visitor and is of what is seen; a report ha
     await page.keyboard.press('i');
     await press('Copy report');
     await page.waitForFunction(() => /** @type {any} */ (window).copied);
-    assert.match(await page.evaluate(() => /** @type {any} */ (window).copied), /^\{\s+"stream": "rtsp:\/\/\*\*\*@10\.0\.0\.5\/x",((?!geheim)[\s\S])*$/);
+    const clean = /^\{\s+"stream": "rtsp:\/\/\*\*\*@10\.0\.0\.5\/x",((?!geheim)[\s\S])*$/;
+    assert.match(await page.evaluate(() => /** @type {any} */ (window).copied), clean);
+    // Also while what played before is still in front.
+    const [players, text] = await page.evaluate(() => {
+        /** @type {HTMLElement} */ (document.querySelector('.modes input[value=auto]')).click();
+        [...document.querySelectorAll('button')].find(one => one.textContent === 'Copy report')?.click();
+        return [document.querySelectorAll('rs-player').length, /** @type {any} */ (window).copied];
+    });
+    assert.equal(players, 2);
+    assert.match(text, clean);
     await done();
 });
 

@@ -217,7 +217,8 @@ function measured(now) {
 
 /** Everything as text, for a report; no address has a password in it. */
 function report() {
-    const {player, played, ...known} = view, entry = streams.all.get(name);
+    // The players are elements: their own fields hold addresses too.
+    const {player, before: _, played, ...known} = view, entry = streams.all.get(name);
     copied(JSON.stringify({stream: name, playing: played, phase: player?.phase, ...known, able, state: entry?.state, error: entry?.error, agent: navigator.userAgent},
         (_, value) => typeof value === 'string' ? value.replace(/:\/\/.*@/s, '://***@') : value, 2));
 }
