@@ -36,12 +36,16 @@ const playing = (page, name) => page.waitForFunction(name => {
 }, {timeout: 60_000}, name);
 
 test('paused and stopped: the button says what it does, and nothing is told of what is over', {skip}, async () => {
-    const {page, says, done} = await visit(chromium.browser, 'camera.html?src=demo', {camera: true});
+    const {page, server, says, done} = await visit(chromium.browser, 'camera.html?src=demo', {camera: true});
     const does = (/** @type {string} */ words) => page.waitForSelector(`.controls button[aria-label="${words}"][title="${words} (Space)"]`);
     const icon = () => page.$eval('.controls button .icon', node => node.getAttribute('fill'));
     await plays(page);
     await page.keyboard.press('i');
     await says('.card dl', /Resolution/);
+    // The list counts this page.
+    server.state.streams.demo = /** @type {any} */ ({producers: [{id: 1, format_name: 'demo', url: 'demo:'}], consumers: [{id: 2, format_name: 'webrtc', senders: [{}]}]});
+    server.emit('viewer_joined', {stream: 'demo', viewer: 2});
+    await says('dl.pairs', /Viewers1/);
     await does('Pause');
     await page.keyboard.press('Space');
     await does('Play');
@@ -53,6 +57,9 @@ test('paused and stopped: the button says what it does, and nothing is told of w
     await parked(page);
     await does('Play');
     await says('.why', /^Stopped\. The camera is let go\.$/);
+    // As long as nobody has asked since.
+    server.emit('viewer_joined', {stream: 'demo', viewer: 3});
+    await says('.why', /^Stopped\. Others still watch, so the camera stays on\.$/);
     assert.equal(await page.$eval('details dl', node => node.textContent), '');
     assert.deepEqual(await page.evaluate(() => [/** @type {any} */ (document.querySelector('rs-player')).pc, /** @type {any} */ (window).__sockets.every((/** @type {any} */ one) => one.readyState > 1)]), [null, true]);
     await page.keyboard.press('Space');

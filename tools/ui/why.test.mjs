@@ -49,12 +49,15 @@ test('while it waits, and where it does not play', () => {
 });
 
 test('what has become of the camera of what is paused', () => {
-    const told = (/** @type {object} */ known, /** @type {object} */ entry = {}) => left(/** @type {any} */ ({off: true, released: null, policy: {linger_ms: 0, hidden_linger_ms: 5000}, entry: {viewers: 0, state: 'live', ...entry}, ...known}));
+    const told = (/** @type {object} */ known, /** @type {object} */ entry = {}) => left(/** @type {any} */ ({off: true, listed: false, released: null, policy: {linger_ms: 0, hidden_linger_ms: 5000}, entry: {viewers: 0, state: 'live', ...entry}, ...known}));
     assert.equal(told({released: 38}), 'Stopped. The camera was let go in 38 ms.');
     assert.equal(told({}, {viewers: 1}), 'Stopped. Others still watch, so the camera stays on.');
     // This page is one of them as long as it holds the camera.
     assert.equal(told({off: false}, {viewers: 1}), 'Paused. The camera is held for 5 s.');
     assert.equal(told({off: false}, {viewers: 2}), 'Stopped. Others still watch, so the camera stays on.');
+    // So long the list counts it too when it has just let go.
+    assert.equal(told({listed: true}, {viewers: 1, state: 'idle'}), 'Stopped. The camera is let go.');
+    assert.equal(told({listed: true}, {viewers: 2}), 'Stopped. Others still watch, so the camera stays on.');
     assert.equal(told({policy: {linger_ms: 2000, hidden_linger_ms: 2000}}, {state: 'lingering'}), 'Paused. The camera is held for 2 s.');
     assert.equal(told({policy: {warm: true, linger_ms: 0, hidden_linger_ms: 0}}), 'Stopped. The camera is kept warm.');
     assert.equal(told({policy: null, entry: undefined}), 'Stopped. The camera is let go.');

@@ -65,6 +65,8 @@ const quality = qualityOf(name, choose), known = panel(name, feed, () => streams
 let playing = '', before = '';
 /** Milliseconds that the server took to let the camera go since it was paused. @type {number|null} */
 let released = null;
+/** What the list said of it when this page last held the camera; each load of it says it anew. @type {object|undefined} */
+let held;
 feed.on(['source_released'], ({stream, release_ms: ms}) => {
     if (stream === playing) {
         released = ms;
@@ -191,8 +193,10 @@ function explain() {
     const tracks = (streams.all.get(playing)?.json.producers ?? []).flatMap(p => (p.receivers ?? []).map(r => r.codec ?? {}));
     controls.show();
     advise();
+    const entry = streams.all.get(playing), off = player?.cameraOff ?? true;
+    if (!off) held = entry?.json;
     say(reasons, why({...view, phase: player?.phase ?? '', way: carrier, able, tracks, kept: player ? keptWay(player.wsURL) : '',
-        left: player?.phase === 'parked' ? left({off: player.cameraOff, released, entry: streams.all.get(playing), policy: known.policy}) : ''}));
+        left: player?.phase === 'parked' ? left({off, listed: entry?.json === held, released, entry, policy: known.policy}) : ''}));
     const done = view.steps.map(({step, ms}) => `${t(`step.${step}`)} ${duration(ms)}`), next = ['socket', 'answer', 'network', 'picture'].find(one => !view.steps.some(({step}) => step === one) && (one !== 'network' || player?.pc));
     say(stepLine, done.join(' → '));
     progress.hidden = player?.phase !== 'dialling' && player?.phase !== 'connecting' || !next;

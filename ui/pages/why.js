@@ -34,12 +34,12 @@ export function why(known) {
 
 /**
  * What has become of the camera since somebody has paused its picture.
- * @param {{off: boolean, released: number|null, entry?: import('../lib/streams.js').Entry, policy: {warm?: boolean, linger_ms: number, hidden_linger_ms: number}|null}} known
- *     `off`: this page does not hold it any more; `released`: milliseconds that its release took, as the server tells
+ * @param {{off: boolean, listed: boolean, released: number|null, entry?: import('../lib/streams.js').Entry, policy: {warm?: boolean, linger_ms: number, hidden_linger_ms: number}|null}} known
+ *     `off`: this page does not hold it any more; `listed`: what is known of the stream is from before, and counts this page; `released`: milliseconds that its release took, as the server tells
  */
-export function left({off, released, entry, policy}) {
+export function left({off, listed, released, entry, policy}) {
     if (released !== null) return t('camera.letGo', {ms: duration(released)});
-    if (entry && entry.viewers > (off ? 0 : 1)) return t('camera.others');
+    if (entry && entry.viewers > (off && !listed ? 0 : 1)) return t('camera.others');
     if (policy?.warm) return t('camera.warm');
     const ms = policy?.[off ? 'linger_ms' : 'hidden_linger_ms'];
     if (ms && entry && !['idle', 'failed'].includes(entry.state)) return t('camera.held', {time: duration(ms)});
