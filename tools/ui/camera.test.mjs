@@ -453,6 +453,41 @@ test('another way or quality: what played stays in front until the other one sho
     own.close();
 });
 
+test('a browser that pauses what gets its sound without a gesture plays what takes over, without sound if it must, and a button says so', {skip}, async () => {
+    const {page, done} = await visit(chromium.browser, 'camera.html?src=demo', {camera: true});
+    await page.evaluateOnNewDocument(() => {
+        const proto = HTMLMediaElement.prototype, {play} = proto, {get, set} = /** @type {any} */ (Object.getOwnPropertyDescriptor(proto, 'muted'));
+        // It has begun while it was muted.
+        Object.defineProperty(proto, 'muted', {configurable: true, get, set(value) {
+            const sounds = this.muted && !value;
+            set.call(this, value);
+            if (sounds) this.pause();
+        }});
+        Object.assign(window, {strict: false});
+        // What the driver does counts as a gesture.
+        Object.defineProperty(navigator, 'userActivation', {value: {isActive: false}});
+        proto.play = function () {
+            return /** @type {any} */ (window).strict && !this.muted ? Promise.reject(new DOMException('', 'NotAllowedError')) : play.call(this);
+        };
+    });
+    await page.reload();
+    await plays(page);
+    /** It plays, alone. */
+    const alone = (/** @type {boolean} */ muted) => page.waitForFunction(muted => {
+        const players = document.querySelectorAll('rs-player'), {phase, video} = /** @type {any} */ (players[0]);
+        return players.length === 1 && phase === 'live' && !video.paused && video.muted === muted && document.querySelector('button.unmute')?.checkVisibility() === muted;
+    }, {}, muted);
+    const pick = (/** @type {string} */ way, strict = false) => page.evaluate((way, strict) => {
+        Object.assign(window, {strict});
+        /** @type {HTMLElement} */ (document.querySelector(`.modes input[value=${way}]`)).click();
+    }, way, strict);
+    await pick('webrtc');
+    await alone(false);
+    await pick('auto', true);
+    await alone(true);
+    await done();
+});
+
 test('the last picture stands there until the camera has one', {skip}, async () => {
     const blank = await chromium.browser.newPage(), asked = /** @type {(string|null)[]} */ ([]);
     const jpeg = Buffer.from(await blank.evaluate(() => Object.assign(document.createElement('canvas'), {width: 8, height: 8}).toDataURL('image/jpeg').split(',')[1]), 'base64');

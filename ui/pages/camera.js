@@ -144,6 +144,8 @@ function settle() {
     if (!before) return;
     view.before = null;
     player.video.muted = before.video.muted;
+    // Safari pauses what gets its sound without a gesture; this falls back to none.
+    if (!['parked', 'failed', 'retrying'].includes(player.phase)) player.play();
     before.remove();
     controls.showSound();
 }
