@@ -184,6 +184,29 @@ test('what is wrong with the microphone or the network has a name', async () => 
     Socket.all.at(-1).end();
 });
 
+test('what fails without a word is told as well', async () => {
+    const talk = new Talk('gate'), {mediaDevices} = navigator, {getUserMedia} = mediaDevices;
+    const fails = async (cause, fail = () => {}) => {
+        talk.start();
+        await settle();
+        const line = Socket.all.at(-1);
+        line.welcome();
+        line.hear('talk/granted', {id: 7, ttl: 120_000});
+        await settle();
+        fail(line);
+        assert.deepEqual([talk.state, talk.cause, talk.problem], ['off', cause, 'failed']);
+        line.end();
+        await settle();
+    };
+    await fails('failed', line => line.hear('error', 'webrtc/offer: '));
+    await fails('failed', line => line.hear('released', {}));
+    mediaDevices.getUserMedia = async () => {
+        throw new DOMException('', 'NotAllowedError');
+    };
+    await fails('denied');
+    Object.assign(mediaDevices, {getUserMedia});
+});
+
 test('what the server takes away is over, and says why', async () => {
     const talk = new Talk('gate');
     for (const [reason, end] of [['silence', line => line.hear('talk/ended', {reason: 'silence'})], ['left', line => line.end()]]) {

@@ -169,6 +169,7 @@ export default {
     'talk.missing': 'there is no microphone.',
     'talk.taken': 'the microphone cannot be used; perhaps another program has it.',
     'talk.path': 'there is no network path to the server.',
+    'talk.failed': 'no reason is given.',
     'talk.forbidden': 'you may watch here, but not talk: that is for who may change streams.',
     'camera.talkHttps': 'A microphone needs HTTPS or localhost.',
     'camera.fps': 'Frame rate',

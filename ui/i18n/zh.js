@@ -169,6 +169,7 @@ export default {
     'talk.missing': '没有麦克风。',
     'talk.taken': '无法使用麦克风，可能被其他程序占用。',
     'talk.path': '到服务器没有可用的网络路径。',
+    'talk.failed': '没有给出原因。',
     'talk.forbidden': '您在此可以观看，但不能讲话；有权更改视频流的人才能讲话。',
     'camera.talkHttps': '使用麦克风需要 HTTPS 或 localhost。',
     'camera.fps': '帧率',

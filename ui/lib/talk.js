@@ -19,7 +19,7 @@ export class Talk extends EventTarget {
     state = 'off';
     /** Why it did not work, in the words of who says so. */
     problem = '';
-    /** The same as one of those that have words of our own: the microphone, the way to the server, or that this visitor may not. @type {'denied'|'missing'|'taken'|'path'|'forbidden'|''} */
+    /** The same as one of those that have words of our own: the microphone, the way to the server, that this visitor may not, or none that is given. @type {'denied'|'missing'|'taken'|'path'|'forbidden'|'failed'|''} */
     cause = '';
     /** Who has the floor instead. @type {import('./floor.js').Other|null} */
     other = null;
@@ -150,7 +150,7 @@ export class Talk extends EventTarget {
 
     /** @param {string} text @param {Talk['cause']} [cause] */
     #fail(text, cause = '') {
-        Object.assign(this, {problem: text, cause});
+        Object.assign(this, {problem: text || 'failed', cause: cause || (text ? '' : 'failed')});
         this.#end();
     }
 
