@@ -159,6 +159,21 @@ test('who may not talk hears why, and opens no microphone and no other way', asy
     Socket.all[0].end();
 });
 
+test('another answer to who asks for the floor stays in the words of the server', async () => {
+    const talk = new Talk('gate');
+    for (const text of ['stream not found', 'there is no session here: say hello or send an offer first']) {
+        talk.start();
+        await settle();
+        const line = Socket.all.at(-1);
+        line.welcome();
+        line.hear('error', `talk/request: ${text}`);
+        await settle();
+        assert.deepEqual([talk.state, talk.cause, talk.problem, tracks.length, offers.length], ['off', '', text, 0, 0]);
+        line.end();
+        await settle();
+    }
+});
+
 test('what is wrong with the microphone or the network has a name', async () => {
     const talk = new Talk('gate'), {mediaDevices} = navigator, {getUserMedia} = mediaDevices;
     const granted = async () => {

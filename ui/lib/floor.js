@@ -52,7 +52,7 @@ export class Line extends EventTarget {
     /**
      * Asks for the floor.
      * @param {string} name for others; empty: they see the address
-     * @returns {Promise<{granted: true, id: number, ttl: number}|{granted: false, other: Other|null, refused?: string}>} `refused`: why this one may not talk at all; `other` is `null` where there is no floor to ask for
+     * @returns {Promise<{granted: true, id: number, ttl: number}|{granted: false, other: Other|null, refused?: string}>} `refused`: why this one gets no floor, in the server's words; `other` is `null` where there is no floor to ask for
      */
     ask(name) {
         return new Promise(done => {

@@ -83,7 +83,7 @@ export class Talk extends EventTarget {
                 this.other = answer.other;
                 return this.#end();
             }
-            if (!answer.granted && answer.refused) return this.#fail(answer.refused, 'forbidden');
+            if (!answer.granted && answer.refused) return this.#fail(answer.refused, /may not talk/.test(answer.refused) ? 'forbidden' : '');
             if (answer.granted) {
                 this.id = answer.id;
                 line.addEventListener('lost', (/** @type {any} */ {detail}) => {

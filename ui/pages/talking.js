@@ -64,7 +64,7 @@ export function talking(name, feed, bare = false) {
         }
         if (talk.other) toast(t('camera.floor', {who: talk.other.by}));
         else if (talk.taken) toast(t(talk.taken === 'silence' ? 'camera.talkSilence' : talk.taken === 'limit' ? 'camera.talkLimit' : 'camera.talkLost'));
-        else if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.cause ? t(`talk.${talk.cause}`) : translate(explainError(talk.problem, ''))}`);
+        else if (talk.problem) toast(`${t('camera.talkFailed')} ${talk.cause ? t(`talk.${talk.cause}`) : translate(explainError(talk.problem, new URL(`?src=${encodeURIComponent(name)}`, location.href).href))}`);
         show(speaker);
     });
 
