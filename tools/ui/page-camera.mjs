@@ -92,7 +92,7 @@ export function pageCamera(stripCells) {
                 if (this.ready) this.pc.addIceCandidate(candidate);
                 else this.early.push(candidate);
             } else if (type !== 'hello') {
-                this.answer('error', `${type}: not implemented`);
+                this.answer('error', `${type}: ${type === 'talk/request' ? 'who may not change streams may not talk: log in' : 'not implemented'}`);
             }
         }
         close() {
