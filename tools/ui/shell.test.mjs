@@ -18,7 +18,10 @@ after(() => chromium?.close());
 
 test('that the server is away stays on the page while it asks in vain, and that it was started again while it loads', {skip}, async () => {
     const first = await fixture(), port = Number(new URL(first.url).port);
-    const {page, says, done} = await visit(chromium.browser, 'camera.html?src=demo', {own: first, camera: true});
+    const {page, says, press, done} = await visit(chromium.browser, 'camera.html?src=demo', {own: first, camera: true});
+    // The page asks again and again only while somebody looks at the details.
+    await press('Info');
+    await page.waitForSelector('#info:not([hidden])');
     let asked = 0;
     page.on('requestfailed', request => request.url().endsWith('/api/streams') && asked++);
     await first.until(() => first.readers() > 0);

@@ -133,6 +133,7 @@ test('who may only look and gives the admin token may more', {skip: skip || with
         await page.setExtraHTTPHeaders({'X-Forwarded-For': '203.0.113.7'});
         await page.goto(`${server.url}streams.html?lang=en`);
         await (await page.waitForSelector('.noted button'))?.click();
+        await page.waitForSelector('dialog input');
         await page.type('dialog input', token);
         await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
         await page.click('[aria-label="Select: cam"]');
