@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rs2rtc_media::Media;
 
@@ -34,12 +35,20 @@ pub struct Description {
     pub medias: Vec<Media>,
 }
 
+/// A step on the way to the media, and how long it took: the name as the protocol has it
+/// (`DESCRIBE`), or `connect`.
+pub type Timing = (String, Duration);
+
+/// Most steps that are kept of a connection.
+const MAX_TIMINGS: usize = 8;
+
 /// One connection: its id, description and byte counters.
 #[derive(Debug)]
 pub struct Connection {
     /// From the process-wide counter.
     pub id: u64,
     description: Mutex<Description>,
+    timings: Mutex<Vec<Timing>>,
     bytes_recv: AtomicU64,
     bytes_send: AtomicU64,
     behind: OnceLock<Arc<Self>>,
@@ -51,6 +60,7 @@ impl Connection {
         Self {
             id: next_id(),
             description: Mutex::new(description),
+            timings: Mutex::default(),
             bytes_recv: AtomicU64::new(0),
             bytes_send: AtomicU64::new(0),
             behind: OnceLock::new(),
@@ -74,6 +84,22 @@ impl Connection {
     /// Changes the description in place.
     pub fn describe(&self, change: impl FnOnce(&mut Description)) {
         change(&mut self.description.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Notes the next step on the way to the media. Those beyond the eighth are not kept.
+    pub fn timed(&self, step: impl Into<String>, took: Duration) {
+        let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
+        if timings.len() < MAX_TIMINGS {
+            timings.push((step.into(), took));
+        }
+    }
+
+    /// The steps so far, in their order; none where the source tells none.
+    pub fn timings(&self) -> Vec<Timing> {
+        if let Some(behind) = self.behind.get() {
+            return behind.timings();
+        }
+        self.timings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts bytes received from the network or pipe.

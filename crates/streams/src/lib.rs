@@ -44,7 +44,7 @@ mod track;
 
 pub use attach::{Attached, AttachedTrack, Request};
 pub use cache::Limits as CacheLimits;
-pub use connection::{Connection, Description, next_id};
+pub use connection::{Connection, Description, Timing, next_id};
 pub use counters::Counters;
 pub use events::Events;
 pub use live::{Packets, Quality, TrackWriter, Tracks, Wanted};

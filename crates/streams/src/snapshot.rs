@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rs2rtc_base::Error;
 use rs2rtc_media::Codec;
 
-use crate::connection::{Connection, Description};
+use crate::connection::{Connection, Description, Timing};
 use crate::consumer::Consumer;
 use crate::live::{Live, Quality};
 use crate::play::Playing;
@@ -41,6 +41,8 @@ pub struct ConnectionSnapshot {
     pub id: u64,
     /// Descriptive fields.
     pub description: Description,
+    /// Steps on the way to the media.
+    pub timings: Vec<Timing>,
     /// Tracks it delivers.
     pub receivers: Vec<ReceiverSnapshot>,
     /// Tracks it is sent.
@@ -107,6 +109,7 @@ impl ConnectionSnapshot {
         Self {
             id: connection.id,
             description: connection.description(),
+            timings: connection.timings(),
             receivers,
             senders,
             bytes_recv: connection.bytes_recv(),

@@ -10,13 +10,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rs2rtc_base::{Error, ErrorKind};
+use rs2rtc_base::{Error, ErrorKind, Redacted};
 use rs2rtc_media::codec::ParameterSets;
 use rs2rtc_media::{Codec, Frame, Kind, Media, filter};
 use rs2rtc_streams::events::Event;
 use rs2rtc_streams::{
     Attached, CancellationToken, Connection, Departure, Description, FrameQueue, Origin, Packets,
-    Quality, Request, Stream, Streams,
+    ProducerSnapshot, Quality, Request, Stream, Streams, Timing,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -50,6 +50,8 @@ pub enum Step {
     Connect,
     /// Wait for a picture that decoding can begin with.
     Picture,
+    /// What the source did for it, as its protocol has it.
+    Protocol,
     /// Make a still of it.
     Still,
     /// Measure the distance of keyframes.
@@ -66,6 +68,7 @@ impl Step {
         match self {
             Self::Connect => "connect",
             Self::Picture => "picture",
+            Self::Protocol => "protocol",
             Self::Still => "still",
             Self::Keyframes => "keyframes",
             Self::Packets => "packets",
@@ -98,6 +101,8 @@ pub enum Report {
     Failed(Step, Duration, Error),
     /// The source is open: its tracks, and whether it has a loudspeaker.
     Tracks(Vec<Found>, bool),
+    /// What the source did, and how long each took. Only of those that tell.
+    Protocol(Vec<Timing>),
     /// The first picture, as it is to be looked at.
     Still(Poster),
     /// Time between two keyframes.
@@ -169,7 +174,7 @@ impl Trial {
     async fn run(self, cancel: CancellationToken) {
         let begin = self.stream.events().last();
         let still = tokio::select! {
-            still = self.look() => still,
+            still = self.look(begin) => still,
             () = cancel.cancelled() => None,
             // Nobody listens any more.
             () = self.reports.closed() => None,
@@ -202,7 +207,7 @@ impl Trial {
 
     /// Everything but the release. Dropped in the middle it lets go as well. Gives the still that
     /// is not made yet.
-    async fn look(&self) -> Option<Still> {
+    async fn look(&self, begin: u64) -> Option<Still> {
         self.say(Report::Begun(Step::Connect)).await;
         let is_running = self.is_shared && self.stream.is_open();
         let from = Instant::now();
@@ -217,7 +222,7 @@ impl Trial {
         let tracks = attached.tracks.iter().map(|track| found(&track.codec)).collect();
         self.say(Report::Tracks(tracks, self.has_speaker())).await;
         let (from, before) = (Instant::now(), self.quality());
-        let still = self.picture(&attached).await;
+        let still = self.picture(&attached, begin).await;
         if self.is_shared {
             self.say(Report::Begun(Step::Packets)).await;
             tokio::time::sleep_until(from + COUNTED).await;
@@ -263,7 +268,7 @@ impl Trial {
         })
     }
 
-    async fn picture(&self, attached: &Attached) -> Option<Still> {
+    async fn picture(&self, attached: &Attached, begin: u64) -> Option<Still> {
         let Some(video) = attached.tracks.iter().find(|t| t.codec.id.kind() == Kind::Video) else {
             self.say(Report::Skipped(Step::Picture)).await;
             self.say(Report::Skipped(Step::Keyframes)).await;
@@ -274,15 +279,22 @@ impl Trial {
         let (_subscription, cached) = video.track.subscribe_with_cache(sink);
         self.say(Report::Begun(Step::Picture)).await;
         let from = Instant::now();
+        let source = self.source_of(video.track.id).map(|(source, _)| source);
         let first = match cached.first() {
-            Some(frame) => Some(Arc::clone(frame)),
-            None => keyframe(&queue, PICTURE_LIMIT).await,
+            Some(frame) => Ok(Arc::clone(frame)),
+            None => self.first(&queue, source, begin).await,
         };
-        let Some(first) = first else {
-            let text = "the source sends no picture that decoding could begin with";
-            let error = Error::new(ErrorKind::Protocol, text);
-            self.say(Report::Failed(Step::Picture, from.elapsed(), error)).await;
-            return None;
+        if let Some((_, timings)) = self.source_of(video.track.id)
+            && !timings.is_empty()
+        {
+            self.say(Report::Protocol(timings)).await;
+        }
+        let first = match first {
+            Ok(first) => first,
+            Err(error) => {
+                self.say(Report::Failed(Step::Picture, from.elapsed(), error)).await;
+                return None;
+            }
         };
         self.say(Report::Done(Step::Picture, from.elapsed())).await;
         self.say(Report::Begun(Step::Keyframes)).await;
@@ -305,6 +317,68 @@ impl Trial {
         let report = next.map(|next| Report::Keyframes(every(next)));
         self.say(report.unwrap_or(Report::Skipped(Step::Keyframes))).await;
         made
+    }
+
+    /// The first picture, or why there is none: what became of its source, if that is known and
+    /// anything did.
+    async fn first(
+        &self,
+        queue: &FrameQueue,
+        source: Option<String>,
+        begin: u64,
+    ) -> Result<Arc<Frame>, Error> {
+        let mut last = None;
+        let first = async {
+            let first = keyframe(queue, PICTURE_LIMIT);
+            tokio::pin!(first);
+            let mut seq = begin;
+            loop {
+                tokio::select! {
+                    // It may have failed after its picture.
+                    biased;
+                    first = &mut first => return first,
+                    error = self.failed(source.as_deref(), &mut seq) => last = Some(error),
+                }
+                // Opened once more it may still bring it.
+                if !self.is_shared {
+                    return None;
+                }
+            }
+        };
+        let first = first.await;
+        first.ok_or_else(|| match last {
+            Some(error) => error.context("no picture came"),
+            None => {
+                let text = "the source sends no picture that decoding could begin with";
+                Error::new(ErrorKind::Protocol, text)
+            }
+        })
+    }
+
+    /// Waits for the next failure of a source; `None`: of any that the stream has.
+    async fn failed(&self, named: Option<&str>, seq: &mut u64) -> Error {
+        loop {
+            for record in self.stream.events().since(*seq).records {
+                *seq = record.seq;
+                if let Event::SourceFailed { stream, source, error, kind, .. } = &record.event
+                    && stream == self.stream.name()
+                    && named.is_none_or(|named| named == source)
+                {
+                    return Error::new(*kind, error.clone());
+                }
+            }
+            self.stream.events().changed(*seq).await;
+        }
+    }
+
+    /// The open source that a track comes from, as events name it, and how it came to that.
+    fn source_of(&self, track: u64) -> Option<(String, Vec<Timing>)> {
+        let producers = self.stream.snapshot().producers.unwrap_or_default();
+        producers.into_iter().find_map(|ProducerSnapshot { source, connection, .. }| {
+            let open = connection?;
+            let is_it = open.receivers.iter().any(|receiver| receiver.id == track);
+            is_it.then(|| (Redacted(&source).to_string(), open.timings))
+        })
     }
 
     async fn release(&self, begin: u64) -> Report {
@@ -416,7 +490,7 @@ fn found(codec: &Codec) -> Found {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use rs2rtc_streams::{BoxFuture, OpenRequest, Opener, Producer, Settings};
+    use rs2rtc_streams::{BoxFuture, Ended, OpenRequest, Opener, Producer, Settings, Tracks};
 
     use super::*;
 
@@ -478,5 +552,89 @@ mod tests {
         };
         let ((), last) = tokio::join!(trial, listen);
         assert!(matches!(last, Some(Report::Done(Step::Release, _))), "{last:?}");
+    }
+
+    /// Sources: `dead:` is never reached, `mute:` opens and sends nothing, `short:` too, and ends.
+    struct Sources;
+
+    struct Source {
+        connection: Arc<Connection>,
+        medias: Vec<Media>,
+        ends: bool,
+    }
+
+    impl Opener for Sources {
+        fn check(&self, _: &str, _: Origin) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn open(&self, request: OpenRequest) -> BoxFuture<Result<Box<dyn Producer>, Error>> {
+            let codec = Codec::new(rs2rtc_media::CodecId::H264).clock(90_000);
+            let medias = vec![Media::new(Kind::Video, rs2rtc_media::Direction::RecvOnly, codec)];
+            let connection = Arc::new(Connection::new(Description::default()));
+            connection.timed(request.source.clone(), Duration::from_millis(7));
+            Box::pin(async move {
+                if request.source == "dead:1" {
+                    return Err(Error::new(ErrorKind::Unreachable, "connection refused"));
+                }
+                let ends = request.source == "short:1";
+                Ok(Box::new(Source { connection, medias, ends }) as Box<dyn Producer>)
+            })
+        }
+    }
+
+    impl Producer for Source {
+        fn connection(&self) -> Arc<Connection> {
+            Arc::clone(&self.connection)
+        }
+
+        fn medias(&self) -> &[Media] {
+            &self.medias
+        }
+
+        fn run(self: Box<Self>, _: Tracks, cancel: CancellationToken) -> BoxFuture<Ended> {
+            Box::pin(async move {
+                let wait = Duration::from_secs(if self.ends { 2 } else { 3600 });
+                tokio::select! {
+                    () = cancel.cancelled() => Ended::Cancelled,
+                    () = tokio::time::sleep(wait) => {
+                        Ended::Failed(Error::new(ErrorKind::Busy, "453 Not Enough Bandwidth"))
+                    }
+                }
+            })
+        }
+    }
+
+    /// What a check of such a stream says of its picture, and of its protocol before that.
+    async fn no_picture(sources: &[&str]) -> (Vec<Timing>, ErrorKind, String) {
+        let streams = Streams::new(Arc::new(Sources), Settings::default());
+        let sources: Vec<String> = sources.iter().map(|&source| source.into()).collect();
+        let stream = streams.create("cam", &sources, Origin::Config).unwrap();
+        let (give, mut take) = mpsc::channel(16);
+        let run = check(stream, Asked::default(), give, CancellationToken::new());
+        let listen = async {
+            let (mut protocol, mut failed) = (Vec::new(), None);
+            while let Some(report) = take.recv().await {
+                match report {
+                    Report::Protocol(timings) => protocol = timings,
+                    Report::Failed(Step::Picture, _, error) => failed = Some(error),
+                    _ => {}
+                }
+            }
+            let failed = failed.expect("a failure");
+            (protocol, failed.kind(), failed.to_string())
+        };
+        tokio::join!(run, listen).1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn why_no_picture_came_is_said_of_the_source_that_it_was_to_come_from() {
+        let mute = "the source sends no picture that decoding could begin with";
+        let (protocol, kind, text) = no_picture(&["dead:1", "mute:1"]).await;
+        assert_eq!(protocol, [("mute:1".to_owned(), Duration::from_millis(7))]);
+        assert_eq!((kind, text.as_str()), (ErrorKind::Protocol, mute));
+        let (_, kind, text) = no_picture(&["dead:1", "short:1"]).await;
+        let busy = "no picture came: 453 Not Enough Bandwidth";
+        assert_eq!((kind, text.as_str()), (ErrorKind::Busy, busy));
     }
 }

@@ -83,9 +83,10 @@ async fn dial(context: &Context, request: &OpenRequest) -> Result<Box<dyn Produc
     let mut address = parse(&request.source)?;
     let reach = context.reach(request.origin);
     let mut redirects = 0;
+    let from = Instant::now();
     loop {
-        match describe(context, &reach, &address).await {
-            Ok((link, sdp)) => return camera(context, &address, link, &sdp),
+        match describe(context, &reach, &address, from).await {
+            Ok(described) => return camera(context, &address, described),
             Err(Refusal::Redirect(to)) => {
                 redirects += 1;
                 if redirects > rtsp::MAX_REDIRECTS {
@@ -100,6 +101,14 @@ async fn dial(context: &Context, request: &OpenRequest) -> Result<Box<dyn Produc
             Err(Refusal::Failed { error, .. }) => return Err(error),
         }
     }
+}
+
+/// A camera that has said what it offers.
+struct Described {
+    link: Link,
+    /// How long connecting took, with all that led elsewhere or to nothing before.
+    connect: Duration,
+    sdp: Bytes,
 }
 
 enum Refusal {
@@ -117,11 +126,13 @@ async fn describe(
     context: &Context,
     reach: &Reach,
     address: &Address,
-) -> Result<(Link, Bytes), Refusal> {
+    from: Instant,
+) -> Result<Described, Refusal> {
     let mut link = address.server.connect(context, reach, address.backchannel).await?;
+    let connect = from.elapsed();
     link.session.describe(Instant::now());
     match event(&mut link).await? {
-        Event::Described { sdp, .. } => Ok((link, sdp)),
+        Event::Described { sdp, .. } => Ok(Described { link, connect, sdp }),
         Event::Redirect(to) => Err(Refusal::Redirect(Box::new(to))),
         Event::Failed { error, without_backchannel } => {
             Err(Refusal::Failed { error, without_backchannel })
@@ -133,10 +144,9 @@ async fn describe(
 fn camera(
     context: &Context,
     address: &Address,
-    link: Link,
-    description: &Bytes,
+    Described { link, connect, sdp: description }: Described,
 ) -> Result<Box<dyn Producer>, Error> {
-    let text = String::from_utf8_lossy(description);
+    let text = String::from_utf8_lossy(&description);
     let session = sdp::Session::parse(&text);
     let mut medias = session.medias(Side::Camera);
     for media in &mut medias {
@@ -160,7 +170,10 @@ fn camera(
         medias: medias.iter().filter(|m| !m.codecs.is_empty()).cloned().collect(),
         ..Description::default()
     }));
-    Ok(Box::new(Camera { link, medias, connection }))
+    connection.timed("connect", connect);
+    let mut camera = Camera { link, medias, connection, told: 0, played_at: None };
+    camera.tell();
+    Ok(Box::new(camera))
 }
 
 /// The next event of the machine.
@@ -176,6 +189,10 @@ struct Camera {
     link: Link,
     medias: Vec<Media>,
     connection: Arc<Connection>,
+    /// Answers whose time is noted.
+    told: usize,
+    /// When PLAY was answered, until media comes.
+    played_at: Option<Instant>,
 }
 
 impl Producer for Camera {
@@ -221,10 +238,17 @@ impl Camera {
             tokio::select! {
                 event = event(&mut self.link) => match event {
                     Ok(Event::Packet { track, rtcp: false, payload }) => {
+                        if let Some(at) = self.played_at.take() {
+                            self.connection.timed("RTP", at.elapsed());
+                        }
                         receiver.rtp(track, &payload, Instant::now());
                     }
                     Ok(Event::Packet { track, rtcp: true, payload }) => receiver.rtcp(track, &payload),
-                    Ok(Event::Playing { .. }) => talk.update(&tracks.wanted(), &set_up, &self.link.session),
+                    Ok(Event::Playing { .. }) => {
+                        self.tell();
+                        self.played_at = Some(Instant::now());
+                        talk.update(&tracks.wanted(), &set_up, &self.link.session);
+                    }
                     Ok(Event::Failed { error, .. }) | Err(error) => return Ended::Failed(error),
                     Ok(_) => {}
                 },
@@ -250,6 +274,15 @@ impl Camera {
                 }
             }
         }
+    }
+
+    /// Notes how long the camera took for what it has accepted since.
+    fn tell(&mut self) {
+        let answers = self.link.session.answers();
+        for (method, took) in answers.get(self.told..).unwrap_or_default() {
+            self.connection.timed(method.as_str(), *took);
+        }
+        self.told = answers.len();
     }
 
     fn set_up(&self, media: usize) -> SetupTrack {

@@ -32,7 +32,7 @@ impl Session {
         match response.code {
             100..=199 => self.pending = Some(pending),
             _ if self.state == State::Leaving => self.leaving(now, pending, response),
-            200..=299 => self.succeeded(now, &pending.request.method, response),
+            200..=299 => self.succeeded(now, &pending, response),
             301 | 302 | 303 | 307 | 308 => match response.headers.get("Location") {
                 Some(location) => self.redirect(location),
                 None => self.refused(&pending.request.method, response),
@@ -63,7 +63,8 @@ impl Session {
         }
     }
 
-    fn succeeded(&mut self, now: Instant, method: &Method, response: &Response) {
+    fn succeeded(&mut self, now: Instant, pending: &Pending, response: &Response) {
+        self.accepted(pending, now);
         if let Some(value) = response.headers.get("Session") {
             let (id, timeout) = parse_session(value);
             if !id.is_empty() {
@@ -71,7 +72,7 @@ impl Session {
             }
             self.session_timeout = timeout.or(self.session_timeout);
         }
-        match (self.state, method) {
+        match (self.state, &pending.request.method) {
             (State::Opening, Method::Describe) => {
                 self.base = self.find_base(response);
                 self.state = State::Opened;
@@ -155,13 +156,13 @@ impl Session {
     }
 
     fn unauthorized(&mut self, now: Instant, pending: Pending, response: &Response) {
-        let mut request = pending.request;
+        let Pending { mut request, sent, authorized, repeated, .. } = pending;
         let challenges: Vec<&str> = response.headers.get_all("WWW-Authenticate").collect();
         let Some(auth) = &mut self.auth else {
             let tp_link = challenges.iter().any(|c| c.contains(TP_LINK));
-            if tp_link && !pending.repeated {
+            if tp_link && !repeated {
                 self.use_tp_link_host(&mut request);
-                self.pending = Some(self.transmit(now, request, true));
+                self.pending = Some(self.repeat(now, request, sent));
             } else {
                 self.fail(Error::new(ErrorKind::Auth, "RTSP user/pass not provided"));
             }
@@ -176,9 +177,9 @@ impl Session {
         };
         // A nonce may have become too old since; the first answer to a challenge never is.
         let accepted_before = self.state != State::Opening || request.method == Method::Announce;
-        let may_repeat = !pending.repeated && (!pending.authorized || stale || accepted_before);
+        let may_repeat = !repeated && (!authorized || stale || accepted_before);
         if may_repeat {
-            self.pending = Some(self.transmit(now, request, true));
+            self.pending = Some(self.repeat(now, request, sent));
         } else {
             self.fail(Error::new(ErrorKind::Auth, "RTSP wrong user/pass"));
         }
@@ -192,7 +193,7 @@ impl Session {
                 let known =
                     self.auth.as_mut().is_some_and(|a| a.handle_challenges(challenges).is_ok());
                 if known {
-                    self.keep_alive = Some(self.transmit(now, keep_alive.request, true));
+                    self.keep_alive = Some(self.repeat(now, keep_alive.request, keep_alive.sent));
                 }
             }
             // Listed, but not there after all.

@@ -54,6 +54,8 @@ pub struct Session {
     pub(super) tracks: Vec<Track>,
     /// Track of each channel.
     pub(super) channels: Box<[u8; 256]>,
+    /// How long each of the flow took to be answered.
+    answers: Vec<(Method, Duration)>,
     decoder: Decoder,
     last_input: Option<Instant>,
     /// Packets came before the answer on PLAY.
@@ -92,6 +94,8 @@ pub(super) struct Pending {
     pub(super) authorized: bool,
     /// It was repeated after 401.
     pub(super) repeated: bool,
+    /// When it was sent first.
+    pub(super) sent: Instant,
     pub(super) deadline: Instant,
 }
 
@@ -123,6 +127,7 @@ impl Session {
             setup: Vec::new(),
             tracks: Vec::new(),
             channels: Box::new([NO_TRACK; 256]),
+            answers: Vec::new(),
             decoder: Decoder::new(),
             last_input: None,
             packets_before_answer: false,
@@ -291,6 +296,12 @@ impl Session {
         self.decoder.skipped()
     }
 
+    /// How long the other side took to accept each request on the way to the media, in their
+    /// order: all SETUPs as one, each with what its login took.
+    pub fn answers(&self) -> &[(Method, Duration)] {
+        &self.answers
+    }
+
     /// When something complete came last; `None` if nothing did.
     pub const fn last_heard(&self) -> Option<Instant> {
         self.last_input
@@ -374,7 +385,21 @@ impl Session {
     pub(super) fn transmit(&mut self, now: Instant, request: Request, repeated: bool) -> Pending {
         let authorized = self.write(&request);
         let deadline = now + self.config.timeout;
-        Pending { cseq: self.cseq, request, authorized, repeated, deadline }
+        Pending { cseq: self.cseq, request, authorized, repeated, sent: now, deadline }
+    }
+
+    /// Sends one again, with what was learned from the answer.
+    pub(super) fn repeat(&mut self, now: Instant, request: Request, sent: Instant) -> Pending {
+        Pending { sent, ..self.transmit(now, request, true) }
+    }
+
+    /// Notes what was accepted, all SETUPs as one.
+    pub(super) fn accepted(&mut self, pending: &Pending, now: Instant) {
+        let took = now.saturating_duration_since(pending.sent);
+        match self.answers.last_mut() {
+            Some((method, all)) if *method == pending.request.method => *all += took,
+            _ => self.answers.push((pending.request.method.clone(), took)),
+        }
     }
 
     /// Sends a request. Says whether it carries an answer to a challenge.

@@ -147,6 +147,7 @@ mod tests {
                 user_agent: "a \"b\"".into(),
                 ..Description::default()
             },
+            timings: Vec::new(),
             receivers: Vec::new(),
             senders: Vec::new(),
             bytes_recv: 0,

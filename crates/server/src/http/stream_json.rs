@@ -166,6 +166,7 @@ mod tests {
         let open = ConnectionSnapshot {
             id: 5,
             description,
+            timings: Vec::new(),
             receivers: vec![ReceiverSnapshot {
                 id: 6,
                 codec: h264(),

@@ -120,6 +120,12 @@ fn line(report: &Report) -> Value {
             "tracks": tracks.iter().map(track).collect::<Vec<_>>(),
             "talk": talk,
         }),
+        Report::Protocol(timings) => {
+            let parts =
+                timings.iter().map(|(name, took)| json!({ "name": name, "ms": millis(*took) }));
+            let parts: Vec<_> = parts.collect();
+            json!({ "step": Step::Protocol.name(), "state": "ok", "parts": parts })
+        }
         Report::Still(shown) => {
             let (mime, data) = match shown {
                 Poster::Jpeg(picture) => ("image/jpeg", &picture.jpeg),

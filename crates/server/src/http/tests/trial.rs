@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use rs2rtc_media::{Codec, CodecId, Direction, Kind, Media};
 use rs2rtc_streams::{Connection, Description};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::Server;
 use super::players::Player;
@@ -228,4 +230,84 @@ async fn a_test_names_only_what_a_call_may_name() {
         assert!(answer.body.contains(text), "{body}: {}", answer.body);
     }
     assert_eq!(server.call("GET", "/api/rs/test").await.status, 405);
+}
+
+const CAMERA_SDP: &str = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
+    a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0LADdkBQfsBEAAAAwAQAAADAyDxQqkg,aMuMsg==\r\na=control:t0\r\n";
+/// An IDR slice in one packet of RTP over the connection.
+const PACKET: &[u8] = b"$\0\0\x10\x80\xe0\0\x01\0\0\0\0\0\0\0\x07\x65\x88\x84\0";
+
+/// A camera that answers each request as it is told; what it answers on SETUP is given.
+pub(super) async fn camera(setup: &'static str) -> (String, impl Future<Output = ()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answers = async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while let Ok(byte) = client.read_u8().await {
+                request.push(byte);
+                if !request.ends_with(b"\r\n\r\n") {
+                    continue;
+                }
+                let text = String::from_utf8(std::mem::take(&mut request)).unwrap();
+                let number = text.lines().find(|line| line.starts_with("CSeq: ")).unwrap();
+                let (code, fields, body, media) = match text.split(' ').next() {
+                    Some("DESCRIBE") => ("200 OK", String::new(), CAMERA_SDP, &b""[..]),
+                    Some("SETUP") => {
+                        let way = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
+                        (setup, format!("Session: 4711\r\n{way}"), "", &b""[..])
+                    }
+                    Some("PLAY") => ("200 OK", String::new(), "", PACKET),
+                    _ => ("200 OK", String::new(), "", &b""[..]),
+                };
+                let head = format!("RTSP/1.0 {code}\r\n{number}\r\n{fields}");
+                let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+                if client.write_all(&[answer.as_bytes(), media].concat()).await.is_err() {
+                    break;
+                }
+            }
+        }
+    };
+    (format!("rtsp://{address}/x#timeout=2"), answers)
+}
+
+/// What a test of it tells.
+async fn test_of(server: &Server, setup: &'static str) -> Vec<Value> {
+    let (source, answers) = camera(setup).await;
+    tokio::select! {
+        lines = test(server, &source) => lines,
+        () = answers => panic!("the camera listens no more"),
+    }
+}
+
+#[tokio::test]
+async fn what_the_protocol_did_is_told_with_its_times() {
+    let server = Server::start("trial-protocol", NONE);
+    let lines = test_of(&server, "200 OK").await;
+    let order = steps(&lines);
+    let at = order.iter().position(|one| one == "protocol ok").expect("the protocol");
+    assert_eq!((order[at - 1].as_str(), order[at + 1].as_str()), ("picture run", "picture ok"));
+    let parts = lines[at]["parts"].as_array().unwrap();
+    let names: Vec<_> = parts.iter().map(|part| part["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["connect", "DESCRIBE", "SETUP", "PLAY", "RTP"]);
+    assert!(parts.iter().all(|part| part["ms"].as_f64().is_some_and(|ms| ms < 60_000.0)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_camera_that_is_busy_says_so_and_is_not_waited_for() {
+    let server = Server::start("trial-busy", NONE);
+    let lines = test_of(&server, "453 Not Enough Bandwidth").await;
+    let failed = &lines[lines.len() - 3];
+    assert_eq!(
+        (&failed["step"], &failed["state"]),
+        (&json!("picture"), &json!("fail")),
+        "{lines:?}"
+    );
+    assert_eq!(failed["kind"], "busy");
+    // A picture is waited for 15 s.
+    assert!(failed["ms"].as_f64().is_some_and(|ms| ms < 10_000.0), "{failed}");
+    let text = failed["error"].as_str().unwrap();
+    assert!(text.starts_with("no picture came: ") && text.contains("SETUP: 453"), "{text}");
+    server.stop().await;
 }

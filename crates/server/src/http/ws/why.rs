@@ -244,6 +244,7 @@ mod tests {
         let connection = |id, medias: Vec<Media>, receivers, senders| ConnectionSnapshot {
             id,
             description: Description { medias, ..Description::default() },
+            timings: Vec::new(),
             receivers,
             senders,
             bytes_recv: 0,
