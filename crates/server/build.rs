@@ -1,7 +1,7 @@
 //! Packs the web interface (`ui/` at the root of the workspace) into the binary:
 //! every file compressed, with a tag of its content.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -11,11 +11,16 @@ use std::process::Command;
 
 use sha2::{Digest as _, Sha256};
 
+#[path = "build/join.rs"]
+mod join;
 #[path = "build/unread.rs"]
 mod unread;
 
 /// More of them save a thousandth and cost seconds.
 const ITERATIONS: NonZeroU64 = NonZeroU64::new(5).unwrap();
+
+/// Its modules are one file: what plays is waited for.
+const JOINED: &str = "player/rs-player.js";
 
 /// What pages of one's own load and extend: who writes those reads these.
 const READ: [&str; 3] = ["main.js", "video-rtc.js", "video-stream.js"];
@@ -32,15 +37,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
     let mut table = String::from("&[\n");
     let mut kept = HashSet::new();
-    for (name, path) in &files {
+    for (_, path) in &files {
         println!("cargo:rerun-if-changed={}", path.display());
-        let bytes = packed(name, path)?;
+    }
+    for (name, bytes) in &served(&files)? {
         let mut tag = String::new();
-        for byte in Sha256::digest(&bytes).iter().take(16) {
+        for byte in Sha256::digest(bytes).iter().take(16) {
             write!(tag, "{byte:02x}")?;
         }
         let packed = format!("{tag}-{ITERATIONS}.gz");
-        pack(&bytes, &out.join(&packed))?;
+        pack(bytes, &out.join(&packed))?;
         kept.insert(packed.clone());
         writeln!(
             table,
@@ -61,14 +67,48 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A file as it is served.
+/// All files as they are served, by their names.
+fn served(files: &[(String, PathBuf)]) -> Result<BTreeMap<String, Vec<u8>>, Box<dyn Error>> {
+    let (mut all, mut scripts) = (BTreeMap::new(), BTreeMap::new());
+    for (name, path) in files {
+        all.insert(name.clone(), packed(name, path)?);
+        if name.ends_with(".js") && !name.starts_with("vendor/") {
+            scripts.insert(name.clone(), unread(name, path)?);
+        }
+    }
+    if !scripts.contains_key(JOINED) {
+        return Ok(all);
+    }
+    let joined = join::join(JOINED, &scripts).map_err(|why| format!("ui: {why}"))?;
+    all.retain(|name, _| !joined.members.contains(name));
+    all.insert(JOINED.to_owned(), joined.text.into_bytes());
+    for (name, bytes) in all.iter_mut().filter(|(name, _)| name.ends_with(".html")) {
+        let page = String::from_utf8(std::mem::take(bytes))?;
+        // Nobody asks for what is in another file.
+        let asks = |line: &str| {
+            line.trim_start().starts_with("<link ")
+                && joined.members.iter().any(|it| line.contains(&format!("href=\"{it}\"")))
+        };
+        let page: String = page.split_inclusive('\n').filter(|line| !asks(line)).collect();
+        if let Some(member) = joined.members.iter().find(|member| page.contains(*member)) {
+            return Err(format!("ui/{name} names {member}, which is in {JOINED}").into());
+        }
+        *bytes = page.into_bytes();
+    }
+    Ok(all)
+}
+
+/// A script or stylesheet without what only people read.
+fn unread(name: &str, path: &Path) -> Result<String, Box<dyn Error>> {
+    let text = unread::without(&fs::read_to_string(path)?, name.ends_with(".js"));
+    Ok(text.ok_or_else(|| format!("ui/{name}: a comment has no end"))?)
+}
+
+/// A file as it is served by itself.
 fn packed(name: &str, path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let is_ours = !name.starts_with("vendor/") && !READ.contains(&name);
     Ok(match path.extension().and_then(|extension| extension.to_str()) {
-        Some(extension @ ("js" | "css")) if is_ours => {
-            let text = unread::without(&fs::read_to_string(path)?, extension == "js");
-            text.ok_or_else(|| format!("ui/{name}: a comment has no end"))?.into_bytes()
-        }
+        Some("js" | "css") if is_ours => unread(name, path)?.into_bytes(),
         _ => fs::read(path)?,
     })
 }
@@ -94,8 +134,9 @@ fn collect(
 ) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-        if hidden {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Types are for those who write the pages.
+        if name.starts_with('.') || name.ends_with(".d.ts") {
             continue;
         }
         if path.is_dir() {

@@ -1,7 +1,8 @@
 //! Leaves out of what is packed what only people read: comments, and spaces that part nothing.
 //! Every browser would load them.
 //!
-//! Lines keep their numbers, so that an error of the browser leads to the file. That nothing else is
+//! Lines keep their numbers, so that an error of the browser leads to the file, or below its name
+//! where several are in one. That nothing else is
 //! left out is tested by `tools/ui/packed.test.mjs`, which compares what a compiler reads in both.
 
 /// The same script or stylesheet without what only people read. `None`: a comment or a text has

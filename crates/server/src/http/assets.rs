@@ -213,6 +213,7 @@ mod tests {
     #[test]
     fn packed_files_are_what_they_say() {
         assert!(ASSETS.iter().any(|a| a.name == "video-rtc.js"));
+        assert!(!ASSETS.iter().any(|a| a.name.ends_with(".d.ts")), "types are for people");
         for asset in ASSETS {
             assert_eq!(inflate(asset).len(), asset.size, "{}", asset.name);
         }
