@@ -259,7 +259,7 @@ const fn is_about_stream(event: &Event) -> bool {
     )
 }
 
-const fn name(event: &Event) -> &'static str {
+pub(super) const fn name(event: &Event) -> &'static str {
     match event {
         Event::StreamsChanged { .. } => "streams_changed",
         Event::SourceOpening { .. } => "source_opening",
@@ -279,7 +279,7 @@ const fn name(event: &Event) -> &'static str {
 }
 
 /// A record as JSON, not yet masked.
-fn data(record: &Record) -> Value {
+pub(super) fn data(record: &Record) -> Value {
     let at = record.at.duration_since(UNIX_EPOCH).map_or(0.0, millis);
     let mut value = match &record.event {
         Event::StreamsChanged { stream } => json!({ "stream": stream }),

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use rs2rtc_base::url::percent_decode;
-use rs2rtc_base::{Current, Secret};
+use rs2rtc_base::{Current, ErrorKind, Secret};
 use rs2rtc_endpoints::io::logins::TooMany;
 use rs2rtc_endpoints::outputs::webrtc::Gateway;
 use rs2rtc_endpoints::table::Table;
@@ -23,6 +23,7 @@ use crate::config::ConfigFile;
 use crate::ledger::Ledger;
 use crate::live::Live;
 use crate::logging::Log;
+use crate::metrics::kind_name;
 use crate::secrets::{Secrets, mask_ids};
 
 pub mod access;
@@ -236,6 +237,9 @@ pub static ROUTES: &[Route] = &[
     route!("/stream/", "webrtc", rtsp_to_web::class, rtsp_to_web::handle),
 ];
 
+/// The class of what an error says, for pages of ours.
+const ERROR_KIND: HeaderName = HeaderName::from_static("x-rs-error");
+
 /// The modules that answer calls.
 pub fn modules() -> impl Iterator<Item = &'static str> {
     ROUTES.iter().map(|route| route.module).chain(containers::MODULES.iter().copied())
@@ -257,6 +261,7 @@ impl Api {
         }
         let settings = self.settings();
         let cross_origin = cross_origin(&settings, &call);
+        let is_our_page = call.parts.headers.contains_key(access::cookie::MARK);
         if let Some(origin) = cross_origin.as_ref().filter(|_| is_preflight(&call)) {
             let mut reply = call::status(StatusCode::NO_CONTENT);
             allow_origin(reply.headers_mut(), origin);
@@ -283,6 +288,11 @@ impl Api {
         };
         if let Some(origin) = &cross_origin {
             allow_origin(reply.headers_mut(), origin);
+        }
+        // Whoever knows go2rtc gets what that sends, and no more.
+        if let Some(kind) = reply.extensions().get::<ErrorKind>().copied().filter(|_| is_our_page) {
+            let name = HeaderValue::from_static(kind_name(kind));
+            reply.headers_mut().insert(ERROR_KIND, name);
         }
         reply
     }

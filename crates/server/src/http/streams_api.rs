@@ -315,5 +315,8 @@ pub(crate) fn failed(api: &Api, code: StatusCode, problem: &Error) -> Reply {
     } else {
         code
     };
-    error(code, &api.secrets.mask(&problem.to_string()))
+    let mut reply = error(code, &api.secrets.mask(&problem.to_string()));
+    // For pages that say it in another language.
+    reply.extensions_mut().insert(problem.kind());
+    reply
 }

@@ -10,14 +10,14 @@ use super::players::soon;
 const STREAMS: &str = "streams:\n  demo: 'demo:'\n  broken: rtsp://user:secret@127.0.0.1:1/none\n";
 
 /// A reader of the feed.
-struct Feed {
+pub(super) struct Feed {
     lines: BufReader<TcpStream>,
-    last: String,
+    pub(super) last: String,
     pings: usize,
 }
 
 impl Feed {
-    async fn open(server: &Server, query: &str, headers: &str) -> Self {
+    pub(super) async fn open(server: &Server, query: &str, headers: &str) -> Self {
         let mut stream = TcpStream::connect(server.addr).await.unwrap();
         let request =
             format!("GET /api/rs/events{query} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", server.addr);
@@ -31,7 +31,7 @@ impl Feed {
     }
 
     /// The next message; `None` at the end.
-    async fn next(&mut self) -> Option<(String, Value)> {
+    pub(super) async fn next(&mut self) -> Option<(String, Value)> {
         let (mut name, mut data) = (String::new(), Value::Null);
         loop {
             let mut line = String::new();
@@ -57,7 +57,7 @@ impl Feed {
     }
 
     /// The next message of a name, and the names before it.
-    async fn until(&mut self, wanted: &str) -> (Value, Vec<String>) {
+    pub(super) async fn until(&mut self, wanted: &str) -> (Value, Vec<String>) {
         let mut before = Vec::new();
         loop {
             let (name, data) =

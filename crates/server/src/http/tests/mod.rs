@@ -22,6 +22,7 @@ mod https;
 mod ingest;
 mod logins;
 mod openapi;
+mod openapi_answers;
 mod outputs;
 mod pages;
 mod picture_streams;
@@ -237,6 +238,11 @@ async fn streams_are_listed_changed_and_written_back() {
     ] {
         server.call("PUT", &format!("/api/streams{path}")).await.is(400, text);
     }
+    // Only pages of ours are told its class: others get what go2rtc sends.
+    for (headers, kind) in [("", None), ("X-RS: 1\r\n", Some("unsupported"))] {
+        let answer = server.send("PATCH", "/api/streams?name=cam&src=foo://1", headers, "").await;
+        assert_eq!((answer.status, answer.header("x-rs-error")), (400, kind));
+    }
     assert!(!server.file().contains("bad"));
     server.call("PATCH", "/api/streams?name=alias1&src=cam").await.is(200, "");
     server.call("GET", "/api/streams?src=alias1").await.is(200, one);
@@ -258,6 +264,9 @@ async fn streams_are_listed_changed_and_written_back() {
 async fn a_probe_shows_itself_and_goes() {
     let server =
         Server::start("probe", "streams:\n  demo: 'demo:'\n  broken: rtsp://127.0.0.1:1/none\n");
+    let probe = "/api/streams?src=broken&video=all";
+    let broken = server.send("GET", probe, "X-RS: 1\r\n", "").await;
+    assert_eq!((broken.status, broken.header("x-rs-error")), (500, Some("unreachable")));
     let probe = server.call("GET", "/api/streams?src=demo&video=all&audio=all").await;
     assert_eq!(probe.status, 200, "{}", probe.body);
     let json: serde_json::Value = serde_json::from_str(&probe.body).unwrap();

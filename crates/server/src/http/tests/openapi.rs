@@ -10,7 +10,7 @@ use crate::http::{ROUTES, system};
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 
-fn document() -> Value {
+pub(super) fn document() -> Value {
     serde_saphyr::from_str(system::OPENAPI).unwrap()
 }
 
@@ -32,7 +32,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 }
 
 /// Whether a path of the document is the path of a call.
-fn is_path(pattern: &str, path: &str) -> bool {
+pub(super) fn is_path(pattern: &str, path: &str) -> bool {
     let (pattern, path): (Vec<_>, Vec<_>) =
         (pattern.split('/').collect(), path.split('/').collect());
     pattern.len() == path.len()
@@ -157,7 +157,7 @@ fn parameters(document: &Value, path: &str, operation: &Value, at: &str) {
 }
 
 /// Follows a reference.
-fn resolved<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+pub(super) fn resolved<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     match value["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
         None => value,

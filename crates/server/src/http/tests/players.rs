@@ -90,7 +90,7 @@ async fn sessions(server: &Server) -> Value {
 }
 
 /// Waits until the list of sessions is as wanted.
-async fn until(server: &Server, what: &str, is_true: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(server: &Server, what: &str, is_true: impl Fn(&Value) -> bool) -> Value {
     let wait = async {
         loop {
             let all = sessions(server).await;
