@@ -25,17 +25,26 @@
     root.dataset.language = language;
     root.lang = language === 'zh' ? 'zh-CN' : language;
     const files = [language], {ask, player} = document.currentScript?.dataset ?? {};
-    if (ask) {
-        const response = fetch(ask, {cache: 'no-store', signal: AbortSignal.timeout(15_000)});
-        // Whoever takes it up hears of its failure.
-        response.catch(() => {});
-        /** @type {any} */ (window).early = {path: ask, response};
-    }
     if (language === 'zh' && player !== undefined) files.push('player-zh');
-    for (const file of files) {
+    const words = Promise.all(files.map(file => new Promise(done => {
         const link = document.createElement('link');
         link.rel = 'modulepreload';
         link.href = `i18n/${file}.js`;
+        link.onload = link.onerror = done;
         document.head.append(link);
+    })));
+    if (ask) {
+        const response = fetch(ask, {cache: 'no-store', signal: AbortSignal.timeout(15_000)}).then(async answer => {
+            if (answer.status !== 200) return answer;
+            const text = await answer.text();
+            // What plays is needed at once where something runs, which has a format.
+            if (/"format_name"/.test(text)) words.then(() => {
+                for (const link of document.querySelectorAll('link[rel=later]')) link.setAttribute('rel', 'modulepreload');
+            });
+            return new Response(text, answer);
+        });
+        // Whoever takes it up hears of its failure.
+        response.catch(() => {});
+        /** @type {any} */ (window).early = {path: ask, response};
     }
 })();

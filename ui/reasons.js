@@ -90,6 +90,9 @@ export function classOfEnd(code) {
 /** Is it a video that this browser has no decoder for? @param {string} words of an explanation */
 export const isUndecodable = words => words.startsWith(NO_H265) || words.startsWith(NO_DECODER);
 
+/** Is there nothing in it of what was asked for? @param {string} words of an explanation */
+export const isMismatch = words => words.startsWith(MISMATCH);
+
 /** The same once decoding has failed: why nothing fits any more. @param {string} words */
 export const undecoded = words => words.replace(MISMATCH, NO_DECODER);
 

@@ -322,6 +322,13 @@ export class VideoRTC extends HTMLElement {
             else if (pc.connectionState === 'failed' || pc.connectionState === 'disconnected') this.#pcFailed(pc);
         });
 
+        const fail = (/** @type {any} */ err) => {
+            // Another may run.
+            if (this.pc !== pc) return;
+            console.warn(err);
+            this.#closePC();
+            this.#failed('webrtc');
+        };
         this.onmessage.webrtc = msg => {
             switch (msg.type) {
                 case 'webrtc/candidate':
@@ -335,11 +342,7 @@ export class VideoRTC extends HTMLElement {
                     const lines = String(msg.value).split(/\r?\n/)
                         .filter(line => !(tcpOnly && line.startsWith('a=candidate:') && isUDP(line)));
                     this.#seen.remote.push(...lines.filter(line => line.startsWith('a=candidate:')).map(line => line.slice(2)));
-                    pc.setRemoteDescription({type: 'answer', sdp: lines.join('\r\n')}).catch(err => {
-                        console.warn(err);
-                        if (this.pc === pc) this.#closePC();
-                        this.#failed('webrtc');
-                    });
+                    pc.setRemoteDescription({type: 'answer', sdp: lines.join('\r\n')}).catch(fail);
                     break;
                 }
                 case 'error':
@@ -353,11 +356,7 @@ export class VideoRTC extends HTMLElement {
         this.pc = pc;
         this.createOffer(pc).then(offer => {
             if (this.pc === pc) this.send({type: 'webrtc/offer', value: offer.sdp});
-        }, err => {
-            console.warn(err);
-            if (this.pc === pc) this.#closePC();
-            this.#failed('webrtc');
-        });
+        }, fail);
     }
 
     /**
@@ -368,7 +367,10 @@ export class VideoRTC extends HTMLElement {
         if (this.media.includes('microphone')) {
             try {
                 const stream = await navigator.mediaDevices.getUserMedia({audio: true});
-                for (const track of stream.getTracks()) pc.addTransceiver(track, {direction: 'sendonly'});
+                for (const track of stream.getTracks()) {
+                    if (pc.signalingState === 'closed') track.stop();
+                    pc.addTransceiver(track, {direction: 'sendonly'});
+                }
             } catch (err) {
                 console.warn(err);
             }
@@ -542,7 +544,7 @@ export class VideoRTC extends HTMLElement {
     /** A mode came to nothing. The last one closes the socket, which leads to the next attempt. @param {string} mode */
     #failed(mode) {
         if (!this.#running.delete(mode) || this.#running.size) return;
-        // Without a picture (HAVE_CURRENT_DATA) the browser would show that it loads for ever.
+        // Without a picture the browser would show that it loads for ever.
         if (this.video && this.video.readyState < 2) this.#emptyVideo();
         this.ws?.close();
     }
@@ -578,7 +580,7 @@ export class VideoRTC extends HTMLElement {
     /** The network path is there: waits for the picture. @param {RTCPeerConnection} pc */
     #pcConnected(pc) {
         this.#connected = pc;
-        // The goodbye of the server; the connection itself needs seconds to notice.
+        // The goodbye; the connection itself needs seconds to notice.
         const dtls = pc.getReceivers()[0]?.transport;
         dtls?.addEventListener('statechange', () => {
             if (this.pc === pc && dtls.state === 'closed') this.#pcFailed(pc);
@@ -587,7 +589,7 @@ export class VideoRTC extends HTMLElement {
         const tracks = pc.getTransceivers()
             .filter(t => t.currentDirection === 'recvonly' || t.currentDirection === 'sendrecv')
             .map(t => t.receiver.track);
-        // With no rival the element shows the stream right away, which saves a frame.
+        // With no rival the element shows it at once: a frame less.
         const alone = this.#running.size === 1 && this.#running.has('webrtc') && this.video;
         const video2 = alone || document.createElement('video');
         if (alone && this.onmessage.mjpeg && !tracks.some(track => track.kind === 'video')) this.#addPictures();
@@ -599,7 +601,7 @@ export class VideoRTC extends HTMLElement {
         if (alone) this.play();
     }
 
-    /** No path, or it was lost. @param {RTCPeerConnection} pc */
+    /** No path, or lost. @param {RTCPeerConnection} pc */
     #pcFailed(pc) {
         this.pc = null;
         this.pcState = WebSocket.CLOSED;

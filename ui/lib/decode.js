@@ -5,8 +5,12 @@
 
 /** Pixels per second to begin with, and the least and most. */
 export const START = 100e6, LEAST = 6e6, MOST = 600e6;
-/** What a stream costs before it is known: 1280x720 at 25. */
-export const UNKNOWN = 1280 * 720 * 25;
+/** Frames per second of a stream before they are known. */
+export const RATE = 25;
+/** What a stream costs as long as that of none is known. */
+export const UNKNOWN = 1280 * 720 * RATE;
+/** Of the budget, for what plays already: counts waver, and what stops and begins for that costs more than it. */
+const SLACK = 1.2;
 /** Share of dropped frames that is too much, how long it may last, and how long it must be quiet to grow. */
 const TOO_MANY = 0.1, BAD_FOR = 5000, GOOD_FOR = 15_000;
 
@@ -24,6 +28,8 @@ export function costOf(pixels, frames, dropped, known) {
 
 export class Budget {
     limit = START;
+    /** What a stream is taken to cost that is not known yet: as much as the largest that plays, and no more than `UNKNOWN`. */
+    unknown = UNKNOWN;
     #badSince = 0;
     #goodSince = 0;
 
@@ -53,17 +59,18 @@ export class Budget {
 
     /**
      * Who plays: the first ones that fit; those that somebody looks at or listens to in any case.
-     * @template {{cost: number, exempt: boolean}} T
+     * @template {{cost: number|undefined, exempt: boolean, on: boolean}} T
      * @param {T[]} tiles in the order of the page
      * @returns {Set<T>}
      */
     choose(tiles) {
-        const playing = new Set(tiles.filter(tile => tile.exempt));
-        let used = [...playing].reduce((sum, tile) => sum + tile.cost, 0);
+        this.unknown = Math.min(UNKNOWN, Math.max(0, ...tiles.map(tile => tile.on && tile.cost || 0)) || UNKNOWN);
+        const weight = (/** @type {T} */ tile) => tile.cost ?? this.unknown, playing = new Set(tiles.filter(tile => tile.exempt));
+        let used = [...playing].reduce((sum, tile) => sum + weight(tile), 0);
         for (const tile of tiles) {
-            if (playing.has(tile) || used + tile.cost > this.limit && playing.size) continue;
+            if (playing.has(tile) || used + weight(tile) > this.limit * (tile.on ? SLACK : 1) && playing.size) continue;
             playing.add(tile);
-            used += tile.cost;
+            used += weight(tile);
         }
         return playing;
     }

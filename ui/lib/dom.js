@@ -75,6 +75,11 @@ export function say(node, text) {
     if (node.textContent !== text) node.textContent = text;
 }
 
+/** Hides or shows what is not so already: said again, it would be styled again. @param {HTMLElement} node @param {boolean} hidden */
+export function hide(node, hidden) {
+    if (node.hidden !== hidden) node.hidden = hidden;
+}
+
 /** Keeps children in step with a list, by key: what stays is not made anew. */
 export class Keyed {
     /** @type {Map<string, any>} */
@@ -213,6 +218,20 @@ export function button(text, onclick, more = {}) {
     if (more.icon) node.append(icon(more.icon));
     if (!more.bare) node.append(h('span', null, text));
     return node;
+}
+
+/** The same one at a time: while it runs, what is pressed again does nothing. @template {any[]} A @param {(...args: A) => any} run */
+export function single(run) {
+    let busy = false;
+    return async (/** @type {A} */ ...args) => {
+        if (busy) return;
+        busy = true;
+        try {
+            await run(...args);
+        } finally {
+            busy = false;
+        }
+    };
 }
 
 // ---- the whole screen: for any element, or where a browser has it for a video only (iPhone), for the video within ----

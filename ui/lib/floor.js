@@ -56,12 +56,18 @@ export class Line extends EventTarget {
      */
     ask(name) {
         return new Promise(done => {
-            const resolve = (/** @type {any} */ answer) => {
+            // A late word changes nothing: nobody would give back what it brings.
+            const over = new AbortController(), resolve = (/** @type {any} */ answer) => {
+                over.abort();
                 clearTimeout(timer);
                 done(answer);
             };
-            const none = () => resolve({granted: false, other: null}), timer = setTimeout(none, OPEN);
-            this.addEventListener('lost', none, {once: true});
+            const none = () => resolve({granted: false, other: null}), timer = setTimeout(() => {
+                none();
+                // What may still be given goes back with it.
+                this.close();
+            }, OPEN);
+            this.addEventListener('lost', none, over);
             this.addEventListener('message', (/** @type {any} */ {detail: {type, value}}) => {
                 if (type === 'session') {
                     if (this.session.caps.has('talk')) this.send({type: 'talk/request', value: {name}});
@@ -75,7 +81,7 @@ export class Line extends EventTarget {
                 } else if (type === 'error' && /^hello\b/.test(String(value))) {
                     none();
                 }
-            });
+            }, over);
         });
     }
 

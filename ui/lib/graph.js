@@ -10,13 +10,14 @@ export const BOX = {width: 168, height: 40, gapX: 44, gapY: 12, top: 32, left: 1
 
 /**
  * @typedef {{stream: string, kick: number, title: string}} Part what a node has of a stream; `kick`: the number of the viewer, 0 if it is none
- * @typedef {{id: string, column: number, title: string, sub: string, y: number, about: any, parts: Part[]}} GraphNode
+ * @typedef {Partial<import('../types.js').Connection & import('../types.js').Track> & {host?: string}} About
+ * @typedef {{id: string, column: number, title: string, sub: string, y: number, about: About, parts: Part[]}} GraphNode
  * @typedef {{from: string, to: string, bytes: number, drops: number, rate?: number, dropping?: boolean}} Edge `rate`: bits per second, once that is
  *     known; `dropping`: more were dropped of late
  * @typedef {Map<string, {at: number, bytes: number, rate?: number, drops: number, dropped?: number}>} Seen by both ends; `dropped`: when there were more drops
  */
 
-/** The host of a connection. @param {any} c */
+/** The host of a connection. @param {import('../types.js').Connection} c */
 export function hostOf(c) {
     const text = String(c.remote_addr ?? ''), forwarded = text.split(' forwarded ')[1];
     if (forwarded) return forwarded.split(/[ ,]/)[0];
@@ -24,7 +25,7 @@ export function hostOf(c) {
     const bare = text.startsWith('[') ? text.slice(1).split(']')[0] : text.split(/[ ,:]/)[0];
     if (bare) return bare;
     try {
-        return new URL(String(c.url ?? '').replace(/^\w+:/, 'http:')).hostname || c.url;
+        return new URL(String(c.url ?? '').replace(/^\w+:/, 'http:')).hostname || /** @type {string} */ (c.url);
     } catch {
         return String(c.url ?? c.source ?? '').slice(0, 40) || '?';
     }
@@ -58,7 +59,7 @@ export function rates(edges, before, at) {
 export const edgeKey = edge => `${edge.from} ${edge.to}`;
 
 /**
- * @param {Record<string, {producers: any[]|null, consumers: any[]|null}>} streams
+ * @param {import('../types.js').Streams} streams
  * @param {string[]} [only] names; all without them
  * @returns {{nodes: GraphNode[], edges: Edge[], height: number}}
  */
@@ -67,7 +68,7 @@ export function layout(streams, only = []) {
     const nodes = new Map();
     /** By both ends: a stream with two names has its connections once. @type {Map<string, Edge>} */
     const edges = new Map();
-    const add = (/** @type {string} */ id, /** @type {number} */ column, /** @type {string} */ title, /** @type {string} */ sub, /** @type {any} */ about, /** @type {string} */ stream, kick = 0, what = '') => {
+    const add = (/** @type {string} */ id, /** @type {number} */ column, /** @type {string} */ title, /** @type {string} */ sub, /** @type {About} */ about, /** @type {string} */ stream, kick = 0, what = '') => {
         const node = nodes.get(id) ?? {id, column, title, sub, y: 0, about, parts: []};
         nodes.set(id, node);
         if (!node.parts.some(part => part.stream === stream && part.kick === kick)) node.parts.push({stream, kick, title: what});

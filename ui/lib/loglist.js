@@ -11,10 +11,10 @@ export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
 const ORDER = [...LEVELS, 'fatal', 'panic'];
 
 /**
- * @typedef {{at: number, level: string, module: string, message: string, fields: Record<string, any>, count: number, key: string}} Line
+ * @typedef {{at: number, level: string, module: string, message: string, fields: Partial<import('../types.js').LogRecord>, count: number, key: string}} Line
  */
 
-/** A record of the log as a line. @param {Record<string, any>} record @returns {Line} */
+/** A record of the log as a line; one that is no JSON is its message. @param {Partial<import('../types.js').LogRecord>} record @returns {Line} */
 export function lineOf(record) {
     const {level = '', message = '', time, at, ...rest} = record;
     const found = /^\[([\w.-]+)\] ?/.exec(message);
@@ -40,7 +40,7 @@ export class LogList {
     /**
      * Takes the whole log, one JSON object per line.
      * @param {string} text
-     * @param {Record<string, any>[]} [meanwhile] written while it was on its way: its end may have the first of them, or all and more
+     * @param {import('../types.js').LogRecord[]} [meanwhile] written while it was on its way: its end may have the first of them, or all and more
      */
     set(text, meanwhile = []) {
         const lines = text.split('\n').filter(Boolean).map(line => {
@@ -61,7 +61,7 @@ export class LogList {
         this.sift();
     }
 
-    /** One more. @param {Record<string, any>} record @returns {boolean} it is shown, on a line of its own */
+    /** One more. @param {import('../types.js').LogRecord} record @returns {boolean} it is shown, on a line of its own */
     add(record) {
         const line = lineOf(record);
         if (this.#take(line) || !this.#fits(line)) return false;

@@ -2,18 +2,19 @@
  * The way to the server: calls, what it tells as it happens, and loads that events ask for. Addresses are relative to the page, so that
  * everything works under any prefix.
  */
-import {t} from './i18n.js';
+import {has, t} from './i18n.js';
 import {admin} from './prefs.js';
 
 export {copyText, download} from './dom.js';
 
 /** An answer that is no success, with the server's own words. */
 export class ApiError extends Error {
-    /** @param {number} status 0: the server was not reached @param {string} text @param {string} [call] method and path; what stands behind the path may be a secret */
-    constructor(status, text, call = '') {
+    /** @param {number} status 0: the server was not reached @param {string} text @param {string} [call] method and path; what stands behind the path may be a secret @param {string} [kind] class of what failed */
+    constructor(status, text, call = '', kind = '') {
         super(text);
         this.status = status;
         this.call = call;
+        this.kind = kind;
     }
 }
 
@@ -42,7 +43,9 @@ export async function call(method, path, {query, body, headers, signal, limit = 
     const plain = body === undefined || typeof body === 'string' || body instanceof Blob;
     let response;
     try {
-        response = await (method === 'GET' && !admin() && early(address(path, query)) || fetch(address(path, query), {method, cache: 'no-store', signal: AbortSignal.any(signals),
+        const asked = method === 'GET' && early(address(path, query));
+        // Not as who has signed in.
+        response = await (!admin() && asked || fetch(address(path, query), {method, cache: 'no-store', signal: AbortSignal.any(signals),
             body: plain ? body : JSON.stringify(body), headers: {...!plain && {'Content-Type': 'application/json'}, 'X-RS': admin() || '1', ...headers}}));
     } catch (err) {
         if (signal?.aborted) throw err;
@@ -52,7 +55,7 @@ export async function call(method, path, {query, body, headers, signal, limit = 
     if (response.ok || accept.includes(response.status)) return response;
     const text = (await response.text().catch(() => '')).trim();
     if (method !== 'GET' && /\badmin token\b/.test(text) && await (await import('./token.js')).askToken()) return call(method, path, {query, body, headers, signal, limit, accept});
-    throw new ApiError(response.status, text.slice(0, 2000) || t('common.status', {status: String(response.status)}), `${method} ${path}`);
+    throw new ApiError(response.status, text.slice(0, 2000) || t('common.status', {status: String(response.status)}), `${method} ${path}`, text && (response.headers.get('X-RS-Error') ?? 'other'));
 }
 
 /** The answer to what `early.js` has asked for, once. @param {string} path @returns {Promise<Response>|undefined} */
@@ -63,7 +66,7 @@ function early(path) {
     return asked.response;
 }
 
-/** @param {string} path @param {Record<string, any>} [query] */
+/** @template {string} P @param {P} path @param {Record<string, any>} [query] @returns {Promise<import('../types.js').Answer<P>>} */
 export async function getJson(path, query) {
     const response = await call('GET', path, {query});
     return response.json().catch(err => {
@@ -81,20 +84,17 @@ export function clockShift(response) {
     return Math.abs(off) > 5000 ? off : 0;
 }
 
-/** Somebody watches, and it is not the server itself that holds the stream, nor one who publishes. @param {{publishes: boolean, format: string}} session */
-export const watches = ({publishes, format}) => !publishes && !['preload', 'probe', 'test'].includes(format);
-
-/** Ends a viewer; one that has left meanwhile is no error. @param {number} id */
-export const endSession = id => call('DELETE', 'api/rs/sessions', {query: {id: String(id)}, accept: [404]});
-
 /** @param {unknown} err */
 export function explain(err) {
     if (err instanceof ApiError && (err.status === 401 || err.status === 403)) return `${t(err.call.startsWith('GET') ? 'common.unseen' : 'common.forbidden')}\n${err.message}`;
+    // Its own words are English: what kind of thing it says is not.
+    if (err instanceof ApiError && err.kind) return has(`said.${err.kind}`) ? `${t(`said.${err.kind}`)}\n${err.message}` : t('common.said', {text: err.message});
     return err instanceof Error ? err.message : String(err);
 }
 
 // ---- what the server tells as it happens ----
 
+/** @type {import('../types.js').EventName[]} */
 const NAMES = ['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released', 'streams_changed',
     'viewer_joined', 'viewer_parked', 'viewer_resumed', 'viewer_left', 'talk_started', 'talk_ended', 'log', 'reset', 'ping'];
 const WAITS = [1000, 2000, 5000, 10_000];
@@ -125,12 +125,13 @@ export class Feed extends EventTarget {
     #away = false;
     /** @type {EventSource|null} */
     #source = null;
+    #opened = 0;
 
     /** @param {string} topics */
     constructor(topics) {
         super();
         this.topics = topics;
-        window.addEventListener('online', () => this.now());
+        window.addEventListener('online', () => this.now(0));
         document.addEventListener('visibilitychange', () => this.#seen(!document.hidden));
         // An open connection would keep the page from being kept by the browser.
         window.addEventListener('pagehide', () => this.#close());
@@ -145,8 +146,9 @@ export class Feed extends EventTarget {
         return Math.max(this.#heard, answered);
     }
 
-    now() {
-        if (this.state === 'lost' && !this.#away) this.#open();
+    /** Tries again, if it is lost. @param {number} [patience] milliseconds that an attempt may take which is under way */
+    now(patience = 10_000) {
+        if (this.state === 'lost' && !this.#away && !(this.#source && Date.now() - this.#opened < patience)) this.#open();
     }
 
     /** @param {boolean} seen */
@@ -176,6 +178,7 @@ export class Feed extends EventTarget {
         if (this.#last) query.set('last', this.#last);
         const source = new EventSource(`api/rs/events?${query}`);
         this.#source = source;
+        this.#opened = Date.now();
         let told = false;
         for (const name of NAMES) source.addEventListener(name, ev => this.#hear(name, ev));
         source.addEventListener('hello', ev => {
@@ -205,11 +208,16 @@ export class Feed extends EventTarget {
 
     #lose() {
         this.#close();
+        // Before its first word it may be that there is none.
+        if (!this.boot) return this.#doubt();
+        this.#retry();
+        this.#enter('lost');
+    }
+
+    #retry() {
+        clearTimeout(this.#timers.again);
         const wait = WAITS[Math.min(this.#tries++, WAITS.length - 1)] * (0.8 + Math.random() * 0.4);
         this.#timers.again = setTimeout(() => this.#open(), wait);
-        // Before its first word it may be that there is none.
-        if (this.boot) this.#enter('lost');
-        else this.#doubt();
     }
 
     /** Lost, or never there? */
@@ -219,8 +227,11 @@ export class Feed extends EventTarget {
         if (/** @type {string} */ (this.state) !== 'lost') return;
         if (info && !info.rs2rtc) {
             this.#close();
-            this.#enter('absent');
-        } else this.#enter('lost');
+            return this.#enter('absent');
+        }
+        // It may be tried already, or nobody looks.
+        if (!this.#source && !this.#away) this.#retry();
+        this.#enter('lost');
     }
 
     /** @param {string} name @param {MessageEvent} ev */
@@ -238,7 +249,7 @@ export class Feed extends EventTarget {
         this.dispatchEvent(new Event('state'));
     }
 
-    /** Hears some events. @param {string[]} names @param {(detail: any, name: string) => void} callback @param {{signal: AbortSignal}} [until] */
+    /** Hears some events. @template {import('../types.js').EventName[]} L @param {L} names @param {(detail: import('../types.js').EventData<L[number]>, name: L[number]) => unknown} callback @param {{signal: AbortSignal}} [until] */
     on(names, callback, until) {
         for (const name of names) this.addEventListener(name, ev => callback(/** @type {CustomEvent} */ (ev).detail, name), until);
     }
@@ -298,4 +309,16 @@ export class Gatherer {
             this.#running = null;
         }
     }
+}
+
+/** Milliseconds that a first load waits for the events. */
+const FIRST = 200;
+
+/**
+ * The first load of what events keep up to date. With the events it is the only one; before them it lacks what happens in between, and is done again with them.
+ * @param {Feed} feed @param {Gatherer} loads @param {() => boolean} whole events were heard when it was asked for what is there
+ */
+export function loadWith(feed, loads, whole) {
+    feed.addEventListener('state', () => feed.state === 'live' && !whole() && loads.now());
+    setTimeout(() => whole() || loads.look(), FIRST);
 }

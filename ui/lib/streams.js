@@ -8,7 +8,7 @@ import {call, clockShift, Gatherer, getJson} from './server.js';
 
 export {orderOf};
 
-/** Events after which the list is loaded again. */
+/** Events after which the list is loaded again. @type {import('../types.js').StreamEventName[]} */
 const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed', 'streams_changed'];
 /** Milliseconds between two tellings: hundreds of events may come at once. */
 const TELL_EVERY = 250;
@@ -52,7 +52,9 @@ export class Streams extends EventTarget {
     constructor(feed, {look = 0} = {}) {
         super();
         this.feed = feed;
-        feed.on(['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released'], (ev, name) => this.#hear(ev, name));
+        feed.on(['source_opening', 'source_opened', 'source_failed', 'source_waiting', 'source_stalled', 'source_released'], (/** @type {any} */ ev, name) => this.#hear(ev, name));
+        // What failed may be another source now; what still fails is told with the next answer.
+        feed.on(['streams_changed'], ({stream}) => Object.assign(this.all.get(stream) ?? {}, {error: '', kind: '', retryAt: 0}));
         feed.on(CHANGES, () => this.#loads.soon());
         feed.on(['source_opened'], () => this.#times.soon());
         for (const name of ['reset', 'restarted']) feed.addEventListener(name, () => {
@@ -102,16 +104,16 @@ export class Streams extends EventTarget {
     /** Since when each is open, and how long it took to let it go. */
     async #loadTimes() {
         if (this.#timeless || this.feed.state !== 'live') return;
-        const response = await call('GET', 'api/rs/streams', {accept: [404]}).catch(() => null), answer = response?.ok && await response.json().catch(() => null);
+        const response = await call('GET', 'api/rs/streams', {accept: [404]}).catch(() => null), /** @type {import('../types.js').StreamsAbout|false|undefined} */ answer = response?.ok && await response.json().catch(() => null);
         this.#timeless = response?.status === 404;
         if (!answer) return;
         for (const [name, {since, release_ms}] of Object.entries(answer.streams)) {
             const entry = this.all.get(name);
             if (!entry) continue;
-            entry.since = since ? since + clockShift(response) : 0;
+            entry.since = since ? since + clockShift(/** @type {Response} */ (response)) : 0;
             entry.released = release_ms ?? entry.released;
         }
-        this.#tell();
+        this.#tellSoon();
     }
 
     /** In the order of their names. @returns {Entry[]} */
@@ -169,7 +171,7 @@ export class Streams extends EventTarget {
 
     /** @param {Entry} entry */
     #measure(entry) {
-        const sum = (/** @type {any[]|null} */ list, /** @type {string} */ key) => (list ?? []).reduce((all, c) => all + (c[key] ?? 0), 0);
+        const sum = (/** @type {Connection[]|null} */ list, /** @type {'bytes_recv'|'bytes_send'} */ key) => (list ?? []).reduce((all, c) => all + (c[key] ?? 0), 0);
         const now = {at: Date.now(), in: sum(entry.json.producers, 'bytes_recv'), out: sum(entry.json.consumers, 'bytes_send')};
         const before = this.#bytes.get(entry.name);
         if (before && now.at - before.at < 900) return;
@@ -182,7 +184,7 @@ export class Streams extends EventTarget {
         if (entry.history.length > 30) entry.history.shift();
     }
 
-    /** @param {any} ev @param {string} name */
+    /** @param {import('../types.js').EventSourceFailed & import('../types.js').EventSourceReleased} ev has what its name tells @param {string} name */
     #hear(ev, name) {
         const entry = this.all.get(ev.stream);
         // One that is only tried, or not loaded yet.
@@ -248,12 +250,7 @@ export const hint = kind => has(`hint.${kind}`) ? t(`hint.${kind}`) : '';
 
 // ---- what the JSON of `api/streams` tells ----
 
-/**
- * @typedef {{id?: number, url?: string, source?: string, error?: string, error_kind?: string, format_name?: string, protocol?: string,
- *     remote_addr?: string, user_agent?: string, medias?: string[], receivers?: {codec?: Codec}[], bytes_recv?: number, senders?: {codec?: Codec, drops?: number}[], bytes_send?: number}} Connection
- * @typedef {{codec_name?: string, codec_type?: string, profile?: string, level?: number, sample_rate?: number}} Codec
- * @typedef {{producers: Connection[]|null, consumers: Connection[]|null}} Stream
- */
+/** @typedef {import('../types.js').Connection} Connection @typedef {import('../types.js').Stream} Stream @typedef {import('../types.js').Codec} Codec */
 
 /** Consumers nobody watches. */
 const NOT_VIEWERS = ['preload', 'probe'];

@@ -25,7 +25,7 @@ export class Talk extends EventTarget {
     other = null;
     /** Why the server took the floor away: `silence`, `limit`, ... */
     taken = '';
-    /** The number that the server tells others of us, while we have the floor. */
+    /** The number that the server tells others of us; kept until the next time, since that we talk may be told when it is over here. */
     id = 0;
     /** @type {Line|null} */
     #line = null;
@@ -69,7 +69,7 @@ export class Talk extends EventTarget {
     async start() {
         if (this.state !== 'off') return;
         const turn = ++this.#turn, isOver = () => turn !== this.#turn;
-        Object.assign(this, {problem: '', cause: '', other: null, taken: '', id: 0});
+        Object.assign(this, {problem: '', cause: '', other: null, taken: ''});
         this.#enter('asking');
         try {
             // Else the server might find that somebody else has the floor: we, a moment ago.
@@ -161,7 +161,6 @@ export class Talk extends EventTarget {
         const line = this.#line, pc = this.#pc, session = this.#session;
         this.#line = this.#stream = this.#pc = null;
         this.#session = '';
-        this.id = 0;
         if (session || !line) leave(pc, session, going);
         else sayGoodbye({pc, ws: null, byes: pc ? line.session.byes : [], beacon: going});
         if (line) this.#closing = line.close();

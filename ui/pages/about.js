@@ -3,19 +3,21 @@
  */
 import {button, h, Keyed, say} from '../lib/dom.js';
 import {ago, bytes, clock, duration, number, t} from '../lib/i18n.js';
+import {guarded} from '../lib/may.js';
 import {agentName, codecName, hint, wayName} from '../lib/streams.js';
 
 /** @typedef {import('../lib/streams.js').Connection} Connection */
-/** @typedef {{text: string, end?: string, session?: any}} Line `end` changes from look to look */
+/** @typedef {import('../types.js').Session & {since: number}} Watching `since`: as of `Date.now()` */
+/** @typedef {{text: string, end?: string, session?: Watching}} Line `end` changes from look to look */
 
-/** @param {(session: any, who: string) => void} [kick] ends a viewer */
+/** @param {(session: Watching, who: string) => void} [kick] ends a viewer */
 export function aboutStream(kick) {
     const sources = lines('streams.source'), viewers = lines('streams.viewers', kick), quality = lines('streams.quality'), errors = lines('streams.errors'), advice = h('p', {class: 'small muted'});
     errors.node.append(advice);
     quality.node.hidden = true;
     return {
         node: h('div', {class: 'stack'}, h('div', {class: 'pair'}, sources.node, viewers.node), quality.node, errors.node),
-        /** @param {import('../lib/streams.js').Entry} entry @param {any[]} [sessions] with `since` as of `Date.now()` @param {string} [size] of the picture
+        /** @param {import('../lib/streams.js').Entry} entry @param {Watching[]} [sessions] @param {string} [size] of the picture
          * @param {import('./quality.js').Quality|null} [counted] by the server */
         show(entry, sessions = [], size = '', counted = null) {
             const now = Date.now();
@@ -59,12 +61,12 @@ function dropped(viewer) {
 const viewerText = viewer => list(`${agentName(viewer.user_agent)} ${viewer.remote_addr ?? ''}`.trim(), wayName(viewer.format_name ?? ''), viewer.protocol,
     (viewer.senders ?? []).map(({codec}) => codecName(codec?.codec_name)).join(' + '));
 
-/** A list that is drawn anew only where it says something else: what a visitor has selected in it stays. @param {string} title @param {(session: any, who: string) => void} [kick] */
+/** A list that is drawn anew only where it says something else: what a visitor has selected in it stays. @param {string} title @param {(session: Watching, who: string) => void} [kick] */
 function lines(title, kick) {
     const all = h('ul', {class: 'small lines'}), none = h('p', {class: 'muted'}, '–');
     const items = new Keyed(all, ({key}) => key, (/** @type {Line} */ {text, session}) => {
         const end = h('span');
-        return {node: h('li', null, text, end, session && kick && button(t('sessions.kick'), () => kick(session, text))), update: line => say(end, line.end && ` · ${line.end}`)};
+        return {node: h('li', null, text, end, session && kick && guarded(button(t('sessions.kick'), () => kick(session, text)))), update: line => say(end, line.end && ` · ${line.end}`)};
     });
     return {
         node: h('section', null, h('h2', null, t(title)), all, none),

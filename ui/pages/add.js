@@ -20,7 +20,7 @@ const STEPS = ['connect', 'tracks', 'picture', 'keyframes', 'release'];
 
 /** @type {string[]} */
 let schemes = [];
-let streams = /** @type {Record<string, any>} */ ({});
+let streams = /** @type {Record<string, object>} */ ({});
 /** @type {AbortController|null} */
 let testing = null;
 let worked = false, saving = false;
@@ -73,7 +73,7 @@ const naming = h('form', {class: 'form card', data: {part: 'name'}, hidden: true
 }}, h('h2', {tabindex: '-1'}, t('add.name')), h('label', {class: 'field'}, t('streams.name'), name), nameHelp,
 h('label', {class: 'check'}, warm, t('add.warm')), h('label', {class: 'field own'}, t('add.linger'), linger), h('div', {class: 'row sticky'}, saveButton, h('span', {class: 'muted'}, t('add.notSaved'))));
 const done = h('section', {class: 'card', data: {part: 'done'}, hidden: true}), encoders = hardware();
-const searches = searching(take, () => feed.state === 'live');
+const searches = searching(take, () => feed.state !== 'absent');
 const screen = h('div', {class: 'stack'}, steps, form, result, naming, done, searches.node);
 main.append(h('div', {class: 'stack narrow'}, screen, encoders));
 step('find');
@@ -179,7 +179,7 @@ async function test() {
                 if (STEPS.includes(line.step)) say(progress, [i && t('add.lesser'), t('add.testing', {n: 1 + STEPS.indexOf(line.step), all: STEPS.length})].filter(Boolean).join(' · '));
                 if (line.step === 'tracks' && i) fill(advice, ...advice.childNodes, adviceOfLesser(line));
                 else if (line.step === 'tracks') fill(advice, ...adviceOf(line, asked.length > 1 ? null : askLesser));
-                const silent = line.step === 'tracks' && line.state === 'ok' && !line.tracks.some((/** @type {any} */ c) => c.codec_type === 'video');
+                const silent = line.step === 'tracks' && line.state === 'ok' && !line.tracks.some(c => c.codec_type === 'video');
                 if (i === asked.length - 1 && (line.step === 'picture' && line.state !== 'run' && well || silent)) offer(true);
             });
         }
@@ -294,5 +294,7 @@ window.addEventListener('pagehide', () => {
     testing?.abort();
     searches.stop();
 });
-load().then(() => src.focus());
+// Later it would take the focus from who types already.
+src.focus();
+load();
 askMay(main);

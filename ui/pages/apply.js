@@ -3,9 +3,10 @@
  * versions. Of a go2rtc the file is written, and read with its next start.
  */
 import {diff} from '../lib/diff.js';
-import {button, fill, h, openDialog, say} from '../lib/dom.js';
+import {button, fill, h, openDialog, say, single} from '../lib/dom.js';
 import {dateTime, has, language, t} from '../lib/i18n.js';
-import {call, download, etag, explain, getJson, watches} from '../lib/server.js';
+import {call, download, etag, explain, getJson} from '../lib/server.js';
+import {watches} from '../shell/ask.js';
 import {toast} from '../shell/shell.js';
 
 /** Seconds that a change waits to be confirmed. */
@@ -13,18 +14,18 @@ const CONFIRM = 60;
 
 /**
  * @typedef {object} Draft
- * @property {{text: string, mark: (problems: any[]) => void, goTo: (line: number, column?: number) => void}} editor
+ * @property {{text: string, mark: (problems: import('../types.js').ConfigProblem[]) => void, goTo: (line: number, column?: number) => void}} editor
  * @property {string} saved what is in force
  * @property {string} version of that
  * @property {number} savedAt when, as of `Date.now()`; 0: not known
  * @property {string} by whom, if that is known
  * @property {boolean} plain the server is a go2rtc
  * @property {boolean} dirty something else is written
- * @property {{problems: any[], valid: boolean, changes?: any[], restart_required?: string[]}|null} checked what the server says of the text
+ * @property {import('../types.js').ConfigCheck|null} checked what the server says of the text
  * @property {HTMLSelectElement} history
  * @property {() => void} changed the text, or what is in force, is another one
  * @property {() => void} show
- * @property {(aloud: boolean) => Promise<any>} runCheck what the server says of the text; `null`: it says nothing
+ * @property {(aloud: boolean) => Promise<import('../types.js').ConfigCheck|null>} runCheck what the server says of the text; `null`: it says nothing
  * @property {() => Promise<void>} load
  */
 
@@ -33,54 +34,46 @@ const CHANGES = {added: '+', removed: '−', changed: '~'};
 const difference = (before, after) => h('pre', {class: 'diff', tabindex: '0', 'aria-label': t('config.diff')}, diff(before, after).map(line =>
     h('div', {class: line.kind}, `${line.kind === 'add' ? '+' : line.kind === 'del' ? '-' : ' '} ${line.text}`)));
 
-/** What a change means for those who watch its stream. @param {{path: string, change: string}} change @param {{stream: string}[]} sessions of viewers */
+/** What a change means for those who watch its stream. @param {import('../types.js').ConfigChange} change @param {{stream: string}[]} sessions of viewers */
 function concerns({path, change}, sessions) {
     const n = sessions.filter(s => path === `streams.${s.stream}`).length;
     return n ? ` · ${t(change === 'removed' ? 'config.viewersEnd' : 'config.viewersStay', {n})}` : '';
 }
 
-/** @param {any} problem */
+/** @param {import('../types.js').ConfigProblem} problem */
 export const inWords = ({path, text}) => path ? `${path}: ${text}` : text;
 
-/** Problems in the language of the page, where they are of a kind that has words. @param {any[]} problems @returns {any[]} */
+/** Problems in the language of the page, where they are of a kind that has words. @param {import('../types.js').ConfigProblem[]} problems @returns {import('../types.js').ConfigProblem[]} */
 export const translated = problems => problems.map(problem => {
     // The server's own words say more.
     if (language === 'en') return problem;
-    const {code} = problem, [a, b, c] = (problem.values ?? []).map((/** @type {string} */ value) => has(`kind.${value}`) ? t(`kind.${value}`) : value), near = code === 'unknown_key' ? a : code === 'unknown_scheme' && b, kind = `${code}${near ? '_near' : ''}`;
+    const {code} = problem, [a, b, c] = (problem.values ?? []).map(value => has(`kind.${value}`) ? t(`kind.${value}`) : value), near = code === 'unknown_key' ? a : code === 'unknown_scheme' && b, kind = `${code}${near ? '_near' : ''}`;
     return code && has(`problem.${kind}`) ? {...problem, text: t(`problem.${kind}`, {a, b, c})} : problem;
 });
 
 /** The version of the file that was read; of one that is not there yet the server tells it too. @param {Response} response @returns {Promise<string>} empty: the caller may not write */
 export async function versionOf(response) {
-    return response.status === 404 ? (await getJson('api/rs/config/versions').catch(() => ({}))).version ?? '' : etag(response);
+    return response.status === 404 ? (await getJson('api/rs/config/versions').catch(() => /** @type {Partial<import('../types.js').ConfigVersions>} */ ({}))).version ?? '' : etag(response);
 }
 
 /** @param {Draft} d */
 export function dialogs(d) {
-    let busy = false;
-    /** Runs what was pressed, and tells why it failed; what is pressed meanwhile does nothing. @param {() => Promise<any>} run */
-    async function once(run) {
-        if (busy) return;
-        busy = true;
-        try {
-            await run();
-        } catch (err) {
-            toast(explain(err));
-        } finally {
-            busy = false;
-        }
-    }
+    let turn = 0;
+    // Runs what was pressed, and tells why it failed.
+    const once = single((/** @type {() => Promise<any>} */ run) => run().catch(err => toast(explain(err))));
 
     /** Earlier texts to choose from. */
     async function versions() {
-        const {history} = d;
+        const {history} = d, mine = turn;
         try {
+            /** @type {import('../types.js').ConfigVersions & {by?: string}} */
             const {versions: list, unavailable, unconfirmed, saved, by} = await getJson('api/rs/config/versions');
             // Not every server tells who, or when.
             Object.assign(d, {savedAt: saved ?? d.savedAt, by: by ?? ''});
             d.show();
-            if (unconfirmed) askToKeep(unconfirmed.left_ms);
-            fill(history, h('option', {value: ''}, t('config.versions', {n: list.length})), list.map((/** @type {any} */ v) => h('option', {value: v.number}, `#${v.number} · ${dateTime(v.saved)}`)));
+            // The answer may be older than what was settled meanwhile.
+            if (unconfirmed && mine === turn) askToKeep(unconfirmed.left_ms);
+            fill(history, h('option', {value: ''}, t('config.versions', {n: list.length})), list.map(v => h('option', {value: v.number}, `#${v.number} · ${dateTime(v.saved)}`)));
             history.hidden = !list.length && !unavailable;
             history.disabled = !list.length;
             history.title = unavailable ?? '';
@@ -95,16 +88,16 @@ export function dialogs(d) {
         const text = d.editor.text, same = text === d.saved, [sessions, checked] = await Promise.all([getJson('api/rs/sessions', {ended: '0'}).then(all => all.sessions.filter(watches), () => null), d.runCheck(false)]);
         // What is not known must not look harmless.
         if (!checked) return toast(t('config.unchecked'));
-        const errors = checked.problems.filter((/** @type {any} */ p) => p.severity === 'error'), changes = checked.changes ?? [], later = checked.restart_required ?? [];
+        const errors = checked.problems.filter(p => p.severity === 'error'), changes = checked.changes ?? [], later = checked.restart_required ?? [];
         // What may lock one out is to be confirmed; what needs another start is not undone by itself.
-        const risky = changes.some((/** @type {any} */ c) => /^(api|ui|users|compat)\b/.test(c.path) && !later.includes(c.path));
-        const others = sessions?.filter((/** @type {any} */ s) => !changes.some((/** @type {any} */ c) => c.path === `streams.${s.stream}`)).length;
+        const risky = changes.some(c => /^(api|ui|users|compat)\b/.test(c.path) && !later.includes(c.path));
+        const others = sessions?.filter(s => !changes.some(c => c.path === `streams.${s.stream}`)).length;
         const dialog = openDialog(t('config.review'), [
             same ? h('p', {class: 'muted'}, t('config.same')) : difference(d.saved, text),
-            changes.length > 0 && h('ul', null, changes.map((/** @type {any} */ c) => h('li', null, `${CHANGES[/** @type {keyof typeof CHANGES} */ (c.change)] ?? ''} ${c.path}${concerns(c, sessions ?? [])}`))),
+            changes.length > 0 && h('ul', null, changes.map(c => h('li', null, `${CHANGES[c.change] ?? ''} ${c.path}${concerns(c, sessions ?? [])}`))),
             !same && others !== undefined && h('p', {class: 'muted small'}, t('config.others', {n: others})),
             later.length > 0 && h('p', {class: 'state', data: {state: 'warn'}}, t('config.restart', {keys: later.join(', ')})),
-            errors.map((/** @type {any} */ p) => h('p', {class: 'state', data: {state: 'fail'}}, `${t('config.line', {line: String(p.line)})}: ${inWords(p)}`)),
+            errors.map(p => h('p', {class: 'state', data: {state: 'fail'}}, `${t('config.line', {line: String(p.line)})}: ${inWords(p)}`)),
             risky && h('p', {class: 'state', data: {state: 'warn'}}, t('config.risky')),
             h('p', {class: 'muted small'}, t('config.confirmAbout')),
             h('div', {class: 'row end'}, button(t('log.download'), () => download('rs2rtc.yaml', text)), button(t('common.cancel'), () => dialog.close()),
@@ -152,6 +145,7 @@ export function dialogs(d) {
             toast(t('config.refused', {text: first.trim()}));
             return d.runCheck(false);
         }
+        /** @type {import('../types.js').ConfigApplied} */
         const answer = await response.json();
         d.saved = text;
         d.version = answer.version;
@@ -176,15 +170,18 @@ export function dialogs(d) {
         const done = () => {
             clearInterval(tick);
             settled = true;
+            turn++;
             asking = false;
             dialog.close();
         };
         /** @param {'POST'|'DELETE'} method keep it, or go back at once */
         const answer = method => once(async () => {
             // If it fails, it can be tried again until the time is over.
-            const {status} = await call(method, 'api/rs/config/confirm', {query: {version: mine}, accept: [409]});
+            const response = await call(method, 'api/rs/config/confirm', {query: {version: mine}, accept: [409]}), late = response.status === 409;
+            // It may have been kept elsewhere.
+            const kept = late ? (await response.json()).version === mine : method === 'POST';
             done();
-            toast(method === 'DELETE' ? t('config.rolledBack') : status === 409 ? t('config.tooLate') : t('config.applied'));
+            toast(t(kept ? 'config.applied' : method === 'POST' ? 'config.tooLate' : 'config.rolledBack'));
             d.load();
         });
         /** The server has gone back by itself, if it was not confirmed elsewhere. */
@@ -219,6 +216,7 @@ export function dialogs(d) {
         const dialog = openDialog(`#${number}`, [difference(d.saved, text),
             d.dirty && h('p', {class: 'state', data: {state: 'warn'}}, t('config.draftLost')),
             h('div', {class: 'row end'}, button(t('common.cancel'), () => dialog.close()), button(t('config.restore'), () => once(async () => {
+                /** @type {import('../types.js').ConfigApplied} */
                 const answer = await (await call('POST', 'api/rs/config/rollback', {query: {number, base: d.version}})).json();
                 dialog.close();
                 d.saved = text;
@@ -231,5 +229,5 @@ export function dialogs(d) {
             }), {class: 'primary'}))], {class: 'box wide'});
     }
 
-    return {versions, openReview: () => once(openReview), openVersion: (/** @type {string} */ number) => once(() => openVersion(number))};
+    return {versions, openReview: () => once(openReview), openVersion: (/** @type {string} */ number) => once(() => openVersion(number)), conflict: (/** @type {string} */ mine) => once(() => conflict(mine))};
 }

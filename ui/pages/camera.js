@@ -51,6 +51,8 @@ const view = {player: null, before: null, mode: Object.hasOwn(MODES, kept) ? kep
 const hasPicture = player => ['live', 'buffering'].includes(player?.phase);
 /** Milliseconds that what played before stays in front while the other one does not come. */
 const PATIENCE = 15_000;
+/** Milliseconds between two words of the server on the same pause. */
+const SAME = 1000;
 /** The first stream waits for the list of all. */
 let waits = false;
 
@@ -65,11 +67,15 @@ const quality = qualityOf(name, choose), known = panel(name, feed, () => streams
 let playing = '', before = '';
 /** Milliseconds that the server took to let the camera go since it was paused. @type {number|null} */
 let released = null;
+/** When that was. */
+let releasedAt = 0;
+/** The picture before goes when it is over. @type {any} */
+let patience = 0;
 /** What the list said of it when this page last held the camera; each load of it says it anew. @type {object|undefined} */
 let held;
 feed.on(['source_released'], ({stream, release_ms: ms}) => {
     if (stream === playing) {
-        released = ms;
+        [released, releasedAt] = [ms, performance.now()];
         explain();
     } else if (stream === before) {
         before = '';
@@ -99,7 +105,7 @@ function start() {
         view.steps.push(step);
         explain();
     });
-    on('why', ({candidates}) => {
+    on('why', (/** @type {import('../types.js').SocketWhy} */ {candidates}) => {
         view.candidates = candidates;
         explain();
     });
@@ -113,21 +119,22 @@ function start() {
         if (over) announce(translate(reason));
         // Why it does not play is said on it.
         if (over) settle();
-        if (phase === 'parked') {
-            fill(figures);
-            released = null;
-        }
+        if (phase === 'parked') fill(figures);
+        // The server may tell of it before it says that it has paused; another source of the stream may have ended long before.
+        if (phase !== 'parked' || performance.now() - releasedAt > SAME) released = null;
         if (phase === 'live') choose();
         explain();
     });
-    on('talk', talk.show);
-    on('released', ({releaseMs}) => {
+    // A lesser stream may have a loudspeaker of its own.
+    on('talk', now => playing === name && talk.show(now));
+    on('released', (/** @type {import('../types.js').SocketReleased} */ {releaseMs}) => {
         if (releaseMs != null) toast(t('camera.released', {ms: duration(releaseMs)}));
     });
     if (stays) {
         shown.before(player);
         shown.addEventListener('state', () => shown === view.before && !hasPicture(shown) && settle());
-        setTimeout(() => shown === view.before && settle(), PATIENCE);
+        clearTimeout(patience);
+        patience = setTimeout(() => shown === view.before && settle(), PATIENCE);
     } else {
         stage.replaceChildren(player, last.age, talk.air);
     }

@@ -68,7 +68,7 @@ export class Form {
         return h('div', {class: 'stack'}, h('label', {class: 'field'}, h('span', {class: 'mono'}, name), input), h('div', {id}, error, locked, about && h('p', {class: 'muted small'}, about)));
     }
 
-    /** Shows what stands in the text. @param {any[]} problems of it */
+    /** Shows what stands in the text. @param {import('../types.js').ConfigProblem[]} problems of it */
     show(problems) {
         const file = outline(this.file.text()), set = new Set();
         for (const {field: {path}, input, error, locked} of this.#fields) {

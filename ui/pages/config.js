@@ -41,7 +41,7 @@ const history = h('select', {'aria-label': t('config.history'), onchange: () => 
 }});
 /** @type {import('./apply.js').Draft} */
 const draft = {editor: /** @type {any} */ (null), saved: '', version: '', savedAt: 0, by: '', plain: false, dirty: false, checked: null, history, changed, show, runCheck, load};
-const {versions, openReview, openVersion} = dialogs(draft);
+const {versions, openReview, openVersion, conflict} = dialogs(draft);
 const views = h('fieldset', {class: 'modes', hidden: true}, h('legend', {class: 'offscreen'}, t('config.view')), ['text', 'form'].map(one => h('label', null,
     h('input', {type: 'radio', name: 'view', value: one, checked: one === 'text', onchange: () => setView(one)}), h('span', null, t(`view.${one}`)))));
 /** Says on a phone what is wrong, and opens to tell more. */
@@ -53,6 +53,7 @@ tools.append(views, check, review, history, save);
 main.append(h('div', {class: 'stack'}, status, frame, leaving, sheet([brief], [problems], frame)));
 
 async function load() {
+    const {saved} = draft;
     const response = await call('GET', 'api/config', {accept: [404, 410]}).catch(err => failed(err, load));
     if (!response) return;
     notice('');
@@ -60,15 +61,20 @@ async function load() {
         tools.hidden = true;
         return fill(main, empty(t('config.none')));
     }
-    draft.saved = response.status === 404 ? '' : await response.text();
-    draft.version = await versionOf(response);
-    const [found, info] = await Promise.all([getJson('schema.json').catch(() => ({})), getJson('api').catch(() => ({}))]);
+    const text = response.status === 404 ? '' : await response.text(), version = await versionOf(response);
+    const [found, info] = await Promise.all([getJson('schema.json').catch(() => ({})), getJson('api').catch(() => /** @type {Partial<import('../types.js').Info>} */ ({}))]);
     schema = found;
     path = info.config_path ?? '';
-    draft.plain = !draft.version && !info.rs2rtc && response.status !== 410;
-    readonly = !draft.plain && !draft.version;
+    draft.plain = !version && !info.rs2rtc && response.status !== 410;
+    readonly = !draft.plain && !version;
+    const {editor} = draft, written = editor?.text;
+    // What was put in force meanwhile is later than this.
+    if (editor && draft.saved !== saved) return;
+    // That a draft goes is said by who has written it; until then it is one of the text before.
+    if (editor && text !== saved && ![saved, begun, text].includes(written)) return conflict(written);
+    Object.assign(draft, {saved: text, version});
     let changes = false;
-    if (!draft.editor) {
+    if (!editor) {
         draft.editor = await makeEditor(draft.saved);
         const asked = new URLSearchParams(location.search), candidate = asked.get('candidate'), add = asked.get('add'), line = lineOfKey(draft.saved, ['streams', asked.get('stream') ?? '']);
         // There is none yet: where to begin.
@@ -81,8 +87,8 @@ async function load() {
             changes = text !== null;
         }
         if (line) draft.editor.goTo(line);
-    } else {
-        draft.editor.text = draft.saved;
+    } else if (text !== saved) {
+        editor.text = text;
     }
     views.hidden = !schema.properties;
     check.hidden = draft.plain;
@@ -158,14 +164,15 @@ async function makeForm() {
 
 function changed() {
     draft.dirty = Boolean(draft.editor) && ![draft.saved, begun].includes(draft.editor.text);
-    // What was said about another text holds no more.
+    // What was said about another text holds no more, nor what is still to be said.
     draft.checked = null;
+    turn++;
     show();
     clearTimeout(timer);
     timer = window.setTimeout(() => runCheck(false), PAUSE);
 }
 
-/** To what is wrong, in the form if it is there. @param {any} problem */
+/** To what is wrong, in the form if it is there. @param {import('../types.js').ConfigProblem} problem */
 async function goTo(problem) {
     // What is wrong is to be seen.
     /** @type {HTMLElement|null} */ (main.querySelector('.handle[aria-expanded=true]'))?.click();
@@ -174,7 +181,7 @@ async function goTo(problem) {
     draft.editor.goTo(problem.line, problem.column);
 }
 
-/** @param {boolean} aloud @returns {Promise<any>} what the server says of the text as it is now; `null`: nothing */
+/** @param {boolean} aloud @returns {Promise<import('../types.js').ConfigCheck|null>} what the server says of the text as it is now; `null`: nothing */
 async function runCheck(aloud) {
     clearTimeout(timer);
     const mine = ++turn, {editor} = draft;
@@ -182,14 +189,14 @@ async function runCheck(aloud) {
     if (draft.plain) return null;
     let answer = null;
     try {
-        answer = await (await call('POST', 'api/rs/config/check', {body: editor.text})).json();
+        answer = /** @type {import('../types.js').ConfigCheck} */ (await (await call('POST', 'api/rs/config/check', {body: editor.text})).json());
         answer.problems = translated(answer.problems);
         // Of a later text another one tells.
         if (mine !== turn) return answer;
         draft.checked = answer;
         at = -1;
         editor.mark(answer.problems);
-        fill(problems, answer.problems.map((/** @type {any} */ p) => h('li', null, h('button', {type: 'button', onclick: () => goTo(p)},
+        fill(problems, answer.problems.map(p => h('li', null, h('button', {type: 'button', onclick: () => goTo(p)},
             h('span', {class: 'state', data: {state: p.severity === 'error' ? 'fail' : 'warn'}}, t('config.line', {line: String(p.line)})), h('span', null, inWords(p))))));
         if (aloud) announce(answer.problems.length ? t('config.problems', {n: answer.problems.length}) : t('config.fine'));
     } catch (err) {
@@ -209,7 +216,7 @@ function savedText() {
 function show() {
     const all = draft.checked?.problems ?? [], said = draft.checked ? all.length ? t('config.problems', {n: all.length}) : t('config.fine') : '';
     say(status, [path, savedText(), draft.dirty ? t('config.dirty') : t('config.inForce'), said].filter(Boolean).join(' · '));
-    brief.dataset.state = all.some((/** @type {any} */ p) => p.severity === 'error') ? 'fail' : 'warn';
+    brief.dataset.state = all.some(p => p.severity === 'error') ? 'fail' : 'warn';
     say(brief, said || t('test.run'));
     if (form && !form.node.hidden) form.show(all);
 }

@@ -10,6 +10,8 @@ import {bind, toast} from '../shell/shell.js';
 
 /** Milliseconds that a pause keeps the camera, and between two taps for the full screen. */
 const PAUSE_KEEPS = 5000, TAPS = 300;
+/** Milliseconds after which a pause is somebody's: a browser that pauses what it hides does so in that moment. */
+const MEANT = 1000;
 
 /**
  * @param {string} name of the stream
@@ -20,11 +22,14 @@ export function controlsOf(name, view, {stage, talk, settle}) {
     const video = () => /** @type {HTMLVideoElement|undefined} */ (view.player?.video);
     /** What is seen and heard. */
     const front = () => view.before ?? view.player, heard = () => /** @type {HTMLVideoElement|undefined} */ (front()?.video);
-    let pausing = 0, wanted = false;
+    let pausing = 0, since = 0, wanted = false;
     const hasPicture = () => ['live', 'buffering'].includes(view.player?.phase);
     /** It stands still: somebody has paused it, or the camera is let go meanwhile. */
     const halted = () => view.player?.phase === 'parked' || !['', 'mjpeg'].includes(view.played) && Boolean(video()?.paused);
     const pause = () => {
+        // What is tried has nothing to show yet.
+        const {before} = view;
+        if (before?.shown) view.player.keep(before.shown);
         settle();
         const now = video();
         if (!now) return;
@@ -60,12 +65,12 @@ export function controlsOf(name, view, {stage, talk, settle}) {
     };
     // What stands over the video is what is seen.
     const snapshot = () => save(front()?.querySelector('img.stills:not([hidden]), canvas.last:not([hidden])') ?? front()?.shown, name);
-    let tapped = 0;
+    let tapped = -TAPS;
     stage.addEventListener('touchend', (/** @type {TouchEvent} */ ev) => {
         // Not the end of a scroll; and the browser's own controls would jump.
         if (!ev.cancelable || ev.touches.length || /** @type {Element} */ (ev.target).closest('button')) return;
         const again = ev.timeStamp - tapped < TAPS;
-        tapped = again ? 0 : ev.timeStamp;
+        tapped = again ? -TAPS : ev.timeStamp;
         if (!again) return;
         ev.preventDefault();
         full();
@@ -87,11 +92,12 @@ export function controlsOf(name, view, {stage, talk, settle}) {
         const still = halted(), text = t(still ? 'camera.play' : 'camera.pause');
         // Whoever has paused it: the browser's own button, a media key, the system. What is still dialled is not paused yet.
         if (still && hasPicture()) {
+            if (!pausing) since = performance.now();
             pausing ||= window.setTimeout(() => halted() && view.player.park(0), PAUSE_KEEPS);
         } else {
+            const hidden = (wanted || pausing && performance.now() - since > MEANT) && view.player?.phase === 'parked';
             clearTimeout(pausing);
             pausing = 0;
-            const hidden = wanted && view.player?.phase === 'parked';
             wanted = false;
             // Seen again it stays paused.
             if (hidden) view.player.park(0);

@@ -22,7 +22,7 @@ const inNetwork = kinds => kinds.some(([scheme]) => !PLUGGED.includes(scheme));
 /**
  * The card that searches. What cannot be searched is not called so.
  * @param {(url: string) => void} use one was chosen
- * @param {() => boolean} own whether the server is one of ours, and can tell about its network
+ * @param {() => boolean} own whether the server may be one of ours, which can tell about its network; known at the end of a search at the latest
  */
 export function searching(use, own) {
     /** @type {AbortController|null} */
@@ -34,7 +34,7 @@ export function searching(use, own) {
         running = new AbortController();
         search.disabled = true;
         stop.hidden = false;
-        await discover(found, kinds, use, running.signal, own());
+        await discover(found, kinds, use, running.signal, own);
         search.disabled = false;
         if (document.activeElement === stop) search.focus();
         stop.hidden = true;
@@ -59,7 +59,7 @@ export function searching(use, own) {
  * @param {Kind[]} kinds
  * @param {(url: string) => void} use
  * @param {AbortSignal} signal stops it
- * @param {boolean} own
+ * @param {() => boolean} own
  */
 async function discover(place, kinds, use, signal, own) {
     const titles = kinds.map(([, [, title]]) => title).join(', ');
@@ -67,10 +67,11 @@ async function discover(place, kinds, use, signal, own) {
     fill(place, state, running, groups);
     /** Those of a host. @type {Map<string, HTMLElement>} */
     const hosts = new Map();
-    const problems = /** @type {string[]} */ ([]), began = performance.now();
+    // In the order of the ways, whichever answers first.
+    const problems = /** @type {string[]} */ (kinds.map(() => '')), began = performance.now();
     let count = 0;
 
-    /** @param {string} title @param {any} one */
+    /** @param {string} title @param {import('../types.js').FoundSource} one */
     function show(title, one) {
         const url = one.url ?? one.id;
         if (!url) return 0;
@@ -104,26 +105,27 @@ async function discover(place, kinds, use, signal, own) {
             for (const one of answer.sources ?? answer ?? []) n += show(title, one);
             node.dataset.state = 'ok';
         } catch (err) {
-            const [text] = explain(err).split('\n');
+            const said = /** @type {Error} */ (err).message;
             node.dataset.state = signal.aborted ? 'skip' : 'fail';
             // A go2rtc that finds nothing; ours knows `empty`, as browsers write a 404 on their console.
-            if (text === 'no sources') node.dataset.state = 'ok';
-            else if (!signal.aborted) problems.push(`${title}: ${text}`);
+            if (said === 'no sources') node.dataset.state = 'ok';
+            else if (!signal.aborted) problems[i] = `${title}: ${explain(err).replaceAll('\n', ': ')}`;
         }
         say(node, n ? `${title} ${n}` : title);
     }));
     clearInterval(tick);
     running.remove();
     say(state, `${signal.aborted ? `${t('add.stopped')} ` : ''}${t(inNetwork(kinds) ? 'add.found' : 'add.foundHere', {n: count, kinds: titles})}`);
-    if (problems.length) place.append(h('p', {class: 'muted small'}, problems.join(' · ')));
+    const told = problems.filter(Boolean);
+    if (told.length) place.append(h('p', {class: 'muted small'}, told.join(' · ')));
     if (!count && !signal.aborted && inNetwork(kinds)) await nothing(place, own);
 }
 
-/** Where it was looked, and what may stand between. @param {HTMLElement} place @param {boolean} own */
+/** Where it was looked, and what may stand between. @param {HTMLElement} place @param {() => boolean} own */
 async function nothing(place, own) {
-    const about = own ? await getJson('api/rs/doctor').catch(() => null) : null;
-    const nets = (about?.interfaces ?? []).map((/** @type {any} */ one) => ({name: one.name, addresses: one.addresses.filter((/** @type {string} */ a) => !/^(127\.|::1|fe80)/i.test(a))})).filter((/** @type {any} */ one) => one.addresses.length);
-    if (nets.length) place.append(h('p', {class: 'muted small'}, t('add.searchedOn', {networks: nets.map((/** @type {any} */ one) => `${one.name} (${one.addresses.join(', ')})`).join(', ')})));
+    const about = own() ? await getJson('api/rs/doctor').catch(() => null) : null;
+    const nets = (about?.interfaces ?? []).map(one => ({name: one.name, addresses: one.addresses.filter(a => !/^(127\.|::1|fe80)/i.test(a))})).filter(one => one.addresses.length);
+    if (nets.length) place.append(h('p', {class: 'muted small'}, t('add.searchedOn', {networks: nets.map(one => `${one.name} (${one.addresses.join(', ')})`).join(', ')})));
     // Who does not tell may sit in one.
     if (about?.container ?? true) place.append(h('p', {class: 'muted small'}, t('add.bridge')));
 }
@@ -137,8 +139,9 @@ export function hardware() {
         look.disabled = true;
         say(state, t('test.run'));
         try {
+            /** @type {{sources: Required<Pick<import('../types.js').FoundSource, 'name'|'url'>>[]}} */
             const {sources} = await (await call('GET', 'api/ffmpeg/hardware', {query: {empty: '1'}, limit: 60_000})).json();
-            const works = (/** @type {any} */ one) => one.name === 'OK', all = [...sources.filter(works), ...sources.filter((/** @type {any} */ one) => !works(one))], n = sources.filter(works).length;
+            const works = (/** @type {{name: string}} */ one) => one.name === 'OK', all = [...sources.filter(works), ...sources.filter(one => !works(one))], n = sources.filter(works).length;
             say(state, n ? t('doctor.hardware', {n}) : t('doctor.software'));
             fill(list, all.map(one => row(one.url, works(one))));
         } catch (err) {

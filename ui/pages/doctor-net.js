@@ -99,7 +99,7 @@ export function quietSocket(tell, signal) {
 
 /**
  * Each of the server's addresses by itself, and what follows from all of them.
- * @param {Element} list @param {Promise<any>} facts what the server tells of itself
+ * @param {Element} list @param {Promise<import('./doctor-server.js').Facts|null>} facts what the server tells of itself
  * @param {AbortSignal} signal ends it
  */
 export async function ways(list, facts, signal) {

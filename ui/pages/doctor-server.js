@@ -40,11 +40,13 @@ export const nameOf = one => `${one.protocol.toUpperCase()} ${one.address.includ
 
 // ---- the server ----
 
-/** @param {Tell} tell @returns {Promise<any>} what the server says of itself; `null`: it was not reached */
+/** @typedef {Awaited<ReturnType<typeof askFacts>>} Facts */
+
+/** @param {Tell} tell @returns {Promise<import('../types.js').Info|null>} what the server says of itself; `null`: it was not reached */
 export async function server(tell) {
     const from = performance.now();
     try {
-        const response = await call('GET', 'api'), info = await response.json(), took = performance.now() - from;
+        const response = await call('GET', 'api'), /** @type {import('../types.js').Info} */ info = await response.json(), took = performance.now() - from;
         const proxied = info.host && info.host !== location.host;
         // Ours tells its clock by itself.
         const drift = info.rs2rtc ? 0 : Math.abs(Date.parse(response.headers.get('Date') ?? '') - Date.now());
@@ -57,13 +59,14 @@ export async function server(tell) {
     }
 }
 
-/** @param {Tell} tell @param {Promise<any>} facts */
+/** @param {Tell} tell @param {Promise<Facts|null>} facts */
 export async function engine(tell, facts) {
     try {
         const schemes = await getJson('api/schemes');
         if (!schemes.includes('ffmpeg')) return tell('skip', t('doctor.noFfmpeg'));
+        /** @type {import('../types.js').FoundSources|null} */
         const answer = await (await call('GET', 'api/ffmpeg/hardware', {limit: 30_000, accept: [404, 500, 501]})).json().catch(() => null);
-        const works = (answer?.sources ?? []).filter((/** @type {any} */ one) => one.info === 'OK' || one.name === 'OK' || one.id === 'OK');
+        const works = (answer?.sources ?? []).filter(one => one.info === 'OK' || one.name === 'OK' || one.id === 'OK');
         const told = await facts.catch(() => null), text = works.length ? t('doctor.hardware', {n: works.length}) : t('doctor.software');
         // Its version is known only if it is there.
         if (told && !told.ffmpeg) tell('warn', t('doctor.noProgram'));
@@ -92,20 +95,20 @@ export async function askFacts() {
     return {...facts, drift: Math.abs(facts.now_ms - (from + Date.now()) / 2)};
 }
 
-/** @param {any} facts @returns {[string, ...Parameters<Tell>][]} title, and what is told */
+/** @param {Facts} facts @returns {[string, ...Parameters<Tell>][]} title, and what is told */
 export function factLines(facts) {
     const {container, ports, interfaces, candidates, disk, open_files: files, request} = facts;
     const hidden = /** @type {const} */ (['skip', t('doctor.private')]);
-    const problems = (ports ?? []).filter((/** @type {any} */ p) => p.problem), portName = (/** @type {any} */ p) => `${p.module} ${p.network.toUpperCase()} ${p.address}`;
-    const offered = (candidates ?? []).map((/** @type {string} */ c) => c.replace(/^\w+ /, '').replace(/:\d+$/, ''));
-    const inner = container && offered.length > 0 && offered.every((/** @type {string} */ one) => INNER.test(one));
+    const problems = (ports ?? []).filter(p => p.problem), portName = (/** @type {import('../types.js').DoctorPort} */ p) => `${p.module} ${p.network.toUpperCase()} ${p.address}`;
+    const offered = (candidates ?? []).map(c => c.replace(/^\w+ /, '').replace(/:\d+$/, ''));
+    const inner = container && offered.length > 0 && offered.every(one => INNER.test(one));
     const peer = (request.peer ?? '').replace(/:\d+$/, '');
     const size = (/** @type {number} */ count) => `${number(count / 1e9)} GB`;
     return [
         [t('doctor.clockTitle'), facts.drift > DRIFT ? 'warn' : 'ok', dateTime(facts.now_ms), facts.drift > DRIFT ? t('doctor.clock', {ms: duration(facts.drift)}) : ''],
         [t('doctor.program'), 'ok', [facts.platform, t('doctor.uptime', {time: duration(facts.uptime_s * 1000)}), container && t('doctor.contained')].filter(Boolean).join(' · ')],
-        ports ? [t('doctor.ports'), problems.length ? 'fail' : 'ok', ports.map(portName).join(' · '), problems.map((/** @type {any} */ p) => `${portName(p)}: ${p.problem}`).join('\n')] : [t('doctor.ports'), ...hidden],
-        interfaces ? [t('doctor.interfaces'), inner ? 'warn' : 'ok', interfaces.map((/** @type {any} */ one) => `${one.name} ${one.addresses.join(', ')}`).join(' · '), inner ? t('doctor.inner', {addresses: [...new Set(offered)].join(', ')}) : ''] : [t('doctor.interfaces'), ...hidden],
+        ports ? [t('doctor.ports'), problems.length ? 'fail' : 'ok', ports.map(portName).join(' · '), problems.map(p => `${portName(p)}: ${p.problem}`).join('\n')] : [t('doctor.ports'), ...hidden],
+        interfaces ? [t('doctor.interfaces'), inner ? 'warn' : 'ok', interfaces.map(one => `${one.name} ${one.addresses.join(', ')}`).join(' · '), inner ? t('doctor.inner', {addresses: [...new Set(offered)].join(', ')}) : ''] : [t('doctor.interfaces'), ...hidden],
         disk ? [t('doctor.disk'), disk.free < LITTLE ? 'warn' : 'ok', `${disk.path} · ${t('doctor.free', {free: disk.free < 1e9 ? `${number(disk.free / 1e6, 0)} MB` : size(disk.free), total: size(disk.total)})}`, disk.free < LITTLE ? t('doctor.diskWhy') : '']
             : [t('doctor.disk'), ...ports ? /** @type {const} */ (['skip', t('test.skip')]) : hidden],
         files ? [t('doctor.files'), files.used > files.limit * MUCH ? 'warn' : 'ok', t('doctor.used', {used: files.used, limit: files.limit}), files.used > files.limit * MUCH ? t('doctor.filesWhy') : ''] : [t('doctor.files'), 'skip', t('test.skip')],
@@ -114,7 +117,7 @@ export function factLines(facts) {
     ];
 }
 
-/** Whether the public address is asked for, and whether there is a detour for who has no way. @param {Tell} tell @param {any} facts */
+/** Whether the public address is asked for, and whether there is a detour for who has no way. @param {Tell} tell @param {Facts} facts */
 export async function relay(tell, facts) {
     if (!facts.ports) return tell('skip', t('doctor.private'));
     try {
@@ -129,7 +132,7 @@ export async function relay(tell, facts) {
 
 /**
  * What the server tells, a line for each.
- * @param {Element} list @param {Promise<any>} asked
+ * @param {Element} list @param {Promise<Facts|null>} asked
  */
 export async function machine(list, asked) {
     const tell = check(list, t('doctor.machine'), 'machine');

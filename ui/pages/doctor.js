@@ -19,7 +19,7 @@ const SLOW = 8e6;
 const {main, tools} = shell({page: 'doctor', title: t('nav.doctor')});
 watch(new Feed('streams'));
 tools.append(button(t('doctor.again'), run, {icon: 'again', key: 'R'}), button(t('doctor.copy'), () => copied(report()), {icon: 'copy', key: 'C'}));
-bind('r', t('doctor.again'), () => run());
+bind('r', t('doctor.again'), ev => ev.repeat || run());
 bind('c', t('doctor.copy'), () => copied(report()));
 
 const [list, net, host, path, camera] = Array.from({length: 5}, () => h('ul', {class: 'checks', 'aria-live': 'polite'})), stage = h('div', {class: 'offscreen', 'aria-hidden': 'true'});
@@ -51,6 +51,9 @@ async function run() {
     own(quiet, () => signal.aborted || quietSocket(quiet, signal));
     await Promise.all([names(), socket(ws), own(feed, () => events(feed)), engine(ffmpeg, facts), own(load, () => figures(load)), machine(host, facts),
         about.then(info => {
+            // What stands there is of another run by now.
+            if (signal.aborted) return;
+            /** @type {any} */
             const plain = info && !info.rs2rtc;
             probing.hidden = plain;
             if (plain) for (const [where, title] of [[net, 'WebRTC'], [camera, t('doctor.probe')]]) check(where, title)('skip', t('doctor.plain'));

@@ -7,13 +7,14 @@ import {address, call, explain, getJson} from '../lib/server.js';
 import {abilities} from '../lib/stats.js';
 import {failure, hint} from '../lib/streams.js';
 
-const ORDER = ['connect', 'tracks', 'picture', 'still', 'keyframes', 'packets', 'release'];
+/** A line of the answer: what belongs to its step is there. @typedef {Required<import('../types.js').TestStep>} Line */
+const ORDER = ['connect', 'tracks', 'picture', 'protocol', 'still', 'keyframes', 'packets', 'release'];
 
 /**
  * @param {{src: string, still?: boolean}|{stream: string}} about a source and whether what it sees is wanted, or a stream that is there
  * @param {AbortSignal} signal ends it
  * @param {HTMLElement} checks the list that gets a line for each step
- * @param {(line: any, good: boolean) => void} on hears each step, and whether none has failed yet
+ * @param {(line: Line, good: boolean) => void} on hears each step, and whether none has failed yet
  * @returns {Promise<boolean>} none has failed
  */
 export async function probe(about, signal, checks, on) {
@@ -31,7 +32,7 @@ export async function probe(about, signal, checks, on) {
     return good;
 }
 
-/** JSON lines of an answer as they come. @param {Response} response */
+/** JSON lines of an answer as they come. @param {Response} response @returns {AsyncGenerator<Line>} */
 async function* linesOf(response) {
     const reader = /** @type {any} */ (response.body).pipeThrough(new TextDecoderStream()).getReader();
     let rest = '';
@@ -45,11 +46,12 @@ async function* linesOf(response) {
     }
 }
 
-/** @param {any} line @param {boolean} shared others may watch it */
+/** @param {Line} line @param {boolean} shared others may watch it */
 function describe(line, shared) {
     const state = h('span', {class: 'state', data: {state: line.state}}, t(`test.${line.step}`));
     const words = [];
     if (line.step === 'tracks') words.push(line.tracks.map(trackText).join(', ') || t('test.noTracks'));
+    for (const {name, ms} of line.parts ?? []) words.push(`${name === 'connect' ? t('test.dial') : name} ${duration(ms)}`);
     if (line.every_ms) words.push(t('test.every', {ms: duration(line.every_ms)}));
     if (line.running) words.push(t('test.running'));
     else if (line.ms !== undefined) words.push(duration(line.ms));
@@ -62,28 +64,28 @@ function describe(line, shared) {
     return [state, h('span', null, words.join(' · ')), line.error && h('span', {class: 'why'}, [failure(line.kind), line.error, hint(line.kind)].filter(Boolean).join('\n'))];
 }
 
-/** What the camera sees; what the browser cannot show goes away. @param {any} line */
+/** What the camera sees; what the browser cannot show goes away. @param {Line} line */
 function seen(line) {
     const src = `data:${line.type};base64,${line.data}`, onerror = (/** @type {Event} */ ev) => /** @type {HTMLElement} */ (ev.target).closest('li')?.remove();
     return line.type.startsWith('image/') ? h('img', {class: 'seen', src, alt: t('test.still'), onerror}) : h('video', {class: 'seen', src, muted: true, playsinline: true, preload: 'auto', 'aria-label': t('test.still'), onerror});
 }
 
-/** @param {any} codec */
+/** @param {import('../types.js').TestTrack} codec */
 function trackText(codec) {
     const name = String(codec.codec_name ?? '?').toUpperCase();
     return [name, codec.width ? `${codec.width}x${codec.height}` : '', codec.sample_rate ? `${number(codec.sample_rate / 1000)} kHz` : ''].filter(Boolean).join(' ');
 }
 
-/** @param {any} line about tracks @returns {{codec: string, here: (string|false)[]}} of its picture, and how this browser plays that; empty: no picture, no way */
+/** @param {Line} line about tracks @returns {{codec: string, here: (string|false)[]}} of its picture, and how this browser plays that; empty: no picture, no way */
 function playable(line) {
-    const able = abilities(), video = line.tracks.find((/** @type {any} */ c) => c.codec_type === 'video'), codec = String(video?.codec_name ?? '').toLowerCase().replace('hevc', 'h265');
+    const able = abilities(), video = line.tracks.find(c => c.codec_type === 'video'), codec = String(video?.codec_name ?? '').toLowerCase().replace('hevc', 'h265');
     return {codec, here: codec === 'h264' || codec === 'h265' || codec === 'av1' ? [able[codec].webrtc && 'WebRTC', able[codec].mse && 'MSE'].filter(Boolean) : []};
 }
 
 /** What an iPhone plays as it is. */
 const APPLE = ['h264', 'h265', 'mjpeg'];
 
-/** Where this stream plays. @param {any} line about its tracks @param {(() => void)|null} lesser asks for a lesser one; `null`: there is one */
+/** Where this stream plays. @param {Line} line about its tracks @param {(() => void)|null} lesser asks for a lesser one; `null`: there is one */
 export function adviceOf(line, lesser) {
     const {codec, here} = playable(line), name = codec.toUpperCase();
     return [codec && h('p', {class: 'state', data: {state: here.length ? 'ok' : 'warn'}}, here.length ? t('add.plays', {ways: here.join(' + ')}) : t('add.playsNot', {codec: name})),
@@ -91,7 +93,7 @@ export function adviceOf(line, lesser) {
         h('p', {class: 'muted small'}, [codec && t(APPLE.includes(codec) ? 'add.iphoneYes' : 'add.iphoneNo'), t(line.talk ? 'add.talkYes' : 'add.talkNo')].filter(Boolean).join(' · '))];
 }
 
-/** Whether the lesser one plays where the better one may not. @param {any} line about its tracks */
+/** Whether the lesser one plays where the better one may not. @param {Line} line about its tracks */
 export function adviceOfLesser(line) {
     const {codec, here} = playable(line);
     return codec && !here.length ? h('p', {class: 'state', data: {state: 'warn'}}, `${t('add.lesser')}: ${t('add.playsNot', {codec: codec.toUpperCase()})}`) : null;

@@ -2,7 +2,7 @@
  * All addresses of a stream, with who can play each, ready to copy; and what can be done towards the camera: play a sound, publish.
  * `?src=NAME`.
  */
-import {button, fill, h, Keyed, moveFocus, openDialog, refill, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, moveFocus, openDialog, refill, say, single} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {recall, remember} from '../lib/prefs.js';
 import {address, call, explain, Feed, getJson} from '../lib/server.js';
@@ -15,7 +15,7 @@ const {main, tools} = shell({page: 'links', title: t('nav.links'), of: name ? t(
 const feed = new Feed('streams'), streams = new Streams(feed);
 watch(feed);
 
-/** What `api` tells, once it has. @type {any} */
+/** What `api` tells, once it has. @type {import('../types.js').Info|null} */
 let info = null;
 /** What has passed is kept, as far as the server tells. @type {boolean|undefined} */
 let clip;
@@ -27,13 +27,15 @@ let said = '';
 const choice = h('select', {'aria-label': t('sessions.stream'), onchange: () => location.href = address('links.html', {src: choice.value})});
 tools.append(choice);
 const carries = h('p', {class: 'muted', role: 'status', tabindex: '-1'}), look = button(t('links.look'), async () => {
+    const pressed = document.activeElement === look;
     say(carries, t('test.run'));
     try {
         codecs = codecsOf(await (await call('GET', 'api/streams', {query: {src: name, video: 'all', audio: 'all'}, limit: 30_000})).json());
     } catch (err) {
         toast(explain(err));
     }
-    if (document.activeElement === look) carries.focus();
+    // The events may have told before, and the button has gone.
+    if (pressed && [look, document.body].includes(/** @type {HTMLElement} */ (document.activeElement))) carries.focus();
     show();
 });
 /** What can be played to a camera, with an example of each. @type {Record<string, string>} */
@@ -59,7 +61,7 @@ const frame = h('div', {class: 'stack'}, h('div', {class: 'row'}, carries, look)
     act('links.play', 'links.playAbout', play, PLAYED, () => call('POST', 'api/streams', {query: {dst: name, src: ''}})),
     act('links.publish', 'links.publishAbout', dst => call('POST', 'api/streams', {query: {src: name, dst}, limit: 30_000}), {dst: 'rtsp://…'}));
 
-/** Shows what has changed and leaves the rest: somebody may be typing there. */
+/** Shows what has changed and leaves the rest: somebody may be typing there. @returns {Promise<void>} */
 async function show() {
     if (!listed(streams)) return;
     if (!info) {
@@ -89,6 +91,8 @@ feed.addEventListener('restarted', () => {
 
 /** @param {import('../lib/streams.js').Stream} stream */
 function list(stream) {
+    // Another server is there since it was asked.
+    if (!info) return show();
     const now = codecsOf(stream);
     if (now.length) codecs = now;
     const listen = String(info.rtsp?.listen ?? ''), bound = boundTo(listen);
@@ -136,13 +140,13 @@ function row(place) {
         say(answer, text);
     };
     const test = !place.into && place.url.includes('/api/') && button(t('add.testButton'), async () => {
-        const from = performance.now();
+        const from = performance.now(), {key, url} = place, end = (/** @type {string} */ state, /** @type {string} */ text) => place.url === url && tell(state, text);
         tell('run', t('test.run'));
         try {
-            const type = await (place.key === 'whep' ? session : firstBytes)(place.url);
-            tell('ok', t('links.answers', {type, ms: duration(performance.now() - from)}));
+            const type = await (key === 'whep' ? session : firstBytes)(url);
+            end('ok', t('links.answers', {type, ms: duration(performance.now() - from)}));
         } catch (err) {
-            tell('fail', explain(err));
+            end('fail', explain(err));
         }
     });
     const node = h('li', {class: place.misfit ? 'unfit' : '', tabindex: '-1'}, h('strong', null, t(`link.${place.key}`)), url,
@@ -178,11 +182,10 @@ async function firstBytes(url) {
     }
 }
 
-/** @param {import('../lib/urls.js').Place} place */
-async function code(place) {
+const code = single(async (/** @type {import('../lib/urls.js').Place} */ place) => {
     const {qr} = await import('../lib/qr.js');
     openDialog(t(`link.${place.key}`), [qr(place.url, place.url), h('code', null, place.url), h('form', {method: 'dialog', class: 'row end'}, h('button', {class: 'primary'}, t('common.close')))]);
-}
+});
 
 /**
  * A form with one text, of a kind where there are several.

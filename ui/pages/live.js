@@ -4,7 +4,7 @@
  *
  * `?src=a&src=b&cols=3&big=a` shows some of them; layouts are such addresses with a name.
  */
-import {button, fill, fullScreen, h, Keyed, moveFocus, refill, rove, say} from '../lib/dom.js';
+import {button, fill, fullScreen, h, Keyed, moveFocus, refill, rove, say, single} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {fromQuery, layouts, named, pairs, query, recall, remember, starters} from '../lib/prefs.js';
 import {Feed} from '../lib/server.js';
@@ -26,7 +26,7 @@ watch(feed);
 const streams = new Streams(feed);
 /** What plays tiles, once something is to play. @type {typeof import('./playing.js')|null} */
 let playing = null;
-let loading = false, always = recall('alwaysAll', false), starts = starters();
+let loading = false, always = recall('alwaysAll', false), starts = starters(), arranging = false;
 /** All cameras, as the visitor last wanted them. */
 const everything = () => ({name: '', src: [], cols: recall('cols', 0), big: ''});
 /** What is shown: the address, or the layout that was shown last. */
@@ -34,7 +34,6 @@ let layout = ['src', 'cols', 'big'].some(name => params.has(name)) ? named(fromQ
     : layouts().find(one => one.name === recall('layout', '')) ?? everything();
 /** What arranges tiles, once somebody has done it. @type {typeof import('./arrange.js')|undefined} */
 let arranger;
-let arranging = false;
 
 const grid = h('ul', {class: 'grid', 'aria-label': t('nav.live')});
 const summary = h('p', {class: 'summary muted'});
@@ -96,24 +95,25 @@ document.addEventListener('dialog', () => {
     decide();
 });
 
-let deciding = false;
+let deciding = 0;
 /** Who plays now; once for all that changes at the same time. */
 function decide() {
-    if (deciding) return;
-    deciding = true;
-    requestAnimationFrame(() => {
-        deciding = false;
-        // Nobody would see what begins.
-        if (covered()) return;
-        const all = [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)));
-        const wish = all.filter(tile => tile.wishes).sort((a, b) => b.asked - a.asked);
-        if (wish.length) loadPlaying();
-        // The others begin with the next frames.
-        if (playing?.share(all, wish)) decide();
-        tellSound();
-        // Before there is what plays, tiles that need not wait for it show their still pictures.
-        if (!playing) for (const tile of all) if (!wish.includes(tile)) tile.play(false, false);
-    });
+    deciding ||= requestAnimationFrame(decideNow);
+}
+
+function decideNow() {
+    cancelAnimationFrame(deciding);
+    deciding = 0;
+    // Nobody would see what begins.
+    if (covered()) return;
+    const all = [...grid.children].map(node => /** @type {Tile} */ (byNode.get(node)));
+    const wish = all.filter(tile => tile.wishes).sort((a, b) => b.asked - a.asked);
+    if (wish.length) loadPlaying();
+    // The others begin with the next frames.
+    if (playing?.share(all, wish)) decide();
+    tellSound();
+    // Before there is what plays, tiles that need not wait for it show their still pictures.
+    if (!playing) for (const tile of all) if (!wish.includes(tile)) tile.play(false, false);
 }
 
 async function loadPlaying() {
@@ -124,7 +124,7 @@ async function loadPlaying() {
     // Not there, the next look tries again.
     playing = await import('./playing.js').catch(() => null);
     loading = playing !== null;
-    if (loading) decide();
+    if (loading) decideNow();
 }
 
 /** The lesser streams of the same cameras. @type {Map<string, string>} */
@@ -274,12 +274,11 @@ function choices() {
     if (!unnamed && !layout.name) saved.value = '';
 }
 choices();
-/** @param {(it: typeof import('./arrange.js')) => void} then at once if it is there */
-async function loadArranging(then) {
+const loadArranging = single(async (/** @type {(it: typeof import('./arrange.js')) => void} */ then) => {
     arranger ??= await import('./arrange.js').catch(() => undefined);
     if (arranger) then(arranger);
     else notice(t('common.unreachable'));
-}
+});
 /** @param {typeof import('./arrange.js')} it */
 function arrange(it) {
     arranging = !arranging;

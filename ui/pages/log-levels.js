@@ -8,7 +8,7 @@ import {LEVELS} from '../lib/loglist.js';
 import {call, explain, Gatherer, getJson} from '../lib/server.js';
 import {toast} from '../shell/shell.js';
 
-/** @typedef {{module: string, level: string, left_ms: number, until: number}} Temporary */
+/** @typedef {import('../types.js').TemporaryLevel & {until: number}} Temporary */
 
 /** @param {import('../lib/server.js').Feed} feed */
 export function serverLevels(feed) {
@@ -50,7 +50,7 @@ export function serverLevels(feed) {
         }
     });
 
-    /** @param {{level: string, modules: Record<string, string>, known: string[], temporary: Temporary[]}} now */
+    /** @param {import('../types.js').LogLevels} now */
     function show(now) {
         temporary = now.temporary.map(one => ({...one, until: Date.now() + one.left_ms}));
         refill(modules, String(now.known), () => [h('option', {value: ''}, t('log.allModules')), now.known.map(one => h('option', null, one))]);

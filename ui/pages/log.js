@@ -5,7 +5,7 @@
 import {button, fill, h, openDialog, refill, say} from '../lib/dom.js';
 import {clock, t} from '../lib/i18n.js';
 import {LEVELS, LogList} from '../lib/loglist.js';
-import {call, download, explain, Feed, Gatherer} from '../lib/server.js';
+import {call, download, explain, Feed, Gatherer, loadWith} from '../lib/server.js';
 import {orderOf} from '../lib/streams.js';
 import {ask} from '../shell/ask.js';
 import {bind, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
@@ -19,8 +19,8 @@ const log = new LogList();
 const asked = (/** @type {string} */ name) => url.searchParams.get(name) ?? '';
 log.filter = {level: asked('level'), modules: asked('module').split(',').filter(Boolean), stream: asked('stream'), words: asked('q')};
 let following = true, paused = false, fresh = 0;
-/** The log is there, up to what the events tell. */
-let loaded = false;
+/** The log is there; and events were heard when it was asked for: no line is missing. */
+let loaded = false, whole = false;
 
 const levels = h('select', {'aria-label': t('log.level'), onchange: keep},
     [['', t('log.all')], ...LEVELS.map(level => [level, level])].map(([value, text]) => h('option', {value, selected: value === log.filter.level}, text)));
@@ -69,17 +69,19 @@ function keep() {
     show();
 }
 
-/** What is written while the log is loaded: the answer may be older. @type {Record<string, any>[]} */
+/** What is written while the log is loaded: the answer may be older. @type {import('../types.js').LogRecord[]} */
 let meanwhile = [];
 const loads = new Gatherer(async () => {
+    const hears = feed.state === 'live';
     meanwhile = [];
     try {
         log.set(await (await call('GET', 'api/log')).text(), meanwhile);
         loaded = true;
+        whole = hears;
         notice('');
         show();
     } catch (err) {
-        loaded = false;
+        loaded = whole = false;
         if (feed.state !== 'lost') failed(err, load);
     }
 });
@@ -99,8 +101,6 @@ feed.on(['log'], record => {
 });
 feed.addEventListener('reset', load);
 feed.addEventListener('restarted', load);
-// A server that was away when it was asked is asked again.
-feed.addEventListener('state', () => feed.state === 'live' && !loaded && loads.look());
 // A server that does not tell is asked.
 setInterval(() => document.hidden || paused || feed.state !== 'absent' || loads.look(), 5000);
 
@@ -206,4 +206,4 @@ bind('/', t('keys.filter'), () => find.focus());
 bind('f', t('log.follow'), () => setFollow(!following));
 bind('End', t('log.newest'), () => setFollow(true));
 window.addEventListener('resize', () => show());
-load();
+loadWith(feed, loads, () => whole);

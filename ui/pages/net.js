@@ -198,17 +198,17 @@ function tell() {
     say(title, name);
     parts.show(now?.parts ?? []);
     if (had && document.activeElement === document.body) title.focus({preventScroll: true});
-    const drops = (senders ?? []).reduce((/** @type {number} */ sum, /** @type {any} */ s) => sum + (s.drops ?? 0), 0);
+    const drops = (senders ?? []).reduce((sum, s) => sum + (s.drops ?? 0), 0);
     const rows = [[t('streams.rate'), now && told.column % 2 ? into(told) : ''], [t('net.drops'), drops || ''], ...Object.entries(rest).filter(([, value]) => typeof value !== 'object').map(([key, value]) => [key === 'user_agent' ? t('sessions.agent') : key, value]),
-        ...(medias ?? []).map((/** @type {string} */ media) => ['media', media])].filter(([, value]) => value !== '' && value !== undefined);
-    refill(facts, JSON.stringify(rows), () => rows.map(([key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, String(value))]));
+        ...(medias ?? []).map(media => ['media', media])].filter(([, value]) => value !== '' && value !== undefined);
+    refill(facts, JSON.stringify(rows), () => rows.map((/** @type {any[]} */ [key, value]) => [h('dt', null, key), h('dd', {class: 'mono'}, String(value))]));
 }
 
 /** What can be done with one stream of a node, or with one viewer. @param {Part} part */
 function partRow({stream, kick: id, title: what}) {
     const name = h('span', {class: 'grow'}, `${stream} ${what}`.trim()), log = h('a', {class: 'button'}, t('nav.log'));
     const node = h('div', {class: 'row', role: 'group', 'aria-label': name.textContent}, name, h('a', {class: 'button', href: address('camera.html', {src: stream})}, t('keys.open')), log,
-        id > 0 && guarded(button(t('sessions.kick'), () => kick(id, stream, load, title.textContent), {class: 'own danger'})));
+        id > 0 && guarded(button(t('sessions.kick'), () => kick(feed, id, stream, load, title.textContent), {class: 'own danger'})));
     return {node, update() {
         name.hidden = (told?.parts.length ?? 0) < 2;
         log.href = logOf(stream, feed);

@@ -4,6 +4,7 @@
 import {button, fill, h, say} from '../lib/dom.js';
 import {duration, t} from '../lib/i18n.js';
 import {address, call, etag, Gatherer, getJson, logOf} from '../lib/server.js';
+import {askMay} from '../lib/may.js';
 import {lineOfKey} from '../lib/yaml-path.js';
 import {kick} from '../shell/ask.js';
 import {aboutStream} from './about.js';
@@ -18,12 +19,16 @@ const LOOK = 2000;
 export function panel(name, feed, look) {
     const viewers = h('span'), policy = h('dt', null, t('release.policy')), release = h('dd'), facts = h('dl', {class: 'pairs', hidden: true}, h('dt', null, t('streams.viewers')), h('dd', null, viewers));
     // The row may be gone before its dialog gives the focus back.
-    const about = aboutStream((session, who) => kick(session.id, session.stream, () => sessions.now().then(() => document.activeElement === document.body && opener.focus()), who)), info = h('section', {class: 'card', id: 'info', hidden: true}, about.node);
+    const about = aboutStream((session, who) => kick(feed, session.id, session.stream, () => sessions.now().then(() => document.activeElement === document.body && opener.focus()), who)), info = h('section', {class: 'card', id: 'info', hidden: true}, about.node);
+    /** The server was asked what the visitor may do. */
+    let knows = false;
     const opener = button(t('camera.info'), () => {
         info.hidden = !info.hidden;
         opener.setAttribute('aria-expanded', String(!info.hidden));
         tell();
         info.scrollIntoView({block: 'nearest'});
+        if (!knows) askMay(info);
+        knows = true;
         sessions.now();
         if (!info.hidden) look();
     });
@@ -36,7 +41,7 @@ export function panel(name, feed, look) {
 
     /** What plays, and the size of its picture. @type {import('../lib/streams.js').Entry|undefined} */
     let entry, size = '';
-    /** @type {any[]} */
+    /** @type {import('./about.js').Watching[]} */
     let watching = [];
     function tell() {
         if (info.hidden || !entry) return;
@@ -49,13 +54,13 @@ export function panel(name, feed, look) {
         if (info.hidden || !entry || feed.state !== 'live') return;
         // Who watches is told without as well.
         const answer = await getJson('api/rs/sessions', {stream: entry.name, ended: '0'}).catch(() => null);
-        if (answer) watching = answer.sessions.map((/** @type {any} */ one) => ({...one, since: Date.now() - one.age_ms}));
+        if (answer) watching = answer.sessions.map(one => ({...one, since: Date.now() - (one.age_ms ?? 0)}));
         tell();
     });
     feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed'], ({stream}) => stream === entry?.name && sessions.soon());
 
     /** The stream that was asked about, and when it is let go. */
-    let asked = '', settled = /** @type {any} */ (null);
+    let asked = '', settled = /** @type {import('../types.js').ReleasePolicy|null} */ (null);
     for (const event of ['state', 'reset', 'restarted', 'streams_changed']) feed.addEventListener(event, () => asked = '');
     async function showRelease() {
         const now = await getJson('api/rs/release', {src: entry?.name}).catch(() => null);
@@ -68,7 +73,7 @@ export function panel(name, feed, look) {
     }
     /** A stream of the file, for who may change it: only they are told its version. */
     async function showEdit() {
-        const {config_path: path} = await getJson('api').catch(() => ({})), file = path && await call('GET', 'api/config').catch(() => null);
+        const {config_path: path} = await getJson('api').catch(() => /** @type {Partial<import('../types.js').Info>} */ ({})), file = path && await call('GET', 'api/config').catch(() => null);
         edit.hidden = !file || !etag(file) || !lineOfKey(await file.text().catch(() => ''), ['streams', name]);
     }
     const settings = new Gatherer(async () => {

@@ -7,10 +7,11 @@ import {call, clockShift, Gatherer} from '../lib/server.js';
 /**
  * @typedef {object} Quality
  * @property {number} asked when, as of `Date.now()`
- * @property {{source: string, open: boolean, frames: number, jumps: number, lost: number|null}[]} sources
- * @property {{at: number, source: string, kind: string, error: string}[]} errors newest first; `at` by the clock of this browser
+ * @property {import('../types.js').SourceReport[]} sources
+ * @property {import('../types.js').SourceError[]} errors newest first; `at` by the clock of this browser
  */
 
+/** @type {import('../types.js').StreamEventName[]} */
 const EVENTS = ['source_opened', 'source_failed', 'source_stalled', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed'];
 
 export class Qualities {
@@ -47,10 +48,10 @@ export class Qualities {
     /** @param {string} name */
     async #load(name) {
         if (!this.wanted.has(name)) return;
-        const response = await call('GET', 'api/rs/sources', {query: {src: name}}).catch(() => null), answer = await response?.json().catch(() => null), one = this.#all.get(name);
+        const response = await call('GET', 'api/rs/sources', {query: {src: name}}).catch(() => null), /** @type {import('../types.js').SourceReports|null} */ answer = await response?.json().catch(() => null), one = this.#all.get(name);
         if (!one || !answer) return;
         const shift = clockShift(/** @type {Response} */ (response));
-        one.told = {asked: Date.now(), sources: answer.sources, errors: answer.errors.map((/** @type {any} */ e) => ({...e, at: e.at + shift}))};
+        one.told = {asked: Date.now(), sources: answer.sources, errors: answer.errors.map(e => ({...e, at: e.at + shift}))};
         this.told();
     }
 

@@ -2,24 +2,17 @@
  * Who watches, how sure the server is of that, who has left, why, and how long it took until the camera was free: the list is
  * loaded again when something happens. `?reason=` filters.
  */
-import {button, fill, h, Keyed, moveFocus, openDialog, refill, say} from '../lib/dom.js';
+import {button, fill, h, Keyed, moveFocus, openDialog, refill, say, single} from '../lib/dom.js';
 import {ago, duration, has, orderOf, t} from '../lib/i18n.js';
 import {askMay, guarded, viewOnly} from '../lib/may.js';
-import {address, download, Feed, Gatherer, getJson} from '../lib/server.js';
+import {address, download, Feed, Gatherer, getJson, loadWith} from '../lib/server.js';
 import {agentName, wayName} from '../lib/streams.js';
 import {kindOf, lanes, marksOf} from '../lib/svg.js';
 import {kick} from '../shell/ask.js';
 import {bind, copied, empty, failed, notice, shell, toast, watch} from '../shell/shell.js';
 import {releases, total} from './releases.js';
 
-/**
- * @typedef {object} Session
- * @property {number} id @property {string} stream @property {string} format @property {boolean} publishes @property {string} state @property {string|null} remote
- * @property {string|null} user_agent @property {number|null} age_ms @property {number|null} left_at @property {number|null} heard_ms_ago
- * @property {number|null} rtt_ms @property {number|null} loss @property {string|null} reason @property {number|null} detect_ms
- * @property {number|null} release_ms @property {number} wrong_parks_per_hour @property {number|null} limit_ms @property {string|null} profile
- * @property {{ms: number, event: string, detail: string}[]} timeline
- */
+/** @typedef {import('../types.js').Session} Session */
 
 const url = new URL(location.href);
 const {main, tools} = shell({page: 'sessions', title: t('nav.sessions')});
@@ -29,6 +22,8 @@ watch(feed);
 /** @type {{sessions: Session[], ended: Session[]}} */
 let data = {sessions: [], ended: []};
 let loaded = false, loadedAt = 0;
+/** Events were heard when what is shown was asked for: nobody is missing. */
+let whole = false;
 const opened = new Set();
 
 const reasons = h('select', {'aria-label': t('sessions.because'), onchange: () => {
@@ -37,7 +32,7 @@ const reasons = h('select', {'aria-label': t('sessions.because'), onchange: () =
     history.replaceState(null, '', url);
     show();
 }});
-tools.append(reasons, button(t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)), {key: 'E'}), button(t('sessions.try'), tryIt, {icon: 'play'}));
+tools.append(reasons, button(t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)), {key: 'E'}), button(t('sessions.try'), single(tryIt), {icon: 'play'}));
 
 /** Words for why somebody left; the code itself stays visible. @param {string|null} reason */
 const because = reason => !reason ? '–' : has(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
@@ -64,10 +59,13 @@ main.append(h('div', {class: 'stack'}, figures.node,
 for (const one of [active.parentElement, ended.parentElement, nobody, none]) if (one) one.hidden = true;
 
 const loads = new Gatherer(async () => {
+    const hears = feed.state === 'live';
+    whole = false;
     try {
-        data = {sessions: [], ended: [], ...await getJson('api/rs/sessions')};
+        data = {ended: [], ...await getJson('api/rs/sessions')};
         loaded = true;
         loadedAt = Date.now();
+        whole = hears;
         notice('');
     } catch (err) {
         for (const one of waiting) one.hidden = true;
@@ -79,6 +77,8 @@ const load = () => loads.now(), counts = new Gatherer(() => figures.count().catc
 feed.on(['viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_released'], () => loads.soon());
 feed.addEventListener('reset', load);
 feed.addEventListener('restarted', load);
+// No events will come, and it was not said before that there are no sessions.
+feed.addEventListener('state', () => feed.state === 'absent' && !loaded && load());
 feed.addEventListener('restarted', () => figures.count(true).catch(() => {}));
 // Only a return can show that a pause was wrong.
 feed.on(['viewer_resumed'], () => counts.soon());
@@ -170,7 +170,7 @@ function toggle(id) {
 }
 
 /** @param {Session} s */
-const end = s => viewOnly() ? toast(t('common.forbidden')) : kick(s.id, s.stream, load, [agentName(s.user_agent), s.remote].filter(Boolean).join(' '));
+const end = s => viewOnly() ? toast(t('common.forbidden')) : kick(feed, s.id, s.stream, load, [agentName(s.user_agent), s.remote].filter(Boolean).join(' '));
 
 function show() {
     if (!loaded) return;
@@ -223,7 +223,7 @@ async function tryIt() {
             await new Promise(resolve => setTimeout(resolve, 1500));
             const released = heard('source_released', ev => ev.stream === name, 15_000), left = heard('viewer_left', ev => ev.viewer === viewer.viewer, 15_000);
             frame.remove();
-            const gone = await left, free = gone && await Promise.race([released, new Promise(resolve => setTimeout(resolve, 5000, null))]);
+            const gone = await left, free = gone && await Promise.race([released, /** @type {Promise<null>} */ (new Promise(resolve => setTimeout(resolve, 5000, null)))]);
             say(result, free ? t('sessions.tryDone', {detect: duration(free.detect_ms), release: duration(free.release_ms), reason: because(free.reason)})
                 : gone ? t('sessions.tryOthers') : t('sessions.tryFailed'));
         }
@@ -232,7 +232,7 @@ async function tryIt() {
     }
 }
 
-/** The next event of a kind, or `null` after a while. @param {string} name @param {(ev: any) => boolean} fits @param {number} limit @returns {Promise<any>} */
+/** The next event of a kind, or `null` after a while. @template {import('../types.js').EventName} N @param {N} name @param {(ev: import('../types.js').EventData<N>) => boolean} fits @param {number} limit @returns {Promise<import('../types.js').EventData<N>|null>} */
 function heard(name, fits, limit) {
     return new Promise(resolve => {
         const listen = (/** @type {any} */ ev) => {
@@ -256,6 +256,6 @@ bind('k', t('sessions.kick'), () => {
     if (found) end(found);
 });
 bind('e', t('sessions.export'), () => download('sessions.json', JSON.stringify(data, null, 2)));
-load();
+loadWith(feed, loads, () => whole);
 figures.count().catch(() => {});
 askMay(main);

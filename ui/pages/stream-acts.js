@@ -4,8 +4,8 @@
 import {button, h} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
 import {viewOnly} from '../lib/may.js';
-import {call, endSession, etag, explain, getJson, watches} from '../lib/server.js';
-import {ask} from '../shell/ask.js';
+import {call, etag, explain, getJson} from '../lib/server.js';
+import {ask, endSession, watches} from '../shell/ask.js';
 import {toast} from '../shell/shell.js';
 
 /** Milliseconds after which it is told that something runs. */

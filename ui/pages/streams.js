@@ -7,7 +7,7 @@ import {duration, rate, t} from '../lib/i18n.js';
 import {askMay, guarded} from '../lib/may.js';
 import {longPress} from '../lib/press.js';
 import {address, Feed, logOf} from '../lib/server.js';
-import {chip, codecsOf, orderOf, Streams} from '../lib/streams.js';
+import {chip, codecsOf, orderOf, stateText, Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
 import {bind, empty, listed, noCameras, shell, watch} from '../shell/shell.js';
 import {aboutStream} from './about.js';
@@ -87,7 +87,7 @@ const rows = new Keyed(body, row => row.key, row => row.detail ? detail(row.entr
 /** @param {Entry} first */
 function line(first) {
     const {name} = first, state = chip(), viewers = h('span'), rates = h('span', {class: 'row nowrap'}), release = h('span'), codec = h('span'), from = h('span', {class: 'clip small'});
-    let drawn = '';
+    let drawn = '', lines = '';
     const box = h('input', {type: 'checkbox', 'aria-label': `${t('streams.select')}: ${name}`, onchange: () => choose(name)});
     const more = button(t('streams.details'), () => open(name), {icon: 'more', bare: true}), menu = button(t('streams.actions'), () => sheet(name), {icon: 'more', class: 'bare phone', bare: true});
     menu.setAttribute('aria-haspopup', 'dialog');
@@ -99,14 +99,18 @@ function line(first) {
         node,
         /** @param {{entry: Entry}} row */
         update({entry}) {
+            const text = entry.bitsIn || entry.state === 'live' ? rate(entry.bitsIn) : '–', key = entry.history.join();
+            const all = [entry.state, stateText(entry), entry.error, source(entry), codecs(entry), entry.viewers, duration(entry.released), text, key, selected.has(name), opened.has(name)].join('\t');
+            // Most say the same as the last time.
+            if (all === drawn) return;
+            drawn = all;
             state.show(entry);
             say(from, source(entry));
             say(codec, codecs(entry));
             say(viewers, String(entry.viewers));
             say(release, duration(entry.released));
-            const text = entry.bitsIn || entry.state === 'live' ? rate(entry.bitsIn) : '–', key = entry.history.join();
-            if (key !== drawn || !rates.firstChild) fill(rates, entry.history.some(Boolean) && spark(entry.history.slice(-DRAWN), text), h('span', null, text));
-            drawn = key;
+            if (key !== lines || !rates.firstChild) fill(rates, entry.history.some(Boolean) && spark(entry.history.slice(-DRAWN), text), h('span', null, text));
+            lines = key;
             // A card of a phone leaves out what is not there.
             for (const one of [codec, viewers, rates, release]) one.parentElement?.toggleAttribute('data-empty', ['–', '0'].includes(one.textContent ?? ''));
             box.checked = selected.has(name);

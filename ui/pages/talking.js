@@ -31,11 +31,15 @@ export function talking(name, feed, bare = false) {
     /** Over the picture while the microphone is asked for or open, also where the picture has the whole screen; it ends that. */
     const air = button('', () => talk.stop(), {icon: 'mic', class: 'air'});
     air.hidden = true;
-    let latched = false, pressed = 0;
+    let latched = false, pressed = -PRESSES;
     const hold = (/** @type {Event} */ ev) => {
         ev.preventDefault();
         if (!Talk.possible) return toast(t('camera.talkHttps'));
-        if (latched && talk.state !== 'off') return talk.stop();
+        if (latched && talk.state !== 'off') {
+            // The next press is a first one again.
+            pressed = -PRESSES;
+            return talk.stop();
+        }
         latched = ev.timeStamp - pressed < PRESSES;
         pressed = ev.timeStamp;
         talk.start();
@@ -70,10 +74,15 @@ export function talking(name, feed, bare = false) {
 
     /** Who talks now, as the server tells. @type {{id?: number, by?: string|null, asked?: boolean}} */
     let speaker = {};
+    /** @type {any} */
+    let later = 0;
     /** Two at once would not be understood: the button waits for who has asked for the floor. @param {typeof speaker} now */
     const show = now => {
         speaker = now;
-        const other = now.id === talk.id ? null : now.by ?? null;
+        // What is told right after a press may be of that press, before anybody could tell its number.
+        const fresh = talk.state === 'off' ? pressed + PRESSES - performance.now() : 0, other = now.id === talk.id || fresh > 0 ? null : now.by ?? null;
+        clearTimeout(later);
+        if (fresh > 0) later = setTimeout(() => show(speaker), fresh);
         node.disabled = other !== null && Boolean(now.asked) && talk.state === 'off';
         say(floor, other !== null ? t('camera.floor', {who: other}) : bare && talk.state !== 'off' ? node.getAttribute('aria-label') ?? '' : '');
     };
@@ -81,10 +90,17 @@ export function talking(name, feed, bare = false) {
     feed.on(['talk_started', 'talk_ended'], (detail, event) => {
         if (detail.stream === name) show(event === 'talk_started' ? detail : detail.id === speaker.id ? {} : speaker);
     }, talk.over);
+    // Whose end was missed.
+    feed.addEventListener('reset', () => show({}), talk.over);
+    feed.addEventListener('restarted', () => {
+        // Numbers begin anew.
+        talk.id = 0;
+        show({});
+    }, talk.over);
     return {
         node, floor, field, air, hold, lift, show,
-        /** The key of the page. @param {KeyboardEvent} ev */
-        press: ev => ev.repeat || node.hidden || node.disabled || hold(ev),
+        /** The key of the page. While the button waits it is told for whom, which full screen does not show. @param {KeyboardEvent} ev */
+        press: ev => ev.repeat || node.hidden || hold(ev),
         stop: () => talk.stop(),
         end: () => talk.end(),
     };

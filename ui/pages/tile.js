@@ -1,7 +1,7 @@
 /**
  * One tile of the grid: the last picture, the state in words, and the buttons. What plays is in `playing.js`, loaded when something is to play.
  */
-import {button, canFill, fullScreen, h, hasFullScreen, say, setIcon} from '../lib/dom.js';
+import {button, canFill, fullScreen, h, hasFullScreen, hide, say, setIcon} from '../lib/dom.js';
 import {ago, rate, t} from '../lib/i18n.js';
 import {chooseQuality, keepWish, wishOf} from '../lib/prefs.js';
 import {chip, hasLoudspeaker, stateText, wayName} from '../lib/streams.js';
@@ -125,9 +125,9 @@ export class Tile {
         return this.#on;
     }
 
-    /** Pixels per second. A camera that sends nothing costs nothing, and why it fails matters more than what is saved. */
+    /** Pixels per second, if they are known. A camera that sends nothing costs nothing, and why it fails matters more than what is saved. */
     get cost() {
-        return this.#failed ? 0 : this.playing?.cost ?? 0;
+        return this.#failed ? 0 : this.playing?.cost;
     }
 
     get exempt() {
@@ -168,6 +168,11 @@ export class Tile {
     /** It cannot be seen, and may soon be again. */
     get stays() {
         return this.#on && !this.seen && !this.#left && this.would;
+    }
+
+    /** It plays something else than it should: the other stream, or no sound. */
+    get renews() {
+        return this.#on && this.seen && (this.source !== this.#source || this.sound && !this.playing?.sounds);
     }
 
     /** It plays by itself only if its camera runs anyway, or somebody has said so. */
@@ -225,11 +230,11 @@ export class Tile {
         const old = !this.saving && this.#still?.old ? t('tile.age', {age: ago(this.#still.age)}) : '';
         const text = playing ? this.playing?.shows ? '' : old : failed ? entry.error : this.saving ? t('tile.saving') : old;
         say(this.note, text);
-        this.note.hidden = !text;
-        this.start.hidden = playing || this.saving && !failed && !this.picture.querySelector('.none');
+        hide(this.note, !text);
+        hide(this.start, playing || this.saving && !failed && !this.picture.querySelector('.none'));
         this.start.classList.toggle('again', failed);
         say(/** @type {Node} */ (this.start.lastChild), failed ? t('common.retryNow') : t('tile.start'));
-        this.over.hidden = !text && this.start.hidden;
+        hide(this.over, !text && this.start.hidden);
         this.full.disabled = !canFill(this.node);
         this.#showQuality();
         if (playing && !this.soundButton) this.#makePlayButtons();
@@ -238,7 +243,7 @@ export class Tile {
             import('./talking.js').then(it => this.#ended || it.talkIn(this), () => this.#talks = false);
         }
         if (!playing) this.talk?.stop();
-        for (const one of [this.soundButton, this.stopButton, this.talk?.node]) if (one) one.hidden = !playing;
+        for (const one of [this.soundButton, this.stopButton, this.talk?.node]) if (one) hide(one, !playing);
         this.node.classList.toggle('playing', playing);
         this.node.setAttribute('aria-label', [name, s ? t('state.live') : stateText(entry), mode, s && t('tile.delay', {s})].filter(Boolean).join(', '));
     }
@@ -246,7 +251,9 @@ export class Tile {
     /** @param {boolean} on */
     listen(on) {
         this.sound = on;
-        if (this.player?.video) this.player.video.muted = !on;
+        // What was muted has to be asked for anew.
+        if (on && !this.playing?.sounds) this.grid.change();
+        else this.playing?.mute(!on);
         this.soundButton?.setAttribute('aria-pressed', String(on));
         setIcon(this.soundButton, on ? 'sound' : 'mute');
     }
@@ -256,7 +263,7 @@ export class Tile {
         this.saving = saving;
         if (on === this.#on) {
             if (!on) this.#stills();
-            else if (this.seen && this.source !== this.#source) this.#begin();
+            else if (this.renews) this.#begin();
             return this.update(this.entry);
         }
         this.#on = on;

@@ -23,7 +23,7 @@ export function onFrame(video, callback) {
     if ('requestVideoFrameCallback' in video) {
         id = video.requestVideoFrameCallback(seen);
         // A stream of sound alone has no frames.
-        video.addEventListener('timeupdate', () => { if (!video.videoWidth) seen(); }, {signal});
+        video.addEventListener('timeupdate', () => { if (!video.videoWidth && video.readyState >= 2) seen(); }, {signal});
     } else {
         for (const name of ['loadeddata', 'timeupdate']) {
             /** @type {HTMLVideoElement} */ (video).addEventListener(name, seen, {signal});
@@ -45,16 +45,16 @@ export class LastPicture {
 
     /**
      * Takes the frame that is shown now, once until `hide`; keeps the older one if there is none.
-     * @param {HTMLCanvasElement} [pictures] where it is shown, if that is not the video
+     * @param {HTMLCanvasElement|HTMLVideoElement} [from] where it is shown
      */
-    grab(pictures) {
+    grab(from = this.video) {
         if (!this.canvas.hidden) return;
-        const {width, height} = pictures ?? {width: this.video.videoWidth, height: this.video.videoHeight};
-        if (!width || !pictures && this.video.readyState < 2) return;
+        const [width, height, ready] = 'videoWidth' in from ? [from.videoWidth, from.videoHeight, from.readyState >= 2] : [from.width, from.height, true];
+        if (!width || !ready) return;
         try {
             this.canvas.width = width;
             this.canvas.height = height;
-            this.canvas.getContext('2d')?.drawImage(pictures ?? this.video, 0, 0);
+            this.canvas.getContext('2d')?.drawImage(from, 0, 0);
             this.canvas.hidden = false;
         } catch (err) {
             console.warn(err);
@@ -63,6 +63,9 @@ export class LastPicture {
 
     /** The video has a picture of its own. */
     hide() {
+        if (this.canvas.hidden) return;
         this.canvas.hidden = true;
+        // It may be many megabytes.
+        this.canvas.width = this.canvas.height = 0;
     }
 }

@@ -7,8 +7,8 @@ import {classOfEnd, explainEnd, isEnd, REFUSED} from '../reasons.js';
 import {inPicture, PageWatch} from './leaving.js';
 import {onFrame} from './picture.js';
 
-/** Milliseconds from being seen again to a frame, or the connection is made anew. */
-const FRAME_AFTER_SHOW = 1000;
+/** Milliseconds from being seen again to a frame, or the connection is made anew; where its first picture took long, this many times as long. */
+const FRAME_AFTER_SHOW = 1000, OF_FIRST = 2;
 /** The same if the camera was off: until the server answers `resume`, and after that. */
 const ANSWER_AFTER_RESUME = 3000, FRAME_AFTER_RESUME = 10_000;
 /** The same while the socket cannot be opened again. */
@@ -90,6 +90,8 @@ export class Presence {
         }
         run.stop('frame');
         run.stop('still');
+        // Nothing is begun that nobody sees.
+        run.stop('rtc');
         // What is fetched piece by piece the server knows nothing of here, also before it has begun.
         if (run.session?.caps.has('park') && element.wsState === WebSocket.OPEN && !run.open.has('hls')) {
             run.stop('away');
@@ -115,17 +117,19 @@ export class Presence {
 
     /** Somebody may look again. */
     show() {
-        const {element, status} = this.player;
+        const {element, rtc, status} = this.player;
         if (this.away || status.phase === 'failed') return;
         const run = this.player.run();
         run.stop('away');
+        rtc.soon();
         if (!element.ws && !element.pc) element.onconnect();
         else if (status.phase === 'parked' && (run.parkSent || !run.parkedBy)) this.resume();
     }
 
     /** The connection is there and shall show something again. */
     resume() {
-        const {element, status} = this.player, run = this.player.run(), {video} = element;
+        const {element, rtc, status} = this.player, run = this.player.run(), {video} = element;
+        rtc.soon();
         if (run.parkSent || run.parkedBy) {
             element.send({type: 'resume'});
             run.resumeOwed = element.wsState !== WebSocket.OPEN;
@@ -138,7 +142,7 @@ export class Presence {
         const answered = !run.isTimed('answer');
         status.enter(answered ? 'connecting' : 'dialling');
         // Without a picture before it is an attempt like any other.
-        if (run.liveSince) this.expectFrame(wasOff ? ANSWER_AFTER_RESUME : FRAME_AFTER_SHOW);
+        if (run.liveSince) this.expectFrame(wasOff ? ANSWER_AFTER_RESUME : Math.min(FRAME_AFTER_RESUME, Math.max(FRAME_AFTER_SHOW, OF_FIRST * run.took)));
         else if (run.mode) this.player.showing.playing(run.mode);
         else if (answered) this.player.standstill.expect();
     }

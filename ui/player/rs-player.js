@@ -117,6 +117,11 @@ export class RsPlayer extends VideoRTC {
         this.#parts.presence.putAside(keep);
     }
 
+    /** What was seen in its place before: shown until there is a picture of its own. @param {HTMLVideoElement|HTMLCanvasElement} picture */
+    keep(picture) {
+        this.#parts.showing.grab(picture);
+    }
+
     /** It is paused, and does not hold the camera any more. */
     get cameraOff() {
         return this.#status.cameraOff || !this.ws && !this.pc;
@@ -160,6 +165,8 @@ export class RsPlayer extends VideoRTC {
             this.#status.enter('parked', this.#parts.presence.why);
             return false;
         }
+        // What stood in the place of the picture before.
+        this.#parts.showing.stop();
         const begun = super.onconnect();
         if (begun) {
             this.#status.enter('dialling');
@@ -200,6 +207,11 @@ export class RsPlayer extends VideoRTC {
         return true;
     }
 
+    /** Where both race, MSE begins. */
+    onwebrtc() {
+        this.#parts.rtc.begin(() => super.onwebrtc());
+    }
+
     /** @param {RTCPeerConnection} pc */
     async createOffer(pc) {
         this.#parts.rtc.prepare(pc);
@@ -231,10 +243,14 @@ export class RsPlayer extends VideoRTC {
         const {ws, pc} = this, run = this.#run, rival = RIVALS.some(mode => run.open.has(mode));
         const keep = ws && run.session;
         const sound = this.pictured && !/** @type {MediaStream|null} */ (video2.srcObject)?.getVideoTracks().length;
+        // A video that is given something else to play is empty until its next frame.
+        const empties = this.#status.shows && !sound && video2 !== this.video;
+        if (empties) this.#parts.showing.grab(video2);
         // The base closes the socket of the winner; a kept one is out of its sight meanwhile.
         if (keep) this.ws = null;
         super.onpcvideo(video2);
         const won = Boolean(pc) && this.pc === pc && this.pcState === WebSocket.OPEN;
+        if (empties && !won) this.#parts.showing.uncover();
         if (keep) {
             this.ws = ws;
             this.wsState = WebSocket.OPEN;
@@ -250,11 +266,7 @@ export class RsPlayer extends VideoRTC {
     /** Each one is a picture. */
     onmp4() {
         super.onmp4();
-        const take = /** @type {any} */ (this).ondata;
-        this.ondata = (/** @type {ArrayBuffer} */ data) => {
-            this.#run.pictures++;
-            take(data);
-        };
+        this.#parts.showing.mp4();
     }
 
     /** Browsers that do not play it themselves get the segments from here. */
@@ -282,8 +294,7 @@ export class RsPlayer extends VideoRTC {
     onpcfailed(report) {
         super.onpcfailed(report);
         if (report.lost || this.phase !== 'retrying') return;
-        const pairs = report.pairs.length ? report.pairs : this.#status.pairs;
-        this.#status.enter('retrying', explainPath({...report, pairs}), {nextTry: this.#status.nextTry});
+        this.#status.enter('retrying', explainPath({...report, pairs: report.pairs.length ? report.pairs : this.#status.pairs}), {nextTry: this.#status.nextTry});
     }
 
     /** It plays without a WebSocket. */

@@ -3,10 +3,30 @@
  */
 import {RIVALS} from './socket.js';
 
+/** Milliseconds that MSE has for its picture, at most, before WebRTC begins: what makes that connection keeps the thread busy, and the picture waiting. */
+const HEAD_START = 150;
+
 export class Rtc {
     /** @param {import('./parts.js').Parts} player */
     constructor(player) {
         this.player = player;
+    }
+
+    /** Makes the connection, where MSE plays as well a moment later. @param {() => void} make */
+    begin(make) {
+        if (!('mse' in this.player.element.onmessage)) return make();
+        this.player.run().rtc = make;
+        this.soon();
+    }
+
+    /** It begins no later than that, unless nobody looks. @param {number} [ms] */
+    soon(ms = HEAD_START) {
+        const run = this.player.run();
+        if (run.rtc && !this.player.presence.away) run.after('rtc', ms, () => {
+            const make = run.rtc;
+            run.rtc = null;
+            make?.();
+        });
     }
 
     /** Adds the channel that tells when the server has let go, seconds before the connection itself would. @param {RTCPeerConnection} pc */
@@ -51,14 +71,16 @@ export class Rtc {
 
     /** It is let go of: what is shown stays. */
     drop() {
-        const {element} = this.player, {pc} = element, run = this.player.run();
-        if (!pc || run.won || run.sounds) return;
+        const {element} = this.player, {pc} = element, run = this.player.run(), begins = run.rtc;
+        if (!pc && !begins || run.won || run.sounds) return;
+        run.stop('rtc');
+        run.rtc = null;
         element.pc = null;
         element.pcState = WebSocket.CLOSED;
-        pc.close();
+        pc?.close();
         run.open.delete('webrtc');
         // One that was never connected cannot say goodbye itself.
-        if (run.session?.caps.has('stop')) element.send({type: 'stop', value: 'webrtc'});
+        if (pc && run.session?.caps.has('stop')) element.send({type: 'stop', value: 'webrtc'});
         this.player.lost();
     }
 }

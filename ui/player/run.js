@@ -13,6 +13,8 @@ export class Run {
     session = null;
     /** Brings the socket back beside a picture. @type {Link|null} */
     link = null;
+    /** Makes the connection of WebRTC, which is still to come. @type {(() => void)|null} */
+    rtc = null;
     /** WebRTC is what is shown. */
     won = false;
     /** WebRTC plays the sound beside Motion JPEG. */
@@ -27,6 +29,11 @@ export class Run {
     liveSince = 0;
     /** What was done until then, and the milliseconds that each took. @type {{step: Step, ms: number}[]} */
     steps = [];
+    /** Milliseconds of all of them. */
+    get took() {
+        return this.steps.reduce((sum, one) => sum + one.ms, 0);
+    }
+
     /** The way that was kept in mind, and is tried alone. @type {import('./ways.js').Way|''} */
     only = '';
     /** The one that is tried where both do not race. @type {import('./ways.js').Way|''} */
@@ -58,7 +65,7 @@ export class Run {
 
     /**
      * Starts a timer instead of the one of the same name.
-     * @param {'answer'|'away'|'frame'|'race'|'reason'|'still'} name
+     * @param {'answer'|'away'|'frame'|'race'|'reason'|'rtc'|'still'} name
      * @param {number} ms
      * @param {() => void} callback
      */
@@ -84,6 +91,7 @@ export class Run {
     /** Nothing of it happens any more. */
     end() {
         for (const name of Object.keys(this.#timers)) this.stop(name);
+        this.rtc = null;
         this.unframe();
         this.unwatch();
         this.link?.close();

@@ -38,16 +38,21 @@ export class Showing {
         return this.#pictures?.canvas;
     }
 
-    /** Keeps what is shown now, to look at until there is something newer. */
-    grab() {
-        this.#last?.grab(this.canvas);
+    /** Keeps what is shown now, to look at until there is something newer. @param {HTMLVideoElement|HTMLCanvasElement} [shown] where, if that is not here */
+    grab(shown) {
+        this.#last?.grab(shown ?? this.canvas);
+    }
+
+    /** What was kept is not needed: the same goes on. */
+    uncover() {
+        this.#last?.hide();
     }
 
     /** A step towards the first picture is done. @param {Step} step */
     step(step) {
-        const {element, status} = this.player, {liveSince, steps} = this.player.run();
+        const {element, status} = this.player, {liveSince, steps, took} = this.player.run();
         if (liveSince && step !== 'picture' || steps.some(one => one.step === step)) return;
-        const ms = Date.now() - element.connectTS - steps.reduce((sum, one) => sum + one.ms, 0);
+        const ms = Date.now() - element.connectTS - took;
         steps.push({step, ms});
         status.tell('step', {step, ms});
     }
@@ -121,6 +126,15 @@ export class Showing {
         element.send({type: 'mjpeg'});
     }
 
+    /** Each file of MP4 is a picture. */
+    mp4() {
+        const {element} = this.player, run = this.player.run(), take = /** @type {(data: ArrayBuffer) => void} */ (element.ondata);
+        element.ondata = (/** @type {ArrayBuffer} */ data) => {
+            run.pictures++;
+            take(data);
+        };
+    }
+
     endPictures() {
         this.#pictures?.close();
         this.#pictures = null;
@@ -157,9 +171,12 @@ export class Showing {
 
     /** No decoder here, but perhaps one at the server. @param {string} reason */
     async stills(reason) {
-        const {element, status, presence} = this.player, run = this.player.run(), {Stills} = await import('./stills.js');
-        if (run !== this.player.run() || !element.isConnected) return;
-        this.#stills = new Stills(element, () => status.overlay?.say(`${reason}\n${INSTEAD}`), () => presence.away);
+        const {element, status, presence} = this.player, run = this.player.run(), {connectTS} = element, {Stills} = await import('./stills.js');
+        if (run !== this.player.run() || connectTS !== element.connectTS || !element.isConnected) return;
+        this.#stills = new Stills(element, () => {
+            this.uncover();
+            status.overlay?.say(`${reason}\n${INSTEAD}`);
+        }, () => presence.away);
         this.#stills.start(element.wsURL);
     }
 

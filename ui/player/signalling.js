@@ -51,7 +51,7 @@ export class Session {
 
     /**
      * Takes the server's answer.
-     * @param {any} value
+     * @param {Partial<import('../types.js').SocketSession>|null|undefined} value
      * @returns {boolean} false if the server was started again since the last answer
      */
     heard(value) {

@@ -6,15 +6,7 @@ import {classOfError, explainEnd, explainError} from '../reasons.js';
 import {hello, isAboutOurs, Link, Session} from './signalling.js';
 
 /** @typedef {import('../video-rtc.js').Message} Message */
-/**
- * The server's verdict on a way, or on a track that could go that way.
- * @typedef {object} Candidate
- * @property {string} mode
- * @property {'video'|'audio'} [kind] of the track; without it the verdict is of the way as a whole
- * @property {string} [codec] as `api/streams` names it @property {string} [from] the codec that it is made from
- * @property {'chosen'|'codec_unsupported'|'other_chosen'|'no_track'|'bframes'|'network'|'slower'|'pinned'|'failed'|'off'|string} verdict
- * @property {string} [text] the server's words
- */
+/** The server's verdict on a way, or on a track that could go that way. @typedef {import('../types.js').WhyCandidate} Candidate */
 /** The modes that race against WebRTC. */
 export const RIVALS = ['mse', 'hls', 'mp4'];
 

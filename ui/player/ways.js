@@ -96,9 +96,10 @@ export class Ways {
 
     /** The first picture is shown. @param {import('./run.js').Mode} mode */
     begun(mode) {
-        const {element, rtc} = this.player;
+        const {element, rtc} = this.player, run = this.player.run();
         this.#stood = [];
-        if (this.#both && mode === 'mse' && element.pc) this.player.run().after('race', SWITCH_WITHIN, () => rtc.drop());
+        if (this.#both && mode === 'mse' && (element.pc || run.rtc)) run.after('race', SWITCH_WITHIN, () => rtc.drop());
+        rtc.soon(0);
     }
 
     /** The picture stands still. @returns {boolean} the other way is taken for that */

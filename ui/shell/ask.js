@@ -3,7 +3,7 @@
  */
 import {button, h, openDialog, say} from '../lib/dom.js';
 import {t} from '../lib/i18n.js';
-import {endSession, explain} from '../lib/server.js';
+import {call, explain} from '../lib/server.js';
 import {toast} from './shell.js';
 
 /**
@@ -31,9 +31,23 @@ export function ask({title, body, yes, danger, onyes}) {
     return dialog;
 }
 
-/** Ends a viewer, if the visitor is sure. @param {number} id @param {string} stream @param {() => void} then @param {string} [who] */
-export const kick = (id, stream, then, who) => ask({title: t('sessions.kickTitle', {name: stream}), body: who && h('p', {class: 'muted'}, who), yes: t('sessions.kick'), danger: true,
-    async onyes() {
-        await endSession(id).catch(err => toast(explain(err)));
+/** Somebody watches, and it is not the server itself that holds the stream, nor one who publishes. @param {{publishes: boolean, format: any}} session `format`: a text, if that is known */
+export const watches = ({publishes, format}) => !publishes && !['preload', 'probe', 'test'].includes(format);
+
+/** Ends a viewer; one that has left meanwhile is no error. @param {number} id */
+export const endSession = id => call('DELETE', 'api/rs/sessions', {query: {id: String(id)}, accept: [404]});
+
+/** Ends a viewer, if the visitor is sure. @param {import('../lib/server.js').Feed} feed @param {number} id @param {string} stream @param {() => void} then @param {string} [who] */
+export function kick(feed, id, stream, then, who) {
+    const {boot} = feed;
+    ask({title: t('sessions.kickTitle', {name: stream}), body: who && h('p', {class: 'muted'}, who), yes: t('sessions.kick'), danger: true, async onyes() {
+        // In another run of the server somebody else has the number.
+        if (boot && feed.state === 'lost') {
+            feed.now();
+            throw new Error(t('common.unreachable'));
+        }
+        if (!boot || feed.boot === boot) await endSession(id).catch(err => toast(explain(err)));
+        else toast(t('sessions.kickOther'));
         then();
     }});
+}

@@ -226,7 +226,7 @@ const GO = {l: './', s: 'streams.html', a: 'add.html', e: 'sessions.html', d: 'd
 
 /** @type {{keys: string, text: string, run: (ev: KeyboardEvent) => unknown}[]} */
 const bound = [];
-let pending = 0;
+let pending = -Infinity;
 
 /** What keys mean to fields that take no text; others keep all of them. @type {Record<string, RegExp>} */
 const MEANT = {radio: /^( |Arrow)/, checkbox: /^ $/, range: /^(Arrow|Home|End|Page)/};
@@ -252,15 +252,16 @@ function onkeydown(ev) {
     if (/^\S$/u.test(ev.key) && !recall('letters', true)) return;
     // A button that has the focus keeps its own keys.
     if ((ev.key === ' ' || ev.key === 'Enter') && ev.target instanceof HTMLElement && ev.target.closest('button, a, summary')) return;
-    if (pending && Date.now() - pending < 1500 && ev.key in GO) {
-        pending = 0;
+    // As they were pressed: the thread may have stood still since.
+    if (ev.timeStamp - pending < 1500 && ev.key in GO) {
+        pending = -Infinity;
         ev.preventDefault();
         location.href = GO[/** @type {keyof typeof GO} */ (ev.key)];
         return;
     }
-    pending = 0;
+    pending = -Infinity;
     if (ev.key === 'g') {
-        pending = Date.now();
+        pending = ev.timeStamp;
         return;
     }
     if (ev.key === '?') return showKeys();
