@@ -14,6 +14,19 @@ test:
 test-rust *args:
     cargo nextest run --workspace --release --locked {{args}}
 
+# Types, lints, words and pure modules of the pages; says so where there is no Node.
+ui-check:
+    command -v node >/dev/null || { echo "pages: not checked, there is no node"; exit 0; }; node --test tools/ui/types.test.mjs tools/ui/lint.test.mjs tools/ui/texts.test.mjs tools/ui/words.test.mjs tools/ui/lib.test.mjs
+
+# The pages in real browsers, all files or some: `just ui-e2e tools/ui/grid.test.mjs`.
+ui-e2e *files="tools/ui/*.test.mjs":
+    cargo build --release --locked --workspace
+    node --test --test-reporter=spec --test-force-exit --test-concurrency=2 {{files}}
+
+# Third-party code of the pages, built anew from its packages.
+ui-vendor:
+    node tools/ui/vendor.mjs
+
 # Every recorded answer of go2rtc against the binary, as a table.
 contract:
     cargo nextest run --release --locked -p rs2rtc-server --test contract --no-capture

@@ -148,11 +148,37 @@ export async function launchFirefox() {
  * @param {import('puppeteer-core').Browser} browser
  */
 function patient(browser) {
-    const {newPage} = browser;
-    browser.newPage = async (...args) => {
-        const page = await newPage.apply(browser, args);
-        page.setDefaultTimeout(60_000);
-        return page;
+    /** @param {Pick<import('puppeteer-core').BrowserContext, 'newPage'>} opener */
+    const opens = opener => {
+        const {newPage} = opener;
+        opener.newPage = async (...args) => {
+            const page = await newPage.apply(opener, args);
+            page.setDefaultTimeout(60_000);
+            return page;
+        };
+    };
+    opens(browser);
+    const {createBrowserContext} = browser;
+    browser.createBrowserContext = async (...args) => {
+        const context = await createBrowserContext.apply(browser, args);
+        opens(context);
+        return context;
+    };
+}
+
+/** Runs in a page before its own scripts: the first MSE of it shows nothing, so that WebRTC does, however slow the machine is. */
+export function holdMse() {
+    const Source = MediaSource;
+    window.MediaSource = class extends Source {
+        constructor() {
+            super();
+            window.MediaSource = Source;
+        }
+
+        /** @param {string} type */
+        addSourceBuffer(type) {
+            return Object.assign(super.addSourceBuffer(type), {appendBuffer() {}});
+        }
     };
 }
 

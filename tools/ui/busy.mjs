@@ -57,7 +57,7 @@ async function open(browser, url, box, {still}) {
 export async function busyLog(browser, options = {}) {
     const lines = Array.from({length: 5000}, (_, i) => JSON.stringify({level: 'info', time: 1_700_000_000_000 + i, message: `[rtsp] line ${i}`})).join('\n');
     const server = await fixture({base: '/', answers: {'GET api/log': () => `${lines}\n`}}), {watch, ...opened} = await open(browser, `${server.url}log.html?lang=en`, '.loglist', options);
-    const shows = (/** @type {string} */ text) => opened.page.waitForFunction(text => document.querySelector('.loglist')?.textContent?.includes(text), {polling: 'mutation', timeout: 30_000}, text);
+    const shows = (/** @type {string} */ text) => opened.page.waitForFunction(text => document.querySelector('.loglist')?.textContent?.includes(text), {polling: 'mutation'}, text);
     await shows('line 4999');
     await server.until(() => server.readers() === 1);
     return {...opened, server, batch: batch => watch(() => {
@@ -74,7 +74,7 @@ export async function busyStreams(browser, options = {}) {
     const server = await fixture({streams: {}, base: '/'}), names = Array.from({length: 100}, (_, i) => `cam ${i}`), source = 'rtsp://192.168.1.1/x';
     server.state.streams = Object.fromEntries(names.map((name, i) => [name, {producers: [{id: i + 1, format_name: 'rtsp', url: `rtsp://192.168.1.${i}/x`}], consumers: [{id: 1000 + i, format_name: 'rtsp'}]}]));
     const {watch, ...opened} = await open(browser, `${server.url}streams.html?lang=en`, 'tbody', options);
-    await opened.page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 100, {polling: 50, timeout: 30_000});
+    await opened.page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 100, {polling: 50});
     await server.until(() => server.readers() === 1);
     const tell = (/** @type {number} */ batch) => {
         for (let i = 0; i < 10; i++) {
@@ -86,7 +86,7 @@ export async function busyStreams(browser, options = {}) {
     /** Tells of a release, and waits until it is shown. @param {number} ms */
     const shown = ms => {
         server.emit('source_released', {stream: 'cam 99', source, viewer: 1, reason: 'pagehide', release_ms: ms});
-        return opened.page.waitForFunction(text => document.querySelector('tbody tr:last-child')?.textContent?.includes(text), {polling: 'mutation', timeout: 30_000}, `${ms} ms`);
+        return opened.page.waitForFunction(text => document.querySelector('tbody tr:last-child')?.textContent?.includes(text), {polling: 'mutation'}, `${ms} ms`);
     };
     return {...opened, server, tell, shown, batch: batch => watch(() => {
         tell(batch);
@@ -106,7 +106,7 @@ export async function busySessions(browser, options = {}) {
     const state = /** @type {{sessions: any[], ended: any[]}} */ ({sessions: Array.from({length: 300}, session), ended: Array.from({length: 100}, () => ({...over, id: next++, timeline}))});
     server.state.sessions = /** @type {any} */ (state);
     const {watch, ...opened} = await open(browser, `${server.url}sessions.html?lang=en`, 'tbody', options);
-    await opened.page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 400, {polling: 50, timeout: 30_000});
+    await opened.page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 400, {polling: 50});
     await server.until(() => server.readers() === 1);
     const tell = () => {
         for (let i = 0; i < 10; i++) {
@@ -118,7 +118,7 @@ export async function busySessions(browser, options = {}) {
             server.emit('viewer_joined', {stream: come.stream, viewer: come.id});
         }
     };
-    const shown = () => opened.page.waitForFunction(id => document.querySelector(`tbody tr[data-id="${id}"]`), {polling: 'mutation', timeout: 30_000}, state.sessions.at(-1).id);
+    const shown = () => opened.page.waitForFunction(id => document.querySelector(`tbody tr[data-id="${id}"]`), {polling: 'mutation'}, state.sessions.at(-1).id);
     return {...opened, server, tell, shown, batch: () => watch(() => {
         tell();
         return shown();

@@ -77,11 +77,24 @@ test('a pause is told to the server, which lets go as it is set; the page goes o
     });
     await page.reload();
     await plays(page);
+    // Another source of the stream, long before.
+    await own.until(() => own.readers() > 0);
+    await page.waitForSelector('.dot[data-state=live]');
+    own.emit('source_released', {stream: 'demo', viewer: 3, release_ms: 5});
+    for (const [name, words] of /** @type {[string, RegExp][]} */ ([['talk_started', /hall/], ['talk_ended', /^$/]])) {
+        own.emit(name, {stream: 'demo', id: 3, by: 'hall', asked: false, reason: 'left', took_ms: 1});
+        await says('.controls [role=status]', words);
+    }
+    await page.evaluate(() => {
+        const now = performance.now.bind(performance);
+        performance.now = () => now() + 5000;
+    });
     const said = () => page.evaluate(() => /** @type {any} */ (window).__sockets.map((/** @type {any} */ one) => one.sent.filter((/** @type {string} */ type) => /^(park|resume)$/.test(type)).join()).join(';'));
     const sockets = () => page.evaluate(() => /** @type {any} */ (window).__sockets.length), before = await sockets();
     await page.keyboard.press('Space');
     await parked(page);
     await says('rs-player .title', /^Paused, camera is off$/);
+    assert.doesNotMatch(await page.$eval('.why', node => node.textContent ?? ''), /let go in/);
     // How it was let go is told as soon as it is known.
     own.state.streams.demo = /** @type {any} */ ({producers: [{id: 1, format_name: 'demo', url: 'demo:'}], consumers: [{id: 2, format_name: 'webrtc', senders: [{}]}]});
     own.emit('viewer_joined', {stream: 'demo', viewer: 2});
@@ -127,18 +140,41 @@ test('every pause lets the camera go: of the browser itself, before there is a p
     assert.deepEqual([await said(), await page.$eval('rs-player .status', node => node.textContent)], [`${before},park`, '']);
     await page.keyboard.press('Space');
     await plays(page);
-    // At once, where there is no picture to keep: of another way that is tried, and of what is dialled.
+    // The same of the browser's own button, a while before; a pause of the moment of hiding is the browser's own doing.
+    for (const meant of [true, false]) {
+        const said = await page.evaluate(meant => {
+            const video = /** @type {HTMLVideoElement} */ (document.querySelector('rs-player video')), now = performance.now;
+            return new Promise(done => {
+                video.addEventListener('pause', () => {
+                    if (meant) performance.now = () => now.call(performance) + 2000;
+                    for (const hidden of [true, false]) {
+                        Object.defineProperty(document, 'hidden', {configurable: true, value: hidden});
+                        document.dispatchEvent(new Event('visibilitychange'));
+                    }
+                    performance.now = now;
+                    done(/** @type {any} */ (window).__sockets.at(-1).sent.at(-1));
+                }, {once: true});
+                video.pause();
+            });
+        }, meant);
+        assert.equal(said, meant ? 'park' : 'resume');
+        if (meant) await page.keyboard.press('Space');
+        await plays(page);
+    }
+    // At once, where there is no picture of its own to keep: of another way that is tried, and of what is dialled. What was seen before stays.
     const phases = () => page.$$eval('rs-player', all => all.map(one => /** @type {any} */ (one).phase));
     await page.evaluate(() => {
         for (const what of ['.modes input[value=webrtc]', '.controls button']) /** @type {HTMLElement} */ (document.querySelector(what)).click();
     });
     await page.waitForFunction(() => [...document.querySelectorAll('rs-player')].map(one => /** @type {any} */ (one).phase).join() === 'parked');
     await page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player')).cameraOff);
+    await parked(page);
     await page.evaluate(() => {
         for (const what of ['rs-player .act', '.controls button']) /** @type {HTMLElement} */ (document.querySelector(what)).click();
     });
     assert.deepEqual(await phases(), ['parked']);
     await page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player')).cameraOff);
+    await parked(page);
     await done();
 });
 
@@ -310,6 +346,23 @@ test('when the camera is let go is told in words, as it is set', {skip}, async (
     own.close();
 });
 
+test('who may only look ends nobody, and is told', {skip}, async () => {
+    const own = await fixture({answers: {'GET api': () => ({rs2rtc: {version: '1', may: 'view'}})}});
+    const {page, says, press, done} = await visit(chromium.browser, `camera.html?src=${encodeURIComponent(HOSTILE)}`, {own, camera: true});
+    await plays(page);
+    await says('.drawer dl', /Release policy/);
+    await press('Info', '.drawer');
+    await says('#info #view-only', /^You may view but not change this/);
+    await page.waitForFunction(() => /** @type {HTMLButtonElement|null} */ (document.querySelector('#info li button'))?.disabled);
+    // Opened again it is not said twice.
+    for (const open of [false, true]) {
+        await press('Info', '.drawer');
+        await page.waitForSelector(`[aria-controls=info][aria-expanded=${open}]`);
+    }
+    assert.equal(await page.$$eval('#view-only', nodes => nodes.length), 1);
+    await done();
+});
+
 test('what is known of a stream: its sources, and who watches it since when and can be ended', {skip}, async () => {
     const own = await fixture();
     Object.assign(own.state.streams[HOSTILE].producers[0].receivers[0].codec, {profile: 'High', level: 40});
@@ -451,6 +504,56 @@ test('another way or quality: what played stays in front until the other one sho
     assert.equal(await muted(), false);
     await done();
     own.close();
+});
+
+test('who talks to the lesser stream of a camera does not talk to the other one', {skip}, async () => {
+    const own = await fixture({streams: {}}), idle = {producers: [{url: 'rtsp://192.168.1.70/x'}], consumers: null};
+    own.state.streams = /** @type {any} */ ({door: idle, door_sub: idle});
+    const {page, done} = await visit(chromium.browser, 'camera.html?src=door', {own, camera: true, width: 390});
+    await page.evaluateOnNewDocument(() => {
+        /** @type {any} */ (window).__session = {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why', 'talk']};
+    });
+    await page.reload();
+    for (const [width, name, words] of /** @type {[number, string, string][]} */ ([[390, 'door_sub', ''], [1280, 'door', 'Somebody else is talking (hall).']])) {
+        await page.setViewport({width, height: 844});
+        await playing(page, name);
+        assert.equal(await page.evaluate(name => {
+            const one = /** @type {any[]} */ (/** @type {any} */ (window).__sockets).findLast(({url}) => new URL(url).searchParams.get('src') === name);
+            one.answer('talk', {id: 5, by: 'hall', asked: true, since: 1});
+            return document.querySelector('.controls [role=status]')?.textContent;
+        }, name), words);
+    }
+    await done();
+    own.close();
+});
+
+test('each way that is tried has its time: that of the one before is over', {skip}, async () => {
+    const {page, done} = await visit(chromium.browser, 'camera.html?src=demo', {camera: true});
+    await page.evaluateOnNewDocument(() => {
+        const waits = new Map(), {setTimeout, clearTimeout} = window;
+        let n = 0;
+        Object.assign(window, {waits, setTimeout: (/** @type {any} */ run, /** @type {number} */ ms, /** @type {any[]} */ ...rest) => {
+            if (ms !== 15_000 || !/settle/.test(String(run))) return setTimeout(run, ms, ...rest);
+            waits.set(--n, run);
+            return n;
+        }, clearTimeout: (/** @type {number} */ id) => waits.delete(id) || clearTimeout(id)});
+    });
+    await page.reload();
+    await plays(page);
+    await page.evaluate(() => {
+        // Nothing answers any more.
+        /** @type {any} */ (window).WebSocket = Object.assign(class extends EventTarget {
+            readyState = 0;
+            send() {}
+            close() {}
+        }, {CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3});
+    });
+    for (const key of ['1', '2']) await page.keyboard.press(key);
+    assert.deepEqual(await page.$$eval('rs-player', all => all.map(one => /** @type {any} */ (one).phase)), ['dialling', 'live']);
+    assert.equal(await page.evaluate(() => /** @type {any} */ (window).waits.size), 1);
+    await page.evaluate(() => [.../** @type {any} */ (window).waits.values()][0]());
+    assert.deepEqual(await page.$$eval('rs-player', all => all.map(one => /** @type {any} */ (one).phase)), ['dialling']);
+    await done();
 });
 
 test('a browser that pauses what gets its sound without a gesture plays what takes over, without sound if it must, and a button says so', {skip}, async () => {
@@ -634,6 +737,8 @@ test('a snapshot has the time of the visitor and is of what is seen; a report ha
     await page.goto(`${page.url().split('?')[0]}?src=${encodeURIComponent('rtsp://me:geheim@10.0.0.5/x')}&mode=webrtc&lang=en`);
     await plays(page);
     await page.keyboard.press('i');
+    // With the second figures there are more rows, and the button moves.
+    await page.waitForFunction(() => [...document.querySelectorAll('.card dl dt')].some(one => one.textContent === 'Frame rate'), {timeout: 60_000});
     await press('Copy report');
     await page.waitForFunction(() => /** @type {any} */ (window).copied);
     const clean = /^\{\s+"stream": "rtsp:\/\/\*\*\*@10\.0\.0\.5\/x",((?!geheim)[\s\S])*$/;
@@ -665,6 +770,84 @@ test('why nobody can talk is said in the words of the page', {skip}, async () =>
         await says('.toast', words);
         await page.keyboard.up('t');
     }
+    await done();
+});
+
+test('who has just talked is not taken for somebody else, and who waits is told for whom', {skip}, async () => {
+    const own = await fixture(), {page, says, done} = await visit(chromium.browser, `camera.html?src=${encodeURIComponent(HOSTILE)}`, {own, camera: true});
+    await page.evaluateOnNewDocument(() => {
+        const mine = /** @type {any} */ (window);
+        mine.__session = {id: '1', bye: 'api/rs/bye/1', boot: 'b', caps: ['park', 'bye', 'released', 'stop', 'why', 'talk']};
+        mine.__floor = ['talk/granted', {id: 7, ttl: 60_000}];
+        mine.__asked = mine.__told = 0;
+        mine.EventSource = class extends EventSource {
+            /** @param {string} url */
+            constructor(url) {
+                super(url);
+                mine.__feed = this;
+                this.addEventListener('talk_started', () => mine.__told++);
+            }
+        };
+        if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = () => {
+            mine.__asked++;
+            return new Promise(() => {});
+        };
+    });
+    await page.goto(`${own.url}camera.html?src=${encodeURIComponent(HOSTILE)}&lang=en`);
+    await plays(page);
+    await page.waitForSelector('.controls button:nth-child(3):not([hidden])');
+    // The feed is read.
+    await own.until(() => own.readers() > 0);
+    const asked = (/** @type {number} */ times) => page.waitForFunction(times => /** @type {any} */ (window).__asked === times, {}, times);
+    await page.keyboard.down('t');
+    await asked(1);
+    await page.keyboard.up('t');
+    // What the server tells of it may come when it is over here.
+    own.emit('talk_started', {stream: HOSTILE, id: 7, by: '192.168.1.20', asked: true});
+    await page.waitForFunction(() => /** @type {any} */ (window).__told === 1);
+    assert.equal(await page.$eval('.controls [role=status]', node => node.textContent), '');
+    assert.equal(await page.$eval('.controls button:nth-child(3)', node => /** @type {HTMLButtonElement} */ (node).disabled), false);
+    await page.keyboard.down('t');
+    await asked(2);
+    await page.keyboard.up('t');
+    // Two quick presses keep it open.
+    await page.evaluate(() => window.dispatchEvent(new Event('blur')));
+    own.emit('talk_ended', {stream: HOSTILE, id: 7, by: '192.168.1.20', reason: 'left', took_ms: 1});
+    own.emit('talk_started', {stream: HOSTILE, id: 9, by: 'kitchen', asked: true});
+    await says('.controls [role=status]', /^Somebody else is talking \(kitchen\)\.$/);
+    assert.equal(await page.$eval('.controls button:nth-child(3)', node => /** @type {HTMLButtonElement} */ (node).disabled), true);
+    // In full screen nothing else says so.
+    await page.evaluate(() => /** @type {any} */ (window).__floor = ['talk/busy', {id: 9, by: 'kitchen', asked: true, since: 1}]);
+    await page.keyboard.down('t');
+    await says('.toast', /^Somebody else is talking \(kitchen\)\./);
+    await page.keyboard.up('t');
+    await asked(2);
+    // The end of theirs is in a gap.
+    own.emit('reset', {});
+    await says('.controls [role=status]', /^$/);
+    // Let go before the server could tell its number: what it tells right after a press may be of that press.
+    await page.evaluate(() => {
+        const mine = /** @type {any} */ (window);
+        mine.__floor = ['unknown', {}];
+        mine.__told = 0;
+        document.addEventListener('keydown', ({timeStamp}) => performance.now = () => timeStamp, {once: true, capture: true});
+    });
+    await page.keyboard.press('t');
+    await page.evaluate(() => window.dispatchEvent(new Event('blur')));
+    own.emit('talk_started', {stream: HOSTILE, id: 11, by: '192.168.1.20', asked: true});
+    await page.waitForFunction(() => /** @type {any} */ (window).__told === 1);
+    assert.deepEqual(await page.$eval('.controls', node => [node.querySelector('[role=status]')?.textContent, /** @type {HTMLButtonElement} */ (node.querySelector('button:nth-child(3)')).disabled]), ['', false]);
+    // Later it is not.
+    await page.evaluate(() => {
+        const {timeOrigin} = performance;
+        performance.now = () => Date.now() - timeOrigin;
+    });
+    await says('.controls [role=status]', /^Somebody else is talking \(192\.168\.1\.20\)\.$/);
+    // In another run of the server the number that was ours is somebody else's.
+    await page.evaluate(() => /** @type {any} */ (window).__feed.dispatchEvent(new MessageEvent('hello', {data: '{"boot": "another", "seq": 0}'})));
+    await says('.controls [role=status]', /^$/);
+    own.emit('talk_started', {stream: HOSTILE, id: 7, by: 'hall', asked: true});
+    await says('.controls [role=status]', /^Somebody else is talking \(hall\)\.$/);
     await done();
 });
 

@@ -154,6 +154,25 @@ test('one camera, step by step, only when it is asked for', {skip}, async () => 
     own.close();
 });
 
+test('run again before the server has answered: each line once, and a key that is held is one press', {skip}, async () => {
+    const ends = /** @type {((value: any) => void)[]} */ ([]), own = await ours({}, {'GET api': () => new Promise(resolve => ends.push(resolve))}), {page, done} = await visit(chromium.browser, 'doctor.html', {own});
+    await own.until(() => ends.length === 1);
+    for (let i = 0; i < 3; i++) await page.keyboard.down('r');
+    await page.keyboard.up('r');
+    await own.until(() => ends.length > 1);
+    // More would have gone out before this one.
+    await page.evaluate(() => fetch('api/streams').then(answer => answer.text()));
+    assert.equal(ends.length, 2);
+    for (const end of ends) end({rs2rtc: {version: '1.0.0', addresses: []}, version: '1.9.0', host: new URL(own.url).host});
+    await page.waitForFunction(() => [...document.querySelectorAll('.checks li > .state[data-state=fail]')].some(n => n.textContent === 'Address 1 of the server'));
+    const titles = await page.$$eval('.checks > li > .state', nodes => nodes.map(n => n.textContent));
+    assert.deepEqual(titles, [...new Set(titles)]);
+    await lines(page);
+    assert.equal(own.requests.filter(path => path === '/api/rs/doctor/path').length, 1);
+    await done();
+    own.close();
+});
+
 test('a server that has no such calls is not asked, and that is said', {skip}, async () => {
     const own = await fixture(), {page, done} = await visit(chromium.browser, 'doctor.html', {own}), all = await lines(page);
     for (const title of ['Event feed', 'Load of the server', 'Quiet WebSocket', 'WebRTC', 'Machine of the server', 'Check camera']) assert.deepEqual(all[title], ['skip', 'This server has no such call.', ''], title);

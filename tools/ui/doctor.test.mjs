@@ -8,7 +8,7 @@ import {connect, createServer} from 'node:net';
 import {after as atEnd, before as atFirst, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {plainServer} from './plain-server.mjs';
-import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
+import {BINARY, rs2rtc, until, watch} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 const STREAMS = 'streams:\n  cam: demo:?width=320&height=180&fps=15\n  gone: rtsp://127.0.0.1:9/nothing\n';
@@ -105,8 +105,8 @@ test('a stream that is played here ends with another run, and when nobody sees t
             Object.defineProperty(document, 'hidden', {get: () => true});
             document.dispatchEvent(new Event('visibilitychange'));
         }]) {
-            // While its ways are tried.
-            await page.click('section button');
+            // While its ways are tried. The page may be told more above it meanwhile.
+            await page.$eval('section button', node => /** @type {HTMLElement} */ (node).click());
             await until(() => document.querySelectorAll('section .checks li').length > 1);
             assert.ok(await viewers());
             await page.evaluate(end);
@@ -227,13 +227,12 @@ test('each address for the media is tried without a camera, and the server tells
             await page.select('section select', stream);
             await (await page.waitForSelector('section ::-p-text(Check camera)'))?.click();
         };
-        const viewer = new AbortController();
-        await fetch(`${server.url}api/stream.mp4?src=cam`, {signal: viewer.signal});
+        const leave = await watch(`${server.url}api/stream.mp4?src=cam`);
         await probe('cam');
         await ends('others watch');
         assert.match((await rows())['Reach and log in'].join(), /^ok,runs already/);
         assert.match((await rows()).Stream.join(), /^ok,.* frames · 0 jumps of its clock/);
-        viewer.abort();
+        leave();
         await page.waitForFunction(() => !(/** @type {HTMLButtonElement} */ (document.querySelector('section button:last-of-type')).disabled));
         await probe('gone');
         await ends('refused');
@@ -245,10 +244,15 @@ test('each address for the media is tried without a camera, and the server tells
     }
 });
 
-/** In the page: a clock that is forty times as fast, for what takes a minute. */
+/** In the page: a clock that is forty times as fast, for what takes a minute, until the server is asked whether it is still there: its answer has the time that it has. */
 function hurry() {
-    const now = performance.now.bind(performance), every = setInterval;
-    performance.now = () => now() * 40;
+    const now = performance.now.bind(performance), every = setInterval, {send} = WebSocket.prototype;
+    let from = 0, at = 0, speed = 40;
+    performance.now = () => from + (now() - at) * speed;
+    WebSocket.prototype.send = function (data) {
+        if (/"hello"/.test(String(data))) [from, at, speed] = [performance.now(), now(), 1];
+        return send.call(this, data);
+    };
     window.setInterval = /** @type {any} */ ((/** @type {TimerHandler} */ run, ms = 0, ...args) => every(run, ms / 40, ...args));
 }
 

@@ -107,7 +107,9 @@ export class FakePeer extends EventTarget {
         this.config = config;
         FakePeer.all.push(this);
     }
+    get signalingState() { return this.connectionState === 'closed' ? 'closed' : 'stable'; }
     addTransceiver(kind, {direction}) {
+        if (this.signalingState === 'closed') throw new DOMException('it is closed', 'InvalidStateError');
         this.transceivers.push({kind, currentDirection: direction, receiver: {track: {kind}}, sender: {track: null}});
     }
     getTransceivers() { return this.transceivers; }

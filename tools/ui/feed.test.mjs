@@ -19,7 +19,7 @@ class Source extends EventTarget {
     }
 }
 globalThis.EventSource = Source;
-const {call, Feed} = await import('../../ui/lib/server.js');
+const {call, Feed} = await import('../../ui/lib/server.js'), {admin} = await import('../../ui/lib/prefs.js');
 
 let window;
 beforeEach(() => {
@@ -67,6 +67,55 @@ test('the network comes back: a page that nobody sees stays without a connection
     assert.equal(Source.open, 0);
     see(true);
     assert.equal(Source.open, 1);
+});
+
+test('an attempt that takes long is not ended by those who ask for one, until it takes too long', () => {
+    const feed = new Feed('streams');
+    say(Source.all[0], 'hello', {boot: 'a'});
+    Source.all[0].dispatchEvent(new Event('error'));
+    feed.now();
+    assert.equal(Source.all.length, 2);
+    mock.timers.tick(9999);
+    feed.now();
+    assert.deepEqual([Source.all.length, Source.all[1].closed], [2, false]);
+    // Another network.
+    window.dispatchEvent(new Event('online'));
+    assert.deepEqual([Source.all.length, Source.all[1].closed], [3, true]);
+    mock.timers.tick(10_000);
+    feed.now();
+    assert.deepEqual([Source.all.length, Source.all[2].closed], [4, true]);
+    say(Source.all[3], 'hello', {boot: 'a'});
+    assert.equal(feed.state, 'live');
+});
+
+test('a server that may know no events is asked for them once until it has said what it is', async () => {
+    let answer = /** @type {(value: any) => void} */ (() => {});
+    globalThis.fetch = () => new Promise(resolve => answer = resolve);
+    for (const [info, more, state] of [[{version: '1.9.14'}, 0, 'absent'], [{rs2rtc: {}}, 1, 'lost']]) {
+        Source.all.length = 0;
+        const feed = new Feed('streams');
+        Source.all[0].dispatchEvent(new Event('error'));
+        mock.timers.tick(60_000);
+        assert.equal(Source.all.length, 1);
+        answer(new Response(JSON.stringify(info)));
+        await new Promise(resolve => feed.addEventListener('state', resolve, {once: true}));
+        mock.timers.tick(1200);
+        assert.deepEqual([feed.state, Source.all.length], [state, 1 + more]);
+    }
+});
+
+test('what was asked for with the page answers the first question, or none', async () => {
+    const before = async () => new Response('as of the beginning'), now = async () => new Response('as of now');
+    globalThis.fetch = now;
+    globalThis.early = {path: 'api/streams', response: before()};
+    assert.equal(await (await call('GET', 'api/streams')).text(), 'as of the beginning');
+    assert.equal(await (await call('GET', 'api/streams')).text(), 'as of now');
+    // Whoever has signed in sees more; what was asked for is old by the time that somebody signs out.
+    globalThis.early = {path: 'api/streams', response: before()};
+    admin('key');
+    assert.equal(await (await call('GET', 'api/streams')).text(), 'as of now');
+    admin('');
+    assert.equal(await (await call('GET', 'api/streams')).text(), 'as of now');
 });
 
 test('a page out of the cache of the browser connects if it is seen', () => {

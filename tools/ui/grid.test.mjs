@@ -91,6 +91,17 @@ test('a layout is arranged, kept, opened elsewhere and deleted', {skip}, async (
     await done();
 });
 
+test('pressed twice while it is loaded, arranging begins once', {skip}, async () => {
+    const {page, done} = await live(many(2));
+    await page.evaluate(() => {
+        const arrange = /** @type {HTMLElement} */ (document.querySelector('.tools button[aria-pressed][title]'));
+        for (let i = 0; i < 2; i++) arrange.click();
+    });
+    await page.waitForSelector('.tools button[aria-pressed=true]');
+    await page.waitForFunction(() => document.querySelector('.tile .arrange')?.checkVisibility());
+    await done();
+});
+
 test('the address follows what is shown, and a layout has its name again after a reload', {skip}, async () => {
     const {page, done} = await live({a: idle, b: idle, c: idle}, {query: '?lang=en&src=a&src=gone&src=b'});
     await page.waitForFunction(() => /there is no stream gone/.test(document.querySelector('.summary')?.textContent ?? ''));
@@ -293,18 +304,20 @@ test('a tile that begins shows the last picture and how old it is until there is
         response.setHeader('content-type', 'image/svg+xml').setHeader('age', '240');
         return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 9" width="160" height="90"><rect width="16" height="9" fill="red"/></svg>';
     }}}});
-    const note = () => page.$eval('.note', node => node.checkVisibility() && node.textContent);
     await page.waitForSelector('.note:not([hidden])');
     // No answer for now.
     await page.evaluate(() => { /** @type {any} */ (window).__down = true; });
     await page.click('.start');
-    await page.waitForSelector('.tile.playing rs-player [data-phase=retrying]');
-    assert.equal(await note(), 'Last picture, 4 min ago');
-    assert.deepEqual(await page.evaluate(() => [getComputedStyle(/** @type {Element} */ (document.querySelector('.tile rs-player'))).backgroundColor, document.querySelector('.tile .still')?.checkVisibility()]), ['rgba(0, 0, 0, 0)', true]);
-    await page.evaluate(() => {
+    // All in one: soon it would try again, and then without a socket.
+    const seen = await page.waitForFunction(() => {
+        const player = /** @type {any} */ (document.querySelector('.tile.playing rs-player'));
+        if (!player?.querySelector('[data-phase=retrying]')) return null;
+        const seen = [document.querySelector('.note')?.textContent, getComputedStyle(player).backgroundColor, document.querySelector('.tile .still')?.checkVisibility()];
         /** @type {any} */ (window).__down = false;
-        /** @type {any} */ (document.querySelector('rs-player')).retry();
-    });
+        player.retry();
+        return seen;
+    }, {polling: 'mutation', timeout: 60_000});
+    assert.deepEqual(await seen.jsonValue(), ['Last picture, 4 min ago', 'rgba(0, 0, 0, 0)', true]);
     await page.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player')).phase === 'live' && !document.querySelector('.note')?.checkVisibility(), {polling: 50, timeout: 60_000});
     await done();
 });
@@ -315,7 +328,8 @@ test('which tile is heard is told above them, where it is silenced too', {skip},
         const one = /** @type {HTMLButtonElement} */ (document.querySelector('.tools .quiet'));
         return one.textContent === words && one.disabled === off;
     }, {polling: 50}, words, off);
-    const muted = () => page.evaluate(() => ['a', 'b'].map(name => /** @type {any} */ (document.querySelector(`[data-name=${name}] video`))?.muted));
+    // What is to be heard begins anew with the next frame.
+    const muted = (/** @type {boolean[]} */ ...wanted) => page.waitForFunction(wanted => ['a', 'b'].every((name, i) => /** @type {any} */ (document.querySelector(`[data-name=${name}] video`))?.muted === wanted[i]), {polling: 20}, wanted);
     await says('Sound off', true);
     await click(page, 'Play all');
     await page.waitForFunction(() => document.querySelectorAll('.tile rs-player video').length === 2, {polling: 50});
@@ -324,11 +338,11 @@ test('which tile is heard is told above them, where it is silenced too', {skip},
         await page.keyboard.press('m');
         await says(`Mute ${name}`, false);
     }
-    assert.deepEqual(await muted(), [true, false]);
+    await muted(true, false);
     await page.focus('.tools .quiet');
     await page.keyboard.press('Enter');
     await says('Sound off', true);
-    assert.deepEqual(await muted(), [true, true]);
+    await muted(true, true);
     assert.equal(await page.$eval('[data-name=b] [aria-label=Sound]', node => node.getAttribute('aria-pressed')), 'false');
     assert.notEqual(await page.evaluate(() => document.activeElement), null);
     // A tile that is stopped is not heard.
@@ -348,7 +362,8 @@ test('a camera that is always to start plays with the page, the others sleep', {
     await page.click(button);
     await page.waitForSelector(`${button}[aria-pressed=true]`);
     await page.reload();
-    await page.waitForSelector('[data-name=b].playing');
+    // What has no picture yet is not what rests.
+    await phases(page, 'live');
     assert.deepEqual(await page.$$eval('.tile.playing', nodes => nodes.map(one => /** @type {any} */ (one).dataset.name)), ['b']);
     await click(page, 'Arrange');
     await page.waitForSelector(`${button}[aria-pressed=true]`);
@@ -386,11 +401,14 @@ test('what plays by itself goes on while its camera fails, and ends with a camer
     server.emit('source_stalled', of);
     await state(page, 'failed');
     await plays();
-    server.state.streams = /** @type {any} */ ({a: {producers: [{url: 'rtsp://192.168.1.70/x', error: 'away', error_kind: 'unreachable'}], consumers: null}});
+    // Who waits for it keeps it trying.
+    const away = {producers: [{url: 'rtsp://192.168.1.70/x', error: 'away', error_kind: 'unreachable'}]};
+    server.state.streams = /** @type {any} */ ({a: {...away, consumers: running.consumers}});
     server.emit('source_failed', {...of, error: 'away', kind: 'unreachable', retry_ms: 60_000});
     await page.waitForFunction(() => /Retry in \d+ s/.test(document.querySelector('.tile .state')?.textContent ?? ''));
     await plays();
     // It has given up: the camera opens for somebody else, and it tries again.
+    server.state.streams = /** @type {any} */ ({a: {...away, consumers: null}});
     server.emit('source_failed', {...of, error: 'wrong password', kind: 'auth', retry_ms: null});
     await state(page, 'failed');
     const ended = (/** @type {string} */ reason) => page.evaluate(reason => {
@@ -464,6 +482,39 @@ test('another quality begins when its tile is seen, not while it is scrolled awa
     await page.keyboard.press('Escape');
     await page.waitForFunction(() => /** @type {any} */ (window).__sockets.length === 2, {polling: 20});
     assert.deepEqual(await sockets(), ['cam 0_sub', 'cam 0']);
+    await done();
+});
+
+test('of many tiles that become larger at once each begins its better stream in a frame of its own', {skip}, async () => {
+    const cameras = ['a', 'b', 'c', 'd'], {page, done} = await live(Object.fromEntries(cameras.flatMap(name => [[name, idle], [`${name}_sub`, idle]])), {session: SESSION});
+    const choose = (/** @type {string} */ n) => page.select('select[aria-label=Columns]', n);
+    await choose('4');
+    for (const name of cameras) {
+        await page.focus(`[data-name=${name}]`);
+        await page.keyboard.press('Space');
+    }
+    const play = (/** @type {string} */ wanted) => page.waitForFunction(wanted => [...document.querySelectorAll('.tile rs-player')].map(one => /** @type {any} */ (one).video?.videoWidth && new URL(/** @type {any} */ (one).wsURL).searchParams.get('src')).join() === wanted, {polling: 50, timeout: 60_000}, wanted);
+    await play('a_sub,b_sub,c_sub,d_sub');
+    await page.evaluate(() => {
+        let frame = 0;
+        const begun = /** @type {number[]} */ ([]), Own = /** @type {any} */ (WebSocket), next = () => {
+            frame++;
+            requestAnimationFrame(next);
+        };
+        next();
+        /** @type {any} */ (window).begun = begun;
+        /** @type {any} */ (window).WebSocket = class extends Own {
+            /** @param {string} url */
+            constructor(url) {
+                super(url);
+                begun.push(frame);
+            }
+        };
+    });
+    await choose('2');
+    await play('a,b,c,d');
+    const begun = await page.evaluate(() => /** @type {number[]} */ (/** @type {any} */ (window).begun));
+    assert.equal(new Set(begun).size, 4, begun.join());
     await done();
 });
 

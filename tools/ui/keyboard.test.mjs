@@ -85,6 +85,7 @@ test('add, open, pin, talk, kick, apply', {skip}, async () => {
         await tabTo('the answer', node => node.matches('dialog .danger'));
         await keys.press('Enter');
         await other.waitForFunction(() => ['failed', 'retrying', 'parked'].includes(/** @type {any} */ (document.querySelector('rs-player')).phase), {polling: 50, timeout: 60_000});
+        await until('its end', () => !document.querySelector('dialog[open]'));
         await other.close();
         // The configuration: written at the end, reviewed, applied.
         await page.bringToFront();

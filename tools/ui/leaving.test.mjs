@@ -135,11 +135,11 @@ test('what a page loads is in its head, so that it comes in one go', {skip}, asy
     for (const [name, ready] of [['', '.rail'], ['stream.html?src=demo', 'rs-player']]) {
         const page = await chromium.browser.newPage();
         await page.goto(server.url + name);
-        await page.waitForSelector(ready);
-        const {modules, listed} = await page.evaluate(() => ({
+        // Soon there is more, which nothing waits for.
+        const {modules, listed} = await (await page.waitForFunction(ready => document.querySelector(ready) && {
             modules: performance.getEntriesByType('resource').map(e => e.name).filter(n => n.endsWith('.js')),
-            listed: [...document.querySelectorAll('link[rel=modulepreload], script[src]')].map(n => /** @type {any} */ (n).href || /** @type {any} */ (n).src),
-        }));
+            listed: [...document.querySelectorAll('link[rel=modulepreload], script[src]')].map(n => String(/** @type {any} */ (n).href || /** @type {any} */ (n).src)),
+        }, {polling: 'mutation', timeout: 60_000}, ready)).jsonValue() ?? {modules: [], listed: []};
         assert.deepEqual([...new Set(modules)].sort(), listed.sort());
         await page.close();
     }

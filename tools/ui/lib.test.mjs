@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import './no-page.mjs';
-import {Budget, costOf, LEAST, START, UNKNOWN} from '../../ui/lib/decode.js';
+import {Budget, costOf, LEAST, RATE, START} from '../../ui/lib/decode.js';
 import {diff} from '../../ui/lib/diff.js';
 import {hostOf, layout, rates} from '../../ui/lib/graph.js';
 import {parse} from '../../ui/lib/hls.js';
@@ -12,11 +12,11 @@ import {boundTo, isLocal, isSecret, keptOf, places, seenAs, snippets} from '../.
 import {children, describe, docsOf, lineOfKey, lookup, parents, pathOf, programs, values, withCandidate} from '../../ui/lib/yaml-path.js';
 
 test('the budget: first ones play, exempt ones always, less when frames are dropped, more while none are', () => {
-    const budget = new Budget(), tiles = Array.from({length: 8}, (_, i) => ({cost: UNKNOWN, exempt: i === 7}));
+    const budget = new Budget(), large = 1280 * 720 * RATE, tiles = Array.from({length: 8}, (_, i) => ({cost: /** @type {number|undefined} */ (large), exempt: i === 7, on: false}));
     const playing = budget.choose(tiles);
-    assert.equal(playing.size, Math.floor(START / UNKNOWN));
+    assert.equal(playing.size, Math.floor(START / large));
     assert.ok(playing.has(tiles[7]) && playing.has(tiles[0]));
-    assert.equal(new Budget().choose([{cost: 10 * START, exempt: false}]).size, 1, 'one plays in any case');
+    assert.equal(new Budget().choose([{cost: 10 * START, exempt: false, on: false}]).size, 1, 'one plays in any case');
     budget.count(1, 80, 20, START);
     budget.count(4000, 80, 20, START);
     assert.equal(budget.limit, START, 'a short time is forgiven');
@@ -27,6 +27,35 @@ test('the budget: first ones play, exempt ones always, less when frames are drop
     budget.count(200_000, 100, 0, 1);
     budget.count(216_000, 100, 0, 1);
     assert.equal(budget.limit, LEAST * 1.2);
+});
+
+test('the budget: a stream that is not known yet is taken for a large one, or for one like the largest that plays', () => {
+    const budget = new Budget(), tiles = Array.from({length: 40}, () => ({cost: /** @type {number|undefined} */ (undefined), exempt: false, on: false}));
+    assert.equal(budget.choose(tiles).size, 4);
+    Object.assign(tiles[0], {cost: START / 40, on: true});
+    Object.assign(tiles[1], {cost: START / 20, on: true});
+    assert.equal(budget.choose(tiles).size, 20, 'those two, and 18 like the second one');
+    assert.equal(budget.unknown, START / 20);
+    tiles[0].cost = tiles[1].cost = 0;
+    assert.equal(budget.choose(tiles).size, 6, 'what sends nothing says nothing of the others');
+    tiles[0].cost = START / 3;
+    assert.equal(budget.choose(tiles).size, 4, 'beside a very large one they are large, and not like that');
+    tiles[0].on = false;
+    tiles[1].cost = START / 40;
+    assert.equal(budget.choose(tiles).size, 27, 'nor like one that does not play');
+    budget.choose([]);
+    assert.ok(budget.unknown > 0);
+});
+
+test('the budget: what plays goes on while it takes a little more than that, and nothing begins for it', () => {
+    const budget = new Budget(), tiles = Array.from({length: 12}, (_, i) => ({cost: START / 10, exempt: false, on: i < 10}));
+    assert.equal(budget.choose(tiles).size, 10);
+    for (const tile of tiles) tile.cost = START / 9;
+    assert.deepEqual([...budget.choose(tiles)], tiles.slice(0, 10), 'wavering');
+    for (const tile of tiles) tile.cost = START / 8;
+    assert.equal(budget.choose(tiles).size, 9, 'too much');
+    for (const tile of tiles) tile.on = false;
+    assert.equal(budget.choose(tiles).size, 8);
 });
 
 test('what a picture costs: by its frames, and no less for those that are dropped', () => {
@@ -279,4 +308,22 @@ test('the server by another name', () => {
     for (const none of ['a b', 'user@host', 'http://', 'http://user:word@host/', 'javascript:alert(1)', '<x>']) assert.equal(new URL(as(none)).username + new URL(as(none)).protocol, 'https:', none);
     assert.deepEqual([':8554', '0.0.0.0:8554', '[::]:8554', '192.168.1.5:8554', '[fd00::1]:8554', ''].map(boundTo), ['', '', '', '192.168.1.5', '[fd00::1]', '']);
     assert.deepEqual(['localhost', '127.0.0.1', '[::1]', '192.168.1.5', 'localhost.example.com'].map(isLocal), [true, true, true, false, false]);
+});
+
+test('a still picture that never comes is given up on, and the others are asked for then', async t => {
+    const asked = /** @type {string[]} */ ([]), over = new AbortController(), {fetch} = globalThis, {timeout} = AbortSignal;
+    t.after(() => {
+        globalThis.fetch = fetch;
+        AbortSignal.timeout = timeout;
+    });
+    AbortSignal.timeout = () => over.signal;
+    globalThis.fetch = /** @type {any} */ ((/** @type {string} */ url, /** @type {{signal?: AbortSignal}} */ {signal}) => new Promise((resolve, reject) => {
+        asked.push(url);
+        if (asked.length > 1) resolve(new Response('', {status: 404}));
+        signal?.addEventListener('abort', () => reject(signal.reason));
+    }));
+    const {poster} = await import('../../ui/lib/poster.js'), pictures = Promise.all([poster('a'), poster('b')]);
+    assert.equal(asked.length, 1);
+    over.abort();
+    assert.deepEqual([await pictures, asked], [[null, null], ['api/rs/poster?src=a', 'api/rs/poster?src=b']]);
 });

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './browser.mjs';
 import {fixture} from './pages-fixture.mjs';
-import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
+import {BINARY, rs2rtc, until, watch} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 const DEMO = 'demo:?width=320&height=180&fps=15';
@@ -43,7 +43,11 @@ const choices = async (page, within) => {
 test('names stand in the order of people wherever one is chosen', {skip}, async () => {
     for (const path of ['links.html', 'doctor.html', 'sessions.html']) {
         const page = await open(path);
-        if (path === 'sessions.html') await (await page.waitForSelector('main ::-p-text(Try it), .tools ::-p-text(Try it)'))?.click();
+        if (path === 'sessions.html') {
+            // The reasons take their place when they are known.
+            await page.waitForSelector('.tools option');
+            await (await page.waitForSelector('main ::-p-text(Try it), .tools ::-p-text(Try it)'))?.click();
+        }
         assert.deepEqual(await choices(page, {'links.html': '.tools', 'doctor.html': 'main'}[path] ?? 'dialog'), NAMES, path);
         await page.close();
     }
@@ -55,13 +59,12 @@ test('a stream that begins to run is seen, and nothing is lost that somebody is 
     await page.type('form.card input', 'https://host/bell.mp3');
     await page.$eval('section.card details', n => /** @type {HTMLDetailsElement} */ (n).open = true);
     await page.focus('[data-url*="frame.jpeg"] button');
-    const viewer = new AbortController();
-    await fetch(`${server.url}api/stream.mp4?src=cam1`, {signal: viewer.signal});
+    const leave = await watch(`${server.url}api/stream.mp4?src=cam1`);
     await says(page, /carries H264/);
     await says(page, /more that do not fit/);
     assert.deepEqual(await page.evaluate(() => [document.activeElement?.closest('li')?.getAttribute('data-url')?.includes('frame.jpeg'), document.querySelector('section.card details')?.hasAttribute('open'),
         /** @type {HTMLInputElement} */ (document.querySelector('form.card input')).value]), [true, true, 'https://host/bell.mp3']);
-    viewer.abort();
+    leave();
     // It is known from now on.
     await page.waitForResponse(async response => response.url().endsWith('api/streams') && !(await response.json()).cam1.consumers?.length);
     await page.evaluate(() => new Promise(requestAnimationFrame));
@@ -155,6 +158,42 @@ test('the server by its own addresses, those of the machine alone left out: offe
     own.close();
 });
 
+test('a server that comes back while it is asked about the stream is asked again', {skip}, async () => {
+    const gate = () => {
+        let open = () => {};
+        const held = new Promise(resolve => {
+            open = () => resolve(null);
+        });
+        return {held, open: () => open()};
+    };
+    const [release, again] = [gate(), gate()], errors = /** @type {string[]} */ ([]);
+    let asked = 0;
+    const own = await fixture({answers: {
+        'GET api': async () => {
+            if (asked++) await again.held;
+            return {version: '1', host: 'h', rs2rtc: {version: '1', addresses: []}};
+        },
+        'GET api/rs/release': async () => {
+            await release.held;
+            return {clip_ms: 0};
+        },
+    }});
+    const page = await chromium.browser.newPage();
+    page.on('pageerror', err => errors.push(/** @type {Error} */ (err).message));
+    await page.goto(`${own.url}links.html?src=demo&lang=en`);
+    await own.until(() => own.requests.includes('/api/rs/release'));
+    own.emit('hello', {boot: 'another'});
+    await own.until(() => asked > 1);
+    const told = page.waitForResponse(response => response.url().includes('api/rs/release'));
+    release.open();
+    await told;
+    again.open();
+    await page.waitForSelector('.urls li');
+    assert.deepEqual(errors, []);
+    await page.close();
+    own.close();
+});
+
 test('rows by keyboard: arrows go through those that are seen, C copies, and what is typed is only typed', {skip}, async () => {
     const page = await open('links.html?src=cam2'), at = () => page.evaluate(() => [...document.querySelectorAll('.urls li')].indexOf(/** @type {Element} */ (document.activeElement)));
     await page.waitForSelector('.urls li');
@@ -196,6 +235,47 @@ test('an address is tested: what answers, how soon, or why not; and nothing stay
     await page.close();
 });
 
+test('QR pressed twice shows one code', {skip}, async () => {
+    const page = await open('links.html?src=cam2');
+    await page.waitForSelector('.urls li');
+    const press = (/** @type {number} */ times) => page.$$eval('.urls button', (nodes, times) => {
+        for (let i = 0; i < times; i++) nodes.find(n => n.textContent === 'QR')?.click();
+    }, times);
+    await press(2);
+    await page.waitForSelector('dialog[open] svg');
+    // The other one would be there, too.
+    await page.evaluate(() => fetch('api').then(answer => answer.text()));
+    assert.equal((await page.$$('dialog')).length, 1);
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => !document.querySelector('dialog'));
+    await press(1);
+    await page.waitForSelector('dialog[open] svg');
+    await page.close();
+});
+
+test('what an address answers is not told of another one that was chosen meanwhile', {skip}, async () => {
+    let end = (/** @type {any} */ _value) => {}, asked = 0;
+    const own = await fixture({answers: {'GET api/frame.jpeg': () => new Promise(resolve => {
+        asked++;
+        end = resolve;
+    })}}), page = await chromium.browser.newPage();
+    await page.goto(`${own.url}links.html?src=demo&lang=en`);
+    const row = '.urls li[data-url*="api/frame.jpeg"]', told = () => page.$eval(`${row} .state`, n => [n.checkVisibility(), n.textContent]);
+    await page.waitForSelector(row);
+    await page.$$eval(`${row} button`, nodes => nodes.find(n => n.textContent === 'Test')?.click());
+    await own.until(() => asked === 1);
+    assert.deepEqual(await told(), [true, 'running…']);
+    await page.select('main .field select', '+');
+    await page.type('main .field input', 'cams.example.com');
+    const answered = page.waitForResponse(response => response.url().includes('api/frame.jpeg'));
+    end(404);
+    await answered;
+    await page.evaluate(() => fetch('api/streams').then(answer => answer.text()));
+    assert.equal((await told())[0], false);
+    await page.close();
+    own.close();
+});
+
 for (const [name, start, missing] of /** @type {[string, typeof launch, string|false][]} */ ([['Chromium', launch, skip], ['Firefox', launchFirefox, skip || without(FIREFOX, 'Firefox', isDebian())]])) {
     test(`${name}: WHEP is tested by a session of which something arrives, and which is ended`, {skip: missing}, async () => {
         const {browser, close} = await start({mdns: 'show'});
@@ -219,7 +299,7 @@ test('WHEP of a camera that is not there: the words of the server', {skip}, asyn
     const page = await open('links.html?src=gate');
     await page.waitForSelector('.urls li');
     const [state, text] = await tested(page, 'api/webrtc?src=');
-    assert.match(`${state} ${text}`, /^fail .*refused/);
+    assert.match(`${state} ${text}`, /^fail Not reachable\n.*refused/);
     await page.close();
 });
 
@@ -248,6 +328,26 @@ test('a stream that nobody watches: its codecs are asked for, and the camera is 
     await free();
     assert.deepEqual(await page.evaluate(() => [document.activeElement?.textContent, [...document.querySelectorAll('main button')].some(n => n.textContent === 'Test to see' && n.checkVisibility())]), ['This stream carries H264 + Opus.', false]);
     await page.close();
+});
+
+test('who asks for the codecs stays where the answer is, also if the events were there before it', {skip}, async () => {
+    const codec = {codec_name: 'h264', codec_type: 'video'}, idle = {cam: {producers: [{url: 'rtsp://x'}], consumers: null}}, running = {cam: {producers: [{id: 1, format_name: 'rtsp', receivers: [{id: 2, codec}]}], consumers: null}};
+    let answer = /** @type {(() => void)|null} */ (null), state = /** @type {object} */ (idle);
+    const own = await fixture({answers: {'GET api/streams': (/** @type {{query: URLSearchParams}} */ {query}) => query.has('video') ? new Promise(resolve => answer = () => resolve(running.cam)) : state}}), page = await chromium.browser.newPage();
+    await page.goto(`${own.url}links.html?src=cam&lang=en`);
+    await says(page, /codecs are not known/);
+    await own.until(() => own.readers() > 0);
+    await page.$eval('main .row button', n => /** @type {HTMLElement} */ (n).focus());
+    await page.keyboard.press('Enter');
+    await own.until(() => answer !== null);
+    state = running;
+    own.emit('source_opened', {stream: 'cam', source: 'rtsp://x', took_ms: 1});
+    await says(page, /carries H264/);
+    await page.waitForFunction(() => document.activeElement === document.body, {polling: 20, timeout: 60_000});
+    answer?.();
+    await page.waitForFunction(() => /carries H264/.test(document.activeElement?.textContent ?? '') && document.activeElement?.localName === 'p', {polling: 20, timeout: 60_000});
+    await page.close();
+    own.close();
 });
 
 test('a stream, a sound and words are played to the camera, and what is refused is told', {skip}, async () => {

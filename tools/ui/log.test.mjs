@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
-import {fixture} from './pages-fixture.mjs';
+import {fixture, lateFeed} from './pages-fixture.mjs';
 import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
@@ -205,6 +205,33 @@ test('a log that could not be loaded while the server was away is there when it 
     } finally {
         own.close();
     }
+});
+
+test('a line that is written before events are heard is not missed, and where they are heard the log is loaded once', {skip}, async () => {
+    const lines = ['one'];
+    let asked = 0;
+    const late = lateFeed(), own = await fixture({base: '/', answers: {
+        'GET api/rs/events': late.answer,
+        'GET api/log': () => {
+            asked++;
+            return lines.map(message => `${JSON.stringify({level: 'info', message})}\n`).join('');
+        },
+    }}), page = await open('log.html', {}, own.url);
+    await says(page, /one/, '.loglist');
+    lines.push('two');
+    late.hello();
+    await says(page, /two/, '.loglist');
+    assert.equal(asked, 2);
+    own.close();
+    const heard = await fixture({base: '/'});
+    await page.goto(`${heard.url}log.html?lang=en`);
+    await says(page, /400 of 400 lines/);
+    await page.waitForSelector('.dot[data-state=live]');
+    // It would have gone out before this one.
+    await page.evaluate(() => fetch('api/streams').then(answer => answer.text()));
+    assert.equal(heard.requests.filter(path => path === '/api/log').length, 1);
+    await page.close();
+    heard.close();
 });
 
 test('what is new below is counted by the lines that it adds', {skip}, async () => {

@@ -112,7 +112,7 @@ export async function mockServer({streams, errors = {}, base = '/', answers = {}
             }
         });
     });
-    await new Promise(resolve => server.listen(wanted, '127.0.0.1', () => resolve(undefined)));
+    await once(server.listen(wanted, '127.0.0.1'), 'listening');
     const {port} = /** @type {import('node:net').AddressInfo} */ (server.address());
     const until = async (/** @type {() => boolean} */ fits) => {
         for (const signal = AbortSignal.timeout(60_000); !fits();) await once(changes, 'change', {signal});

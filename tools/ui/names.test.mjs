@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './browser.mjs';
 import {HOSTILE} from './pages-fixture.mjs';
-import {BINARY, rs2rtc} from './rs2rtc.mjs';
+import {BINARY, rs2rtc, watch} from './rs2rtc.mjs';
 
 const skip = without(BINARY, 'rs2rtc');
 
@@ -51,15 +51,14 @@ for (const [name, absent, start] of /** @type {[string, string|false, () => Prom
             assert.equal((await fetch(`${server.url}api/frame.mp4?src=${encodeURIComponent(HOSTILE)}`)).status, 200);
             await open('sessions.html');
             await wait('the session that was', wanted => [...document.querySelectorAll('tbody tr')].some(row => row.textContent?.includes(wanted)));
-            const viewer = new AbortController(), watched = await fetch(`${server.url}api/stream.mp4?src=${encodeURIComponent(HOSTILE)}`, {signal: viewer.signal});
-            assert.equal(watched.status, 200);
+            const leave = await watch(`${server.url}api/stream.mp4?src=${encodeURIComponent(HOSTILE)}`);
             await open(`net.html?src=${encodeURIComponent(HOSTILE)}`);
             await wait('its boxes in the graph', wanted => ['Producers', 'Consumers'].every(column => [...document.querySelectorAll('.graph g')].some(node => node.getAttribute('aria-label')?.startsWith(column) && node.querySelector('title')?.textContent?.endsWith(` ${wanted}`))));
             await page.evaluate(() => document.querySelector('.graph g[aria-label^=Consumers]')?.dispatchEvent(new MouseEvent('click')));
             await wait('its details in the graph', wanted => document.querySelector('.card h2')?.textContent?.endsWith(` ${wanted}`));
             assert.equal(new URL(await page.$eval('.card a', node => /** @type {HTMLAnchorElement} */ (node).href)).searchParams.get('src'), HOSTILE);
             assert.equal(await page.evaluate(() => document.querySelectorAll('main img, [onerror]').length), 0);
-            viewer.abort();
+            leave();
             await wait('its viewer has left the graph', () => [...document.querySelectorAll('.card .state')].some(node => node.checkVisibility()));
             // Gone, by its name.
             await open('streams.html');

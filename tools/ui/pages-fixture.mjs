@@ -135,3 +135,14 @@ export async function fixture(options = {}) {
     const server = await mockServer({streams: state.streams, ...options, answers});
     return {...server, state};
 }
+
+/** An event feed that says nothing before `hello` is called: `answer` takes the place of `GET api/rs/events`. */
+export function lateFeed() {
+    const late = {hello: () => {}, answer: (/** @type {{response: import('node:http').ServerResponse}} */ {response}) => new Promise(() => {
+        late.hello = () => {
+            response.writeHead(200, {'content-type': 'text/event-stream'});
+            response.write('event: hello\ndata: {"boot": "a", "seq": 0}\n\n');
+        };
+    })};
+    return late;
+}

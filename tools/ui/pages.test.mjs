@@ -42,7 +42,7 @@ function clean(result) {
 }
 
 test('stream.html plays by webrtc: picture, strip, sound', {skip}, async () => {
-    const result = await playIn(chromium.browser, {url: server.url, src: 'demo', seconds: 1.5, prepare: camera});
+    const result = await playIn(chromium.browser, {url: server.url, src: 'demo', seconds: 1.5, pictures: 12, timeout: 60, prepare: camera});
     clean(result);
     assert.ok(result.ok);
     assert.equal(result.status[0].mode, 'RTC');
@@ -57,7 +57,7 @@ test('stream.html plays by webrtc: picture, strip, sound', {skip}, async () => {
 test('index.html plays what is clicked, with sound, though the server has no mse', {skip}, async () => {
     // Alone: a camera that runs anyway would play too.
     const alone = await mockServer({streams: {demo: streams.demo}});
-    const result = await playIn(chromium.browser, {url: alone.url, src: 'demo', page: 'index', seconds: 1, prepare: camera});
+    const result = await playIn(chromium.browser, {url: alone.url, src: 'demo', page: 'index', seconds: 1, pictures: 12, timeout: 60, prepare: camera});
     alone.close();
     clean(result);
     assert.ok(result.ok);

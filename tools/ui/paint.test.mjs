@@ -3,6 +3,7 @@
  * there is measured by `bench-pages.mjs`.
  */
 import assert from 'node:assert/strict';
+import {readFile} from 'node:fs/promises';
 import {test} from 'node:test';
 import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './browser.mjs';
 import {fixture} from './pages-fixture.mjs';
@@ -42,6 +43,55 @@ for (const [name, start, missing] of /** @type {[string, typeof launch, string|f
         }
     });
 }
+
+test('where a camera runs the player is asked for with the list, before the page has begun', {skip: without(CHROMIUM, 'Chromium')}, async () => {
+    const {browser, close} = await launch();
+    try {
+        for (const lang of ['en', 'zh']) {
+            let begin = () => {};
+            const begins = new Promise(done => begin = () => done(null)), server = await fixture({answers: {'GET pages/live.js': async ({response}) => {
+                await begins;
+                response.setHeader('content-type', 'text/javascript');
+                return readFile(new URL('../../ui/pages/live.js', import.meta.url), 'utf8');
+            }}});
+            const page = await browser.newPage(), there = page.goto(`${server.url}?lang=${lang}`);
+            await server.until(() => server.requests.includes('/player/rs-player.js'));
+            assert.ok(server.requests.indexOf(`/i18n/${lang}.js`) < server.requests.indexOf('/player/rs-player.js'), 'the words of the page come first');
+            assert.equal(await page.$('.tile'), null);
+            begin();
+            await there;
+            await page.waitForSelector('.tile');
+            assert.equal(server.requests.filter(path => path === '/player/rs-player.js').length, 1);
+            await page.close();
+            server.close();
+        }
+    } finally {
+        await close();
+    }
+});
+
+test('a list that is cut off is told, and asked for again', {skip: without(CHROMIUM, 'Chromium')}, async () => {
+    const {browser, close} = await launch();
+    let cut = true;
+    const server = await fixture({answers: {'GET api/streams': ({response}) => {
+        if (!cut) return server.state.streams;
+        response.writeHead(200, {'content-type': 'application/json', 'content-length': '1000'});
+        response.write('{"a": ');
+        setImmediate(() => response.destroy());
+        return new Promise(() => {});
+    }}});
+    try {
+        const page = await browser.newPage();
+        await page.goto(`${server.url}?lang=en`);
+        await page.waitForFunction(() => /Server not reachable/.test(document.querySelector('.banner')?.textContent ?? ''));
+        cut = false;
+        await page.waitForSelector('.tile');
+        await page.close();
+    } finally {
+        await close();
+        server.close();
+    }
+});
 
 test('a slow thread answers while the grid is built: few tiles at a time, and nothing that takes long to make before them', {skip}, async () => {
     const server = await fixture({streams: {}}), {browser, close} = await launch();

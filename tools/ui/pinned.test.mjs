@@ -128,6 +128,12 @@ test('Chromium plays a camera with AAC by itself, and it is opened once', {skip:
     }
 });
 
+/** A still picture is there, and is shown: its size is known before. */
+const isSeen = () => {
+    const image = /** @type {HTMLImageElement|null} */ (document.querySelector('rs-player > img.stills'));
+    return image?.naturalWidth === 320 && !image.hidden;
+};
+
 test('a camera with H.265 is seen in still pictures where the browser has no decoder', {skip: skip || withoutFfmpeg()}, async () => {
     const own = await rs2rtc('streams:\n  cam: exec:ffmpeg -v error -re -f lavfi -i testsrc2=size=320x180:rate=10 -pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=10 -f mpegts -\n');
     const {browser, close} = await launch({mdns: 'show'});
@@ -136,7 +142,7 @@ test('a camera with H.265 is seen in still pictures where the browser has no dec
         await page.goto(`${own.url}camera.html?src=cam&lang=en`);
         const has = await page.evaluate(() => MediaSource.isTypeSupported('video/mp4; codecs="hvc1.1.6.L93.B0"'));
         if (has) return;
-        await page.waitForFunction(() => /** @type {HTMLImageElement|null} */ (document.querySelector('rs-player > img.stills'))?.naturalWidth === 320, {polling: 100, timeout: 60_000})
+        await page.waitForFunction(isSeen, {polling: 100, timeout: 60_000})
             .catch(async err => assert.fail(`${err.message} ${await page.$eval('main', n => n.textContent)}`));
         assert.match(await page.$eval('rs-player .status', n => n.textContent ?? ''), /H\.265[\s\S]*Still pictures/);
         await page.close();
@@ -177,7 +183,7 @@ test('a browser that says that it plays H.265 and does not: it is tried once, an
             }, refused);
             await page.goto(`${own.url}camera.html?src=cam&lang=en`);
             if (await page.evaluate(() => document.createElement('video').canPlayType('video/mp4; codecs="hvc1.1.6.L93.B0"'))) return;
-            await page.waitForFunction(() => /** @type {HTMLImageElement|null} */ (document.querySelector('rs-player > img.stills'))?.naturalWidth === 320, {polling: 100, timeout: 60_000})
+            await page.waitForFunction(isSeen, {polling: 100, timeout: 60_000})
                 .catch(async err => assert.fail(`${err.message} ${await page.$eval('main', n => n.textContent)}`));
             assert.match(await page.$eval('rs-player .status', n => n.textContent ?? ''), /(H\.265|cannot decode)[\s\S]*Still pictures/);
             assert.equal(await page.evaluate(() => /** @type {any} */ (window).starts.length), 1);
@@ -197,7 +203,7 @@ test('Firefox plays H.265, or shows still pictures where it only says that it do
         await page.goto(`${own.url}camera.html?src=cam&lang=en`);
         await page.waitForFunction(() => {
             const player = /** @type {any} */ (document.querySelector('rs-player')), image = /** @type {HTMLImageElement|null} */ (document.querySelector('rs-player > img.stills'));
-            return image?.naturalWidth === 320 || player?.phase === 'live';
+            return image?.naturalWidth === 320 && !image.hidden || player?.phase === 'live';
         }, {polling: 100, timeout: 60_000}).catch(async err => assert.fail(`${err.message} ${await page.$eval('main', n => n.textContent)}`));
         // With a decoder it plays.
         if (await page.$eval('rs-player', n => /** @type {any} */ (n).phase === 'live')) return;

@@ -24,10 +24,15 @@ export async function plainServer(port) {
             // Versions of the file are ours.
             if (pathname === '/api/config') delete answer.headers.etag;
             if (!about) return answer.pipe(response.writeHead(answer.statusCode ?? 502, answer.headers));
-            const chunks = [];
-            for await (const chunk of answer) chunks.push(chunk);
-            const {rs, rs2rtc, ...json} = JSON.parse(Buffer.concat(chunks).toString()), text = JSON.stringify(json);
-            response.writeHead(200, {'content-type': 'application/json', 'content-length': Buffer.byteLength(text)}).end(text);
+            try {
+                const chunks = [];
+                for await (const chunk of answer) chunks.push(chunk);
+                const {rs, rs2rtc, ...json} = JSON.parse(Buffer.concat(chunks).toString()), text = JSON.stringify(json);
+                response.writeHead(200, {'content-type': 'application/json', 'content-length': Buffer.byteLength(text)}).end(text);
+            } catch {
+                // Whoever has asked is gone, or the server.
+                response.destroy();
+            }
         });
         inner.on('error', () => response.destroy());
         response.on('close', () => inner.destroy());

@@ -39,6 +39,12 @@ function make(fields = {}) {
     return element;
 }
 
+/** MSE has had its head start, and WebRTC begins. */
+async function rtcBegins() {
+    tick(150);
+    await settle();
+}
+
 async function remove(element) {
     element.isConnected = false;
     element.disconnectedCallback();
@@ -107,6 +113,7 @@ async function sounding(element, {session = SESSION, mse = true} = {}) {
     await settle();
     if (session) ws.receive('session', session);
     if (mse) ws.receive('mse', 'video/mp4; codecs="flac"');
+    await rtcBegins();
     FakePeer.last.transceivers[0].currentDirection = 'inactive';
     ws.receive('webrtc/answer', 'v=0 answer');
     await settle();
@@ -122,7 +129,7 @@ test('sound over webrtc, the picture as motion jpeg beside it', async () => {
         const {ws, pc, win} = await sounding(element, {mse, session: {...SESSION, caps: [...SESSION.caps, 'stop']}});
         ws.receive('mjpeg');
         win();
-        assert.deepEqual(ws.types(), ['hello', 'webrtc/offer', 'mjpeg', ...(mse ? ['stop'] : [])]);
+        assert.deepEqual(ws.types(), ['hello', ...(mse ? ['mjpeg', 'webrtc/offer', 'stop'] : ['webrtc/offer', 'mjpeg'])]);
         assert.equal(element.phase, 'connecting', 'no picture has come');
         ws.receiveBytes(new Uint8Array([0xFF, 0xD8]).buffer);
         await settle();
@@ -297,6 +304,36 @@ test('no frame in a second after it is seen: everything anew', async () => {
     assert.equal(pc.connectionState, 'closed');
     tick(0);
     assert.equal(FakeSocket.all.length, 2);
+});
+
+test('where the first picture takes long, so may the first one after it is seen again', async () => {
+    const element = make();
+    FakeSocket.last.open();
+    tick(1500);
+    const {ws, pc} = await playing(element);
+    assert.equal(element.phase, 'live');
+    see(false);
+    see(true);
+    assert.deepEqual(ws.types().slice(-2), ['park', 'resume']);
+    tick(2999);
+    assert.equal(element.pc, pc);
+    tick(1);
+    assert.equal(pc.connectionState, 'closed');
+});
+
+test('a first picture that took very long is no reason to wait for as long again', async () => {
+    const element = make();
+    tick(9000);
+    FakeSocket.last.open();
+    tick(30_000);
+    const {pc} = await playing(element);
+    assert.equal(element.phase, 'live');
+    see(false);
+    see(true);
+    tick(9999);
+    assert.equal(element.pc, pc);
+    tick(1);
+    assert.equal(pc.connectionState, 'closed');
 });
 
 test('a camera that was off has time to start, but its server has to answer', async () => {
@@ -711,6 +748,7 @@ test('webrtc beats mse: what is not shown is stopped, and the socket stays or co
         ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
         frame(element);
         assert.equal(part(element, 'mode').textContent, 'MSE');
+        tick(0);
         ws.receive('webrtc/answer', 'a=rtpmap:96 H264/90000');
         await settle();
         FakePeer.last.become('connected');
@@ -964,31 +1002,33 @@ test('the steps to the first picture, each with its own time', async () => {
     await settle();
     tick(40);
     ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
+    tick(110);
     ws.receive('webrtc/answer', 'v=0 answer');
     await settle();
     tick(20);
     FakePeer.last.become('connected');
     tick(100);
     frame(element);
-    const steps = [{step: 'socket', ms: 3}, {step: 'answer', ms: 40}, {step: 'network', ms: 20}, {step: 'picture', ms: 100}];
-    assert.deepEqual(element.seen.find(([type]) => type === 'firstframe')[1], {ms: 163, steps});
+    const steps = [{step: 'socket', ms: 3}, {step: 'answer', ms: 40}, {step: 'network', ms: 130}, {step: 'picture', ms: 100}];
+    assert.deepEqual(element.seen.find(([type]) => type === 'firstframe')[1], {ms: 273, steps});
     assert.deepEqual(told, steps);
 });
 
-/** @param {any} element */
-async function races(element) {
+/** @param {any} element @param {string} [codecs] of MSE */
+async function races(element, codecs = 'avc1.640029') {
     const ws = FakeSocket.last;
     ws.open();
     await settle();
     ws.receive('session', {...SESSION, caps: [...SESSION.caps, 'stop']});
-    ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
+    ws.receive('mse', `video/mp4; codecs="${codecs}"`);
+    await rtcBegins();
     ws.receive('webrtc/answer', 'a=rtpmap:96 H264/90000');
     await settle();
     const pc = FakePeer.last;
     pc.become('connected');
     const video2 = document.createElement('video');
     video2.srcObject = new MediaStream([{kind: 'video'}, {kind: 'audio'}]);
-    return {ws, pc, rtcPicture: () => {
+    return {ws, pc, video2, rtcPicture: () => {
         element.video.readyState = 4;
         element.onpcvideo(video2);
     }};
@@ -1015,6 +1055,24 @@ test('webrtc takes the place of mse within three seconds of its first picture; l
         // The server finds no path for what is let go of, and that is no fault.
         ws.receive('error', 'webrtc/offer: no network path');
         assert.equal(element.phase, 'live');
+        await remove(element);
+        FakeSocket.all.length = 0;
+    }
+});
+
+test('the picture of webrtc is there while the video is given it, and not over mse where that is better', async () => {
+    for (const codecs of ['avc1.640029', 'hvc1.1.6.L93.B0,mp4a.40.2']) {
+        const element = make({mode: 'webrtc,mse'}), {video2} = await races(element, codecs), last = part(element, 'last');
+        frame(element);
+        assert.equal(last.hidden, true);
+        video2.readyState = 4;
+        // Given another stream it has nothing yet.
+        element.video.readyState = 0;
+        element.onpcvideo(video2);
+        const better = codecs.startsWith('hvc1');
+        assert.deepEqual([last.hidden, element.pc !== null], [better, !better]);
+        frame(element);
+        assert.deepEqual([last.hidden, element.phase], [true, 'live']);
         await remove(element);
         FakeSocket.all.length = 0;
     }
@@ -1105,6 +1163,7 @@ async function opened() {
     FakeSocket.last.open();
     await settle();
     FakeSocket.last.receive('session', SESSION);
+    await rtcBegins();
     return FakeSocket.last.types().slice(1).join();
 }
 
@@ -1658,6 +1717,40 @@ test('still pictures are not asked for while something is before them', async ()
     tick(5000);
     assert.equal(asked(), 2);
     assert.equal(element.phase, 'failed');
+    // Somebody has mended it: they are not before the picture.
+    let gone = false;
+    image.remove = () => gone = true;
+    element.retry();
+    assert.deepEqual([element.phase, gone], ['dialling', true]);
+    image.dispatchEvent(new Event('load'));
+    tick(60_000);
+    assert.equal(asked(), 2);
+});
+
+test('still pictures take the place of the picture that was kept', async () => {
+    await import('../../ui/player/stills.js');
+    const element = make({mode: 'mse'}), images = [];
+    element.prepend = image => images.push(image);
+    element.keep({width: 16, height: 9});
+    assert.equal(part(element, 'last').hidden, false);
+    await opened();
+    FakeSocket.last.receive('error', 'mse: codecs not matched: video:H265 => H264');
+    await new Promise(resolve => setImmediate(resolve));
+    assert.equal(part(element, 'last').hidden, false);
+    images[0].dispatchEvent(new Event('load'));
+    assert.equal(part(element, 'last').hidden, true);
+});
+
+test('still pictures that come when somebody tries again already are not shown', async () => {
+    const element = make({mode: 'mse'}), images = [];
+    element.prepend = image => images.push(image);
+    await opened();
+    FakeSocket.last.receive('error', 'mse: codecs not matched: video:H265 => H264');
+    assert.equal(element.phase, 'failed');
+    tick(10);
+    element.retry();
+    await new Promise(resolve => setImmediate(resolve));
+    assert.deepEqual([element.phase, images.length], ['dialling', 0]);
 });
 
 test('figures once a second while somebody listens', async () => {
@@ -1679,4 +1772,59 @@ test('figures once a second while somebody listens', async () => {
     element.removeEventListener('stats', listen);
     await seconds(3);
     assert.ok(told.length <= 4);
+});
+
+test('where both race MSE goes first: WebRTC begins with its picture, when that takes longer, and after a pause', async () => {
+    for (const how of ['picture', 'late', 'pause', 'alone']) {
+        const peers = FakePeer.all.length, element = make({mode: how === 'alone' ? 'webrtc' : 'webrtc,mse'}), ws = FakeSocket.last;
+        ws.open();
+        await settle();
+        ws.receive('session', SESSION);
+        assert.equal(FakePeer.all.length - peers, how === 'alone' ? 1 : 0);
+        if (how !== 'alone') ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
+        if (how === 'picture') {
+            frame(element);
+            tick(0);
+        } else if (how === 'pause') {
+            see(false);
+            await settle();
+            tick(10_000);
+            assert.equal(FakePeer.all.length - peers, 0, 'nobody sees it');
+            see(true);
+            tick(150);
+        } else {
+            tick(149);
+            assert.equal(FakePeer.all.length - peers, how === 'alone' ? 1 : 0);
+            tick(1);
+        }
+        assert.equal(FakePeer.all.length - peers, 1, how);
+        tick(10_000);
+        assert.equal(FakePeer.all.length - peers, 1, 'once');
+        await remove(element);
+    }
+});
+
+test('WebRTC that has not begun three seconds after the first picture does so no more', async () => {
+    const peers = FakePeer.all.length, element = make({mode: 'webrtc,mse'}), ws = FakeSocket.last;
+    ws.open();
+    await settle();
+    see(false);
+    // Of a hidden page no frame is told: this is the first picture.
+    ws.receive('mse', 'video/mp4; codecs="avc1.640029"');
+    tick(3500);
+    see(true);
+    frame(element);
+    tick(150);
+    assert.equal(FakePeer.all.length, peers);
+    assert.equal(element.ws, ws);
+    await remove(element);
+});
+
+test('what ends before WebRTC has begun begins it no more', async () => {
+    const peers = FakePeer.all.length, element = make({mode: 'webrtc,mse'});
+    FakeSocket.last.open();
+    await settle();
+    await remove(element);
+    tick(10_000);
+    assert.equal(FakePeer.all.length, peers);
 });

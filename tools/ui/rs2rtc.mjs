@@ -38,6 +38,18 @@ async function isFree(port) {
 }
 
 /**
+ * Watches what is answered without an end, and takes all of it: an answer that nobody keeps or reads is ended by the garbage collector.
+ * @param {string} url
+ * @returns {Promise<() => void>} leaves
+ */
+export async function watch(url) {
+    const viewer = new AbortController(), answer = await fetch(url, {signal: viewer.signal});
+    if (!answer.ok || !answer.body) throw new Error(`${answer.status} for ${url}`);
+    answer.body.pipeTo(new WritableStream()).catch(() => {});
+    return () => viewer.abort();
+}
+
+/**
  * Asks again and again until the answer fits, for a minute at most.
  * @template T
  * @param {() => Promise<T>} look

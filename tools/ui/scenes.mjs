@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import {launch} from './browser.mjs';
-import {rs2rtc} from './rs2rtc.mjs';
+import {rs2rtc, watch} from './rs2rtc.mjs';
 
 /** A page's player shows a picture. */
 const live = () => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live';
@@ -59,11 +59,10 @@ export async function restarts({rounds, tries}) {
             return players.length === 2 && players.every(one => one.phase === 'live' && !one.video.paused) && Date.now();
         }, {polling: 20, timeout: PATIENCE}).then(handle => handle.jsonValue());
         // The tiles play by themselves, because somebody else watches until they do.
-        const others = new AbortController();
-        await Promise.all(['door', 'yard'].map(name => fetch(`${server.url}api/stream.mp4?src=${name}`, {signal: others.signal})));
+        const others = await Promise.all(['door', 'yard'].map(name => watch(`${server.url}api/stream.mp4?src=${name}`)));
         await page.goto(`${server.url}?lang=en`);
         await playing();
-        others.abort();
+        for (const leave of others) leave();
         await consumers(server.url, 2);
         while (seen.length < rounds) {
             await page.evaluate(() => { /** @type {any} */ (window).story.length = 0; });
@@ -437,16 +436,16 @@ export async function talks({rounds}) {
 /**
  * The first picture of a tile in Live whose camera runs anyway, with and without the still picture that is offered for it.
  * @param {{visits: number, posters: boolean}} options
- * @returns {Promise<number[]>} ms from the navigation to the picture
+ * @returns {Promise<{ms: number, own: number}[]>} milliseconds to the picture: `ms` since the navigation, `own` since the player has begun
  */
 export async function firstPictures({visits, posters}) {
     const server = await rs2rtc('preload:\n  cam: video\nstreams:\n  cam: demo:?width=1280&height=720&fps=25&audio=none\n'), {browser, close} = await launch({mdns: 'show'});
-    const seen = /** @type {number[]} */ ([]);
+    const seen = /** @type {{ms: number, own: number}[]} */ ([]);
     try {
         const page = await browser.newPage(), devtools = await page.createCDPSession();
         await devtools.send('Network.enable');
         if (!posters) await devtools.send('Network.setBlockedURLs', {urls: ['*/api/rs/poster*']});
-        await page.evaluateOnNewDocument(() => document.addEventListener('firstframe', () => { /** @type {any} */ (window).first ??= performance.now(); }));
+        await page.evaluateOnNewDocument(() => document.addEventListener('firstframe', ev => { /** @type {any} */ (window).first ??= {ms: performance.now(), own: /** @type {CustomEvent} */ (ev).detail.ms}; }));
         while (seen.length < visits) {
             await page.goto(`${server.url}?lang=en`);
             await page.waitForFunction(() => /** @type {any} */ (window).first, {polling: 20, timeout: PATIENCE});

@@ -15,14 +15,18 @@ before(async () => {
 });
 after(() => chromium?.close());
 
-/** Searches, and gives what the page says of it and what is on its console. @param {string} url */
-async function search(url) {
+/** Searches, and gives what the page says of it and what is on its console. @param {string} url @param {string} [lang] */
+async function search(url, lang = 'en') {
     const page = await chromium.browser.newPage(), said = /** @type {string[]} */ ([]);
     page.on('console', msg => ['error', 'warn'].includes(msg.type()) && said.push(`${msg.text()} ${msg.location()?.url ?? ''}`));
-    await page.goto(`${url}add.html?lang=en`);
+    await page.goto(`${url}add.html?lang=${lang}`);
     await page.waitForSelector('.examples button');
-    await page.$$eval('main button', nodes => nodes.find(one => one.textContent === 'Search')?.click());
-    await page.waitForFunction(() => /Found \d/.test(document.querySelector('section.card:last-child')?.textContent ?? ''), {polling: 20});
+    await page.$$eval('main button', nodes => nodes.find(one => ['Search', '搜索'].includes(one.textContent ?? ''))?.click());
+    // What may stand between is looked up after that.
+    await page.waitForFunction(() => {
+        const card = document.querySelector('section.card:last-child');
+        return /(Found|找到) \d/.test(card?.textContent ?? '') && !card?.querySelector('.row button:disabled');
+    }, {polling: 20});
     const text = await page.$$eval('section.card:last-child .row + .stack > *', nodes => nodes.map(n => n.textContent).filter(Boolean));
     await page.close();
     return {text, said};
@@ -32,11 +36,29 @@ const answer = (status, text) => (/** @type {{response: import('node:http').Serv
     response.statusCode = status;
     return text;
 };
-/** @param {Record<string, (call: any) => any>} answers @param {string[]} schemes */
-async function searchAt(answers, schemes) {
+test('who types before the page knows everything keeps the focus', {skip}, async () => {
+    let answer = (/** @type {string[]} */ _schemes) => {};
+    const server = await fixture({answers: {'GET api/schemes': () => new Promise(resolve => answer = resolve)}}), page = await chromium.browser.newPage();
+    try {
+        await page.goto(`${server.url}add.html?lang=en`);
+        await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'src');
+        await page.keyboard.type('rtsp://10.0.0.9/x');
+        await page.focus('input[name=user]');
+        await server.until(() => server.requests.some(one => /api\/schemes/.test(one)));
+        answer(['rtsp']);
+        await page.waitForSelector('.examples button');
+        assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('name')), 'user');
+    } finally {
+        await page.close();
+        server.close();
+    }
+});
+
+/** @param {Record<string, (call: any) => any>} answers @param {string[]} schemes @param {string} [lang] */
+async function searchAt(answers, schemes, lang) {
     const server = await fixture({answers: {'GET api/schemes': () => schemes, ...answers}});
     try {
-        return await search(server.url);
+        return await search(server.url, lang);
     } finally {
         server.close();
     }
@@ -77,8 +99,10 @@ test('a server that can search nothing: nothing is promised, and there is nothin
 });
 
 test('a go2rtc that finds nothing answers 404: nothing is found, and nothing is wrong', {skip}, async () => {
-    const {text, said} = await searchAt({'GET api/rs/doctor': answer(404, '404 page not found\n'), 'GET api/onvif': answer(404, 'no sources\n'), 'GET api/ffmpeg/devices': answer(404, 'no sources\n')}, ['onvif', 'ffmpeg']);
+    const answers = {'GET api/rs/doctor': answer(404, '404 page not found\n'), 'GET api/onvif': answer(404, 'no sources\n'), 'GET api/ffmpeg/devices': answer(404, 'no sources\n')};
+    const {text, said} = await searchAt(answers, ['onvif', 'ffmpeg']), zh = await searchAt(answers, ['onvif', 'ffmpeg'], 'zh');
     assert.match(text.join('\n'), /^Found 0 cameras \(ONVIF, FFmpeg\)\.\nIn a container with a bridge network [^\n]+$/);
+    assert.equal(zh.text.length, 2, zh.text.join('\n'));
     assert.ok(said.every(line => /404 \(Not Found\)/.test(line)), said.join('\n'));
 });
 
@@ -89,13 +113,18 @@ test('what cannot be asked is told, and what others find is shown', {skip}, asyn
 });
 
 test('what is found stands below its host, what is plugged in behind that', {skip}, async () => {
+    let answerNow = () => {};
+    // What comes first stands first.
+    const later = new Promise(done => answerNow = () => done(null));
     const server = await fixture({answers: {'GET api/schemes': () => ['onvif', 'dvrip', 'ffmpeg'],
         'GET api/onvif': () => ({sources: [{name: 'Hikvision DS-2CD', url: 'onvif://192.168.1.64'}, {name: 'other', url: 'onvif://user:p%40ss@[FD00::5]:80/x'}]}),
-        'GET api/dvrip': async () => ({sources: [{name: 'door', url: 'dvrip://192.168.1.64:34567'}]})}});
+        'GET api/dvrip': () => later.then(() => ({sources: [{name: 'door', url: 'dvrip://192.168.1.64:34567'}]}))}});
     const page = await chromium.browser.newPage();
     await page.goto(`${server.url}add.html?lang=en`);
     await page.waitForSelector('.examples button');
     await page.$$eval('main button', nodes => nodes.find(one => one.textContent === 'Search')?.click());
+    await page.waitForFunction(() => /Hikvision/.test(document.querySelector('.found')?.textContent ?? ''));
+    answerNow();
     await page.waitForFunction(() => /Found 4/.test(document.querySelector('section.card:last-child')?.textContent ?? ''));
     const groups = await page.$$eval('.found', nodes => nodes.map(n => [n.querySelector('h3')?.textContent, [...n.querySelectorAll('strong')].map(one => one.textContent)]));
     assert.deepEqual(groups.at(-1), ['Plugged into the server', ['FFmpeg Camera']]);
@@ -138,6 +167,10 @@ test('nothing found: on which networks it was looked, and whether a container st
         assert.match(text.join('\n'), words);
         assert.deepEqual(said, []);
     }
+    // One that presses before the feed is there is told the same.
+    const early = await searchAt({'GET api/onvif': () => ({sources: []}), 'GET api/rs/doctor': () => ({interfaces, container: false}), 'GET api/rs/events': () => new Promise(() => {})}, ['onvif']);
+    assert.deepEqual([early.text.length, early.said], [2, []], early.text.join('\n'));
+    assert.match(early.text[1] ?? '', /^Searched on eth0/);
     // A caller from outside is told nothing of the network.
     const {text} = await searchAt({'GET api/onvif': () => ({sources: []}), 'GET api/rs/doctor': () => ({interfaces: null, container: false})}, ['onvif']);
     assert.deepEqual(text, ['Found 0 cameras (ONVIF).']);

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
-import {fixture} from './pages-fixture.mjs';
+import {fixture, lateFeed} from './pages-fixture.mjs';
 import {BINARY, rs2rtc} from './rs2rtc.mjs';
 import {UNREACHED, visit} from './visit.mjs';
 
@@ -18,25 +18,62 @@ before(async () => {
 after(() => chromium?.close());
 
 test('nothing is said of who watches before it is known, nor where it cannot be known', {skip}, async () => {
-    let answer = (/** @type {any} */ _value) => {};
-    const own = await fixture({answers: {'GET api/rs/sessions': () => new Promise(resolve => {
-        answer = resolve;
-    })}}), {page, says, done} = await visit(chromium.browser, 'sessions.html', {own});
+    const answers = /** @type {((value: any) => void)[]} */ ([]);
+    const own = await fixture({answers: {'GET api/rs/sessions': () => new Promise(resolve => answers.push(resolve))}}), {page, says, done} = await visit(chromium.browser, 'sessions.html', {own});
     /** What can be seen below the headings. */
     const seen = () => page.$$eval('main section.stack > :not(h2)', nodes => nodes.filter(n => n.checkVisibility()).map(n => n.className));
     await page.waitForSelector('.skeleton');
-    await own.until(() => own.requests.includes('/api/rs/sessions'));
+    await own.until(() => answers.length === 1);
     assert.deepEqual(await seen(), ['skeleton', 'skeleton']);
-    answer(401);
+    answers[0](401);
     await says('.banner', /status 401/);
     assert.deepEqual(await seen(), []);
-    const asked = () => own.requests.filter(path => path === '/api/rs/sessions').length, before = asked();
     await page.click('.banner button');
-    await own.until(() => asked() > before);
-    answer({sessions: [], ended: []});
-    await says('.empty', /^Nobody is watching\. Camera lights should be off\.$/);
+    await own.until(() => answers.length === 2);
+    answers[1]({sessions: [], ended: []});
+    await says('.empty:not([hidden])', /^Nobody is watching\. Camera lights should be off\.$/);
     assert.deepEqual(await seen(), ['empty', 'empty']);
     await done(/401/);
+    own.close();
+});
+
+test('who comes before events are heard is not missed, and a server that was away is asked again', {skip}, async () => {
+    for (const first of [{sessions: [], ended: []}, 503]) {
+        let asked = 0;
+        const late = lateFeed(), own = await fixture({answers: {
+            'GET api/rs/events': late.answer,
+            'GET api/rs/sessions': () => asked++ ? own.state.sessions : first,
+        }}), {page, says, done} = await visit(chromium.browser, 'sessions.html', {own});
+        await says(first === 503 ? '.banner' : '.empty:not([hidden])', first === 503 ? /status 503/ : /^Nobody is watching/);
+        late.hello();
+        await page.waitForSelector('tr[data-id="2"]');
+        assert.deepEqual([await page.$eval('.banner', n => n.checkVisibility()), asked], [false, 2]);
+        await done(/503/);
+        own.close();
+    }
+});
+
+test('a viewer is ended that was there before the server has said which run it is', {skip}, async () => {
+    const late = lateFeed(), own = await fixture({answers: {'GET api/rs/events': late.answer}}), {page, press, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await page.waitForSelector('tr[data-id="2"]');
+    await press('Kick', 'tbody');
+    await page.waitForSelector('dialog[open]');
+    late.hello();
+    await page.waitForSelector('.dot[data-state=live]');
+    await press('Kick', 'dialog');
+    await own.until(() => own.state.calls.includes('kick 2'));
+    await done();
+    own.close();
+});
+
+test('a server that does not know sessions says so, also where it takes long to say what it is', {skip}, async () => {
+    let answer = () => {};
+    const own = await fixture({answers: {'GET api/rs/events': () => 404, 'GET api/rs/sessions': () => 404, 'GET api': () => new Promise(resolve => answer = () => resolve({version: '1.9.14'}))}});
+    const {page, says, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await page.waitForFunction(() => !document.querySelector('.skeleton')?.checkVisibility());
+    answer();
+    await says('.banner', /status 404/);
+    await done(/404/);
     own.close();
 });
 
@@ -65,6 +102,51 @@ test('who may only look ends nobody', {skip}, async () => {
     await says('.toast', /You may view but not change this/);
     assert.equal(await page.$('dialog'), null);
     await done();
+    own.close();
+});
+
+test('a viewer of an earlier run of the server is not ended in this one, where somebody else has the number', {skip}, async () => {
+    const own = await fixture(), {page, says, press, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await page.waitForSelector('.dot[data-state=live]');
+    await press('Kick', 'tbody');
+    await page.waitForSelector('dialog[open]');
+    own.close();
+    await page.waitForSelector('.dot[data-state=lost]');
+    await press('Kick', 'dialog');
+    await says('dialog .error', /^Server not reachable\.$/);
+    const second = await fixture({port: Number(new URL(own.url).port)});
+    second.state.sessions.sessions[0].remote = '192.168.1.99:5000';
+    await page.waitForSelector('.dot[data-state=live]');
+    await says('tr[data-id="2"]', /192\.168\.1\.99/);
+    await press('Kick', 'dialog');
+    await says('.toast', /^The server has restarted meanwhile: nobody was ended\.$/);
+    await page.waitForFunction(() => !document.querySelector('dialog'));
+    assert.deepEqual([own.state.calls, second.state.calls], [[], []]);
+    await press('Kick', 'tbody');
+    await press('Kick', 'dialog');
+    await page.waitForFunction(() => !document.querySelector('dialog'));
+    assert.deepEqual(second.state.calls, ['kick 2']);
+    await done(UNREACHED);
+    second.close();
+});
+
+test('what is pressed twice while the server is asked opens one dialog', {skip}, async () => {
+    const ends = /** @type {((value: any) => void)[]} */ ([]), own = await fixture({answers: {'GET api/streams': () => new Promise(resolve => ends.push(resolve))}}), {page, done} = await visit(chromium.browser, 'sessions.html', {own});
+    await page.waitForSelector('tr[data-id="2"]');
+    await page.$$eval('.tools button', nodes => {
+        for (let i = 0; i < 2; i++) nodes.find(n => n.textContent === 'Try it')?.click();
+    });
+    await own.until(() => ends.length > 0);
+    // A second one would have gone out before this one.
+    await page.evaluate(() => fetch('api/rs/release').catch(() => {}));
+    for (const end of ends) end({demo: {producers: []}});
+    await page.waitForSelector('dialog[open]');
+    assert.deepEqual([ends.length, (await page.$$('dialog')).length], [1, 1]);
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => !document.querySelector('dialog'));
+    await page.$$eval('.tools button', nodes => nodes.find(n => n.textContent === 'Try it')?.click());
+    await own.until(() => ends.length > 1);
+    await done(/404 \(Not Found\)/);
     own.close();
 });
 
@@ -147,6 +229,7 @@ test('the figures count from a reset on, with how often a camera was let go by m
     assert.equal((await page.$$('section:last-of-type tbody tr.lead')).length, 4, 'who left stays listed');
     wrong = 4;
     own.state.sessions.ended.unshift({...one, id: 70, release_ms: 25});
+    await own.until(() => own.readers() > 0);
     for (let i = 0; i < 5; i++) own.emit('viewer_resumed', {stream: 'demo', viewer: 2, parked_ms: 900});
     await says('.card', /Half within 25 ms.*1 measured/);
     await says('.card', /Wrong pauses: 1/);
@@ -193,7 +276,7 @@ test('a viewer of MSE whose page is hidden stays listed, and its camera is off',
         await player.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 60_000});
         await list.bringToFront();
         await player.close();
-        await list.waitForSelector('.empty:not([hidden])');
+        await list.waitForFunction(() => [...document.querySelectorAll('.empty:not([hidden])')].some(n => /^Nobody is watching/.test(n.textContent ?? '')), {timeout: 60_000});
         await list.close();
     } finally {
         await server.stop();

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {fixture} from './pages-fixture.mjs';
+import {freePort} from './rs2rtc.mjs';
 import {UNREACHED, visit} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
@@ -17,7 +18,8 @@ before(async () => {
 after(() => chromium?.close());
 
 test('that the server is away stays on the page while it asks in vain, and that it was started again while it loads', {skip}, async () => {
-    const first = await fixture(), port = Number(new URL(first.url).port);
+    // Nobody is given it meanwhile.
+    const port = await freePort(), first = await fixture({port});
     const {page, says, press, done} = await visit(chromium.browser, 'camera.html?src=demo', {own: first, camera: true});
     // The page asks again and again only while somebody looks at the details.
     await press('Info');
@@ -64,7 +66,15 @@ test('what the server refuses after a question is still said when its dialog has
 });
 
 test('Enter answers a question once its answer may be given, and only once', {skip}, async () => {
-    const {server, page, press, done} = await visit(chromium.browser, 'streams.html');
+    let go = () => {};
+    const pressed = new Promise(resolve => {
+        go = () => resolve('');
+    });
+    // Who is answered at once has no dialog for the second one.
+    const own = await fixture({answers: {'DELETE api/streams': (/** @type {any} */ call) => {
+        own.state.calls.push(`delete ${call.query.get('src')}`);
+        return pressed;
+    }}}), {page, press, done} = await visit(chromium.browser, 'streams.html', {own});
     await page.waitForSelector('tbody [aria-label=Details]');
     await page.evaluate(() => {
         const row = [...document.querySelectorAll('tbody tr')].find(one => one.querySelector('a')?.textContent === 'demo');
@@ -77,9 +87,11 @@ test('Enter answers a question once its answer may be given, and only once', {sk
     await page.type('dialog input', 'o');
     await page.keyboard.press('Enter');
     await page.keyboard.press('Enter');
+    go();
     await page.waitForFunction(() => !document.querySelector('dialog'));
-    assert.deepEqual(server.state.calls, ['delete demo']);
+    assert.deepEqual(own.state.calls, ['delete demo']);
     await done();
+    own.close();
 });
 
 test('on a phone the way to a page behind "More" marks it, and each page shows how the connection is', {skip}, async () => {
@@ -100,6 +112,21 @@ test('who may not see something is told so, and an answer of somebody else is no
         const own = await fixture({answers: {'GET api/rs/sessions': answer}}), {says, done} = await visit(chromium.browser, 'sessions.html', {own});
         await says('.banner', words);
         await done(/401 \(Unauthorized\)/);
+        own.close();
+    }
+});
+
+test('what the server refuses is said with its kind in the language of the page, else as its own words', {skip}, async () => {
+    for (const [lang, kind, words] of /** @type {[string, string, RegExp][]} */ ([
+        ['zh', 'unreachable', /无法连接\ndial tcp: i\/o timeout/], ['zh', '', /服务器返回：dial tcp: i\/o timeout/], ['zh', 'toString', /服务器返回：dial/], ['en', '', /^Could not load\. dial tcp/]])) {
+        const own = await fixture({answers: {'GET api/rs/sessions': ({response}) => {
+            response.statusCode = 500;
+            if (kind) response.setHeader('X-RS-Error', kind);
+            return 'dial tcp: i/o timeout\n';
+        }}});
+        const {says, done} = await visit(chromium.browser, `sessions.html?lang=${lang}`, {own});
+        await says('.banner', words);
+        await done(/500 \(Internal/);
         own.close();
     }
 });

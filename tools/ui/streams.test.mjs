@@ -85,6 +85,22 @@ test('a rate begins anew with each connection of a source, and with each stream 
     assert.equal(streams.all.get('a').bitsIn, 0, 'another stream of that name');
 });
 
+test('a stream that is another one now is not told by the failure of the one before', async () => {
+    const idle = {producers: [{url: 'rtsp://a'}], consumers: null};
+    await begin({a: idle, b: idle});
+    for (const stream of ['a', 'b']) feed.emit('source_failed', {stream, source: 'rtsp://a', error: 'wrong user/pass', kind: 'auth', retry_ms: null});
+    feed.emit('streams_changed', {stream: 'a'});
+    feed.emit('streams_changed', {stream: 'unheard of'});
+    await pass(1000);
+    const told = () => ['a', 'b'].map(name => [streams.all.get(name).state, streams.all.get(name).error, streams.all.get(name).kind].join());
+    assert.deepEqual(told(), ['idle,,', 'failed,wrong user/pass,auth']);
+    // It fails as well.
+    feed.emit('streams_changed', {stream: 'a'});
+    answers['api/streams'] = {a: {producers: [{url: 'rtsp://c', error: 'timed out', error_kind: 'unreachable'}], consumers: null}, b: idle};
+    await pass(1000);
+    assert.equal(told()[0], 'failed,timed out,unreachable');
+});
+
 test('since when a stream is live is what the server knows, and its last release; asked once, and again when a source opens', async () => {
     const {stateText} = await import('../../ui/lib/streams.js'), says = () => stateText(streams.all.get('a'));
     const times = () => asked.filter(path => path === 'api/rs/streams').length;

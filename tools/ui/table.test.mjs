@@ -136,7 +136,7 @@ test('who may only look and gives the admin token may more', {skip: skip || with
         await page.waitForSelector('dialog input');
         await page.type('dialog input', token);
         await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
-        await page.click('[aria-label="Select: cam"]');
+        await (await page.waitForSelector('[aria-label="Select: cam"]'))?.click();
         await page.waitForSelector('.bulk .danger:enabled');
         // Asked later, answered later.
         assert.equal(await page.evaluate(async () => (await (await fetch('api', {headers: {'X-RS': localStorage.getItem('rs.admin') ?? ''}})).json()).rs2rtc.may), 'admin');
@@ -348,8 +348,15 @@ test('an open row tells what the server counts and what failed last, asked for w
     await server.until(() => server.readers() > 0);
     await page.waitForSelector('.dot[data-state=live]');
     assert.deepEqual(asked, [], 'nobody has asked');
+    // What stands there for a second only.
+    await page.evaluate(() => {
+        const seen = /** @type {string[]} */ ([]);
+        Object.assign(window, {seen});
+        new MutationObserver(() => seen.push(document.querySelector('.detail')?.textContent ?? '')).observe(document.body, {childList: true, subtree: true, characterData: true});
+    });
+    const told = (/** @type {RegExp} */ words) => until(pattern => /** @type {any} */ (window).seen.some((/** @type {string} */ text) => new RegExp(pattern).test(text)), words.source);
     await press('Details', 'tbody tr:first-child');
-    await says(/5,120 frames · 2 jumps of its clock repaired · 1 packet lost · 0 s ago/);
+    await told(/5,120 frames · 2 jumps of its clock repaired · 1 packet lost · 0 s ago/);
     await says(/no route to host · 3 min ago/);
     assert.doesNotMatch(await page.$eval('.detail', n => n.textContent ?? ''), /never/);
     await says(/10\.0\.0\.9:5 · MSE.* · 7 dropped/);
@@ -357,7 +364,7 @@ test('an open row tells what the server counts and what failed last, asked for w
     Object.assign(counted.sources[0], {jumps: 1, lost: null});
     server.emit('viewer_left', {stream: 'b'});
     server.emit('source_stalled', {stream: 'a', source: 'rtsp://10.0.0.1/x', silent_ms: 9000});
-    await says(/5,120 frames · 1 jump of its clock repaired · 0 s ago/);
+    await told(/5,120 frames · 1 jump of its clock repaired · 0 s ago/);
     assert.deepEqual(asked, ['a', 'a'], 'only for its own stream');
     // Closed, nobody asks any more.
     await press('Details', 'tbody tr:first-child');
@@ -417,17 +424,15 @@ async function touch(page, selector, hold) {
 test('on a phone a card has its actions in a sheet, and a finger that stays selects it', {skip}, async () => {
     const {server, page, until, press, done} = await table({a: from('demo:'), b: from('demo:')});
     await page.setViewport({width: 390, height: 800, hasTouch: true, isMobile: true});
-    // Half seconds that are waited for.
+    // Half seconds that are waited for: they are over when the test says so.
     await page.evaluateOnNewDocument(() => {
-        const begin = window.setTimeout, end = window.clearTimeout, waiting = new Set();
+        const begin = window.setTimeout, end = window.clearTimeout, waiting = new Map();
+        let last = 0;
         Object.assign(window, {waiting, setTimeout: (/** @type {any} */ run, /** @type {number} */ ms, /** @type {any[]} */ ...args) => {
-            const id = begin(run, ms, ...args);
-            if (ms === 500) waiting.add(id);
-            return id;
-        }, clearTimeout: (/** @type {any} */ id) => {
-            waiting.delete(id);
-            end(id);
-        }});
+            if (ms !== 500) return begin(run, ms, ...args);
+            waiting.set(--last, run);
+            return last;
+        }, clearTimeout: (/** @type {any} */ id) => waiting.delete(id) || end(id)});
     });
     await page.reload();
     await page.waitForSelector('tbody tr');
@@ -449,8 +454,18 @@ test('on a phone a card has its actions in a sheet, and a finger that stays sele
     await press('Details', 'dialog');
     await page.waitForSelector('.detail');
     // One that moves scrolls.
-    const selected = () => page.$$eval('tbody tr[aria-selected=true]', rows => rows.map(row => row.dataset.name)), chosen = () => until(() => document.querySelector('tbody tr[aria-selected=true]'));
+    const selected = () => page.$$eval('tbody tr[aria-selected=true]', rows => rows.map(row => row.dataset.name));
     const waiting = (/** @type {number} */ n) => until(n => /** @type {any} */ (window).waiting.size === n, n);
+    const chosen = async () => {
+        await waiting(1);
+        await page.evaluate(() => {
+            for (const [id, run] of /** @type {any} */ (window).waiting) {
+                /** @type {any} */ (window).waiting.delete(id);
+                run();
+            }
+        });
+        await until(() => document.querySelector('tbody tr[aria-selected=true]'));
+    };
     await touch(page, 'tr[data-name=a] .state', async (x, y) => {
         await waiting(1);
         await page.touchscreen.touchMove(x, y - 30);

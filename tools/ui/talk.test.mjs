@@ -111,7 +111,8 @@ test('the floor first, then the microphone, then the offer; the end of the line 
     Peer.all[0].connect();
     assert.equal(talk.state, 'on');
     talk.stop();
-    assert.deepEqual([talk.state, talk.id, tracks[0].live, Peer.all[0].connectionState, line.readyState], ['off', 0, false, 'closed', 2]);
+    // Others may be told of it only now.
+    assert.deepEqual([talk.state, talk.id, tracks[0].live, Peer.all[0].connectionState, line.readyState], ['off', 7, false, 'closed', 2]);
     assert.deepEqual(ended, ['http://h/base/api/rs/bye/1']);
     // The next press waits until the server has heard of the end of this one.
     talk.start();
@@ -135,6 +136,23 @@ test('a button that goes ends the talk, and hears nothing of the page any more',
     for (const type of ['blur', 'pagehide']) events.dispatchEvent(new Event(type));
     assert.equal(stops, 0);
     Socket.all[0].end();
+});
+
+test('a line that comes too late asks for nothing', async t => {
+    t.mock.timers.enable({apis: ['setTimeout']});
+    const talk = new Talk('gate');
+    talk.start();
+    await settle();
+    t.mock.timers.tick(3000);
+    await settle();
+    assert.equal(offers.length, 1, 'without the floor');
+    const [line] = Socket.all;
+    assert.equal(line.readyState, 2, 'what may be given to it goes back');
+    line.welcome();
+    await settle();
+    assert.deepEqual(types(line), ['hello']);
+    talk.stop();
+    line.end();
 });
 
 test('who is told that somebody else talks opens no microphone', async () => {

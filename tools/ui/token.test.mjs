@@ -5,7 +5,9 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
+import {fixture} from './pages-fixture.mjs';
 import {BINARY, rs2rtc} from './rs2rtc.mjs';
+import {visit} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 
@@ -73,5 +75,48 @@ test('the admin token is asked for where it is wanted, and forgotten', {skip}, a
     } finally {
         await close();
         await server.stop();
+    }
+});
+
+test('one token is tried at a time, and one that turns out wrong later takes nothing from the right one', {skip: without(CHROMIUM, 'Chromium')}, async () => {
+    const ends = /** @type {((value: any) => void)[]} */ ([]), own = await fixture({answers: {'POST api/rs/login': () => new Promise(resolve => ends.push(resolve)), 'GET api/rs/login': () => ({admin: true, cookie: true})}});
+    const {browser, close} = await launch();
+    try {
+        const {page, says, press, done} = await visit(browser, 'links.html', {own});
+        const give = async (/** @type {string} */ token) => {
+            await page.evaluate(async () => {
+                (await import(String(new URL('lib/token.js', location.href)))).askToken();
+            });
+            await page.type('dialog input', token);
+            await page.keyboard.press('Enter');
+        };
+        await give('wrong');
+        await own.until(() => ends.length === 1);
+        await says('dialog .state[data-state=run]', /^running…$/);
+        await page.keyboard.press('Enter');
+        await page.$eval('dialog .primary', n => /** @type {HTMLElement} */ (n).click());
+        // It would have gone out before this one.
+        await page.evaluate(() => fetch('api/streams').then(answer => answer.text()));
+        assert.deepEqual([ends.length, await page.$eval('dialog .primary', n => /** @type {HTMLButtonElement} */ (n).disabled)], [1, true]);
+        ends[0](401);
+        await says('dialog .state[data-state=fail]', /^This is not the token\.$/);
+        assert.deepEqual(await page.evaluate(() => [document.activeElement?.tagName, document.querySelectorAll('dialog button:enabled').length]), ['INPUT', 2]);
+        await page.keyboard.press('Enter');
+        await own.until(() => ends.length === 2);
+        await press('Cancel', 'dialog');
+        await page.waitForFunction(() => !document.querySelector('dialog'));
+        await give('right');
+        await own.until(() => ends.length === 3);
+        ends[2]({key: 'k'});
+        await page.waitForFunction(() => !document.querySelector('dialog'));
+        const refused = page.waitForResponse(response => response.status() === 401);
+        ends[1](401);
+        await (await refused).text().catch(() => '');
+        await page.evaluate(() => fetch('api/streams').then(answer => answer.text()));
+        assert.match(await page.evaluate(() => localStorage.getItem('rs.admin') ?? ''), /k/);
+        await done(/401 \(Unauthorized\)/);
+    } finally {
+        await close();
+        own.close();
     }
 });

@@ -158,6 +158,29 @@ test('an error of webrtc frees the connection and leads to another attempt', asy
     assert.equal(element.pcState, WebSocket.OPEN);
 });
 
+test('a microphone that is granted when the attempt is over is let go of, and the next attempt goes on', async () => {
+    const {mediaDevices} = navigator, granted = [], track = {live: true, stop: () => track.live = false};
+    Object.defineProperty(navigator, 'mediaDevices', {configurable: true, value: {getUserMedia: () => new Promise(resolve => granted.push(() => resolve({getTracks: () => [track]})))}});
+    try {
+        const element = make(VideoRTC, {media: 'video,microphone'});
+        FakeSocket.last.open();
+        await settle();
+        element.ondisconnect();
+        element.onconnect();
+        FakeSocket.last.open();
+        await settle();
+        assert.equal(FakePeer.all.length, 2);
+        granted[0]();
+        await settle();
+        assert.deepEqual([track.live, element.pc === FakePeer.last, FakeSocket.last.readyState], [false, true, WebSocket.OPEN]);
+        granted[1]();
+        await playing(element);
+        assert.equal(element.pcState, WebSocket.OPEN);
+    } finally {
+        Object.defineProperty(navigator, 'mediaDevices', {configurable: true, value: mediaDevices});
+    }
+});
+
 test('webrtc,mse plays by webrtc when the server has no mse', async () => {
     const element = make(VideoRTC, {mode: 'webrtc,mse'});
     FakeSocket.last.open();

@@ -9,6 +9,9 @@ import {stripCells} from './strip.mjs';
 /** What Chromium itself writes about requests and sockets that found no server, or lost it. It asks for the icon of the page when it likes, also while there is none. */
 export const UNREACHED = /^Failed to load resource: net::ERR_(CONNECTION_\w+|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|^WebSocket connection to '[^']*' failed|icon from the Manifest/;
 
+/** What the measuring itself uses, and a page that is left while it dials. */
+export const NO_FAULT = /ScriptProcessorNode|closed before the connection is established/;
+
 /**
  * @param {import('puppeteer-core').Browser} browser
  * @param {string} path
@@ -18,7 +21,7 @@ export const UNREACHED = /^Failed to load resource: net::ERR_(CONNECTION_\w+|INC
 export async function visit(browser, path, {own, camera, width = 1280, height = 800, touch} = {}) {
     const server = own ?? await fixture(), page = await browser.newPage(), faults = /** @type {string[]} */ ([]);
     await page.setViewport({width, height, hasTouch: touch, isMobile: touch});
-    page.on('console', msg => ['error', 'warn'].includes(msg.type()) && !/ScriptProcessorNode/.test(msg.text()) && faults.push(`${msg.text()} ${msg.location()?.url ?? ''}`));
+    page.on('console', msg => ['error', 'warn'].includes(msg.type()) && !NO_FAULT.test(msg.text()) && faults.push(`${msg.text()} ${msg.location()?.url ?? ''}`));
     page.on('pageerror', err => faults.push(String(/** @type {any} */ (err).stack ?? err)));
     if (camera) await page.evaluateOnNewDocument(`(${pageCamera})(${stripCells})`);
     await page.goto(`${server.url}${path}${path.includes('?') ? '&' : '?'}lang=en`);

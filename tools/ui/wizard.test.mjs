@@ -252,6 +252,7 @@ test('a camera with a lesser stream, kept warm and held: both are tested one aft
     await page.waitForFunction(() => document.querySelectorAll('[data-step=release] .state[data-state=ok]').length === 2, {polling: 20, timeout: 60_000});
     assert.deepEqual(await page.$$eval('.checks strong', nodes => nodes.map(n => n.textContent)), ['The better stream', 'A lesser stream of the same camera']);
     await until(() => consumers(good), n => !n);
+    await offers(page, 'Test', 'Save camera');
     await page.keyboard.type('door');
     assert.match(await page.$eval('main form:nth-of-type(2)', n => n.textContent ?? ''), /lesser stream is named door_sub/);
     await page.click('main form:nth-of-type(2) [type=checkbox]');
@@ -279,8 +280,9 @@ test('what cannot be had beside the camera is told, and the camera is there', {s
     await page.keyboard.type('demo:');
     await page.keyboard.press('Enter');
     await focused(page, 'name');
-    // The list of steps above pushes the buttons down until it is whole.
+    // The list of steps above pushes the buttons down until it is whole, and the page follows.
     await page.waitForSelector('[data-step=release] .state[data-state=ok]');
+    await offers(page, 'Test', 'Save camera');
     await page.click('main form:nth-of-type(2) [type=checkbox]');
     await page.select('main form:nth-of-type(2) select', '5s');
     await page.click('main form:nth-of-type(2) button');
@@ -354,6 +356,7 @@ test('H265 that this browser does not play: a lesser stream is asked for, and is
     await page.keyboard.press('Enter');
     await focused(page, 'name');
     await page.waitForFunction(() => document.querySelectorAll('[data-step=release] .state[data-state=ok]').length === 2);
+    await offers(page, 'Test', 'Save camera');
     assert.match(await page.$eval('[data-part=test]', n => n.textContent ?? ''), /Small tiles of Live play the lesser stream/);
     const names = () => page.$eval('[data-part=name]', n => /named (\S+)\./.exec(n.textContent ?? '')?.[1] ?? '');
     assert.equal(await names(), 'camera_64_sub');
