@@ -1,7 +1,7 @@
 //! Packs the web interface (`ui/` at the root of the workspace) into the binary:
 //! every file compressed, with a tag of its content.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -19,8 +19,9 @@ mod unread;
 /// More of them save a thousandth and cost seconds.
 const ITERATIONS: NonZeroU64 = NonZeroU64::new(5).unwrap();
 
-/// Its modules are one file: what plays is waited for.
-const JOINED: &str = "player/rs-player.js";
+/// What pages share: each is one file with what is loaded with it, as is the script of each page.
+/// What plays is waited for.
+const SHARED: [&str; 3] = ["shell/shell.js", "player/rs-player.js", "pages/playing.js"];
 
 /// What pages of one's own load and extend: who writes those reads these.
 const READ: [&str; 3] = ["main.js", "video-rtc.js", "video-stream.js"];
@@ -70,32 +71,57 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// All files as they are served, by their names.
 fn served(files: &[(String, PathBuf)]) -> Result<BTreeMap<String, Vec<u8>>, Box<dyn Error>> {
     let (mut all, mut scripts) = (BTreeMap::new(), BTreeMap::new());
+    let mut begins = BTreeSet::new();
     for (name, path) in files {
         all.insert(name.clone(), packed(name, path)?);
         if name.ends_with(".js") && !name.starts_with("vendor/") {
-            scripts.insert(name.clone(), unread(name, path)?);
+            let (text, source) = (unread(name, path)?, fs::read_to_string(path)?);
+            // What is in a function is indented.
+            let waits = source.lines().any(|line| {
+                line.starts_with(|first: char| first.is_ascii_alphabetic())
+                    && line.contains("await")
+            });
+            scripts.insert(name.clone(), join::Script { text, waits });
+        }
+        if name.ends_with(".html") {
+            let page = fs::read_to_string(path)?;
+            begins.extend(page.lines().filter_map(module_of).map(str::to_owned));
         }
     }
-    if !scripts.contains_key(JOINED) {
+    if scripts.is_empty() {
         return Ok(all);
     }
-    let joined = join::join(JOINED, &scripts).map_err(|why| format!("ui: {why}"))?;
-    all.retain(|name, _| !joined.members.contains(name));
-    all.insert(JOINED.to_owned(), joined.text.into_bytes());
+    let of_pages = begins.iter().map(String::as_str).filter(|name| !READ.contains(name));
+    let homes: Vec<_> = SHARED.into_iter().chain(of_pages).collect();
+    let pages: Vec<_> = begins.iter().map(String::as_str).chain(READ).collect();
+    let ui = join::Ui { scripts: &scripts, pages: &pages, homes: &homes, kept: &READ };
+    let joined = join::join(ui).map_err(|why| format!("ui: {why}"))?;
+    all.retain(|name, _| !joined.members.contains_key(name));
+    for (name, text) in joined.files {
+        if !READ.contains(&name.as_str()) {
+            all.insert(name, text.into_bytes());
+        }
+    }
     for (name, bytes) in all.iter_mut().filter(|(name, _)| name.ends_with(".html")) {
         let page = String::from_utf8(std::mem::take(bytes))?;
         // Nobody asks for what is in another file.
         let asks = |line: &str| {
             line.trim_start().starts_with("<link ")
-                && joined.members.iter().any(|it| line.contains(&format!("href=\"{it}\"")))
+                && joined.members.keys().any(|it| line.contains(&format!("href=\"{it}\"")))
         };
         let page: String = page.split_inclusive('\n').filter(|line| !asks(line)).collect();
-        if let Some(member) = joined.members.iter().find(|member| page.contains(*member)) {
-            return Err(format!("ui/{name} names {member}, which is in {JOINED}").into());
+        if let Some((member, home)) = joined.members.iter().find(|(it, _)| page.contains(*it)) {
+            return Err(format!("ui/{name} names {member}, which is in {home}").into());
         }
         *bytes = page.into_bytes();
     }
     Ok(all)
+}
+
+/// The module that a line of a page begins.
+fn module_of(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("<script type=\"module\" src=\"")?;
+    Some(rest.split_once('"')?.0)
 }
 
 /// A script or stylesheet without what only people read.

@@ -5,8 +5,6 @@
 import {has, t} from './i18n.js';
 import {admin} from './prefs.js';
 
-export {copyText, download} from './dom.js';
-
 /** An answer that is no success, with the server's own words. */
 export class ApiError extends Error {
     /** @param {number} status 0: the server was not reached @param {string} text @param {string} [call] method and path; what stands behind the path may be a secret @param {string} [kind] class of what failed */

@@ -6,8 +6,6 @@ import {h, say} from './dom.js';
 import {duration, has, orderOf, t} from './i18n.js';
 import {call, clockShift, Gatherer, getJson} from './server.js';
 
-export {orderOf};
-
 /** Events after which the list is loaded again. @type {import('../types.js').StreamEventName[]} */
 const CHANGES = ['source_opened', 'source_released', 'viewer_joined', 'viewer_left', 'viewer_parked', 'viewer_resumed', 'source_failed', 'streams_changed'];
 /** Milliseconds between two tellings: hundreds of events may come at once. */

@@ -3,9 +3,9 @@
  * versions. Of a go2rtc the file is written, and read with its next start.
  */
 import {diff} from '../lib/diff.js';
-import {button, fill, h, openDialog, say, single} from '../lib/dom.js';
+import {button, download, fill, h, openDialog, say, single} from '../lib/dom.js';
 import {dateTime, has, language, t} from '../lib/i18n.js';
-import {call, download, etag, explain, getJson} from '../lib/server.js';
+import {call, etag, explain, getJson} from '../lib/server.js';
 import {watches} from '../shell/ask.js';
 import {toast} from '../shell/shell.js';
 

@@ -3,9 +3,9 @@
  * click, and the server undoes an apply that nobody confirms. `?candidate=HOST:PORT` opens with the review of one more
  * address for WebRTC, `?add=TEXT` with lines at the end, `?stream=NAME` at a stream.
  */
-import {button, fill, h, say} from '../lib/dom.js';
+import {button, download, fill, h, say} from '../lib/dom.js';
 import {clock, dateTime, t} from '../lib/i18n.js';
-import {call, download, explain, Feed, getJson} from '../lib/server.js';
+import {call, explain, Feed, getJson} from '../lib/server.js';
 import {lineOfKey, withCandidate} from '../lib/yaml-path.js';
 import {announce, bind, empty, failed, notice, shell, watch} from '../shell/shell.js';
 import {dialogs, inWords, translated, versionOf} from './apply.js';

@@ -1,10 +1,10 @@
 /**
  * What can be done with the picture of a camera; below, which of two streams plays.
  */
-import {button, canFill, fullScreen, h, hasFullScreen, say, setIcon} from '../lib/dom.js';
+import {button, canFill, download, fullScreen, h, hasFullScreen, say, setIcon} from '../lib/dom.js';
 import {number, t} from '../lib/i18n.js';
 import {chooseQuality, keepWish, NARROW, pairs, recall, remember, wishOf} from '../lib/prefs.js';
-import {download, explain} from '../lib/server.js';
+import {explain} from '../lib/server.js';
 import {inPicture} from '../player/leaving.js';
 import {bind, toast} from '../shell/shell.js';
 

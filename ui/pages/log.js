@@ -2,11 +2,10 @@
  * The log: loaded once, then as it is written. Filters are in the address (`?level=`, `?module=`, `?stream=`, `?q=`), repeated lines are folded, and
  * only what is on the screen is in the document.
  */
-import {button, fill, h, openDialog, refill, say} from '../lib/dom.js';
-import {clock, t} from '../lib/i18n.js';
+import {button, download, fill, h, openDialog, refill, say} from '../lib/dom.js';
+import {clock, orderOf, t} from '../lib/i18n.js';
 import {LEVELS, LogList} from '../lib/loglist.js';
-import {call, download, explain, Feed, Gatherer, loadWith} from '../lib/server.js';
-import {orderOf} from '../lib/streams.js';
+import {call, explain, Feed, Gatherer, loadWith} from '../lib/server.js';
 import {ask} from '../shell/ask.js';
 import {bind, copied, failed, notice, shell, toast, watch} from '../shell/shell.js';
 import {serverLevels} from './log-levels.js';

@@ -1,12 +1,12 @@
 /**
  * Who is connected with what: five columns from the cameras to the viewers, as a drawing and as a table. `?src=NAME` shows one stream.
  */
-import {button, fill, h, Keyed, refill, say, svgTitle} from '../lib/dom.js';
+import {button, download, fill, h, Keyed, refill, say, svgTitle} from '../lib/dom.js';
 import {BOX, edgeKey, layout, rates} from '../lib/graph.js';
 import {bytes, rate, t} from '../lib/i18n.js';
 import {askMay, guarded} from '../lib/may.js';
 import {recall, remember} from '../lib/prefs.js';
-import {address, download, Feed, Gatherer, getJson, logOf} from '../lib/server.js';
+import {address, Feed, Gatherer, getJson, logOf} from '../lib/server.js';
 import {kick} from '../shell/ask.js';
 import {announce, empty, failed, notice, shell, watch} from '../shell/shell.js';
 

@@ -2,10 +2,10 @@
  * Who watches, how sure the server is of that, who has left, why, and how long it took until the camera was free: the list is
  * loaded again when something happens. `?reason=` filters.
  */
-import {button, fill, h, Keyed, moveFocus, openDialog, refill, say, single} from '../lib/dom.js';
+import {button, download, fill, h, Keyed, moveFocus, openDialog, refill, say, single} from '../lib/dom.js';
 import {ago, duration, has, orderOf, t} from '../lib/i18n.js';
 import {askMay, guarded, viewOnly} from '../lib/may.js';
-import {address, download, Feed, Gatherer, getJson, loadWith} from '../lib/server.js';
+import {address, Feed, Gatherer, getJson, loadWith} from '../lib/server.js';
 import {agentName, wayName} from '../lib/streams.js';
 import {kindOf, lanes, marksOf} from '../lib/svg.js';
 import {kick} from '../shell/ask.js';

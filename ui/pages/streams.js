@@ -3,11 +3,11 @@
  * each. `?q=` and `?state=` filter, `?sort=` sorts.
  */
 import {button, fill, h, Keyed, moveFocus, openDialog, refill, say} from '../lib/dom.js';
-import {duration, rate, t} from '../lib/i18n.js';
+import {duration, orderOf, rate, t} from '../lib/i18n.js';
 import {askMay, guarded} from '../lib/may.js';
 import {longPress} from '../lib/press.js';
 import {address, Feed, logOf} from '../lib/server.js';
-import {chip, codecsOf, orderOf, stateText, Streams} from '../lib/streams.js';
+import {chip, codecsOf, stateText, Streams} from '../lib/streams.js';
 import {spark} from '../lib/svg.js';
 import {bind, empty, listed, noCameras, shell, watch} from '../shell/shell.js';
 import {aboutStream} from './about.js';

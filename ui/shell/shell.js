@@ -2,10 +2,10 @@
  * What is around every page: the ways to the others, the title, language and theme, the state of the connection, and the
  * one place where something is said. Below 900 px the ways are a bar at the bottom. At the end: the keys of the pages; their list is in `help.js`.
  */
-import {button, fill, h, icon, say} from '../lib/dom.js';
+import {button, copyText, fill, h, icon, say} from '../lib/dom.js';
 import {ago, language, LANGUAGES, setLanguage, t} from '../lib/i18n.js';
 import {recall, setTheme, theme} from '../lib/prefs.js';
-import {copyText, explain} from '../lib/server.js';
+import {explain} from '../lib/server.js';
 
 /** [page, address, icon, in the bar of a phone]. @type {[string, string, string, boolean][]} */
 const PAGES = [

@@ -1,77 +1,171 @@
-//! Puts the modules that only one module needs into its file: each file that a page asks for
-//! takes a browser some milliseconds, and a round trip where the way is long.
+//! Puts modules that are loaded together into one file: each file that a page asks for takes a
+//! browser some milliseconds, and a round trip where the way is long.
 //!
-//! What other files import stays a file of its own, and so does what those import: a module that
-//! was there twice would have its state twice. The modules keep to what can be read line by line:
-//! imports of names, each in one line, and exports in front of what is declared. All lines stay,
-//! below the name of their file.
+//! Some modules are homes: what pages begin with, and what many of them share. A module moves into
+//! a home that imports it if no page then loads more than before: each page that loads the module
+//! loads its home as well. A module is in one file only, since one that was there twice would have
+//! its state twice; whoever else imports it gets it from its home.
+//!
+//! The modules keep to what can be read line by line: imports of names, each in one line, and
+//! exports in front of what is declared. What is imported in another form, or later, stays a file
+//! of its own. All lines stay, below the name of their file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A module with those that only it needs.
+/// What is joined.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ui<'u> {
+    /// All scripts by their names, without comments.
+    pub(crate) scripts: &'u BTreeMap<String, Script>,
+    /// The module that each page begins with.
+    pub(crate) pages: &'u [&'u str],
+    /// Modules that take in others, in this order.
+    pub(crate) homes: &'u [&'u str],
+    /// Modules that are served as they are, with what they import.
+    pub(crate) kept: &'u [&'u str],
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) text: String,
+    /// It waits for something before it is there (`await` outside of functions).
+    pub(crate) waits: bool,
+}
+
+/// The scripts as they are served.
 #[derive(Debug)]
 pub(crate) struct Joined {
-    pub(crate) text: String,
-    /// Those that are in it, and need not be files any more.
-    pub(crate) members: BTreeSet<String>,
+    pub(crate) files: BTreeMap<String, String>,
+    /// Modules that are no files any more, and the home of each.
+    pub(crate) members: BTreeMap<String, String>,
 }
 
 /// A module as far as it is read here.
 struct Module<'t> {
-    imports: Vec<Import<'t>>,
-    /// Everything else.
-    body: Vec<&'t str>,
+    lines: Vec<Line<'t>>,
     /// Other files that it names, as for what is imported later.
     named: BTreeSet<String>,
     /// A line with an import that is not one of names.
     strange: Option<usize>,
+    waits: bool,
+}
+
+enum Line<'t> {
+    Import(Import<'t>),
+    Other(&'t str),
 }
 
 struct Import<'t> {
     /// Its name there, and here.
     names: Vec<(&'t str, &'t str)>,
     path: String,
+    line: &'t str,
 }
 
-/// Joins `entry` with what only it needs of its own folder.
+type Modules<'t> = BTreeMap<&'t str, Module<'t>>;
+
+/// Joins what can be joined.
 ///
 /// # Errors
-/// In words: what of a module cannot be joined, a module that is not there, or modules that need
-/// each other.
-pub(crate) fn join(entry: &str, scripts: &BTreeMap<String, String>) -> Result<Joined, String> {
-    let mut modules = BTreeMap::new();
-    for (name, text) in scripts {
-        modules.insert(name.as_str(), Module::read(name, text));
+/// In words: what of a module cannot be joined, a module that is not there, modules or files that
+/// need each other.
+pub(crate) fn join(ui: Ui<'_>) -> Result<Joined, String> {
+    let modules: Modules<'_> = ui
+        .scripts
+        .iter()
+        .map(|(name, script)| (name.as_str(), Module::read(name, script)))
+        .collect();
+    let mut home_of: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut orders = BTreeMap::new();
+    for home in ui.homes {
+        let members = members(home, ui, &modules, &home_of)?;
+        let mut order = Vec::new();
+        in_order(home, &members, &modules, &mut order, &mut Vec::new())?;
+        order.pop();
+        home_of.extend(order.iter().map(|member| (*member, *home)));
+        orders.insert(*home, order);
     }
-    let mut order = Vec::new();
-    in_order(entry, folder_of(entry), &modules, &mut order, &mut Vec::new())?;
-    let mut members: BTreeSet<&str> = order.iter().copied().collect();
-    // What is left out may be all that needed the next one alone.
+    let writer = Writer { modules: &modules, wanted: wanted(&modules), home_of };
+    writer.check()?;
+    let mut files = BTreeMap::new();
+    for (name, script) in ui.scripts {
+        if writer.home_of.contains_key(name.as_str()) {
+            continue;
+        }
+        let text = match orders.get(name.as_str()).filter(|order| !order.is_empty()) {
+            Some(order) => writer.home(name, order)?,
+            None => writer.other(name).unwrap_or_else(|| script.text.clone()),
+        };
+        files.insert(name.clone(), text);
+    }
+    let members = writer.home_of.into_iter().map(|(name, home)| (name.to_owned(), home.to_owned()));
+    Ok(Joined { files, members: members.collect() })
+}
+
+/// What moves into a home.
+fn members<'m>(
+    home: &'m str,
+    ui: Ui<'m>,
+    modules: &'m Modules<'_>,
+    home_of: &BTreeMap<&'m str, &'m str>,
+) -> Result<BTreeSet<&'m str>, String> {
+    if !modules.contains_key(home) {
+        return Err(format!("{home} is to take in others, and is not there"));
+    }
+    let inside = loaded(home, modules, false);
+    let is_free = |name: &str| {
+        !ui.homes.contains(&name) && !ui.kept.contains(&name) && !home_of.contains_key(name)
+    };
+    let mut members: BTreeSet<&str> =
+        modules.keys().copied().filter(|name| inside.contains(*name) && is_free(name)).collect();
+    for page in ui.pages {
+        for is_later in [false, true] {
+            let loaded = loaded(page, modules, is_later);
+            if !loaded.contains(home) {
+                members.retain(|name| !loaded.contains(*name));
+            }
+        }
+    }
+    // What has to stay a file may be all that kept the next one from it.
     loop {
         let mut needed = BTreeSet::new();
-        for (name, module) in &modules {
+        for (name, module) in modules {
             needed.extend(module.named.iter().map(String::as_str));
-            if !members.contains(name) {
-                needed.extend(module.imports.iter().map(|import| import.path.as_str()));
+            let is_before = inside.contains(*name) && !members.contains(name) && *name != home;
+            if is_before || ui.kept.contains(name) {
+                needed.extend(module.imports().map(|import| import.path.as_str()));
             }
         }
         let before = members.len();
-        members.retain(|name| *name == entry || !needed.contains(name));
+        members.retain(|name| !needed.contains(name));
         if members.len() == before {
-            break;
+            return Ok(members);
         }
     }
-    order.retain(|name| members.contains(name));
-    let text = written(entry, &order, &modules)?;
-    let members = members.into_iter().filter(|name| *name != entry).map(str::to_owned).collect();
-    Ok(Joined { text, members })
 }
 
-/// Those of the folder that a module imports, itself last.
+/// The modules that are loaded with one, or, `is_later`, may be some time.
+fn loaded<'m>(first: &'m str, modules: &'m Modules<'_>, is_later: bool) -> BTreeSet<&'m str> {
+    let mut all = BTreeSet::new();
+    let mut next = vec![first];
+    while let Some(name) = next.pop() {
+        if !all.insert(name) {
+            continue;
+        }
+        let Some(module) = modules.get(name) else { continue };
+        next.extend(module.imports().map(|import| import.path.as_str()));
+        if is_later {
+            next.extend(module.named.iter().map(String::as_str));
+        }
+    }
+    all
+}
+
+/// A module behind those members that it imports.
 fn in_order<'m>(
     name: &'m str,
-    folder: &str,
-    modules: &'m BTreeMap<&str, Module<'_>>,
+    members: &BTreeSet<&'m str>,
+    modules: &'m Modules<'_>,
     order: &mut Vec<&'m str>,
     above: &mut Vec<&'m str>,
 ) -> Result<(), String> {
@@ -81,89 +175,181 @@ fn in_order<'m>(
     if above.contains(&name) {
         return Err(format!("{name} imports itself by way of {}", above.join(", ")));
     }
-    let module =
-        modules.get(name).ok_or_else(|| format!("{name} is imported, and is not there"))?;
-    if let Some(line) = module.strange {
-        return Err(format!("{name}:{line}: only an import of names, in one line, can be joined"));
-    }
+    let Some(module) = modules.get(name) else { return Ok(()) };
     above.push(name);
-    for import in &module.imports {
-        if folder_of(&import.path) == folder {
-            in_order(&import.path, folder, modules, order, above)?;
+    for import in module.imports() {
+        if !modules.contains_key(import.path.as_str()) && !import.path.starts_with("vendor/") {
+            return Err(format!("{} is imported by {name}, and is not there", import.path));
+        }
+        if members.contains(import.path.as_str()) || above.contains(&import.path.as_str()) {
+            in_order(&import.path, members, modules, order, above)?;
         }
     }
     above.pop();
+    if let Some(line) = module.strange.filter(|_| members.contains(name) || above.is_empty()) {
+        return Err(format!("{name}:{line}: only an import of names, in one line, can be joined"));
+    }
     order.push(name);
     Ok(())
 }
 
-/// The file: what others export, each member in a function of its own, and the entry as it is.
-/// Names are taken where they are imported, so that none means anything elsewhere.
-fn written(
-    entry: &str,
-    order: &[&str],
-    modules: &BTreeMap<&str, Module<'_>>,
-) -> Result<String, String> {
-    let all = || order.iter().filter_map(|name| Some((*name, modules.get(name)?)));
-    // What is wanted of each module, member or not.
+/// What is imported of each module by any other.
+fn wanted<'m>(modules: &'m Modules<'_>) -> BTreeMap<&'m str, BTreeSet<&'m str>> {
     let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for import in all().flat_map(|(_, module)| &module.imports) {
-        let names = import.names.iter().map(|(there, _)| there);
+    for import in modules.values().flat_map(Module::imports) {
+        let names = import.names.iter().map(|(there, _)| *there);
         wanted.entry(import.path.as_str()).or_default().extend(names);
     }
-    let mut text = String::new();
-    for path in wanted.keys().filter(|path| !order.contains(path)) {
-        text += &format!("import*as {} from'{}';\n", variable(path), relative(entry, path));
+    wanted
+}
+
+struct Writer<'m> {
+    modules: &'m Modules<'m>,
+    wanted: BTreeMap<&'m str, BTreeSet<&'m str>>,
+    home_of: BTreeMap<&'m str, &'m str>,
+}
+
+impl Writer<'_> {
+    /// The file that a module is in.
+    fn file_of<'n>(&'n self, name: &'n str) -> &'n str {
+        self.home_of.get(name).copied().unwrap_or(name)
     }
-    for (name, module) in all() {
-        let is_entry = name == entry;
-        if !is_entry {
-            // Errors name a line of this file: this is how it is found in its own.
-            text += &format!("// {name}\nconst {}=(()=>{{\n", variable(name));
+
+    /// Modules that do not need each other may be in files that do.
+    fn check(&self) -> Result<(), String> {
+        let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (name, module) in self.modules {
+            let file = self.file_of(name);
+            let needs = module.imports().map(|import| self.file_of(&import.path));
+            left.entry(file).or_default().extend(needs.filter(|other| *other != file));
         }
-        for import in module.imports.iter().filter(|import| !import.names.is_empty()) {
-            let names: Vec<_> =
-                import.names.iter().map(|(there, here)| renamed(there, here)).collect();
-            text += &format!("const{{{}}}={};\n", names.join(","), variable(&import.path));
-        }
-        for line in &module.body {
-            let line = if is_entry { line } else { unexported(name, line)? };
-            text.push_str(line);
-            text.push('\n');
-        }
-        if !is_entry {
-            let names: Vec<_> = wanted.get(name).into_iter().flatten().copied().collect();
-            text += &format!("return{{{}}};}})();\n", names.join(","));
+        loop {
+            let before = left.len();
+            let there: BTreeSet<&str> = left.keys().copied().collect();
+            left.retain(|_, needs| needs.iter().any(|other| there.contains(other)));
+            if left.is_empty() {
+                return Ok(());
+            }
+            if left.len() == before {
+                let names: Vec<_> = left.into_keys().collect();
+                return Err(format!("files that need each other are among {}", names.join(", ")));
+            }
         }
     }
-    Ok(text)
+
+    /// A home: what it needs of other files, each member in a function of its own, and itself as
+    /// it is. Names are taken where they are imported, so that none means anything elsewhere.
+    fn home(&self, home: &str, order: &[&str]) -> Result<String, String> {
+        let all = || order.iter().chain([&home]).filter_map(|it| self.modules.get_key_value(*it));
+        let mut text = String::new();
+        let paths: BTreeSet<&str> =
+            all().flat_map(|(_, module)| module.imports()).map(|it| it.path.as_str()).collect();
+        for path in paths.into_iter().filter(|path| self.file_of(path) != home) {
+            let (file, variable) = (self.file_of(path), variable(path));
+            let from = relative(home, file);
+            text += &if file == path {
+                format!("import*as {variable} from'{from}';\n")
+            } else {
+                format!("import{{{variable}}}from'{from}';\n")
+            };
+        }
+        for (name, module) in all() {
+            let is_home = *name == home;
+            if !is_home {
+                // Errors name a line of this file: this is how it is found in its own.
+                let exported = if self.is_wanted_outside(name, home) { "export " } else { "" };
+                let function = if module.waits { "await(async()=>{" } else { "(()=>{" };
+                text += &format!("// {name}\n{exported}const {}={function}\n", variable(name));
+            }
+            for import in module.imports() {
+                text += &import.taken();
+                text.push_str(if import.names.is_empty() { "" } else { "\n" });
+            }
+            for line in &module.lines {
+                match line {
+                    Line::Import(_) => {}
+                    Line::Other(line) if is_home => text.push_str(line),
+                    Line::Other(line) => text += &moved(name, home, unexported(name, line)?)?,
+                }
+                text.push('\n');
+            }
+            if !is_home {
+                let names: Vec<_> = self.wanted.get(name).into_iter().flatten().copied().collect();
+                text += &format!("return{{{}}};}})();\n", names.join(","));
+            }
+        }
+        Ok(text)
+    }
+
+    fn is_wanted_outside(&self, name: &str, home: &str) -> bool {
+        self.modules.iter().any(|(other, module)| {
+            self.file_of(other) != home && module.imports().any(|import| import.path == name)
+        })
+    }
+
+    /// A file of its own that imports something from a home. `None`: it does not.
+    fn other(&self, name: &str) -> Option<String> {
+        let module = self.modules.get(name)?;
+        if !module.imports().any(|import| self.home_of.contains_key(import.path.as_str())) {
+            return None;
+        }
+        let lines = module.lines.iter().map(|line| match line {
+            Line::Other(line) => (*line).to_owned(),
+            Line::Import(import) => match self.home_of.get(import.path.as_str()) {
+                None => import.line.to_owned(),
+                Some(home) => {
+                    let (variable, from) = (variable(&import.path), relative(name, home));
+                    format!("import{{{variable}}}from'{from}';{}", import.taken())
+                }
+            },
+        });
+        Some(lines.map(|line| line + "\n").collect())
+    }
 }
 
 impl<'t> Module<'t> {
     /// Reads a script that has no comments any more.
-    fn read(name: &str, text: &'t str) -> Self {
-        let mut module =
-            Self { imports: Vec::new(), body: Vec::new(), named: BTreeSet::new(), strange: None };
-        for (at, line) in text.lines().enumerate() {
-            if let Some(import) =
-                line.strip_prefix("import").and_then(|rest| read_import(name, rest))
-            {
-                module.imports.push(import);
-                module.body.push("");
-                continue;
+    fn read(name: &str, script: &'t Script) -> Self {
+        let (mut named, mut strange) = (BTreeSet::new(), None);
+        let read = |(at, line): (usize, &'t str)| {
+            let import = line.strip_prefix("import").and_then(|rest| read_import(name, line, rest));
+            if let Some(import) = import {
+                return Line::Import(import);
             }
             if line.starts_with("import") && !line.starts_with("import(") {
-                module.strange.get_or_insert(at + 1);
+                strange.get_or_insert(at + 1);
             }
-            module.body.push(line);
-            module.named.extend(paths(line).map(|path| resolved(name, path)));
+            named.extend(paths(line).map(|path| resolved(name, path)));
+            Line::Other(line)
+        };
+        let lines = script.text.lines().enumerate().map(read).collect();
+        Self { lines, named, strange, waits: script.waits }
+    }
+
+    fn imports(&self) -> impl Iterator<Item = &Import<'t>> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Import(import) => Some(import),
+            Line::Other(_) => None,
+        })
+    }
+}
+
+impl Import<'_> {
+    /// What takes its names out of the module.
+    fn taken(&self) -> String {
+        if self.names.is_empty() {
+            return String::new();
         }
-        module
+        let renamed = |(there, here): &(&str, &str)| {
+            if there == here { (*here).to_owned() } else { format!("{there}:{here}") }
+        };
+        let names: Vec<_> = self.names.iter().map(renamed).collect();
+        format!("const{{{}}}={};", names.join(","), variable(&self.path))
     }
 }
 
 /// `{a,b as c}from'./x.js';` or `'./x.js';`
-fn read_import<'t>(name: &str, rest: &'t str) -> Option<Import<'t>> {
+fn read_import<'t>(name: &str, line: &'t str, rest: &'t str) -> Option<Import<'t>> {
     let rest = rest.trim_start().strip_suffix(';')?;
     let (names, path) = match rest.strip_prefix('{') {
         Some(rest) => rest.split_once('}')?,
@@ -173,7 +359,7 @@ fn read_import<'t>(name: &str, rest: &'t str) -> Option<Import<'t>> {
     let path = path.strip_prefix('\'')?.strip_suffix('\'')?;
     let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
     let names = names.map(|name| name.split_once(" as ").unwrap_or((name, name))).collect();
-    Some(Import { names, path: resolved(name, path) })
+    Some(Import { names, path: resolved(name, path), line })
 }
 
 /// A line of a member: what it exports is returned.
@@ -190,6 +376,25 @@ fn unexported<'t>(name: &str, line: &'t str) -> Result<&'t str, String> {
         return Ok(line);
     }
     Err(format!("{name}: this form of export cannot be joined: {line}"))
+}
+
+/// A line of a member in the file of its home: what it imports later is where it was.
+fn moved(name: &str, home: &str, line: &str) -> Result<String, String> {
+    if line.contains("import.meta") {
+        return Err(format!("{name}: what asks for its own address cannot be joined: {line}"));
+    }
+    if folder_of(name) == folder_of(home) {
+        return Ok(line.to_owned());
+    }
+    let mut text = line.to_owned();
+    for path in paths(line) {
+        let there = relative(home, &resolved(name, path));
+        for quote in ['\'', '"', '`'] {
+            text =
+                text.replace(&format!("{quote}{path}{quote}"), &format!("{quote}{there}{quote}"));
+        }
+    }
+    Ok(text)
 }
 
 /// Texts of a line that may be the path of a module.
@@ -232,8 +437,4 @@ fn folder_of(name: &str) -> &str {
 fn variable(name: &str) -> String {
     let stem = name.strip_suffix(".js").unwrap_or(name);
     format!("${}", stem.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_"))
-}
-
-fn renamed(there: &str, here: &str) -> String {
-    if there == here { here.to_owned() } else { format!("{there}:{here}") }
 }
