@@ -75,6 +75,7 @@ report('server listens again: both tiles play', dead.map(one => one.tiles), 5000
 const spoken = await talks({rounds: few});
 report('who talks closes the page: the floor is free', spoken.map(one => one.freed), 300);
 report('meanwhile: longest time without a new picture', spoken.map(one => one.pause), 100);
+report('the same while a page is closed that only looked', spoken.map(one => one.silent), 100);
 
 const loads = [];
 for (let i = 0; i < few; i++) loads.push(await overload({seconds: 19, last: 4}));

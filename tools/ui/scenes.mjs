@@ -383,8 +383,8 @@ export async function overload({seconds, last}) {
 /**
  * Somebody talks on one page, with a microphone that the browser makes up, and closes it, while another page looks on.
  * @param {{rounds: number}} options
- * @returns {Promise<{freed: number, pause: number}[]>} ms from the closed page to the other one saying that the floor is free, and the longest
- *     time in which the other one had no new picture (one comes every 40 ms)
+ * @returns {Promise<{freed: number, pause: number, silent: number}[]>} ms from the closed page to the other one saying that the floor is free, and the
+ *     longest time in which the other one had no new picture (one comes every 40 ms); and that time for a page that is closed without having talked
  */
 export async function talks({rounds}) {
     const server = await rs2rtc('streams:\n  bell:\n    - demo:?width=320&height=180&fps=25\n    - exec:/bin/sh -c "exec cat > /dev/null"#backchannel=1#audio=alaw/8000\n');
@@ -411,20 +411,25 @@ export async function talks({rounds}) {
             new MutationObserver(() => told.push([Date.now(), floor.textContent ?? ''])).observe(floor, {childList: true, characterData: true, subtree: true});
         });
         const floor = (/** @type {boolean} */ taken) => other.waitForFunction(taken => Boolean(document.querySelector('.controls [role=status]')?.textContent) === taken, {polling: 20, timeout: PATIENCE}, taken);
+        const begin = () => other.evaluate(() => { /** @type {any} */ (window).frames.length = 0; });
+        const pause = () => other.waitForFunction(() => {
+            const {frames} = /** @type {any} */ (window);
+            return frames.length > 50 && Math.max(...frames.slice(1).map((/** @type {number} */ now, /** @type {number} */ i) => now - frames[i]));
+        }, {polling: 20, timeout: PATIENCE}).then(async longest => Number(await longest.jsonValue()));
         while (seen.length < rounds) {
-            const talker = await open(far);
-            await other.evaluate(() => { /** @type {any} */ (window).frames.length = 0; });
+            const silent = await open(far);
+            await begin();
+            await silent.close();
+            const before = await pause(), talker = await open(far);
+            await begin();
             await talker.keyboard.down('t');
             await talker.waitForSelector('.controls .talking', {timeout: PATIENCE});
             await floor(true);
             const closed = Date.now();
             await talker.close();
             await floor(false);
-            await other.waitForFunction(n => /** @type {any} */ (window).frames.length > n, {polling: 20, timeout: PATIENCE}, 50);
-            seen.push(await other.evaluate(closed => {
-                const {frames, told} = /** @type {any} */ (window);
-                return {freed: told.at(-1)[0] - closed, pause: Math.max(...frames.slice(1).map((/** @type {number} */ now, /** @type {number} */ i) => now - frames[i]))};
-            }, closed));
+            const longest = await pause(), freed = await other.evaluate(closed => /** @type {any} */ (window).told.at(-1)[0] - closed, closed);
+            seen.push({freed, pause: longest, silent: before});
         }
     } finally {
         await Promise.all([near.close(), far.close()]);
