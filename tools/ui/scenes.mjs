@@ -402,8 +402,9 @@ export async function talks({rounds}) {
         const other = await open(near);
         await other.evaluate(() => {
             const video = /** @type {HTMLVideoElement} */ (document.querySelector('rs-player video')), floor = /** @type {Element} */ (document.querySelector('.controls [role=status]'));
-            const frames = /** @type {number[]} */ ([]), told = /** @type {[number, string][]} */ ([]), note = (/** @type {number} */ now) => {
-                frames.push(now);
+            const frames = /** @type {number[]} */ ([]), told = /** @type {[number, string][]} */ ([]), note = (/** @type {number} */ _, /** @type {VideoFrameCallbackMetadata} */ frame) => {
+                // When the picture was there, however late the page hears of it.
+                frames.push(frame.presentationTime);
                 video.requestVideoFrameCallback(note);
             };
             Object.assign(window, {frames, told});
