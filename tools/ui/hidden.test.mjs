@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
+import './no-page.mjs';
 import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
+import {duration} from '../../ui/lib/i18n.js';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 
@@ -106,10 +108,7 @@ test('each way of leaving is told, with the milliseconds of the server', {skip},
         // The goodbye or the end of the connection, and not that nothing was heard for seconds.
         assert.ok(!['silence', 'connect_timeout'].includes(gone.reason), `${what}: ${gone.reason}`);
         await list.bringToFront();
-        const shown = await list.evaluate(async times => {
-            const {duration} = await import(String(new URL('lib/i18n.js', location.href)));
-            return times.map((/** @type {number} */ ms) => duration(ms));
-        }, [gone.detect_ms, gone.release_ms]);
+        const shown = [gone.detect_ms, gone.release_ms].map(ms => duration(ms));
         // How long the camera took comes after the viewer has gone.
         const cells = () => list.$$eval(`tr.lead[data-id="${id}"]:has(.state[data-state=gone]) td`, all => all.slice(6, 8).map(cell => cell.textContent));
         await until(cells, texts => String(texts) === String(shown));

@@ -93,7 +93,7 @@ test('packed files are those of the folder, without what only people read, and m
 /** What a module does is what its file says; only how it takes and gives names may differ. @param {string} name @param {string} body @param {string} source @param {string} home */
 async function same(name, body, source, home) {
     // A path that is asked for later leads where it led.
-    const led = (/** @type {string} */ text, /** @type {string} */ from) => text.replace(/import\((['"])(\.[^'"]+)\1\)/g, (_, quote, path) => `import("${new URL(path, `https://ui/${from}`).pathname}")`);
+    const led = (/** @type {string} */ text, /** @type {string} */ from) => text.replace(/import\((['"])(\.[^'"]+)\1\)/g, (_, _quote, path) => `import("${new URL(path, `https://ui/${from}`).pathname}")`);
     const bare = (/** @type {string} */ text, /** @type {string} */ from) => minified(led(text, from).replace(TAKES, '').replace(/^import ?(?:\{[^}]*\} ?from ?)?'[^']+';$/gm, ''), 'js');
     const told = name === home ? source : source.replace(/^export /gm, '');
     assert.ok(await bare(body, home) === await bare(told, name), `${name} is another one than the file: build again, or tell what it was taken for (crates/server/build/unread.rs)`);
