@@ -48,7 +48,9 @@ test('nothing plays without a gesture, not even muted, as on a phone that saves 
             Object.assign(window, {plays: 0});
             HTMLMediaElement.prototype.play = function () {
                 /** @type {any} */ (window).plays++;
-                return navigator.userActivation.isActive ? play.call(this) : Promise.reject(new DOMException('', 'NotAllowedError'));
+                // Whoever has pressed may wait for longer than the browser remembers it.
+                Object.assign(window, {pressed: /** @type {any} */ (window).pressed || navigator.userActivation.isActive});
+                return /** @type {any} */ (window).pressed ? play.call(this) : Promise.reject(new DOMException('', 'NotAllowedError'));
             };
         });
         for (const mode of ['webrtc', 'mse']) {

@@ -10,7 +10,7 @@
 import {loadavg} from 'node:os';
 import {launch} from './browser.mjs';
 import {busyLog, busySessions, busyStreams} from './busy.mjs';
-import {firstPictures, overload, paints, restarts, returns, slowStarts, talks} from './scenes.mjs';
+import {firstPictures, overload, paints, restarts, returns, slowStarts, stills, talks} from './scenes.mjs';
 
 const runs = Number(process.argv[2] ?? 20);
 
@@ -44,6 +44,7 @@ const late = without.map(one => one.ms).sort((a, b) => a - b)[Math.ceil(0.95 * w
 report('a camera that runs: first picture of the player', without.map(one => one.own), 400);
 report('the same since the navigation, without stills', without.map(one => one.ms), 400);
 report('the same with stills', withThem.map(one => one.ms), Math.round(late + 20));
+report('still picture of a camera that sleeps, since asked', await stills({visits: runs}), 150);
 
 const chromium = await launch();
 try {

@@ -42,6 +42,7 @@ test('paused and stopped: the button says what it does, and nothing is told of w
     await plays(page);
     await page.keyboard.press('i');
     await says('.card dl', /Resolution/);
+    await page.waitForSelector('.dot[data-state=live]');
     // The list counts this page.
     server.state.streams.demo = /** @type {any} */ ({producers: [{id: 1, format_name: 'demo', url: 'demo:'}], consumers: [{id: 2, format_name: 'webrtc', senders: [{}]}]});
     server.emit('viewer_joined', {stream: 'demo', viewer: 2});
@@ -405,6 +406,7 @@ test('the way to the place of a stream in the configuration is for who may chang
     own.state.streams[name] = {producers: [{url: 'demo:'}], consumers: null};
     own.state.config = `${'# many lines\n'.repeat(200)}preload:\n  'a: "b"': video\nstreams:\n  demo: "demo:"\n  'a: "b"': demo:\n`;
     const {page, press, done} = await visit(chromium.browser, `camera.html?src=${encodeURIComponent(name)}`, {own, camera: true});
+    await says('.drawer dl', /Release policy/);
     await press('Edit', '.drawer');
     await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-activeLine')?.textContent === '  \'a: "b"\': demo:');
     assert.ok(await page.evaluate(() => document.querySelector('.editor > div')?.shadowRoot?.activeElement?.matches('.cm-content')));
@@ -655,6 +657,7 @@ test('a stream that is made, or whose password is corrected, while its page is o
         await page.goto(`${own.url}camera.html?src=${encodeURIComponent(name)}&lang=en`);
         await page.waitForFunction(() => document.querySelector('rs-player [data-phase=failed]'));
         if (name === 'new') await says('.banner', /There is no stream named new/);
+        await page.waitForSelector('.dot[data-state=live]');
         own.emit('streams_changed', {stream: 'gate'});
         own.state.streams[name] = {producers: [{url: 'demo:'}], consumers: null};
         own.emit('streams_changed', {stream: name});
@@ -861,6 +864,8 @@ test('what went wrong has advice, and a way to where something can be done about
     // Nothing is known of the camera yet.
     await page.waitForFunction(() => document.querySelector('rs-player [data-phase=retrying]'));
     await way('Doctor', /^doctor\.html$/);
+    await page.waitForSelector('.dot[data-state=live]');
+    await page.waitForSelector('.tools .state:not([hidden])');
     fails('unreachable');
     await way('Is it switched on, is the address right, does a firewall stand between?Doctor', /^doctor\.html$/);
     fails('busy');

@@ -81,9 +81,13 @@ test('an answer from before the question was settled does not ask it again', {sk
     await says('dialog h2', /Keep this configuration/);
     await press('Keep', 'dialog .row');
     await own.until(() => asked === 3);
+    const late = page.waitForResponse(response => response.url().endsWith('/api/rs/config/versions') && response.text().then(text => text.includes('late')));
     answer({version: 'v2', ...versions, unconfirmed: {left_ms: 50_000}, saved: Date.now(), by: 'late'});
-    await says('main p', /by late/);
+    // What comes of it is there before the answer to this.
+    await late;
+    await page.evaluate(() => fetch('api/streams').then(answer => answer.text()));
     assert.equal(await page.$('dialog'), null);
+    assert.ok(!/by late/.test(await page.$eval('main', n => n.textContent ?? '')), 'what came later is newer');
     await done();
     own.close();
 });
@@ -122,20 +126,21 @@ test('what is pressed twice is done once, and a file that cannot be read is no c
 
 test('what is said of a text is not said of the one that was written meanwhile', {skip}, async () => {
     /** Questions that wait for their answers. */
-    const held = /** @type {((found: string) => void)[]} */ ([]), problem = (/** @type {string} */ text) => ({line: 1, column: 1, path: 'api.listen', text, severity: 'error'});
-    const own = await fixture({answers: {'POST api/rs/config/check': () => new Promise(resolve => held.push(found => resolve({valid: false, problems: [problem(found)], changes: [], restart_required: []})))}});
-    const {page, says, done} = await drafted(own), asked = async (/** @type {number} */ n) => own.until(() => held.length > n);
-    await asked(0);
-    const n = held.length;
+    const held = /** @type {Map<string, (found: string) => void>} */ (new Map()), problem = (/** @type {string} */ text) => ({line: 1, column: 1, path: 'api.listen', text, severity: 'error'});
+    const own = await fixture({answers: {'POST api/rs/config/check': (/** @type {{body: string}} */ {body}) => new Promise(resolve => held.set(body, found => resolve({valid: false, problems: [problem(found)], changes: [], restart_required: []})))}});
+    const {page, says, done} = await drafted(own), asked = async (/** @type {RegExp} */ text) => {
+        await own.until(() => [...held.keys()].some(body => text.test(body)));
+        return [...held].filter(([body]) => text.test(body)).map(([, answer]) => answer);
+    };
+    const before = await asked(/# draft\n(?!#)/);
     await page.evaluate(() => {
         const heard = /** @type {string[]} */ ([]);
         Object.assign(window, {heard});
         new MutationObserver(() => heard.push(document.querySelector('main')?.textContent ?? '')).observe(/** @type {Element} */ (document.querySelector('main')), {subtree: true, childList: true, characterData: true});
     });
     await page.keyboard.type('#');
-    held[n - 1]('of the text before');
-    await asked(n);
-    held[n]('of this text');
+    for (const answer of before) answer('of the text before');
+    for (const answer of await asked(/# draft\n#/)) answer('of this text');
     await says('main', /of this text/);
     assert.ok(!await page.evaluate(() => /** @type {any} */ (window).heard.some((/** @type {string} */ text) => text.includes('of the text before'))));
     await done();

@@ -283,6 +283,8 @@ test('a narrow tile has room for its name, its state in words and all of its but
         const {page, done} = await live({cam1: running, cam1_sub: running, cam2: idle}, {width, height, query: `?lang=${language}&cols=4`, options: {answers: picture}});
         await page.waitForSelector('[data-name=cam1].playing .about:not(:empty)');
         await page.waitForSelector('[data-name=cam2] .note:not([hidden])');
+        // The longest that it says of what plays.
+        await page.waitForFunction(() => /behind|延迟/.test(document.querySelector('[data-name=cam1] .state')?.textContent ?? ''), {timeout: 60_000});
         await page.evaluate(() => /** @type {any} */ (document.querySelector('.tools .compact')).click());
         await page.waitForSelector('.arrange button');
         const cut = await page.evaluate(() => [...document.querySelectorAll('.tile')].flatMap(tile => {
@@ -526,8 +528,8 @@ test('a tile that is scrolled away is paused, and is let go when it stays away',
     await phases(page, 'live');
     const scroll = (/** @type {number} */ to) => page.evaluate(to => scrollTo({top: to, behavior: 'instant'}), to);
     await scroll(100_000);
-    await phases(page, 'parked');
-    await scroll(0);
+    // Back before it is let go.
+    await page.waitForFunction(() => [...document.querySelectorAll('rs-player')].some(one => /** @type {any} */ (one).phase === 'parked') && (scrollTo({top: 0, behavior: 'instant'}), true), {polling: 'raf', timeout: 60_000});
     await phases(page, 'live');
     assert.deepEqual(await told(page), ['park resume']);
     await scroll(100_000);

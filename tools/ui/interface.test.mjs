@@ -592,13 +592,13 @@ test('log: follows, stops when scrolled up, filters, stays quick with many lines
     await page.select('.tools [aria-label=Stream]', 'gate');
     await waitText(page, '.muted', /1 of 454 lines/);
     await page.reload();
-    await waitText(page, 'p', /No line matches/);
+    await waitText(page, 'p:not([hidden])', /No line matches/);
     assert.equal(await page.$eval('.tools [aria-label=Stream]', n => /** @type {any} */ (n).value), 'gate');
     await page.select('.tools [aria-label=Stream]', HOSTILE);
     await page.select('.tools select', 'warn');
     await waitText(page, '.muted', /8 of 400 lines/);
     await page.type('.tools input', 'nothing like this');
-    await waitText(page, 'p', /No line matches/);
+    await waitText(page, 'p:not([hidden])', /No line matches/);
     await accessible(page, 'no line');
     await done();
     own.close();
@@ -651,8 +651,8 @@ test('camera: what the server says, the pinned mode stays, keys', {skip}, async 
     await accessible(page, 'list of keys');
     await page.keyboard.press('Escape');
     await page.waitForFunction(() => !document.querySelector('dialog'));
-    await page.keyboard.press('g');
-    await Promise.all([page.waitForNavigation(), page.keyboard.press('s')]);
+    // The second key follows the first one soon.
+    await Promise.all([page.waitForNavigation(), page.keyboard.press('g'), page.keyboard.press('s')]);
     assert.match(page.url(), /streams\.html$/);
     await done();
     own.close();
@@ -863,6 +863,7 @@ test('a tile that goes asks for no more pictures and gives back those that it ha
     // Two, so that the browser has connections left.
     const {own, page, done} = await gallery(() => hold && held.length < 2 ? new Promise(resolve => held.push(resolve)) : undefined);
     await page.waitForFunction(() => /** @type {any} */ (window).__places.size > 2);
+    await page.waitForSelector('.dot[data-state=live]');
     hold = true;
     await own.until(() => held.length === 2);
     // These are on their way while their tiles go.

@@ -52,8 +52,7 @@ test('add, open, pin, talk, kick, apply', {skip}, async () => {
         await visible('watch');
         assert.deepEqual((await streams()).sort(), ['bell', 'yard']);
         // Live: the first tile, and open it.
-        await keys.press('g');
-        await Promise.all([page.waitForNavigation(), keys.press('l')]);
+        await Promise.all([page.waitForNavigation(), keys.press('g'), keys.press('l')]);
         await until('tiles', () => document.querySelectorAll('.tile').length === 2);
         await keys.press('1');
         await visible('tile');
@@ -75,8 +74,7 @@ test('add, open, pin, talk, kick, apply', {skip}, async () => {
         await other.goto(`${server.url}camera.html?src=yard&mode=mse&lang=en`);
         await other.waitForFunction(() => /** @type {any} */ (document.querySelector('rs-player'))?.phase === 'live', {polling: 50, timeout: 60_000});
         await page.bringToFront();
-        await keys.press('g');
-        await Promise.all([page.waitForNavigation(), keys.press('e')]);
+        await Promise.all([page.waitForNavigation(), keys.press('g'), keys.press('e')]);
         await until('its session is listed', () => [...document.querySelectorAll('tbody tr[data-id]')].some(row => /yard/.test(row.textContent ?? '')));
         for (let i = 0; i < 8 && !await page.evaluate(() => /yard/.test(document.activeElement?.closest('tr')?.textContent ?? '')); i++) await keys.press('ArrowDown');
         await visible('row of the session');
@@ -89,8 +87,7 @@ test('add, open, pin, talk, kick, apply', {skip}, async () => {
         await other.close();
         // The configuration: written at the end, reviewed, applied.
         await page.bringToFront();
-        await keys.press('g');
-        await Promise.all([page.waitForNavigation(), keys.press('c')]);
+        await Promise.all([page.waitForNavigation(), keys.press('g'), keys.press('c')]);
         await until('the editor', () => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-line'));
         await tabTo('the editor', node => Boolean(node.shadowRoot) || node.matches('.editor *'));
         await keys.down('Control');

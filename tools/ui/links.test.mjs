@@ -182,6 +182,7 @@ test('a server that comes back while it is asked about the stream is asked again
     page.on('pageerror', err => errors.push(/** @type {Error} */ (err).message));
     await page.goto(`${own.url}links.html?src=demo&lang=en`);
     await own.until(() => own.requests.includes('/api/rs/release'));
+    await page.waitForSelector('.dot[data-state=live]');
     own.emit('hello', {boot: 'another'});
     await own.until(() => asked > 1);
     const told = page.waitForResponse(response => response.url().includes('api/rs/release'));
@@ -326,6 +327,7 @@ test('a stream that nobody watches: its codecs are asked for, and the camera is 
     await page.keyboard.press('Enter');
     await says(page, /carries H264 \+ Opus/);
     await free();
+    await page.waitForFunction(() => document.activeElement !== document.body, {polling: 20, timeout: 60_000});
     assert.deepEqual(await page.evaluate(() => [document.activeElement?.textContent, [...document.querySelectorAll('main button')].some(n => n.textContent === 'Test to see' && n.checkVisibility())]), ['This stream carries H264 + Opus.', false]);
     await page.close();
 });

@@ -61,8 +61,10 @@ test('the exported drawing has the colours of the page', {skip}, async () => {
 
 test('rates stand at producers and consumers and in the table, what is dropped is told and dashed, what is made of a track stands below it', {skip}, async () => {
     const from = performance.now(), codec = (/** @type {string} */ codec_name) => ({codec_name, codec_type: 'audio'});
-    let drops = 3;
-    const own = await fixture({answers: {'GET api/streams': () => {
+    let drops = 3, looks = 0, look = () => {};
+    // Two looks tell a rate.
+    const second = new Promise(done => look = () => done(null)), own = await fixture({answers: {'GET api/streams': async () => {
+        if (looks++) await second;
         // 2 Mb/s.
         const bytes = Math.round((performance.now() - from) * 250);
         return {cam: {producers: [{id: 1, format_name: 'rtsp', remote_addr: '192.168.1.64:554', receivers: [{id: 5, codec: codec('aac'), bytes}], bytes_recv: bytes}],
@@ -71,6 +73,7 @@ test('rates stand at producers and consumers and in the table, what is dropped i
     await page.waitForSelector('.graph g');
     const words = () => page.$$eval('.graph g', nodes => nodes.map(n => n.getAttribute('aria-label')));
     assert.deepEqual(await words(), ['Cameras: 192.168.1.64 cam', 'Producers: rtsp cam', 'Tracks: AAC ', 'Tracks: > Opus ', 'Consumers: webrtc cam', 'Viewers: 192.168.1.23 ']);
+    look();
     await page.waitForFunction(() => /^Producers: rtsp [12](\.\d)? Mb\/s cam$/.test(document.querySelector('[data-id=p1]')?.getAttribute('aria-label') ?? '')
         && /^Consumers: webrtc [12](\.\d)? Mb\/s cam$/.test(document.querySelector('[data-id=k2]')?.getAttribute('aria-label') ?? ''), {polling: 50});
     assert.deepEqual(await page.$$eval('.graph path', nodes => nodes.filter(n => /dropped/.test(n.textContent ?? '')).map(n => [/ · 3 dropped$/.test(n.textContent ?? ''), n.getAttribute('class')])), [[true, 'hot']], 'that was before');

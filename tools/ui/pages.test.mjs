@@ -42,7 +42,7 @@ function clean(result) {
 }
 
 test('stream.html plays by webrtc: picture, strip, sound', {skip}, async () => {
-    const result = await playIn(chromium.browser, {url: server.url, src: 'demo', seconds: 1.5, pictures: 12, timeout: 60, prepare: camera});
+    const result = await playIn(chromium.browser, {url: server.url, src: 'demo', seconds: 1.5, pictures: 12, sound: true, timeout: 60, prepare: camera});
     clean(result);
     assert.ok(result.ok);
     assert.equal(result.status[0].mode, 'RTC');

@@ -24,6 +24,7 @@ export {readStrip};
  * @property {'stream'|'index'} [page] `stream.html`, or the start of a tile on the first page
  * @property {number} [seconds] how long to watch after the first frame; default 3
  * @property {number} [pictures] watch on until so many were shown, for at most 30 s more; default 0
+ * @property {boolean} [sound] watch on until something is heard, for at most 30 s more
  * @property {number} [timeout] seconds to wait for the first frame; default 20
  * @property {'show'|'hide'} [mdns]
  * @property {string} [netns]
@@ -143,7 +144,7 @@ async function change(page, {url, src, put = '', timeout = 20}) {
  * @param {{ok: boolean}} opened
  */
 export async function watch(page, options, {ok}) {
-    const {seconds = 3, pictures = 0, screenshot} = options;
+    const {seconds = 3, pictures = 0, sound = false, screenshot} = options;
     if (!ok) {
         if (screenshot) await page.screenshot({path: /** @type {any} */ (screenshot)});
         return {ok: false};
@@ -157,10 +158,10 @@ export async function watch(page, options, {ok}) {
     });
     const begun = performance.now();
     await new Promise(resolve => setTimeout(resolve, seconds * 1000));
-    await page.waitForFunction(pictures => {
+    await page.waitForFunction((pictures, sound) => {
         const state = /** @type {any} */ (window).__probe;
-        return state.shown - state.shownBefore >= pictures;
-    }, {polling: 100, timeout: 30_000}, pictures).catch(() => { /* then there are fewer */ });
+        return state.shown - state.shownBefore >= pictures && (!sound || state.sound?.peak > 0.1);
+    }, {polling: 100, timeout: 30_000}, pictures, sound).catch(() => { /* then there are fewer */ });
     const watched = (performance.now() - begun) / 1000;
     const after = await page.evaluate(async () => {
         const state = /** @type {any} */ (window).__probe;

@@ -465,3 +465,36 @@ export async function firstPictures({visits, posters}) {
     }
     return seen;
 }
+
+/**
+ * The still picture of a camera in Live that sleeps and has been watched before.
+ * @param {{visits: number}} options
+ * @returns {Promise<number[]>} milliseconds since the page has asked for it
+ */
+export async function stills({visits}) {
+    const server = await rs2rtc('streams:\n  cam: demo:?width=1280&height=720&fps=25&audio=none\n'), {browser, close} = await launch({mdns: 'show'}), seen = /** @type {number[]} */ ([]);
+    try {
+        const page = await browser.newPage();
+        await page.goto(`${server.url}camera.html?src=cam&lang=en`);
+        await page.waitForFunction(live, {polling: 20, timeout: PATIENCE});
+        await page.goto('about:blank');
+        await consumers(server.url, 0);
+        await page.evaluateOnNewDocument(() => {
+            const there = (/** @type {Event} */ {target}) => {
+                if (!/** @type {Element} */ (target).matches?.('.still')) return;
+                const asked = performance.getEntriesByType('resource').find(one => one.name.includes('api/rs/poster'));
+                /** @type {any} */ (window).still = performance.now() - (asked?.startTime ?? NaN);
+            };
+            for (const event of ['load', 'loadeddata']) document.addEventListener(event, there, true);
+        });
+        while (seen.length < visits) {
+            await page.goto(`${server.url}?lang=en`);
+            seen.push(Number(await page.waitForFunction(() => /** @type {any} */ (window).still, {polling: 20, timeout: PATIENCE}).then(shown => shown.jsonValue())));
+        }
+        await consumers(server.url, 0);
+    } finally {
+        await close();
+        await server.stop();
+    }
+    return seen;
+}

@@ -7,7 +7,7 @@ import {fixture} from './pages-fixture.mjs';
 import {stripCells} from './strip.mjs';
 
 /** What Chromium itself writes about requests and sockets that found no server, or lost it. It asks for the icon of the page when it likes, also while there is none. */
-export const UNREACHED = /^Failed to load resource: net::ERR_(CONNECTION_\w+|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|^WebSocket connection to '[^']*' failed|icon from the Manifest/;
+export const UNREACHED = /^Failed to load resource: net::ERR_(CONNECTION_\w+|INCOMPLETE_CHUNKED_ENCODING|CONTENT_LENGTH_MISMATCH|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|^WebSocket connection to '[^']*' failed|icon from the Manifest/;
 
 /** What the measuring itself uses, and a page that is left while it dials. */
 export const NO_FAULT = /ScriptProcessorNode|closed before the connection is established/;

@@ -58,16 +58,18 @@ export async function versionOf(response) {
 
 /** @param {Draft} d */
 export function dialogs(d) {
-    let turn = 0;
+    let turn = 0, looks = 0;
     // Runs what was pressed, and tells why it failed.
     const once = single((/** @type {() => Promise<any>} */ run) => run().catch(err => toast(explain(err))));
 
     /** Earlier texts to choose from. */
     async function versions() {
-        const {history} = d, mine = turn;
+        const {history} = d, mine = turn, look = ++looks;
         try {
             /** @type {import('../types.js').ConfigVersions & {by?: string}} */
             const {versions: list, unavailable, unconfirmed, saved, by} = await getJson('api/rs/config/versions');
+            // A newer answer may be there, or on its way.
+            if (look !== looks) return;
             // Not every server tells who, or when.
             Object.assign(d, {savedAt: saved ?? d.savedAt, by: by ?? ''});
             d.show();
@@ -78,7 +80,7 @@ export function dialogs(d) {
             history.disabled = !list.length;
             history.title = unavailable ?? '';
         } catch {
-            history.hidden = true;
+            if (look === looks) history.hidden = true;
         }
     }
 

@@ -104,13 +104,14 @@ export function quietSocket(tell, signal) {
  */
 export async function ways(list, facts, signal) {
     const tell = check(list, 'WebRTC', 'ways');
-    /** @type {{one: import('../lib/paths.js').Candidate|undefined, ms: number|null, tell: Tell}[]} */
-    const tried = [];
+    // In the order of the server's addresses, whichever answers first.
+    /** @type {({one: import('../lib/paths.js').Candidate|undefined, ms: number|null, tell: Tell}|undefined)[]} */
+    const rows = [];
     const attempt = async (/** @type {number} */ index) => {
         const row = check(list, t('doctor.onePath', {n: index + 1}));
         try {
             const {count, one, ms, rtt} = await tryChannel(index, signal);
-            tried.push({one, ms, tell: row});
+            rows[index] = {one, ms, tell: row};
             if (!one) row('fail', t('doctor.noAddress'));
             else if (ms === null) row('warn', `${nameOf(one)} · ${t('doctor.noAnswer')}`);
             else row('ok', [nameOf(one), duration(ms), rtt === undefined ? '' : `RTT ${duration(rtt)}`].filter(Boolean).join(' · '));
@@ -126,7 +127,7 @@ export async function ways(list, facts, signal) {
             for (let index = 1; index < count && !signal.aborted; index += AT_ONCE) await Promise.all(Array.from({length: Math.min(AT_ONCE, count - index)}, (_, i) => attempt(index + i)));
         })()]);
         if (signal.aborted) return;
-        const {state, why, port, addresses, fix} = verdict(tried, location.hostname, told?.container === true);
+        const tried = rows.filter(row => row !== undefined), {state, why, port, addresses, fix} = verdict(tried, location.hostname, told?.container === true);
         for (const {one, ms, tell: row} of tried) if (one && ms === null && state !== 'fail') row('warn', `${nameOf(one)} · ${t('doctor.noAnswer')}`, t('doctor.otherWay'));
         tell(state, state === 'ok' ? t('doctor.waysOk') : state === 'warn' ? t('doctor.waysTcp') : t('doctor.noAnswer'), why && t(`path.${why}`, {port: String(port), addresses, host: location.hostname}), fix);
     } catch (err) {
