@@ -529,7 +529,11 @@ test('a tile that is scrolled away is paused, and is let go when it stays away',
     const scroll = (/** @type {number} */ to) => page.evaluate(to => scrollTo({top: to, behavior: 'instant'}), to);
     await scroll(100_000);
     // Back before it is let go.
-    await page.waitForFunction(() => [...document.querySelectorAll('rs-player')].some(one => /** @type {any} */ (one).phase === 'parked') && (scrollTo({top: 0, behavior: 'instant'}), true), {polling: 'raf', timeout: 60_000});
+    await page.waitForFunction(() => {
+        const parked = [...document.querySelectorAll('rs-player')].some(one => /** @type {any} */ (one).phase === 'parked');
+        if (parked) scrollTo({top: 0, behavior: 'instant'});
+        return parked;
+    }, {polling: 'raf', timeout: 60_000});
     await phases(page, 'live');
     assert.deepEqual(await told(page), ['park resume']);
     await scroll(100_000);
