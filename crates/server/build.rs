@@ -76,10 +76,10 @@ fn served(files: &[(String, PathBuf)]) -> Result<BTreeMap<String, Vec<u8>>, Box<
         all.insert(name.clone(), packed(name, path)?);
         if name.ends_with(".js") && !name.starts_with("vendor/") {
             let (text, source) = (unread(name, path)?, fs::read_to_string(path)?);
-            // What is in a function is indented.
+            // What a function does is indented, or stands behind `async`.
             let waits = source.lines().any(|line| {
-                line.starts_with(|first: char| first.is_ascii_alphabetic())
-                    && line.contains("await")
+                let is_outside = line.starts_with(|first: char| first.is_ascii_alphabetic());
+                is_outside && line.contains("await") && !line.contains("async")
             });
             scripts.insert(name.clone(), join::Script { text, waits });
         }
@@ -91,7 +91,8 @@ fn served(files: &[(String, PathBuf)]) -> Result<BTreeMap<String, Vec<u8>>, Box<
     if scripts.is_empty() {
         return Ok(all);
     }
-    let of_pages = begins.iter().map(String::as_str).filter(|name| !READ.contains(name));
+    let of_pages =
+        begins.iter().map(String::as_str).filter(|it| !READ.contains(it) && !SHARED.contains(it));
     let homes: Vec<_> = SHARED.into_iter().chain(of_pages).collect();
     let pages: Vec<_> = begins.iter().map(String::as_str).chain(READ).collect();
     let ui = join::Ui { scripts: &scripts, pages: &pages, homes: &homes, kept: &READ };

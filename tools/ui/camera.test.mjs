@@ -405,7 +405,7 @@ test('the way to the place of a stream in the configuration is for who may chang
     const own = await fixture(), name = 'a: "b"';
     own.state.streams[name] = {producers: [{url: 'demo:'}], consumers: null};
     own.state.config = `${'# many lines\n'.repeat(200)}preload:\n  'a: "b"': video\nstreams:\n  demo: "demo:"\n  'a: "b"': demo:\n`;
-    const {page, press, done} = await visit(chromium.browser, `camera.html?src=${encodeURIComponent(name)}`, {own, camera: true});
+    const {page, says, press, done} = await visit(chromium.browser, `camera.html?src=${encodeURIComponent(name)}`, {own, camera: true});
     await says('.drawer dl', /Release policy/);
     await press('Edit', '.drawer');
     await page.waitForFunction(() => document.querySelector('.editor > div')?.shadowRoot?.querySelector('.cm-activeLine')?.textContent === '  \'a: "b"\': demo:');

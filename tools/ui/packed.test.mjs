@@ -20,7 +20,7 @@ const minified = async (text, loader) => (await transform(text, {loader, minify:
 const skip = without(BINARY, 'rs2rtc') || (process.env.UI ? 'UI is set: nothing packed is served' : false);
 const isScript = (/** @type {string} */ name) => name.endsWith('.js') && !name.startsWith('vendor/');
 /** In a joined file each module begins with its name, and ends with what it gives; the file's own one is the last. */
-const BEGIN = /^\/\/ ([\w-]+\/[\w-]+\.js)\n(?:export )?const ?\$\w+ ?= ?(?:await ?)?\((?:async)?\(\) ?=> ?\{\n/m, END = /^return\{[^}]*\};\}\)\(\);\n/m;
+const BEGIN = /^\/\/ ((?:[\w-]+\/)*[\w-]+\.js)\nexport const ?\$\w+ ?= ?(?:await ?)?\((?:async)?\(\) ?=> ?\{\n/m, END = /^return\{[^}]*\};\}\)\(\);\n/m;
 /** What a module takes from others. */
 const TAKES = /^(?:import ?\{ ?\$\w+ ?\} ?from'[^']+';|import ?\* ?as \$\w+ from'[^']+';|const ?\{[^}]*\} ?= ?\$\w+;)+\n?/gm;
 

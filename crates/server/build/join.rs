@@ -8,7 +8,7 @@
 //!
 //! The modules keep to what can be read line by line: imports of names, each in one line, and
 //! exports in front of what is declared. What is imported in another form, or later, stays a file
-//! of its own. All lines stay, below the name of their file.
+//! of its own. All lines stay: line `n` of a module is `n + 1` lines below its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,6 +78,9 @@ pub(crate) fn join(ui: Ui<'_>) -> Result<Joined, String> {
     let mut home_of: BTreeMap<&str, &str> = BTreeMap::new();
     let mut orders = BTreeMap::new();
     for home in ui.homes {
+        if orders.contains_key(home) {
+            return Err(format!("{home} is to take in others twice"));
+        }
         let members = members(home, ui, &modules, &home_of)?;
         let mut order = Vec::new();
         in_order(home, &members, &modules, &mut order, &mut Vec::new())?;
@@ -117,7 +120,7 @@ fn members<'m>(
         !ui.homes.contains(&name) && !ui.kept.contains(&name) && !home_of.contains_key(name)
     };
     let mut members: BTreeSet<&str> =
-        modules.keys().copied().filter(|name| inside.contains(*name) && is_free(name)).collect();
+        inside.iter().copied().filter(|name| modules.contains_key(name) && is_free(name)).collect();
     for page in ui.pages {
         for is_later in [false, true] {
             let loaded = loaded(page, modules, is_later);
@@ -187,7 +190,9 @@ fn in_order<'m>(
     }
     above.pop();
     if let Some(line) = module.strange.filter(|_| members.contains(name) || above.is_empty()) {
-        return Err(format!("{name}:{line}: only an import of names, in one line, can be joined"));
+        return Err(format!(
+            "{name}:{line}: only an import of names, in one line and in single quotes, can be joined"
+        ));
     }
     order.push(name);
     Ok(())
@@ -238,13 +243,17 @@ impl Writer<'_> {
     }
 
     /// A home: what it needs of other files, each member in a function of its own, and itself as
-    /// it is. Names are taken where they are imported, so that none means anything elsewhere.
+    /// it is. What a member declares or imports means nothing elsewhere; what the home itself
+    /// declares hides a global of the same name from its members.
+    ///
+    /// Each member can be had from outside, whether somebody needs it or not: a file that comes
+    /// later may be of another version, which does.
     fn home(&self, home: &str, order: &[&str]) -> Result<String, String> {
         let all = || order.iter().chain([&home]).filter_map(|it| self.modules.get_key_value(*it));
         let mut text = String::new();
-        let paths: BTreeSet<&str> =
-            all().flat_map(|(_, module)| module.imports()).map(|it| it.path.as_str()).collect();
-        for path in paths.into_iter().filter(|path| self.file_of(path) != home) {
+        let mut taken = BTreeSet::new();
+        let paths = all().flat_map(|(_, module)| module.imports()).map(|it| it.path.as_str());
+        for path in paths.filter(|path| self.file_of(path) != home && taken.insert(*path)) {
             let (file, variable) = (self.file_of(path), variable(path));
             let from = relative(home, file);
             text += &if file == path {
@@ -257,17 +266,12 @@ impl Writer<'_> {
             let is_home = *name == home;
             if !is_home {
                 // Errors name a line of this file: this is how it is found in its own.
-                let exported = if self.is_wanted_outside(name, home) { "export " } else { "" };
                 let function = if module.waits { "await(async()=>{" } else { "(()=>{" };
-                text += &format!("// {name}\n{exported}const {}={function}\n", variable(name));
-            }
-            for import in module.imports() {
-                text += &import.taken();
-                text.push_str(if import.names.is_empty() { "" } else { "\n" });
+                text += &format!("// {name}\nexport const {}={function}\n", variable(name));
             }
             for line in &module.lines {
                 match line {
-                    Line::Import(_) => {}
+                    Line::Import(import) => text += &import.taken(),
                     Line::Other(line) if is_home => text.push_str(line),
                     Line::Other(line) => text += &moved(name, home, unexported(name, line)?)?,
                 }
@@ -281,22 +285,18 @@ impl Writer<'_> {
         Ok(text)
     }
 
-    fn is_wanted_outside(&self, name: &str, home: &str) -> bool {
-        self.modules.iter().any(|(other, module)| {
-            self.file_of(other) != home && module.imports().any(|import| import.path == name)
-        })
-    }
-
     /// A file of its own that imports something from a home. `None`: it does not.
     fn other(&self, name: &str) -> Option<String> {
         let module = self.modules.get(name)?;
         if !module.imports().any(|import| self.home_of.contains_key(import.path.as_str())) {
             return None;
         }
+        let mut taken = BTreeSet::new();
         let lines = module.lines.iter().map(|line| match line {
             Line::Other(line) => (*line).to_owned(),
             Line::Import(import) => match self.home_of.get(import.path.as_str()) {
                 None => import.line.to_owned(),
+                Some(_) if !taken.insert(import.path.as_str()) => import.taken(),
                 Some(home) => {
                     let (variable, from) = (variable(&import.path), relative(name, home));
                     format!("import{{{variable}}}from'{from}';{}", import.taken())
@@ -316,7 +316,8 @@ impl<'t> Module<'t> {
             if let Some(import) = import {
                 return Line::Import(import);
             }
-            if line.starts_with("import") && !line.starts_with("import(") {
+            let rest = line.strip_prefix("import");
+            if rest.is_some_and(|rest| rest.starts_with([' ', '{', '*', '"', '\''])) {
                 strange.get_or_insert(at + 1);
             }
             named.extend(paths(line).map(|path| resolved(name, path)));

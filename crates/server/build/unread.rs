@@ -2,8 +2,8 @@
 //! Every browser would load them.
 //!
 //! Lines keep their numbers, so that an error of the browser leads to the file, or below its name
-//! where several are in one. That nothing else is
-//! left out is tested by `tools/ui/packed.test.mjs`, which compares what a compiler reads in both.
+//! where several are in one. That nothing else is left out is tested by
+//! `tools/ui/packed.test.mjs`, which compares what a compiler reads in both.
 
 /// The same script or stylesheet without what only people read. `None`: a comment or a text has
 /// no end.

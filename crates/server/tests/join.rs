@@ -44,27 +44,23 @@ fn a_home_has_what_only_it_needs_in_the_order_of_the_imports() {
         joined.files[home],
         "import*as $base from'../base.js';
 // p/b-c.js
-const $p_b_c=(()=>{
+export const $p_b_c=(()=>{
 class B{}
 exports=1;
 return{B};})();
 // p/a.js
-const $p_a=(()=>{
+export const $p_a=(()=>{
 const{B}=$p_b_c;
 const{Base,say:tell}=$base;
-
-
 const a=()=>B;
 function unused(){}
 return{a};})();
 // p/only.js
-const $p_only=(()=>{
+export const $p_only=(()=>{
 side();
 return{};})();
 const{Base}=$base;
 const{a:first}=$p_a;
-
-
 
 
 export class Main extends Base{}
@@ -105,7 +101,6 @@ const t=1;
 const u=2;
 return{t,u};})();
 const{t}=$lib_words;
-
 export const shell=t;
 "
     );
@@ -113,29 +108,24 @@ export const shell=t;
     assert_eq!(
         joined.files["lib/more.js"],
         "import{$lib_words}from'../shell/shell.js';const{t,u:v}=$lib_words;
-import{$lib_words}from'../shell/shell.js';
+
 export const more=v;
 "
     );
     assert_eq!(
         joined.files["pages/a.js"],
-        "import*as $lib_more from'../lib/more.js';
-import{$lib_words}from'../shell/shell.js';
+        "import{$lib_words}from'../shell/shell.js';
 import*as $shell_shell from'../shell/shell.js';
+import*as $lib_more from'../lib/more.js';
 // pages/own.js
-const $pages_own=(()=>{
+export const $pages_own=(()=>{
 const{u}=$lib_words;
-
 const own=u;
 return{own};})();
 const{t}=$lib_words;
 const{shell}=$shell_shell;
 const{more}=$lib_more;
 const{own}=$pages_own;
-
-
-
-
 "
     );
     assert_eq!(joined.files["pages/b.js"].lines().count(), 2);
@@ -246,6 +236,10 @@ fn what_cannot_be_joined_is_said() {
         let error = joined(&files, &["p/main.js"], &["p/main.js"]).unwrap_err();
         assert!(error.starts_with(says), "{a}: {error}");
     }
+    let same = [("p/main.js", "imported=1;\nimport('./x.js');")];
+    let error = joined(&same, &["p/main.js"], &["p/main.js", "p/main.js"]).unwrap_err();
+    assert_eq!(error, "p/main.js is to take in others twice");
+    assert!(joined(&same, &["p/main.js"], &["p/main.js"]).is_ok());
     let error = joined(&[], &[], &["p/main.js"]).unwrap_err();
     assert_eq!(error, "p/main.js is to take in others, and is not there");
     let files =
