@@ -8,6 +8,7 @@ import {CHROMIUM, launch, without} from './browser.mjs';
 import {mockServer} from './mock-server.mjs';
 import {pageCamera} from './page-camera.mjs';
 import {stripCells} from './strip.mjs';
+import {putOff} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium');
 const ID = '0123456789abcdef0123456789abcdef';
@@ -135,10 +136,7 @@ test('what a page loads is in its head, so that it comes in one go', {skip}, asy
     for (const [name, ready] of [['', '.rail'], ['stream.html?src=demo', 'rs-player']]) {
         const page = await chromium.browser.newPage();
         // Soon there is more, which nothing waits for: here it is not soon.
-        await page.evaluateOnNewDocument(() => {
-            const {setTimeout} = window;
-            window.setTimeout = /** @type {any} */ ((/** @type {any} */ run, /** @type {number} */ ms, /** @type {any[]} */ ...more) => setTimeout(run, ms >= 250 ? ms * 400 : ms, ...more));
-        });
+        await putOff(page, 250);
         await page.goto(server.url + name);
         const {modules, listed} = await (await page.waitForFunction(ready => document.querySelector(ready) && {
             modules: performance.getEntriesByType('resource').map(e => e.name).filter(n => n.endsWith('.js')),

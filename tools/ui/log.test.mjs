@@ -6,6 +6,7 @@ import {after, before, test} from 'node:test';
 import {CHROMIUM, launch, without} from './browser.mjs';
 import {fixture, lateFeed} from './pages-fixture.mjs';
 import {BINARY, rs2rtc, until} from './rs2rtc.mjs';
+import {putOff} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 /** @type {Awaited<ReturnType<typeof rs2rtc>>} */
@@ -225,10 +226,7 @@ test('a line that is written before events are heard is not missed, and where th
     own.close();
     const heard = await fixture({base: '/'});
     // It does not wait for the events for ever, but for longer than any machine needs.
-    await page.evaluateOnNewDocument(() => {
-        const {setTimeout} = window;
-        window.setTimeout = /** @type {any} */ ((/** @type {any} */ run, /** @type {number} */ ms, /** @type {any[]} */ ...more) => setTimeout(run, ms === 200 ? 60_000 : ms, ...more));
-    });
+    await putOff(page, 200);
     await page.goto(`${heard.url}log.html?lang=en`);
     await says(page, /400 of 400 lines/);
     await page.waitForSelector('.dot[data-state=live]');

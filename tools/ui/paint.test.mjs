@@ -9,6 +9,7 @@ import {CHROMIUM, FIREFOX, isDebian, launch, launchFirefox, without} from './bro
 import {fixture} from './pages-fixture.mjs';
 import {BINARY} from './rs2rtc.mjs';
 import {paints} from './scenes.mjs';
+import {putOff} from './visit.mjs';
 
 const skip = without(CHROMIUM, 'Chromium') || without(BINARY, 'rs2rtc');
 /** How much the page may move (Layout Instability API). */
@@ -23,10 +24,9 @@ for (const [name, start, missing] of /** @type {[string, typeof launch, string|f
             for (const language of ['en', 'zh']) {
                 const server = await fixture({streams: {}}), page = await browser.newPage();
                 server.state.streams = Object.fromEntries(Array.from({length: 16}, (_, i) => [`cam ${i}`, idle]));
+                // What a page puts off waits for the paint.
+                await putOff(page, 250);
                 await page.evaluateOnNewDocument(() => {
-                    // What a page puts off waits for the paint, however slow the machine is.
-                    const {setTimeout} = window;
-                    window.setTimeout = /** @type {any} */ ((/** @type {any} */ run, /** @type {number} */ ms, /** @type {any[]} */ ...more) => setTimeout(run, ms >= 250 ? ms * 40 : ms, ...more));
                     const look = () => document.querySelectorAll('.tile').length >= 16 ? requestAnimationFrame(() => fetch('painted').catch(() => {})) : requestAnimationFrame(look);
                     look();
                 });

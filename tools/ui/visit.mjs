@@ -13,6 +13,16 @@ export const UNREACHED = /^Failed to load resource: net::ERR_(CONNECTION_\w+|INC
 export const NO_FAULT = /ScriptProcessorNode|closed before the connection is established/;
 
 /**
+ * What the page puts off for `least` milliseconds or longer comes much later: not within a test, however slow the machine is.
+ * @param {import('puppeteer-core').Page} page that is not there yet
+ * @param {number} least
+ */
+export const putOff = (page, least) => page.evaluateOnNewDocument(least => {
+    const {setTimeout} = window;
+    window.setTimeout = /** @type {any} */ ((/** @type {any} */ run, /** @type {number} */ ms, /** @type {any[]} */ ...more) => setTimeout(run, ms >= least ? ms * 400 : ms, ...more));
+}, least);
+
+/**
  * @param {import('puppeteer-core').Browser} browser
  * @param {string} path
  * @param {{own?: Awaited<ReturnType<typeof fixture>>, camera?: boolean, width?: number, height?: number, touch?: boolean}} [options] `own`: a server that is there already and is not closed
