@@ -73,20 +73,29 @@ fn served(files: &[(String, PathBuf)]) -> Result<BTreeMap<String, Vec<u8>>, Box<
     let (mut all, mut scripts) = (BTreeMap::new(), BTreeMap::new());
     let mut begins = BTreeSet::new();
     for (name, path) in files {
-        all.insert(name.clone(), packed(name, path)?);
-        if name.ends_with(".js") && !name.starts_with("vendor/") {
-            let (text, source) = (unread(name, path)?, fs::read_to_string(path)?);
-            // What a function does is indented, or stands behind `async`.
-            let waits = source.lines().any(|line| {
-                let is_outside = line.starts_with(|first: char| first.is_ascii_alphabetic());
-                is_outside && line.contains("await") && !line.contains("async")
-            });
-            scripts.insert(name.clone(), join::Script { text, waits });
+        let bytes = fs::read(path)?;
+        let is_ours = !name.starts_with("vendor/");
+        if is_ours && (name.ends_with(".js") || name.ends_with(".css")) {
+            let source = String::from_utf8(bytes)?;
+            let text = unread::without(&source, name.ends_with(".js"));
+            let text = text.ok_or_else(|| format!("ui/{name}: a comment has no end"))?;
+            if name.ends_with(".js") {
+                // What a function does is indented, or stands behind `async`.
+                let waits = source.lines().any(|line| {
+                    let is_outside = line.starts_with(|first: char| first.is_ascii_alphabetic());
+                    is_outside && line.contains("await") && !line.contains("async")
+                });
+                scripts.insert(name.clone(), join::Script { text: text.clone(), waits });
+            }
+            let is_read = READ.contains(&name.as_str());
+            all.insert(name.clone(), if is_read { source } else { text }.into_bytes());
+            continue;
         }
         if name.ends_with(".html") {
-            let page = fs::read_to_string(path)?;
+            let page = std::str::from_utf8(&bytes)?;
             begins.extend(page.lines().filter_map(module_of).map(str::to_owned));
         }
+        all.insert(name.clone(), bytes);
     }
     if scripts.is_empty() {
         return Ok(all);
@@ -123,21 +132,6 @@ fn served(files: &[(String, PathBuf)]) -> Result<BTreeMap<String, Vec<u8>>, Box<
 fn module_of(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("<script type=\"module\" src=\"")?;
     Some(rest.split_once('"')?.0)
-}
-
-/// A script or stylesheet without what only people read.
-fn unread(name: &str, path: &Path) -> Result<String, Box<dyn Error>> {
-    let text = unread::without(&fs::read_to_string(path)?, name.ends_with(".js"));
-    Ok(text.ok_or_else(|| format!("ui/{name}: a comment has no end"))?)
-}
-
-/// A file as it is served by itself.
-fn packed(name: &str, path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
-    let is_ours = !name.starts_with("vendor/") && !READ.contains(&name);
-    Ok(match path.extension().and_then(|extension| extension.to_str()) {
-        Some("js" | "css") if is_ours => unread(name, path)?.into_bytes(),
-        _ => fs::read(path)?,
-    })
 }
 
 /// Compresses a file as small as gzip can be, which takes seconds for all: one that is there
